@@ -1,0 +1,1 @@
+"""The heart of AI Mass: contracts, use cases and their adapters, shared by every deployable."""

@@ -1,0 +1,1 @@
+"""Ports implemented, one module per technology."""

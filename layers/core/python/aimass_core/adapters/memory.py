@@ -1,0 +1,321 @@
+"""Every port in memory: for unit tests, simulations and notebooks. Same contracts as on AWS, no sockets."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aimass_core.domain import keys
+from aimass_core.domain.common import Clock, NewId, new_id, utc_now
+from aimass_core.domain.jobs import JobStatus, LogLine
+from aimass_core.ports import (
+    BlobInfo,
+    BlobNotFoundError,
+    Check,
+    ComputeState,
+    Put,
+    Row,
+    RowPage,
+    SignedUrl,
+    StoredPart,
+    Submission,
+    Write,
+    WriteConflictError,
+)
+
+
+class MemoryRegistry:
+    """A dict of rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[keys.RowKey, Row] = {}
+
+    def get(self, key: keys.RowKey) -> Row | None:
+        """See Registry."""
+        return self._rows.get(key)
+
+    def write(self, *writes: Write) -> None:
+        """See Registry."""
+        failed = [index for index, write in enumerate(writes) if not self._holds(write)]
+        if failed:
+            raise WriteConflictError(failed)
+        for write in writes:
+            if isinstance(write, Put):
+                self._rows[write.row.key] = write.row
+            elif not isinstance(write, Check):
+                self._rows.pop(write.key, None)
+
+    def _holds(self, write: Write) -> bool:
+        stored = self._rows.get(write.row.key if isinstance(write, Put) else write.key)
+        if isinstance(write, Put) and stored == write.row:
+            return True
+        return (None if stored is None else stored.revision) == write.expected
+
+    def query(
+        self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False
+    ) -> RowPage:
+        """See Registry."""
+        sorts = sorted(
+            (key.sort for key in self._rows if key.partition == partition and key.sort.startswith(prefix)),
+            reverse=newest_first,
+        )
+        if start is not None:
+            sorts = [sort for sort in sorts if (sort < start if newest_first else sort > start)]
+        found = sorts[:limit]
+        return RowPage(
+            rows=[self._rows[keys.RowKey(partition, sort)] for sort in found],
+            next_start=found[-1] if len(sorts) > limit else None,
+        )
+
+    def query_status(self, partition: str, *, before: datetime | None = None, limit: int) -> Sequence[Row]:
+        """See Registry."""
+        rows = [
+            row
+            for row in self._rows.values()
+            if row.resource and row.status and row.at and keys.status_partition(row.resource, row.status) == partition
+        ]
+        rows.sort(key=lambda row: (row.at, row.key.sort))
+        return [row for row in rows if before is None or (row.at is not None and row.at < before)][:limit]
+
+
+@dataclass
+class _Blob:
+    body: bytes
+    modified_at: datetime
+
+
+class MemoryBlobStore:
+    """A dict of bytes. Signed URLs have the scheme memory: and are redeemed with `redeem`."""
+
+    def __init__(self, bucket: str, *, clock: Clock = utc_now) -> None:
+        self._bucket, self._clock = bucket, clock
+        self._blobs: dict[str, _Blob] = {}
+        self._parts: dict[tuple[str, str], dict[int, bytes]] = {}
+
+    @property
+    def bucket(self) -> str:
+        """See BlobStore."""
+        return self._bucket
+
+    def get(self, key: str) -> bytes:
+        """See BlobStore."""
+        return self._find(key).body
+
+    def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:  # noqa: ARG002
+        """See BlobStore."""
+        self._blobs[key] = _Blob(body, self._clock())
+        return self._info(key)
+
+    def head(self, key: str) -> BlobInfo | None:
+        """See BlobStore."""
+        return self._info(key) if key in self._blobs else None
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """See BlobStore."""
+        yield from [self._info(key) for key in sorted(self._blobs) if key.startswith(prefix)]
+
+    def delete(self, key: str) -> None:
+        """See BlobStore."""
+        self._blobs.pop(key, None)
+
+    def copy(self, source_key: str, key: str) -> None:
+        """See BlobStore."""
+        self._blobs[key] = _Blob(self._find(source_key).body, self._clock())
+
+    def download(self, key: str, path: Path) -> None:
+        """See BlobStore."""
+        path.write_bytes(self.get(key))
+
+    def upload(self, path: Path, key: str, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """See BlobStore."""
+        return self.put(key, path.read_bytes(), content_type=content_type)
+
+    def sign_get(self, key: str, *, expires_seconds: int, download_name: str | None = None) -> str:  # noqa: ARG002
+        """See BlobStore."""
+        return f"memory://{self._bucket}/{key}"
+
+    def sign_put(self, key: str, *, num_bytes: int, sha256: str, expires_seconds: int) -> SignedUrl:  # noqa: ARG002
+        """See BlobStore."""
+        headers = {
+            "content-length": str(num_bytes),
+            "if-none-match": "*",
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+        }
+        return SignedUrl(method="PUT", url=f"memory://{self._bucket}/{key}", headers=headers)
+
+    def create_multipart(self, key: str) -> str:
+        """See BlobStore."""
+        multipart_id = f"mpu-{len(self._parts)}"
+        self._parts[key, multipart_id] = {}
+        return multipart_id
+
+    def sign_part(
+        self,
+        key: str,
+        multipart_id: str,
+        number: int,
+        *,
+        num_bytes: int,
+        expires_seconds: int,  # noqa: ARG002
+    ) -> SignedUrl:
+        """See BlobStore."""
+        url = f"memory://{self._bucket}/{key}?uploadId={multipart_id}&partNumber={number}"
+        return SignedUrl(method="PUT", url=url, headers={"content-length": str(num_bytes)})
+
+    def redeem_part(self, key: str, multipart_id: str, number: int, body: bytes) -> None:
+        """What a client's PUT of a part does."""
+        self._parts[key, multipart_id][number] = body
+
+    def list_parts(self, key: str, multipart_id: str) -> Sequence[StoredPart]:
+        """See BlobStore."""
+        if (key, multipart_id) not in self._parts:
+            raise BlobNotFoundError(key)
+        return [
+            StoredPart(number=number, num_bytes=len(body), etag=_etag(body))
+            for number, body in sorted(self._parts[key, multipart_id].items())
+        ]
+
+    def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[StoredPart]) -> BlobInfo:
+        """See BlobStore."""
+        stored = self._parts.pop((key, multipart_id), None)
+        if stored is None:
+            return self._info(key)
+        return self.put(key, b"".join(stored[part.number] for part in parts))
+
+    def abort_multipart(self, key: str, multipart_id: str) -> None:
+        """See BlobStore."""
+        self._parts.pop((key, multipart_id), None)
+
+    def _find(self, key: str) -> _Blob:
+        if key not in self._blobs:
+            raise BlobNotFoundError(key)
+        return self._blobs[key]
+
+    def _info(self, key: str) -> BlobInfo:
+        blob = self._find(key)
+        return BlobInfo(
+            key=key,
+            num_bytes=len(blob.body),
+            etag=_etag(blob.body),
+            modified_at=blob.modified_at,
+            sha256=hashlib.sha256(blob.body).hexdigest(),
+        )
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+class MemoryCompute:
+    """Accepts submissions and lets a test move them on with `set_state`."""
+
+    def __init__(self) -> None:
+        self.submissions: dict[str, Submission] = {}
+        self.states: dict[str, ComputeState] = {}
+
+    def submit(self, submission: Submission) -> str:
+        """See Compute."""
+        compute_job_id = f"compute-{len(self.submissions)}"
+        self.submissions[compute_job_id] = submission
+        self.set_state(compute_job_id, JobStatus.QUEUED)
+        return compute_job_id
+
+    def set_state(
+        self,
+        compute_job_id: str,
+        status: JobStatus,
+        *,
+        reason: str | None = None,
+        exit_code: int | None = None,
+        attempt: int = 1,
+    ) -> ComputeState:
+        """What the compute service would do."""
+        self.states[compute_job_id] = ComputeState(
+            compute_job_id=compute_job_id,
+            name=self.submissions[compute_job_id].name,
+            status=status,
+            reason=reason,
+            exit_code=exit_code,
+            attempt=attempt,
+            log_stream=f"memory/{compute_job_id}/{attempt}",
+        )
+        return self.states[compute_job_id]
+
+    def find(self, name: str) -> str | None:
+        """See Compute."""
+        return next((key for key, submission in self.submissions.items() if submission.name == name), None)
+
+    def describe(self, compute_job_ids: Sequence[str]) -> Sequence[ComputeState]:
+        """See Compute."""
+        return [self.states[key] for key in compute_job_ids if key in self.states]
+
+    def terminate(self, compute_job_id: str, *, reason: str) -> None:
+        """See Compute."""
+        if not self.states[compute_job_id].status.is_terminal:
+            self.set_state(compute_job_id, JobStatus.FAILED, reason=reason, exit_code=143)
+
+
+class MemoryLogs:
+    """Lines by stream."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[LogLine]] = {}
+
+    def read(self, stream: str, *, cursor: str | None, limit: int) -> tuple[Sequence[LogLine], str | None]:
+        """See Logs."""
+        start = int(cursor or 0)
+        found = self.lines.get(stream, [])[start : start + limit]
+        return found, str(start + len(found))
+
+
+class MemoryQueue:
+    """Messages in the order in which they were sent, with their delays."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Mapping[str, Any], int]] = []
+
+    def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
+        """See Queue."""
+        self.messages.append((message, delay_seconds))
+
+
+class MemoryPredictor:
+    """Answers with a function."""
+
+    def __init__(self, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        self._answer = answer
+
+    def predict(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Predictor."""
+        return self._answer(payload)
+
+
+class MemorySecrets:
+    """The same secret for every name."""
+
+    def get(self, name: str) -> str:
+        """See Secrets."""
+        return f"secret of {name}"
+
+
+def _no_predictor(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise NotImplementedError(f"give MemoryPorts a predictor to answer {payload}")
+
+
+@dataclass(kw_only=True)
+class MemoryPorts:
+    """All of them. Satisfies `Ports`."""
+
+    registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    landing: MemoryBlobStore = field(default_factory=lambda: MemoryBlobStore("landing"))
+    lake: MemoryBlobStore = field(default_factory=lambda: MemoryBlobStore("lake"))
+    compute: MemoryCompute = field(default_factory=MemoryCompute)
+    logs: MemoryLogs = field(default_factory=MemoryLogs)
+    ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_predictor))
+    secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    clock: Clock = utc_now
+    new_id: NewId = new_id

@@ -1,0 +1,135 @@
+"""What every resource has in common: ids, names, revisions, pages and roles."""
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from aimass_core.errors import InvalidRequestError
+
+ID_PATTERN = r"^[a-z]{2,4}_[0-9a-f]{27}$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+Clock = Callable[[], datetime]
+NewId = Callable[[str], str]
+
+
+def utc_now() -> datetime:
+    """The present time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def new_id(prefix: str, *, clock: Clock = utc_now) -> str:
+    """An id that sorts by time: prefix, 11 hex digits of milliseconds, 64 random bits."""
+    return f"{prefix}_{int(clock().timestamp() * 1000):011x}{secrets.token_hex(8)}"
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the form of an id (a name never has it)."""
+    return re.fullmatch(ID_PATTERN, text) is not None
+
+
+def _refuse_id_shape(name: str) -> str:
+    if is_id(name):
+        raise ValueError("a name must not have the form of an id")
+    return name
+
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN), AfterValidator(_refuse_id_shape)]
+Text = Annotated[str, StringConstraints(max_length=1_000)]
+
+
+class Contract(BaseModel):
+    """What the API answers. Readers ignore fields that they do not know, so old clients keep working."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Request(BaseModel):
+    """What the API accepts. Unknown fields, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Role(StrEnum):
+    """What a key may do; each role includes those before it."""
+
+    VIEWER = "viewer"
+    COLLECTOR = "collector"
+    DEVELOPER = "developer"
+    ADMIN = "admin"
+
+    def includes(self, other: "Role") -> bool:
+        """Whether this role may do all that the other may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Principal(Contract):
+    """Who is asking: resolved by the authorizer, never taken from the body."""
+
+    workspace_id: str
+    workspace_name: str
+    actor: str = Field(description="The API key's id, or the name of the part of the platform that acts.")
+    role: Role
+
+
+class Resource(Contract):
+    """A stored thing with an address. `revision` counts its changes and is its ETag."""
+
+    resource: ClassVar[str]
+    prefix: ClassVar[str]
+
+    id: str
+    workspace_id: str
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    created_by: str
+    revision: int = Field(default=1, ge=1)
+
+
+ItemT = TypeVar("ItemT", bound=BaseModel)
+
+
+class Page(Contract, Generic[ItemT]):
+    """A part of a list; `next_cursor` is null on the last page."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
+
+
+JsonScalar = str | int | float | bool | None
+
+
+class Problem(Contract):
+    """An error as RFC 9457 writes it (application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None = None
+    errors: list[dict[str, Any]] = []
+
+
+def split_ref(ref: str) -> tuple[str, int | None]:
+    """`adult@3` -> ("adult", 3); `adult` -> ("adult", None), which means the latest version."""
+    name, at, version = ref.partition("@")
+    if not at:
+        return name, None
+    if not version.isdecimal() or int(version) < 1:
+        raise InvalidRequestError(f"{ref!r} is not a reference: write name or name@version, such as adult@3")
+    return name, int(version)
+
+
+VersionRef = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}(@[1-9][0-9]{0,8})?$"),
+    Field(examples=["adult", "adult@3"]),
+]

@@ -1,0 +1,97 @@
+"""Endpoints: served model versions, and friendly predictions."""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.signatures import Signature
+
+
+class EndpointStatus(StrEnum):
+    """READY only after a golden request gave the golden answer."""
+
+    CREATING = "CREATING"
+    READY = "READY"
+    UPDATING = "UPDATING"
+    FAILED = "FAILED"
+
+
+class ServedModel(Contract):
+    """The model version that answers, pinned by digest."""
+
+    model_id: str
+    model_name: str
+    number: int
+    digest: str
+
+
+class Endpoint(Resource):
+    """A name under /v2/models that answers predictions.
+
+    `serving` answers requests; `candidate` is being verified and takes its place once it has given the golden
+    answer. While an update fails, the former version keeps serving.
+    """
+
+    resource: ClassVar[str] = "endpoint"
+    prefix: ClassVar[str] = "ep"
+
+    name: str
+    status: EndpointStatus
+    status_reason: str | None = None
+    serving: ServedModel | None = None
+    candidate: ServedModel | None = None
+
+
+class EndpointCreate(Request):
+    """Body of POST /v1/endpoints."""
+
+    name: Name | None = Field(default=None, description="Null: the model's name.")
+    model: VersionRef
+
+
+class EndpointUpdate(Request):
+    """Body of PATCH /v1/endpoints/{endpoint}: serve another version."""
+
+    model: VersionRef
+
+
+class PredictRequest(Request):
+    """Body of POST /v1/endpoints/{endpoint}/predict: rows as records of raw column values.
+
+    A date is ISO 8601 text, an image base64 of a PNG or JPEG file or nested lists of pixel values. A missing key or a
+    null is a missing value. A body of type text/csv, with a header line, is taken too.
+    """
+
+    rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
+
+
+class Prediction(Contract):
+    """The answer for one row. A row that could not be read has an `error` and nothing else; the others are answered."""
+
+    label: str | None = None
+    probability: float | None = Field(default=None, description="Of the label.")
+    probabilities: dict[str, float] | None = None
+    value: float | None = Field(default=None, description="Of a regression.")
+    warnings: list[str] = []
+    error: str | None = None
+
+
+class Predictions(Contract):
+    """Answer of predict; `model_version` is the one version that answered every row."""
+
+    model_name: str
+    model_version: int
+    predictions: list[Prediction]
+
+
+class EndpointDetail(Endpoint):
+    """As GET answers it: with the signature of what it serves and the paths to call."""
+
+    signature: Signature | None = None
+    infer_path: str
+    predict_path: str
+
+
+Row = dict[str, JsonScalar]

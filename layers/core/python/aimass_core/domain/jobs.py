@@ -1,0 +1,253 @@
+"""Jobs: one run on Batch or SageMaker, its status machine, its events and what it leaves behind."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError, model_validator
+
+from aimass_core.domain.algorithms import HYPERPARAMETERS, Algorithm, AlgorithmHyperparameters
+from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.signatures import Task
+
+MAX_DEPENDENCIES = 20
+
+
+class JobKind(StrEnum):
+    """Which work a job does; the container is started as `python -m batch_jobs <kind>`."""
+
+    TRAIN = "train"
+    PREPARE = "prepare"
+
+
+class JobStatus(StrEnum):
+    """The one status machine, whichever service runs the job."""
+
+    SUBMITTED = "SUBMITTED"
+    QUEUED = "QUEUED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it never changes again."""
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+
+    def may_become(self, other: "JobStatus") -> bool:
+        """Monotone: a status only moves forward, and a terminal one is never left.
+
+        RUNNING -> QUEUED is the one step back: the host went away and Batch starts a new attempt.
+        """
+        return other in _NEXT[self]
+
+
+_TERMINAL = {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED}
+_NEXT: dict[JobStatus, set[JobStatus]] = {
+    JobStatus.SUBMITTED: {JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING, JobStatus.STOPPING} | _TERMINAL,
+    JobStatus.QUEUED: {JobStatus.STARTING, JobStatus.RUNNING, JobStatus.STOPPING} | _TERMINAL,
+    JobStatus.STARTING: {JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.STOPPING} | _TERMINAL,
+    JobStatus.RUNNING: {JobStatus.QUEUED, JobStatus.STOPPING} | _TERMINAL,
+    JobStatus.STOPPING: set(_TERMINAL),
+    JobStatus.SUCCEEDED: set(),
+    JobStatus.FAILED: set(),
+    JobStatus.STOPPED: set(),
+}
+
+
+class Compute(Request):
+    """What one container of the job gets. Absent fields take the job definition's."""
+
+    vcpus: int | None = Field(default=None, ge=1, le=192)
+    memory_mib: int | None = Field(default=None, ge=512, le=1_572_864)
+    gpus: int | None = Field(default=None, ge=0, le=16)
+
+
+class TrainSpec(Request):
+    """What to train, as the user asks for it."""
+
+    kind: Literal[JobKind.TRAIN] = JobKind.TRAIN
+    dataset: VersionRef
+    validation: VersionRef | None = Field(default=None, description="Null: a part of the dataset is held out.")
+    test: VersionRef | None = None
+    algorithm: Algorithm
+    hyperparameters: dict[str, JsonScalar | list[int]] = {}
+    target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
+    task: Task | None = Field(default=None, description="Null: found out from the target.")
+    exclude_columns: list[str] = Field(default=[], max_length=10_000)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9)
+    folds: int | None = Field(default=None, ge=2, le=20, description="Null: hold-out. Else k-fold cross-validation.")
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
+
+    @model_validator(mode="after")
+    def _check_hyperparameters(self) -> Self:
+        try:
+            self.resolve_hyperparameters()
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            )
+            raise ValueError(f"hyperparameters of {self.algorithm}: {faults}") from error
+        return self
+
+    def resolve_hyperparameters(self) -> AlgorithmHyperparameters:
+        """The algorithm's own class, with defaults filled in. Strings are not taken for numbers."""
+        return HYPERPARAMETERS[self.algorithm].model_validate(self.hyperparameters, strict=False)
+
+
+class PrepareSpec(Request):
+    """Turns landed files that are too large for a Lambda into a dataset version. Submitted by ingest only."""
+
+    kind: Literal[JobKind.PREPARE] = JobKind.PREPARE
+    dataset_id: Id
+    number: int = Field(ge=1)
+
+
+JobSpec = Annotated[TrainSpec | PrepareSpec, Field(discriminator="kind")]
+JOB_SPEC: TypeAdapter[TrainSpec | PrepareSpec] = TypeAdapter(JobSpec)
+
+
+class JobCreate(Request):
+    """Body of POST /v1/jobs."""
+
+    spec: TrainSpec
+    compute: Compute = Compute()
+    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400)
+    depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
+
+
+class PinnedDataset(Contract):
+    """The exact version that a channel was given at submit."""
+
+    dataset_id: str
+    dataset_name: str
+    number: int
+    digest: str
+
+
+class Progress(Contract):
+    """How far a job is. `fraction` is null while it cannot be known."""
+
+    phase: str
+    step: int | None = None
+    num_steps: int | None = None
+    fraction: float | None = Field(default=None, ge=0, le=1)
+    message: str = ""
+
+
+class Failure(Contract):
+    """Why a job failed: the cause first."""
+
+    code: str
+    cause: str
+    traceback: str | None = Field(default=None, description="The tail of it, for code that the user owns or debugs.")
+    exit_code: int | None = None
+
+
+class ModelRef(Contract):
+    """The model version that a job made."""
+
+    model_id: str
+    model_name: str
+    number: int
+
+
+class Job(Resource):
+    """One run."""
+
+    resource: ClassVar[str] = "job"
+    prefix: ClassVar[str] = "job"
+
+    kind: JobKind
+    spec: JobSpec
+    compute: Compute = Compute()
+    max_seconds: int
+    status: JobStatus
+    status_reason: str | None = None
+    attempt: int = Field(default=0, description="The attempt that may write; 0 before the first has started.")
+    channels: dict[str, PinnedDataset] = {}
+    depends_on: list[str] = []
+    retry_of: str | None = None
+    compute_job_id: str | None = Field(default=None, description="Batch's own id.")
+    dispatched_at: AwareDatetime | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    progress: Progress | None = None
+    metrics: dict[str, float] = {}
+    failure: Failure | None = None
+    model_version: ModelRef | None = None
+    log_stream: str | None = None
+    last_event: int = 0
+
+
+class EventType(StrEnum):
+    """What an event of a job says."""
+
+    STATUS = "status"
+    PROGRESS = "progress"
+    METRICS = "metrics"
+    MESSAGE = "message"
+    FAILURE = "failure"
+
+
+class JobEvent(Contract):
+    """One line of a job's story. `number` grows within a job; pass the last one seen as `after`."""
+
+    number: int
+    at: AwareDatetime
+    attempt: int
+    type: EventType
+    data: dict[str, Any]
+
+
+class JobEvents(Contract):
+    """Answer of GET /v1/jobs/{job}/events: what came after `after`, and the job as it is now."""
+
+    events: list[JobEvent]
+    job: Job
+    last: int
+
+
+class LogLine(Contract):
+    """One line of a container's log."""
+
+    at: AwareDatetime
+    message: str
+
+
+class JobLogs(Contract):
+    """Answer of GET /v1/jobs/{job}/logs."""
+
+    lines: list[LogLine]
+    next_cursor: str | None = None
+
+
+class Artifact(Contract):
+    """One file that a job left."""
+
+    name: str
+    num_bytes: int
+    sha256: str
+
+
+class JobResult(Contract):
+    """`result.json`: written last, so its presence means that everything it names is in place."""
+
+    job_id: str
+    attempt: int
+    artifacts: list[Artifact]
+    metrics: dict[str, float] = {}
+
+
+def to_hyperparameters(spec: TrainSpec | PrepareSpec) -> dict[str, str]:
+    """The spec as `hyperparameters.json` of the SageMaker contract: flat, every value a string of JSON."""
+    return {name: json.dumps(value) for name, value in spec.model_dump(mode="json").items()}
+
+
+def from_hyperparameters(values: dict[str, str]) -> TrainSpec | PrepareSpec:
+    """The reverse of `to_hyperparameters`."""
+    return JOB_SPEC.validate_python({name: json.loads(value) for name, value in values.items()})

@@ -1,0 +1,99 @@
+"""Where everything lies: keys in S3 and in the registry are built here, from ids, and nowhere else."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """A registry row's primary key."""
+
+    partition: str
+    sort: str
+
+
+def partition(workspace_id: str) -> str:
+    """The registry partition of a workspace."""
+    return f"WS#{workspace_id}"
+
+
+def row(workspace_id: str, resource: str, *ids: str | int) -> RowKey:
+    """A resource's row: `DATASET_VERSION#ds_1#00000003`. Numbers are padded so that they sort."""
+    return RowKey(partition(workspace_id), row_prefix(resource, *ids).removesuffix("#"))
+
+
+def row_prefix(resource: str, *ids: str | int) -> str:
+    """What the sort keys of a resource (within its parents) begin with."""
+    parts = [f"{part:08d}" if isinstance(part, int) else part for part in ids]
+    return "#".join([resource.upper(), *parts]) + "#"
+
+
+def name_row(workspace_id: str, resource: str, name: str) -> RowKey:
+    """The row that reserves a name within a workspace and leads to the id."""
+    return RowKey(partition(workspace_id), f"NAME#{resource.upper()}#{name}")
+
+
+PLATFORM = "PLATFORM"
+
+
+def workspace_name_row(name: str) -> RowKey:
+    """Workspace names are unique on the whole platform: the drop folder leads from the name to the id."""
+    return RowKey(PLATFORM, f"NAME#WORKSPACE#{name}")
+
+
+def status_partition(resource: str, status: str) -> str:
+    """Partition of gsi1: every resource of a kind in one status, over all workspaces, by time."""
+    return f"{resource.upper()}#{status}"
+
+
+# --- S3: landing -----------------------------------------------------------------------------------------------------
+
+UPLOADS_PREFIX = "uploads/"
+DROP_PREFIX = "drop/"
+
+
+def upload_object(workspace_id: str, dataset_id: str, upload_id: str) -> str:
+    """Where an upload's bytes arrive."""
+    return f"{UPLOADS_PREFIX}{workspace_id}/{dataset_id}/{upload_id}"
+
+
+def drop_prefix(workspace_name: str, dataset_name: str) -> str:
+    """Where files are dropped. Names, because people type it; nothing else is ever built from them."""
+    return f"{DROP_PREFIX}{workspace_name}/{dataset_name}/"
+
+
+# --- S3: lake --------------------------------------------------------------------------------------------------------
+
+
+def dataset_file(workspace_id: str, dataset_id: str, sha256: str) -> str:
+    """A Parquet file, named by its content: versions share it."""
+    return f"datasets/{workspace_id}/{dataset_id}/files/{sha256}.parquet"
+
+
+def dataset_version_object(workspace_id: str, dataset_id: str, number: int, name: str) -> str:
+    """manifest.json, schema.json, profile.json or quarantine.jsonl of a version."""
+    return f"datasets/{workspace_id}/{dataset_id}/versions/{number:08d}/{name}"
+
+
+def job_prefix(workspace_id: str, job_id: str) -> str:
+    """Everything of a job."""
+    return f"jobs/{workspace_id}/{job_id}/"
+
+
+def job_config(workspace_id: str, job_id: str, name: str) -> str:
+    """hyperparameters.json, inputdataconfig.json or resourceconfig.json of a job."""
+    return f"{job_prefix(workspace_id, job_id)}config/{name}"
+
+
+def job_attempt(workspace_id: str, job_id: str, attempt: int, name: str) -> str:
+    """A file of one attempt: model/model.onnx, output/test_predictions.parquet, result.json, failure.json."""
+    return f"{job_prefix(workspace_id, job_id)}attempts/{attempt:04d}/{name}"
+
+
+def job_checkpoints(workspace_id: str, job_id: str) -> str:
+    """Resumable training state, shared by the attempts of a job."""
+    return f"{job_prefix(workspace_id, job_id)}checkpoints/"
+
+
+def model_object(workspace_id: str, model_id: str, number: int, name: str) -> str:
+    """An artifact of a model version."""
+    return f"models/{workspace_id}/{model_id}/{number:08d}/{name}"

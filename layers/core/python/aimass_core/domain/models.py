@@ -1,0 +1,65 @@
+"""Models and their immutable versions: ONNX files that were checked before they were registered."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from aimass_core.domain.common import Request, Resource, Text
+from aimass_core.domain.jobs import Artifact, PinnedDataset
+from aimass_core.domain.signatures import Card, Signature, Task
+
+
+class Model(Resource):
+    """A named sequence of versions."""
+
+    resource: ClassVar[str] = "model"
+    prefix: ClassVar[str] = "mdl"
+
+    name: str
+    description: str = ""
+    latest_version: int | None = None
+
+
+class ModelUpdate(Request):
+    """Body of PATCH /v1/models/{model}."""
+
+    description: Text
+
+
+class ArtifactName(StrEnum):
+    """The files of a model version."""
+
+    MODEL = "model.onnx"
+    SIGNATURE = "signature.json"
+    CARD = "card.json"
+    GOLDEN = "golden.json"
+    REPORT = "report.html"
+
+
+class ModelVersion(Resource):
+    """One trained model: `model.onnx` and what describes it, each with its SHA-256."""
+
+    resource: ClassVar[str] = "model_version"
+    prefix: ClassVar[str] = "mv"
+
+    model_id: str
+    model_name: str
+    number: int = Field(ge=1)
+    job_id: str
+    algorithm: str
+    task: Task
+    metrics: dict[str, float]
+    primary_metric: str
+    datasets: dict[str, PinnedDataset] = {}
+    artifacts: list[Artifact]
+    digest: str = Field(description="SHA-256 of model.onnx.")
+    model_bytes: int
+
+
+class ModelVersionDetail(ModelVersion):
+    """As GET of one version answers it; `links` are short-lived URLs of its artifacts."""
+
+    signature: Signature
+    card: Card
+    links: dict[str, str] = {}

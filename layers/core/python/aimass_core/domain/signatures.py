@@ -1,0 +1,132 @@
+"""What a model takes and gives: `signature.json`, `golden.json` and `card.json` beside every model.onnx."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from aimass_core.domain.common import Contract
+from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
+
+
+class Task(StrEnum):
+    """The kind of learning problem."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the answer is a label."""
+        return self is not Task.REGRESSION
+
+
+class Datatype(StrEnum):
+    """Tensor datatypes as the Open Inference Protocol names them."""
+
+    BYTES = "BYTES"
+    BOOL = "BOOL"
+    UINT8 = "UINT8"
+    INT64 = "INT64"
+    FP32 = "FP32"
+    FP64 = "FP64"
+
+
+class TensorSpec(Contract):
+    """One input or output of the ONNX graph. -1 is any size; the first dimension is the batch."""
+
+    name: str
+    datatype: Datatype
+    shape: list[int]
+    column: str | None = Field(default=None, description="The raw column that an input carries.")
+    column_type: ColumnType | None = None
+    categories: list[str] | None = Field(default=None, description="Known values of a categorical input; others warn.")
+    minimum: float | None = Field(default=None, description="Of the training data; an answer outside it warns.")
+    maximum: float | None = None
+
+
+class Signature(Contract):
+    """The graph's interface.
+
+    Inputs, one per raw column, each of shape [-1, 1]: integer and number FP32 (missing is NaN); boolean and string
+    BYTES (missing is the empty string; booleans are "true" and "false"); datetime FP64 (seconds since 1970 UTC,
+    missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels].
+    Outputs of a classification: `label` BYTES [-1] and `probabilities` FP32 [-1, len(labels)]; of a regression:
+    `value` FP32 [-1].
+    """
+
+    kind: DatasetKind
+    task: Task
+    target: str
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    labels: list[str] | None = None
+    image_shape: ImageShape | None = None
+
+
+class Golden(Contract):
+    """`golden.json`: a few raw rows and what the framework answered. An endpoint must repeat them to become ready.
+
+    `inputs` maps each input's name to its tensor as nested lists (NaN as null), `outputs` likewise.
+    """
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    tolerance: float = 1e-4
+
+
+class Importance(Contract):
+    """How much a raw column matters: the loss of the metric when its values are shuffled (Breiman 2001)."""
+
+    column: str
+    mean: float
+    std: float
+
+
+class ConfusionMatrix(Contract):
+    """counts[i][j]: rows of class labels[i] that were predicted as labels[j]."""
+
+    labels: list[str]
+    counts: list[list[int]]
+
+
+class Evaluation(Contract):
+    """Metrics of one channel. Names: accuracy f1 roc_auc log_loss rmse mae r2."""
+
+    channel: str
+    num_rows: int
+    metrics: dict[str, float]
+    confusion_matrix: ConfusionMatrix | None = None
+
+
+class ExportCheck(Contract):
+    """The exported graph against the framework, on the whole validation channel."""
+
+    num_rows: int
+    max_abs_difference: float
+    num_label_differences: int
+    tolerance: float
+
+
+class Card(Contract):
+    """`card.json`: what a model is, where it came from and how good it is."""
+
+    algorithm: str
+    framework: str
+    task: Task
+    target: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    dataset: str
+    dataset_digest: str | None = None
+    num_train_rows: int
+    evaluations: list[Evaluation]
+    primary_metric: str
+    primary_value: float
+    importances: list[Importance] = []
+    export_check: ExportCheck
+    model_bytes: int
+    training_seconds: float
+    warnings: list[str] = []
+    versions: dict[str, str] = Field(default={}, description="Of the libraries that made it.")

@@ -1,0 +1,1 @@
+"""What every Lambda handler shares: HTTP errors, logging, events."""

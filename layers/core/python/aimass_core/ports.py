@@ -1,0 +1,279 @@
+"""What the use cases need from the outside, as protocols. Adapters implement them; tests use the ones in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from aimass_core.domain.common import Clock, NewId
+from aimass_core.domain.jobs import JobStatus, LogLine
+from aimass_core.domain.keys import RowKey
+
+# --- registry --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One item of the registry. `data` is JSON; `resource`, `status` and `at` feed the stream filters and gsi1."""
+
+    key: RowKey
+    data: Mapping[str, Any]
+    revision: int
+    resource: str | None = None
+    status: str | None = None
+    at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Writes a row if the stored revision is `expected` (None: the row must not exist)."""
+
+    row: Row
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Deletes a row if the stored revision is `expected`."""
+
+    key: RowKey
+    expected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Requires that a row exists at `expected` (None: that it does not exist)."""
+
+    key: RowKey
+    expected: int | None
+
+
+Write = Put | Delete | Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPage:
+    """A part of a query; `next_start` is the sort key to go on after, None at the end."""
+
+    rows: Sequence[Row]
+    next_start: str | None
+
+
+class WriteConflictError(Exception):
+    """A condition of a write did not hold; nothing was written. `failed` are the indexes of the writes."""
+
+    def __init__(self, failed: Sequence[int]) -> None:
+        super().__init__(f"condition failed for writes {list(failed)}")
+        self.failed = tuple(failed)
+
+
+class Registry(Protocol):
+    """The one table. Every write is conditional; several writes are one transaction (at most 100)."""
+
+    def get(self, key: RowKey) -> Row | None:
+        """Strongly consistent."""
+
+    def write(self, *writes: Write) -> None:
+        """All or nothing. Raises WriteConflictError. Safe to repeat after an answer was lost: a Put whose row is
+        already stored exactly as asked is not a conflict."""
+
+    def query(
+        self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False
+    ) -> RowPage:
+        """Rows of a partition whose sort key begins with the prefix, in its order, after `start`."""
+
+    def query_status(self, partition: str, *, before: datetime | None = None, limit: int) -> Sequence[Row]:
+        """Rows of a gsi1 partition (`keys.status_partition`), oldest `at` first. Eventually consistent."""
+
+
+# --- blobs -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """What HEAD tells of an object. `sha256` is hex, where S3 knows it."""
+
+    key: str
+    num_bytes: int
+    etag: str
+    modified_at: datetime
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedUrl:
+    """A presigned request."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPart:
+    """A part of a multipart upload that has arrived."""
+
+    number: int
+    num_bytes: int
+    etag: str
+
+
+class BlobNotFoundError(Exception):
+    """There is no object with that key."""
+
+
+class BlobStore(Protocol):
+    """One bucket. Reads raise BlobNotFoundError."""
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+
+    def get(self, key: str) -> bytes:
+        """The whole object; for small ones."""
+
+    def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """Writes (and replaces) an object; S3 checks its SHA-256."""
+
+    def head(self, key: str) -> BlobInfo | None:
+        """None where it does not exist."""
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """Every object under a prefix, page by page."""
+
+    def delete(self, key: str) -> None:
+        """Idempotent."""
+
+    def copy(self, source_key: str, key: str) -> None:
+        """Inside the bucket, without the bytes passing through here."""
+
+    def download(self, key: str, path: Path) -> None:
+        """To a file, streaming."""
+
+    def upload(self, path: Path, key: str, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """From a file, streaming, with its SHA-256 checked by S3."""
+
+    def sign_get(self, key: str, *, expires_seconds: int, download_name: str | None = None) -> str:
+        """A URL that reads one object, always as an attachment."""
+
+    def sign_put(self, key: str, *, num_bytes: int, sha256: str, expires_seconds: int) -> SignedUrl:
+        """A PUT of exactly these bytes, once: length, SHA-256 and If-None-Match are signed."""
+
+    def create_multipart(self, key: str) -> str:
+        """Starts a multipart upload; returns its id."""
+
+    def sign_part(self, key: str, multipart_id: str, number: int, *, num_bytes: int, expires_seconds: int) -> SignedUrl:
+        """A PUT of one part."""
+
+    def list_parts(self, key: str, multipart_id: str) -> Sequence[StoredPart]:
+        """The parts that have arrived. Raises BlobNotFoundError where the upload is gone."""
+
+    def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[StoredPart]) -> BlobInfo:
+        """Makes the object; idempotent where it has been made by this upload."""
+
+    def abort_multipart(self, key: str, multipart_id: str) -> None:
+        """Idempotent."""
+
+
+# --- compute ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One container job. `name` is unique per job of ours, so a lost answer is found by listing."""
+
+    name: str
+    kind: str
+    environment: Mapping[str, str]
+    vcpus: int | None
+    memory_mib: int | None
+    gpus: int | None
+    max_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeState:
+    """How the compute service sees a job, in our words."""
+
+    compute_job_id: str
+    name: str
+    status: JobStatus
+    reason: str | None
+    exit_code: int | None
+    attempt: int
+    log_stream: str | None
+
+
+class Compute(Protocol):
+    """Runs containers: AWS Batch (SageMaker Training later)."""
+
+    def submit(self, submission: Submission) -> str:
+        """Returns the compute service's own id. Raises UnavailableError when throttled, so that it is tried again,
+        and InvalidRequestError where it will never be accepted."""
+
+    def find(self, name: str) -> str | None:
+        """The id of the job of that name, if it was submitted."""
+
+    def describe(self, compute_job_ids: Sequence[str]) -> Sequence[ComputeState]:
+        """The states of those that are still known."""
+
+    def terminate(self, compute_job_id: str, *, reason: str) -> None:
+        """Idempotent; stops the whole process tree."""
+
+
+class Logs(Protocol):
+    """Reads the logs of containers."""
+
+    def read(self, stream: str, *, cursor: str | None, limit: int) -> tuple[Sequence[LogLine], str | None]:
+        """Lines from the oldest on, and a cursor to go on with (also at the present end)."""
+
+
+# --- the other parts -------------------------------------------------------------------------------------------------
+
+
+class Queue(Protocol):
+    """The ingest queue."""
+
+    def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
+        """At least once, not before the delay (at most 900 s)."""
+
+
+class Predictor(Protocol):
+    """Calls the predictions function, as the platform itself."""
+
+    def predict(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Sends an invocation payload and returns the answer's payload."""
+
+
+class Secrets(Protocol):
+    """Reads deployment secrets."""
+
+    def get(self, name: str) -> str:
+        """Cached for some minutes."""
+
+
+class Ports(Protocol):
+    """Everything, as `bootstrap` builds it; each member is made when it is first used."""
+
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def landing(self) -> BlobStore: ...
+    @property
+    def lake(self) -> BlobStore: ...
+    @property
+    def compute(self) -> Compute: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def ingest_queue(self) -> Queue: ...
+    @property
+    def predictor(self) -> Predictor: ...
+    @property
+    def secrets(self) -> Secrets: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def new_id(self) -> NewId: ...
