@@ -1,0 +1,29 @@
+"""A read-only picture of where a job runs: SageMaker's folders, hosts and resources, taken once at the start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimass_core.domain.jobs import PrepareSpec, TrainSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a job's code may know. Nothing below reads an environment variable or a literal /opt/ml.
+
+    `channels` maps a channel's name to its folder: `schema.json` and Parquet files.
+    """
+
+    base_path: Path
+    channels: Mapping[str, Path]
+    model_path: Path
+    output_path: Path
+    checkpoint_path: Path
+    spec: TrainSpec | PrepareSpec
+    attempt: int
+    num_cpus: int
+    num_gpus: int
+    hosts: tuple[str, ...]
+    current_host: str
+    dataset: str = ""
+    dataset_digest: str | None = None
