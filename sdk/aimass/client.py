@@ -1,0 +1,109 @@
+"""The client: one object from which everything is reached."""
+
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from aimass.http import Http
+from aimass.profiles import resolve_profile
+from aimass.resources.algorithms import AlgorithmsApi
+from aimass.resources.api_keys import ApiKeysApi
+from aimass.resources.audit import AuditApi
+from aimass.resources.datasets import DatasetsApi
+from aimass.resources.endpoints import EndpointsApi
+from aimass.resources.jobs import JobsApi
+from aimass.resources.models import ModelsApi
+from aimass.resources.system import SystemApi
+from aimass.resources.workspaces import WorkspacesApi
+
+
+class Client:
+    """Talks to one AI Mass API as one API key.
+
+    Args:
+        api_key: Default: AIMASS_API_KEY, else the profile's.
+        base_url: Default: AIMASS_BASE_URL, else the profile's, else the local cloud.
+        profile: A profile of ~/.config/aimass/config.toml; `aimass local up` writes the profile `local`.
+        timeout_seconds: For one request; uploads to S3 count from byte to byte.
+        max_retries: After a lost connection, 429, 502, 503 or 504, with growing pauses and jitter.
+        transport: Replaces the network, for tests.
+
+    Raises:
+        ConfigurationError: The profile does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        profile: str | None = None,
+        timeout_seconds: float = 60.0,
+        max_retries: int = 4,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.http = Http(
+            resolve_profile(profile=profile, base_url=base_url, api_key=api_key),
+            timeout_seconds=timeout_seconds,
+            max_retries=max_retries,
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def algorithms(self) -> AlgorithmsApi:
+        """What can be trained, with which hyperparameters."""
+        return AlgorithmsApi(self)
+
+    @cached_property
+    def api_keys(self) -> ApiKeysApi:
+        """Credentials of this workspace."""
+        return ApiKeysApi(self)
+
+    @cached_property
+    def audit(self) -> AuditApi:
+        """Who did what."""
+        return AuditApi(self)
+
+    @cached_property
+    def datasets(self) -> DatasetsApi:
+        """Data, uploads and versions."""
+        return DatasetsApi(self)
+
+    @cached_property
+    def endpoints(self) -> EndpointsApi:
+        """Served models."""
+        return EndpointsApi(self)
+
+    @cached_property
+    def jobs(self) -> JobsApi:
+        """Training and other work."""
+        return JobsApi(self)
+
+    @cached_property
+    def models(self) -> ModelsApi:
+        """Trained models and their versions."""
+        return ModelsApi(self)
+
+    @cached_property
+    def system(self) -> SystemApi:
+        """The platform itself."""
+        return SystemApi(self)
+
+    @cached_property
+    def workspaces(self) -> WorkspacesApi:
+        """Workspaces."""
+        return WorkspacesApi(self)

@@ -1,0 +1,69 @@
+"""What the SDK raises: the server's own error classes (`aimass_core.errors`) and these of the client.
+
+AimassError
+├── the server's tree                  raised again as the same class
+├── ConfigurationError                 no API key, no such profile
+├── ConnectionFailedError              the server could not be reached, or answered something else
+├── WaitTimeoutError                   `wait` gave up; the work itself goes on
+├── JobFailedError                     the job that was waited for FAILED or was STOPPED
+└── RejectedDataError                  the files that were uploaded did not become a version
+"""
+
+from typing import TYPE_CHECKING
+
+from aimass_core.errors import AimassError
+
+__all__ = [
+    "AimassError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "JobFailedError",
+    "RejectedDataError",
+    "WaitTimeoutError",
+]
+
+if TYPE_CHECKING:
+    from aimass.resources.datasets import DatasetVersion
+    from aimass.resources.jobs import Job
+
+
+class ConfigurationError(AimassError):
+    """The client does not know whom to ask, or as whom."""
+
+    code = "configuration"
+
+
+class ConnectionFailedError(AimassError):
+    """No answer, or none that AI Mass gives."""
+
+    code = "connection_failed"
+
+
+class WaitTimeoutError(AimassError):
+    """The time given to `wait` is over."""
+
+    code = "wait_timeout"
+
+
+class JobFailedError(AimassError):
+    """The job ended without success; `job` tells why."""
+
+    code = "job_failed"
+
+    def __init__(self, job: "Job") -> None:
+        cause = job.failure.cause if job.failure else job.status_reason or f"The job is {job.status}."
+        super().__init__(f"Job {job.id} {job.status.lower()}: {cause}")
+        self.job = job
+
+
+class RejectedDataError(AimassError):
+    """The files were refused; `version.issues` says what, where and what to do."""
+
+    code = "rejected_data"
+
+    def __init__(self, version: "DatasetVersion") -> None:
+        issues = "; ".join(issue.reason for issue in version.issues[:3])
+        super().__init__(
+            f"Version {version.number} of {version.dataset_name} was rejected: {version.status_reason or issues}"
+        )
+        self.version = version

@@ -1,0 +1,32 @@
+"""Credentials."""
+
+from datetime import datetime
+
+from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
+from aimass_core.domain.common import Role
+
+from aimass.binding import Api, Pages
+
+_PATH = "/v1/api-keys"
+
+
+class ApiKeysApi(Api):
+    """`client.api_keys`."""
+
+    def create(
+        self, name: str, *, role: Role | str = Role.DEVELOPER, expires_at: datetime | None = None
+    ) -> ApiKeyCreated:
+        """A new key. Its `secret` is in this answer and nowhere else, ever."""
+        return self._post(ApiKeyCreated, _PATH, ApiKeyCreate(name=name, role=Role(role), expires_at=expires_at))
+
+    def list(self) -> Pages[ApiKey]:
+        """All of the workspace, newest first."""
+        return self._list(ApiKey, _PATH)
+
+    def get(self, key_id: str) -> ApiKey:
+        """One key, without its secret."""
+        return self._get(ApiKey, f"{_PATH}/{key_id}")
+
+    def revoke(self, key_id: str) -> None:
+        """Ends it at once."""
+        self._delete(f"{_PATH}/{key_id}")

@@ -1,0 +1,201 @@
+"""Datasets: upload, versions, previews."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, runtime_checkable
+
+from aimass_core.domain import datasets as contract
+from aimass_core.domain.datasets import DatasetCreate, DatasetPolicy, DatasetUpdate, WriteMode
+from aimass_core.errors import NotFoundError
+
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import RejectedDataError, WaitTimeoutError
+from aimass.uploading import OnBytes, pack_folder, send_file
+
+_PATH = "/v1/datasets"
+_POLL_SECONDS = (0.2, 2.0)
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A table that can write itself as Parquet: pandas, polars (through to_pandas) and others."""
+
+    def to_parquet(self, path: Any, /) -> Any:
+        """Writes the table to the path."""
+
+
+class DatasetVersion(contract.DatasetVersionDetail, Bound):
+    """An immutable snapshot of a dataset."""
+
+    @property
+    def ref(self) -> str:
+        """`name@number`, as jobs take it."""
+        return f"{self.dataset_name}@{self.number}"
+
+    def refresh(self) -> DatasetVersion:
+        """As it is now."""
+        return self._client.datasets.get_version(self.dataset_id, self.number)
+
+    def wait(
+        self, *, timeout_seconds: float | None = None, on_update: Callable[[DatasetVersion], None] | None = None
+    ) -> DatasetVersion:
+        """Until it is READY.
+
+        Raises:
+            RejectedDataError: The files were refused; the message says why.
+            WaitTimeoutError: The time is over; the work goes on.
+        """
+        version, pause = self, _POLL_SECONDS[0]
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while not version.status.is_terminal:
+            if deadline is not None and time.monotonic() > deadline:
+                raise WaitTimeoutError(f"Version {self.ref} is still {version.status} after {timeout_seconds:g} s.")
+            time.sleep(pause)
+            pause = min(pause * 1.3, _POLL_SECONDS[1])
+            version = version.refresh()
+            if on_update:
+                on_update(version)
+        if version.status is contract.DatasetVersionStatus.REJECTED:
+            raise RejectedDataError(version)
+        return version
+
+    def rows(self, *, limit: int = 10) -> list[dict[str, Any]]:
+        """The first rows."""
+        path = f"{_PATH}/{self.dataset_id}/versions/{self.number}/rows"
+        rows: list[dict[str, Any]] = self._client.http.request("GET", path, params={"limit": limit})["rows"]
+        return rows
+
+
+class Dataset(contract.Dataset, Bound):
+    """A named sequence of versions."""
+
+    def versions(self) -> Pages[DatasetVersion]:
+        """Newest first."""
+        return self._client.datasets.versions(self.id)
+
+    def upload(self, source: str | Path | Frame, **options: Any) -> DatasetVersion:
+        """See DatasetsApi.upload."""
+        return self._client.datasets.upload(source, name=self.name, **options)
+
+
+class DatasetsApi(Api):
+    """`client.datasets`."""
+
+    def create(
+        self, name: str, *, description: str = "", target: str | None = None, policy: DatasetPolicy | None = None
+    ) -> Dataset:
+        """A new dataset without data. Raises AlreadyExistsError."""
+        fields: dict[str, Any] = {"name": name, "description": description}
+        if target is not None:
+            fields["target"] = target
+        if policy is not None:
+            fields["policy"] = policy
+        return self._post(Dataset, _PATH, DatasetCreate(**fields))
+
+    def list(self) -> Pages[Dataset]:
+        """All of the workspace, newest first."""
+        return self._list(Dataset, _PATH)
+
+    def get(self, dataset: str) -> Dataset:
+        """By name or id."""
+        return self._get(Dataset, f"{_PATH}/{dataset}")
+
+    def update(self, dataset: Dataset, **changes: Any) -> Dataset:
+        """Changes description, target or policy. Raises StaleRevisionError where somebody else was faster."""
+        return self._patch(Dataset, f"{_PATH}/{dataset.id}", DatasetUpdate(**changes), revision=dataset.revision)
+
+    def delete(self, dataset: str) -> None:
+        """With all its versions."""
+        self._delete(f"{_PATH}/{dataset}")
+
+    def versions(self, dataset: str) -> Pages[DatasetVersion]:
+        """Of one dataset, newest first."""
+        return self._list(DatasetVersion, f"{_PATH}/{dataset}/versions")
+
+    def get_version(self, dataset: str, number: int) -> DatasetVersion:
+        """One version with its schema and profile."""
+        return self._get(DatasetVersion, f"{_PATH}/{dataset}/versions/{number}")
+
+    def upload(
+        self,
+        source: str | Path | Frame,
+        *,
+        name: str | None = None,
+        target: str | None = None,
+        append: bool = False,
+        policy: DatasetPolicy | None = None,
+        wait: bool = True,
+        timeout_seconds: float | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> DatasetVersion:
+        """Uploads a file, a folder of images (one sub-folder per class) or a data frame as a new version.
+
+        The dataset is made if there is none of that name. An upload that was interrupted goes on where it stopped
+        when it is repeated.
+
+        Args:
+            source: CSV, TSV, JSON Lines, Parquet (also gzip, zip), zip or tar of images in class folders, .npz;
+                a folder; or a data frame with `to_parquet`.
+            name: Default: the file's name without its endings.
+            target: The column to be predicted.
+            append: Add the rows to the latest version's, instead of replacing them.
+            policy: How bad rows, headers and missing values are treated.
+            wait: Until the version is READY.
+            timeout_seconds: For the wait; default: no limit.
+            on_bytes: Called with (sent, total) while bytes are sent.
+
+        Raises:
+            RejectedDataError: The files did not become a version; the message says what, where and what to do.
+        """
+        with _as_file(source, name) as path:
+            chosen = name or dataset_name(path)
+            dataset = self._ensure(chosen, target=target, policy=policy)
+            version = send_file(
+                self._client,
+                dataset.id,
+                path,
+                mode=WriteMode.APPEND if append else WriteMode.REPLACE,
+                on_bytes=on_bytes,
+            )
+        return version.wait(timeout_seconds=timeout_seconds) if wait else version
+
+    def _ensure(self, name: str, *, target: str | None, policy: DatasetPolicy | None) -> Dataset:
+        try:
+            dataset = self.get(name)
+        except NotFoundError:
+            return self.create(name, target=target, policy=policy)
+        changes: dict[str, Any] = {}
+        if target is not None and target != dataset.target:
+            changes["target"] = target
+        if policy is not None and policy != dataset.policy:
+            changes["policy"] = policy
+        return self.update(dataset, **changes) if changes else dataset
+
+
+def dataset_name(path: Path) -> str:
+    """A dataset's name from a file's: `Telco Churn.csv.gz` -> `telco-churn`."""
+    stem = path.name.split(".")[0].lower()
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in stem).split())[:63] or "dataset"
+
+
+@contextmanager
+def _as_file(source: str | Path | Frame, name: str | None) -> Iterator[Path]:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.is_dir():
+            with pack_folder(path) as packed:
+                yield packed
+            return
+        if not path.is_file():
+            raise NotFoundError(f"There is no file {str(path)!r}.")
+        yield path
+        return
+    with TemporaryDirectory(prefix="aimass-") as folder:
+        path = Path(folder) / f"{name or 'dataset'}.parquet"
+        source.to_parquet(path)
+        yield path

@@ -1,0 +1,117 @@
+"""Endpoints: deploy and predict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from aimass_core.domain import endpoints as contract
+from aimass_core.domain.endpoints import EndpointCreate, EndpointStatus, EndpointUpdate, Prediction, Predictions
+from aimass_core.errors import AlreadyExistsError, UnavailableError
+
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import WaitTimeoutError
+
+_PATH = "/v1/endpoints"
+_ROWS_PER_REQUEST = 1_000
+_POLL_SECONDS = 0.2
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A table with pandas' to_json."""
+
+    def to_json(self, *, orient: Any, date_format: Any) -> Any:
+        """The table as JSON text."""
+
+
+Rows = Frame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+class Endpoint(contract.EndpointDetail, Bound):
+    """A served model."""
+
+    def predict(self, rows: Rows) -> Predictions:
+        """Labels and probabilities (or values) for a data frame, one record, or many.
+
+        Columns that the model does not know are ignored; what is missing counts as a missing value.
+        """
+        return self._client.endpoints.predict(self.name, rows)
+
+    @property
+    def infer_url(self) -> str:
+        """Where the Open Inference Protocol is spoken."""
+        return self._client.http.base_url + self.infer_path
+
+
+class EndpointsApi(Api):
+    """`client.endpoints`."""
+
+    def deploy(self, model: str, *, name: str | None = None, timeout_seconds: float = 120) -> Endpoint:
+        """Serves `model` or `model@version` under `name` (default: the model's); an existing endpoint is updated.
+
+        Raises:
+            UnavailableError: The golden request did not give the golden answer; the message says how. An endpoint
+                that served before keeps serving what it did.
+        """
+        fields = {"model": model} | ({"name": name} if name else {})
+        try:
+            endpoint = self._post(Endpoint, _PATH, EndpointCreate(**fields))
+        except AlreadyExistsError:
+            present = self.get(name or model.partition("@")[0])
+            endpoint = self._patch(
+                Endpoint, f"{_PATH}/{present.id}", EndpointUpdate(model=model), revision=present.revision
+            )
+        return self._wait(endpoint, timeout_seconds)
+
+    def list(self) -> Pages[Endpoint]:
+        """All of the workspace, newest first."""
+        return self._list(Endpoint, _PATH)
+
+    def get(self, endpoint: str) -> Endpoint:
+        """By name or id."""
+        return self._get(Endpoint, f"{_PATH}/{endpoint}")
+
+    def delete(self, endpoint: str) -> None:
+        """Ends serving."""
+        self._delete(f"{_PATH}/{endpoint}")
+
+    def predict(self, endpoint: str, rows: Rows) -> Predictions:
+        """See Endpoint.predict. Many rows are sent in several requests."""
+        answers = [
+            self._read(
+                Predictions, self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", body={"rows": part})
+            )
+            for part in _chunks(_to_records(rows))
+        ]
+        predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
+        return answers[0].model_copy(update={"predictions": predictions})
+
+    def _wait(self, endpoint: Endpoint, timeout_seconds: float) -> Endpoint:
+        deadline, wanted = time.monotonic() + timeout_seconds, endpoint.candidate
+        while endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
+            if time.monotonic() > deadline:
+                raise WaitTimeoutError(
+                    f"Endpoint {endpoint.name} is still {endpoint.status} after {timeout_seconds:g} s."
+                )
+            time.sleep(_POLL_SECONDS)
+            endpoint = self.get(endpoint.id)
+        if endpoint.status is EndpointStatus.FAILED or (wanted and endpoint.serving != wanted):
+            raise UnavailableError(f"Endpoint {endpoint.name} was not changed: {endpoint.status_reason}")
+        return endpoint
+
+
+def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
+    if isinstance(rows, Mapping):
+        return [rows]
+    if isinstance(rows, Frame):
+        records: list[Mapping[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
+        return records
+    return list(rows)
+
+
+def _chunks(records: list[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    for start in range(0, max(len(records), 1), _ROWS_PER_REQUEST):
+        yield records[start : start + _ROWS_PER_REQUEST]

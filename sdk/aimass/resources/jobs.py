@@ -1,0 +1,174 @@
+"""Jobs: train, watch, stop, retry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from aimass_core.domain import jobs as contract
+from aimass_core.domain.jobs import Compute, JobCreate, JobEvent, JobStatus, LogLine, TrainSpec
+
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import JobFailedError, WaitTimeoutError
+from aimass.resources.datasets import Dataset, DatasetVersion
+from aimass.resources.endpoints import Endpoint
+from aimass.resources.models import ModelVersion
+
+_PATH = "/v1/jobs"
+_WAIT_SECONDS = 5
+OnUpdate = Callable[["Job", Sequence[JobEvent]], None]
+
+
+class ModelRef(contract.ModelRef, Bound):
+    """The model version that a job made."""
+
+    def get(self) -> ModelVersion:
+        """With its signature, card and artifacts."""
+        return self._client.models.get_version(self.model_id, self.number)
+
+    def deploy(self, *, name: str | None = None, timeout_seconds: float = 120) -> Endpoint:
+        """Serves it; see ModelVersion.deploy."""
+        return self._client.endpoints.deploy(
+            f"{self.model_name}@{self.number}", name=name, timeout_seconds=timeout_seconds
+        )
+
+
+class Job(contract.Job, Bound):
+    """One run."""
+
+    model_version: ModelRef | None = None
+
+    def refresh(self) -> Job:
+        """As it is now."""
+        return self._client.jobs.get(self.id)
+
+    def wait(
+        self,
+        *,
+        on_update: OnUpdate | None = None,
+        timeout_seconds: float | None = None,
+        raise_on_failure: bool = True,
+    ) -> Job:
+        """Until it has ended; `on_update` is called with the job and its new events.
+
+        Raises:
+            JobFailedError: It FAILED or was STOPPED.
+            WaitTimeoutError: The time is over; the job goes on.
+        """
+        job, last = self, 0
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            seen = self._client.jobs.events(self.id, after=last, wait_seconds=0 if last == 0 else _WAIT_SECONDS)
+            job, last = seen.job, max(seen.last, 1)
+            if on_update and (seen.events or job.status.is_terminal):
+                on_update(job, seen.events)
+            if job.status.is_terminal and not seen.events:
+                break
+            if deadline is not None and time.monotonic() > deadline:
+                raise WaitTimeoutError(f"Job {self.id} is still {job.status} after {timeout_seconds:g} s.")
+        if raise_on_failure and job.status is not JobStatus.SUCCEEDED:
+            raise JobFailedError(job)
+        return job
+
+    def stop(self) -> Job:
+        """Asks it to end; harmless when it has."""
+        return self._client.jobs.stop(self.id)
+
+    def retry(self) -> Job:
+        """The same again, as a new job."""
+        return self._client.jobs.retry(self.id)
+
+    def logs(self) -> Iterator[LogLine]:
+        """Every line that its container wrote."""
+        return self._client.jobs.logs(self.id)
+
+
+class JobEvents(contract.JobEvents):
+    """New events, and the job as it is now."""
+
+    job: Job
+
+
+class JobsApi(Api):
+    """`client.jobs`."""
+
+    def train(
+        self,
+        dataset: str | Dataset | DatasetVersion,
+        *,
+        algorithm: str,
+        hyperparameters: dict[str, Any] | None = None,
+        validation: str | Dataset | DatasetVersion | None = None,
+        test: str | Dataset | DatasetVersion | None = None,
+        vcpus: int | None = None,
+        memory_mib: int | None = None,
+        max_seconds: int = 3600,
+        depends_on: Sequence[str | Job] = (),
+        **spec: Any,
+    ) -> Job:
+        """Starts a training job.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            algorithm: See `client.algorithms.list()`.
+            hyperparameters: Those of the algorithm; the others keep their defaults.
+            validation: Default: `validation_fraction` (0.2) of the dataset is held out.
+            test: Judged once, at the end.
+            vcpus: Default: the job definition's.
+            memory_mib: Default: the job definition's.
+            max_seconds: Then it is stopped.
+            depends_on: Jobs that have to succeed first.
+            **spec: target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+
+        Raises:
+            InvalidRequestError: A hyperparameter is unknown or out of range.
+            InvalidDataError: The dataset does not allow it.
+        """
+        fields: dict[str, Any] = {"dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
+        fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
+        fields |= {name: _to_ref(ref) for name, ref in (("validation", validation), ("test", test)) if ref is not None}
+        compute = {name: value for name, value in (("vcpus", vcpus), ("memory_mib", memory_mib)) if value is not None}
+        request = JobCreate(
+            spec=TrainSpec(**fields),
+            compute=Compute(**compute),
+            max_seconds=max_seconds,
+            depends_on=[job if isinstance(job, str) else job.id for job in depends_on],
+        )
+        return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
+
+    def list(self, *, status: str | None = None) -> Pages[Job]:
+        """All of the workspace, newest first."""
+        return self._list(Job, _PATH, status=status)
+
+    def get(self, job_id: str) -> Job:
+        """One job."""
+        return self._get(Job, f"{_PATH}/{job_id}")
+
+    def stop(self, job_id: str) -> Job:
+        """Asks it to end."""
+        return self._post(Job, f"{_PATH}/{job_id}/stop")
+
+    def retry(self, job_id: str) -> Job:
+        """A FAILED or STOPPED one again, as a new job."""
+        return self._post(Job, f"{_PATH}/{job_id}/retry")
+
+    def events(self, job_id: str, *, after: int = 0, wait_seconds: int = 0) -> JobEvents:
+        """What happened after event number `after`; waits up to `wait_seconds` (10 at most) for something new."""
+        return self._get(JobEvents, f"{_PATH}/{job_id}/events", after=after, wait=wait_seconds)
+
+    def logs(self, job_id: str) -> Iterator[LogLine]:
+        """Every line that its container wrote, up to now."""
+        cursor: str | None = None
+        while True:
+            page = self._get(contract.JobLogs, f"{_PATH}/{job_id}/logs", cursor=cursor)
+            yield from page.lines
+            if not page.lines or page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+
+
+def _to_ref(dataset: str | Dataset | DatasetVersion) -> str:
+    if isinstance(dataset, str):
+        return dataset
+    return dataset.ref if isinstance(dataset, DatasetVersion) else dataset.name

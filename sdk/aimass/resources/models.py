@@ -1,0 +1,82 @@
+"""Models and their versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aimass_core.domain import models as contract
+from aimass_core.domain.models import ArtifactName, ModelUpdate
+from aimass_core.domain.signatures import Card, Signature
+
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import ConnectionFailedError
+
+if TYPE_CHECKING:
+    from aimass.resources.endpoints import Endpoint
+
+_PATH = "/v1/models"
+
+
+class ModelVersion(contract.ModelVersion, Bound):
+    """One trained, checked and immutable model."""
+
+    signature: Signature | None = None
+    card: Card | None = None
+    links: dict[str, str] = {}
+
+    @property
+    def ref(self) -> str:
+        """`name@number`, as endpoints take it."""
+        return f"{self.model_name}@{self.number}"
+
+    def deploy(self, *, name: str | None = None, timeout_seconds: float = 120) -> Endpoint:
+        """Serves it: returns when the endpoint is READY, that is, after a golden request gave the golden answer."""
+        return self._client.endpoints.deploy(self.ref, name=name, timeout_seconds=timeout_seconds)
+
+    def download(self, artifact: ArtifactName | str, path: str | Path | None = None) -> Path:
+        """Saves an artifact, `model.onnx` or `report.html` say; default: under its own name, here."""
+        chosen = ArtifactName(artifact)
+        links = self.links or self._client.models.get_version(self.model_id, self.number).links
+        target = Path(path) if path else Path(chosen.value)
+        response = self._client.http.send_signed("GET", links[chosen.value], content=lambda: None, headers={})
+        if response.status_code >= 300:
+            raise ConnectionFailedError(f"S3 answered {response.status_code} for {chosen.value} of {self.ref}.")
+        target.write_bytes(response.content)
+        return target
+
+
+class Model(contract.Model, Bound):
+    """A named sequence of versions."""
+
+    def versions(self) -> Pages[ModelVersion]:
+        """Newest first."""
+        return self._client.models.versions(self.id)
+
+
+class ModelsApi(Api):
+    """`client.models`."""
+
+    def list(self) -> Pages[Model]:
+        """All of the workspace, newest first."""
+        return self._list(Model, _PATH)
+
+    def get(self, model: str) -> Model:
+        """By name or id."""
+        return self._get(Model, f"{_PATH}/{model}")
+
+    def update(self, model: Model, *, description: str) -> Model:
+        """Changes the description."""
+        return self._patch(Model, f"{_PATH}/{model.id}", ModelUpdate(description=description), revision=model.revision)
+
+    def delete(self, model: str) -> None:
+        """With all its versions. Raises ConflictError while one is served."""
+        self._delete(f"{_PATH}/{model}")
+
+    def versions(self, model: str) -> Pages[ModelVersion]:
+        """Of one model, newest first."""
+        return self._list(ModelVersion, f"{_PATH}/{model}/versions")
+
+    def get_version(self, model: str, number: int) -> ModelVersion:
+        """One version with its signature, its card and links to its artifacts."""
+        return self._get(ModelVersion, f"{_PATH}/{model}/versions/{number}")

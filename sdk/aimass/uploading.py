@@ -1,0 +1,131 @@
+"""Bytes into S3: presigned, checked by SHA-256, in parts when large, resumed when interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from aimass_core.domain.datasets import SignedRequest, Upload, UploadCreate, UploadPart, UploadStatus, WriteMode
+
+from aimass.errors import ConnectionFailedError
+
+if TYPE_CHECKING:
+    from aimass.client import Client
+    from aimass.resources.datasets import DatasetVersion
+
+OnBytes = Callable[[int, int], None]
+_CHUNK_BYTES = 1024**2
+_NUM_CONNECTIONS = 4
+_ALREADY_THERE = 412
+
+
+def send_file(
+    client: Client, dataset_id: str, path: Path, *, mode: WriteMode, on_bytes: OnBytes | None = None
+) -> DatasetVersion:
+    """Uploads one file and returns the version that it becomes (PENDING)."""
+    from aimass.resources.datasets import DatasetVersion
+
+    base = f"/v1/datasets/{dataset_id}/uploads"
+    num_bytes, sha256 = path.stat().st_size, _hash_file(path)
+    body = UploadCreate(file_name=path.name, num_bytes=num_bytes, sha256=sha256, mode=mode)
+    upload = _find_interrupted(client, base, body) or Upload.model_validate(
+        client.http.request("POST", base, body=body.model_dump(mode="json"))
+    )
+    progress = _Progress(num_bytes, on_bytes)
+    if upload.request is not None:
+        _put(client, upload.request, path, num_bytes=num_bytes, progress=progress)
+    else:
+        _put_parts(client, f"{base}/{upload.id}", upload, path, progress)
+    answer = client.http.request("POST", f"{base}/{upload.id}/complete")
+    return DatasetVersion.model_validate(answer, context={"client": client})
+
+
+@contextmanager
+def pack_folder(folder: Path) -> Iterator[Path]:
+    """A tar of a folder, in a temporary place."""
+    with TemporaryDirectory(prefix="aimass-") as temporary:
+        packed = Path(temporary) / f"{folder.resolve().name}.tar"
+        with tarfile.open(packed, "w") as archive:
+            for file in sorted(folder.rglob("*")):
+                if file.is_file() and not file.is_symlink():
+                    archive.add(file, arcname=str(file.relative_to(folder)), recursive=False)
+        yield packed
+
+
+class _Progress:
+    def __init__(self, total: int, on_bytes: OnBytes | None) -> None:
+        self._total, self._on_bytes, self._sent, self._lock = total, on_bytes, 0, threading.Lock()
+
+    def add(self, num_bytes: int) -> None:
+        """Adds bytes that were sent (negative: an attempt begins anew)."""
+        with self._lock:
+            self._sent += num_bytes
+            if self._on_bytes:
+                self._on_bytes(self._sent, self._total)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find_interrupted(client: Client, base: str, body: UploadCreate) -> Upload | None:
+    """An upload of the same bytes that still waits for some of them."""
+    page = client.http.request("GET", base, params={"limit": 20})
+    for item in page["items"]:
+        upload = Upload.model_validate(item)
+        is_same = (upload.sha256, upload.num_bytes, upload.mode) == (body.sha256, body.num_bytes, body.mode)
+        if is_same and upload.status is UploadStatus.AWAITING:
+            return Upload.model_validate(client.http.request("GET", f"{base}/{upload.id}"))
+    return None
+
+
+def _put_parts(client: Client, url: str, upload: Upload, path: Path, progress: _Progress) -> None:
+    progress.add(sum(part.num_bytes for part in upload.parts if part.etag))
+
+    def send(part: UploadPart) -> None:
+        if part.request is not None:
+            _put(client, part.request, path, offset=part.offset, num_bytes=part.num_bytes, progress=progress)
+
+    while missing := [part for part in upload.parts if part.etag is None]:
+        with ThreadPoolExecutor(_NUM_CONNECTIONS) as pool:
+            list(pool.map(send, missing))
+        before, upload = len(missing), Upload.model_validate(client.http.request("GET", url))
+        if sum(part.etag is None for part in upload.parts) >= before:
+            raise ConnectionFailedError(
+                f"{before} parts of {path.name} did not arrive. Repeat the upload: it goes on where it stopped."
+            )
+
+
+def _put(
+    client: Client, request: SignedRequest, path: Path, *, num_bytes: int, progress: _Progress, offset: int = 0
+) -> None:
+    def content() -> Iterator[bytes]:
+        sent = 0
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                while sent < num_bytes:
+                    chunk = file.read(min(_CHUNK_BYTES, num_bytes - sent))
+                    if not chunk:
+                        raise ConnectionFailedError(f"{path} became shorter while it was uploaded.")
+                    sent += len(chunk)
+                    progress.add(len(chunk))
+                    yield chunk
+        except GeneratorExit:
+            progress.add(-sent)
+            raise
+
+    headers = {**request.headers, "content-length": str(num_bytes)}
+    response = client.http.send_signed(request.method, request.url, content=content, headers=headers)
+    if response.status_code >= 300 and response.status_code != _ALREADY_THERE:
+        raise ConnectionFailedError(
+            f"S3 refused {path.name} with {response.status_code}: {response.text[:300]}. Repeat the upload."
+        )
