@@ -1,0 +1,84 @@
+"""Puts the local cloud together: emulator, our own services, gateway and state saver."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from aimass_local import emulator
+from aimass_local.batch import BatchService, Image
+from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
+from aimass_local.gateway import Gateway
+from aimass_local.state import StateSaver
+
+_MAX_WORKERS_PER_FUNCTION = 4
+# Container images by name; every one of ours is this interpreter, run in the repository.
+_BATCH_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
+
+_logger = logging.getLogger(__name__)
+
+
+class LocalCloud:
+    """The parts of the server process; an async context that starts and stops them in order."""
+
+    def __init__(self, data: DataDirectory, *, port: int) -> None:
+        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION)
+        self._port = port
+        self._saver = StateSaver(data.state, emulator)
+        self._batch = _build_batch(data, port=port)
+        self.gateway = Gateway(
+            emulator.application,
+            services={"batch": self._batch},
+            guard=self._saver,
+            health=self._health,
+            on_started=self._start,
+        )
+        self._saving: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def _start(self) -> None:
+        """Begins once the emulator has its state: an event of a recovered job must find its rule."""
+        for resource_type, handlers in self._batch.cloudformation_handlers().items():
+            emulator.register_cloudformation(resource_type, handlers)
+        emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
+        await self._batch.start()
+        self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._saving:
+            self._saving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._saving
+        await self._batch.close()
+        await self._saver.save_all()
+        await asyncio.to_thread(emulator.stop_workers)
+
+    def _health(self) -> dict[str, Any]:
+        return {"status": "ready", "pid": os.getpid(), "port": self._port, "version": _own_version()}
+
+
+def _build_batch(data: DataDirectory, *, port: int) -> BatchService:
+    environment = {**without_foreign_variables(os.environ), **client_environment(port)}
+    image = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
+    return BatchService(
+        data.batch,
+        images=dict.fromkeys(_BATCH_IMAGES, image),
+        environment=environment,
+        emit_event=emulator.emit_event,
+        put_log_events=emulator.put_log_events,
+    )
+
+
+def _own_version() -> str:
+    try:
+        return version("aimass")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,169 @@
+"""The commands `aimass local up | down | status | logs | reset | doctor`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aimass_local import deployment, doctor, first_run, lifecycle, logs
+from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory
+
+NOT_RUNNING_EXIT_CODE = 3
+
+app = typer.Typer(
+    help="The local cloud: the whole stack on this machine, with nothing but Python.", no_args_is_help=True
+)
+
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", envvar="AIMASS_DATA_DIR", help="Folder that holds everything the local cloud knows."),
+]
+Port = Annotated[int, typer.Option("--port", envvar="AIMASS_LOCAL_PORT", min=1, max=65535, help="Port on 127.0.0.1.")]
+
+_words = Console(stderr=True)
+_output = Console()
+
+
+@app.command()
+def up(
+    port: Port = DEFAULT_PORT,
+    data_dir: DataDir = Path(DEFAULT_DATA_DIR),
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay attached; stop with Ctrl-C.")] = False,
+) -> None:
+    """Start the local cloud and deploy the stack; safe to repeat."""
+    data = DataDirectory.at(data_dir)
+    try:
+        with _words.status("starting") as status:
+            started = lifecycle.up(
+                data,
+                port=port,
+                config_path=first_run.config_path(os.environ),
+                foreground=foreground,
+                report=status.update,
+            )
+    except (lifecycle.LifecycleError, deployment.DeploymentError, first_run.FirstRunError, OSError) as error:
+        raise _fail(str(error)) from error
+    if started.was_running:
+        _words.print(f"already running, pid {started.running.pid}")
+    _output.print(_table_of(started.running))
+    if started.first_key:
+        _show_key(started.first_key)
+    if started.process:
+        _stay(started.process.pid, data)
+        raise typer.Exit(started.process.wait())
+
+
+@app.command()
+def down(data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
+    """Stop the local cloud; everything is kept."""
+    pid = lifecycle.down(DataDirectory.at(data_dir))
+    _words.print(f"stopped, pid {pid}" if pid else "not running")
+
+
+@app.command()
+def status(data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
+    """Show where the local cloud is; exit code 3 when it is not running."""
+    running = lifecycle.find(DataDirectory.at(data_dir))
+    if running is None:
+        _words.print("not running: `aimass local up` starts it")
+        raise typer.Exit(NOT_RUNNING_EXIT_CODE)
+    if not lifecycle.is_healthy(running):
+        raise _fail(f"process {running.pid} runs but does not answer on port {running.port}: see `aimass local logs`")
+    _output.print(_table_of(running))
+
+
+@app.command(name="logs")
+def show_logs(
+    data_dir: DataDir = Path(DEFAULT_DATA_DIR),
+    function: Annotated[
+        str | None, typer.Option(help="A function, such as `api`; without it the server's log.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 100,
+) -> None:
+    """Show the log of the server, or of one function."""
+    data = DataDirectory.at(data_dir)
+    try:
+        if function is None:
+            source = logs.read_server_log(data.log_path, num_lines=lines, follow=follow)
+        else:
+            running = lifecycle.find(data)
+            if running is None:
+                raise _fail("not running: `aimass local up` starts it", code=NOT_RUNNING_EXIT_CODE)
+            source = logs.read_function_log(function, port=running.port, num_lines=lines, follow=follow)
+        for line in source:
+            _output.print(line, markup=False, highlight=False, soft_wrap=True)
+    except logs.LogNotFoundError as error:
+        raise _fail(str(error)) from error
+
+
+@app.command()
+def reset(
+    data_dir: DataDir = Path(DEFAULT_DATA_DIR),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the local cloud and delete everything it knows."""
+    data = DataDirectory.at(data_dir)
+    if not data.root.exists():
+        _words.print(f"nothing to delete: {data.root} does not exist")
+        return
+    if not yes:
+        typer.confirm(f"Delete {data.root} with all data sets, models and keys?", abort=True)
+    try:
+        lifecycle.reset(data)
+    except (lifecycle.LifecycleError, OSError) as error:
+        raise _fail(str(error)) from error
+    _words.print(f"deleted {data.root}")
+
+
+@app.command(name="doctor")
+def examine(port: Port = DEFAULT_PORT, data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
+    """Check this machine, and say how to mend what is missing."""
+    checks = doctor.diagnose(DataDirectory.at(data_dir), port=port)
+    table = Table("check", "", "found", "what to do")
+    for check in checks:
+        mark = "[green]ok[/green]" if check.is_well else "[red]no[/red]"
+        table.add_row(check.name, mark, check.found, "" if check.is_well else check.fix)
+    _output.print(table)
+    if not all(check.is_well for check in checks):
+        raise typer.Exit(1)
+
+
+def _table_of(running: lifecycle.Running) -> Table:
+    table = Table(show_header=False)
+    table.add_row("API", f"{running.url}/v1")
+    table.add_row("documentation", f"{running.url}/v1/docs")
+    table.add_row("predictions", f"{running.url}/v2")
+    table.add_row("AWS endpoint", running.url)
+    table.add_row("drop folder", running.drop_folder)
+    table.add_row("data", str(running.data.root))
+    table.add_row("log", str(running.data.log_path))
+    table.add_row("pid", str(running.pid))
+    return table
+
+
+def _show_key(key: first_run.FirstKey) -> None:
+    _words.print(f"Admin key of workspace {key.workspace}, shown this once and saved in the profile `local`:")
+    _output.print(key.secret, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stay(pid: int, data: DataDirectory) -> None:
+    """Hands Ctrl-C and SIGTERM on to the server, which saves its state and ends."""
+    _words.print(f"running in the foreground, pid {pid}: Ctrl-C stops it")
+
+    def stop(_signal: int, _frame: object) -> None:
+        lifecycle.down(data)
+
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, stop)
+
+
+def _fail(message: str, *, code: int = 1) -> typer.Exit:
+    _words.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(code)

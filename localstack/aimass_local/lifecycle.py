@@ -1,0 +1,229 @@
+"""Starts, finds, stops and removes the local cloud of a data directory."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from aimass_local import deployment, first_run, lock, ports
+from aimass_local.environment import HOST, REPOSITORY, DataDirectory, endpoint_url, server_environment
+from aimass_local.state import write_atomically
+
+TEMPLATE_DIR = REPOSITORY / "infra" / "cdk" / "template"
+DROP_BUCKET_OUTPUT = "LandingBucketName"
+
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.02
+
+
+class LifecycleError(Exception):
+    """The local cloud cannot be started or stopped; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A local cloud that answers."""
+
+    pid: int
+    port: int
+    data: DataDirectory
+    outputs: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return endpoint_url(self.port)
+
+    @property
+    def drop_folder(self) -> str:
+        bucket = self.outputs.get(DROP_BUCKET_OUTPUT)
+        return f"s3://{bucket}/drop/{first_run.WORKSPACE}/" if bucket else "not deployed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What `up` did."""
+
+    running: Running
+    was_running: bool
+    first_key: first_run.FirstKey | None
+    # The server's process when it runs in the foreground.
+    process: subprocess.Popen[bytes] | None
+
+
+def up(
+    data: DataDirectory,
+    *,
+    port: int,
+    config_path: Path,
+    foreground: bool = False,
+    template_dir: Path = TEMPLATE_DIR,
+    report: Callable[[str], None] = lambda _step: None,
+) -> Started:
+    """Starts the server if it is not running, deploys what changed, and makes the first workspace once.
+
+    Raises:
+        LifecycleError: the port or the data directory is taken, or the server does not come up.
+        deployment.DeploymentError: a stack failed; the server keeps running.
+        first_run.FirstRunError: the first workspace could not be made.
+    """
+    data.create()
+    holder = lock.find_holder(data.lock_path)
+    process = None
+    if holder is None:
+        report("starting the server")
+        process = _start(data, port=port, foreground=foreground)
+        _wait_until_ready(data, port=port, process=process)
+        pid = process.pid
+    else:
+        pid, port = holder.pid, holder.port
+        if not _is_healthy(port, pid):
+            raise LifecycleError(
+                f"process {pid} holds {data.root} but does not answer on port {port}: `aimass local down`"
+            )
+    report("deploying")
+    outputs = deployment.deploy(template_dir, repository=REPOSITORY, port=port)
+    write_atomically(data.outputs_path, json.dumps(outputs, indent=2).encode())
+    running = Running(pid=pid, port=port, data=data, outputs=outputs)
+    first_key = _run_first_time(running, config_path=config_path, report=report)
+    return Started(
+        running=running,
+        was_running=holder is not None,
+        first_key=first_key,
+        process=process if foreground else None,
+    )
+
+
+def find(data: DataDirectory) -> Running | None:
+    """The local cloud of this data directory, or None when it is not running."""
+    holder = lock.find_holder(data.lock_path)
+    if holder is None:
+        return None
+    return Running(pid=holder.pid, port=holder.port, data=data, outputs=_read_outputs(data))
+
+
+def is_healthy(running: Running) -> bool:
+    """Whether the process that holds the data directory is the one that answers on its port."""
+    return _is_healthy(running.port, running.pid)
+
+
+def down(data: DataDirectory, *, grace_seconds: float = _STOP_SECONDS) -> int | None:
+    """Stops the server, with its state saved; kills it if it does not end within the grace time.
+
+    Returns:
+        The pid that was stopped, or None when nothing was running.
+    """
+    holder = lock.find_holder(data.lock_path)
+    process = holder.process() if holder else None
+    if process is None:
+        return None
+    try:
+        process.terminate()
+        process.wait(timeout=grace_seconds)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=grace_seconds)
+    except psutil.NoSuchProcess:
+        pass
+    return process.pid
+
+
+def reset(data: DataDirectory) -> None:
+    """Stops the server and removes everything it knows."""
+    down(data)
+    shutil.rmtree(data.root, ignore_errors=False)
+
+
+def _start(data: DataDirectory, *, port: int, foreground: bool) -> subprocess.Popen[bytes]:
+    try:
+        ports.require_free(port)
+    except ports.PortTakenError as error:
+        raise LifecycleError(str(error)) from error
+    command = [sys.executable, "-m", "aimass_local.server", "--port", str(port), "--data-dir", str(data.root)]
+    environment = server_environment(data, port=port)
+    if foreground:
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    with data.log_path.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(data: DataDirectory, *, port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LifecycleError(f"the server ended with exit code {process.returncode}:\n{_log_tail(data)}")
+        if _is_healthy(port, process.pid):
+            return
+        time.sleep(_POLL_SECONDS)
+    process.kill()
+    raise LifecycleError(f"the server was not ready within {_READY_SECONDS:.0f} s:\n{_log_tail(data)}")
+
+
+def _is_healthy(port: int, pid: int) -> bool:
+    health = _get_health(port)
+    return health is not None and health.get("pid") == pid
+
+
+def _get_health(port: int) -> dict[str, Any] | None:
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/_aimass/health")
+        health: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return health
+
+
+def _run_first_time(running: Running, *, config_path: Path, report: Callable[[str], None]) -> first_run.FirstKey | None:
+    marker = running.data.root / "first-run.done"
+    if marker.exists():
+        return None
+    report("creating the first workspace")
+    key = first_run.create_first_workspace(running.outputs, port=running.port)
+    if key:
+        first_run.write_profile(
+            config_path,
+            port=running.port,
+            api_key=key.secret,
+            drop_bucket=running.outputs.get(DROP_BUCKET_OUTPUT, ""),
+        )
+    marker.touch()
+    return key
+
+
+def _read_outputs(data: DataDirectory) -> dict[str, str]:
+    try:
+        outputs: dict[str, str] = json.loads(data.outputs_path.read_text())
+    except FileNotFoundError:
+        return {}
+    return outputs
+
+
+def _log_tail(data: DataDirectory, num_lines: int = 15) -> str:
+    if not data.log_path.exists():
+        return "(no log)"
+    with data.log_path.open("rb") as log:
+        log.seek(0, os.SEEK_END)
+        log.seek(max(0, log.tell() - 16_384))
+        lines = log.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-num_lines:])

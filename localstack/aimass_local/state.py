@@ -1,0 +1,193 @@
+"""Saves the emulator's state soon after it changes, so that a killed process loses next to nothing.
+
+S3 objects are written by the emulator before it answers. Everything else lives in memory: a mutating request marks its
+service as changed, and the saver copies the state on the event loop, encodes and writes it in a thread, each file
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+_logger = logging.getLogger(__name__)
+
+# Services whose calls change data and not the deployment. A call to any other one may have changed anything, so
+# everything is saved after it.
+_DATA_SERVICES = frozenset(
+    {
+        "s3",
+        "dynamodb",
+        "sqs",
+        "sns",
+        "ssm",
+        "events",
+        "scheduler",
+        "states",
+        "secretsmanager",
+        "athena",
+        "glue",
+        "batch",
+    }
+)
+_DATA_KEYS = frozenset(
+    {
+        "dynamodb",
+        "stream_records",
+        "s3",
+        "sqs",
+        "sns",
+        "ssm",
+        "eventbridge",
+        "scheduler",
+        "stepfunctions",
+        "secretsmanager",
+        "athena",
+        "glue",
+    }
+)
+_LOGS_KEY = "cloudwatch_logs"
+_LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})
+
+DISK_RESERVE_BYTES = 64 * 1024 * 1024
+
+
+class StateSource(Protocol):
+    """What has state: the emulator, or a stand-in of it."""
+
+    def state_keys(self) -> frozenset[str]: ...
+    def snapshot(self, keys: Collection[str]) -> Awaitable[dict[str, Any]]: ...
+    def encode_state(self, key: str, state: object) -> bytes: ...
+    def trim_logs(self, *, max_streams: int, max_events: int) -> None: ...
+
+
+class StateSaver:
+    """Writes the changed part of the state a moment after it changed."""
+
+    def __init__(
+        self,
+        directory: Path,
+        source: StateSource,
+        *,
+        delay_seconds: float = 0.25,
+        log_interval_seconds: float = 20.0,
+        free_bytes: Callable[[Path], int] | None = None,
+    ) -> None:
+        self._directory = directory
+        self._source = source
+        self._delay_seconds = delay_seconds
+        self._log_interval_seconds = log_interval_seconds
+        self._free_bytes = free_bytes or (lambda path: shutil.disk_usage(path).free)
+        self._changed = asyncio.Event()
+        self._changed_services: set[str] = set()
+        self._logs_changed = False
+        self._logs_saved_at = 0.0
+        self._digests: dict[str, bytes] = {}
+        self._saving = asyncio.Lock()
+        self._failure: str | None = None
+
+    def mark_changed(self, service: str) -> None:
+        """Notes that a request to `service` (its signing name) changed something."""
+        if service in _LOG_SERVICES:
+            self._logs_changed = True
+            return
+        self._changed_services.add(service)
+        self._changed.set()
+
+    def refusal(self, incoming_bytes: int) -> str | None:
+        """Why no change may be accepted now, or None. A change that cannot be saved is refused, not forgotten."""
+        free = self._free_bytes(self._directory)
+        if free - incoming_bytes < DISK_RESERVE_BYTES:
+            return (
+                f"the disk of {self._directory} has {free // 1024**2} MB left, and {DISK_RESERVE_BYTES // 1024**2} MB "
+                "beside the request are needed: free some space; reading still works"
+            )
+        return self._failure
+
+    async def run(self) -> None:
+        """Saves whenever something changed, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout=self._log_interval_seconds)
+                await asyncio.sleep(self._delay_seconds)
+            started = time.monotonic()
+            await self.save_changes()
+            # A large state may take half of the time at most.
+            await asyncio.sleep(min(5.0, time.monotonic() - started))
+
+    async def save_changes(self) -> None:
+        """Saves what changed since the last call; after a failure the change is kept for the next call."""
+        services, self._changed_services = self._changed_services, set()
+        self._changed.clear()
+        keys = self._keys_of(services)
+        if not keys:
+            return
+        try:
+            await self._save(keys)
+            self._failure = None
+        except OSError as error:
+            self._changed_services |= services
+            self._changed.set()
+            self._failure = f"the state cannot be saved to {self._directory}: {error.strerror or error}"
+            _logger.error("%s", self._failure)
+            await asyncio.sleep(self._delay_seconds)
+
+    async def save_all(self) -> None:
+        """Saves every service, for a stop.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        self._source.trim_logs(max_streams=500, max_events=50_000)
+        await self._save(self._source.state_keys())
+
+    def _keys_of(self, services: set[str]) -> frozenset[str]:
+        keys: frozenset[str] = frozenset()
+        if services:
+            everything = self._source.state_keys()
+            keys = (everything & _DATA_KEYS) if services <= _DATA_SERVICES else everything - {_LOGS_KEY}
+        if self._logs_changed and time.monotonic() - self._logs_saved_at > self._log_interval_seconds:
+            self._logs_changed, self._logs_saved_at = False, time.monotonic()
+            self._source.trim_logs(max_streams=500, max_events=50_000)
+            keys |= {_LOGS_KEY}
+        return keys
+
+    async def _save(self, keys: Collection[str]) -> None:
+        async with self._saving:
+            states = await self._source.snapshot(keys)
+            await asyncio.to_thread(self._write, states)
+
+    def _write(self, states: dict[str, Any]) -> None:
+        for key, state in states.items():
+            content = self._source.encode_state(key, state)
+            digest = hashlib.blake2b(content, digest_size=16).digest()
+            if self._digests.get(key) != digest:
+                write_atomically(self._directory / f"{key}.json", content)
+                self._digests[key] = digest
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replaces the file as a whole: a reader, or a start after a crash, sees the old content or the new one.
+
+    Raises:
+        OSError: no space, or no permission; the old content is untouched.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

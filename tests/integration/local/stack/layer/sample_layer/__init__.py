@@ -1,0 +1,5 @@
+"""What the sample function finds in its layer."""
+
+
+def greeting() -> str:
+    return "from the layer"
