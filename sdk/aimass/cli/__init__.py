@@ -1,0 +1,135 @@
+"""`aimass` on the command line: data on stdout, words on stderr, and an exit code that says what happened."""
+
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+from aimass_core.errors import (
+    AimassError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    StaleRevisionError,
+    UnauthenticatedError,
+)
+
+from aimass.cli import (
+    algorithms,
+    api_keys,
+    audit,
+    configure,
+    datasets,
+    drop,
+    endpoints,
+    jobs,
+    models,
+    workspaces,
+)
+from aimass.cli.output import Session, say
+from aimass.errors import ConfigurationError, ConnectionFailedError, RejectedDataError
+from aimass.version import __version__
+
+app = typer.Typer(
+    name="aimass",
+    help="From raw data to a small, fast, served model.",
+    epilog="Exit codes: 0 done, 1 failed (the job, the platform), 2 wrong usage, 3 request or data refused, "
+    "4 key or role, 5 not found, 6 conflict, 7 no answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_EXIT_CODES: tuple[tuple[tuple[type[AimassError], ...], int], ...] = (
+    ((InvalidRequestError, RejectedDataError), 3),
+    ((UnauthenticatedError, PermissionDeniedError, ConfigurationError), 4),
+    ((NotFoundError,), 5),
+    ((ConflictError, StaleRevisionError), 6),
+    ((ConnectionFailedError,), 7),
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    profile: Annotated[
+        str | None, typer.Option(help="A profile of `aimass configure`.", envvar="AIMASS_PROFILE")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    context.obj = Session(profile=profile)
+
+
+for module, name, words in (
+    (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
+    (jobs, "jobs", "Watch, stop and retry jobs."),
+    (models, "models", "Trained models and their versions."),
+    (endpoints, "endpoints", "Served models."),
+    (api_keys, "api-keys", "Credentials of this workspace."),
+    (workspaces, "workspaces", "Workspaces."),
+):
+    app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
+
+app.command("train")(jobs.train)
+app.command("deploy")(endpoints.deploy)
+app.command("predict")(endpoints.predict)
+app.command("drop")(drop.drop)
+app.command("algorithms")(algorithms.show_algorithms)
+app.command("audit")(audit.show_audit)
+app.command("configure")(configure.configure)
+app.command("whoami")(workspaces.whoami)
+
+
+def _add_groups() -> None:
+    """Command groups of other packages (`aimass local` comes from the local cloud)."""
+    for entry in entry_points(group="aimass.cli"):
+        try:
+            app.add_typer(entry.load(), name=entry.name, no_args_is_help=True)
+        except ModuleNotFoundError as error:
+            app.add_typer(_missing_group(entry.name, str(error.name)), name=entry.name)
+
+
+def _missing_group(name: str, module: str) -> typer.Typer:
+    group = typer.Typer(help=f"Needs: pip install 'aimass[{name}]'", invoke_without_command=True)
+
+    @group.callback(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def explain() -> None:
+        say(f"aimass {name} needs the package {module!r}. Install it with: pip install 'aimass[{name}]'")
+        raise typer.Exit(1)
+
+    return group
+
+
+def main() -> None:
+    """The console script."""
+    if len(sys.argv) > 1 and sys.argv[1] in {entry.name for entry in entry_points(group="aimass.cli")} | {"--help"}:
+        _add_groups()
+    try:
+        app()
+    except AimassError as error:
+        say(f"[bold red]Error:[/] {_escape(error.message)}")
+        for detail in error.details:
+            say(f"  {_escape(detail.location)}: {_escape(detail.message)}")
+        for note in getattr(error, "__notes__", []):
+            say(f"  [dim]{_escape(note)}[/]")
+        raise SystemExit(_exit_code(error)) from None
+    except KeyboardInterrupt:
+        say("Interrupted. What was submitted goes on.")
+        raise SystemExit(130) from None
+
+
+def _exit_code(error: AimassError) -> int:
+    return next((code for classes, code in _EXIT_CODES if isinstance(error, classes)), 1)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")

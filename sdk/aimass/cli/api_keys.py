@@ -1,0 +1,47 @@
+"""`aimass api-keys`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from aimass_core.domain.common import Role
+
+from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+
+app = typer.Typer()
+
+
+@app.command("create")
+def create_key(
+    context: typer.Context,
+    name: str,
+    role: Annotated[Role, typer.Option()] = Role.DEVELOPER,
+    expires_in_days: Annotated[int | None, typer.Option(min=1)] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Make a key. Its secret is printed now and never again."""
+    expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
+    key = client_of(context).api_keys.create(name, role=role, expires_at=expires_at)
+    fields = {"id": key.id, "name": key.name, "role": key.role, "expires": key.expires_at, "secret": key.secret}
+    show_one(key, fields, output=output)
+
+
+@app.command("list")
+def list_keys(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
+    """All keys of the workspace."""
+    columns = (
+        Column("ID", lambda k: k.id),
+        Column("NAME", lambda k: k.name),
+        Column("ROLE", lambda k: str(k.role)),
+        Column("CREATED", lambda k: k.created_at),
+        Column("EXPIRES", lambda k: k.expires_at),
+        Column("REVOKED", lambda k: k.revoked_at),
+    )
+    show_list(client_of(context).api_keys.list(), columns, output=output)
+
+
+@app.command("revoke")
+def revoke_key(context: typer.Context, key_id: str) -> None:
+    """End a key at once."""
+    client_of(context).api_keys.revoke(key_id)
+    say(f"Revoked {key_id}.")

@@ -1,0 +1,195 @@
+"""`aimass datasets`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aimass_core.domain.common import split_ref
+from aimass_core.domain.datasets import BadRows, DatasetPolicy
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+from aimass.cli.output import (
+    Column,
+    Output,
+    OutputFormat,
+    client_of,
+    format_bytes,
+    say,
+    show_list,
+    show_one,
+    stderr_console,
+    write_csv,
+)
+from aimass.resources.datasets import DatasetVersion
+
+app = typer.Typer()
+
+_VERSION_COLUMNS = (
+    Column("VERSION", lambda v: v.number, is_number=True),
+    Column("STATUS", lambda v: str(v.status)),
+    Column("ROWS", lambda v: v.num_rows, is_number=True),
+    Column("QUARANTINED", lambda v: v.num_quarantined, is_number=True),
+    Column("SIZE", lambda v: format_bytes(v.num_bytes), is_number=True),
+    Column("CREATED", lambda v: v.created_at),
+)
+
+
+@app.command("upload")
+def upload(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The dataset; it is made if there is none of that name.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, TSV, JSON Lines, Parquet, .npz, an archive, or a folder of images.")
+    ],
+    target: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add the rows to the latest version's.")] = False,
+    header: Annotated[bool | None, typer.Option("--header/--no-header", help="Default: found out.")] = None,
+    bad_rows: Annotated[BadRows | None, typer.Option(help="What rows that do not parse do to the file.")] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Upload a file as a new version; repeat the command if it was interrupted."""
+    client = client_of(context)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=stderr_console(),
+        transient=True,
+        disable=not stderr_console().is_terminal,
+    ) as progress:
+        task = progress.add_task("uploading", total=None)
+        version = client.datasets.upload(
+            file,
+            name=name,
+            target=target,
+            append=append,
+            policy=_policy(header=header, bad_rows=bad_rows),
+            on_bytes=lambda sent, total: progress.update(task, completed=sent, total=total),
+            wait=False,
+        )
+        progress.update(task, description="reading and checking", total=None)
+        version = version.wait()
+    _show_version(version, output)
+    if output is OutputFormat.TABLE:
+        _say_findings(version)
+
+
+def _policy(*, header: bool | None, bad_rows: BadRows | None) -> DatasetPolicy | None:
+    changes: dict[str, Any] = {}
+    if header is not None:
+        changes["has_header"] = header
+    if bad_rows is not None:
+        changes["bad_rows"] = bad_rows
+    return DatasetPolicy(**changes) if changes else None
+
+
+def _say_findings(version: DatasetVersion) -> None:
+    for warning in version.profile.warnings if version.profile else []:
+        say(f"[yellow]Note:[/] {warning}")
+    if version.num_quarantined:
+        say(f"[yellow]Note:[/] {version.num_quarantined:,} rows did not parse and were kept apart. The first ones:")
+        for issue in version.issues[:5]:
+            place = f"line {issue.line}" if issue.line else issue.file
+            column = f", column {issue.column}" if issue.column else ""
+            say(f"  {place}{column}: {issue.reason}")
+    if not version.target:
+        say("No target is set. Name it when you train: aimass train ... --target <column>")
+    else:
+        say(f"Next: aimass train {version.dataset_name} --algorithm xgboost")
+
+
+def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
+    fields = {
+        "dataset": version.ref,
+        "status": version.status,
+        "kind": version.kind,
+        "rows": version.num_rows,
+        "quarantined": version.num_quarantined,
+        "columns": version.num_columns,
+        "target": version.target,
+        "size": format_bytes(version.num_bytes),
+        "digest": version.digest,
+    }
+    show_one(version, fields, output=output)
+
+
+@app.command("list")
+def list_datasets(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
+    """All datasets, newest first."""
+    columns = (
+        Column("NAME", lambda d: d.name),
+        Column("LATEST", lambda d: d.latest_version, is_number=True),
+        Column("TARGET", lambda d: d.target),
+        Column("UPDATED", lambda d: d.updated_at),
+        Column("ID", lambda d: d.id),
+    )
+    empty = "No datasets yet. Upload one: aimass datasets upload <name> <file>"
+    show_list(client_of(context).datasets.list(), columns, output=output, empty=empty)
+
+
+@app.command("versions")
+def list_versions(context: typer.Context, dataset: str, output: Output = OutputFormat.TABLE) -> None:
+    """The versions of a dataset, newest first."""
+    show_list(client_of(context).datasets.versions(dataset), _VERSION_COLUMNS, output=output)
+
+
+@app.command("get")
+def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFormat.TABLE) -> None:
+    """One version (`name` or `name@version`): its columns and what they hold."""
+    version = _find_version(context, dataset)
+    if output is not OutputFormat.TABLE:
+        _show_version(version, output)
+        return
+    _show_version(version, output)
+    for issue in version.issues:
+        say(f"[yellow]{issue.file}[/] line {issue.line or '-'}: {issue.reason}")
+    if version.profile is None:
+        return
+    columns = (
+        Column("COLUMN", lambda c: c.name),
+        Column("TYPE", lambda c: str(c.type)),
+        Column("MISSING", lambda c: c.num_missing, is_number=True),
+        Column("DISTINCT", lambda c: c.num_distinct if c.num_distinct is not None else "> 10,000", is_number=True),
+        Column("MEAN", lambda c: c.mean, is_number=True),
+        Column("MIN", lambda c: c.min, is_number=True),
+        Column("MAX", lambda c: c.max, is_number=True),
+        Column("TOP VALUES", lambda c: ", ".join(f"{v.value} ({v.count:,})" for v in c.top_values[:3])),
+    )
+    show_list(version.profile.columns, columns, output=output)
+
+
+@app.command("rows")
+def show_rows(
+    context: typer.Context,
+    dataset: str,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
+) -> None:
+    """The first rows, as CSV."""
+    rows = _find_version(context, dataset).rows(limit=limit)
+    header = list(rows[0]) if rows else []
+    write_csv(header, ([row.get(name) for name in header] for row in rows))
+
+
+@app.command("delete")
+def delete_dataset(
+    context: typer.Context, dataset: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False
+) -> None:
+    """Delete a dataset with all its versions."""
+    if not yes:
+        typer.confirm(f"Delete {dataset} with all its versions?", abort=True, err=True)
+    client_of(context).datasets.delete(dataset)
+    say(f"Deleted {dataset}.")
+
+
+def _find_version(context: typer.Context, ref: str) -> DatasetVersion:
+    client = client_of(context)
+    name, number = split_ref(ref)
+    if number is None:
+        dataset = client.datasets.get(name)
+        number = dataset.latest_version or dataset.last_number
+        if not number:
+            say(f"{name} has no version yet. Upload one: aimass datasets upload {name} <file>")
+            raise typer.Exit(5)
+    return client.datasets.get_version(name, number)

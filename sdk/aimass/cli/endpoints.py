@@ -1,0 +1,116 @@
+"""`aimass deploy`, `aimass predict` and `aimass endpoints`."""
+
+from typing import Annotated
+
+import typer
+from aimass_core.domain.endpoints import Prediction
+from pydantic import BaseModel
+
+from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+from aimass.cli.rows import read_rows
+
+app = typer.Typer()
+
+_COLUMNS = (
+    Column("NAME", lambda e: e.name),
+    Column("STATUS", lambda e: str(e.status)),
+    Column("SERVING", lambda e: f"{e.serving.model_name}@{e.serving.number}" if e.serving else None),
+    Column("REASON", lambda e: e.status_reason),
+    Column("UPDATED", lambda e: e.updated_at),
+)
+_MAX_TABLE_ROWS = 50
+
+
+def deploy(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    name: Annotated[str | None, typer.Option(help="Of the endpoint; default: the model's.")] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Serve a model; done when a golden request gave the golden answer."""
+    client = client_of(context)
+    endpoint = client.endpoints.deploy(model, name=name)
+    served = f"{endpoint.serving.model_name}@{endpoint.serving.number}" if endpoint.serving else None
+    fields = {
+        "endpoint": endpoint.name,
+        "status": endpoint.status,
+        "serving": served,
+        "infer": endpoint.infer_url,
+        "predict": client.http.base_url + endpoint.predict_path,
+    }
+    show_one(endpoint, fields, output=output)
+    if output is OutputFormat.TABLE:
+        say(f"Next: aimass predict {endpoint.name} <rows.csv>")
+        say(
+            "Open Inference Protocol: curl -H 'Authorization: Bearer <key>' "
+            f"{endpoint.infer_url.removesuffix('/infer')}"
+        )
+
+
+def predict(
+    context: typer.Context,
+    endpoint: Annotated[str, typer.Argument()],
+    file: Annotated[str, typer.Argument(help="CSV, JSON Lines or images; - reads CSV from stdin.")],
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Predict the rows of a file."""
+    client = client_of(context)
+    served = client.endpoints.get(endpoint)
+    rows = read_rows(file, served.signature)
+    answer = served.predict(rows)
+    rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
+    has_labels = any(p.label is not None for p in answer.predictions)
+    columns = [_ROW, *(_LABEL if has_labels else _VALUE), _NOTES]
+    shown = rows_answered[:_MAX_TABLE_ROWS] if output is OutputFormat.TABLE else rows_answered
+    show_list(shown, columns, output=output)
+    if len(shown) < len(rows_answered):
+        say(f"{len(rows_answered) - len(shown):,} more rows: aimass predict {endpoint} {file} --output csv")
+    say(f"{len(rows_answered):,} rows by {answer.model_name}@{answer.model_version}.")
+
+
+class _AnsweredRow(BaseModel):
+    row: int
+    prediction: Prediction
+
+
+_ROW = Column("ROW", lambda item: item.row, is_number=True)
+_LABEL = (
+    Column("LABEL", lambda item: item.prediction.label),
+    Column("PROBABILITY", lambda item: item.prediction.probability, is_number=True),
+)
+_VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
+_NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings))
+
+
+@app.command("list")
+def list_endpoints(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
+    """All endpoints, newest first."""
+    empty = "No endpoints yet. Serve a model: aimass deploy <model>"
+    show_list(client_of(context).endpoints.list(), _COLUMNS, output=output, empty=empty)
+
+
+@app.command("get")
+def get_endpoint(context: typer.Context, endpoint: str, output: Output = OutputFormat.TABLE) -> None:
+    """One endpoint: what it serves, and the inputs that it takes."""
+    found = client_of(context).endpoints.get(endpoint)
+    show_one(found, {column.name.lower(): column.read(found) for column in _COLUMNS}, output=output)
+    if output is OutputFormat.TABLE and found.signature:
+        columns = (
+            Column("INPUT", lambda i: i.name),
+            Column("DATATYPE", lambda i: str(i.datatype)),
+            Column("SHAPE", lambda i: str(i.shape)),
+            Column("TYPE", lambda i: str(i.column_type or "")),
+            Column("VALUES", lambda i: ", ".join((i.categories or [])[:5])),
+        )
+        show_list(found.signature.inputs, columns, output=output)
+
+
+@app.command("delete")
+def delete_endpoint(
+    context: typer.Context, endpoint: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False
+) -> None:
+    """End serving."""
+    if not yes:
+        typer.confirm(f"Stop serving {endpoint}?", abort=True, err=True)
+    client_of(context).endpoints.delete(endpoint)
+    say(f"Deleted {endpoint}.")

@@ -1,0 +1,213 @@
+"""`aimass train` and `aimass jobs`."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
+from aimass_core.domain.signatures import Task
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one, stderr_console
+from aimass.errors import JobFailedError
+from aimass.resources.jobs import Job
+
+app = typer.Typer()
+
+
+def _what(job: Job) -> str:
+    match job.spec:
+        case TrainSpec(algorithm=algorithm, dataset=dataset):
+            return f"{algorithm} on {dataset}"
+        case PrepareSpec(number=number):
+            return f"version {number}"
+
+
+_COLUMNS = (
+    Column("JOB", lambda j: j.id),
+    Column("KIND", lambda j: str(j.kind)),
+    Column("WHAT", _what),
+    Column("STATUS", lambda j: str(j.status)),
+    Column("CREATED", lambda j: j.created_at),
+    Column("MODEL", lambda j: f"{j.model_version.model_name}@{j.model_version.number}" if j.model_version else None),
+)
+
+
+def train(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    algorithm: Annotated[str, typer.Option("--algorithm", "-a", help="See: aimass algorithms")],
+    hyperparameter: Annotated[
+        list[str] | None, typer.Option("--hyperparameter", "-H", help="name=value; may be repeated.")
+    ] = None,
+    validation: Annotated[str | None, typer.Option(help="A dataset; default: a part is held out.")] = None,
+    test: Annotated[str | None, typer.Option(help="A dataset that the model is judged on, once.")] = None,
+    target: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
+    task: Annotated[Task | None, typer.Option(help="Default: found out from the target.")] = None,
+    model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
+    folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    vcpus: Annotated[int | None, typer.Option()] = None,
+    memory_mib: Annotated[int | None, typer.Option()] = None,
+    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Train a model and show its metrics."""
+    spec: dict[str, Any] = {
+        "validation": validation,
+        "test": test,
+        "target": target,
+        "task": task,
+        "model": model,
+        "folds": folds,
+    }
+    job = client_of(context).jobs.train(
+        dataset,
+        algorithm=algorithm,
+        hyperparameters=_to_hyperparameters(hyperparameter or []),
+        seed=seed,
+        exclude_columns=exclude or [],
+        vcpus=vcpus,
+        memory_mib=memory_mib,
+        max_seconds=max_seconds,
+        **{name: value for name, value in spec.items() if value is not None},
+    )
+    say(f"Job [bold]{job.id}[/] submitted.")
+    if detach:
+        show_list([job], _COLUMNS, output=output)
+        return
+    _finish(_watch(job), output)
+
+
+def _to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r}: write name=value", param_hint="--hyperparameter")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
+
+
+def _watch(job: Job) -> Job:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("[dim]{task.fields[words]}"),
+        TimeElapsedColumn(),
+        console=stderr_console(),
+        transient=True,
+        disable=not stderr_console().is_terminal,
+    ) as progress:
+        bar = progress.add_task("submitted", total=None, words="")
+
+        def on_update(current: Job, events: Sequence[JobEvent]) -> None:
+            for event in events:
+                _say_event(event)
+            now = current.progress
+            if now and current.status is JobStatus.RUNNING:
+                total = 1.0 if now.fraction is not None else None
+                progress.update(
+                    bar, description=now.phase, total=total, completed=now.fraction or 0, words=escape(now.message[:60])
+                )
+            else:
+                progress.update(bar, description=str(current.status).lower(), total=None)
+
+        return job.wait(on_update=on_update, raise_on_failure=False)
+
+
+def _say_event(event: JobEvent) -> None:
+    if event.type is EventType.STATUS:
+        say(f"[dim]{event.at.astimezone():%H:%M:%S}[/] {escape(str(event.data.get('status', '')).lower())}")
+    elif event.type is EventType.MESSAGE:
+        say(f"[dim]{event.at.astimezone():%H:%M:%S}[/] {escape(str(event.data.get('text', '')))}")
+
+
+def _finish(job: Job, output: OutputFormat) -> None:
+    if job.status is not JobStatus.SUCCEEDED:
+        if job.failure and job.failure.traceback:
+            say(f"[dim]{escape(job.failure.traceback)}[/]")
+        say(f"Log: aimass jobs logs {job.id}    again: aimass jobs retry {job.id}")
+        raise JobFailedError(job)
+    if output is not OutputFormat.TABLE or job.model_version is None:
+        show_one(job, {"job": job.id, "status": job.status, **job.metrics}, output=output)
+        return
+    version = job.model_version.get()
+    evaluations = version.card.evaluations if version.card else []
+    names = list(evaluations[0].metrics) if evaluations else []
+    columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
+    columns += [_metric_column(name) for name in names]
+    show_list(evaluations, columns, output=output)
+    say(f"Model [bold]{version.ref}[/] registered ({version.model_bytes / 1000:,.0f} kB).")
+    say(f"Next: aimass deploy {version.model_name}    report: aimass models report {version.ref}")
+
+
+def _metric_column(name: str) -> Column:
+    return Column(name.upper().replace("_", " "), lambda e: e.metrics.get(name), is_number=True)
+
+
+@app.command("list")
+def list_jobs(
+    context: typer.Context,
+    status: Annotated[JobStatus | None, typer.Option(help="Only those in this status.")] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """All jobs, newest first."""
+    show_list(client_of(context).jobs.list(status=status), _COLUMNS, output=output, empty="No jobs.")
+
+
+@app.command("get")
+def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
+    """One job: where it is, and why it failed."""
+    job = client_of(context).jobs.get(job_id)
+    fields: dict[str, Any] = {"job": job.id, "what": _what(job), "status": job.status, "reason": job.status_reason}
+    fields |= {"attempt": job.attempt, "created": job.created_at, "started": job.started_at, "ended": job.ended_at}
+    if job.failure:
+        fields |= {"cause": job.failure.cause, "exit code": job.failure.exit_code}
+    if job.retry_of:
+        fields["retry of"] = job.retry_of
+    show_one(job, fields | job.metrics, output=output)
+
+
+@app.command("watch")
+def watch_job(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
+    """Follow a job to its end."""
+    _finish(_watch(client_of(context).jobs.get(job_id)), output)
+
+
+@app.command("logs")
+def show_logs(context: typer.Context, job_id: str) -> None:
+    """What the container wrote."""
+    for line in client_of(context).jobs.logs(job_id):
+        typer.echo(f"{line.at.astimezone():%H:%M:%S} {line.message}")
+
+
+@app.command("stop")
+def stop_job(context: typer.Context, job_id: str) -> None:
+    """End a job."""
+    job = client_of(context).jobs.stop(job_id)
+    say(f"{job.id} is {str(job.status).lower()}.")
+
+
+@app.command("retry")
+def retry_job(
+    context: typer.Context,
+    job_id: str,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Run a FAILED or STOPPED job again, as a new one."""
+    job = client_of(context).jobs.retry(job_id)
+    say(f"Job [bold]{job.id}[/] submitted.")
+    if detach:
+        show_list([job], _COLUMNS, output=output)
+        return
+    _finish(_watch(job), output)

@@ -1,0 +1,100 @@
+"""`aimass models`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from aimass_core.domain.common import split_ref
+from aimass_core.domain.models import ArtifactName
+
+from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, say, show_list, show_one
+from aimass.resources.models import ModelVersion
+
+app = typer.Typer()
+
+
+@app.command("list")
+def list_models(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
+    """All models, newest first."""
+    columns = (
+        Column("NAME", lambda m: m.name),
+        Column("LATEST", lambda m: m.latest_version, is_number=True),
+        Column("UPDATED", lambda m: m.updated_at),
+        Column("DESCRIPTION", lambda m: m.description),
+        Column("ID", lambda m: m.id),
+    )
+    empty = "No models yet. Train one: aimass train <dataset> --algorithm xgboost"
+    show_list(client_of(context).models.list(), columns, output=output, empty=empty)
+
+
+@app.command("versions")
+def list_versions(context: typer.Context, model: str, output: Output = OutputFormat.TABLE) -> None:
+    """The versions of a model, newest first."""
+    columns = (
+        Column("VERSION", lambda v: v.number, is_number=True),
+        Column("ALGORITHM", lambda v: v.algorithm),
+        Column("METRIC", lambda v: v.primary_metric),
+        Column("VALUE", lambda v: v.metrics.get(v.primary_metric), is_number=True),
+        Column("SIZE", lambda v: format_bytes(v.model_bytes), is_number=True),
+        Column("CREATED", lambda v: v.created_at),
+        Column("JOB", lambda v: v.job_id),
+    )
+    show_list(client_of(context).models.versions(model), columns, output=output)
+
+
+@app.command("get")
+def get_model(context: typer.Context, model: str, output: Output = OutputFormat.TABLE) -> None:
+    """One version (`name` or `name@version`): where it came from and how good it is."""
+    version = _find_version(context, model)
+    fields = {
+        "model": version.ref,
+        "algorithm": version.algorithm,
+        "task": version.task,
+        "size": format_bytes(version.model_bytes),
+        "digest": version.digest,
+        "job": version.job_id,
+        **{name: f"{pinned.dataset_name}@{pinned.number}" for name, pinned in version.datasets.items()},
+        **version.metrics,
+    }
+    if version.card:
+        fields["export difference"] = f"{version.card.export_check.max_abs_difference:.1e}"
+    show_one(version, fields, output=output)
+
+
+@app.command("download")
+def download_artifact(
+    context: typer.Context,
+    model: str,
+    artifact: Annotated[ArtifactName, typer.Option(help="Which file.")] = ArtifactName.MODEL,
+    to: Annotated[Path | None, typer.Option(help="Default: the artifact's name, here.")] = None,
+) -> None:
+    """Save a file of a version: the ONNX model, its card, its report."""
+    path = _find_version(context, model).download(artifact, to)
+    say(f"Saved {path} ({format_bytes(path.stat().st_size)}).")
+
+
+@app.command("report")
+def save_report(context: typer.Context, model: str, to: Annotated[Path | None, typer.Option()] = None) -> None:
+    """Save the HTML report of a version."""
+    version = _find_version(context, model)
+    path = version.download(ArtifactName.REPORT, to or Path(f"{version.model_name}-{version.number}.html"))
+    say(f"Saved {path}. Open it in a browser.")
+
+
+@app.command("delete")
+def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False) -> None:
+    """Delete a model with all its versions."""
+    if not yes:
+        typer.confirm(f"Delete {model} with all its versions?", abort=True, err=True)
+    client_of(context).models.delete(model)
+    say(f"Deleted {model}.")
+
+
+def _find_version(context: typer.Context, ref: str) -> ModelVersion:
+    client = client_of(context)
+    name, number = split_ref(ref)
+    number = number or client.models.get(name).latest_version
+    if number is None:
+        say(f"{name} has no version.")
+        raise typer.Exit(5)
+    return client.models.get_version(name, number)

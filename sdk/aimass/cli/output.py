@@ -1,0 +1,159 @@
+"""What commands print: tables, JSON, YAML and CSV on stdout; words and progress on stderr."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from aimass.client import Client
+
+_OUT = Console(soft_wrap=False)
+_ERR = Console(stderr=True, highlight=False)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class OutputFormat(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    CSV = "csv"
+
+
+Output = Annotated[
+    OutputFormat, typer.Option("--output", "-o", help="How data is printed on stdout.", envvar="AIMASS_OUTPUT")
+]
+
+
+@dataclass
+class Session:
+    """What the commands of one invocation share."""
+
+    profile: str | None = None
+
+    @cached_property
+    def client(self) -> Client:
+        """Made when first used, so that --help needs no profile."""
+        return Client(profile=self.profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table and of CSV: a heading and how a value is read from an item."""
+
+    name: str
+    read: Callable[[Any], Any]
+    is_number: bool = False
+
+
+def say(words: str) -> None:
+    """Words for people: stderr."""
+    _ERR.print(words)
+
+
+def stderr_console() -> Console:
+    """Where progress bars go; they show only on a terminal."""
+    return _ERR
+
+
+def client_of(context: typer.Context) -> Client:
+    """The invocation's client."""
+    session: Session = context.obj
+    return session.client
+
+
+def show_list(items: Iterable[BaseModel], columns: Sequence[Column], *, output: OutputFormat, empty: str = "") -> None:
+    """A list of resources."""
+    found = list(items)
+    if output is OutputFormat.TABLE:
+        if not found and empty:
+            say(empty)
+            return
+        _print_table([[column.read(item) for column in columns] for item in found], columns)
+    elif output is OutputFormat.CSV:
+        write_csv([column.name for column in columns], ([column.read(item) for column in columns] for item in found))
+    else:
+        _print_data([item.model_dump(mode="json") for item in found], output)
+
+
+def show_one(item: BaseModel, fields: Mapping[str, Any], *, output: OutputFormat) -> None:
+    """One resource; `fields` is what a person wants to see of it."""
+    if output is OutputFormat.TABLE:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for name, value in fields.items():
+            table.add_row(name, format_value(value))
+        _OUT.print(table)
+    elif output is OutputFormat.CSV:
+        write_csv(list(fields), [list(fields.values())])
+    else:
+        _print_data(item.model_dump(mode="json"), output)
+
+
+def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV that a spreadsheet does not execute: texts that begin like a formula get an apostrophe."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([_defuse(name) for name in header])
+    for row in rows:
+        writer.writerow(["" if value is None else _defuse(value) for value in row])
+
+
+def _defuse(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def _print_table(rows: Sequence[Sequence[Any]], columns: Sequence[Column]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.name, justify="right" if column.is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(format_value(value) for value in row))
+    _OUT.print(table)
+
+
+def _print_data(data: Any, output: OutputFormat) -> None:
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def format_value(value: Any) -> str:
+    """A value as a person reads it; markup in it is shown, not obeyed."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1e4 else f"{value:,.1f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("[", "\\[")
+
+
+def format_bytes(num_bytes: int | None) -> str:
+    """1,234,567 -> 1.2 MB."""
+    if num_bytes is None:
+        return "-"
+    size = float(num_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
