@@ -1,7 +1,9 @@
 """Datasets, their immutable versions, and the uploads that bring bytes in."""
 
+import hashlib
+import json
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -100,6 +102,26 @@ class FileIssue(Contract):
     reason: str
 
 
+class QuarantinedRow(FileIssue):
+    """A line of `quarantine.jsonl`: the issue, and the row as it was found (cut after 2,000 characters)."""
+
+    text: str | None = None
+
+
+class QuarantinePage(Contract):
+    """Answer of GET /v1/datasets/{dataset}/versions/{number}/quarantine."""
+
+    items: list[QuarantinedRow]
+    next_cursor: str | None = None
+
+
+class DatasetRows(Contract):
+    """The first rows of a version. An image is a data: URL, or null where it is too large to show."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+
+
 class DatasetVersion(Resource):
     """An immutable snapshot: Parquet files with one schema, named by a manifest in the lake."""
 
@@ -153,6 +175,14 @@ class Manifest(Contract):
     number: int
     data_schema: Schema
     files: list[DataFile]
+
+    def digest(self) -> str:
+        """SHA-256 over schema and files, hex: the same content has the same digest in every dataset and version."""
+        content = {
+            "schema": self.data_schema.model_dump(mode="json"),
+            "files": [data_file.sha256 for data_file in self.files],
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class DatasetVersionDetail(DatasetVersion):
