@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+help: ## What there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.local ## Set up, start the local cloud, run the main job, leave it running
+	@$(BIN)/python examples/demo.py $(DEMO)
+
+test: $(VENV)/.dev ## Set up and run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Style, types and import rules
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
+	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+synth: $(VENV)/.cdk ## Synthesize the CDK app and write infra/cdk/template (needs Node)
+	$(VENV)-cdk/bin/python -m infra.cdk.snapshot
+
+test-infra: $(VENV)/.cdk ## Test the infrastructure against a fresh synth (needs Node)
+	$(VENV)-cdk/bin/python -m pytest tests/infra
+
+up: $(VENV)/.local ## Start the local cloud
+	@$(BIN)/aimass local up
+
+down: ## Stop the local cloud
+	@$(BIN)/aimass local down
+
+requirements: $(VENV)/.dev ## Resolve the pinned requirement files anew
+	./requirements/compile.sh $(BIN)
+
+clean: ## Remove environments, caches and local state
+	rm -rf $(VENV) $(VENV)-cdk .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --requirement requirements/local.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.local
+	$(BIN)/python -m pip install --quiet --requirement requirements/dev.txt
+	@touch $@
+
+# A separate environment: jsii and the emulator do not need to agree on their dependencies.
+$(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-cdk
+	$(VENV)-cdk/bin/python -m pip install --quiet --requirement requirements/cdk.txt
+	$(VENV)-cdk/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PHONY: help demo test lint bench synth test-infra up down requirements clean

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Resolves the pinned requirement files. torch is pinned without its build tag: `+cpu` exists on some indexes only.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() {
+    "$1/pip-compile" --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+        --allow-unsafe --output-file "requirements/$2.txt" "${@:3}" pyproject.toml
+    sed -i 's/+cpu$//' "requirements/$2.txt"
+}
+compile "$1" local --extra local
+compile "$1" dev --extra local --extra dev --constraint requirements/local.txt
+compile "$1" cdk --extra aws --extra cdk --extra test
