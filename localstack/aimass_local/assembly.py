@@ -53,10 +53,11 @@ class LocalCloud:
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._saving:
-            self._saving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._saving
+        if self._saving is None:
+            return  # nothing was loaded: saving would replace the state with nothing
+        self._saving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._saving
         await self._batch.close()
         await self._saver.save_all()
         await asyncio.to_thread(emulator.stop_workers)

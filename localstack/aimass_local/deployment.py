@@ -32,7 +32,7 @@ _KEY_PLACEHOLDER = re.compile(r'"asset:([^"]*)"')
 _TEMPLATE_SUFFIX = ".template.json"
 _POLL_SECONDS = 0.05
 _STACK_SECONDS = 120.0
-_LEFT_OUT_NAMES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store", "node_modules"})
+_LEFT_OUT = re.compile(r"__pycache__$|\.|node_modules$|.*\.pyc$")
 # A heavy layer is left out locally: the Lambda workers run with this interpreter and everything installed for it.
 _HEAVY_README = b"Left out of the local cloud: Lambda workers use the packages of the Python that runs it.\n"
 
@@ -210,7 +210,7 @@ def _read_members(name: str, path: Path, *, base: Path) -> dict[str, bytes]:
     return {
         file.relative_to(base).as_posix(): file.read_bytes()
         for file in files
-        if _LEFT_OUT_NAMES.isdisjoint(file.relative_to(base).parts) and file.suffix != ".pyc"
+        if not any(_LEFT_OUT.match(part) for part in file.relative_to(base).parts)
     }
 
 

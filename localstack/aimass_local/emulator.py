@@ -35,6 +35,7 @@ from ministack.services import (
 from ministack.services.cloudformation import provisioners
 
 from aimass_local.environment import ACCOUNT_ID, REGION
+from aimass_local.state import StateUnreadableError
 
 PINNED_VERSION = "1.5.33"
 # Lambda's own limit on the request and on the response of a synchronous invocation (6 MB, with MB = 1024 KB).
@@ -57,10 +58,6 @@ _events = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aws-events")
 
 class EmulatorChangedError(Exception):
     """The emulator is not the version that the patches were written for."""
-
-
-class StateUnreadableError(Exception):
-    """A state file exists and cannot be read: going on would overwrite it with nothing."""
 
 
 def install_patches(*, max_workers_per_function: int) -> None:

@@ -25,6 +25,13 @@ PROFILE = "local"
 WORKSPACE = "default"
 KEY_NAME = "local admin"
 
+# The core's settings, and the stack outputs that hold their values.
+_SETTINGS = {
+    "AIMASS_REGISTRY_TABLE": "RegistryTableName",
+    "AIMASS_LANDING_BUCKET": "LandingBucketName",
+    "AIMASS_LAKE_BUCKET": "LakeBucketName",
+}
+
 
 class FirstRunError(Exception):
     """The first workspace could not be made."""
@@ -95,8 +102,17 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _create(outputs: Mapping[str, str]) -> FirstKey | None:
-    """The one call into the core."""
-    raise NotImplementedError
+    """The one call into the core, with the settings that its functions get from the stack."""
+    from aimass_core import bootstrap, errors
+    from aimass_core.services import workspaces
+
+    for variable, output in _SETTINGS.items():
+        os.environ[variable] = outputs[output]
+    try:
+        workspace, secret = workspaces.create_first(bootstrap.build_registry(), name=WORKSPACE, key_name=KEY_NAME)
+    except errors.ConflictError:
+        return None
+    return FirstKey(workspace=workspace.name, secret=secret)
 
 
 if __name__ == "__main__":

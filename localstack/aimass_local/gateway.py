@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 from aimass_local.environment import API_ID, API_STAGE
+from aimass_local.state import StateUnreadableError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,6 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH_PATH = "/_aimass/health"
+SAVE_PATH = "/_aimass/save"
 # API Gateway: 10 MB; Lambda: 6 MB for a synchronous invocation, 1 MB for an asynchronous one. MB = 1024 KB.
 API_PAYLOAD_BYTES = 10 * 1024 * 1024
 INVOKE_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -42,6 +44,7 @@ class ChangeGuard(Protocol):
 
     def mark_changed(self, service: str) -> None: ...
     def refusal(self, incoming_bytes: int) -> str | None: ...
+    async def save_all(self) -> None: ...
 
 
 class Gateway:
@@ -84,7 +87,11 @@ class Gateway:
                 await self._on_started()
             await send(message)
 
-        await self._emulator(scope, receive, send_when_started)
+        try:
+            await self._emulator(scope, receive, send_when_started)
+        except StateUnreadableError as error:
+            # NOTE: hypercorn would go on without the state if this were just raised.
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _Request(scope)
@@ -100,6 +107,9 @@ class Gateway:
             await _send_json(send, *refusal)
         elif request.path == HEALTH_PATH:
             await _send_json(send, 200, self._health())
+        elif request.path == SAVE_PATH and request.method == "POST":
+            await self._guard.save_all()
+            await _send_json(send, 200, {"status": "saved"})
         elif _is_browser_at_root(request):
             await _redirect(send, "/v1/docs")
         else:
@@ -133,7 +143,7 @@ class _Request:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.path: str = scope["path"]
+        self.path = str(scope["path"])
         self.method: str = scope.get("method", "GET")
         self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         self.service = self._signed_service()

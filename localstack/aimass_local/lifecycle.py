@@ -18,6 +18,7 @@ import psutil
 
 from aimass_local import deployment, first_run, lock, ports
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory, endpoint_url, server_environment
+from aimass_local.gateway import HEALTH_PATH, SAVE_PATH
 from aimass_local.state import write_atomically
 
 TEMPLATE_DIR = REPOSITORY / "infra" / "cdk" / "template"
@@ -78,13 +79,11 @@ def up(
         deployment.DeploymentError: a stack failed; the server keeps running.
         first_run.FirstRunError: the first workspace could not be made.
     """
-    data.create()
     holder = lock.find_holder(data.lock_path)
     process = None
     if holder is None:
         report("starting the server")
-        process = _start(data, port=port, foreground=foreground)
-        _wait_until_ready(data, port=port, process=process)
+        process = start(data, port=port, foreground=foreground)
         pid = process.pid
     else:
         pid, port = holder.pid, holder.port
@@ -97,12 +96,41 @@ def up(
     write_atomically(data.outputs_path, json.dumps(outputs, indent=2).encode())
     running = Running(pid=pid, port=port, data=data, outputs=outputs)
     first_key = _run_first_time(running, config_path=config_path, report=report)
+    save(running.port)
     return Started(
         running=running,
         was_running=holder is not None,
         first_key=first_key,
         process=process if foreground else None,
     )
+
+
+def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subprocess.Popen[bytes]:
+    """Starts the server process and waits until it answers; deploys nothing.
+
+    Raises:
+        LifecycleError: the port or the data directory is taken, or the server does not come up.
+    """
+    data.create()
+    try:
+        ports.require_free(port)
+    except ports.PortTakenError as error:
+        raise LifecycleError(str(error)) from error
+    command = [sys.executable, "-m", "aimass_local.server", "--port", str(port), "--data-dir", str(data.root)]
+    environment = server_environment(data, port=port)
+    with data.log_path.open("ab") as log:
+        output = None if foreground else log
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # In the foreground too: Ctrl-C reaches the server through `aimass local up`, once.
+            start_new_session=True,
+        )
+    _wait_until_ready(data, port=port, process=process)
+    return process
 
 
 def find(data: DataDirectory) -> Running | None:
@@ -116,6 +144,22 @@ def find(data: DataDirectory) -> Running | None:
 def is_healthy(running: Running) -> bool:
     """Whether the process that holds the data directory is the one that answers on its port."""
     return _is_healthy(running.port, running.pid)
+
+
+def save(port: int) -> None:
+    """Has the server write its state now: after a deployment that was reported as done, not even a kill may lose it.
+
+    Raises:
+        LifecycleError: the state could not be written.
+    """
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    try:
+        connection.request("POST", SAVE_PATH)
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    if status != 200:
+        raise LifecycleError(f"the state could not be saved (HTTP {status}): see `aimass local logs`")
 
 
 def down(data: DataDirectory, *, grace_seconds: float = _STOP_SECONDS) -> int | None:
@@ -145,26 +189,6 @@ def reset(data: DataDirectory) -> None:
     shutil.rmtree(data.root, ignore_errors=False)
 
 
-def _start(data: DataDirectory, *, port: int, foreground: bool) -> subprocess.Popen[bytes]:
-    try:
-        ports.require_free(port)
-    except ports.PortTakenError as error:
-        raise LifecycleError(str(error)) from error
-    command = [sys.executable, "-m", "aimass_local.server", "--port", str(port), "--data-dir", str(data.root)]
-    environment = server_environment(data, port=port)
-    if foreground:
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
-    with data.log_path.open("ab") as log:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
 def _wait_until_ready(data: DataDirectory, *, port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
@@ -185,7 +209,7 @@ def _is_healthy(port: int, pid: int) -> bool:
 def _get_health(port: int) -> dict[str, Any] | None:
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/_aimass/health")
+        connection.request("GET", HEALTH_PATH)
         health: dict[str, Any] = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return None

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.utils import LifespanFailureError
 
 from aimass_local import lock, ports
 from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory, server_environment
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             listener = ports.listen(options.port)
             _prepare_process(data, port=options.port)
             return asyncio.run(_serve(data, port=options.port, listener=listener))
-    except (lock.LockedError, ports.PortTakenError, OSError) as error:
+    except (lock.LockedError, ports.PortTakenError, LifespanFailureError, OSError) as error:
         sys.stderr.write(f"aimass local: {error}\n")
         return 1
 

@@ -60,6 +60,10 @@ _LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})
 DISK_RESERVE_BYTES = 64 * 1024 * 1024
 
 
+class StateUnreadableError(Exception):
+    """A state file exists and cannot be read: going on would overwrite it with nothing."""
+
+
 class StateSource(Protocol):
     """What has state: the emulator, or a stand-in of it."""
 
@@ -166,7 +170,8 @@ class StateSaver:
             await asyncio.to_thread(self._write, states)
 
     def _write(self, states: dict[str, Any]) -> None:
-        for key, state in states.items():
+        # NOTE: CloudFormation's last. Whatever it says is deployed must be there after a crash.
+        for key, state in sorted(states.items(), key=lambda item: item[0] == "cloudformation"):
             content = self._source.encode_state(key, state)
             digest = hashlib.blake2b(content, digest_size=16).digest()
             if self._digests.get(key) != digest:

@@ -1,0 +1,131 @@
+"""The patches of the emulator, seen from outside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.conftest import Cloud, wait_until
+
+
+def _fail(cloud: Cloud) -> dict[str, object]:
+    answer = cloud.client("lambda").invoke(
+        FunctionName="probe", Payload=json.dumps({"do": "fail", "message": "as asked"})
+    )
+    assert answer["FunctionError"]
+    return dict(json.loads(answer["Payload"].read()))
+
+
+def test_quiet_functions_answer_without_the_emulators_50_ms_wait(cloud: Cloud) -> None:
+    cloud.invoke(do="echo")
+    client, seconds = cloud.client("lambda"), []
+    for _ in range(30):
+        started = time.perf_counter()
+        client.invoke(FunctionName="probe", Payload=b'{"do": "echo"}')
+        seconds.append(time.perf_counter() - started)
+    # The wait was 50 ms on top of every call; a call without it takes 2 ms.
+    assert statistics.median(seconds) < 0.045
+
+
+def test_every_line_of_a_long_log_is_kept(cloud: Cloud) -> None:
+    answer = cloud.client("lambda").invoke(
+        FunctionName="probe", LogType="Tail", Payload=json.dumps({"do": "log", "lines": 2000})
+    )
+    assert "line 1999" in base64.b64decode(answer["LogResult"]).decode()
+    events = cloud.client("logs").filter_log_events(logGroupName="/aws/lambda/probe", filterPattern='"line "')
+    lines = [event["message"] for event in events["events"] if event["message"].startswith("line ")]
+    assert lines == [f"line {number}" for number in range(2000)]
+
+
+def test_log_lines_belong_to_the_invocation_that_wrote_them(cloud: Cloud) -> None:
+    client = cloud.client("lambda")
+    client.invoke(FunctionName="probe", Payload=json.dumps({"do": "log", "lines": 50}))
+    answer = client.invoke(FunctionName="probe", LogType="Tail", Payload=b'{"do": "echo"}')
+    assert "line " not in base64.b64decode(answer.get("LogResult", "")).decode()
+
+
+def test_handler_errors_keep_class_and_stack(cloud: Cloud) -> None:
+    error = _fail(cloud)
+    assert (error["errorType"], error["errorMessage"]) == ("ProbeError", "as asked")
+    assert "_do_fail" in str(error["stackTrace"])
+
+
+def test_a_handler_error_keeps_the_worker_warm(cloud: Cloud) -> None:
+    before = cloud.invoke(do="sleep", seconds=0)
+    _fail(cloud)
+    assert cloud.invoke(do="sleep", seconds=0) == before
+
+
+def test_concurrent_invocations_queue_for_four_workers(cloud: Cloud) -> None:
+    with ThreadPoolExecutor(max_workers=12) as pool:
+        pids = list(pool.map(lambda _: cloud.invoke(do="sleep", seconds=0.2), range(12)))
+    assert len(pids) == 12
+    assert 1 < len(set(pids)) <= 4
+
+
+def test_reserved_concurrency_of_the_template_throttles(cloud: Cloud) -> None:
+    def invoke(_: int) -> str:
+        try:
+            payload = json.dumps({"do": "sleep", "seconds": 1})
+            cloud.client("lambda").invoke(FunctionName="throttled", Payload=payload)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "ok"
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        # The client retries what was throttled, so both may succeed in the end: ask the emulator for the setting too.
+        assert "ok" in list(pool.map(invoke, range(2)))
+    concurrency = cloud.client("lambda").get_function_concurrency(FunctionName="throttled")
+    assert concurrency["ReservedConcurrentExecutions"] == 1
+
+
+def test_dead_letter_queue_of_the_template_gets_failed_events(cloud: Cloud) -> None:
+    cloud.client("lambda").put_function_event_invoke_config(FunctionName="throttled", MaximumRetryAttempts=0)
+    payload = json.dumps({"do": "fail", "message": "for the dead letter queue"})
+    cloud.client("lambda").invoke(FunctionName="throttled", InvocationType="Event", Payload=payload)
+    sqs = cloud.client("sqs")
+    queue = sqs.get_queue_url(QueueName=cloud.outputs["DeadLettersArn"].rpartition(":")[2])["QueueUrl"]
+    messages = wait_until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    assert "for the dead letter queue" in messages[0]["Body"]
+
+
+def test_cors_of_an_http_api_is_in_the_services_own_form(cloud: Cloud) -> None:
+    api = cloud.client("apigatewayv2").get_api(ApiId=cloud.outputs["HttpApiId"])
+    assert api["CorsConfiguration"] == {"AllowOrigins": ["http://localhost:5173"], "AllowMethods": ["GET"]}
+
+
+def test_layers_are_importable(cloud: Cloud) -> None:
+    assert cloud.invoke(do="greet") == "from the layer"
+
+
+def test_answer_above_lambdas_limit_is_an_error(cloud: Cloud) -> None:
+    answer = cloud.client("lambda").invoke(
+        FunctionName="probe", Payload=json.dumps({"do": "fill", "num_bytes": 7 * 1024**2})
+    )
+    assert json.loads(answer["Payload"].read())["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+@pytest.mark.parametrize(
+    ("invocation_type", "num_bytes"), [("RequestResponse", 6 * 1024**2 + 1), ("Event", 1024**2 + 1)]
+)
+def test_invocation_above_lambdas_limit_is_refused(cloud: Cloud, invocation_type: str, num_bytes: int) -> None:
+    payload = json.dumps("x" * (num_bytes - 2))
+    with pytest.raises(ClientError) as caught:
+        cloud.client("lambda").invoke(FunctionName="probe", InvocationType=invocation_type, Payload=payload)
+    assert caught.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+def test_functions_never_see_the_developers_aws_configuration(cloud: Cloud) -> None:
+    environment = cloud.invoke(do="environment")
+    assert environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{cloud.port}"
+    assert environment["AWS_ACCESS_KEY_ID"] == "000000000000"
+    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
+    assert environment["TMPDIR"] == str(cloud.data.scratch)
+    assert "AWS_PROFILE" not in environment

@@ -1,0 +1,127 @@
+"""What survives the end of the server process (FAULTS J15)."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.local.conftest import Cloud, Start, wait_until
+
+
+def _put(cloud: Cloud, key: str, value: str = "x") -> None:
+    item = {"pk": {"S": key}, "value": {"S": value}}
+    cloud.client("dynamodb").put_item(TableName=cloud.outputs["ItemsTable"], Item=item)
+
+
+def _keys(cloud: Cloud, table: str) -> set[str]:
+    pages = cloud.client("dynamodb").get_paginator("scan").paginate(TableName=cloud.outputs[table])
+    return {item["pk"]["S"] for page in pages for item in page["Items"]}
+
+
+def _is_saved(cloud: Cloud, text: str) -> bool:
+    return any(text in path.read_text() for path in cloud.data.state.glob("dynamodb.json"))
+
+
+def test_j15_a_change_is_on_disk_within_a_second(cloud: Cloud) -> None:
+    _put(cloud, "soon")
+    started = time.monotonic()
+    wait_until(lambda: _is_saved(cloud, "soon"))
+    assert time.monotonic() - started < 1.0
+
+
+def test_j15_kill_loses_nothing_that_was_saved(start_cloud: Start, tmp_path: Path) -> None:
+    first = start_cloud(tmp_path)
+    queue = first.client("sqs").create_queue(QueueName="kept")["QueueUrl"]
+    first.client("sqs").send_message(QueueUrl=queue, MessageBody="kept message")
+    first.client("ssm").put_parameter(Name="/kept", Value="kept value", Type="String")
+    first.client("s3").put_object(Bucket=first.outputs["LandingBucketName"], Key="kept", Body=b"kept object")
+    for number in range(50):
+        _put(first, f"kept {number}")
+    wait_until(lambda: _is_saved(first, "kept 49"))
+    first.client("s3").put_object(Bucket=first.outputs["LandingBucketName"], Key="at once", Body=b"x")
+    first.kill()
+
+    second = start_cloud(tmp_path)
+    assert {f"kept {number}" for number in range(50)} <= _keys(second, "ItemsTable")
+    assert second.client("ssm").get_parameter(Name="/kept")["Parameter"]["Value"] == "kept value"
+    assert (
+        second.client("sqs").get_queue_attributes(
+            QueueUrl=second.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"],
+            AttributeNames=["ApproximateNumberOfMessages"],
+        )["Attributes"]["ApproximateNumberOfMessages"]
+        == "1"
+    )
+    kept = {
+        o["Key"] for o in second.client("s3").list_objects_v2(Bucket=second.outputs["LandingBucketName"])["Contents"]
+    }
+    assert kept == {"kept", "at once"}
+    assert second.invoke(do="greet") == "from the layer"
+
+
+def test_stream_records_reach_their_function_after_a_restart(start_cloud: Start, tmp_path: Path) -> None:
+    first = start_cloud(tmp_path)
+    for number in range(5):
+        _put(first, f"before {number}")
+    wait_until(lambda: len(_keys(first, "SeenTable")) == 5)
+    first.stop()
+
+    second = start_cloud(tmp_path)
+    _put(second, "after")
+    # The emulator itself would wait for as many new records as it had seen before the restart.
+    wait_until(lambda: "seen#after" in _keys(second, "SeenTable"))
+
+
+def test_a1_stream_records_not_yet_consumed_survive_a_kill(start_cloud: Start, tmp_path: Path) -> None:
+    first = start_cloud(tmp_path)
+    mapping = first.client("lambda").list_event_source_mappings(FunctionName="probe")["EventSourceMappings"][0]
+    first.client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    _put(first, "waiting")
+    wait_until(lambda: "waiting" in (first.data.state / "stream_records.json").read_text())
+    first.kill()
+
+    second = start_cloud(tmp_path)
+    second.client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    wait_until(lambda: "seen#waiting" in _keys(second, "SeenTable"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_j15_kill_in_the_middle_of_writes_leaves_whole_files(start_cloud: Start, tmp_path: Path, seed: int) -> None:
+    first = start_cloud(tmp_path)
+    acknowledged: list[tuple[float, str]] = []
+    end = time.monotonic() + random.Random(seed).uniform(0.3, 1.5)
+    while time.monotonic() < end:
+        key = f"item {len(acknowledged)}"
+        _put(first, key, "y" * 2000)
+        acknowledged.append((time.monotonic(), key))
+    first.kill()
+    killed_at = time.monotonic()
+
+    for path in first.data.state.glob("*.json"):
+        json.loads(path.read_text())
+    found = _keys(start_cloud(tmp_path), "ItemsTable")
+    missing = [killed_at - at for at, key in acknowledged if key not in found]
+    assert not missing or max(missing) < 1.5
+
+
+def test_kill_leaves_no_lambda_worker_behind(start_cloud: Start, tmp_path: Path) -> None:
+    cloud = start_cloud(tmp_path)
+    worker = psutil.Process(cloud.invoke(do="sleep", seconds=0))
+    cloud.kill()
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_unreadable_state_stops_the_start_and_is_kept(start_cloud: Start, tmp_path: Path) -> None:
+    from aimass_local import lifecycle
+
+    first = start_cloud(tmp_path)
+    first.stop()
+    broken = first.data.state / "dynamodb.json"
+    broken.write_text("{broken")
+    with pytest.raises(lifecycle.LifecycleError, match=r"dynamodb\.json"):
+        start_cloud(tmp_path)
+    assert broken.read_text() == "{broken"
