@@ -1,0 +1,88 @@
+"""The function that starts what the registry's stream announces."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from constructs import Construct
+
+from aimass_core.settings import DispatchSettings
+from infra.cdk import naming
+from infra.cdk.components import permissions as allow
+from infra.cdk.components.dead_letters import DeadLetterQueue
+from infra.cdk.components.environment import environment_of
+from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.storage import Storage
+
+
+class Dispatch(PlatformFunction):
+    """Jobs that were submitted go to Batch, endpoints that were created or changed are activated.
+
+    Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="dispatch",
+            description="Registry stream -> compute jobs and endpoint activation.",
+            defaults=defaults,
+            memory_mib=512,
+            timeout=Duration.minutes(2),
+            environment=environment_of(DispatchSettings, {**storage.variables(), **dispatch_variables()}),
+            statements=[*dispatch_statements(scope, storage), allow.read_stream(storage.registry)],
+        )
+        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
+        self.add_event_source_mapping(
+            "Stream",
+            event_source_arn=storage.registry.table_stream_arn,
+            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            batch_size=10,
+            bisect_batch_on_error=True,
+            retry_attempts=3,
+            report_batch_item_failures=True,
+            on_failure=event_sources.SqsDlq(dead_letters),
+            filters=[
+                _rows("job", ["SUBMITTED"]),
+                _rows("endpoint", ["CREATING", "UPDATING"]),
+            ],
+        )
+
+
+def dispatch_variables() -> dict[str, str]:
+    """What DispatchSettings adds to StorageSettings."""
+    return {
+        "job_queue": naming.JOB_QUEUE,
+        "job_definition": naming.JOB_DEFINITION,
+        "predictions_function": naming.function("predictions"),
+    }
+
+
+def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
+    """Submitting jobs with their configuration, and trying out candidates of endpoints."""
+    return [
+        allow.change_registry(storage.registry),
+        allow.query_registry_by_status(storage.registry),
+        allow.list_bucket(storage.lake),
+        allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.MODELS_PREFIX),
+        allow.write_objects(storage.lake, naming.JOBS_PREFIX),
+        allow.submit_jobs(scope),
+        allow.watch_jobs(),
+        allow.stop_jobs(scope),
+        allow.invoke_function(scope, "predictions"),
+    ]
+
+
+def _rows(resource: str, statuses: list[str]) -> dict[str, object]:
+    return lambda_.FilterCriteria.filter(
+        {
+            "eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"),
+            "dynamodb": {
+                "NewImage": {
+                    "resource": {"S": lambda_.FilterRule.is_equal(resource)},
+                    "status": {"S": lambda_.FilterRule.or_(*statuses)},
+                }
+            },
+        }
+    )

@@ -1,0 +1,96 @@
+"""How every Lambda function of the platform is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.cdk import naming
+from infra.cdk.assets import ASSETS, CodeSource
+from infra.cdk.components import permissions as allow
+
+RUNTIME = lambda_.Runtime.PYTHON_3_12
+# The wheels of the layers are built for this one.
+ARCHITECTURE = lambda_.Architecture.X86_64
+
+
+class Layer(lambda_.LayerVersion):
+    """One of layers/*: our own code, or the third-party packages that a group of functions shares."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, asset: str, code: CodeSource, description: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            code=code.code_of(scope, ASSETS[asset]),
+            description=description,
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[ARCHITECTURE],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionDefaults:
+    """What functions share."""
+
+    code: CodeSource
+    layers: Sequence[lambda_.ILayerVersion]
+    log_retention: logs.RetentionDays
+
+
+class PlatformFunction(lambda_.Function):
+    """functions/<name>, with a role and a log group of its own.
+
+    The role gets exactly `statements` and the right to write its log.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        description: str,
+        defaults: FunctionDefaults,
+        memory_mib: int,
+        timeout: Duration,
+        environment: Mapping[str, str],
+        statements: Sequence[iam.PolicyStatement],
+        storage: Size | None = None,
+    ) -> None:
+        log_group = logs.LogGroup(
+            scope,
+            f"{construct_id}Logs",
+            log_group_name=naming.function_log_group(name),
+            retention=defaults.log_retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(
+            scope,
+            f"{construct_id}Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What functions/{name} may do.",
+            inline_policies={
+                "Access": iam.PolicyDocument(statements=[*statements, allow.write_function_logs(scope, name)])
+            },
+        )
+        super().__init__(
+            scope,
+            construct_id,
+            function_name=naming.function(name),
+            description=description,
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            handler=f"functions.{name}.app.handler",
+            code=defaults.code.code_of(scope, ASSETS[f"functions/{name}"]),
+            layers=list(defaults.layers),
+            memory_size=memory_mib,
+            ephemeral_storage_size=storage,
+            timeout=timeout,
+            environment={"POWERTOOLS_SERVICE_NAME": name, **environment},
+            role=role,
+            log_group=log_group,
+        )

@@ -1,0 +1,53 @@
+"""The function that hears of Batch's state changes."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from aimass_core.settings import JobEventsSettings
+from infra.cdk import naming
+from infra.cdk.components import permissions as allow
+from infra.cdk.components.dead_letters import DeadLetterQueue
+from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables
+from infra.cdk.components.environment import environment_of
+from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.storage import Storage
+
+
+class JobEvents(PlatformFunction):
+    """Brings a job's row forward, registers its model and wakes the jobs that wait for it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="job_events",
+            description="Batch state changes -> registry, models, dependents.",
+            defaults=defaults,
+            memory_mib=512,
+            timeout=Duration.minutes(2),
+            environment=environment_of(JobEventsSettings, {**storage.variables(), **dispatch_variables()}),
+            statements=[
+                *dispatch_statements(scope, storage),
+                allow.write_objects(storage.lake, naming.MODELS_PREFIX),
+            ],
+        )
+        events.Rule(
+            scope,
+            f"{construct_id}Rule",
+            description="State changes of our Batch jobs.",
+            event_pattern=events.EventPattern(
+                source=["aws.batch"],
+                detail_type=["Batch Job State Change"],
+                detail={"jobQueue": [allow.job_queue_arn(scope)]},
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    self,
+                    dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
+                    retry_attempts=5,
+                    max_event_age=Duration.hours(1),
+                )
+            ],
+        )

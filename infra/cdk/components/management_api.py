@@ -1,0 +1,63 @@
+"""The function behind /v1: every resource of the platform."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from aimass_core.settings import ApiSettings
+from infra.cdk import naming
+from infra.cdk.components import permissions as allow
+from infra.cdk.components.environment import environment_of
+from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.storage import Storage
+
+# API Gateway gives up after 29 s.
+API_TIMEOUT = Duration.seconds(29)
+
+
+class ManagementApi(PlatformFunction):
+    """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="api",
+            description="Management API: /v1.",
+            defaults=defaults,
+            memory_mib=1_024,
+            timeout=API_TIMEOUT,
+            environment=environment_of(
+                ApiSettings,
+                {
+                    **storage.variables(),
+                    "idempotency_table": storage.idempotency.table_name,
+                    "cursor_secret_name": naming.CURSOR_SECRET,
+                    "ingest_queue_url": storage.ingest_queue.queue_url,
+                    "predictions_function": naming.function("predictions"),
+                    "job_log_group": naming.JOB_LOG_GROUP,
+                },
+            ),
+            statements=_statements(scope, storage),
+        )
+
+
+def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
+    lake_prefixes = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.MODELS_PREFIX)
+    return [
+        allow.change_registry(storage.registry),
+        allow.query_registry_by_status(storage.registry),
+        allow.keep_idempotency(storage.idempotency),
+        allow.list_bucket(storage.landing),
+        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.list_bucket(storage.lake),
+        allow.read_objects(storage.lake, *lake_prefixes),
+        allow.send_messages(storage.ingest_queue),
+        allow.invoke_function(scope, "predictions"),
+        allow.read_secret(storage.cursor_secret),
+        allow.read_job_logs(scope),
+        allow.watch_jobs(),
+        allow.stop_jobs(scope),
+    ]

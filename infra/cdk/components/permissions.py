@@ -1,0 +1,163 @@
+"""The policy statements of which every role is composed: each names its actions and its resources."""
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.cdk import naming
+
+# --- registry ----------------------------------------------------------------------------------------------------
+
+
+def read_registry(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Rows by key and by partition."""
+    return _allow(["dynamodb:GetItem", "dynamodb:Query"], [table.table_arn])
+
+
+def change_registry(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Conditional writes, alone and in transactions, beside reading."""
+    return _allow(
+        [
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ],
+        [table.table_arn],
+    )
+
+
+def query_registry_by_status(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """The index over every workspace."""
+    return _allow(["dynamodb:Query"], [f"{table.table_arn}/index/gsi1"])
+
+
+def keep_idempotency(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """What Powertools does with its records."""
+    return _allow(
+        ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [table.table_arn]
+    )
+
+
+def read_stream(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """What an event source mapping needs of a table's stream."""
+    assert table.table_stream_arn is not None  # noqa: S101 - the registry has a stream
+    return _allow(
+        ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+        [table.table_stream_arn],
+    )
+
+
+# --- buckets -----------------------------------------------------------------------------------------------------
+
+
+def list_bucket(bucket: s3.IBucket) -> iam.PolicyStatement:
+    """Listing; without it S3 answers 403 instead of 404 for an absent key."""
+    return _allow(["s3:ListBucket"], [bucket.bucket_arn])
+
+
+def read_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Content and metadata below the prefixes."""
+    return _allow(["s3:GetObject"], _objects(bucket, prefixes))
+
+
+def write_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Whole or in parts, below the prefixes."""
+    return _allow(
+        ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"], _objects(bucket, prefixes)
+    )
+
+
+def delete_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Below the prefixes; where the bucket is versioned the bytes stay for a while."""
+    return _allow(["s3:DeleteObject"], _objects(bucket, prefixes))
+
+
+# --- queues, functions, secrets, logs ----------------------------------------------------------------------------
+
+
+def send_messages(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """To one queue."""
+    return _allow(["sqs:GetQueueAttributes", "sqs:SendMessage"], [queue.queue_arn])
+
+
+def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
+    """One of our functions, by its name in functions/."""
+    arn = _arn(scope, "lambda", "function", naming.function(name), arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(["lambda:InvokeFunction"], [arn])
+
+
+def read_secret(secret: secretsmanager.ISecret) -> iam.PolicyStatement:
+    """One secret's value."""
+    return _allow(["secretsmanager:GetSecretValue"], [secret.secret_arn])
+
+
+def read_job_logs(scope: Construct) -> iam.PolicyStatement:
+    """What the containers print."""
+    arn = _arn(scope, "logs", "log-group", naming.JOB_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(["logs:GetLogEvents"], [f"{arn}:log-stream:*"])
+
+
+def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
+    """A function's own log group."""
+    group = naming.function_log_group(name)
+    arn = _arn(scope, "logs", "log-group", group, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*"])
+
+
+# --- Batch -------------------------------------------------------------------------------------------------------
+
+
+def submit_jobs(scope: Construct) -> iam.PolicyStatement:
+    """Our definition (any revision) to our queue."""
+    return _allow(
+        ["batch:SubmitJob"],
+        [job_queue_arn(scope), job_definition_arn(scope), f"{job_definition_arn(scope)}:*"],
+    )
+
+
+def watch_jobs() -> iam.PolicyStatement:
+    """Finding and describing jobs. NOTE: Batch knows no resource-level permission for these two."""
+    return _allow(["batch:DescribeJobs", "batch:ListJobs"], ["*"])
+
+
+def stop_jobs(scope: Construct) -> iam.PolicyStatement:
+    """Any job of the account: a job's id is not known before it runs."""
+    return _allow(["batch:TerminateJob"], [_arn(scope, "batch", "job", "*")])
+
+
+def job_queue_arn(scope: Construct) -> str:
+    """By name and not by reference: Batch may be served outside this CloudFormation."""
+    return _arn(scope, "batch", "job-queue", naming.JOB_QUEUE)
+
+
+def job_definition_arn(scope: Construct) -> str:
+    """Without a revision, which means the newest."""
+    return _arn(scope, "batch", "job-definition", naming.JOB_DEFINITION)
+
+
+def _allow(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(actions=list(actions), resources=list(resources))
+
+
+def _objects(bucket: s3.IBucket, prefixes: Sequence[str]) -> list[str]:
+    return [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
+
+
+def _arn(
+    scope: Construct,
+    service: str,
+    resource: str,
+    name: str,
+    *,
+    arn_format: ArnFormat = ArnFormat.SLASH_RESOURCE_NAME,
+) -> str:
+    return Stack.of(scope).format_arn(service=service, resource=resource, resource_name=name, arn_format=arn_format)

@@ -1,0 +1,53 @@
+"""The function that heals whatever an event missed."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from aimass_core.settings import ReconcilerSettings
+from infra.cdk import naming
+from infra.cdk.components import permissions as allow
+from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables
+from infra.cdk.components.environment import environment_of
+from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.storage import Storage
+
+
+class Reconciler(PlatformFunction):
+    """Runs every minute. A lost run does no harm, so nothing is retried: the next one does the same work."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="reconciler",
+            description="Every minute: lost events, stuck endpoints, closed windows, expired uploads.",
+            defaults=defaults,
+            memory_mib=512,
+            timeout=Duration.minutes(5),
+            environment=environment_of(
+                ReconcilerSettings,
+                {
+                    **storage.variables(),
+                    **dispatch_variables(),
+                    "ingest_queue_url": storage.ingest_queue.queue_url,
+                },
+            ),
+            statements=[
+                *dispatch_statements(scope, storage),
+                allow.write_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.list_bucket(storage.landing),
+                allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
+                allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
+                allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
+                allow.send_messages(storage.ingest_queue),
+            ],
+        )
+        events.Rule(
+            scope,
+            f"{construct_id}Schedule",
+            description="The reconciler's minute.",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self, retry_attempts=0)],
+        )

@@ -1,0 +1,152 @@
+"""Where everything is kept: the registry, the idempotency records, the two buckets and the secret for cursors."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Duration, Fn, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.cdk import naming
+from infra.cdk.components.ingest_queue import IngestQueue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What the other stacks work on."""
+
+    registry: dynamodb.ITable
+    idempotency: dynamodb.ITable
+    landing: s3.IBucket
+    lake: s3.IBucket
+    ingest_queue: sqs.IQueue
+    cursor_secret: secretsmanager.ISecret
+
+    def variables(self) -> dict[str, str]:
+        """Values of aimass_core.settings.StorageSettings."""
+        return {
+            "registry_table": self.registry.table_name,
+            "landing_bucket": self.landing.bucket_name,
+            "lake_bucket": self.lake.bucket_name,
+        }
+
+
+class Registry(dynamodb.Table):
+    """The one table of resources. Its stream carries new jobs and endpoints to dispatch."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            table_name=naming.REGISTRY_TABLE,
+            partition_key=_string("pk"),
+            sort_key=_string("sk"),
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            time_to_live_attribute="expires_at",
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.add_global_secondary_index(index_name="gsi1", partition_key=_string("gsi1pk"), sort_key=_string("gsi1sk"))
+
+
+class IdempotencyTable(dynamodb.Table):
+    """Answers of creating requests, kept by Powertools until they expire."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            table_name=naming.IDEMPOTENCY_TABLE,
+            partition_key=_string("id"),
+            time_to_live_attribute="expiration",
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+
+class PrivateBucket(s3.Bucket):
+    """A bucket without public access, over TLS only, encrypted, and kept when the stack goes."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, purpose: str, versioned: bool) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            bucket_name=Fn.sub(naming.bucket(purpose)),
+            versioned=versioned,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.add_lifecycle_rule(id="abort-incomplete-uploads", abort_incomplete_multipart_upload_after=Duration.days(7))
+
+
+class LandingBucket(PrivateBucket):
+    """Where uploads and dropped files arrive; every new object is announced on the ingest queue."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, queue: IngestQueue) -> None:
+        super().__init__(scope, construct_id, purpose="landing", versioned=False)
+        self.add_lifecycle_rule(id="expire-uploads", prefix=naming.UPLOADS_PREFIX, expiration=Duration.days(30))
+        # NOTE: the L2 notification is a Lambda-backed custom resource that may change any bucket; the property of
+        # the bucket itself needs neither. S3 checks the queue's policy when the bucket is made, hence the dependency.
+        bucket = self.node.default_child
+        assert isinstance(bucket, s3.CfnBucket)  # noqa: S101 - a fact of the L2 construct
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                _notification(queue, prefix) for prefix in (naming.UPLOADS_PREFIX, naming.DROP_PREFIX)
+            ]
+        )
+        bucket.node.add_dependency(queue.policy)
+
+
+class LakeBucket(PrivateBucket):
+    """Parquet files, job artifacts and models. Content is immutable; versions protect it from mistakes."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id, purpose="lake", versioned=True)
+        self.add_lifecycle_rule(
+            id="expire-replaced-objects",
+            noncurrent_version_expiration=Duration.days(30),
+            expired_object_delete_marker=True,
+        )
+
+
+class CursorSecret(secretsmanager.Secret):
+    """Signs the cursors of lists, so that a caller cannot make up one."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            secret_name=naming.CURSOR_SECRET,
+            description="Signs the cursors of lists in the AI Mass API.",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+
+def _string(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+def _notification(queue: IngestQueue, prefix: str) -> s3.CfnBucket.QueueConfigurationProperty:
+    return s3.CfnBucket.QueueConfigurationProperty(
+        event="s3:ObjectCreated:*",
+        queue=queue.queue.queue_arn,
+        filter=s3.CfnBucket.NotificationFilterProperty(
+            s3_key=s3.CfnBucket.S3KeyFilterProperty(
+                rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value=prefix)]
+            )
+        ),
+    )

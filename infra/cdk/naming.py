@@ -1,0 +1,46 @@
+"""Every fixed name of the deployment. An environment is one AWS account and region, so names need no suffix.
+
+Names are fixed where something outside CloudFormation has to know them: people who drop files, the Batch executor
+beside LocalStack, policies that cross stacks. Everything else is named by CloudFormation.
+"""
+
+STATEFUL_STACK = "AimassStateful"
+APPLICATION_STACK = "AimassApplication"
+BATCH_STACK = "AimassBatch"
+
+REGISTRY_TABLE = "aimass-registry"
+IDEMPOTENCY_TABLE = "aimass-idempotency"
+INGEST_QUEUE = "aimass-ingest"
+CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
+
+JOB_QUEUE = "aimass"
+JOB_DEFINITION = "aimass-batch-jobs"
+JOB_LOG_GROUP = "/aws/batch/job"
+IMAGE_REPOSITORY = "aimass/batch-jobs"
+
+API_NAME = "aimass"
+API_STAGE = "live"
+# The emulators give a REST API this id where a tag asks for it, so that local URLs never change.
+API_LOCAL_ID = "main"
+
+# What lies under which prefix is decided in aimass_core.domain.keys; policies repeat it, and a test compares both.
+UPLOADS_PREFIX = "uploads/"
+DROP_PREFIX = "drop/"
+DATASETS_PREFIX = "datasets/"
+JOBS_PREFIX = "jobs/"
+MODELS_PREFIX = "models/"
+
+
+def bucket(purpose: str) -> str:
+    """A bucket's name: unique in the world, yet guessable for whoever drops files."""
+    return f"aimass-{purpose}-${{AWS::AccountId}}-${{AWS::Region}}"
+
+
+def function(name: str) -> str:
+    """The name of the function whose code is functions/<name>."""
+    return f"aimass-{name.replace('_', '-')}"
+
+
+def function_log_group(name: str) -> str:
+    """Where Lambda writes the logs of a function."""
+    return f"/aws/lambda/{function(name)}"

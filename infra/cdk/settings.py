@@ -1,0 +1,73 @@
+"""What differs between environments. The same stacks, with these values, serve all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import aws_logs as logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """One deployment target. Account and region are those of the credentials that deploy it.
+
+    Attributes:
+        log_retention: how long logs of functions, jobs and the API are kept.
+        api_requests_per_second: steady rate for the whole API; above it callers get 429.
+        api_burst: requests that may come at once.
+        cors_origins: exact origins of web pages that may call the API; none by default.
+        batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
+        batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried.
+        ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
+        image_tag: which image of the job container runs.
+    """
+
+    name: str
+    log_retention: logs.RetentionDays
+    api_requests_per_second: int
+    api_burst: int
+    cors_origins: tuple[str, ...] = ()
+    batch_max_vcpus: int
+    batch_on_spot: bool
+    ingest_max_concurrency: int
+    image_tag: str = "0.1.0"
+
+
+LOCAL = EnvironmentSettings(
+    name="local",
+    log_retention=logs.RetentionDays.ONE_WEEK,
+    api_requests_per_second=10_000,
+    api_burst=5_000,
+    batch_max_vcpus=256,
+    batch_on_spot=False,
+    ingest_max_concurrency=4,
+)
+DEV = EnvironmentSettings(
+    name="dev",
+    log_retention=logs.RetentionDays.ONE_WEEK,
+    api_requests_per_second=50,
+    api_burst=100,
+    batch_max_vcpus=64,
+    batch_on_spot=True,
+    ingest_max_concurrency=4,
+)
+PROD = EnvironmentSettings(
+    name="prod",
+    log_retention=logs.RetentionDays.SIX_MONTHS,
+    api_requests_per_second=500,
+    api_burst=1_000,
+    batch_max_vcpus=256,
+    batch_on_spot=False,
+    ingest_max_concurrency=20,
+)
+
+ENVIRONMENTS: Mapping[str, EnvironmentSettings] = {settings.name: settings for settings in (LOCAL, DEV, PROD)}
+
+
+def resolve_environment(name: str) -> EnvironmentSettings:
+    """Raises ValueError that names the environments there are."""
+    try:
+        return ENVIRONMENTS[name]
+    except KeyError:
+        raise ValueError(
+            f"unknown environment {name!r}: use one of {', '.join(ENVIRONMENTS)}, as in `cdk deploy -c environment=dev`"
+        ) from None

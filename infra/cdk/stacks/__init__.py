@@ -1,0 +1,1 @@
+"""One module per CloudFormation stack; each only wires components together."""

@@ -1,0 +1,50 @@
+"""The functions, what triggers them, and the API in front of them."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.cdk import naming
+from infra.cdk.assets import CodeSource
+from infra.cdk.components.authorizer import Authorizer
+from infra.cdk.components.dispatch import Dispatch
+from infra.cdk.components.functions import FunctionDefaults, Layer
+from infra.cdk.components.http_api import HttpApi
+from infra.cdk.components.ingest import Ingest
+from infra.cdk.components.job_events import JobEvents
+from infra.cdk.components.management_api import ManagementApi
+from infra.cdk.components.predictions import Predictions
+from infra.cdk.components.reconciler import Reconciler
+from infra.cdk.components.storage import Storage
+from infra.cdk.settings import EnvironmentSettings
+
+
+class ApplicationStack(Stack):
+    """Holds no data: it may be deleted and deployed again. Batch is referred to by name only (see `naming`)."""
+
+    def __init__(self, scope: Construct, *, settings: EnvironmentSettings, storage: Storage, code: CodeSource) -> None:
+        super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
+        core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
+        deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
+        inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
+        retention = settings.log_retention
+        common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention)
+        serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention)
+
+        management = ManagementApi(self, "Api", defaults=common, storage=storage)
+        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)
+        predictions = Predictions(self, "Predictions", defaults=serving, storage=storage)
+        Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
+        Dispatch(self, "Dispatch", defaults=common, storage=storage)
+        JobEvents(self, "JobEvents", defaults=common, storage=storage)
+        Reconciler(self, "Reconciler", defaults=common, storage=storage)
+        api = HttpApi(
+            self,
+            "HttpApi",
+            settings=settings,
+            management=management,
+            predictions=predictions,
+            authorizer=authorizer,
+        )
+        CfnOutput(self, "ApiUrl", value=api.url)
+        CfnOutput(self, "ApiFunctionName", value=management.function_name)
+        CfnOutput(self, "PredictionsFunctionName", value=predictions.function_name)

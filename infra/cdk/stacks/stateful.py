@@ -1,0 +1,42 @@
+"""Everything that holds data. It changes rarely, and only the queues go with the stack."""
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.cdk import naming
+from infra.cdk.components.ingest_queue import IngestQueue
+from infra.cdk.components.storage import (
+    CursorSecret,
+    IdempotencyTable,
+    LakeBucket,
+    LandingBucket,
+    Registry,
+    Storage,
+)
+
+
+class StatefulStack(Stack):
+    """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the cursor secret."""
+
+    def __init__(self, scope: Construct) -> None:
+        super().__init__(scope, naming.STATEFUL_STACK, description="AI Mass: tables, buckets and the ingest queue.")
+        ingest = IngestQueue(self, "Ingest")
+        self.storage = Storage(
+            registry=Registry(self, "Registry"),
+            idempotency=IdempotencyTable(self, "Idempotency"),
+            landing=LandingBucket(self, "Landing", queue=ingest),
+            lake=LakeBucket(self, "Lake"),
+            ingest_queue=ingest.queue,
+            cursor_secret=CursorSecret(self, "CursorSecret"),
+        )
+        outputs = {
+            "RegistryTableName": self.storage.registry.table_name,
+            "IdempotencyTableName": self.storage.idempotency.table_name,
+            "LandingBucketName": self.storage.landing.bucket_name,
+            "LakeBucketName": self.storage.lake.bucket_name,
+            "IngestQueueUrl": ingest.queue.queue_url,
+            "IngestDeadLetterQueueUrl": ingest.dead_letters.queue_url,
+            "CursorSecretName": naming.CURSOR_SECRET,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
