@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 compile() {
     "$1/pip-compile" --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
         --allow-unsafe --output-file "requirements/$2.txt" "${@:3}" pyproject.toml
-    sed -i 's/+cpu$//' "requirements/$2.txt"
+    sed -i -e 's/+cpu$//' -e '/^aimass @/d' "requirements/$2.txt"
 }
-compile "$1" local --extra local
-compile "$1" dev --extra local --extra dev --constraint requirements/local.txt
+compile "$1" dev --extra dev
+compile "$1" local --extra local --constraint requirements/dev.txt
 compile "$1" cdk --extra aws --extra cdk --extra test

@@ -136,7 +136,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
         asked = error.response.headers.get("retry-after", "")
         if asked.isdecimal():
             return min(float(asked), _MAX_WAIT_SECONDS)
-    return tenacity.wait_exponential_jitter(initial=0.2, max=_MAX_WAIT_SECONDS)(state)
+    return tenacity.wait_exponential_jitter(multiplier=0.2, max=_MAX_WAIT_SECONDS)(state)
 
 
 def _is_in_progress(response: httpx2.Response) -> bool:

@@ -1,0 +1,59 @@
+"""Rows for predictions, as people have them in files."""
+
+from pathlib import Path
+
+import pytest
+from aimass.cli.rows import read_rows
+from aimass_core.domain.schemas import DatasetKind
+from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
+from aimass_core.errors import InvalidDataError, NotFoundError
+
+
+def signature(*columns: str, kind: DatasetKind = DatasetKind.TABLE) -> Signature:
+    inputs = [TensorSpec(name=name, datatype=Datatype.FP32, shape=[-1, 1], column=name) for name in columns]
+    return Signature(kind=kind, task=Task.BINARY, target="y", inputs=inputs, outputs=[], labels=["a", "b"])
+
+
+def test_csv_with_header_byte_order_mark_and_empty_cells(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("\ufeffage, job\n39, cook\n, \n")
+    assert read_rows(str(path), signature("age", "job")) == [{"age": "39", "job": "cook"}, {"age": None, "job": None}]
+
+
+def test_headerless_csv_is_taken_by_position_where_columns_have_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("39,cook\n40,nurse\n")
+    assert read_rows(str(path), signature("c0", "c1"))[0] == {"c0": "39", "c1": "cook"}
+
+
+def test_headerless_csv_is_refused_where_columns_have_names(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("39,cook\n")
+    with pytest.raises(InvalidDataError, match="Add a header line"):
+        read_rows(str(path), signature("age", "job"))
+
+
+def test_ragged_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("age,job\n39,cook\n40\n")
+    with pytest.raises(InvalidDataError, match="Row 3 has 1 cells where the header has 2"):
+        read_rows(str(path), signature("age", "job"))
+
+
+def test_json_lines_and_json_array(tmp_path: Path) -> None:
+    lines, array = tmp_path / "rows.jsonl", tmp_path / "rows.json"
+    lines.write_text('{"age": 39}\n\n{"age": null}\n')
+    array.write_text('[{"age": 39}]')
+    assert read_rows(str(lines), signature("age")) == [{"age": 39}, {"age": None}]
+    assert read_rows(str(array), signature("age")) == [{"age": 39}]
+
+
+def test_images_for_a_table_model_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(InvalidDataError, match="takes tables"):
+        read_rows(str(tmp_path), signature("age"))
+
+
+def test_missing_file() -> None:
+    with pytest.raises(NotFoundError, match="nowhere"):
+        read_rows("nowhere.csv", None)
