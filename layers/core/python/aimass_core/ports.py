@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aimass_core.domain.common import Clock, NewId
-from aimass_core.domain.jobs import JobStatus, LogLine
+from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
+from aimass_core.domain.jobs import LogLine
 from aimass_core.domain.keys import RowKey
 
 # --- registry --------------------------------------------------------------------------------------------------------
@@ -191,19 +192,6 @@ class Submission:
     memory_mib: int | None
     gpus: int | None
     max_seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComputeState:
-    """How the compute service sees a job, in our words."""
-
-    compute_job_id: str
-    name: str
-    status: JobStatus
-    reason: str | None
-    exit_code: int | None
-    attempt: int
-    log_stream: str | None
 
 
 class Compute(Protocol):

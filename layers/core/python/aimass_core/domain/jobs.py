@@ -173,7 +173,8 @@ class Job(Resource):
     depends_on: list[str] = []
     retry_of: str | None = None
     compute_job_id: str | None = Field(default=None, description="Batch's own id.")
-    dispatched_at: AwareDatetime | None = None
+    dispatched_at: AwareDatetime | None = Field(default=None, description="When it was last claimed for submission.")
+    dispatch_attempts: int = 0
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     progress: Progress | None = None
@@ -232,6 +233,18 @@ class Artifact(Contract):
     name: str
     num_bytes: int
     sha256: str
+
+
+class ArtifactLink(Artifact):
+    """An artifact and a short-lived URL that reads it."""
+
+    url: str
+
+
+class JobArtifacts(Contract):
+    """Answer of GET /v1/jobs/{job}/artifacts: what the attempt that succeeded left."""
+
+    artifacts: list[ArtifactLink]
 
 
 class JobResult(Contract):

@@ -18,7 +18,8 @@ class Model(Resource):
 
     name: str
     description: str = ""
-    latest_version: int | None = None
+    latest_version: int | None = Field(default=None, description="The newest version that exists.")
+    last_number: int = Field(default=0, description="The newest number that was ever given; none is used twice.")
 
 
 class ModelUpdate(Request):
@@ -55,6 +56,7 @@ class ModelVersion(Resource):
     artifacts: list[Artifact]
     digest: str = Field(description="SHA-256 of model.onnx.")
     model_bytes: int
+    endpoints: list[str] = Field(default=[], description="Ids of the endpoints that hold it: while any does, it stays.")
 
 
 class ModelVersionDetail(ModelVersion):

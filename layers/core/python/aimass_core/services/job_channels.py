@@ -1,0 +1,176 @@
+"""Which data a training job gets: references are resolved, checked against the request and pinned by digest."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aimass_core.domain import keys
+from aimass_core.domain.algorithms import DATASET_KINDS
+from aimass_core.domain.common import split_ref
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.jobs import PinnedDataset, TrainSpec
+from aimass_core.domain.schemas import ColumnType, DatasetKind, Schema
+from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError
+from aimass_core.ports import Check, Ports
+from aimass_core.services import records
+
+_MAX_NAMES = 10
+_NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A dataset version that a job reads, as it is now."""
+
+    name: str
+    version: DatasetVersion
+    schema: Schema
+
+    def to_pin(self) -> PinnedDataset:
+        """What the job keeps of it."""
+        return PinnedDataset(
+            dataset_id=self.version.dataset_id,
+            dataset_name=self.version.dataset_name,
+            number=self.version.number,
+            digest=str(self.version.digest),
+        )
+
+    def to_check(self) -> Check:
+        """Holds the version in place in the transaction that writes the job."""
+        key = keys.row(self.version.workspace_id, "dataset_version", self.version.dataset_id, self.version.number)
+        return Check(key=key, expected=self.version.revision)
+
+
+def resolve(ports: Ports, workspace_id: str, spec: TrainSpec) -> list[Channel]:
+    """The channels of a training job: `train`, and `validation` and `test` where they are asked for.
+
+    Raises NotFoundError for an unknown dataset or version, ConflictError for one that is not READY.
+    """
+    references = {"train": spec.dataset, "validation": spec.validation, "test": spec.test}
+    return [
+        _resolve_channel(ports, workspace_id, name, reference)
+        for name, reference in references.items()
+        if reference is not None
+    ]
+
+
+def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]) -> list[Channel]:
+    """The channels of a job that is run again: the same bytes, or ConflictError where they are gone."""
+    channels = []
+    for name, pin in pins.items():
+        channel = _load_channel(ports, workspace_id, name, pin.dataset_id, pin.number)
+        if channel.version.digest != pin.digest:
+            raise ConflictError(
+                f"Version {pin.number} of the dataset {pin.dataset_name!r} is not the one that the job used. "
+                "Submit a new job."
+            )
+        channels.append(channel)
+    return channels
+
+
+def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | None) -> str:
+    """The target's column. Raises InvalidRequestError where there is none, InvalidDataError where it does not exist."""
+    target = spec.target or train.version.target or train.schema.target or dataset_target
+    if target is None:
+        raise InvalidRequestError(
+            f"Neither the job nor the dataset {train.version.dataset_name!r} names a target. "
+            f"Name one of its columns: {_names(column.name for column in train.schema.columns)}.",
+            details=[ErrorDetail(location="body.spec.target", message="is missing")],
+        )
+    _require_columns(train.schema, [target], location="body.spec.target")
+    return target
+
+
+def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str) -> None:
+    """Raises InvalidRequestError or InvalidDataError where the request and its data do not fit together."""
+    train = channels[0]
+    _check_kind(spec, train)
+    if spec.folds is not None and spec.validation is not None:
+        raise InvalidRequestError(
+            "Cross-validation (folds) and a validation dataset exclude each other. Leave one of them out.",
+            details=[ErrorDetail(location="body.spec.folds", message="excludes validation")],
+        )
+    _require_columns(train.schema, spec.exclude_columns, location="body.spec.exclude_columns")
+    if target in spec.exclude_columns:
+        raise InvalidRequestError(
+            f"The target {target!r} is among the excluded columns. Take it out of exclude_columns.",
+            details=[ErrorDetail(location="body.spec.exclude_columns", message="holds the target")],
+        )
+    used = [column.name for column in train.schema.columns if column.name not in {target, *spec.exclude_columns}]
+    if not used:
+        raise InvalidDataError(
+            f"Without the target and the excluded columns, nothing is left of {train.version.dataset_name!r} "
+            "to learn from.",
+            details=[ErrorDetail(location="body.spec.exclude_columns", message="leaves no column")],
+        )
+    for channel in channels[1:]:
+        _check_compatible(train, channel, [*used, target])
+
+
+def _resolve_channel(ports: Ports, workspace_id: str, name: str, reference: str) -> Channel:
+    dataset_name, number = split_ref(reference)
+    dataset = records.find(ports, Dataset, workspace_id, dataset_name)
+    number = number or dataset.latest_version
+    if number is None:
+        raise ConflictError(
+            f"The dataset {dataset.name!r} has no version that is READY. Upload a file first, or wait until it is in."
+        )
+    return _load_channel(ports, workspace_id, name, dataset.id, number)
+
+
+def _load_channel(ports: Ports, workspace_id: str, name: str, dataset_id: str, number: int) -> Channel:
+    version = records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
+    if version.status is not DatasetVersionStatus.READY:
+        reason = f" ({version.status_reason})" if version.status_reason else ""
+        raise ConflictError(
+            f"Version {number} of the dataset {version.dataset_name!r} is {version.status}, not READY{reason}."
+        )
+    blob = ports.lake.get(keys.dataset_version_object(workspace_id, dataset_id, number, "schema.json"))
+    return Channel(name=name, version=version, schema=Schema.model_validate_json(blob))
+
+
+def _check_kind(spec: TrainSpec, train: Channel) -> None:
+    wanted, kind = DATASET_KINDS[spec.algorithm], train.schema.kind
+    if wanted is not kind:
+        fitting = ", ".join(name for name, dataset_kind in DATASET_KINDS.items() if dataset_kind is kind)
+        words = {DatasetKind.TABLE: "a table", DatasetKind.IMAGES: "images"}
+        raise InvalidDataError(
+            f"The algorithm {spec.algorithm.value!r} needs {words[wanted]}, but the dataset "
+            f"{train.version.dataset_name!r} is {words[kind]}. Use one of: {fitting}.",
+            details=[ErrorDetail(location="body.spec.algorithm", message=f"does not fit {words[kind]}")],
+        )
+
+
+def _require_columns(schema: Schema, names: Sequence[str], *, location: str) -> None:
+    known = [column.name for column in schema.columns]
+    missing = [name for name in names if name not in set(known)]
+    if not missing:
+        return
+    close = difflib.get_close_matches(missing[0], known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"It has: {_names(known)}."
+    raise InvalidDataError(
+        f"The dataset has no column {_names(missing)}. {hint}",
+        details=[ErrorDetail(location=location, message=f"no column {name!r}") for name in missing[:_MAX_NAMES]],
+    )
+
+
+def _check_compatible(train: Channel, other: Channel, names: Sequence[str]) -> None:
+    faults = []
+    for name in names:
+        ours, theirs = train.schema.column(name), other.schema.column(name)
+        if theirs is None:
+            faults.append(f"column {name!r} is missing")
+        elif ours is not None and ours.type is not theirs.type and not {ours.type, theirs.type} <= _NUMERIC:
+            faults.append(f"column {name!r} is {theirs.type}, not {ours.type}")
+    if faults:
+        raise InvalidDataError(
+            f"The {other.name} dataset {other.version.dataset_name!r} does not fit the training data: "
+            f"{'; '.join(faults[:_MAX_NAMES])}. Give it the same columns, or exclude those.",
+            details=[ErrorDetail(location=f"body.spec.{other.name}", message=fault) for fault in faults[:_MAX_NAMES]],
+        )
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = list(names)
+    rest = f" and {len(listed) - _MAX_NAMES} more" if len(listed) > _MAX_NAMES else ""
+    return ", ".join(repr(name) for name in listed[:_MAX_NAMES]) + rest

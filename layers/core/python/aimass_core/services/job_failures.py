@@ -1,0 +1,110 @@
+"""Why a job failed, in words that name the next step: from the container's own record, or from how it ended."""
+
+import re
+
+from pydantic import ValidationError
+
+from aimass_core.domain import keys
+from aimass_core.domain.compute_states import ComputeState
+from aimass_core.domain.jobs import Failure, Job
+from aimass_core.ports import BlobNotFoundError, Ports
+
+_MAX_RECORD_BYTES = 256 * 1024
+_MAX_CAUSE = 2_000
+_MAX_TRACEBACK = 8_000
+
+# What the compute service did outranks what the container noted: a container that is being killed cannot know why.
+_REASONS = {
+    "out_of_memory": re.compile(r"OutOfMemory", re.IGNORECASE),
+    "timeout": re.compile(r"exceeded timeout|timed out", re.IGNORECASE),
+    "host_terminated": re.compile(r"^Host EC2|; Host EC2", re.IGNORECASE),
+    "could_not_start": re.compile(r"Cannot(Pull|Create|Start)|ResourceInitialization", re.IGNORECASE),
+}
+_EXIT_CODES = {
+    64: "user_error",
+    65: "data_error",
+    75: "interrupted",
+    134: "aborted",
+    137: "killed",
+    139: "segmentation_fault",
+    143: "terminated",
+}
+_CAUSES = {
+    "out_of_memory": "The container needed more memory than the {memory} that it had, and was killed (exit code 137). "
+    "Submit it with more memory (compute.memory_mib), or on less data.",
+    "timeout": "It did not end within its max_seconds of {max_seconds}. Submit it with a higher max_seconds, or on "
+    "less data.",
+    "host_terminated": "The machine that it ran on went away ({reason}). {retry}",
+    "could_not_start": "The container could not be started: {reason}. {retry} If it happens again, the job definition "
+    "or the image is wrong.",
+    "user_error": "The container refused the job's configuration (exit code 64) without saying why. {logs}",
+    "data_error": "The container refused the job's data (exit code 65) without saying why. {logs}",
+    "interrupted": "It was interrupted (exit code 75) in each of its attempts. {retry}",
+    "aborted": "The process aborted itself (exit code 134, SIGABRT), in native code most likely. {logs}",
+    "killed": "The process was killed (exit code 137, SIGKILL), by the operating system for memory or by hand. {retry}",
+    "segmentation_fault": "The process crashed in native code (exit code 139, segmentation fault). {logs}",
+    "terminated": "The process was asked to end (exit code 143, SIGTERM) from outside the platform. {retry}",
+    "failed": "The compute service says: {reason} (exit code {exit_code}). {logs}",
+}
+
+
+def explain(ports: Ports, job: Job, state: ComputeState) -> Failure:
+    """The failure of a job that its compute service calls FAILED."""
+    code = next((code for code, pattern in _REASONS.items() if pattern.search(state.reason or "")), None)
+    if code is None:
+        recorded = load_record(ports, job, attempt=state.attempt)
+        if recorded is not None:
+            return recorded.model_copy(update={"exit_code": state.exit_code})
+        code = _EXIT_CODES.get(state.exit_code or 0, "failed")
+    return describe(code, job, reason=state.reason, exit_code=state.exit_code)
+
+
+def describe(code: str, job: Job, *, reason: str | None = None, exit_code: int | None = None) -> Failure:
+    """A failure whose cause we tell from how the container ended."""
+    memory = f"{job.compute.memory_mib} MiB" if job.compute.memory_mib else "memory of the job definition"
+    cause = _CAUSES[code].format(
+        memory=memory,
+        max_seconds=job.max_seconds,
+        reason=reason or "nothing",
+        exit_code="none" if exit_code is None else exit_code,
+        retry=f"Retry it with: aimass jobs retry {job.id}",
+        logs=f"Read its log with: aimass jobs logs {job.id}",
+    )
+    return Failure(code=code, cause=cause[:_MAX_CAUSE], exit_code=exit_code)
+
+
+def lost(job: Job) -> Failure:
+    """The compute service does not know the job any more, and it left no result."""
+    return Failure(
+        code="lost",
+        cause="The compute service does not know this job any more, and it left no result. "
+        f"Retry it with: aimass jobs retry {job.id}",
+    )
+
+
+def not_dispatched(job: Job, *, reason: str) -> Failure:
+    """The compute service was never able to take the job."""
+    return Failure(
+        code="not_dispatched",
+        cause=f"The compute service did not take the job in {job.dispatch_attempts} attempts: {reason} "
+        f"Retry it later with: aimass jobs retry {job.id}",
+    )
+
+
+def misconfigured(reason: str) -> Failure:
+    """The compute service will never take the job as it is."""
+    return Failure(code="configuration", cause=f"The compute service refuses the job: {reason}")
+
+
+def load_record(ports: Ports, job: Job, *, attempt: int) -> Failure | None:
+    """`failure.json` of an attempt, cut to what a row can hold. None where it is absent or unreadable."""
+    key = keys.job_attempt(job.workspace_id, job.id, attempt, "failure.json")
+    info = ports.lake.head(key)
+    if info is None or info.num_bytes > _MAX_RECORD_BYTES:
+        return None
+    try:
+        failure = Failure.model_validate_json(ports.lake.get(key))
+    except (ValidationError, BlobNotFoundError):
+        return None
+    traceback = failure.traceback[-_MAX_TRACEBACK:] if failure.traceback else None
+    return failure.model_copy(update={"cause": failure.cause[:_MAX_CAUSE], "traceback": traceback})

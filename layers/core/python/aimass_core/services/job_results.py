@@ -1,0 +1,138 @@
+"""What an attempt left: the result that it wrote last, with every artifact checked before anybody relies on it."""
+
+import hashlib
+
+from pydantic import BaseModel, ValidationError
+
+from aimass_core.domain import keys
+from aimass_core.domain.jobs import Artifact, ArtifactLink, Failure, Job, JobArtifacts, JobKind, JobResult
+from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.signatures import Card, Golden, Signature
+from aimass_core.ports import BlobNotFoundError, Ports
+
+MODEL_FOLDER = "model/"
+LINK_SECONDS = 900
+
+_CONTENTS: dict[ArtifactName, type[BaseModel]] = {
+    ArtifactName.SIGNATURE: Signature,
+    ArtifactName.CARD: Card,
+    ArtifactName.GOLDEN: Golden,
+}
+
+
+class ResultError(Exception):
+    """A job's result is not what its success promised."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.cause)
+        self.failure = failure
+
+
+def find(ports: Ports, job: Job, *, attempt: int) -> JobResult | None:
+    """`result.json` of an attempt. None where it is absent; raises ResultError where it is unreadable."""
+    try:
+        body = ports.lake.get(keys.job_attempt(job.workspace_id, job.id, attempt, "result.json"))
+    except BlobNotFoundError:
+        return None
+    try:
+        return JobResult.model_validate_json(body)
+    except ValidationError as error:
+        raise _invalid(job, "result.json", str(error)) from error
+
+
+def load_verified(ports: Ports, job: Job, *, attempt: int) -> JobResult:
+    """The result of an attempt that ended well. Raises ResultError unless every artifact is there, as it says."""
+    result = find(ports, job, attempt=attempt)
+    if result is None:
+        raise _missing(job, "result.json")
+    for artifact in result.artifacts:
+        _verify(ports, job, artifact, attempt=attempt)
+    if job.kind is JobKind.TRAIN:
+        _verify_model(ports, job, result)
+    return result
+
+
+def model_artifacts(result: JobResult) -> dict[ArtifactName, Artifact]:
+    """The artifacts that make a model version, by their name in it."""
+    found = {artifact.name: artifact for artifact in result.artifacts}
+    return {name: found[MODEL_FOLDER + name] for name in ArtifactName if MODEL_FOLDER + name in found}
+
+
+def artifact_key(job: Job, result: JobResult, artifact: Artifact) -> str:
+    """Where an artifact of a result lies in the lake."""
+    return keys.job_attempt(job.workspace_id, job.id, result.attempt, artifact.name)
+
+
+def read_digest(ports: Ports, key: str) -> str | None:
+    """The SHA-256 of an object: S3's own where it has one, else over its bytes. None where there is no object."""
+    info = ports.lake.head(key)
+    if info is None:
+        return None
+    return info.sha256 or hashlib.sha256(ports.lake.get(key)).hexdigest()
+
+
+def changed(job: Job, artifact: Artifact) -> ResultError:
+    """For bytes that are not those which the result names."""
+    return _invalid(job, artifact.name, f"its SHA-256 is not {artifact.sha256}")
+
+
+def list_artifacts(ports: Ports, job: Job) -> JobArtifacts:
+    """What the job left, with short-lived links; empty until it has succeeded."""
+    result = find(ports, job, attempt=job.attempt)
+    if result is None:
+        return JobArtifacts(artifacts=[])
+    links = [
+        ArtifactLink(
+            **artifact.model_dump(),
+            url=ports.lake.sign_get(
+                artifact_key(job, result, artifact),
+                expires_seconds=LINK_SECONDS,
+                download_name=artifact.name.rpartition("/")[2],
+            ),
+        )
+        for artifact in result.artifacts
+    ]
+    return JobArtifacts(artifacts=links)
+
+
+def _verify(ports: Ports, job: Job, artifact: Artifact, *, attempt: int) -> None:
+    info = ports.lake.head(keys.job_attempt(job.workspace_id, job.id, attempt, artifact.name))
+    if info is None:
+        raise _missing(job, artifact.name)
+    if info.num_bytes != artifact.num_bytes or info.sha256 not in (None, artifact.sha256):
+        raise _invalid(job, artifact.name, f"it should have {artifact.num_bytes} bytes and SHA-256 {artifact.sha256}")
+
+
+def _verify_model(ports: Ports, job: Job, result: JobResult) -> None:
+    artifacts = model_artifacts(result)
+    for name in ArtifactName:
+        if name not in artifacts:
+            raise _missing(job, MODEL_FOLDER + name)
+    for name, contents in _CONTENTS.items():
+        body = ports.lake.get(artifact_key(job, result, artifacts[name]))
+        try:
+            contents.model_validate_json(body)
+        except ValidationError as error:
+            raise _invalid(job, MODEL_FOLDER + name, str(error)) from error
+
+
+def _missing(job: Job, name: str) -> ResultError:
+    return ResultError(
+        Failure(
+            code="artifact_missing",
+            cause=f"The process ended well (exit code 0) but left no {name}. Read its log with: aimass jobs logs "
+            f"{job.id}; retry it with: aimass jobs retry {job.id}",
+            exit_code=0,
+        )
+    )
+
+
+def _invalid(job: Job, name: str, reason: str) -> ResultError:
+    return ResultError(
+        Failure(
+            code="artifact_invalid",
+            cause=f"The process ended well (exit code 0) but its {name} is not as it should be: {reason[:500]}. "
+            f"Retry it with: aimass jobs retry {job.id}",
+            exit_code=0,
+        )
+    )

@@ -1,0 +1,235 @@
+"""Jobs as their users ask for them: create, list, get, stop, retry. What happens then, the other job modules do."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aimass_core.domain import keys
+from aimass_core.domain.common import Principal
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
+from aimass_core.errors import ConflictError, QuotaExceededError, StaleRevisionError, UnavailableError
+from aimass_core.ports import Ports, Put, Write, WriteConflictError
+from aimass_core.services import job_channels, job_states, platform, records
+
+MAX_JOBS_ACTIVE = 1_000
+PREPARE_MAX_SECONDS = 6 * 3600
+_SCAN_PAGE = 100
+_MAX_SCANNED = 1_000
+_MAX_WRITES = 8
+
+_log = logging.getLogger(__name__)
+
+
+def create(ports: Ports, principal: Principal, request: JobCreate, *, max_active: int = MAX_JOBS_ACTIVE) -> Job:
+    """Pins the data by digest and queues the job: the registry's row is the queue.
+
+    Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
+    """
+    spec = request.spec
+    channels = job_channels.resolve(ports, principal.workspace_id, spec)
+    train = channels[0]
+    dataset = records.get(ports, Dataset, principal.workspace_id, train.version.dataset_id)
+    target = job_channels.resolve_target(spec, train, dataset_target=dataset.target)
+    job_channels.check(spec, channels, target=target)
+    job = Job(
+        **records.new_fields(ports, principal, Job),
+        kind=JobKind.TRAIN,
+        spec=spec.model_copy(update={"target": target, "model": spec.model or dataset.name}),
+        compute=request.compute,
+        max_seconds=request.max_seconds,
+        status=JobStatus.SUBMITTED,
+        channels={channel.name: channel.to_pin() for channel in channels},
+        depends_on=list(dict.fromkeys(request.depends_on)),
+    )
+    return _submit(ports, principal, job, channels=channels, max_active=max_active)
+
+
+def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
+    """Queues the job that converts a dataset version whose files are too large for a Lambda. Once per version."""
+    principal = platform.principal("ingest", workspace_id)
+    for _ in range(_MAX_WRITES):
+        version = records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
+        if version.prepare_job_id is not None:
+            return records.get(ports, Job, workspace_id, version.prepare_job_id)
+        job = Job(
+            **records.new_fields(ports, principal, Job),
+            kind=JobKind.PREPARE,
+            spec=PrepareSpec(dataset_id=dataset_id, number=number),
+            max_seconds=PREPARE_MAX_SECONDS,
+            status=JobStatus.SUBMITTED,
+        )
+        writes = [
+            Put(row=records.to_row(job)),
+            records.audit(ports, principal, "job.create", job),
+            *job_states.new_writes(job),
+        ]
+        try:
+            records.save(ports, version, dataset_id, number, prepare_job_id=job.id, also=writes)
+        except StaleRevisionError:
+            continue
+        return job
+    raise UnavailableError(f"The dataset version {dataset_id}/{number} changes too quickly. Try again.")
+
+
+def list_jobs(
+    ports: Ports, principal: Principal, *, limit: int, start: str | None = None, status: JobStatus | None = None
+) -> tuple[list[Job], str | None]:
+    """A page of the workspace's jobs, newest first, and where the next begins.
+
+    With a status, a page may be shorter than `limit` although more follow: one request reads a bounded number of rows.
+    """
+    if status is None:
+        return records.list_page(ports, Job, principal.workspace_id, limit=limit, start=start)
+    found: list[Job] = []
+    num_scanned = 0
+    while True:
+        jobs, next_start = records.list_page(ports, Job, principal.workspace_id, limit=_SCAN_PAGE, start=start)
+        num_scanned += len(jobs)
+        for job in jobs:
+            if job.status is not status:
+                continue
+            found.append(job)
+            if len(found) == limit:
+                return found, None if next_start is None and job is jobs[-1] else _sort_key(job)
+        if next_start is None or num_scanned >= _MAX_SCANNED:
+            return found, next_start
+        start = next_start
+
+
+def get(ports: Ports, principal: Principal, job_id: str) -> Job:
+    """One job. Raises NotFoundError."""
+    return records.get(ports, Job, principal.workspace_id, job_id)
+
+
+def stop(ports: Ports, principal: Principal, job_id: str) -> Job:
+    """Ends a job that nothing runs yet at once; for others it asks the compute service. Idempotent.
+
+    A job that has been claimed for submission becomes STOPPING: whoever claimed it stops what it submits.
+    """
+
+    def decide(job: Job) -> dict[str, Any] | None:
+        if job.status is JobStatus.STOPPING:
+            return None
+        if job.status is JobStatus.SUBMITTED and job.dispatched_at is None:
+            return {"status": JobStatus.STOPPED, "status_reason": f"Stopped by {principal.actor}."}
+        return {"status": JobStatus.STOPPING, "status_reason": f"{principal.actor} asked to stop it."}
+
+    job = job_states.change(ports, principal.workspace_id, job_id, decide, principal=principal, action="job.stop")
+    if job.status is JobStatus.STOPPING:
+        terminate(ports, job)
+    return job
+
+
+def terminate(ports: Ports, job: Job) -> None:
+    """Asks the compute service to stop a job; where it is busy now, the reconciler asks again."""
+    if job.compute_job_id is None:
+        return
+    try:
+        ports.compute.terminate(job.compute_job_id, reason="Stopped by the user.")
+    except UnavailableError as error:
+        _log.warning("terminate postponed", extra={"job_id": job.id, "reason": error.message})
+
+
+def retry(ports: Ports, principal: Principal, job_id: str, *, max_active: int = MAX_JOBS_ACTIVE) -> Job:
+    """Submits the same work on the same data again, as a new job.
+
+    Raises ConflictError where the job has not failed or been stopped, or where its data is gone.
+    """
+    former = get(ports, principal, job_id)
+    if former.status not in (JobStatus.FAILED, JobStatus.STOPPED):
+        raise ConflictError(f"The job {former.id} is {former.status}; only a FAILED or STOPPED one can be retried.")
+    job = Job(
+        **records.new_fields(ports, principal, Job),
+        kind=former.kind,
+        spec=former.spec,
+        compute=former.compute,
+        max_seconds=former.max_seconds,
+        status=JobStatus.SUBMITTED,
+        channels=former.channels,
+        depends_on=former.depends_on,
+        retry_of=former.id,
+    )
+    channels = job_channels.resolve_pins(ports, principal.workspace_id, former.channels)
+    also = [] if former.kind is JobKind.TRAIN else [_hand_over_version(ports, former, job)]
+    return _submit(ports, principal, job, channels=channels, max_active=max_active, also=also)
+
+
+def list_active(ports: Ports, workspace_id: str) -> list[Job]:
+    """The jobs of a workspace that have not ended (for: is this dataset still in use?)."""
+    return [
+        records.get(ports, Job, workspace_id, active_id)
+        for active_id in job_states.list_active_ids(ports, workspace_id)
+    ]
+
+
+def to_input_data_config(workspace_id: str, channels: Mapping[str, PinnedDataset]) -> dict[str, dict[str, str]]:
+    """The channels as `inputdataconfig.json` of the SageMaker contract, with the manifest to read."""
+    return {
+        name: {
+            "TrainingInputMode": "File",
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+            "manifest": keys.dataset_version_object(workspace_id, pin.dataset_id, pin.number, "manifest.json"),
+            "digest": pin.digest,
+        }
+        for name, pin in channels.items()
+    }
+
+
+def _submit(
+    ports: Ports,
+    principal: Principal,
+    job: Job,
+    *,
+    channels: Sequence[job_channels.Channel],
+    max_active: int,
+    also: Sequence[Write] = (),
+) -> Job:
+    _check_dependencies(ports, principal, job.depends_on)
+    num_active = job_states.count_active(ports, principal.workspace_id, limit=max_active)
+    if num_active >= max_active:
+        raise QuotaExceededError(
+            f"This workspace has {num_active} jobs that have not ended; at most {max_active} are allowed. "
+            "Wait for some to end, or stop some (aimass jobs stop)."
+        )
+    checks = {channel.to_check().key: channel.to_check() for channel in channels}
+    try:
+        return records.create(ports, principal, job, also=[*job_states.new_writes(job), *checks.values(), *also])
+    except WriteConflictError as error:
+        raise ConflictError("A dataset version of the job changed in this moment. Submit it again.") from error
+
+
+def _check_dependencies(ports: Ports, principal: Principal, depends_on: Sequence[str]) -> None:
+    for dependency_id in depends_on:
+        dependency = get(ports, principal, dependency_id)
+        if dependency.status in (JobStatus.FAILED, JobStatus.STOPPED):
+            raise ConflictError(
+                f"It depends on {dependency.id}, which is {dependency.status}. "
+                f"Retry that one first (aimass jobs retry {dependency.id}) and depend on the new job."
+            )
+
+
+def _hand_over_version(ports: Ports, former: Job, job: Job) -> Write:
+    spec = former.spec
+    if not isinstance(spec, PrepareSpec):
+        raise TypeError(f"{former.id} is no prepare job")
+    version = records.get(ports, DatasetVersion, former.workspace_id, spec.dataset_id, spec.number)
+    if version.status is not DatasetVersionStatus.INGESTING or version.prepare_job_id != former.id:
+        raise ConflictError(
+            f"Version {version.number} of the dataset {version.dataset_name!r} is {version.status} and does not wait "
+            f"for {former.id}."
+        )
+    changed = version.model_copy(
+        update={
+            "prepare_job_id": job.id,
+            "status_reason": None,
+            "revision": version.revision + 1,
+            "updated_at": ports.clock(),
+        }
+    )
+    return Put(row=records.to_row(changed, version.dataset_id, version.number), expected=version.revision)
+
+
+def _sort_key(job: Job) -> str:
+    return keys.row(job.workspace_id, Job.resource, job.id).sort
