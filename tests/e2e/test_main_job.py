@@ -1,0 +1,176 @@
+"""The main job: from a CSV file to served predictions, through every way in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import aimass
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tritonclient.http as triton
+from aimass_core.domain import keys
+
+from tests.stack import Stack, wait_until, write_loans
+
+
+@pytest.fixture(scope="module")
+def deployed(stack: Stack, loans: tuple[Path, Path]) -> str:
+    """The README's commands; returns the endpoint's name."""
+    train, test = loans
+    stack.cli("datasets", "upload", "loans", str(train), "--target", "repaid")
+    stack.cli("datasets", "upload", "loans-test", str(test), "--target", "repaid")
+    table = stack.cli("train", "loans", "--algorithm", "xgboost", "--test", "loans-test")
+    assert "ROC AUC" in table
+    assert "loans" in stack.cli("models", "list")
+    assert "READY" in stack.cli("deploy", "loans")
+    return "loans"
+
+
+def test_trained_model_is_good_and_its_artifacts_are_in_the_lake(
+    deployed: str, stack: Stack, client: aimass.Client
+) -> None:
+    version = client.models.get_version(deployed, 1)
+    assert version.metrics["roc_auc"] > 0.9
+    assert version.card is not None
+    assert version.card.export_check.max_abs_difference <= version.card.export_check.tolerance
+    s3 = stack.aws("s3")
+    for artifact in version.artifacts:
+        key = keys.model_object(version.workspace_id, version.model_id, version.number, artifact.name)
+        assert s3.head_object(Bucket=stack.outputs["LakeBucketName"], Key=key)["ContentLength"] == artifact.num_bytes
+
+
+def test_served_answers_equal_the_jobs_own_test_predictions(
+    deployed: str, stack: Stack, client: aimass.Client, loans: tuple[Path, Path]
+) -> None:
+    version = client.models.get_version(deployed, 1)
+    job = client.jobs.get(version.job_id)
+    key = keys.job_attempt(job.workspace_id, job.id, job.attempt, "output/test_predictions.parquet")
+    body = stack.aws("s3").get_object(Bucket=stack.outputs["LakeBucketName"], Key=key)["Body"].read()
+    own = pq.read_table(io.BytesIO(body)).to_pylist()
+    with loans[1].open(newline="", encoding="utf-8") as file:
+        rows = [{name: cell or None for name, cell in row.items()} for row in csv.DictReader(file)]
+    served = client.endpoints.predict(deployed, rows)
+    assert len(served.predictions) == len(own) == 300
+    assert [p.label for p in served.predictions] == [row["label"] for row in own]
+    difference = [abs(p.probabilities["yes"] - row["p_yes"]) for p, row in zip(served.predictions, own, strict=True)]  # type: ignore[index]
+    assert max(difference) <= 1e-4
+
+
+def test_cli_predicts_a_csv_file(deployed: str, stack: Stack, loans: tuple[Path, Path]) -> None:
+    lines = stack.cli("predict", deployed, str(loans[1]), "--output", "csv").splitlines()
+    assert lines[0] == "row,label,probability,notes"
+    assert len(lines) == 301
+
+
+def test_tritonclient_curl_and_sdk_get_the_same_answer(deployed: str, stack: Stack, client: aimass.Client) -> None:
+    row = {"income": 52_000.0, "age": 41, "region": "north", "since": "2019-05-04"}
+    mine = client.endpoints.predict(deployed, [row]).predictions[0]
+
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    server = triton.InferenceServerClient(f"127.0.0.1:{stack.port}")
+    assert server.is_server_ready(headers=headers)
+    metadata = server.get_model_metadata(deployed, headers=headers)
+    assert {tensor["name"] for tensor in metadata["inputs"]} == set(row)
+    epoch = np.datetime64("2019-05-04", "s").astype(np.int64).astype(np.float64)
+    values = {
+        "income": np.array([[52_000.0]], np.float32),
+        "age": np.array([[41.0]], np.float32),
+        "region": np.array([["north"]], object),
+        "since": np.array([[epoch]], np.float64),
+    }
+    datatypes = {"income": "FP32", "age": "FP32", "region": "BYTES", "since": "FP64"}
+    inputs = []
+    for name, value in values.items():
+        tensor = triton.InferInput(name, list(value.shape), datatypes[name])
+        tensor.set_data_from_numpy(value)
+        inputs.append(tensor)
+    answer = server.infer(deployed, inputs, headers=headers)
+    assert answer.as_numpy("label")[0].decode() == mine.label
+    assert max(answer.as_numpy("probabilities")[0]) == pytest.approx(mine.probability, abs=1e-6)
+
+    body = {
+        "inputs": [
+            {"name": name, "datatype": datatypes[name], "shape": [1, 1], "data": value.ravel().tolist()}
+            for name, value in values.items()
+        ]
+    }
+    url = f"{stack.url}/v2/models/{deployed}/infer"
+    command = ["curl", "-sf", "-H", f"Authorization: Bearer {stack.api_key}", "-H", "Content-Type: application/json"]
+    done = subprocess.run([*command, "-d", json.dumps(body), url], capture_output=True, check=True)
+    outputs = {output["name"]: output["data"] for output in json.loads(done.stdout)["outputs"]}
+    assert outputs["label"] == [mine.label]
+    assert max(outputs["probabilities"]) == pytest.approx(mine.probability, abs=1e-6)
+
+
+def test_dropped_files_become_one_appended_version(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    first = tmp_path / "first.csv"
+    write_loans(first, num_rows=50, seed=2)
+    version = client.datasets.upload(first, name="dropped", target="repaid")
+    assert "drop/default/dropped/" in stack.cli("drop", "dropped")
+    s3 = stack.aws("s3")
+    for seed in (3, 4):
+        more = tmp_path / f"more-{seed}.csv"
+        write_loans(more, num_rows=30, seed=seed)
+        s3.put_object(
+            Bucket=stack.outputs["LandingBucketName"], Key=f"drop/default/dropped/{more.name}", Body=more.read_bytes()
+        )
+    latest = wait_until(lambda: _version_after(client, "dropped", version.number))
+    assert latest.num_rows == 110
+    assert latest.number == version.number + 1
+
+
+def _version_after(client: aimass.Client, dataset: str, number: int) -> aimass.resources.datasets.DatasetVersion | None:
+    latest = client.datasets.get(dataset).latest_version
+    return client.datasets.get_version(dataset, latest) if latest and latest > number else None
+
+
+def test_sdk_trains_a_regression_with_a_data_frame_and_deploys_it(client: aimass.Client) -> None:
+    pandas = pytest.importorskip("pandas")
+    generator = np.random.default_rng(5)
+    frame = pandas.DataFrame({"x": generator.normal(size=400), "kind": generator.choice(["a", "b"], 400)})
+    frame["y"] = 3 * frame["x"] + (frame["kind"] == "a") + generator.normal(0, 0.01, 400)
+    dataset = client.datasets.upload(frame, name="lines", target="y")
+    job = client.jobs.train(dataset, algorithm="linear").wait()
+    assert job.model_version is not None
+    assert job.metrics["r2"] > 0.99
+    endpoint = job.model_version.deploy()
+    answer = endpoint.predict(frame[["x", "kind"]].head(3))
+    assert [p.value for p in answer.predictions] == pytest.approx(list(frame["y"].head(3)), abs=0.1)
+
+
+def test_images_train_and_predict(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    generator = np.random.default_rng(6)
+    labels = np.arange(240) % 2
+    images = generator.integers(0, 60, (240, 12, 12), dtype=np.uint8)
+    images[labels == 1, 3:9, 3:9] += 150
+    path = tmp_path / "squares.npz"
+    np.savez_compressed(path, images=images, labels=labels)
+    stack.cli("datasets", "upload", "squares", str(path), "--target", "label")
+    stack.cli("train", "squares", "--algorithm", "cnn", "-H", "epochs=3", "-H", "channels=[8, 16]")
+    stack.cli("deploy", "squares")
+    assert client.models.get_version("squares", 1).metrics["accuracy"] > 0.9
+    answer = client.endpoints.predict("squares", [{"image": images[index].tolist()} for index in (0, 1)])
+    assert [p.label for p in answer.predictions] == ["0", "1"]
+
+
+def test_bad_target_is_refused_with_the_columns_that_exist(stack: Stack, loans: tuple[Path, Path]) -> None:
+    stack.cli("datasets", "upload", "plain", str(loans[0]))
+    words = stack.cli("train", "plain", "--algorithm", "xgboost", "--target", "nope", exit_code=3)
+    assert "nope" in words
+    assert "repaid" in words
+
+
+def test_constant_target_fails_with_its_cause_first(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    path = tmp_path / "constant.csv"
+    path.write_text("x,y\n" + "\n".join(f"{i},same" for i in range(60)))
+    stack.cli("datasets", "upload", "constant", str(path), "--target", "y")
+    words = stack.cli("train", "constant", "--algorithm", "xgboost", exit_code=1)
+    assert "same" in words
+    job = next(iter(client.jobs.list(status="FAILED")))
+    assert job.failure is not None
+    assert job.failure.exit_code == 65

@@ -1,0 +1,145 @@
+"""The deployed local stack, started as a user starts it, on a free port and in a folder of its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aimass
+import numpy as np
+import pytest
+from aimass_local import lifecycle
+from aimass_local.clients import build_client
+from aimass_local.environment import DataDirectory
+
+from tests.ports import free_port
+
+Result = TypeVar("Result")
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A running local cloud, and the ways in."""
+
+    data: DataDirectory
+    port: int
+    config_path: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api_key(self) -> str:
+        return str(tomllib.loads(self.config_path.read_text())["profiles"]["local"]["api_key"])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        outputs: dict[str, str] = json.loads(self.data.outputs_path.read_text())
+        return outputs
+
+    def client(self, **options: Any) -> aimass.Client:
+        return aimass.Client(base_url=self.url, api_key=self.api_key, **options)
+
+    def aws(self, service: str) -> Any:
+        return build_client(service, port=self.port)
+
+    def cli(self, *arguments: str, exit_code: int = 0) -> str:
+        """Runs `aimass` in a process of its own and returns its stdout."""
+        done = subprocess.run(
+            [str(BIN / "aimass"), *arguments], env=self.environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == exit_code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if exit_code == 0 else done.stderr
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "AIMASS_CONFIG_FILE": str(self.config_path),
+            "AIMASS_DATA_DIR": str(self.data.root),
+            "AIMASS_LOCAL_PORT": str(self.port),
+            "COLUMNS": "200",
+        }
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        running = lifecycle.find(self.data)
+        assert running is not None
+        os.kill(running.pid, 9)
+        wait_until(lambda: lifecycle.find(self.data) is None)
+
+    def up(self) -> None:
+        """`aimass local up`."""
+        self.cli("local", "up", "--port", str(self.port))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for all tests that leave it running."""
+    yield from _run_stack(tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack that a test may kill."""
+    yield from _run_stack(tmp_path / "stack")
+
+
+def _run_stack(folder: Path) -> Iterator[Stack]:
+    started = Stack(data=DataDirectory.at(folder / "data"), port=free_port(), config_path=folder / "config.toml")
+    started.up()
+    yield started
+    lifecycle.down(started.data)
+
+
+@pytest.fixture(scope="session")
+def client(stack: Stack) -> Iterator[aimass.Client]:
+    with stack.client() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def loans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A train and a test CSV with numbers, categories, dates, gaps and a learnable rule."""
+    folder = tmp_path_factory.mktemp("loans")
+    paths = folder / "loans.csv", folder / "loans-test.csv"
+    for path, num_rows, seed in ((paths[0], 1200, 0), (paths[1], 300, 1)):
+        write_loans(path, num_rows=num_rows, seed=seed)
+    return paths
+
+
+def write_loans(path: Path, *, num_rows: int, seed: int) -> None:
+    """Rows of income, age, region, since, repaid."""
+    generator = np.random.default_rng(seed)
+    income = generator.normal(40_000, 12_000, num_rows).round(2)
+    age = generator.integers(18, 80, num_rows)
+    region = generator.choice(["north", "south", "east", "wüst"], num_rows)
+    day = generator.integers(0, 3650, num_rows)
+    score = (income - 40_000) / 12_000 + (region == "north") * 1.5 - (age < 25) + generator.normal(0, 0.3, num_rows)
+    since = np.datetime64("2015-01-01") + day
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["income", "age", "region", "since", "repaid"])
+        for index in range(num_rows):
+            gap = index % 17 == 0
+            cells = ["" if gap else income[index], age[index], "" if index % 23 == 0 else region[index], since[index]]
+            writer.writerow([*cells, "yes" if score[index] > 0 else "no"])
+
+
+def wait_until(condition: Callable[[], Result], *, seconds: float = 60.0) -> Result:
+    """The first truthy value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"{condition} was not met within {seconds} s"
+        time.sleep(0.05)
+    return result
