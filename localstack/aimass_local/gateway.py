@@ -145,7 +145,9 @@ class _Request:
         self.scope = scope
         self.path = str(scope["path"])
         self.method: str = scope.get("method", "GET")
-        self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self._headers: dict[str, str] = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         self.service = self._signed_service()
 
     def header(self, name: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import shutil
 import time
@@ -93,7 +94,7 @@ class StateSaver:
         self._changed = asyncio.Event()
         self._changed_services: set[str] = set()
         self._logs_changed = False
-        self._logs_saved_at = 0.0
+        self._logs_saved_at = -math.inf
         self._digests: dict[str, bytes] = {}
         self._saving = asyncio.Lock()
         self._failure: str | None = None

@@ -1,0 +1,129 @@
+"""Reading templates, ordering stacks and making archives."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aimass_local import deployment
+from aimass_local.deployment import Asset, DeploymentError, Stack
+
+
+def _stack(name: str, *, exports: tuple[str, ...] = (), imports: tuple[str, ...] = ()) -> Stack:
+    return Stack(name=name, body="{}", exports=frozenset(exports), imports=frozenset(imports))
+
+
+def _names(content: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(content)).namelist()
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_stacks_come_after_what_they_import() -> None:
+    stacks = [_stack("Api", imports=("table", "queue")), _stack("Batch", exports=("queue",), imports=("table",))]
+    ordered = deployment.order_stacks([*stacks, _stack("Data", exports=("table",))])
+    assert [stack.name for stack in ordered] == ["Data", "Batch", "Api"]
+
+
+def test_import_without_export_is_named() -> None:
+    with pytest.raises(DeploymentError, match=r"Api.*'table'"):
+        deployment.order_stacks([_stack("Api", imports=("table",))])
+
+
+def test_stacks_that_need_each_other_are_named() -> None:
+    with pytest.raises(DeploymentError, match=r"'A'.*'B'"):
+        deployment.order_stacks(
+            [_stack("A", exports=("a",), imports=("b",)), _stack("B", exports=("b",), imports=("a",))]
+        )
+
+
+def test_exports_and_imports_are_found_anywhere_in_a_template(tmp_path: Path) -> None:
+    imported = {"Fn::Join": ["", ["x", {"Fn::ImportValue": "Data:table"}]]}
+    template: dict[str, Any] = {
+        "Resources": {"A": {"Properties": {"List": [imported]}}},
+        "Outputs": {"O": {"Value": 1, "Export": {"Name": "Api:url"}}, "P": {"Value": 2}},
+    }
+    _write(tmp_path, {"Api.template.json": json.dumps(template), "other.json": "not a template"})
+    (stack,) = deployment.read_stacks(tmp_path)
+    assert (stack.name, stack.imports, stack.exports) == (
+        "Api",
+        frozenset({"Data:table"}),
+        frozenset({"Api:url"}),
+    )
+
+
+def test_placeholders_become_bucket_and_key() -> None:
+    stack = Stack(
+        name="Api",
+        body='{"S3Bucket": "asset-bucket", "S3Key": "asset:functions/api"}',
+        exports=frozenset(),
+        imports=frozenset(),
+    )
+    body = deployment.substitute_assets(stack, {"functions/api": "abc.zip"})
+    assert json.loads(body) == {"S3Bucket": "aimass-assets-000000000000-us-east-1", "S3Key": "abc.zip"}
+
+
+def test_unknown_placeholder_is_named() -> None:
+    stack = Stack(name="Api", body='{"S3Key": "asset:nope"}', exports=frozenset(), imports=frozenset())
+    with pytest.raises(DeploymentError, match=r"Api names the asset 'nope'.*'functions/api'"):
+        deployment.substitute_assets(stack, {"functions/api": "abc.zip"})
+
+
+def test_files_keep_their_paths_and_roots_do_not(tmp_path: Path) -> None:
+    _write(
+        tmp_path, {"functions/api/app.py": "1", "functions/api/routes/jobs.py": "2", "layers/core/python/core.py": "3"}
+    )
+    assets = {"api": Asset(files=("functions/api",)), "core": Asset(root="layers/core")}
+    archives = deployment.build_archives(assets, repository=tmp_path)
+    assert _names(archives["api"].content) == ["functions/api/app.py", "functions/api/routes/jobs.py"]
+    assert _names(archives["core"].content) == ["python/core.py"]
+
+
+def test_heavy_layers_are_left_out(tmp_path: Path) -> None:
+    _write(tmp_path, {"layers/deps/python/large.py": "1"})
+    archives = deployment.build_archives({"deps": Asset(root="layers/deps", heavy=True)}, repository=tmp_path)
+    assert _names(archives["deps"].content) == ["python/README"]
+
+
+def test_archives_depend_on_content_alone(tmp_path: Path) -> None:
+    assets = {"api": Asset(files=("a", "b"))}
+    first, second = tmp_path / "first", tmp_path / "second"
+    _write(first, {"a/x.py": "1", "b/y.py": "2"})
+    _write(second, {"b/y.py": "2", "a/x.py": "1", "a/__pycache__/x.pyc": "junk", "a/.hidden": "junk"})
+    (first / "a" / "x.py").touch()
+    archive = deployment.build_archives(assets, repository=first)["api"]
+    assert archive == deployment.build_archives(assets, repository=second)["api"]
+    _write(second, {"a/x.py": "changed"})
+    assert archive.key != deployment.build_archives(assets, repository=second)["api"].key
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"'api' needs .*functions/api"):
+        deployment.build_archives({"api": Asset(files=("functions/api",))}, repository=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"api": {}}', '{"api": {"file": "x"}}', "{"])
+def test_bad_asset_list_is_refused(tmp_path: Path, content: str) -> None:
+    _write(tmp_path, {"assets.json": content})
+    with pytest.raises(DeploymentError, match=r"assets\.json is not as expected"):
+        deployment.read_assets(tmp_path)
+
+
+def test_missing_asset_list_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match="check out the repository"):
+        deployment.read_assets(tmp_path)
+
+
+def test_template_that_is_not_json_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, {"Api.template.json": "{"})
+    with pytest.raises(DeploymentError, match=r"Api\.template\.json is not JSON"):
+        deployment.read_stacks(tmp_path)

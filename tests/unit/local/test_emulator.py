@@ -1,0 +1,128 @@
+"""The contract with the emulator: an upgrade that breaks a patch fails here, and at start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from aimass_local import emulator
+from aimass_local.emulator import EmulatorChangedError
+from aimass_local.environment import ACCOUNT_ID, REGION
+from ministack.core import lambda_runtime, responses
+from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, stepfunctions
+from ministack.services.cloudformation import provisioners
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patched() -> None:
+    emulator.install_patches(max_workers_per_function=2)
+
+
+def test_the_emulator_is_the_pinned_version() -> None:
+    assert version("ministack") == emulator.PINNED_VERSION == "1.5.33"
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "PINNED_VERSION", "1.5.34")
+    with pytest.raises(EmulatorChangedError, match=r"1\.5\.33 instead of 1\.5\.34"):
+        emulator.install_patches(max_workers_per_function=1)
+
+
+def test_another_worker_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "def run(): ...")
+    with pytest.raises(EmulatorChangedError, match="worker script"):
+        emulator.install_patches(max_workers_per_function=1)
+
+
+def test_the_patched_worker_script_is_python() -> None:
+    compile(lambda_runtime._PYTHON_WORKER_SCRIPT, "worker", "exec")
+
+
+def test_events_reach_the_dispatcher_off_the_callers_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[dict[str, Any], str, str]] = []
+    arrived = threading.Event()
+
+    def dispatch(event: dict[str, Any]) -> None:
+        seen.append((event, responses.get_account_id(), threading.current_thread().name))
+        arrived.set()
+
+    monkeypatch.setattr(eventbridge, "_dispatch_event", dispatch)
+    emulator.emit_event(
+        {
+            "source": "aws.batch",
+            "detail-type": "Batch Job State Change",
+            "detail": {"status": "FAILED"},
+            "resources": ["a"],
+        }
+    )
+    assert arrived.wait(timeout=5)
+    event, account, thread = seen[0]
+    assert (event["Source"], event["DetailType"], json.loads(event["Detail"])) == (
+        "aws.batch",
+        "Batch Job State Change",
+        {"status": "FAILED"},
+    )
+    assert account == ACCOUNT_ID
+    assert thread != threading.current_thread().name
+
+
+def test_log_events_make_their_group_and_stream() -> None:
+    emulator.put_log_events("/group", "stream", [{"timestamp": 1, "message": "one"}])
+    emulator.put_log_events("/group", "stream", [{"timestamp": 2, "message": "two"}])
+    group = cloudwatch_logs._log_groups._data[(ACCOUNT_ID, REGION, "/group")]
+    assert [event["message"] for event in group["streams"]["stream"]["events"]] == ["one", "two"]
+
+
+def test_trimming_keeps_the_newest_streams() -> None:
+    for number in range(5):
+        emulator.put_log_events("/trimmed", f"stream {number}", [{"timestamp": number, "message": "x"}])
+        group = cloudwatch_logs._log_groups._data[(ACCOUNT_ID, REGION, "/trimmed")]
+        group["streams"][f"stream {number}"]["creationTime"] = number
+    emulator.trim_logs(max_streams=2, max_events=1000)
+    assert sorted(group["streams"]) == ["stream 3", "stream 4"]
+
+
+def test_registered_services_are_known_to_cloudformation_and_step_functions() -> None:
+    handlers: dict[str, Any] = {"create": lambda *_: ("id", {}), "delete": lambda *_: None}
+    emulator.register_cloudformation("AWS::Sample::Thing", handlers)
+    emulator.register_step_functions("arn:aws:states:::sample:do", lambda resource, data: data)
+    assert provisioners._provision_resource("AWS::Sample::Thing", "Thing", {}, "Stack") == ("id", {})
+    assert stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sample:do"]("r", {"a": 1}) == {"a": 1}
+
+
+def test_waiting_stream_records_are_part_of_the_state() -> None:
+    table = (ACCOUNT_ID, REGION, "items")
+    mapping = (ACCOUNT_ID, REGION, "mapping")
+    source = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/items/stream/2026"
+    lambda_svc._esms._data[mapping] = {"EventSourceArn": source, "UUID": "mapping"}
+    lambda_svc._dynamodb_stream_positions._data[mapping] = 12
+    dynamodb._stream_trimmed._data[table] = 10
+    dynamodb._stream_records._data[table] = [{"eventID": str(number)} for number in range(10, 15)]
+    try:
+        states = asyncio.run(emulator.snapshot({emulator.STREAM_RECORDS_KEY}))
+        encoded = json.loads(emulator.encode_state(emulator.STREAM_RECORDS_KEY, states[emulator.STREAM_RECORDS_KEY]))
+    finally:
+        for store in (
+            lambda_svc._esms,
+            lambda_svc._dynamodb_stream_positions,
+            dynamodb._stream_trimmed,
+            dynamodb._stream_records,
+        ):
+            store._data.clear()
+    (waiting,) = encoded["payload"]["records"]["data"].values()
+    assert [record["eventID"] for record in waiting] == ["12", "13", "14"]
+
+
+def test_a_state_that_changes_while_it_is_copied_is_copied_again() -> None:
+    attempts = iter([RuntimeError("dictionary changed size during iteration")] * 3)
+
+    def copy() -> str:
+        for error in attempts:
+            raise error
+        return "copied"
+
+    assert asyncio.run(emulator._copy_state(copy)) == "copied"

@@ -1,0 +1,150 @@
+"""The state saver, on a source of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aimass_local import state
+from aimass_local.state import StateSaver
+
+_PLENTY = 10**12
+
+
+@dataclass
+class _Source:
+    states: dict[str, Any] = field(default_factory=lambda: {"dynamodb": 1, "lambda": 1, "cloudformation": 1})
+    asked: list[frozenset[str]] = field(default_factory=list)
+    encoded: list[str] = field(default_factory=list)
+    num_trims: int = 0
+    failing: OSError | None = None
+
+    def state_keys(self) -> frozenset[str]:
+        return frozenset(self.states) | {"cloudwatch_logs"}
+
+    async def snapshot(self, keys: Collection[str]) -> dict[str, Any]:
+        self.asked.append(frozenset(keys))
+        return {key: self.states[key] for key in keys if key in self.states}
+
+    def encode_state(self, key: str, content: object) -> bytes:
+        if self.failing:
+            raise self.failing
+        self.encoded.append(key)
+        return json.dumps(content).encode()
+
+    def trim_logs(self, *, max_streams: int, max_events: int) -> None:
+        self.num_trims += 1
+
+
+def _saver(folder: Path, source: _Source, **options: Any) -> StateSaver:
+    return StateSaver(folder, source, delay_seconds=0.01, **{"free_bytes": lambda _: _PLENTY, **options})
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
+
+
+def test_j15_a_change_is_written_soon_after_it_is_marked(tmp_path: Path) -> None:
+    async def change() -> None:
+        saver = _saver(tmp_path, _Source())
+        running = asyncio.create_task(saver.run())
+        saver.mark_changed("dynamodb")
+        await _until((tmp_path / "dynamodb.json").exists)
+        running.cancel()
+
+    asyncio.run(change())
+
+
+def test_data_calls_save_data_only(tmp_path: Path) -> None:
+    source = _Source()
+    saver = _saver(tmp_path, source)
+    saver.mark_changed("dynamodb")
+    saver.mark_changed("sqs")
+    asyncio.run(saver.save_changes())
+    assert source.asked == [frozenset({"dynamodb"})]
+
+
+def test_other_calls_save_everything_but_logs(tmp_path: Path) -> None:
+    source = _Source()
+    saver = _saver(tmp_path, source)
+    saver.mark_changed("dynamodb")
+    saver.mark_changed("cloudformation")
+    asyncio.run(saver.save_changes())
+    assert source.asked == [frozenset({"dynamodb", "lambda", "cloudformation"})]
+
+
+def test_cloudformation_is_written_last(tmp_path: Path) -> None:
+    source = _Source()
+    asyncio.run(_saver(tmp_path, source).save_all())
+    assert source.encoded[-1] == "cloudformation"
+
+
+def test_logs_are_trimmed_and_saved_at_intervals(tmp_path: Path) -> None:
+    source = _Source()
+    saver = _saver(tmp_path, source, log_interval_seconds=3600.0)
+    for _ in range(3):
+        saver.mark_changed("lambda-invoke")
+        asyncio.run(saver.save_changes())
+    assert source.asked == [frozenset({"cloudwatch_logs"})]
+    assert source.num_trims == 1
+
+
+def test_unchanged_content_is_not_written_again(tmp_path: Path) -> None:
+    source = _Source(states={"dynamodb": 1})
+    saver = _saver(tmp_path, source)
+    asyncio.run(saver.save_all())
+    (tmp_path / "dynamodb.json").unlink()
+    asyncio.run(saver.save_all())
+    assert not (tmp_path / "dynamodb.json").exists()
+    source.states["dynamodb"] = 2
+    asyncio.run(saver.save_all())
+    assert _read(tmp_path) == {"dynamodb": 2}
+
+
+def test_j16_failed_save_refuses_changes_until_it_succeeds(tmp_path: Path) -> None:
+    source = _Source()
+    saver = _saver(tmp_path, source)
+    source.failing = OSError(errno.ENOSPC, "No space left on device")
+    saver.mark_changed("dynamodb")
+    asyncio.run(saver.save_changes())
+    assert "No space left on device" in (saver.refusal(0) or "")
+
+    source.failing = None
+    asyncio.run(saver.save_changes())  # the change was kept
+    assert saver.refusal(0) is None
+    assert _read(tmp_path)["dynamodb"] == 1
+
+
+def test_j16_nearly_full_disk_refuses_changes(tmp_path: Path) -> None:
+    saver = _saver(tmp_path, _Source(), free_bytes=lambda _: state.DISK_RESERVE_BYTES + 1000)
+    assert saver.refusal(1000) is None
+    assert "free some space" in (saver.refusal(1001) or "")
+
+
+def test_j16_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    state.write_atomically(path, b"old")
+    (tmp_path / "file.partial").mkdir()  # nothing can be opened there
+    with pytest.raises(OSError):
+        state.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_written_files_are_private(tmp_path: Path) -> None:
+    state.write_atomically(tmp_path / "file", b"secret")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
