@@ -3,10 +3,12 @@
 AimassError
 ├── InvalidRequestError          the request itself is wrong            422 invalid_request
 │   ├── InvalidDataError         the data does not fit                  422 invalid_data
+│   ├── MalformedRequestError    it cannot even be read                 400 malformed_request
 │   └── IdempotencyKeyReusedError                                       422 idempotency_key_reused
 ├── UnauthenticatedError         no key, or not a valid one             401 unauthenticated
 ├── PermissionDeniedError        the role may not do this               403 permission_denied
 ├── NotFoundError                absent, or another workspace's         404 not_found
+├── MethodNotAllowedError                                               405 method_not_allowed
 ├── ConflictError                the present state does not allow it    409 conflict
 │   ├── AlreadyExistsError                                              409 already_exists
 │   ├── UploadIncompleteError                                           409 upload_incomplete
@@ -57,6 +59,12 @@ class InvalidDataError(InvalidRequestError):
     code = "invalid_data"
 
 
+class MalformedRequestError(InvalidRequestError):
+    """The request cannot be read: broken JSON, bad UTF-8, a header that contradicts itself."""
+
+    code = "malformed_request"
+
+
 class IdempotencyKeyReusedError(InvalidRequestError):
     """The same Idempotency-Key came with another body."""
 
@@ -79,6 +87,16 @@ class NotFoundError(AimassError):
     """There is no such resource in the caller's workspace."""
 
     code = "not_found"
+
+
+class MethodNotAllowedError(AimassError):
+    """The address exists, but not for this method; `allowed` are those that it takes."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, details: Sequence[ErrorDetail] = (), allowed: Sequence[str] = ()) -> None:
+        super().__init__(message, details=details)
+        self.allowed = tuple(allowed)
 
 
 class ConflictError(AimassError):

@@ -26,9 +26,13 @@ class ApiKey(Resource):
 
 
 class ApiKeyRecord(ApiKey):
-    """As stored: with the secret's SHA-256 (it has 256 random bits, so a slow hash adds nothing)."""
+    """As stored: with the secret's SHA-256 (it has 256 random bits, so a slow hash adds nothing).
+
+    The workspace's name, which never changes, is kept here so that checking a token is one read.
+    """
 
     secret_sha256: str
+    workspace_name: str
 
 
 class ApiKeyCreate(Request):

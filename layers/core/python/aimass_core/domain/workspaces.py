@@ -22,6 +22,12 @@ class WorkspaceCreate(Request):
     description: Text = ""
 
 
+class WorkspaceCreated(Workspace):
+    """The only answer that ever carries the secret of the new workspace's first admin key."""
+
+    secret: str
+
+
 class WorkspaceUpdate(Request):
     """Body of PATCH /v1/workspaces/{id}."""
 

@@ -1,0 +1,120 @@
+"""The management API: one resolver over the routers of all resources."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from aimass_core import bootstrap
+from aimass_core.domain.common import Principal
+from aimass_core.errors import UnauthenticatedError
+from aimass_core.lambda_support import http, json_body
+from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
+from aimass_core.lambda_support.idempotency import BasePersistenceLayer, dynamodb_store
+from aimass_core.lambda_support.logging import build_logger
+from aimass_core.ports import Ports
+from aimass_core.settings import ApiSettings
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from functions.api import checks, routing
+from functions.api.idempotent import answer_once
+from functions.api.routes import ROUTERS
+
+Handler = Callable[[HttpEvent, LambdaContext], HttpAnswer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What the handler works on."""
+
+    ports: Ports
+    store: BasePersistenceLayer
+    cursor_secret_name: str
+
+
+def build_resolver() -> APIGatewayRestResolver:
+    """The resolver with every route. Errors leave it: the one place that turns them into answers is around it."""
+    resolver = APIGatewayRestResolver(
+        enable_validation=True,
+        response_validation_error_http_code=500,
+        json_body_deserializer=json_body.parse_object,
+    )
+    resolver.use([answer_once])
+    for router in ROUTERS:
+        resolver.include_router(router)
+
+    @resolver.exception_handler(Exception)
+    def leave(error: Exception) -> None:
+        raise error
+
+    return resolver
+
+
+resolver = build_resolver()
+OPERATIONS = tuple(operation for router in ROUTERS for operation in router.operations)
+
+
+def make_handler(deployment: Callable[[], Deployment]) -> Handler:
+    """The Lambda handler over a deployment, which is asked for with the first request."""
+    logger = build_logger("api")
+
+    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+        operation = routing.find(OPERATIONS, method=event["httpMethod"].upper(), path=event["path"])
+        caller = None if operation.role is None else _caller_of(event)
+        if caller is not None:
+            routing.require_role(operation, caller)
+        checks.check(event, operation)
+        deployed = deployment()
+        resolver.append_context(
+            ports=deployed.ports,
+            store=deployed.store,
+            cursor_secret_name=deployed.cursor_secret_name,
+            operation=operation,
+            caller=caller,
+        )
+        return resolver.resolve(dict(event), context)
+
+    def handle(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+        started = time.perf_counter()
+        answered = http.boundary(event, lambda: answer(event, context))
+        logger.info(
+            "request",
+            method=event.get("httpMethod"),
+            path=event.get("path"),
+            status=answered["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            request_id=http.request_id_of(event),
+            actor=_authorizer_of(event).get("actor"),
+            workspace_id=_authorizer_of(event).get("workspace_id"),
+        )
+        return answered
+
+    return handle
+
+
+@cache
+def _deployed() -> Deployment:
+    settings = ApiSettings()
+    ports = bootstrap.build_ports(settings)
+    return Deployment(
+        ports=ports,
+        store=dynamodb_store(settings.idempotency_table, ports.clients.dynamodb),
+        cursor_secret_name=settings.cursor_secret_name,
+    )
+
+
+def _caller_of(event: HttpEvent) -> Principal:
+    try:
+        return Principal.model_validate(_authorizer_of(event))
+    except ValidationError as error:
+        # NOTE: the authorizer stands before every route; without its words nobody is let in.
+        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.") from error
+
+
+def _authorizer_of(event: HttpEvent) -> dict[str, str]:
+    return dict((event.get("requestContext") or {}).get("authorizer") or {})
+
+
+handler = make_handler(_deployed)

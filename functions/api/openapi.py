@@ -1,0 +1,132 @@
+"""The OpenAPI document: what the resolver knows, and what it cannot know."""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from aimass_core import __version__
+from aimass_core.domain.common import Problem
+from aimass_core.lambda_support.http import PROBLEM_TYPE
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
+
+from functions.api.routing import Operation
+
+_DESCRIPTION = """From raw data to a small, fast, served model.
+
+Every error is problem+json (RFC 9457) with a stable `code`. Lists are pages: pass `next_cursor` as `cursor`.
+Creates take an `Idempotency-Key`, updates the ETag of what they change in `If-Match`."""
+_TITLES = {
+    400: "The request cannot be read",
+    401: "No API key, or not a valid one",
+    403: "The key's role may not do this",
+    404: "There is no such resource in this workspace",
+    405: "Not for this method",
+    409: "The present state does not allow it",
+    412: "The resource was changed meanwhile",
+    413: "The body is too large",
+    415: "The body is not of a type that is understood",
+    422: "The request is not valid",
+    428: "If-Match is missing",
+    429: "A quota is reached",
+    500: "A fault of ours",
+    503: "Not ready; try again",
+    504: "It took too long",
+}
+_REF = "#/components/schemas/"
+
+
+@cache
+def document_json(resolver: APIGatewayRestResolver) -> str:
+    """The document as JSON text."""
+    return json.dumps(build_document(resolver), separators=(",", ":"))
+
+
+@cache
+def swagger_html(resolver: APIGatewayRestResolver) -> str:
+    """A page with Swagger UI and the document inside; it loads nothing."""
+    folder = resources.files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
+    return generate_swagger_html(
+        # NOTE: keeps a text such as </script> in the document from ending the script.
+        spec=document_json(resolver).replace("</", "<\\/"),
+        swagger_js=(folder / "swagger-ui-bundle.min.js").read_text("utf-8"),
+        swagger_css=(folder / "swagger-ui.min.css").read_text("utf-8"),
+        swagger_base_url="",
+        oauth2_config=None,
+        persist_authorization=True,
+    )
+
+
+def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
+    """OpenAPI 3.1 of every route, and of the ones that the predictions function serves."""
+    # Imported late: the routes import this module.
+    from functions.api.routes import ROUTERS
+    from functions.api.predictions_docs import add_predictions
+
+    text = resolver.get_openapi_json_schema(
+        title="AI Mass",
+        version=__version__,
+        openapi_version="3.1.0",
+        description=_DESCRIPTION,
+        security_schemes={"api_key": HTTPBearer(description="An API key: `Authorization: Bearer aim_...`")},
+    )
+    document: dict[str, Any] = json.loads(text)
+    document["servers"] = [{"url": "/"}]
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(ref_template=_REF + "{model}")
+    for operation in (operation for router in ROUTERS for operation in router.operations):
+        _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
+    add_predictions(document)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+def problem_responses(statuses: Iterable[int]) -> dict[str, Any]:
+    """Responses that are problems."""
+    return {
+        str(status): {
+            "description": _TITLES[status],
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def _complete(described: dict[str, Any], operation: Operation) -> None:
+    success = {status: response for status, response in described["responses"].items() if status.startswith("2")}
+    described["responses"] = success | problem_responses(_statuses(operation))
+    described["security"] = [] if operation.role is None else [{"api_key": []}]
+    if operation.role is not None:
+        described["description"] = f"{described.get('description', '')}\n\nRole: {operation.role} or above.".strip()
+    parameters = described.setdefault("parameters", [])
+    if operation.is_idempotent:
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "A UUID of your choice: the same key gives the same answer for a day.",
+                "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            }
+        )
+    for parameter in parameters:
+        if parameter["name"] == "If-Match":
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "pattern": '^"[1-9][0-9]{0,17}"$', "examples": ['"1"']}
+
+
+def _statuses(operation: Operation) -> list[int]:
+    statuses = {400, 404, 422, 429, 500, 503, 504}
+    if operation.role is not None:
+        statuses |= {401, 403}
+    if operation.has_body:
+        statuses |= {413, 415}
+    if operation.method != "GET":
+        statuses.add(409)
+    if operation.needs_revision:
+        statuses |= {412, 428}
+    return sorted(statuses)

@@ -1,0 +1,12 @@
+"""One module per resource. A new one is added to `ROUTERS`."""
+
+from functions.api.routes import algorithms, api_keys, audit, docs, system, workspaces
+
+ROUTERS = (
+    workspaces.router,
+    api_keys.router,
+    audit.router,
+    algorithms.router,
+    system.router,
+    docs.router,
+)

@@ -1,0 +1,148 @@
+"""Errors on the wire: the one table of statuses, problem+json (RFC 9457), and the boundary around an HTTP handler."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from aimass_core.domain.common import Problem
+from aimass_core.errors import (
+    AimassError,
+    ErrorDetail,
+    InternalError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUSES: Mapping[str, HTTPStatus] = {
+    "malformed_request": HTTPStatus.BAD_REQUEST,
+    "unauthenticated": HTTPStatus.UNAUTHORIZED,
+    "permission_denied": HTTPStatus.FORBIDDEN,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "conflict": HTTPStatus.CONFLICT,
+    "already_exists": HTTPStatus.CONFLICT,
+    "upload_incomplete": HTTPStatus.CONFLICT,
+    "in_progress": HTTPStatus.CONFLICT,
+    "stale_revision": HTTPStatus.PRECONDITION_FAILED,
+    "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "invalid_request": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "invalid_data": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "precondition_required": HTTPStatus.PRECONDITION_REQUIRED,
+    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
+}
+_RETRY_AFTER_SECONDS = {"in_progress": 1, "quota_exceeded": 5, "unavailable": 2}
+_MAX_DETAILS = 50
+
+PROBLEM_TYPE = "application/problem+json"
+HttpEvent = Mapping[str, Any]
+HttpAnswer = dict[str, Any]
+
+
+def boundary(event: HttpEvent, answer: Callable[[], HttpAnswer]) -> HttpAnswer:
+    """Runs a handler. Whatever it raises becomes a problem; a fault of ours is logged and told without its inside."""
+    request_id = request_id_of(event)
+    try:
+        answered = answer()
+    except AimassError as error:
+        answered = to_problem(error, request_id=request_id)
+    except RequestValidationError as error:
+        answered = to_problem(to_invalid_request(error), request_id=request_id)
+    except Exception:
+        logger.exception("The request failed.")
+        fault = InternalError("Something went wrong on our side. The request id leads to its log.")
+        answered = to_problem(fault, request_id=request_id)
+    return _with_headers(answered, request_id=request_id)
+
+
+def to_problem(error: AimassError, *, request_id: str | None) -> HttpAnswer:
+    """An error as the answer of an API Gateway proxy integration."""
+    status = STATUSES[error.code]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code != "internal":
+        logger.warning("%s: %s", error.code, error.message)
+    problem = Problem(
+        type=f"urn:aimass:error:{error.code}",
+        title=status.phrase,
+        status=status.value,
+        detail=error.message,
+        code=error.code,
+        request_id=request_id,
+        errors=[{"location": detail.location, "message": detail.message} for detail in error.details],
+    )
+    sent = {"content-type": PROBLEM_TYPE}
+    if isinstance(error, MethodNotAllowedError):
+        sent["allow"] = ", ".join(error.allowed)
+    if error.code in _RETRY_AFTER_SECONDS:
+        sent["retry-after"] = str(_RETRY_AFTER_SECONDS[error.code])
+    if error.code == "unauthenticated":
+        sent["www-authenticate"] = "Bearer"
+    return {
+        "statusCode": status.value,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "body": problem.model_dump_json(),
+        "isBase64Encoded": False,
+    }
+
+
+def to_invalid_request(error: RequestValidationError) -> AimassError:
+    """A validation error in our words. The path is an address: one that cannot exist is not found.
+
+    The values that were sent are left out; they may be secrets.
+    """
+    faults = error.errors()
+    if any(fault["loc"][:1] == ("path",) for fault in faults):
+        return NotFoundError("There is nothing at this address.")
+    details = [
+        ErrorDetail(location=".".join(str(part) for part in fault["loc"]), message=str(fault["msg"]))
+        for fault in faults[:_MAX_DETAILS]
+    ]
+    words = "; ".join(f"{detail.location}: {detail.message}" for detail in details[:3])
+    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+    return InvalidRequestError(f"The request is not valid: {words}{more}.", details=details)
+
+
+def request_id_of(event: HttpEvent) -> str | None:
+    """API Gateway's id of the request."""
+    request_id = (event.get("requestContext") or {}).get("requestId")
+    return None if request_id is None else str(request_id)
+
+
+def header_values(event: HttpEvent, name: str) -> list[str]:
+    """Every value of a header, whatever its case."""
+    many = event.get("multiValueHeaders") or {}
+    values = [value for key, found in many.items() if key.lower() == name for value in found]
+    if values:
+        return values
+    return [value for key, value in (event.get("headers") or {}).items() if key.lower() == name]
+
+
+def _with_headers(answer: HttpAnswer, *, request_id: str | None) -> HttpAnswer:
+    headers = answer.setdefault("multiValueHeaders", {})
+    names = {name.lower() for name in headers}
+    if "cache-control" not in names:
+        headers["cache-control"] = ["no-store"]
+    headers["x-content-type-options"] = ["nosniff"]
+    if request_id is not None:
+        headers["x-request-id"] = [request_id]
+    return answer
+
+
+def json_answer(body: Any, *, status: HTTPStatus = HTTPStatus.OK) -> HttpAnswer:
+    """A JSON answer of a handler that has no router."""
+    return {
+        "statusCode": status.value,
+        "multiValueHeaders": {"content-type": ["application/json"]},
+        "body": json.dumps(body, allow_nan=False),
+        "isBase64Encoded": False,
+    }
