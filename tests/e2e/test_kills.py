@@ -24,7 +24,7 @@ _LONG = {"epochs": 400, "patience": 400, "batch_size": 16}
 _SHORT = {"num_rounds": 20}
 
 
-class _Stop(Exception):
+class _StopWaitingError(Exception):
     """Leaves `wait` once the job has begun to train."""
 
 
@@ -32,9 +32,9 @@ def _wait_for_training(job: Job) -> None:
     def on_update(current: aimass.resources.jobs.Job, events: Sequence[JobEvent]) -> None:
         assert not current.status.is_terminal, current.failure
         if any(event.type is EventType.METRICS for event in events):
-            raise _Stop
+            raise _StopWaitingError
 
-    with pytest.raises(_Stop):
+    with pytest.raises(_StopWaitingError):
         job.wait(on_update=on_update, timeout_seconds=120)
 
 
