@@ -1,12 +1,15 @@
 """The function that starts what the registry's stream announces."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from aimass_core.settings import DispatchSettings
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
-from aimass_core.settings import DispatchSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
@@ -74,8 +77,8 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
     ]
 
 
-def _rows(resource: str, statuses: list[str]) -> dict[str, object]:
-    return lambda_.FilterCriteria.filter(
+def _rows(resource: str, statuses: list[str]) -> Mapping[str, Any]:
+    pattern: Mapping[str, Any] = lambda_.FilterCriteria.filter(
         {
             "eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"),
             "dynamodb": {
@@ -86,3 +89,4 @@ def _rows(resource: str, statuses: list[str]) -> dict[str, object]:
             },
         }
     )
+    return pattern

@@ -93,6 +93,8 @@ class HttpApi(apigateway.RestApi):
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
             deploy_options=_stage(scope, settings),
         )
+        # The stack's own output ApiUrl says the same under a name that lasts.
+        self.node.try_remove_child("Endpoint")
         self._authorizer = apigateway.TokenAuthorizer(
             self,
             "Authorizer",

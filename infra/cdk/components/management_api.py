@@ -1,10 +1,10 @@
 """The function behind /v1: every resource of the platform."""
 
+from aimass_core.settings import ApiSettings
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from aimass_core.settings import ApiSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.environment import environment_of
@@ -54,9 +54,10 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.list_bucket(storage.lake),
         allow.read_objects(storage.lake, *lake_prefixes),
+        allow.delete_objects(storage.lake, naming.MODELS_PREFIX),
         allow.send_messages(storage.ingest_queue),
         allow.invoke_function(scope, "predictions"),
-        allow.read_secret(storage.cursor_secret),
+        allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_job_logs(scope),
         allow.watch_jobs(),
         allow.stop_jobs(scope),

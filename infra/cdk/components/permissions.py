@@ -6,7 +6,6 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -95,9 +94,10 @@ def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
     return _allow(["lambda:InvokeFunction"], [arn])
 
 
-def read_secret(secret: secretsmanager.ISecret) -> iam.PolicyStatement:
-    """One secret's value."""
-    return _allow(["secretsmanager:GetSecretValue"], [secret.secret_arn])
+def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
+    """One secret's value. NOTE: Secrets Manager ends its ARN with six random characters."""
+    arn = _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(["secretsmanager:GetSecretValue"], [f"{arn}-??????"])
 
 
 def read_job_logs(scope: Construct) -> iam.PolicyStatement:

@@ -22,7 +22,6 @@ class Storage:
     landing: s3.IBucket
     lake: s3.IBucket
     ingest_queue: sqs.IQueue
-    cursor_secret: secretsmanager.ISecret
 
     def variables(self) -> dict[str, str]:
         """Values of aimass_core.settings.StorageSettings."""

@@ -27,8 +27,8 @@ class StatefulStack(Stack):
             landing=LandingBucket(self, "Landing", queue=ingest),
             lake=LakeBucket(self, "Lake"),
             ingest_queue=ingest.queue,
-            cursor_secret=CursorSecret(self, "CursorSecret"),
         )
+        CursorSecret(self, "CursorSecret")
         outputs = {
             "RegistryTableName": self.storage.registry.table_name,
             "IdempotencyTableName": self.storage.idempotency.table_name,
