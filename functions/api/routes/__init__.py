@@ -1,6 +1,6 @@
 """One module per resource. A new one is added to `ROUTERS`."""
 
-from functions.api.routes import algorithms, api_keys, audit, docs, system, workspaces
+from functions.api.routes import algorithms, api_keys, audit, docs, endpoints, jobs, models, system, workspaces
 
 ROUTERS = (
     workspaces.router,
@@ -8,5 +8,8 @@ ROUTERS = (
     audit.router,
     algorithms.router,
     system.router,
+    jobs.router,
+    models.router,
+    endpoints.router,
     docs.router,
 )

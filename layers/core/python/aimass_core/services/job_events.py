@@ -64,7 +64,9 @@ def _advance(job: Job, state: ComputeState) -> dict[str, Any] | None:
     changes: dict[str, Any] = {}
     if job.compute_job_id is None:
         changes["compute_job_id"] = state.compute_job_id
-    if state.attempt >= job.attempt:
+    # QUEUED with an attempt behind it waits for the next one: that attempt has ended.
+    has_ended = state.attempt < job.attempt + (job.status is JobStatus.QUEUED and job.attempt > 0)
+    if not has_ended:
         if _may_step(job, state):
             changes |= {"status": state.status, "status_reason": state.reason}
         if state.status is not JobStatus.QUEUED and state.attempt > job.attempt:

@@ -28,10 +28,15 @@ class ResultError(Exception):
         self.failure = failure
 
 
+def has_result(ports: Ports, job: Job, *, attempt: int) -> bool:
+    """Whether an attempt has come to its end."""
+    return ports.lake.head(_result_key(job, attempt)) is not None
+
+
 def find(ports: Ports, job: Job, *, attempt: int) -> JobResult | None:
     """`result.json` of an attempt. None where it is absent; raises ResultError where it is unreadable."""
     try:
-        body = ports.lake.get(keys.job_attempt(job.workspace_id, job.id, attempt, "result.json"))
+        body = ports.lake.get(_result_key(job, attempt))
     except BlobNotFoundError:
         return None
     try:
@@ -93,6 +98,10 @@ def list_artifacts(ports: Ports, job: Job) -> JobArtifacts:
         for artifact in result.artifacts
     ]
     return JobArtifacts(artifacts=links)
+
+
+def _result_key(job: Job, attempt: int) -> str:
+    return keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
 
 
 def _verify(ports: Ports, job: Job, artifact: Artifact, *, attempt: int) -> None:

@@ -1,0 +1,49 @@
+"""The registry's stream -> compute jobs and endpoint activation."""
+
+from collections.abc import Callable
+from functools import cache
+
+from aimass_core import bootstrap
+from aimass_core.domain.endpoints import Endpoint
+from aimass_core.domain.jobs import Job
+from aimass_core.lambda_support.logging import build_logger
+from aimass_core.ports import Ports
+from aimass_core.services import dispatch, endpoints
+from aimass_core.settings import DispatchSettings
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = build_logger("dispatch")
+
+Handler = Callable[[dict[str, object], LambdaContext], PartialItemFailureResponse]
+
+
+def make_handler(ports: Callable[[], Ports]) -> Handler:
+    """The Lambda handler over ports, which are asked for with the first record."""
+    processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
+
+    def handle_record(record: DynamoDBRecord) -> None:
+        image = record.dynamodb.new_image if record.dynamodb else None
+        if not image:
+            return
+        resource, data = image.get("resource"), image["data"]
+        logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
+        if resource == Job.resource:
+            dispatch.dispatch(ports(), data["workspace_id"], data["id"])
+        elif resource == Endpoint.resource:
+            endpoints.activate(ports(), data["workspace_id"], data["id"])
+
+    def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+        return process_partial_response(event, handle_record, processor, context)
+
+    return handle
+
+
+@cache
+def _deployed() -> Ports:
+    return bootstrap.build_ports(DispatchSettings())
+
+
+handler = make_handler(_deployed)

@@ -1,0 +1,48 @@
+"""Batch's state changes -> job rows, model versions and the jobs that wait."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from aimass_core import bootstrap
+from aimass_core.domain.compute_states import to_compute_state, to_job_address
+from aimass_core.lambda_support.logging import build_logger
+from aimass_core.ports import Ports
+from aimass_core.services import job_events
+from aimass_core.settings import JobEventsSettings
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = build_logger("job_events")
+
+Handler = Callable[[Mapping[str, Any], LambdaContext], None]
+
+
+def make_handler(ports: Callable[[], Ports]) -> Handler:
+    """The Lambda handler. What it raises is delivered again, then kept in the dead-letter queue."""
+
+    def handle(event: Mapping[str, Any], _context: LambdaContext) -> None:
+        detail = event["detail"]
+        address = to_job_address(detail)
+        if address is None:
+            logger.warning("not a job of ours", compute_job_id=detail["jobId"])
+            return
+        state = to_compute_state(detail)
+        job = job_events.apply(ports(), address.workspace_id, address.job_id, state)
+        logger.info(
+            "state",
+            workspace_id=address.workspace_id,
+            job_id=address.job_id,
+            told=str(state.status),
+            attempt=state.attempt,
+            status=None if job is None else str(job.status),
+        )
+
+    return handle
+
+
+@cache
+def _deployed() -> Ports:
+    return bootstrap.build_ports(JobEventsSettings())
+
+
+handler = make_handler(_deployed)

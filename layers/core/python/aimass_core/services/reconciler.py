@@ -1,0 +1,148 @@
+"""Heals what an event missed: every minute it compares what the registry believes with what is so.
+
+Each part looks only at rows that nobody has touched for its grace time, and calls the same idempotent use cases as the
+events do. A row that cannot be healed never keeps the others from it.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from aimass_core.domain import keys
+from aimass_core.domain.compute_states import ComputeState
+from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.errors import AimassError
+from aimass_core.ports import BlobNotFoundError, Ports, Row, WriteConflictError
+from aimass_core.services import dispatch, endpoints, job_events, job_failures, job_results, job_states, jobs
+
+GRACE = timedelta(minutes=1)
+LOST_AFTER = timedelta(minutes=5)
+ENDPOINT_DEADLINE = timedelta(minutes=10)
+_MAX_ROWS = 10_000
+_MAX_DESCRIBED = 100
+_ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, ValueError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed:
+    """How many rows a run has changed, and how many it could not heal."""
+
+    dispatched: int = 0
+    jobs: int = 0
+    endpoints: int = 0
+    faults: int = 0
+
+
+def run(ports: Ports) -> Healed:
+    """One round. Idempotent; two at the same time do no harm."""
+    dispatched = _for_each(_list_rows(ports, Job.resource, JobStatus.SUBMITTED), lambda row: _dispatch(ports, row))
+    followed = _follow_jobs(ports)
+    activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
+    healed = Healed(
+        dispatched=dispatched.changed,
+        jobs=followed.changed,
+        endpoints=activated.changed,
+        faults=dispatched.faults + followed.faults + activated.faults,
+    )
+    _log.info("reconciled", extra=asdict(healed))
+    return healed
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    changed: int
+    faults: int
+
+
+def _for_each(rows: Iterator[Row], heal: Callable[[Row], bool]) -> _Count:
+    changed = faults = 0
+    for row in rows:
+        try:
+            changed += heal(row)
+        except _ROW_FAULTS:
+            faults += 1
+            _log.exception("cannot heal a row", extra={"row": f"{row.key.partition} {row.key.sort}"})
+    return _Count(changed, faults)
+
+
+def _list_rows(ports: Ports, resource: str, status: str, *, grace: timedelta = GRACE) -> Iterator[Row]:
+    before = ports.clock() - grace
+    yield from ports.registry.query_status(keys.status_partition(resource, status), before=before, limit=_MAX_ROWS)
+
+
+def _dispatch(ports: Ports, row: Row) -> bool:
+    """Submits a job that dispatch has not seen or not finished, and ends one whose dependency has failed."""
+    job = Job.model_validate(row.data)
+    return dispatch.dispatch(ports, job.workspace_id, job.id).status is not JobStatus.SUBMITTED
+
+
+def _follow_jobs(ports: Ports) -> _Count:
+    """Asks the compute service about every job that should be with it and has been silent."""
+    rows: list[Row] = []
+    for status in (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING):
+        rows += _list_rows(ports, Job.resource, status)
+    # NOTE: a container that is being stopped may still report: its row never falls silent.
+    rows += _list_rows(ports, Job.resource, JobStatus.STOPPING, grace=timedelta(0))
+    changed = faults = 0
+    for first in range(0, len(rows), _MAX_DESCRIBED):
+        chunk = rows[first : first + _MAX_DESCRIBED]
+        ids = [str(row.data["compute_job_id"]) for row in chunk if row.data["compute_job_id"]]
+        states = {state.compute_job_id: state for state in ports.compute.describe(ids)} if ids else {}
+        count = _for_each(iter(chunk), lambda row, states=states: _follow(ports, row, states))  # type: ignore[misc]
+        changed, faults = changed + count.changed, faults + count.faults
+    return _Count(changed, faults)
+
+
+def _follow(ports: Ports, row: Row, states: Mapping[str, ComputeState]) -> bool:
+    job = Job.model_validate(row.data)
+    if job.compute_job_id is None:
+        return dispatch.dispatch(ports, job.workspace_id, job.id).revision != job.revision
+    state = states.get(job.compute_job_id)
+    if state is None:
+        return _settle_lost(ports, job)
+    if job.status is JobStatus.STOPPING and not state.status.is_terminal:
+        jobs.terminate(ports, job)
+    after = job_events.apply(ports, job.workspace_id, job.id, state)
+    return after is not None and after.revision != job.revision
+
+
+def _settle_lost(ports: Ports, job: Job) -> bool:
+    """The compute service has forgotten the job. If its result is there, it had succeeded."""
+    if ports.clock() - job.updated_at < LOST_AFTER:
+        return False
+    if job_results.has_result(ports, job, attempt=job.attempt):
+        job_events.finish(ports, job, _forgotten_success(job))
+    else:
+        job_states.fail(ports, job.workspace_id, job.id, job_failures.lost(job))
+    return True
+
+
+def _forgotten_success(job: Job) -> ComputeState:
+    return ComputeState(
+        compute_job_id=job.compute_job_id or "",
+        name=job.id,
+        status=JobStatus.SUCCEEDED,
+        reason=None,
+        exit_code=0,
+        attempt=job.attempt,
+        log_stream=job.log_stream,
+    )
+
+
+def _list_endpoint_rows(ports: Ports) -> Iterator[Row]:
+    for status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
+        yield from _list_rows(ports, Endpoint.resource, status)
+
+
+def _activate(ports: Ports, row: Row) -> bool:
+    """Verifies a candidate again; one that could not be asked in its time is rejected."""
+    endpoint = Endpoint.model_validate(row.data)
+    if ports.clock() - endpoint.updated_at > ENDPOINT_DEADLINE:
+        minutes = int(ENDPOINT_DEADLINE.total_seconds() // 60)
+        endpoints.reject(ports, endpoint, f"It could not be verified within {minutes} minutes. Deploy it again.")
+        return True
+    return endpoints.activate(ports, endpoint.workspace_id, endpoint.id).revision != endpoint.revision

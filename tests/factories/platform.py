@@ -1,0 +1,189 @@
+"""Datasets, job results and containers as the other parts of the platform leave them, for tests on memory ports."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
+from aimass_core.domain import keys
+from aimass_core.domain.algorithms import Algorithm
+from aimass_core.domain.common import Principal, Role, new_id
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
+from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
+from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
+from aimass_core.domain.signatures import Card, Datatype, ExportCheck, Golden, Signature, Task, TensorSpec
+from aimass_core.ports import Ports, Put
+from aimass_core.services import job_events, jobs, records
+
+TABLE = Schema(
+    kind=DatasetKind.TABLE,
+    columns=[
+        Column(name="age", type=ColumnType.INTEGER),
+        Column(name="hours", type=ColumnType.NUMBER),
+        Column(name="city", type=ColumnType.STRING),
+        Column(name="income", type=ColumnType.STRING),
+    ],
+    target="income",
+)
+GOLDEN = Golden(inputs={"age": [[39.0]]}, outputs={"label": ["yes"], "probabilities": [[0.25, 0.75]]})
+
+
+@dataclass
+class ManualClock:
+    """A clock that only a test moves."""
+
+    now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+def new_ports(clock: ManualClock | None = None) -> MemoryPorts:
+    """Ports in memory whose predictor gives the golden answer."""
+    predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})
+    return MemoryPorts(clock=clock or ManualClock(), predictor=predictor)
+
+
+def new_principal(role: Role = Role.DEVELOPER) -> Principal:
+    """Somebody in a workspace of their own."""
+    return Principal(workspace_id=new_id("ws"), workspace_name="team", actor=new_id("key"), role=role)
+
+
+def add_dataset(
+    ports: Ports, principal: Principal, *, name: str = "adult", schema: Schema = TABLE, target: str | None = "income"
+) -> Dataset:
+    """A dataset without a version."""
+    dataset = Dataset(**records.new_fields(ports, principal, Dataset), name=name, target=target)
+    return records.create(ports, principal, dataset, name=name)
+
+
+def add_version(
+    ports: Ports,
+    principal: Principal,
+    dataset: Dataset,
+    *,
+    schema: Schema = TABLE,
+    status: DatasetVersionStatus = DatasetVersionStatus.READY,
+) -> DatasetVersion:
+    """The dataset's next version, with its schema in the lake."""
+    dataset = records.get(ports, Dataset, principal.workspace_id, dataset.id)
+    number = dataset.last_number + 1
+    version = DatasetVersion(
+        **records.new_fields(ports, principal, DatasetVersion),
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        number=number,
+        status=status,
+        mode=WriteMode.REPLACE,
+        kind=schema.kind,
+        target=schema.target,
+        digest=hashlib.sha256(f"{dataset.id}/{number}".encode()).hexdigest(),
+    )
+    key = keys.dataset_version_object(principal.workspace_id, dataset.id, number, "schema.json")
+    ports.lake.put(key, schema.model_dump_json().encode())
+    latest = number if status is DatasetVersionStatus.READY else dataset.latest_version
+    put = Put(row=records.to_row(version, dataset.id, number))
+    records.save(ports, dataset, dataset.id, last_number=number, latest_version=latest, also=[put])
+    return version
+
+
+def train_request(dataset: str = "adult", *, depends_on: list[str] | None = None, **spec: object) -> JobCreate:
+    """A request to train on a dataset."""
+    fields = {"dataset": dataset, "algorithm": Algorithm.XGBOOST, **spec}
+    return JobCreate(spec=TrainSpec.model_validate(fields), depends_on=depends_on or [])
+
+
+def leave_result(ports: Ports, job: Job, *, attempt: int = 1, model: bytes = b"onnx") -> JobResult:
+    """What a training container leaves when it ends well."""
+    contents = {
+        "model/model.onnx": model,
+        "model/signature.json": _signature().model_dump_json().encode(),
+        "model/card.json": _card().model_dump_json().encode(),
+        "model/golden.json": GOLDEN.model_dump_json().encode(),
+        "model/report.html": b"<html></html>",
+        "output/validation_predictions.parquet": b"PAR1",
+    }
+    for name, body in contents.items():
+        ports.lake.put(keys.job_attempt(job.workspace_id, job.id, attempt, name), body)
+    artifacts = [
+        Artifact(name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        for name, body in contents.items()
+    ]
+    result = JobResult(job_id=job.id, attempt=attempt, artifacts=artifacts, metrics={"validation/roc_auc": 0.93})
+    key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
+    ports.lake.put(key, result.model_dump_json().encode())
+    return result
+
+
+def artifact_key(job: Job, name: str, *, attempt: int = 1) -> str:
+    """Where an artifact of an attempt lies."""
+    return keys.job_attempt(job.workspace_id, job.id, attempt, name)
+
+
+def tell(
+    ports: MemoryPorts,
+    job: Job,
+    status: JobStatus,
+    *,
+    reason: str | None = None,
+    exit_code: int | None = None,
+    attempt: int = 1,
+) -> Job:
+    """The compute service reaches a state and its event arrives."""
+    compute_job_id = ports.compute.find(job.id)
+    assert compute_job_id is not None, "the job was never submitted"
+    state = ports.compute.set_state(compute_job_id, status, reason=reason, exit_code=exit_code, attempt=attempt)
+    told = job_events.apply(ports, job.workspace_id, job.id, state)
+    assert told is not None
+    return told
+
+
+def reload(ports: Ports, job: Job) -> Job:
+    """The job as it is stored now."""
+    return records.get(ports, Job, job.workspace_id, job.id)
+
+
+def add_job(ports: Ports, principal: Principal, **request: object) -> Job:
+    """A submitted training job on a dataset that is there."""
+    return jobs.create(ports, principal, train_request(**request))  # type: ignore[arg-type]
+
+
+def _signature() -> Signature:
+    return Signature(
+        kind=DatasetKind.TABLE,
+        task=Task.BINARY,
+        target="income",
+        inputs=[TensorSpec(name="age", datatype=Datatype.FP32, shape=[-1, 1], column="age")],
+        outputs=[
+            TensorSpec(name="label", datatype=Datatype.BYTES, shape=[-1]),
+            TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=[-1, 2]),
+        ],
+        labels=["no", "yes"],
+    )
+
+
+def _card() -> Card:
+    return Card(
+        algorithm="xgboost",
+        framework="xgboost",
+        task=Task.BINARY,
+        target="income",
+        hyperparameters={},
+        seed=0,
+        dataset="adult@1",
+        num_train_rows=100,
+        evaluations=[],
+        primary_metric="roc_auc",
+        primary_value=0.93,
+        export_check=ExportCheck(num_rows=20, max_abs_difference=1e-7, num_label_differences=0, tolerance=1e-4),
+        model_bytes=4,
+        training_seconds=1.0,
+    )
+
+
+MODEL_FILES = [f"model/{name}" for name in ArtifactName]
