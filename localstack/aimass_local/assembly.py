@@ -28,7 +28,7 @@ class LocalCloud:
     """The parts of the server process; an async context that starts and stops them in order."""
 
     def __init__(self, data: DataDirectory, *, port: int) -> None:
-        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION)
+        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION, multipart_path=data.multipart)
         self._port = port
         self._saver = StateSaver(data.state, emulator)
         self._batch = _build_batch(data, port=port)

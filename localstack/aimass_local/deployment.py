@@ -13,11 +13,11 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
@@ -25,11 +25,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from aimass_local.clients import build_client
 from aimass_local.environment import ACCOUNT_ID, REGION, endpoint_url
 
+Content = TypeVar("Content")
+
 ASSET_BUCKET = f"aimass-assets-{ACCOUNT_ID}-{REGION}"
 
 _BUCKET_PLACEHOLDER = "asset-bucket"
 _KEY_PLACEHOLDER = re.compile(r'"asset:([^"]*)"')
-_TEMPLATE_SUFFIX = ".template.json"
 _POLL_SECONDS = 0.05
 _STACK_SECONDS = 120.0
 _LEFT_OUT = re.compile(r"__pycache__$|\.|node_modules$|.*\.pyc$")
@@ -61,16 +62,14 @@ class Asset(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """One template, with the names of the values it exports and imports."""
+    """One template, as it is checked in."""
 
     name: str
     body: str
-    exports: frozenset[str]
-    imports: frozenset[str]
 
 
 def deploy(template_dir: Path, *, repository: Path, port: int) -> dict[str, str]:
-    """Creates or updates every stack, in the order of their imports.
+    """Creates or updates every stack, in the order of `stacks.json`.
 
     Returns:
         The outputs of all stacks, merged.
@@ -78,9 +77,7 @@ def deploy(template_dir: Path, *, repository: Path, port: int) -> dict[str, str]
     Raises:
         DeploymentError: a template names an unknown asset, an asset's folder is missing, or a stack fails.
     """
-    stacks = order_stacks(read_stacks(template_dir))
-    if not stacks:
-        raise DeploymentError(f"no *{_TEMPLATE_SUFFIX} in {template_dir}: check out the repository completely")
+    stacks = read_stacks(template_dir)
     archives = build_archives(read_assets(template_dir), repository=repository)
     clients = _Clients(port)
     _upload(clients.s3, archives.values())
@@ -95,29 +92,25 @@ def deploy(template_dir: Path, *, repository: Path, port: int) -> dict[str, str]
 
 
 def read_stacks(template_dir: Path) -> list[Stack]:
-    return [
-        _parse_stack(path.name.removesuffix(_TEMPLATE_SUFFIX), path.read_text())
-        for path in sorted(template_dir.glob(f"*{_TEMPLATE_SUFFIX}"))
-    ]
-
-
-def order_stacks(stacks: Sequence[Stack]) -> list[Stack]:
-    """The stacks so that each comes after those whose exports it imports.
+    """The stacks in the order of deployment.
 
     Raises:
-        DeploymentError: an import has no export, or stacks import from each other.
+        DeploymentError: a file is missing or not as expected.
     """
-    waiting, ordered = list(stacks), list[Stack]()
-    exported = frozenset[str]()
-    while waiting:
-        ready = [stack for stack in waiting if stack.imports <= exported]
-        if not ready:
-            missing = {stack.name: sorted(stack.imports - exported) for stack in waiting}
-            raise DeploymentError(f"these stacks import what no stack before them exports: {missing}")
-        ordered += ready
-        exported = exported.union(*(stack.exports for stack in ready))
-        waiting = [stack for stack in waiting if stack not in ready]
-    return ordered
+    names = _read_json(template_dir / "stacks.json", TypeAdapter(list[str]))
+    try:
+        return [Stack(name=name, body=(template_dir / f"{name}.template.json").read_text()) for name in names]
+    except FileNotFoundError as error:
+        raise DeploymentError(f"{error.filename} is missing: check out the repository completely") from error
+
+
+def read_assets(template_dir: Path) -> dict[str, Asset]:
+    """What each archive is made of.
+
+    Raises:
+        DeploymentError: `assets.json` is missing or not as expected.
+    """
+    return _read_json(template_dir / "assets.json", TypeAdapter(dict[str, Asset]))
 
 
 def substitute_assets(stack: Stack, keys: Mapping[str, str]) -> str:
@@ -137,28 +130,13 @@ def substitute_assets(stack: Stack, keys: Mapping[str, str]) -> str:
     return _KEY_PLACEHOLDER.sub(key_of, stack.body).replace(json.dumps(_BUCKET_PLACEHOLDER), json.dumps(ASSET_BUCKET))
 
 
-def _parse_stack(name: str, body: str) -> Stack:
+def _read_json(path: Path, adapter: TypeAdapter[Content]) -> Content:
     try:
-        template = json.loads(body)
-    except ValueError as error:
-        raise DeploymentError(f"{name}{_TEMPLATE_SUFFIX} is not JSON: {error}") from error
-    exports = (output.get("Export", {}).get("Name") for output in template.get("Outputs", {}).values())
-    return Stack(
-        name=name,
-        body=body,
-        exports=frozenset(export for export in exports if isinstance(export, str)),
-        imports=frozenset(_find_imports(template)),
-    )
-
-
-def _find_imports(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
-        imported = node.get("Fn::ImportValue")
-        if isinstance(imported, str):
-            yield imported
-    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for child in children:
-        yield from _find_imports(child)
+        return adapter.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DeploymentError(f"{path} is missing: check out the repository completely") from error
+    except ValidationError as error:
+        raise DeploymentError(f"{path} is not as expected: {error}") from error
 
 
 # --- archives ----------------------------------------------------------------------------------------------------
@@ -170,19 +148,6 @@ class Archive:
 
     key: str
     content: bytes
-
-
-def read_assets(template_dir: Path) -> dict[str, Asset]:
-    """Raises:
-    DeploymentError: `assets.json` is missing or not as expected.
-    """
-    path = template_dir / "assets.json"
-    try:
-        return TypeAdapter(dict[str, Asset]).validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DeploymentError(f"{path} is missing: check out the repository completely") from error
-    except ValidationError as error:
-        raise DeploymentError(f"{path} is not as expected: {error}") from error
 
 
 def build_archives(assets: Mapping[str, Asset], *, repository: Path) -> dict[str, Archive]:

@@ -12,6 +12,7 @@ import contextvars
 import json
 import logging
 import queue
+import shutil
 import threading
 import time
 import uuid
@@ -30,12 +31,13 @@ from ministack.services import (
     dynamodb,
     eventbridge,
     lambda_svc,
+    s3,
     stepfunctions,
 )
 from ministack.services.cloudformation import provisioners
 
 from aimass_local.environment import ACCOUNT_ID, REGION
-from aimass_local.state import StateUnreadableError
+from aimass_local.state import StateUnreadableError, write_atomically
 
 PINNED_VERSION = "1.5.33"
 # Lambda's own limit on the request and on the response of a synchronous invocation (6 MB, with MB = 1024 KB).
@@ -60,8 +62,12 @@ class EmulatorChangedError(Exception):
     """The emulator is not the version that the patches were written for."""
 
 
-def install_patches(*, max_workers_per_function: int) -> None:
+def install_patches(*, max_workers_per_function: int, multipart_path: Path) -> None:
     """Applies all patches. Call once per process, before the first request.
+
+    Args:
+        max_workers_per_function: processes that run one function at the same time.
+        multipart_path: folder that keeps the parts of unfinished uploads.
 
     Raises:
         EmulatorChangedError: a patched name or text is not as expected.
@@ -71,7 +77,9 @@ def install_patches(*, max_workers_per_function: int) -> None:
     _patch_handler_results()
     _patch_worker_pool(max_workers_per_function)
     _patch_cloudformation_properties()
+    _patch_event_targets()
     _patch_persistence()
+    _patch_multipart_uploads(multipart_path)
 
 
 # --- hooks for our own services ------------------------------------------------------------------------------------
@@ -302,6 +310,21 @@ def _patch_worker_pool(max_workers_per_function: int) -> None:
     lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
 
 
+def _patch_event_targets() -> None:
+    """A rule invokes its function asynchronously: with Lambda's retries and dead letter queue, not just once."""
+    _require(callable(getattr(eventbridge, "_dispatch_to_lambda", None)), "eventbridge._dispatch_to_lambda is gone")
+
+    def dispatch_to_lambda(arn: str, payload: str) -> None:
+        function, config, name = lambda_svc._get_func_record_for_ref(arn)
+        if not function or not config:
+            _logger.warning("EventBridge: the target function %s does not exist", name)
+            return
+        record = lambda_svc._execution_record_for_config(function, config)
+        lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda
+
+
 # --- CloudFormation ----------------------------------------------------------------------------------------------
 
 
@@ -411,6 +434,77 @@ def _stream_table(mapping: Mapping[str, Any] | None) -> str | None:
     """The table of `arn:aws:dynamodb:<region>:<account>:table/<table>/stream/<label>`."""
     arn = (mapping or {}).get("EventSourceArn", "")
     return arn.split("/")[1] if ":dynamodb:" in arn and "/stream/" in arn else None
+
+
+def _patch_multipart_uploads(folder: Path) -> None:
+    """Parts of unfinished uploads are on disk before they are acknowledged, as whole objects are."""
+    uploads = _UnfinishedUploads(folder)
+    uploads.load()
+    for name, keep in (
+        ("_create_multipart_upload", uploads.keep_uploads),
+        ("_upload_part", uploads.keep_part),
+        ("_upload_part_copy", uploads.keep_part),
+        ("_complete_multipart_upload", uploads.keep_uploads),
+        ("_abort_multipart_upload", uploads.keep_uploads),
+    ):
+        _require(callable(getattr(s3, name, None)), f"s3.{name} is gone")
+        setattr(s3, name, _then(getattr(s3, name), keep))
+
+
+def _then(handle: Handler, keep: Callable[[Mapping[str, Any]], None]) -> Handler:
+    def handle_and_keep(*arguments: Any, **named: Any) -> Any:
+        answer = handle(*arguments, **named)
+        if answer[0] < 300:
+            keep(next((argument for argument in arguments if isinstance(argument, dict)), {}))
+        return answer
+
+    return handle_and_keep
+
+
+class _UnfinishedUploads:
+    """A folder per upload: `upload.json`, and for each part its bytes and `<number>.json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: set[tuple[str, str]] = set()
+
+    def load(self) -> None:
+        for path in self._folder.glob("*/*/upload.json"):
+            upload = self._decode(path)
+            for part_path in path.parent.glob("[0-9]*.json"):
+                body = part_path.with_suffix(".bin").read_bytes()
+                upload["parts"][int(part_path.stem)] = {**self._decode(part_path), "body": body}
+            scoped_id = (path.parent.parent.name, path.parent.name)
+            s3._multipart_uploads._data[scoped_id] = upload
+            self._kept.add(scoped_id)
+
+    def keep_uploads(self, _query: Mapping[str, Any]) -> None:
+        """Brings the folders in line with the uploads that there are."""
+        present = set(s3._multipart_uploads._data)
+        for scoped_id in present - self._kept:
+            self._write(scoped_id, "upload.json", {**s3._multipart_uploads._data[scoped_id], "parts": {}})
+        for account, upload_id in self._kept - present:
+            shutil.rmtree(self._folder / account / upload_id, ignore_errors=True)
+        self._kept = present
+
+    def keep_part(self, query: Mapping[str, Any]) -> None:
+        scoped_id = (responses.get_account_id(), s3._qp(query, "uploadId"))
+        number = int(s3._qp(query, "partNumber"))
+        parts = s3._multipart_uploads._data[scoped_id]["parts"]
+        # NOTE: UploadPartCopy numbers its parts in text, UploadPart in numbers.
+        part = parts.pop(str(number), None) or parts[number]
+        parts[number] = part
+        write_atomically(self._folder.joinpath(*scoped_id, f"{number}.bin"), part["body"])
+        self._write(scoped_id, f"{number}.json", {key: value for key, value in part.items() if key != "body"})
+
+    def _write(self, scoped_id: tuple[str, str], name: str, content: Mapping[str, Any]) -> None:
+        path = self._folder.joinpath(*scoped_id, name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(content, default=persistence._json_default).encode())
+
+    def _decode(self, path: Path) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(path.read_bytes(), object_hook=persistence._json_object_hook)
+        return content
 
 
 async def _copy_state(getter: Callable[[], Any]) -> Any:

@@ -47,6 +47,11 @@ class DataDirectory:
         return self.root / "s3"
 
     @property
+    def multipart(self) -> Path:
+        """Parts of uploads that are not finished."""
+        return self.root / "multipart"
+
+    @property
     def batch(self) -> Path:
         return self.root / "batch"
 
@@ -71,7 +76,7 @@ class DataDirectory:
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.state, self.objects, self.batch, self.scratch):
+        for folder in (self.state, self.objects, self.multipart, self.batch, self.scratch):
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

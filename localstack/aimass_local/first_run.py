@@ -103,13 +103,15 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _create(outputs: Mapping[str, str]) -> FirstKey | None:
     """The one call into the core, with the settings that its functions get from the stack."""
-    from aimass_core import bootstrap, errors
+    # NOTE: imported here, so that `aimass local` itself starts fast.
+    from aimass_core import bootstrap, errors, settings
     from aimass_core.services import workspaces
 
     for variable, output in _SETTINGS.items():
         os.environ[variable] = outputs[output]
+    ports = bootstrap.build_ports(settings.StorageSettings())
     try:
-        workspace, secret = workspaces.create_first(bootstrap.build_registry(), name=WORKSPACE, key_name=KEY_NAME)
+        workspace, secret = workspaces.create_first(ports, name=WORKSPACE, key_name=KEY_NAME)
     except errors.ConflictError:
         return None
     return FirstKey(workspace=workspace.name, secret=secret)

@@ -29,6 +29,7 @@ def test_failing_stack_is_reported_by_its_resource_and_can_be_deployed_again(clo
     broken = {"Type": "AWS::CloudFormation::CustomResource", "Properties": {"ServiceToken": token}}
     template: dict[str, Any] = {"Resources": {"Broken": broken}}
     (tmp_path / "assets.json").write_text("{}")
+    (tmp_path / "stacks.json").write_text('["Bad"]')
     (tmp_path / "Bad.template.json").write_text(json.dumps(template))
     with pytest.raises(deployment.DeploymentError, match=r"stack Bad failed: Broken"):
         deployment.deploy(tmp_path, repository=REPOSITORY, port=cloud.port)
@@ -40,6 +41,7 @@ def test_failing_stack_is_reported_by_its_resource_and_can_be_deployed_again(clo
 
 def test_unknown_resource_type_is_reported(cloud: Cloud, tmp_path: Path) -> None:
     (tmp_path / "assets.json").write_text("{}")
+    (tmp_path / "stacks.json").write_text('["Worse"]')
     (tmp_path / "Worse.template.json").write_text('{"Resources": {"Broken": {"Type": "AWS::Unheard::Of"}}}')
     with pytest.raises(deployment.DeploymentError, match=r"stack Worse: .*AWS::Unheard::Of"):
         deployment.deploy(tmp_path, repository=REPOSITORY, port=cloud.port)

@@ -95,6 +95,20 @@ def test_dead_letter_queue_of_the_template_gets_failed_events(cloud: Cloud) -> N
     assert "for the dead letter queue" in messages[0]["Body"]
 
 
+def test_rules_retry_a_failing_function(cloud: Cloud) -> None:
+    events, queue_arn = cloud.client("events"), cloud.outputs["DeadLettersArn"]
+    function = cloud.client("lambda").get_function(FunctionName="throttled")["Configuration"]["FunctionArn"]
+    cloud.client("lambda").put_function_event_invoke_config(FunctionName="throttled", MaximumRetryAttempts=0)
+    events.put_rule(Name="failing", EventPattern=json.dumps({"source": ["sample"]}))
+    failing = json.dumps({"do": "fail", "message": "from a rule"})
+    events.put_targets(Rule="failing", Targets=[{"Id": "1", "Arn": function, "Input": failing}])
+    events.put_events(Entries=[{"Source": "sample", "DetailType": "d", "Detail": "{}"}])
+    sqs = cloud.client("sqs")
+    queue = sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+    messages = wait_until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    assert "from a rule" in messages[0]["Body"]
+
+
 def test_cors_of_an_http_api_is_in_the_services_own_form(cloud: Cloud) -> None:
     api = cloud.client("apigatewayv2").get_api(ApiId=cloud.outputs["HttpApiId"])
     assert api["CorsConfiguration"] == {"AllowOrigins": ["http://localhost:5173"], "AllowMethods": ["GET"]}

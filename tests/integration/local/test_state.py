@@ -63,6 +63,24 @@ def test_j15_kill_loses_nothing_that_was_saved(start_cloud: Start, tmp_path: Pat
     assert second.invoke(do="greet") == "from the layer"
 
 
+def test_a6_acknowledged_parts_of_an_upload_survive_a_kill(start_cloud: Start, tmp_path: Path) -> None:
+    first = start_cloud(tmp_path)
+    target = {"Bucket": first.outputs["LandingBucketName"], "Key": "large"}
+    upload = {**target, "UploadId": first.client("s3").create_multipart_upload(**target)["UploadId"]}
+    parts = [bytes([number]) * (5 * 1024**2) for number in range(3)]
+    etags = [first.client("s3").upload_part(**upload, PartNumber=n + 1, Body=parts[n])["ETag"] for n in range(2)]
+    first.kill()
+
+    second = start_cloud(tmp_path)
+    listed = second.client("s3").list_parts(**upload)["Parts"]
+    assert [(part["PartNumber"], part["ETag"]) for part in listed] == [(1, etags[0]), (2, etags[1])]
+    etags.append(second.client("s3").upload_part(**upload, PartNumber=3, Body=parts[2])["ETag"])
+    numbered = [{"PartNumber": n + 1, "ETag": etag} for n, etag in enumerate(etags)]
+    second.client("s3").complete_multipart_upload(**upload, MultipartUpload={"Parts": numbered})
+    assert second.client("s3").get_object(**target)["Body"].read() == b"".join(parts)
+    assert not list(second.data.multipart.glob("*/*"))
+
+
 def test_stream_records_reach_their_function_after_a_restart(start_cloud: Start, tmp_path: Path) -> None:
     first = start_cloud(tmp_path)
     for number in range(5):

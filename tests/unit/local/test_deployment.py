@@ -6,15 +6,10 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aimass_local import deployment
 from aimass_local.deployment import Asset, DeploymentError, Stack
-
-
-def _stack(name: str, *, exports: tuple[str, ...] = (), imports: tuple[str, ...] = ()) -> Stack:
-    return Stack(name=name, body="{}", exports=frozenset(exports), imports=frozenset(imports))
 
 
 def _names(content: bytes) -> list[str]:
@@ -28,52 +23,29 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         path.write_text(content)
 
 
-def test_stacks_come_after_what_they_import() -> None:
-    stacks = [_stack("Api", imports=("table", "queue")), _stack("Batch", exports=("queue",), imports=("table",))]
-    ordered = deployment.order_stacks([*stacks, _stack("Data", exports=("table",))])
-    assert [stack.name for stack in ordered] == ["Data", "Batch", "Api"]
+def test_stacks_come_in_their_listed_order(tmp_path: Path) -> None:
+    _write(tmp_path, {"stacks.json": '["Data", "Api"]', "Api.template.json": "{}", "Data.template.json": '{"a": 1}'})
+    stacks = deployment.read_stacks(tmp_path)
+    assert stacks == [Stack(name="Data", body='{"a": 1}'), Stack(name="Api", body="{}")]
 
 
-def test_import_without_export_is_named() -> None:
-    with pytest.raises(DeploymentError, match=r"Api.*'table'"):
-        deployment.order_stacks([_stack("Api", imports=("table",))])
-
-
-def test_stacks_that_need_each_other_are_named() -> None:
-    with pytest.raises(DeploymentError, match=r"'A'.*'B'"):
-        deployment.order_stacks(
-            [_stack("A", exports=("a",), imports=("b",)), _stack("B", exports=("b",), imports=("a",))]
-        )
-
-
-def test_exports_and_imports_are_found_anywhere_in_a_template(tmp_path: Path) -> None:
-    imported = {"Fn::Join": ["", ["x", {"Fn::ImportValue": "Data:table"}]]}
-    template: dict[str, Any] = {
-        "Resources": {"A": {"Properties": {"List": [imported]}}},
-        "Outputs": {"O": {"Value": 1, "Export": {"Name": "Api:url"}}, "P": {"Value": 2}},
-    }
-    _write(tmp_path, {"Api.template.json": json.dumps(template), "other.json": "not a template"})
-    (stack,) = deployment.read_stacks(tmp_path)
-    assert (stack.name, stack.imports, stack.exports) == (
-        "Api",
-        frozenset({"Data:table"}),
-        frozenset({"Api:url"}),
-    )
+def test_missing_template_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, {"stacks.json": '["Data"]'})
+    with pytest.raises(DeploymentError, match=r"Data\.template\.json is missing"):
+        deployment.read_stacks(tmp_path)
 
 
 def test_placeholders_become_bucket_and_key() -> None:
     stack = Stack(
         name="Api",
         body='{"S3Bucket": "asset-bucket", "S3Key": "asset:functions/api"}',
-        exports=frozenset(),
-        imports=frozenset(),
     )
     body = deployment.substitute_assets(stack, {"functions/api": "abc.zip"})
     assert json.loads(body) == {"S3Bucket": "aimass-assets-000000000000-us-east-1", "S3Key": "abc.zip"}
 
 
 def test_unknown_placeholder_is_named() -> None:
-    stack = Stack(name="Api", body='{"S3Key": "asset:nope"}', exports=frozenset(), imports=frozenset())
+    stack = Stack(name="Api", body='{"S3Key": "asset:nope"}')
     with pytest.raises(DeploymentError, match=r"Api names the asset 'nope'.*'functions/api'"):
         deployment.substitute_assets(stack, {"functions/api": "abc.zip"})
 
@@ -121,9 +93,3 @@ def test_bad_asset_list_is_refused(tmp_path: Path, content: str) -> None:
 def test_missing_asset_list_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match="check out the repository"):
         deployment.read_assets(tmp_path)
-
-
-def test_template_that_is_not_json_is_named(tmp_path: Path) -> None:
-    _write(tmp_path, {"Api.template.json": "{"})
-    with pytest.raises(DeploymentError, match=r"Api\.template\.json is not JSON"):
-        deployment.read_stacks(tmp_path)

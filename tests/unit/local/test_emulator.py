@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,24 +19,24 @@ from ministack.services.cloudformation import provisioners
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _patched() -> None:
-    emulator.install_patches(max_workers_per_function=2)
+def _patched(tmp_path_factory: pytest.TempPathFactory) -> None:
+    emulator.install_patches(max_workers_per_function=2, multipart_path=tmp_path_factory.mktemp("multipart"))
 
 
 def test_the_emulator_is_the_pinned_version() -> None:
     assert version("ministack") == emulator.PINNED_VERSION == "1.5.33"
 
 
-def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(emulator, "PINNED_VERSION", "1.5.34")
     with pytest.raises(EmulatorChangedError, match=r"1\.5\.33 instead of 1\.5\.34"):
-        emulator.install_patches(max_workers_per_function=1)
+        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path)
 
 
-def test_another_worker_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_worker_script_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "def run(): ...")
     with pytest.raises(EmulatorChangedError, match="worker script"):
-        emulator.install_patches(max_workers_per_function=1)
+        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path)
 
 
 def test_the_patched_worker_script_is_python() -> None:
