@@ -10,7 +10,7 @@ from aimass_core.domain.common import Principal
 from aimass_core.errors import UnauthenticatedError
 from aimass_core.lambda_support import http, json_body
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
-from aimass_core.lambda_support.idempotency import BasePersistenceLayer, dynamodb_store
+from aimass_core.lambda_support.idempotency import Store, dynamodb_store
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.settings import ApiSettings
@@ -30,7 +30,7 @@ class Deployment:
     """What the handler works on."""
 
     ports: Ports
-    store: BasePersistenceLayer
+    store: Store
     cursor_secret_name: str
 
 
@@ -45,10 +45,7 @@ def build_resolver() -> APIGatewayRestResolver:
     for router in ROUTERS:
         resolver.include_router(router)
 
-    @resolver.exception_handler(Exception)
-    def leave(error: Exception) -> None:
-        raise error
-
+    resolver.exception_handler(Exception)(_leave)
     return resolver
 
 
@@ -67,7 +64,7 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
             routing.require_role(operation, caller)
         checks.check(event, operation)
         deployed = deployment()
-        resolver.append_context(
+        resolver.append_context(  # type: ignore[no-untyped-call]
             ports=deployed.ports,
             store=deployed.store,
             cursor_secret_name=deployed.cursor_secret_name,
@@ -92,6 +89,10 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
         return answered
 
     return handle
+
+
+def _leave(error: Exception) -> None:
+    raise error
 
 
 @cache

@@ -63,8 +63,8 @@ def swagger_html(resolver: APIGatewayRestResolver) -> str:
 def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
     """OpenAPI 3.1 of every route, and of the ones that the predictions function serves."""
     # Imported late: the routes import this module.
-    from functions.api.routes import ROUTERS
     from functions.api.predictions_docs import add_predictions
+    from functions.api.routes import ROUTERS
 
     text = resolver.get_openapi_json_schema(
         title="AI Mass",

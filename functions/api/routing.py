@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from aimass_core.domain.common import Principal, Request, Role
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
-from aimass_core.lambda_support.idempotency import BasePersistenceLayer
+from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.router import Router
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
@@ -47,7 +47,7 @@ class ResourceRouter(Router):
     """The routes of one resource. Every one is registered by `operation`, so none can be without a role."""
 
     def __init__(self, tag: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tag = tag
         self.operations: list[Operation] = []
 
@@ -124,9 +124,9 @@ class ResourceRouter(Router):
         return found
 
     @property
-    def store(self) -> BasePersistenceLayer:
+    def store(self) -> Store:
         """The records of idempotent requests."""
-        found: BasePersistenceLayer = self.context["store"]
+        found: Store = self.context["store"]
         return found
 
     @property

@@ -78,7 +78,7 @@ class Registry(Protocol):
 
     def write(self, *writes: Write) -> None:
         """All or nothing. Raises WriteConflictError. Safe to repeat after an answer was lost: a Put whose row is
-        already stored exactly as asked is not a conflict."""
+        already stored exactly as asked, or a Delete whose row is gone, is not a conflict."""
 
     def query(
         self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False

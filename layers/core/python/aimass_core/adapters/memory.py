@@ -16,6 +16,7 @@ from aimass_core.ports import (
     BlobNotFoundError,
     Check,
     ComputeState,
+    Delete,
     Put,
     Row,
     RowPage,
@@ -51,6 +52,8 @@ class MemoryRegistry:
     def _holds(self, write: Write) -> bool:
         stored = self._rows.get(write.row.key if isinstance(write, Put) else write.key)
         if isinstance(write, Put) and stored == write.row:
+            return True
+        if isinstance(write, Delete) and stored is None:
             return True
         return (None if stored is None else stored.revision) == write.expected
 

@@ -26,15 +26,16 @@ from aimass_core.errors import IdempotencyKeyReusedError, InProgressError, Unava
 
 EXPIRES_AFTER_SECONDS = 24 * 3600
 Answer = dict[str, Any]
+Store = BasePersistenceLayer
 
 
-def dynamodb_store(table: str, client: Any) -> BasePersistenceLayer:
+def dynamodb_store(table: str, client: Any) -> Store:
     """Records in DynamoDB."""
     return DynamoDBPersistenceLayer(table_name=table, boto3_client=client)
 
 
 def run_once(
-    store: BasePersistenceLayer,
+    store: Store,
     work: Callable[[], Answer],
     *,
     key: dict[str, str],
@@ -63,12 +64,14 @@ def run_once(
         response_hook=lambda answer, _record: {**answer, "is_replay": True},
     )
 
-    @idempotent_function(data_keyword_argument="data", persistence_store=store, config=config, key_prefix="api")
-    def once(data: dict[str, Any]) -> Answer:  # noqa: ARG001 - the decorator reads it
+    def once(data: dict[str, Any]) -> Answer:  # noqa: ARG001 - Powertools reads it
         return work()
 
+    guarded: Callable[..., Answer] = idempotent_function(
+        once, data_keyword_argument="data", persistence_store=store, config=config, key_prefix="api"
+    )
     try:
-        return once(data={"key": key, "body": {"json": body}})
+        return guarded(data={"key": key, "body": {"json": body}})
     except IdempotencyValidationError as error:
         raise IdempotencyKeyReusedError(
             "This Idempotency-Key came with another body before. Send a new key with a new request."
@@ -83,7 +86,7 @@ class MemoryStore(BasePersistenceLayer):
     """Records in memory, for tests. The conditions are those of the DynamoDB store."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._records: dict[str, DataRecord] = {}
         self._lock = threading.Lock()
 

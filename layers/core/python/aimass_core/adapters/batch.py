@@ -1,0 +1,82 @@
+"""AWS Batch runs the containers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
+from aimass_core.domain.compute_states import ComputeState, to_compute_state
+from aimass_core.errors import AimassError, InvalidRequestError
+from aimass_core.ports import Submission
+
+_WHAT = "the compute service"
+_CHUNK = 100
+
+
+class BatchCompute:
+    """Satisfies `Compute`."""
+
+    def __init__(self, client: Any, *, job_queue: str, job_definition: str) -> None:
+        self._client, self._job_queue, self._job_definition = client, job_queue, job_definition
+
+    def submit(self, submission: Submission) -> str:
+        """See Compute."""
+        try:
+            answer = self._client.submit_job(
+                jobName=submission.name,
+                jobQueue=self._job_queue,
+                jobDefinition=self._job_definition,
+                containerOverrides=_overrides(submission),
+                timeout={"attemptDurationSeconds": submission.max_seconds},
+            )
+        except AWS_ERRORS as error:
+            raise _to_submit_error(error) from error
+        return str(answer["jobId"])
+
+    def find(self, name: str) -> str | None:
+        """See Compute. The filter by name lists jobs in every status."""
+        pages = self._client.get_paginator("list_jobs").paginate(
+            jobQueue=self._job_queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+        )
+        try:
+            found = [job for page in pages for job in page["jobSummaryList"] if job["jobName"] == name]
+        except AWS_ERRORS as error:
+            raise to_error(error, what=_WHAT) from error
+        return str(min(found, key=lambda job: job["createdAt"])["jobId"]) if found else None
+
+    def describe(self, compute_job_ids: Sequence[str]) -> Sequence[ComputeState]:
+        """See Compute."""
+        states: list[ComputeState] = []
+        for first in range(0, len(compute_job_ids), _CHUNK):
+            try:
+                answer = self._client.describe_jobs(jobs=list(compute_job_ids[first : first + _CHUNK]))
+            except AWS_ERRORS as error:
+                raise to_error(error, what=_WHAT) from error
+            states += [to_compute_state(job) for job in answer["jobs"]]
+        return states
+
+    def terminate(self, compute_job_id: str, *, reason: str) -> None:
+        """See Compute. Batch takes it in any status: what has not started is cancelled, what has ended stays."""
+        try:
+            self._client.terminate_job(jobId=compute_job_id, reason=reason[:1024] or "Stopped.")
+        except AWS_ERRORS as error:
+            raise to_error(error, what=_WHAT) from error
+
+
+def _overrides(submission: Submission) -> dict[str, Any]:
+    requirements = {"VCPU": submission.vcpus, "MEMORY": submission.memory_mib, "GPU": submission.gpus or None}
+    overrides: dict[str, Any] = {
+        "command": ["python", "-m", "batch_jobs", submission.kind],
+        "environment": [{"name": name, "value": value} for name, value in submission.environment.items()],
+    }
+    asked = [{"type": kind, "value": str(value)} for kind, value in requirements.items() if value is not None]
+    if asked:
+        overrides["resourceRequirements"] = asked
+    return overrides
+
+
+def _to_submit_error(error: Exception) -> AimassError:
+    if code_of(error) in ("ClientException", "AccessDeniedException", "ValidationException"):
+        # NOTE: Batch's words name the wrong value; ARNs in them are of our own queue and definition.
+        words = str(getattr(error, "response", {}).get("Error", {}).get("Message", ""))[:300]
+        return InvalidRequestError(f"The compute service will not take this job: {words or code_of(error)}")
+    return to_error(error, what=_WHAT)

@@ -1,0 +1,165 @@
+"""Builds the ports of a deployable from its settings. Each client and adapter is made when it is first used."""
+
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from pydantic_settings import BaseSettings
+
+from aimass_core.domain.common import Clock, NewId, new_id, utc_now
+from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets
+
+_CONFIG = Config(
+    signature_version="s3v4",
+    retries={"mode": "standard", "max_attempts": 4},
+    connect_timeout=3,
+    read_timeout=25,
+    # NOTE: botocore adds a CRC32 of its own to every presigned PUT, which the client would then have to send.
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_supported",
+)
+# NOTE: with the default style presigned URLs name S3's global host, which redirects for a bucket that is new in another
+# region. (An endpoint that is an IP address, as the local cloud's, is addressed by path in any case.)
+_S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
+# A golden request may meet a cold start with a large model, and a repeat of it would only add to the load.
+_INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "max_attempts": 1}))
+
+
+class MissingSettingError(Exception):
+    """A use case needs a port for which the deployable has no setting."""
+
+
+class AwsClients:
+    """boto3 clients, one of each service."""
+
+    def __init__(self) -> None:
+        self._session = boto3.session.Session()
+
+    @cached_property
+    def dynamodb(self) -> Any:
+        """DynamoDB."""
+        return self._session.client("dynamodb", config=_CONFIG)
+
+    @cached_property
+    def s3(self) -> Any:
+        """S3."""
+        return self._session.client("s3", config=_S3_CONFIG)
+
+    @cached_property
+    def sqs(self) -> Any:
+        """SQS."""
+        return self._session.client("sqs", config=_CONFIG)
+
+    @cached_property
+    def batch(self) -> Any:
+        """Batch."""
+        return self._session.client("batch", config=_CONFIG)
+
+    @cached_property
+    def logs(self) -> Any:
+        """CloudWatch Logs."""
+        return self._session.client("logs", config=_CONFIG)
+
+    @cached_property
+    def functions(self) -> Any:
+        """Lambda."""
+        return self._session.client("lambda", config=_INVOKE_CONFIG)
+
+    @cached_property
+    def secretsmanager(self) -> Any:
+        """Secrets Manager."""
+        return self._session.client("secretsmanager", config=_CONFIG)
+
+
+class AwsPorts:
+    """Satisfies `Ports`. Adapters are imported with their first use, since each costs a cold start some time."""
+
+    def __init__(self, settings: BaseSettings) -> None:
+        self._settings = settings
+        self.clients = AwsClients()
+
+    @property
+    def clock(self) -> Clock:
+        """UTC."""
+        return utc_now
+
+    @property
+    def new_id(self) -> NewId:
+        """Ids that sort by time."""
+        return new_id
+
+    @cached_property
+    def registry(self) -> Registry:
+        """DynamoDB."""
+        from aimass_core.adapters.dynamodb import DynamoDbRegistry
+
+        return DynamoDbRegistry(self.clients.dynamodb, table=self._setting("registry_table"))
+
+    @cached_property
+    def landing(self) -> BlobStore:
+        """S3."""
+        return self._bucket("landing_bucket")
+
+    @cached_property
+    def lake(self) -> BlobStore:
+        """S3."""
+        return self._bucket("lake_bucket")
+
+    @cached_property
+    def compute(self) -> Compute:
+        """AWS Batch."""
+        from aimass_core.adapters.batch import BatchCompute
+
+        return BatchCompute(
+            self.clients.batch,
+            job_queue=self._setting("job_queue"),
+            job_definition=self._setting("job_definition"),
+        )
+
+    @cached_property
+    def logs(self) -> Logs:
+        """CloudWatch Logs."""
+        from aimass_core.adapters.logs import CloudWatchLogs
+
+        return CloudWatchLogs(self.clients.logs, group=self._setting("job_log_group"))
+
+    @cached_property
+    def ingest_queue(self) -> Queue:
+        """SQS."""
+        from aimass_core.adapters.sqs import SqsQueue
+
+        return SqsQueue(self.clients.sqs, url=self._setting("ingest_queue_url"))
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Lambda."""
+        from aimass_core.adapters.lambda_predictor import LambdaPredictor
+
+        return LambdaPredictor(self.clients.functions, function=self._setting("predictions_function"))
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Secrets Manager."""
+        from aimass_core.adapters.secrets_manager import SecretsManagerSecrets
+
+        return SecretsManagerSecrets(self.clients.secretsmanager)
+
+    def _bucket(self, setting: str) -> BlobStore:
+        from aimass_core.adapters.s3 import S3BlobStore
+
+        return S3BlobStore(self.clients.s3, bucket=self._setting(setting))
+
+    def _setting(self, name: str) -> str:
+        value = getattr(self._settings, name, None)
+        if not value:
+            raise MissingSettingError(
+                f"{type(self._settings).__name__} has no {name}: this deployable was not meant to use it. Give it the "
+                f"variable AIMASS_{name.upper()} by a field of its settings class."
+            )
+        return str(value)
+
+
+def build_ports(settings: BaseSettings) -> AwsPorts:
+    """The ports on AWS (or on whatever AWS_ENDPOINT_URL points to)."""
+    return AwsPorts(settings)
