@@ -27,6 +27,7 @@ DROP_BUCKET_OUTPUT = "LandingBucketName"
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.02
+_MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 class LifecycleError(Exception):
@@ -118,6 +119,7 @@ def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subpro
         raise LifecycleError(str(error)) from error
     command = [sys.executable, "-m", "aimass_local.server", "--port", str(port), "--data-dir", str(data.root)]
     environment = server_environment(data, port=port)
+    _rotate_log(data)
     with data.log_path.open("ab") as log:
         output = None if foreground else log
         process = subprocess.Popen(
@@ -187,6 +189,11 @@ def reset(data: DataDirectory) -> None:
     """Stops the server and removes everything it knows."""
     down(data)
     shutil.rmtree(data.root, ignore_errors=False)
+
+
+def _rotate_log(data: DataDirectory) -> None:
+    if data.log_path.exists() and data.log_path.stat().st_size > _MAX_LOG_BYTES:
+        data.log_path.replace(data.log_path.with_name("server.log.1"))
 
 
 def _wait_until_ready(data: DataDirectory, *, port: int, process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aimass_local.environment import DataDirectory, client_environment, server_environment
+from aimass_local.environment import DEFAULT_PORT, REPOSITORY, DataDirectory, client_environment, server_environment
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,11 @@ def test_data_directory_is_private(tmp_path: Path) -> None:
     data = DataDirectory.at(tmp_path / "new" / "data")
     data.create()
     assert data.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_checked_in_variables_are_those_of_clients() -> None:
+    lines = (REPOSITORY / "localstack" / "local.env").read_text().splitlines()
+    variables = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    environment = client_environment(DEFAULT_PORT)
+    assert variables == {name: environment[name] for name in variables}
+    assert {name for name in environment if name.startswith("AWS_")} == set(variables)
