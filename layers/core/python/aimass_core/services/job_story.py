@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Job, JobEvent, JobEvents, JobLogs
+from aimass_core.domain.jobs import Job, JobEvent, JobEvents, LogLine
 from aimass_core.ports import Ports
 from aimass_core.services import jobs
 
@@ -40,13 +40,15 @@ def read_events(
         sleep(_POLL_SECONDS)
 
 
-def read_logs(ports: Ports, principal: Principal, job_id: str, *, cursor: str | None, limit: int) -> JobLogs:
-    """Lines of the latest attempt's log, from the oldest on; none before a container has started."""
+def read_logs(
+    ports: Ports, principal: Principal, job_id: str, *, cursor: str | None, limit: int
+) -> tuple[list[LogLine], str | None]:
+    """Lines of the latest attempt's log, from the oldest on, and where they go on; none before it has started."""
     job = jobs.get(ports, principal, job_id)
     if job.log_stream is None:
-        return JobLogs(lines=[], next_cursor=cursor)
+        return [], cursor
     lines, next_cursor = ports.logs.read(job.log_stream, cursor=cursor, limit=limit)
-    return JobLogs(lines=list(lines), next_cursor=next_cursor)
+    return list(lines), next_cursor
 
 
 def _list_events(ports: Ports, job: Job, after: int) -> list[JobEvent]:

@@ -1,0 +1,249 @@
+"""A platform in memory in which everything that can go wrong between two steps does, by a seed or by a crash point.
+
+Deliveries (the registry's stream, the compute service's events) are dropped, repeated and reordered; a handler crashes
+before or after any of its effects. The reconciler heals; `check` holds the invariants after every step.
+"""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryPorts, MemoryPredictor, MemoryRegistry
+from aimass_core.domain import keys
+from aimass_core.domain.common import Resource
+from aimass_core.domain.compute_states import ComputeState
+from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.models import Model, ModelVersion
+from aimass_core.ports import BlobInfo, Put, Submission, Write
+from aimass_core.services import dispatch, endpoints, job_events, reconciler
+
+from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
+
+ResultT = TypeVar("ResultT")
+ResourceT = TypeVar("ResourceT", bound=Resource)
+
+
+class CrashError(Exception):
+    """The process that runs a handler is gone."""
+
+
+class When(StrEnum):
+    """On which side of an effect a process dies: AFTER is the answer that got lost."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass
+class Faults:
+    """Counts effects and crashes at one of them."""
+
+    crash_at: int | None = None
+    when: When = When.BEFORE
+    is_armed: bool = False
+    num_effects: int = 0
+
+    def effect(self, act: Callable[[], ResultT]) -> ResultT:
+        """Does something that outlives the process."""
+        if not self.is_armed:
+            return act()
+        self.num_effects += 1
+        if self.num_effects == self.crash_at and self.when is When.BEFORE:
+            raise CrashError
+        result = act()
+        if self.num_effects == self.crash_at and self.when is When.AFTER:
+            raise CrashError
+        return result
+
+
+class CrashingRegistry(MemoryRegistry):
+    """Announces what the real table's stream does, under the same filter."""
+
+    def __init__(self, faults: Faults, announce: Callable[[str, str, str], None]) -> None:
+        super().__init__()
+        self._faults, self._announce = faults, announce
+
+    def write(self, *writes: Write) -> None:
+        """See Registry."""
+        self._faults.effect(lambda: self._write(*writes))
+
+    def _write(self, *writes: Write) -> None:
+        super().write(*writes)
+        for write in writes:
+            if isinstance(write, Put) and (write.row.resource, write.row.status) in {
+                ("job", "SUBMITTED"),
+                ("endpoint", "CREATING"),
+                ("endpoint", "UPDATING"),
+            }:
+                self._announce(str(write.row.resource), write.row.data["workspace_id"], write.row.data["id"])
+
+    def all(self, cls: type[ResourceT]) -> list[ResourceT]:
+        """Every resource of a class."""
+        return [cls.model_validate(row.data) for row in self._rows.values() if row.resource == cls.resource]
+
+    def count(self, prefix: str) -> int:
+        """Rows whose sort key begins so."""
+        return sum(key.sort.startswith(prefix) for key in self._rows)
+
+
+class CrashingBlobStore(MemoryBlobStore):
+    """Puts, copies and deletes are effects."""
+
+    def __init__(self, bucket: str, faults: Faults, clock: ManualClock) -> None:
+        super().__init__(bucket, clock=clock)
+        self._faults = faults
+
+    def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
+        """See BlobStore."""
+        return self._faults.effect(lambda: super(CrashingBlobStore, self).put(key, body, content_type=content_type))
+
+    def copy(self, source_key: str, key: str) -> None:
+        """See BlobStore."""
+        self._faults.effect(lambda: super(CrashingBlobStore, self).copy(source_key, key))
+
+
+class CrashingCompute(MemoryCompute):
+    """Submissions and terminations are effects."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def submit(self, submission: Submission) -> str:
+        """See Compute."""
+        return self._faults.effect(lambda: super(CrashingCompute, self).submit(submission))
+
+    def terminate(self, compute_job_id: str, *, reason: str) -> None:
+        """See Compute."""
+        self._faults.effect(lambda: super(CrashingCompute, self).terminate(compute_job_id, reason=reason))
+
+
+@dataclass
+class World:
+    """The platform, what is on its way to it, and what was seen of it."""
+
+    faults: Faults = field(default_factory=Faults)
+    clock: ManualClock = field(default_factory=ManualClock)
+    deliveries: list[Callable[[], object]] = field(default_factory=list)
+    ended: dict[str, JobStatus] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.principal = new_principal()
+        self.registry = CrashingRegistry(self.faults, self._announce)
+        self.compute = CrashingCompute(self.faults)
+        self.lake = CrashingBlobStore("lake", self.faults, self.clock)
+        self.ports = MemoryPorts(
+            registry=self.registry,
+            lake=self.lake,
+            compute=self.compute,
+            predictor=MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs}),
+            clock=self.clock,
+        )
+
+    def _announce(self, resource: str, workspace_id: str, resource_id: str) -> None:
+        use_case = dispatch.dispatch if resource == "job" else endpoints.activate
+        self.deliveries.append(lambda: use_case(self.ports, workspace_id, resource_id))
+
+    def run_safely(self, step: Callable[[], object]) -> bool:
+        """Does a step as a process that may crash; whether it came to its end."""
+        self.clock.advance(1)
+        try:
+            step()
+        except CrashError:
+            return False
+        finally:
+            self.check()
+        return True
+
+    def step_compute(self, compute_job_id: str, status: JobStatus, *, attempt: int = 1) -> ComputeState:
+        """The compute service goes on, and its event sets out."""
+        job = self._job_of(compute_job_id)
+        if status is JobStatus.SUCCEEDED:
+            was_armed, self.faults.is_armed = self.faults.is_armed, False
+            leave_result(self.ports, job, attempt=attempt, model=job.id.encode())
+            self.faults.is_armed = was_armed
+        exit_code = {JobStatus.SUCCEEDED: 0, JobStatus.FAILED: 139}.get(status)
+        state = self.compute.set_state(compute_job_id, status, exit_code=exit_code, attempt=attempt)
+        self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
+        return state
+
+    def reconcile(self) -> reconciler.Healed:
+        """The reconciler's minute, long enough after the last step for every grace time and lease."""
+        self.clock.advance(dispatch.CLAIM_SECONDS + 60)
+        return reconciler.run(self.ports)
+
+    def jobs(self) -> list[Job]:
+        """All of them."""
+        return self.registry.all(Job)
+
+    def _job_of(self, compute_job_id: str) -> Job:
+        name = self.compute.submissions[compute_job_id].name
+        return next(job for job in self.jobs() if job.id == name)
+
+    # --- invariants ---
+
+    def check(self) -> None:
+        """What holds at any moment, also just after a crash."""
+        self._check_jobs()
+        self._check_models()
+        self._check_endpoints()
+
+    def _check_jobs(self) -> None:
+        for job in self.jobs():
+            if job.id in self.ended:
+                assert job.status is self.ended[job.id], "a job that has ended never changes"
+            if job.status.is_terminal:
+                self.ended[job.id] = job.status
+            if job.status is JobStatus.SUCCEEDED:
+                assert job.model_version is not None
+                assert any(version.job_id == job.id for version in self.registry.all(ModelVersion))
+        names = Counter(submission.name for submission in self.compute.submissions.values())
+        assert set(names.values()) <= {1}, f"a job was submitted twice: {names}"
+        num_active = sum(not job.status.is_terminal for job in self.jobs())
+        assert self.registry.count("JOB_ACTIVE#") == num_active, "the quota counts exactly the jobs that have not ended"
+
+    def _check_models(self) -> None:
+        versions = self.registry.all(ModelVersion)
+        assert len({version.job_id for version in versions}) == len(versions), "a job makes one version"
+        for version in versions:
+            for artifact in version.artifacts:
+                key = keys.model_object(version.workspace_id, version.model_id, version.number, artifact.name)
+                info = self.lake.head(key)
+                assert info is not None, "a row never points at nothing"
+                assert info.sha256 == artifact.sha256
+            assert version.digest == hashlib.sha256(version.job_id.encode()).hexdigest(), "and at its own job's bytes"
+        for model in self.registry.all(Model):
+            numbers = [version.number for version in versions if version.model_id == model.id]
+            assert model.latest_version == max(numbers, default=None)
+
+    def _check_endpoints(self) -> None:
+        held = Counter[tuple[str, int]]()
+        for endpoint in self.registry.all(Endpoint):
+            named = {(model.model_id, model.number) for model in (endpoint.serving, endpoint.candidate) if model}
+            held.update(named)
+            assert (endpoint.status is EndpointStatus.READY) <= (endpoint.serving is not None)
+        for version in self.registry.all(ModelVersion):
+            assert len(version.endpoints) == held.pop((version.model_id, version.number), 0)
+        assert not held, "an endpoint never names a version that is gone"
+
+
+def settle(world: World, rng: random.Random | None = None) -> None:
+    """Delivers what is on its way, lets compute finish what it has, and reconciles until nothing changes."""
+    world.faults.is_armed = False
+    for _ in range(40):
+        while world.deliveries:
+            world.run_safely(world.deliveries.pop(0))
+        healed = world.reconcile()
+        world.check()
+        for compute_job_id, state in list(world.compute.states.items()):
+            if not state.status.is_terminal:
+                status = rng.choice([JobStatus.SUCCEEDED, JobStatus.FAILED]) if rng else JobStatus.SUCCEEDED
+                world.step_compute(compute_job_id, status, attempt=state.attempt)
+        if not world.deliveries and healed == reconciler.Healed():
+            return
+    raise AssertionError("the platform never comes to rest")
