@@ -11,81 +11,119 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import Construct, IConstruct
 
 from infra.cdk import naming
+from infra.cdk.assets import FUNCTION_NAMES
 
 _API = f"{naming.APPLICATION_STACK}/HttpApi"
+# How the checks print what a template refers to.
+_LANDING = f"{naming.STATEFUL_STACK}:ExportsOutputFnGetAttLandingF95672E9Arn83323F3E"
+_LAKE = f"{naming.STATEFUL_STACK}:ExportsOutputFnGetAttLake5F1B88EAArn65E67816"
+_ACCOUNT = "<AWS::Region>:<AWS::AccountId>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """One rule that does not hold below some constructs, and why that is right."""
+    """Rules that do not hold below some constructs, and why that is right."""
 
-    rule: str
+    rules: tuple[str, ...]
     paths: tuple[str, ...]
     reason: str
 
 
+def _wildcards(*resources: str) -> tuple[str, ...]:
+    return tuple(f"AwsSolutions-IAM5[Resource::{resource}]" for resource in resources)
+
+
 ACKNOWLEDGEMENTS = (
     Acknowledgement(
-        rule="AwsSolutions-S1",
+        rules=("AwsSolutions-S1",),
         paths=(f"{naming.STATEFUL_STACK}/Landing", f"{naming.STATEFUL_STACK}/Lake"),
         reason="Every change goes through the API, which keeps an audit trail; CloudTrail data events are the "
         "account's decision and record more than server access logs.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-SMG4",
+        rules=("AwsSolutions-SMG4",),
         paths=(f"{naming.STATEFUL_STACK}/CursorSecret",),
         reason="It signs list cursors that live for minutes and grant nothing; a rotation would break lists at work.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-VPC7",
+        rules=("AwsSolutions-VPC7",),
         paths=(f"{naming.BATCH_STACK}/Network",),
         reason="Nothing listens in this network: its one security group lets nobody in.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-IAM4",
+        rules=tuple(
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}]"
+            for policy in ("AmazonAPIGatewayPushToCloudWatchLogs", "AmazonEC2ContainerServiceforEC2Role")
+        ),
         paths=(f"{_API}/CloudWatchRole", f"{naming.BATCH_STACK}/Compute/Instances/InstanceProfileRole"),
         reason="AWS's own services act through these two roles, and AWS says which rights they need.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-IAM5",
-        paths=(
-            *(
-                f"{naming.APPLICATION_STACK}/{name}Role"
-                for name in ("Api", "Authorizer", "Dispatch", "Ingest", "JobEvents", "Predictions", "Reconciler")
-            ),
-            f"{naming.BATCH_STACK}/JobRole",
-            f"{naming.BATCH_STACK}/Container/ExecutionRole",
+        rules=_wildcards(
+            f"{_LANDING}/{naming.UPLOADS_PREFIX}*",
+            f"{_LANDING}/{naming.DROP_PREFIX}*",
+            f"{_LAKE}/{naming.DATASETS_PREFIX}*",
+            f"{_LAKE}/{naming.JOBS_PREFIX}*",
+            f"{_LAKE}/{naming.MODELS_PREFIX}*",
         ),
-        reason="Wildcards stand for keys below a prefix, log streams, revisions and ids that do not exist yet, and for "
-        "the two Batch actions that know no resource. tests/infra/test_permissions.py lists every one.",
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK),
+        reason="Objects below a prefix: their keys are made from ids that do not exist yet.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-L1",
+        rules=_wildcards(
+            *(
+                f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group(name)}:log-stream:*"
+                for name in FUNCTION_NAMES
+            ),
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
+        ),
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK),
+        reason="Streams of one log group: Lambda and Batch name them.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
+        ),
+        paths=(naming.APPLICATION_STACK,),
+        reason="Revisions of our job definition, and jobs: Batch makes up their ids.",
+    ),
+    Acknowledgement(
+        rules=_wildcards("*"),
+        paths=(
+            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Api", "Dispatch", "JobEvents", "Reconciler")),
+            f"{naming.BATCH_STACK}/Container/ExecutionRole",
+        ),
+        reason="batch:DescribeJobs, batch:ListJobs and ecr:GetAuthorizationToken know no resource.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-L1",),
         paths=(naming.APPLICATION_STACK,),
         reason="The wheels in the layers are built and tested for this Python.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-SQS3",
+        rules=("AwsSolutions-SQS3",),
         paths=tuple(f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents")),
         reason="They are dead-letter queues, of a stream mapping and of an event rule.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-APIG2",
+        rules=("AwsSolutions-APIG2",),
         paths=(_API,),
         reason="The functions validate every request against the models that the OpenAPI document is made from.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-APIG3",
+        rules=("AwsSolutions-APIG3",),
         paths=(_API,),
         reason="A web ACL has a monthly price; accounts that need one attach it to the stage.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-COG4",
+        rules=("AwsSolutions-COG4",),
         paths=(_API,),
         reason="Callers are programs with API keys: a Lambda authorizer closes the routes.",
     ),
     Acknowledgement(
-        rule="AwsSolutions-APIG4",
+        rules=("AwsSolutions-APIG4",),
         paths=tuple(
             f"{_API}/Default{path}/GET"
             for path in ("/v1/docs", "/v1/openapi.json", "/v2/health/live", "/v2/health/ready")
@@ -102,9 +140,10 @@ def add_rules(app: cdk.App) -> None:
         ValueError: an acknowledgement names a construct that does not exist.
     """
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    for acknowledgement in ACKNOWLEDGEMENTS:
-        for path in acknowledgement.paths:
-            cdk.Validations.of(_find(app, path)).acknowledge(id=acknowledgement.rule, reason=acknowledgement.reason)
+    for entry in ACKNOWLEDGEMENTS:
+        acknowledgments = [cdk.Acknowledgment(id=rule, reason=entry.reason) for rule in entry.rules]
+        for path in entry.paths:
+            cdk.Validations.of(_find(app, path)).acknowledge(*acknowledgments)
 
 
 def _find(app: Construct, path: str) -> IConstruct:
