@@ -1,0 +1,94 @@
+"""`Encoding.transform` as an ONNX graph: raw columns in, the float32 feature matrix out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from batch_jobs.algorithms.export.builder import GraphBuilder
+from batch_jobs.algorithms.learning import FEATURES
+from batch_jobs.data.encoding import OTHER_CODE, Category, Encoding
+
+
+def build_encoding_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onnx.ModelProto:
+    """Each input has the shape [rows, 1]; `input_names` maps raw columns to inputs."""
+    graph = GraphBuilder("encoding")
+    parts: list[str] = []
+    if encoding.numbers:
+        inputs = [graph.input(input_names[name], TensorProto.FLOAT, ["rows", 1]) for name in encoding.numbers]
+        parts.append(_finite_or_nan(graph, graph.node("Concat", *inputs, axis=1)))
+    for name in encoding.dates:
+        parts += _date_parts(graph, graph.input(input_names[name], TensorProto.DOUBLE, ["rows", 1]))
+    for category in encoding.categories:
+        source = graph.input(input_names[category.column], TensorProto.STRING, ["rows", 1])
+        parts.append(_codes(graph, source, category))
+    width = encoding.num_numeric + len(encoding.categories)
+    graph.output(graph.node("Concat", *parts, axis=1), FEATURES, TensorProto.FLOAT, ["rows", width])
+    return graph.build()
+
+
+def _finite_or_nan(graph: GraphBuilder, values: str) -> str:
+    return graph.node("Where", graph.node("IsInf", values), graph.constant(np.nan, np.float32), values)
+
+
+def _codes(graph: GraphBuilder, values: str, category: Category) -> str:
+    return graph.node(
+        "LabelEncoder",
+        values,
+        domain="ai.onnx.ml",
+        keys_strings=list(category.values),
+        values_floats=[float(code) for code in range(1, len(category.values) + 1)],
+        default_float=float(OTHER_CODE),
+    )
+
+
+class _Doubles:
+    """Arithmetic on a float64 tensor, so that the calendar reads as it does in numpy."""
+
+    def __init__(self, graph: GraphBuilder, name: str) -> None:
+        self._graph = graph
+        self.name = name
+
+    def _apply(self, op_type: str, other: "_Doubles | float") -> "_Doubles":
+        right = other.name if isinstance(other, _Doubles) else self._graph.constant(other, np.float64)
+        return _Doubles(self._graph, self._graph.node(op_type, self.name, right))
+
+    def __add__(self, other: "_Doubles | float") -> "_Doubles":
+        return self._apply("Add", other)
+
+    def __sub__(self, other: "_Doubles | float") -> "_Doubles":
+        return self._apply("Sub", other)
+
+    def __mul__(self, other: "_Doubles | float") -> "_Doubles":
+        return self._apply("Mul", other)
+
+    def __floordiv__(self, other: "_Doubles | float") -> "_Doubles":
+        return _Doubles(self._graph, self._graph.node("Floor", self._apply("Div", other).name))
+
+    def __mod__(self, other: float) -> "_Doubles":
+        return self - (self // other) * other
+
+    def to_float32(self) -> str:
+        """The name of the tensor as float32."""
+        return self._graph.node("Cast", self.name, to=TensorProto.FLOAT)
+
+
+def _date_parts(graph: GraphBuilder, name: str) -> list[str]:
+    """The same calendar as `encoding.date_parts`, line by line."""
+    seconds: Any = _Doubles(graph, name)
+    days = seconds // 86_400.0
+    hour = (seconds - days * 86_400.0) // 3_600.0
+    weekday = (days + 3.0) % 7.0
+    shifted = days + 719_468.0
+    era = shifted // 146_097.0
+    day_of_era = shifted - era * 146_097.0
+    leaps = day_of_era // 1_460.0 - day_of_era // 36_524.0 + day_of_era // 146_096.0
+    year_of_era = (day_of_era - leaps) // 365.0
+    day_of_year = day_of_era - (year_of_era * 365.0 + year_of_era // 4.0 - year_of_era // 100.0)
+    month_from_march = (day_of_year * 5.0 + 2.0) // 153.0
+    day = day_of_year - (month_from_march * 153.0 + 2.0) // 5.0 + 1.0
+    month = (month_from_march + 2.0) % 12.0 + 1.0
+    year = year_of_era + era * 400.0 + (month * -1.0 + 14.0) // 12.0
+    return [part.to_float32() for part in (year, month, day, weekday, hour)]

@@ -1,0 +1,69 @@
+"""What every algorithm is given and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+
+from aimass_core.domain.signatures import Task
+
+FEATURES = "features"
+SCORES = "scores"
+
+OnStep = Callable[[int, int, Mapping[str, float]], None]
+"""Called with a step, how many there are at most, and the losses, such as {"train/log_loss": 0.4}."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Features (float32 matrix, or uint8 images) and targets (int64 class indices, or float64 values)."""
+
+    features: NDArray[Any]
+    targets: NDArray[Any]
+
+    @property
+    def num_rows(self) -> int:
+        """How many."""
+        return len(self.targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is to be learned.
+
+    The first `num_numeric` columns of a feature matrix are quantities; then comes one code for each category, from 0
+    to its cardinality - 1. Images have neither.
+    """
+
+    task: Task
+    num_outputs: int
+    num_numeric: int = 0
+    cardinalities: tuple[int, ...] = ()
+    seed: int
+    num_threads: int
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    num_steps: int
+    """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Probabilities of shape [rows, classes], or values of shape [rows], by the framework itself."""
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """A graph from `features` to `scores`: probabilities [rows, classes], or values of shape [rows, 1]."""
+
+
+class Learner(Protocol):
+    """An algorithm with its hyperparameters."""
+
+    def fit(
+        self, problem: Problem, train: Examples, validation: Examples | None, *, num_steps: int | None, on_step: OnStep
+    ) -> Fitted:
+        """Fits, stopping early by the validation examples; without them it does exactly `num_steps`."""

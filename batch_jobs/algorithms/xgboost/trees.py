@@ -1,0 +1,121 @@
+"""Gradient-boosted trees on raw float32 columns: NaN is XGBoost's own, categories are codes by frequency.
+
+NOTE: nothing scales the columns. Split thresholds are data values, so one rounding in front of the trees sends rows
+down other branches in ONNX than in XGBoost.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import xgboost
+from numpy.typing import NDArray
+
+from aimass_core.domain.algorithms import XGBoostHyperparameters
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, OnStep, Problem
+
+_OBJECTIVES = {
+    Task.BINARY: ("binary:logistic", "logloss"),
+    Task.MULTICLASS: ("multi:softprob", "mlogloss"),
+    Task.REGRESSION: ("reg:squarederror", "rmse"),
+}
+_CURVES = {"logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse"}
+_REPORT_EVERY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The algorithm `xgboost`."""
+
+    hyperparameters: XGBoostHyperparameters
+
+    def fit(
+        self, problem: Problem, train: Examples, validation: Examples | None, *, num_steps: int | None, on_step: OnStep
+    ) -> "FittedTrees":
+        """See `Learner.fit`; a step is a boosting round."""
+        num_rounds = num_steps or self.hyperparameters.num_rounds
+        parts = [(_matrix(train, problem), "train")]
+        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(on_step, num_rounds)]
+        if validation is not None:
+            parts.append((_matrix(validation, problem), "validation"))
+            callbacks.append(xgboost.callback.EarlyStopping(rounds=self.hyperparameters.early_stopping_rounds))
+        booster = xgboost.train(
+            self._parameters(problem), parts[0][0], num_rounds, evals=parts, callbacks=callbacks, verbose_eval=False
+        )
+        best = booster.best_iteration + 1 if validation is not None else num_rounds
+        return FittedTrees(booster=booster[:best], problem=problem, num_steps=best)
+
+    def _parameters(self, problem: Problem) -> dict[str, Any]:
+        chosen = self.hyperparameters
+        objective, metric = _OBJECTIVES[problem.task]
+        return {
+            "objective": objective,
+            "eval_metric": metric,
+            "tree_method": "hist",
+            "seed": problem.seed,
+            "nthread": problem.num_threads,
+            **({"num_class": problem.num_outputs} if problem.task is Task.MULTICLASS else {}),
+            **chosen.model_dump(exclude={"num_rounds", "early_stopping_rounds"}),
+        }
+
+
+def _matrix(examples: Examples, problem: Problem) -> xgboost.DMatrix:
+    return xgboost.DMatrix(examples.features, label=examples.targets, nthread=problem.num_threads)
+
+
+class _ReportRounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    def __init__(self, on_step: OnStep, num_rounds: int) -> None:
+        super().__init__()
+        self._on_step = on_step
+        self._num_rounds = num_rounds
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
+        if epoch % _REPORT_EVERY == 0 or epoch + 1 == self._num_rounds:
+            losses = {
+                f"{part}/{_CURVES[metric]}": float(values[-1])
+                for part, metrics in evals_log.items()
+                for metric, values in metrics.items()
+            }
+            self._on_step(epoch + 1, self._num_rounds, losses)
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedTrees:
+    """A booster, cut at its best round."""
+
+    booster: Any
+    problem: Problem
+    num_steps: int
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Fitted.predict`."""
+        scores = self.booster.predict(xgboost.DMatrix(features, nthread=self.problem.num_threads))
+        if self.problem.task is Task.BINARY:
+            return np.stack([1 - scores, scores], axis=1)
+        return np.asarray(scores, dtype=np.float32)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """See `Fitted.to_onnx`."""
+        from onnxmltools import convert_xgboost
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        width = self.problem.num_numeric + len(self.problem.cardinalities)
+        model = convert_xgboost(
+            self.booster, initial_types=[(FEATURES, FloatTensorType([None, width]))], target_opset=15
+        )
+        _keep_scores(model)
+        return model
+
+
+def _keep_scores(model: onnx.ModelProto) -> None:
+    """The converter's outputs are (label, probabilities), or one value: only the last is kept, as `scores`."""
+    scores = model.graph.output[-1]
+    for node in model.graph.node:
+        for position, name in enumerate(node.output):
+            if name == scores.name:
+                node.output[position] = SCORES
+    scores.name = SCORES
+    del model.graph.output[:-1]

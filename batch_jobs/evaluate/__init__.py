@@ -1,0 +1,1 @@
+"""How good a model is and whether its export tells the same: metrics, importance, checks, card and report."""

@@ -1,0 +1,54 @@
+"""The exported graph against the framework: several exporters are silently wrong, so every row is compared."""
+
+import numpy as np
+
+from aimass_core.domain.signatures import ExportCheck
+from aimass_core.errors import InternalError
+from batch_jobs.data.frames import Array
+from batch_jobs.evaluate.scoring import Answers
+
+TOLERANCE = 1e-4
+
+
+def check_export(
+    channel: str, *, framework: Array, exported: Answers, labels: tuple[str, ...] | None, scale: float
+) -> ExportCheck:
+    """Compares the two on every row.
+
+    Args:
+        channel: The channel that both have answered.
+        framework: Probabilities or values as the framework gives them.
+        exported: The graph's answers to the same rows.
+        labels: By class index; None for a regression.
+        scale: What a difference is divided by: 1 for probabilities, the target's standard deviation for values.
+
+    Raises:
+        InternalError: They differ by more than the tolerance, or in a label that is not a tie. The model is not to be
+            registered.
+    """
+    difference = np.abs(exported.scores.astype(np.float64) - framework.astype(np.float64)) / scale
+    # NOTE: a NaN answer compares as no difference at all; it counts as an infinite one.
+    largest = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
+    is_other = np.zeros(len(framework), dtype=bool)
+    if labels is not None and exported.labels is not None:
+        is_other = np.asarray(labels, dtype=object)[framework.argmax(axis=1)] != exported.labels
+    # Where two classes are equally likely to within the tolerance, either label is right.
+    num_wrong = int((is_other & (_margin(framework) > 2 * TOLERANCE)).sum()) if labels is not None else 0
+    if largest > TOLERANCE or num_wrong:
+        raise InternalError(
+            f"the exported model does not repeat the trained one: on {len(framework)} rows of channel {channel} they "
+            f"differ by up to {largest:.3g} (tolerance {TOLERANCE}) and in {num_wrong} labels. "
+            "Nothing was registered; another algorithm may export well. Please report this"
+        )
+    return ExportCheck(
+        num_rows=len(framework),
+        max_abs_difference=largest,
+        num_label_differences=int(is_other.sum()),
+        tolerance=TOLERANCE,
+    )
+
+
+def _margin(probabilities: Array) -> Array:
+    """How far the best class is ahead of the next."""
+    best = np.partition(probabilities, -2, axis=1)
+    return np.asarray(best[:, -1] - best[:, -2])

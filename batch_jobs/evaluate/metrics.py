@@ -1,0 +1,75 @@
+"""Metrics of the field, by scikit-learn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
+from batch_jobs.data.targets import Target
+
+Array = NDArray[Any]
+PRIMARY_METRICS: Mapping[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "accuracy", Task.REGRESSION: "rmse"}
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "log_loss"})
+
+
+def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evaluation:
+    """All metrics of one channel.
+
+    F1 is that of the positive class, labels[1], where there are two, and the mean over classes (macro) where there
+    are more; ROC AUC of more than two classes is the mean of one-versus-rest over the classes that occur.
+
+    Args:
+        channel: Its name.
+        target: The labels.
+        truth: Class indices, or values.
+        scores: Probabilities of shape [rows, classes], or values of shape [rows].
+    """
+    if target.labels is None:
+        return Evaluation(channel=channel, num_rows=len(truth), metrics=_regression_metrics(truth, scores))
+    predicted = scores.argmax(axis=1)
+    counts = metrics.confusion_matrix(truth, predicted, labels=range(len(target.labels)))
+    return Evaluation(
+        channel=channel,
+        num_rows=len(truth),
+        metrics=_classification_metrics(target, truth, scores, predicted),
+        confusion_matrix=ConfusionMatrix(labels=list(target.labels), counts=counts.tolist()),
+    )
+
+
+def primary_metric(target: Target, values: Mapping[str, float]) -> str:
+    """The metric that a model is known by; accuracy where a ROC AUC cannot be had."""
+    name = PRIMARY_METRICS[target.task]
+    return name if name in values else "accuracy"
+
+
+def _regression_metrics(truth: Array, values: Array) -> dict[str, float]:
+    result = {
+        "rmse": float(metrics.root_mean_squared_error(truth, values)),
+        "mae": float(metrics.mean_absolute_error(truth, values)),
+    }
+    # R2 compares with the mean: one row, or rows that are all alike, have nothing to explain.
+    if len(truth) > 1 and np.ptp(truth) > 0:
+        result["r2"] = float(metrics.r2_score(truth, values))
+    return result
+
+
+def _classification_metrics(target: Target, truth: Array, scores: Array, predicted: Array) -> dict[str, float]:
+    is_binary = target.task is Task.BINARY
+    probabilities = scores.astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    result = {
+        "accuracy": float(metrics.accuracy_score(truth, predicted)),
+        "f1": float(metrics.f1_score(truth, predicted, average="binary" if is_binary else "macro", zero_division=0.0)),
+        "log_loss": float(metrics.log_loss(truth, probabilities, labels=range(probabilities.shape[1]))),
+    }
+    classes = [1] if is_binary else range(probabilities.shape[1])
+    areas = [_one_versus_rest(truth == index, probabilities[:, index]) for index in classes]
+    known = [area for area in areas if area is not None]
+    return result | ({"roc_auc": float(np.mean(known))} if known else {})
+
+
+def _one_versus_rest(is_class: Array, score: Array) -> float | None:
+    return float(metrics.roc_auc_score(is_class, score)) if is_class.any() and not is_class.all() else None

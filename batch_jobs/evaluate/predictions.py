@@ -1,0 +1,23 @@
+"""Predictions of a channel as a Parquet file: what was true beside what the exported model says."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch_jobs.data.frames import Array
+from batch_jobs.data.targets import Target
+from batch_jobs.evaluate.scoring import Answers
+
+
+def write_predictions(path: Path, *, target: Target, rows: Array, truth: Array, answers: Answers) -> None:
+    """Columns: `row` in the channel, `actual`, then `label` and `p_<class>` of each class, or `value`."""
+    columns: dict[str, pa.Array] = {"row": pa.array(rows, pa.int64())}
+    if target.labels is None or answers.labels is None:
+        columns |= {"actual": pa.array(truth, pa.float64()), "value": pa.array(answers.scores, pa.float32())}
+    else:
+        columns["actual"] = pa.array([target.labels[index] for index in truth.tolist()], pa.string())
+        columns["label"] = pa.array(answers.labels.tolist(), pa.string())
+        for index, label in enumerate(target.labels):
+            columns[f"p_{label}"] = pa.array(answers.scores[:, index], pa.float32())
+    pq.write_table(pa.table(columns), path, compression="zstd")

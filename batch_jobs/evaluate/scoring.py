@@ -1,0 +1,57 @@
+"""Runs the exported graph, as serving will."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from aimass_core.domain.signatures import Signature
+from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE
+from batch_jobs.data.frames import Array, Frame
+
+_TABLE_BATCH = 4096
+_IMAGE_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the graph says: `labels` (None for a regression), and probabilities [rows, classes] or values [rows]."""
+
+    labels: Array | None
+    scores: NDArray[np.float32]
+
+
+class Scorer:
+    """The graph in ONNX Runtime, one thread, as a Lambda runs it."""
+
+    def __init__(self, model: bytes, signature: Signature, *, num_threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._signature = signature
+
+    def answer(self, frame: Frame) -> Answers:
+        """All rows, in batches."""
+        size = _IMAGE_BATCH if self._signature.image_shape else _TABLE_BATCH
+        batches = [
+            self._run(frame.take(np.arange(start, min(start + size, frame.num_rows))))
+            for start in range(0, frame.num_rows, size)
+        ]
+        if self._signature.labels is None:
+            return Answers(labels=None, scores=np.concatenate([batch[0] for batch in batches]))
+        labels = np.concatenate([batch[0] for batch in batches])
+        return Answers(labels=labels, scores=np.concatenate([batch[1] for batch in batches]))
+
+    def _run(self, frame: Frame) -> list[Any]:
+        wanted = [VALUE] if self._signature.labels is None else [LABEL, PROBABILITIES]
+        return list(self._session.run(wanted, to_inputs(frame, self._signature)))
+
+
+def to_inputs(frame: Frame, signature: Signature) -> dict[str, Array]:
+    """The tensors that the graph takes: a table's columns with shape [rows, 1], images as they are."""
+    columns = {spec.name: frame.columns[spec.column or spec.name] for spec in signature.inputs}
+    return {name: values if values.ndim > 1 else values[:, None] for name, values in columns.items()}

@@ -1,0 +1,204 @@
+"""Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.signatures import Evaluation, Task
+from batch_jobs.algorithms.learning import Examples, Fitted, Learner, OnStep, Problem
+from batch_jobs.data.encoding import Encoding, fit_encoding
+from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.splits import Split, hold_out, k_folds
+from batch_jobs.evaluate.metrics import evaluate, primary_metric
+from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
+from batch_jobs.train.notes import Notes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictor:
+    """A fitted model with the encoding that it was fitted behind. Images need none."""
+
+    fitted: Fitted
+    encoding: Encoding | None
+
+    def predict(self, frame: Frame) -> NDArray[np.float32]:
+        """The framework's own answer: probabilities [rows, classes], or values [rows]."""
+        return self.fitted.predict(encode(frame, self.encoding))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A loss over steps, such as `validation/log_loss`."""
+
+    name: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The outcome of fitting.
+
+    `checked` are the rows on which the export has to repeat the framework: the validation channel, or with k folds
+    all rows. `validated` are the rows that were judged and `validation_scores` the answers they were judged by: those
+    of the model itself, or with k folds of the model that had not seen the row.
+    """
+
+    predictor: Predictor
+    num_train_rows: int
+    train: Part
+    checked: Part
+    validated: Part
+    validation_scores: Array
+    evaluation: Evaluation
+    curves: tuple[Curve, ...]
+
+
+def encode(frame: Frame, encoding: Encoding | None) -> NDArray[Any]:
+    """The feature matrix, or the images."""
+    return encoding.transform(frame) if encoding is not None else next(iter(frame.columns.values()))
+
+
+class Fitting:
+    """Carries out the fits of one job."""
+
+    def __init__(
+        self,
+        material: Material,
+        learner: Learner,
+        spec: TrainSpec,
+        *,
+        num_threads: int,
+        reporter: Reporter,
+        notes: Notes,
+    ) -> None:
+        self._material = material
+        self._learner = learner
+        self._spec = spec
+        self._num_threads = num_threads
+        self._reporter = reporter
+        self._notes = notes
+        self._points: dict[str, list[tuple[int, float]]] = {}
+
+    def run(self) -> Training:
+        """By folds where they are asked for, else by the validation channel or a hold-out."""
+        return self._cross_validate(self._spec.folds) if self._spec.folds else self._validate_once()
+
+    def _validate_once(self) -> Training:
+        whole = self._material.parts[TRAIN]
+        if VALIDATION in self._material.parts:
+            train, validation = whole, self._material.parts[VALIDATION]
+        else:
+            split = hold_out(
+                whole.num_rows,
+                classes=self._classes(whole),
+                fraction=self._spec.validation_fraction,
+                seed=self._spec.seed,
+            )
+            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+            self._notes(
+                f"{validation.num_rows} of {whole.num_rows} rows are held out for validation; the model is the one "
+                "fitted on the others"
+            )
+        predictor = self._fit(train, validation, num_steps=None, label="fit")
+        scores = predictor.predict(validation.frame)
+        return Training(
+            predictor=predictor,
+            num_train_rows=train.num_rows,
+            train=train,
+            checked=validation,
+            validated=validation,
+            validation_scores=scores,
+            evaluation=evaluate(VALIDATION, self._material.target, validation.truth, scores),
+            curves=self._curves(),
+        )
+
+    def _cross_validate(self, num_folds: int) -> Training:
+        whole = self._material.parts[TRAIN]
+        splits = list(k_folds(whole.num_rows, classes=self._classes(whole), num_folds=num_folds, seed=self._spec.seed))
+        target = self._material.target
+        shape = (whole.num_rows,) if target.labels is None else (whole.num_rows, target.num_outputs)
+        scores = np.full(shape, np.nan, dtype=np.float32)
+        steps, evaluations = [], []
+        for number, split in enumerate(splits, start=1):
+            predictor, scores[split.validation] = self._fit_fold(whole, split, f"fold {number} of {num_folds}")
+            steps.append(predictor.fitted.num_steps)
+            evaluations.append(evaluate(VALIDATION, target, whole.truth[split.validation], scores[split.validation]))
+        final_steps = max(round(float(np.mean(steps))), 1)
+        self._notes(
+            f"the model is fitted on all {whole.num_rows} rows in {final_steps} steps, the mean of {num_folds} folds"
+        )
+        predictor = self._fit(whole, None, num_steps=final_steps, label="final fit")
+        judged = np.sort(np.concatenate([split.validation for split in splits]))
+        pooled = evaluate(VALIDATION, target, whole.truth[judged], scores[judged])
+        return Training(
+            predictor=predictor,
+            num_train_rows=whole.num_rows,
+            train=whole,
+            checked=whole,
+            validated=whole.take(judged, name=VALIDATION),
+            validation_scores=scores[judged],
+            evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
+            curves=self._curves(),
+        )
+
+    def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
+        train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+        predictor = self._fit(train, validation, num_steps=None, label=label)
+        return predictor, predictor.predict(validation.frame)
+
+    def _mean_metrics(self, evaluations: list[Evaluation]) -> dict[str, float]:
+        names = [name for name in evaluations[0].metrics if all(name in other.metrics for other in evaluations)]
+        values = {name: [other.metrics[name] for other in evaluations] for name in names}
+        means = {name: float(np.mean(found)) for name, found in values.items()}
+        primary = primary_metric(self._material.target, means)
+        spread = float(np.std(values[primary]))
+        self._notes(f"{len(evaluations)} folds: {primary} {means[primary]:.4f} ± {spread:.4f}")
+        return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
+
+    def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
+        columns = self._material.columns
+        is_table = self._material.image_shape is None
+        encoding = fit_encoding(train.frame, columns) if is_table else None
+        target = self._material.target
+        problem = Problem(
+            task=target.task,
+            num_outputs=target.num_outputs,
+            num_numeric=encoding.num_numeric if encoding else 0,
+            cardinalities=encoding.cardinalities if encoding else (),
+            seed=self._spec.seed,
+            num_threads=self._num_threads,
+        )
+        judges = None if validation is None else _examples(validation, encoding)
+        self._points = {}
+        fitted = self._learner.fit(
+            problem, _examples(train, encoding), judges, num_steps=num_steps, on_step=self._on_step(label)
+        )
+        return Predictor(fitted=fitted, encoding=encoding)
+
+    def _on_step(self, label: str) -> OnStep:
+        def report(step: int, num_steps: int, losses: Mapping[str, float]) -> None:
+            self._reporter.progress(label, step=step, num_steps=num_steps)
+            self._reporter.metrics(step, losses)
+            for name, value in losses.items():
+                self._points.setdefault(name, []).append((step, value))
+
+        return report
+
+    def _curves(self) -> tuple[Curve, ...]:
+        return tuple(
+            Curve(name=name, steps=tuple(step for step, _ in points), values=tuple(value for _, value in points))
+            for name, points in self._points.items()
+        )
+
+    def _classes(self, part: Part) -> Array | None:
+        return None if self._material.target.task is Task.REGRESSION else part.truth
+
+
+def _examples(part: Part, encoding: Encoding | None) -> Examples:
+    return Examples(features=encode(part.frame, encoding), targets=part.truth)

@@ -1,0 +1,116 @@
+"""What a training job works on: its channels as frames and targets, checked against each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aimass_core.domain.algorithms import DATASET_KINDS, CnnHyperparameters
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
+from aimass_core.errors import InvalidDataError, InvalidRequestError
+from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
+from batch_jobs.data.features import choose_features, image_column
+from batch_jobs.data.frames import Array, Frame, table_frame
+from batch_jobs.data.images import choose_image_shape, image_frame
+from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
+from batch_jobs.runtime.environment import Environment
+from batch_jobs.train.notes import Notes
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Labelled rows: features, targets, and where the rows stand in their channel."""
+
+    name: str
+    frame: Frame
+    truth: Array
+    rows: Array
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows."""
+        return len(self.truth)
+
+    def take(self, index: Array, *, name: str) -> "Part":
+        """The rows of these positions."""
+        return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], rows=self.rows[index])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """The channels of a job, read."""
+
+    kind: DatasetKind
+    target: Target
+    columns: Sequence[Column]
+    image_shape: ImageShape | None
+    parts: Mapping[str, Part]
+
+
+def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
+    """Reads and checks all channels.
+
+    Raises:
+        InvalidDataError: The data cannot be trained on; the message says why.
+        InvalidRequestError: The algorithm is for another kind of data, or options exclude each other.
+    """
+    channels = _read_channels(environment, notes)
+    kind = channels[TRAIN].schema.kind
+    if DATASET_KINDS[spec.algorithm] is not kind:
+        fitting = ", ".join(name for name, wanted in DATASET_KINDS.items() if wanted is kind)
+        raise InvalidRequestError(f"algorithm {spec.algorithm} is not for {kind} datasets: choose one of {fitting}")
+    if spec.folds and VALIDATION in channels:
+        raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
+    name = spec.target or channels[TRAIN].schema.target
+    if name is None:
+        raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
+    channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
+    target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
+    reader = _reader(channels[TRAIN], target, spec, notes, num_threads=environment.num_cpus)
+    parts = {
+        key: Part(
+            name=key,
+            frame=reader.read(channel),
+            truth=encode_target(channel, target, message=notes),
+            rows=np.asarray(channel.rows.to_numpy(zero_copy_only=False)),
+        )
+        for key, channel in channels.items()
+    }
+    return Material(kind=kind, target=target, columns=reader.columns, image_shape=reader.image_shape, parts=parts)
+
+
+def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+    if TRAIN not in environment.channels:
+        raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
+    channels = {name: read_channel(name, path) for name, path in environment.channels.items()}
+    if TEST not in channels and (divided := divide_by_split_column(channels[TRAIN])) is not None:
+        channels[TRAIN], channels[TEST] = divided
+        counts = f"{channels[TRAIN].num_rows} rows are trained on, {channels[TEST].num_rows} are the test"
+        notes(f"the column 'split' divides the data: {counts}")
+    return channels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    columns: Sequence[Column]
+    image_shape: ImageShape | None
+    num_threads: int
+
+    def read(self, channel: Channel) -> Frame:
+        if self.image_shape is None:
+            return table_frame(channel, self.columns)
+        return image_frame(channel, self.columns[0].name, shape=self.image_shape, num_threads=self.num_threads)
+
+
+def _reader(channel: Channel, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int) -> _Reader:
+    if channel.schema.kind is DatasetKind.TABLE:
+        columns = choose_features(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
+        return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
+    column = image_column(channel)
+    hyperparameters = spec.resolve_hyperparameters()
+    image_size = hyperparameters.image_size if isinstance(hyperparameters, CnnHyperparameters) else None
+    shape = choose_image_shape(channel, column.name, image_size=image_size, message=notes)
+    return _Reader(columns=[column], image_shape=shape, num_threads=num_threads)
