@@ -49,6 +49,10 @@ def build_resolver() -> APIGatewayRestResolver:
     return resolver
 
 
+def _leave(error: Exception) -> None:
+    raise error
+
+
 resolver = build_resolver()
 OPERATIONS = tuple(operation for router in ROUTERS for operation in router.operations)
 
@@ -89,10 +93,6 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
         return answered
 
     return handle
-
-
-def _leave(error: Exception) -> None:
-    raise error
 
 
 @cache

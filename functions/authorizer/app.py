@@ -1,0 +1,78 @@
+"""The Lambda authorizer: an API key becomes a workspace and a role. It stands before every route but the open ones."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from aimass_core import bootstrap
+from aimass_core.domain.common import Principal
+from aimass_core.errors import UnauthenticatedError
+from aimass_core.lambda_support import http
+from aimass_core.lambda_support.logging import build_logger
+from aimass_core.ports import Ports
+from aimass_core.services import api_keys
+from aimass_core.settings import AuthorizerSettings
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+_SCHEME = "bearer"
+_MAX_TOKEN_CHARACTERS = 512
+
+AuthorizerHandler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
+
+
+class Unauthorized(Exception):  # noqa: N818 - API Gateway's own word
+    """API Gateway answers 401 to the message "Unauthorized", and to no other."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
+
+
+def make_handler(ports: Callable[[], Ports]) -> AuthorizerHandler:
+    """The handler over ports, which are asked for with the first request."""
+    logger = build_logger("authorizer")
+
+    def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+        token = _bearer_token(event)
+        try:
+            if token is None:
+                raise UnauthenticatedError("There is no bearer token in the Authorization header.")
+            principal = api_keys.authenticate(ports(), token)
+        except UnauthenticatedError as error:
+            logger.info("refused", reason=error.message)
+            raise Unauthorized from error
+        logger.debug("allowed", actor=principal.actor, workspace_id=principal.workspace_id)
+        return _allow(principal, str(event["methodArn"]))
+
+    return handle
+
+
+def _bearer_token(event: Mapping[str, Any]) -> str | None:
+    """From an authorizer of type TOKEN or REQUEST. One header, of the form "Bearer <token>"; never from the query."""
+    token_event = event.get("authorizationToken")
+    values = [str(token_event)] if token_event else http.header_values(event, "authorization")
+    if len(values) != 1 or len(values[0]) > _MAX_TOKEN_CHARACTERS:
+        return None
+    scheme, _, token = values[0].strip().partition(" ")
+    return token.strip() if scheme.lower() == _SCHEME else None
+
+
+def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:
+    """Allows this API and stage; what the role may do there is decided route by route."""
+    arn, _, _ = method_arn.partition("/")
+    stage = method_arn.split("/")[1] if "/" in method_arn else "*"
+    return {
+        "principalId": principal.actor,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{arn}/{stage}/*"}],
+        },
+        "context": principal.model_dump(mode="json"),
+    }
+
+
+@cache
+def _ports() -> Ports:
+    return bootstrap.build_ports(AuthorizerSettings())
+
+
+handler = make_handler(_ports)
