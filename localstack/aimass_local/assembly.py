@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +32,7 @@ class LocalCloud:
         emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION, multipart_path=data.multipart)
         self._port = port
         self._saver = StateSaver(data.state, emulator)
-        self._batch = _build_batch(data, port=port)
+        self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
             emulator.application,
             services={"batch": self._batch},
@@ -62,18 +63,23 @@ class LocalCloud:
         await self._saver.save_all()
         await asyncio.to_thread(emulator.stop_workers)
 
+    def _emit_event(self, event: dict[str, Any]) -> None:
+        emulator.emit_event(event)
+        # A rule may have put it into a queue.
+        self._saver.mark_changed("events")
+
     def _health(self) -> dict[str, Any]:
         return {"status": "ready", "pid": os.getpid(), "port": self._port, "version": _own_version()}
 
 
-def _build_batch(data: DataDirectory, *, port: int) -> BatchService:
+def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]) -> BatchService:
     environment = {**without_foreign_variables(os.environ), **client_environment(port)}
     image = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
     return BatchService(
         data.batch,
         images=dict.fromkeys(_BATCH_IMAGES, image),
         environment=environment,
-        emit_event=emulator.emit_event,
+        emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aimass_local import emulator
-from aimass_local.emulator import EmulatorChangedError
+from aimass_local.emulator import EmulatorChangedError, states
 from aimass_local.environment import ACCOUNT_ID, REGION
 from ministack.core import lambda_runtime, responses
 from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, stepfunctions
@@ -104,8 +104,8 @@ def test_waiting_stream_records_are_part_of_the_state() -> None:
     dynamodb._stream_trimmed._data[table] = 10
     dynamodb._stream_records._data[table] = [{"eventID": str(number)} for number in range(10, 15)]
     try:
-        states = asyncio.run(emulator.snapshot({emulator.STREAM_RECORDS_KEY}))
-        encoded = json.loads(emulator.encode_state(emulator.STREAM_RECORDS_KEY, states[emulator.STREAM_RECORDS_KEY]))
+        snapshot = asyncio.run(emulator.snapshot({states.STREAM_RECORDS_KEY}))
+        encoded = json.loads(emulator.encode_state(states.STREAM_RECORDS_KEY, snapshot[states.STREAM_RECORDS_KEY]))
     finally:
         for store in (
             lambda_svc._esms,
@@ -126,4 +126,4 @@ def test_a_state_that_changes_while_it_is_copied_is_copied_again() -> None:
             raise error
         return "copied"
 
-    assert asyncio.run(emulator._copy_state(copy)) == "copied"
+    assert asyncio.run(states._copy_state(copy)) == "copied"

@@ -1,0 +1,179 @@
+"""Lambda: log lines without waiting, errors with their class, a cap on workers, retries for events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import eventbridge, lambda_svc
+
+from aimass_local.emulator.contract import require
+
+# Lambda's own limit on the request and on the response of a synchronous invocation (6 MB, with MB = 1024 KB).
+PAYLOAD_BYTES = 6 * 1024 * 1024
+
+_END_MARK = "\x1eaimass-end-of-invocation\x1e"
+_HANDLER_ERROR_KEY = "__aimass_handler_error__"
+_END_MARK_SECONDS = 5.0
+_WORKER_QUEUE_SECONDS = 20.0
+
+_logger = logging.getLogger(__name__)
+
+_INVOCATION = r"""        try:
+            result = handler_fn(event, context)
+            _real_stdout.write(json.dumps({"status": "ok", "result": result}) + "\n")
+        except Exception as e:
+            _real_stdout.write(json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()}) + "\n")
+        _real_stdout.flush()
+"""
+
+# An error of the handler is an answer like any other: the worker stays warm, as on AWS.
+_PATCHED_INVOCATION = r"""        def _failure(kind, message, stack):
+            error = {"errorMessage": message, "errorType": kind, "stackTrace": stack}
+            error["requestId"] = context.aws_request_id
+            return json.dumps({"status": "ok", "result": {"__HANDLER_ERROR__": error}})
+        try:
+            _answer = json.dumps({"status": "ok", "result": handler_fn(event, context)})
+            if len(_answer) > __LIMIT__:
+                _size = len(json.dumps(json.loads(_answer)["result"], ensure_ascii=False).encode())
+                if _size > __LIMIT__:
+                    _answer = _failure("Function.ResponseSizeTooLarge", "Response payload size (%d bytes) exceeded "
+                                       "maximum allowed payload size (%d bytes)." % (_size, __LIMIT__), [])
+        except Exception as e:
+            sys.stderr.write(traceback.format_exc())
+            _answer = _failure(type(e).__name__, str(e), traceback.format_tb(e.__traceback__)[1:])
+        sys.stderr.write("__END_MARK__\n")
+        sys.stderr.flush()
+        _real_stdout.write(_answer + "\n")
+        _real_stdout.flush()
+"""
+
+
+def patch_functions(*, max_workers_per_function: int) -> None:
+    """Applies the patches of this module."""
+    _patch_worker_script()
+    _patch_handler_results()
+    _patch_worker_pool(max_workers_per_function)
+    _patch_event_targets()
+
+
+def stop_workers() -> None:
+    """Ends every Lambda worker process."""
+    lambda_runtime.reset()
+
+
+def _patch_worker_script() -> None:
+    """The worker ends the log of each invocation with a mark, so that nobody has to wait 50 ms for log lines."""
+    script: str = lambda_runtime._PYTHON_WORKER_SCRIPT
+    require(script.count(_INVOCATION) == 1, "the Lambda worker script's invocation block is not as expected")
+    patched = (
+        _PATCHED_INVOCATION.replace("__HANDLER_ERROR__", _HANDLER_ERROR_KEY)
+        .replace("__END_MARK__", _END_MARK.replace("\x1e", r"\x1e"))
+        .replace("__LIMIT__", str(PAYLOAD_BYTES))
+    )
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_INVOCATION, patched)
+    require(hasattr(lambda_runtime.Worker, "_drain_stderr_bounded"), "Worker._drain_stderr_bounded is gone")
+    lambda_runtime.Worker._drain_stderr_bounded = _drain_until_mark
+
+
+def _drain_until_mark(worker: Any, *_waits: float) -> str:
+    """All log lines of the invocation that has just ended on this worker."""
+    lines: list[str] = []
+    deadline = time.monotonic() + _END_MARK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            line: str = worker._stderr_queue.get(timeout=0.05)
+        except queue.Empty:
+            if worker._proc is None or worker._proc.poll() is not None:
+                break
+            continue
+        if line.endswith(_END_MARK):
+            lines += [line.removesuffix(_END_MARK)] if line != _END_MARK else []
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _patch_handler_results() -> None:
+    """Handler errors keep their class and stack trace (Step Functions' `Catch` matches on the class)."""
+    execute: Callable[..., dict[str, Any]] = lambda_svc._execute_function_warm
+
+    def execute_function_warm(func: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:
+        if _is_too_large(event):
+            return _request_too_large()
+        outcome = execute(func, event, request_id)
+        body = outcome.get("body")
+        if isinstance(body, dict) and _HANDLER_ERROR_KEY in body:
+            return {**outcome, "body": body[_HANDLER_ERROR_KEY], "error": True}
+        return outcome
+
+    lambda_svc._execute_function_warm = execute_function_warm
+
+
+def _is_too_large(event: object) -> bool:
+    """Whether an API Gateway event is larger than Lambda accepts; base64 makes it larger than the HTTP body was."""
+    body = event.get("body") if isinstance(event, dict) else None
+    return isinstance(body, str) and len(body) > PAYLOAD_BYTES
+
+
+def _request_too_large() -> dict[str, Any]:
+    answer = {
+        "statusCode": 413,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps({"message": "Request Too Long"}),
+    }
+    return {"body": answer, "error": True}
+
+
+def _patch_worker_pool(max_workers_per_function: int) -> None:
+    """Invocations beyond the cap wait for a free worker instead of starting one process each."""
+    acquire, release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
+    require(lambda_svc.acquire_worker is acquire, "lambda_svc.acquire_worker is not lambda_runtime's")
+    require(lambda_svc.release_worker is release, "lambda_svc.release_worker is not lambda_runtime's")
+    freed = threading.Condition()
+
+    def acquire_worker(
+        func_name: str,
+        config: dict[str, Any],
+        code_zip: bytes,
+        qualifier: str = "$LATEST",
+        max_concurrency: int | None = None,
+    ) -> tuple[Any, str]:
+        cap = min(max_concurrency or max_workers_per_function, max_workers_per_function)
+        deadline = time.monotonic() + _WORKER_QUEUE_SECONDS
+        while True:
+            worker, reason = acquire(func_name, config, code_zip, qualifier=qualifier, max_concurrency=cap)
+            # NOTE: a function that invokes itself deeper than the cap waits here for itself, and is then throttled.
+            if worker is not None or time.monotonic() > deadline:
+                return worker, reason
+            with freed:
+                freed.wait(timeout=0.25)
+
+    def release_worker(worker: Any) -> None:
+        release(worker)
+        with freed:
+            freed.notify()
+
+    lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
+    lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
+
+
+def _patch_event_targets() -> None:
+    """A rule invokes its function asynchronously: with Lambda's retries and dead letter queue, not just once."""
+    require(callable(getattr(eventbridge, "_dispatch_to_lambda", None)), "eventbridge._dispatch_to_lambda is gone")
+
+    def dispatch_to_lambda(arn: str, payload: str) -> None:
+        function, config, name = lambda_svc._get_func_record_for_ref(arn)
+        if not function or not config:
+            _logger.warning("EventBridge: the target function %s does not exist", name)
+            return
+        record = lambda_svc._execution_record_for_config(function, config)
+        lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda
