@@ -66,14 +66,21 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
     """Submitting jobs with their configuration, and trying out candidates of endpoints."""
     return [
         allow.change_registry(storage.registry),
-        allow.query_registry_by_status(storage.registry),
         allow.list_bucket(storage.lake),
-        allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.MODELS_PREFIX),
+        allow.read_objects(storage.lake, naming.MODELS_PREFIX),
         allow.write_objects(storage.lake, naming.JOBS_PREFIX),
         allow.submit_jobs(scope),
         allow.watch_jobs(),
         allow.stop_jobs(scope),
         allow.invoke_function(scope, "predictions"),
+    ]
+
+
+def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Reading what a job has left and copying it to where models lie."""
+    return [
+        allow.read_objects(storage.lake, naming.JOBS_PREFIX),
+        allow.write_objects(storage.lake, naming.MODELS_PREFIX),
     ]
 
 

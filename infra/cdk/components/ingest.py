@@ -55,7 +55,6 @@ def _statements(storage: Storage) -> list[iam.PolicyStatement]:
     landing_prefixes = (naming.UPLOADS_PREFIX, naming.DROP_PREFIX)
     return [
         allow.change_registry(storage.registry),
-        allow.query_registry_by_status(storage.registry),
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, *landing_prefixes),
         allow.list_bucket(storage.lake),

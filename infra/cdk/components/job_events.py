@@ -6,10 +6,9 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
-from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables
+from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -28,10 +27,7 @@ class JobEvents(PlatformFunction):
             memory_mib=512,
             timeout=Duration.minutes(2),
             environment=environment_of(JobEventsSettings, {**storage.variables(), **dispatch_variables()}),
-            statements=[
-                *dispatch_statements(scope, storage),
-                allow.write_objects(storage.lake, naming.MODELS_PREFIX),
-            ],
+            statements=[*dispatch_statements(scope, storage), *registration_statements(storage)],
         )
         events.Rule(
             scope,

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
+from infra.cdk.components.dispatch import dispatch_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -34,7 +35,7 @@ class ManagementApi(PlatformFunction):
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
-                    "predictions_function": naming.function("predictions"),
+                    **dispatch_variables(),
                     "job_log_group": naming.JOB_LOG_GROUP,
                 },
             ),
@@ -46,7 +47,6 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
     lake_prefixes = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.MODELS_PREFIX)
     return [
         allow.change_registry(storage.registry),
-        allow.query_registry_by_status(storage.registry),
         allow.keep_idempotency(storage.idempotency),
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX),
@@ -59,6 +59,5 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.invoke_function(scope, "predictions"),
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_job_logs(scope),
-        allow.watch_jobs(),
         allow.stop_jobs(scope),
     ]

@@ -28,7 +28,6 @@ def change_registry(table: dynamodb.ITable) -> iam.PolicyStatement:
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:Query",
-            "dynamodb:UpdateItem",
         ],
         [table.table_arn],
     )

@@ -4,11 +4,12 @@ from aimass_core.settings import ReconcilerSettings
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
-from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables
+from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -36,12 +37,8 @@ class Reconciler(PlatformFunction):
             ),
             statements=[
                 *dispatch_statements(scope, storage),
-                allow.write_objects(storage.lake, naming.MODELS_PREFIX),
-                allow.list_bucket(storage.landing),
-                allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
-                allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
-                allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
-                allow.send_messages(storage.ingest_queue),
+                *registration_statements(storage),
+                *_healing_statements(storage),
             ],
         )
         events.Rule(
@@ -51,3 +48,16 @@ class Reconciler(PlatformFunction):
             schedule=events.Schedule.rate(Duration.minutes(1)),
             targets=[targets.LambdaFunction(self, retry_attempts=0)],
         )
+
+
+def _healing_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Finding what is stuck, expiring uploads, closing windows, and removing what deleted datasets leave."""
+    return [
+        allow.query_registry_by_status(storage.registry),
+        allow.list_bucket(storage.landing),
+        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
+        allow.send_messages(storage.ingest_queue),
+    ]

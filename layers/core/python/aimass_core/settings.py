@@ -30,6 +30,9 @@ class ApiSettings(StorageSettings):
     idempotency_table: str
     cursor_secret_name: str
     ingest_queue_url: str
+    # Stopping a job calls the compute service at once.
+    job_queue: str
+    job_definition: str
     predictions_function: str
     job_log_group: str = "/aws/batch/job"
     max_jobs_active: int = 1_000
