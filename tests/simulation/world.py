@@ -7,7 +7,7 @@ before or after any of its effects. The reconciler heals; `check` holds the inva
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -33,30 +33,34 @@ class CrashError(Exception):
 
 
 class When(StrEnum):
-    """On which side of an effect a process dies: AFTER is the answer that got lost."""
+    """What happens at an effect: the process dies BEFORE or AFTER it, or others do their work MEANWHILE."""
 
     BEFORE = "before"
     AFTER = "after"
+    MEANWHILE = "meanwhile"
 
 
 @dataclass
 class Faults:
-    """Counts effects and crashes at one of them."""
+    """Counts effects, and lets those of its plan go wrong."""
 
-    crash_at: int | None = None
-    when: When = When.BEFORE
+    plan: Mapping[int, When] = field(default_factory=dict)
     is_armed: bool = False
     num_effects: int = 0
+    intrude: Callable[[], object] = lambda: None
 
     def effect(self, act: Callable[[], ResultT]) -> ResultT:
         """Does something that outlives the process."""
         if not self.is_armed:
             return act()
         self.num_effects += 1
-        if self.num_effects == self.crash_at and self.when is When.BEFORE:
+        when = self.plan.get(self.num_effects)
+        if when is When.BEFORE:
             raise CrashError
+        if when is When.MEANWHILE:
+            self.intrude()
         result = act()
-        if self.num_effects == self.crash_at and self.when is When.AFTER:
+        if when is When.AFTER:
             raise CrashError
         return result
 
@@ -131,6 +135,8 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     deliveries: list[Callable[[], object]] = field(default_factory=list)
     ended: dict[str, JobStatus] = field(default_factory=dict)
+    healed: reconciler.Healed = field(default_factory=reconciler.Healed)
+    intruder: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         self.principal = new_principal()
@@ -150,8 +156,12 @@ class World:
         self.deliveries.append(lambda: use_case(self.ports, workspace_id, resource_id))
 
     def run_safely(self, step: Callable[[], object]) -> bool:
-        """Does a step as a process that may crash; whether it came to its end."""
+        """Does a step as a process that may crash; whether it came to its end.
+
+        What intrudes on it is a user, or the same step in another process: a repeated delivery.
+        """
         self.clock.advance(1)
+        self.faults.intrude = self.intruder or step
         try:
             step()
         except CrashError:
@@ -172,10 +182,13 @@ class World:
         self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
         return state
 
-    def reconcile(self) -> reconciler.Healed:
-        """The reconciler's minute, long enough after the last step for every grace time and lease."""
+    def reconcile(self) -> bool:
+        """The reconciler's minute, long enough after the last step for every grace time and lease; whether it ended."""
         self.clock.advance(dispatch.CLAIM_SECONDS + 60)
-        return reconciler.run(self.ports)
+        return self.run_safely(self._reconcile)
+
+    def _reconcile(self) -> None:
+        self.healed = reconciler.run(self.ports)
 
     def jobs(self) -> list[Job]:
         """All of them."""
@@ -238,12 +251,14 @@ def settle(world: World, rng: random.Random | None = None) -> None:
     for _ in range(40):
         while world.deliveries:
             world.run_safely(world.deliveries.pop(0))
-        healed = world.reconcile()
-        world.check()
+        world.reconcile()
+        statuses = {job.id: job.status for job in world.jobs()}
         for compute_job_id, state in list(world.compute.states.items()):
             if not state.status.is_terminal:
+                is_wanted = statuses[state.name] in (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING)
+                assert is_wanted, f"a container runs on for a job that is {statuses[state.name]}"
                 status = rng.choice([JobStatus.SUCCEEDED, JobStatus.FAILED]) if rng else JobStatus.SUCCEEDED
                 world.step_compute(compute_job_id, status, attempt=state.attempt)
-        if not world.deliveries and healed == reconciler.Healed():
+        if not world.deliveries and world.healed == reconciler.Healed():
             return
     raise AssertionError("the platform never comes to rest")

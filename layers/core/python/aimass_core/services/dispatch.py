@@ -6,7 +6,7 @@ and the compute service is asked for that name before anything is submitted to i
 
 import json
 import logging
-from datetime import timedelta
+import math
 from typing import Any
 
 from aimass_core.domain import keys
@@ -42,7 +42,12 @@ def dispatch(ports: Ports, workspace_id: str, job_id: str) -> Job:
 def _submit(ports: Ports, job: Job) -> Job:
     try:
         _save_config(ports, job)
-        compute_job_id = ports.compute.find(job.id) or ports.compute.submit(_to_submission(job))
+        compute_job_id = ports.compute.find(job.id)
+        if compute_job_id is None:
+            # NOTE: whoever was slow to come here may have lost the claim; half a lease is left for the submission.
+            if _age_of_claim(ports, job) > CLAIM_SECONDS / 2:
+                return job
+            compute_job_id = ports.compute.submit(_to_submission(job))
     except InvalidRequestError as error:
         return job_states.fail(ports, job.workspace_id, job.id, job_failures.misconfigured(error.message))
     except UnavailableError as error:
@@ -54,7 +59,11 @@ def _is_due(ports: Ports, job: Job) -> bool:
     """Whether it waits for submission and nobody works on that. A job that is stopped meanwhile is settled here too."""
     if job.status not in (JobStatus.SUBMITTED, JobStatus.STOPPING) or job.compute_job_id is not None:
         return False
-    return job.dispatched_at is None or ports.clock() - job.dispatched_at > timedelta(seconds=CLAIM_SECONDS)
+    return _age_of_claim(ports, job) > CLAIM_SECONDS
+
+
+def _age_of_claim(ports: Ports, job: Job) -> float:
+    return math.inf if job.dispatched_at is None else (ports.clock() - job.dispatched_at).total_seconds()
 
 
 def _check_dependencies(ports: Ports, job: Job) -> Job | None:
