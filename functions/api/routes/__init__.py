@@ -1,6 +1,18 @@
 """One module per resource. A new one is added to `ROUTERS`."""
 
-from functions.api.routes import algorithms, api_keys, audit, docs, endpoints, jobs, models, system, workspaces
+from functions.api.routes import (
+    algorithms,
+    api_keys,
+    audit,
+    datasets,
+    docs,
+    endpoints,
+    jobs,
+    models,
+    system,
+    uploads,
+    workspaces,
+)
 
 ROUTERS = (
     workspaces.router,
@@ -8,6 +20,8 @@ ROUTERS = (
     audit.router,
     algorithms.router,
     system.router,
+    datasets.router,
+    uploads.router,
     jobs.router,
     models.router,
     endpoints.router,

@@ -158,6 +158,7 @@ class LandedFile(Contract):
     num_bytes: int
     display_name: str
     landed_at: AwareDatetime
+    sha256: str | None = Field(default=None, description="Declared by an upload; checked when the file is read.")
 
 
 class DataFile(Contract):

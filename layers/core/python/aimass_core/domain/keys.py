@@ -64,6 +64,11 @@ def drop_prefix(workspace_name: str, dataset_name: str) -> str:
 # --- S3: lake --------------------------------------------------------------------------------------------------------
 
 
+def dataset_prefix(workspace_id: str, dataset_id: str) -> str:
+    """Everything of a dataset."""
+    return f"datasets/{workspace_id}/{dataset_id}/"
+
+
 def dataset_file(workspace_id: str, dataset_id: str, sha256: str) -> str:
     """A Parquet file, named by its content: versions share it."""
     return f"datasets/{workspace_id}/{dataset_id}/files/{sha256}.parquet"

@@ -1,0 +1,1 @@
+"""From landed bytes to a dataset version: sniff, read, type, write as Parquet, profile, commit."""

@@ -1,0 +1,222 @@
+"""Converts a version whose window has closed and commits it: files first, then their manifest, then the registry.
+
+A crash in between leaves only objects that nothing names; the repeated message finds the version free and finishes it.
+"""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from aimass_core.domain import keys
+from aimass_core.domain.datasets import (
+    Dataset,
+    DatasetVersion,
+    DatasetVersionStatus,
+    FileIssue,
+    LandedFile,
+    Manifest,
+)
+from aimass_core.ports import BlobNotFoundError, Ports
+from aimass_core.services import jobs, records
+from aimass_core.services.ingest import versions
+from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
+from aimass_core.services.ingest.issues import MAX_ISSUES_SHOWN, FileRejectedError, Quarantine
+from aimass_core.services.ingest.limits import ExpandedTooLargeError, Limits
+from aimass_core.services.ingest.versions import Claim
+from aimass_core.services.ingest.writing import hash_file
+
+_JSON = "application/json"
+_JSON_LINES = "application/x-ndjson"
+# A Lambda's disk must hold a landed file, its unpacked text and its rows.
+EXPANSION_IN_LAMBDA = 8
+
+_log = logging.getLogger(__name__)
+
+
+def close(
+    ports: Ports, workspace_id: str, dataset_id: str, number: int, *, max_bytes: int, lease_seconds: float
+) -> DatasetVersion | None:
+    """Converts a version here, or hands it over to a prepare job where it has more than `max_bytes`. Idempotent.
+
+    Returns the version as it is then; None where there was nothing to do.
+    """
+    claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds)
+    if claimed is None or claimed.version.prepare_job_id is not None:
+        return None
+    files = versions.load_files(ports, claimed.version)
+    num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)
+    if num_bytes > max_bytes:
+        return _hand_over(ports, claimed)
+    limits = Limits(max_expanded_bytes=EXPANSION_IN_LAMBDA * max_bytes)
+    try:
+        return convert(ports, claimed, limits=limits)
+    except ExpandedTooLargeError:
+        return _hand_over(ports, claimed)
+
+
+def prepare(
+    ports: Ports, workspace_id: str, dataset_id: str, number: int, *, lease_seconds: float, on_progress: OnProgress
+) -> DatasetVersion | None:
+    """The same in a prepare job, without the Lambda's limits. A later attempt takes over from a lost one."""
+    claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds, takes_over=True)
+    if claimed is None:
+        return None
+    return convert(ports, claimed, limits=Limits(), on_progress=on_progress)
+
+
+def convert(
+    ports: Ports, claimed: Claim, *, limits: Limits, on_progress: OnProgress = lambda _phase, _step, _num_steps: None
+) -> DatasetVersion:
+    """Converts a claimed version and ends it, READY or REJECTED. After any other fault the claim is given back."""
+    is_done = False
+    try:
+        with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
+            ended = _Run(ports, claimed, Path(folder), limits, on_progress).run()
+        is_done = True
+        return ended
+    finally:
+        if not is_done:
+            versions.release(ports, claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    ports: Ports
+    claimed: Claim
+    work_path: Path
+    limits: Limits
+    on_progress: OnProgress
+
+    @property
+    def version(self) -> DatasetVersion:
+        return self.claimed.version
+
+    def run(self) -> DatasetVersion:
+        dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
+        base = _load_base(self.ports, self.claimed)
+        landed = versions.load_files(self.ports, self.version)
+        with Quarantine(self.work_path / "quarantine.jsonl") as quarantine:
+            files, gone = self._download(landed, quarantine)
+            conversion = Conversion(
+                dataset=dataset,
+                base=base,
+                lake=self.ports.lake,
+                work_path=self.work_path,
+                quarantine=quarantine,
+                limits=self.limits,
+                on_progress=self.on_progress,
+            )
+            try:
+                converted = conversion.run(files)
+            except VersionRejectedError as error:
+                rejected: VersionRejectedError | None = error
+            else:
+                rejected = None
+        self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
+        if rejected is not None:
+            return self._reject(rejected, gone)
+        return self._commit(converted, gone, num_landed=len(landed))
+
+    def _download(self, landed: list[LandedFile], quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
+        """Fetches the files; those that are not what landed are left out with the reason."""
+        files, gone = [], []
+        for index, file in enumerate(landed):
+            self.on_progress("download", index, len(landed))
+            path = self.work_path / f"landed-{index}"
+            try:
+                self._fetch(file, path)
+            except FileRejectedError as error:
+                gone.append(error.to_issue(file.display_name))
+                quarantine.add(file=file.display_name, line=None, reason=error.reason)
+                continue
+            files.append(LocalFile(path=path, display_name=file.display_name))
+        return files, gone
+
+    def _fetch(self, file: LandedFile, path: Path) -> None:
+        found = self.ports.landing.head(file.key)
+        if found is None:
+            raise FileRejectedError("The file was deleted before it was read. Send it again.")
+        if found.etag != file.etag:
+            raise FileRejectedError("The file was replaced before it was read. What replaced it is read on its own.")
+        try:
+            self.ports.landing.download(file.key, path)
+        except BlobNotFoundError as error:
+            raise FileRejectedError("The file was deleted before it was read. Send it again.") from error
+        if file.sha256 is not None and hash_file(path) != file.sha256:
+            raise FileRejectedError("The bytes are not those whose SHA-256 was declared. Upload the file again.")
+
+    def _commit(self, converted: Converted, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
+        version = self.version
+        manifest = Manifest(
+            dataset_id=version.dataset_id,
+            number=version.number,
+            data_schema=converted.schema,
+            files=converted.files,
+        )
+        self._put_json("schema.json", converted.schema.model_dump_json(indent=1))
+        self._put_json("profile.json", converted.profile.model_dump_json(indent=1))
+        self._put_json("manifest.json", manifest.model_dump_json(indent=1))
+        num_left_out = converted.num_left_out + len(gone)
+        left_out = f"{num_left_out} of {num_landed} files were left out; see the issues." if num_left_out else None
+        return versions.finish(
+            self.ports,
+            self.claimed,
+            status=DatasetVersionStatus.READY,
+            status_reason=left_out,
+            base_number=self.claimed.base_number,
+            kind=converted.schema.kind,
+            num_rows=converted.profile.num_rows,
+            num_quarantined=converted.num_quarantined,
+            num_bytes=sum(file.num_bytes for file in converted.files),
+            num_files=len(converted.files),
+            num_columns=len(converted.schema.columns),
+            target=converted.schema.target,
+            digest=manifest.digest(),
+            issues=[*gone, *converted.issues][:MAX_ISSUES_SHOWN],
+        )
+
+    def _reject(self, error: VersionRejectedError, gone: list[FileIssue]) -> DatasetVersion:
+        issues = [*gone, *error.issues][:MAX_ISSUES_SHOWN]
+        reason = issues[0].reason if len(issues) == 1 and len(gone) + len(error.issues) == 1 else error.reason
+        return versions.finish(
+            self.ports,
+            self.claimed,
+            status=DatasetVersionStatus.REJECTED,
+            status_reason=reason,
+            base_number=self.claimed.base_number,
+            issues=issues,
+        )
+
+    def _key(self, name: str) -> str:
+        version = self.version
+        return keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, name)
+
+    def _put_json(self, name: str, text: str) -> None:
+        self.ports.lake.put(self._key(name), text.encode(), content_type=_JSON)
+
+    def _put_file(self, name: str, path: Path, content_type: str) -> None:
+        self.ports.lake.upload(path, self._key(name), content_type=content_type)
+
+
+def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
+    version = claimed.version
+    job = jobs.submit_prepare(ports, version.workspace_id, version.dataset_id, version.number)
+    _log.info("version is prepared by a job", extra={"version_id": version.id, "job_id": job.id})
+    return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
+
+
+def _base_bytes(ports: Ports, claimed: Claim) -> int:
+    if claimed.base_number is None:
+        return 0
+    version = claimed.version
+    base = records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, claimed.base_number)
+    return base.num_bytes or 0
+
+
+def _load_base(ports: Ports, claimed: Claim) -> Manifest | None:
+    if claimed.base_number is None:
+        return None
+    version = claimed.version
+    key = keys.dataset_version_object(version.workspace_id, version.dataset_id, claimed.base_number, "manifest.json")
+    return Manifest.model_validate_json(ports.lake.get(key))

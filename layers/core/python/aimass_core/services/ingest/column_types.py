@@ -1,0 +1,285 @@
+"""Which type a column of text has, decided on every cell of it, and the conversion of cells to that type.
+
+The rules, in this order; "cells" are those with a value:
+1. No cell has a value: string.
+2. A whole number with a leading zero (007) occurs: string, for it is an identifier.
+3. All are true or false: boolean. All are whole numbers in 64 bits: integer. All are numbers: number.
+4. At least 100 cells and 99 % of them are numbers: a number column; the rows of the other cells are bad rows.
+5. All are dates and times in one known format: datetime; without a zone they are UTC.
+6. Else string.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aimass_core.domain.schemas import ColumnType
+
+MIN_CELLS_FOR_TOLERANCE = 100
+TOLERATED_FRACTION = 0.01
+
+ISO, ISO_ZONED = "ISO 8601", "ISO 8601 with a zone"
+DATETIME_FORMATS = (
+    ISO,
+    ISO_ZONED,
+    "%Y-%m",
+    "%Y/%m/%d",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y %H:%M:%S",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+)
+_AMBIGUOUS = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%Y %H:%M": "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S": "%d/%m/%Y %H:%M:%S"}
+
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.DATETIME: pa.timestamp("us", tz="UTC"),
+    ColumnType.STRING: pa.string(),
+    ColumnType.IMAGE: pa.binary(),
+}
+
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
+_INTEGER_RE2 = r"^[+-]?[0-9]{1,19}$"
+_NUMBER_RE2 = r"(?i)^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)$"
+_DATE_START = re.compile(r"\d{1,4}[-/. ]|[A-Z][a-z]{2} \d")
+_SETTLING_ROWS = 1_000
+_SETTLING_FRACTION = 0.2
+_MAX_INT64 = 2**63 - 1
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the cells of one text column have been so far. Blocks of cells are added; the order does not matter but
+    for columns that are mostly text, which are settled by their first block."""
+
+    num_cells: int = 0
+    num_booleans: int = 0
+    num_integers: int = 0
+    num_numbers: int = 0
+    num_big_integers: int = 0
+    num_leading_zeros: int = 0
+    is_text: bool = False
+    formats: tuple[str, ...] | None = field(default=None)
+
+    def add(self, cells: pa.Array) -> None:
+        """Counts a block of trimmed cells; null is a missing value."""
+        cells = cells.drop_null()
+        if not len(cells) or self.is_text:
+            self.num_cells += len(cells)
+            return
+        self.num_cells += len(cells)
+        numbers_before = self.num_numbers
+        if not self._add_plain_numbers(cells):
+            self._add_each(cells)
+        if self.num_numbers == numbers_before:
+            self._narrow_formats(cells)
+        elif self.num_numbers < self.num_cells:
+            self.formats = ()
+        is_large = len(cells) >= _SETTLING_ROWS
+        is_neither = not self.formats and self.num_booleans < self.num_cells
+        if is_large and is_neither and self.num_numbers - numbers_before < (1 - _SETTLING_FRACTION) * len(cells):
+            self.is_text = True
+
+    def _add_plain_numbers(self, cells: pa.Array) -> bool:
+        """The usual case, without a look at each cell: the whole block is numbers as Arrow reads and writes them."""
+        if _are_plain_integers(cells):
+            self.num_integers += len(cells)
+            self.num_numbers += len(cells)
+            return True
+        try:
+            pc.cast(cells, pa.float64())
+        except pa.ArrowInvalid:
+            return False
+        whole = cells.filter(pc.match_substring_regex(cells, r"^[+-]?[0-9]+$"))
+        if len(whole) and not _are_plain_integers(whole):
+            return False
+        self.num_integers += len(whole)
+        self.num_numbers += len(cells)
+        return True
+
+    def _add_each(self, cells: pa.Array) -> None:
+        for entry in pc.value_counts(cells):
+            text, count = entry["values"].as_py(), entry["counts"].as_py()
+            if _INTEGER.fullmatch(text):
+                digits = text.lstrip("+-")
+                self.num_leading_zeros += count if len(digits) > 1 and digits[0] == "0" else 0
+                is_big = len(digits) > 18 and not -_MAX_INT64 - 1 <= int(text) <= _MAX_INT64
+                self.num_big_integers += count if is_big else 0
+                self.num_integers += 0 if is_big else count
+                self.num_numbers += count
+            elif _NUMBER.fullmatch(text):
+                self.num_numbers += count
+            elif text.lower() in ("true", "false"):
+                self.num_booleans += count
+
+    def _narrow_formats(self, cells: pa.Array) -> None:
+        candidates = DATETIME_FORMATS if self.formats is None else self.formats
+        if candidates and not _DATE_START.match(cells[0].as_py()):
+            candidates = ()
+        self.formats = tuple(form for form in candidates if parse_datetimes(cells, [form]).null_count == 0)
+
+    def merge(self, other: "Evidence") -> "Evidence":
+        """The evidence of both."""
+        if not self.num_cells or not other.num_cells:
+            return self if self.num_cells else other
+        shared = tuple(form for form in self.formats or () if form in (other.formats or ()))
+        return Evidence(
+            num_cells=self.num_cells + other.num_cells,
+            num_booleans=self.num_booleans + other.num_booleans,
+            num_integers=self.num_integers + other.num_integers,
+            num_numbers=self.num_numbers + other.num_numbers,
+            num_big_integers=self.num_big_integers + other.num_big_integers,
+            num_leading_zeros=self.num_leading_zeros + other.num_leading_zeros,
+            is_text=self.is_text or other.is_text,
+            formats=shared,
+        )
+
+    def resolve(self) -> ColumnType:
+        """The column's type by the rules of this module."""
+        if not self.num_cells or self.is_text or self.num_leading_zeros:
+            return ColumnType.STRING
+        if self.num_booleans == self.num_cells:
+            return ColumnType.BOOLEAN
+        tolerated = self.num_cells * TOLERATED_FRACTION if self.num_cells >= MIN_CELLS_FOR_TOLERANCE else 0
+        if self.num_numbers and self.num_cells - self.num_numbers <= tolerated:
+            return ColumnType.INTEGER if self.num_integers == self.num_numbers else ColumnType.NUMBER
+        return ColumnType.DATETIME if self.formats else ColumnType.STRING
+
+    def warning(self, name: str) -> str | None:
+        """What the user should know about how the column was typed."""
+        column_type = self.resolve()
+        if column_type is ColumnType.NUMBER and self.num_big_integers:
+            return (
+                f"Column {name!r} has {self.num_big_integers} whole numbers beyond 64 bits: it is a number column and "
+                "they lose digits."
+            )
+        first = (self.formats or ("",))[0]
+        if column_type is ColumnType.DATETIME and _AMBIGUOUS.get(first) in (self.formats or ()):
+            return f"Column {name!r}: every date fits month/day and day/month; month first was taken."
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """Typed cells. `is_bad` marks cells with a value that is not of the type (None: there are none)."""
+
+    values: pa.Array
+    is_bad: pa.Array | None
+    num_infinite: int = 0
+
+
+def convert(cells: pa.Array, column_type: ColumnType, formats: Sequence[str] = ()) -> Converted:
+    """Text cells as a type. NaN becomes missing, so do infinities, which are counted; -0.0 becomes 0.0."""
+    if column_type is ColumnType.STRING:
+        return Converted(values=cells, is_bad=None)
+    values = _CONVERTERS[column_type](cells, formats)
+    if column_type is not ColumnType.NUMBER:
+        return Converted(values=values, is_bad=_bad(cells, values))
+    is_bad = _bad(cells, values)
+    finite, num_infinite = to_finite(values)
+    return Converted(values=finite, is_bad=is_bad, num_infinite=num_infinite)
+
+
+def to_finite(values: pa.Array) -> tuple[pa.Array, int]:
+    """Floats in their normal form (finite or null, no negative zero) and how many were infinite."""
+    num_infinite = pc.sum(pc.is_inf(values)).as_py() or 0
+    finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
+    return pc.add(finite, 0.0), num_infinite
+
+
+def _bad(cells: pa.Array, values: pa.Array) -> pa.Array | None:
+    if values.null_count == cells.null_count:
+        return None
+    return pc.and_(pc.is_null(values), pc.is_valid(cells))
+
+
+def _are_plain_integers(cells: pa.Array) -> bool:
+    """Whether these are whole numbers in 64 bits without plus sign, leading zero or hexadecimal digits."""
+    try:
+        return bool(pc.all(pc.equal(pc.cast(pc.cast(cells, pa.int64()), pa.string()), cells)).as_py())
+    except pa.ArrowInvalid:
+        return False
+
+
+def _to_integers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
+    if cells.null_count == len(cells) or _are_plain_integers(cells):
+        return pc.cast(cells, pa.int64())
+    # Arrow reads hexadecimal, and has no plus sign; int() of Python knows neither trap here.
+    valid = pc.if_else(pc.match_substring_regex(cells, _INTEGER_RE2), cells, None)
+    found = [None if text is None else int(text) for text in valid.to_pylist()]
+    return pa.array([value if value is None or abs(value) <= _MAX_INT64 else None for value in found], type=pa.int64())
+
+
+def _to_numbers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
+    try:
+        return pc.cast(cells, pa.float64())
+    except pa.ArrowInvalid:
+        return pc.cast(pc.if_else(pc.match_substring_regex(cells, _NUMBER_RE2), cells, None), pa.float64())
+
+
+def _to_booleans(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
+    lowered = pc.utf8_lower(cells)
+    is_known = pc.is_in(lowered, value_set=pa.array(["true", "false"]))
+    return pc.if_else(is_known, pc.equal(lowered, "true"), None)
+
+
+def _to_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
+    return parse_datetimes(cells, formats or DATETIME_FORMATS)
+
+
+_CONVERTERS = {
+    ColumnType.INTEGER: _to_integers,
+    ColumnType.NUMBER: _to_numbers,
+    ColumnType.BOOLEAN: _to_booleans,
+    ColumnType.DATETIME: _to_datetimes,
+}
+
+
+def parse_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
+    """Timestamps in UTC by the first format that fits each cell; null where none does, or outside of years 1..9999."""
+    parsed = [_parse_format(cells, form) for form in formats]
+    values = parsed[0] if len(parsed) == 1 else pc.coalesce(*parsed)
+    year = pc.year(values)
+    return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
+
+
+def _parse_format(cells: pa.Array, form: str) -> pa.Array:
+    utc = ARROW_TYPES[ColumnType.DATETIME]
+    if form not in (ISO, ISO_ZONED):
+        return pc.strptime(cells, format=form, unit="us", error_is_null=True).cast(utc)
+    try:
+        return pc.cast(cells, utc if form == ISO_ZONED else pa.timestamp("us")).cast(utc)
+    except pa.ArrowInvalid:
+        return pa.array([_parse_iso(text, is_zoned=form == ISO_ZONED) for text in cells.to_pylist()], type=utc)
+
+
+def _parse_iso(text: str | None, *, is_zoned: bool) -> datetime | None:
+    if text is None or len(text) < 10 or text[4] != "-" or text[7] != "-":
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if (found.tzinfo is not None) is not is_zoned:
+        return None
+    try:
+        return found.astimezone(UTC) if is_zoned else found.replace(tzinfo=UTC)
+    except OverflowError:
+        return None

@@ -1,0 +1,410 @@
+"""Turns the files of a version into Parquet with one schema.
+
+All files are read, the types are decided on all cells, bad rows are kept apart, and the rest is written.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aimass_core.domain import keys
+from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
+from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
+from aimass_core.ports import BlobStore
+from aimass_core.services.ingest import column_types, readers
+from aimass_core.services.ingest.column_types import ARROW_TYPES
+from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
+from aimass_core.services.ingest.limits import Limits
+from aimass_core.services.ingest.profiling import Profiler
+from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
+from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
+
+OnProgress = Callable[[str, int, int], None]
+
+
+class VersionRejectedError(Exception):
+    """No file of the version could be used. `issues` says why, file by file."""
+
+    def __init__(self, reason: str, issues: Sequence[FileIssue]) -> None:
+        super().__init__(reason)
+        self.reason, self.issues = reason, list(issues)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A landed file on the local disk, and what to call it."""
+
+    path: Path
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """What a conversion leaves: the manifest's parts, the profile, and the issues of files that were left out."""
+
+    schema: Schema
+    files: list[DataFile]
+    profile: Profile
+    issues: list[FileIssue]
+    num_left_out: int
+    num_quarantined: int
+
+
+class Conversion:
+    """One version's files on their way into the lake."""
+
+    def __init__(
+        self,
+        *,
+        dataset: Dataset,
+        base: Manifest | None,
+        lake: BlobStore,
+        work_path: Path,
+        quarantine: Quarantine,
+        limits: Limits,
+        on_progress: OnProgress,
+    ) -> None:
+        self._dataset, self._base, self._lake = dataset, base, lake
+        self._work_path, self._quarantine, self._limits = work_path, quarantine, limits
+        self._on_progress = on_progress
+        self._issues: list[FileIssue] = []
+        self._num_left_out = 0
+
+    def run(self, files: Sequence[LocalFile]) -> Converted:
+        """Converts. Raises VersionRejectedError; ExpandedTooLargeError where the disk's share is too small."""
+        spooled = [spool for index, file in enumerate(files) for spool in self._read(index, len(files), file)]
+        contract = self._contract(spooled)
+        accepted = [spool for spool in spooled if self._accept(spool, contract)]
+        if not accepted:
+            raise VersionRejectedError("No file could be used; see the issues.", self._all_issues())
+        schema = self._schema(accepted, contract)
+        if schema.target is not None and schema.column(schema.target) is None:
+            raise VersionRejectedError(
+                f"There is no column {schema.target!r}, which is the dataset's target. The columns are: "
+                f"{_listed([column.name for column in schema.columns])}. Correct the file, or the dataset's target.",
+                self._all_issues(),
+            )
+        return self._write(accepted, schema)
+
+    def _read(self, index: int, num_files: int, file: LocalFile) -> list[SpooledFile]:
+        self._on_progress("read", index, num_files)
+        work_path = self._work_path / f"file-{index}"
+        work_path.mkdir()
+        try:
+            return list(
+                readers.spool(
+                    file.path,
+                    work_path,
+                    display_name=file.display_name,
+                    policy=self._dataset.policy,
+                    quarantine=self._quarantine,
+                    limits=self._limits,
+                )
+            )
+        except FileRejectedError as error:
+            self._leave_out(file.display_name, error)
+            return []
+        finally:
+            file.path.unlink()
+
+    def _leave_out(self, display_name: str, error: FileRejectedError) -> None:
+        issue = error.to_issue(display_name)
+        self._issues.append(issue)
+        self._num_left_out += 1
+        self._quarantine.add(file=display_name, line=issue.line, column=issue.column, reason=issue.reason)
+
+    def _all_issues(self) -> list[FileIssue]:
+        """What concerns whole files first, then rows."""
+        return [*self._issues, *[issue for issue in self._quarantine.first if issue not in self._issues]]
+
+    def _contract(self, spooled: Sequence[SpooledFile]) -> dict[str, ColumnType | None]:
+        """The type of every column; None while no file has a value in it."""
+        if self._base is not None:
+            base = {column.name: column.type for column in self._base.data_schema.columns}
+            return {
+                name: _widen(column_type, [_find(spool, name) for spool in spooled])
+                for name, column_type in base.items()
+            }
+        if not spooled:
+            return {}
+        matching = [spool for spool in spooled if set(spool.names) == set(spooled[0].names)]
+        return {name: _join([_find(spool, name) for spool in matching]) for name in spooled[0].names}
+
+    def _accept(self, spool: SpooledFile, contract: dict[str, ColumnType | None]) -> bool:
+        try:
+            self._check_columns(spool, contract)
+            num_bad = spool.num_bad_rows + self._find_bad_cells(spool, contract)
+            self._check_bad_rows(spool, num_bad)
+        except FileRejectedError as error:
+            self._leave_out(spool.display_name, error)
+            return False
+        return True
+
+    def _check_columns(self, spool: SpooledFile, contract: dict[str, ColumnType | None]) -> None:
+        """The contract check: columns neither go nor come without anybody deciding it."""
+        origin = f"version {self._base.number}" if self._base is not None else "the first file"
+        missing = [name for name in contract if name not in spool.names]
+        added = [name for name in spool.names if name not in contract]
+        if missing or added:
+            differences = [f"{what} {_listed(names)}" for what, names in (("lacks", missing), ("adds", added)) if names]
+            raise FileRejectedError(
+                f"The columns differ from {origin}: the file {' and '.join(differences)}. Correct the file, or "
+                "upload it with mode replace to begin anew."
+            )
+        if self._base is not None and spool.kind is not self._base.data_schema.kind:
+            raise FileRejectedError(f"{origin} holds {self._base.data_schema.kind}, the file {spool.kind}.")
+        for name, column_type in contract.items():
+            fixed = _find(spool, name).fixed
+            if fixed is not None and not _is_castable(fixed, column_type):
+                raise FileRejectedError(
+                    f"Column {name!r} is {column_type} in {origin} but {fixed} in this file. Convert it, or "
+                    "upload with mode replace.",
+                    column=name,
+                )
+
+    def _find_bad_cells(self, spool: SpooledFile, contract: dict[str, ColumnType | None]) -> int:
+        """Puts every row with a cell that is not of its column's type into the quarantine; returns their number."""
+        if not any(_may_be_bad(column, contract[column.name]) for column in spool.columns):
+            return 0
+        num_bad = 0
+        for batch in spool.batches():
+            checks = _typed(spool, batch, contract)
+            is_bad = _any_bad(checks)
+            if is_bad is None:
+                continue
+            for row in pc.indices_nonzero(is_bad).to_pylist():
+                column, reason = _why_bad(spool, batch, checks, row)
+                self._quarantine.add(
+                    file=spool.display_name,
+                    line=batch.column(LINE)[row].as_py(),
+                    column=column,
+                    reason=reason,
+                    text=_row_text(batch, row),
+                )
+                num_bad += 1
+        return num_bad
+
+    def _check_bad_rows(self, spool: SpooledFile, num_bad: int) -> None:
+        if not num_bad:
+            return
+        policy, num_all = self._dataset.policy, spool.num_rows + spool.num_bad_rows
+        first = next(issue for issue in self._first_rows(spool))
+        example = f"The first is on line {first.line}: {first.reason}" if first.line else f"The first: {first.reason}"
+        if policy.bad_rows is BadRows.REJECT:
+            raise FileRejectedError(
+                f"{num_bad:,} of {num_all:,} rows do not parse, and the dataset's policy rejects such files. {example} "
+                "Correct the file, or set policy.bad_rows to quarantine.",
+                line=first.line,
+                column=first.column,
+            )
+        if num_bad > policy.max_bad_fraction * num_all:
+            raise FileRejectedError(
+                f"{num_bad:,} of {num_all:,} rows do not parse, more than the {policy.max_bad_fraction:.0%} that the "
+                f"dataset's policy allows. {example} Correct the file, or raise policy.max_bad_fraction.",
+                line=first.line,
+                column=first.column,
+            )
+
+    def _first_rows(self, spool: SpooledFile) -> Iterator[FileIssue]:
+        yield from (issue for issue in self._quarantine.first if issue.file == spool.display_name)
+        yield FileIssue(file=spool.display_name, reason="see the quarantine.")
+
+    def _schema(self, accepted: Sequence[SpooledFile], contract: dict[str, ColumnType | None]) -> Schema:
+        columns = [Column(name=name, type=found or ColumnType.STRING) for name, found in contract.items()]
+        shapes = {spool.image_shape for spool in accepted}
+        if self._base is not None:
+            shapes.add(self._base.data_schema.image_shape)
+        shape: ImageShape | None = shapes.pop() if len(shapes) == 1 else None
+        return Schema(kind=accepted[0].kind, columns=columns, target=self._dataset.target, image_shape=shape)
+
+    def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
+        contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
+        profiler = Profiler(schema)
+        files = self._keep_base(schema, profiler)
+        num_infinite = dict.fromkeys(contract, 0)
+        num_new, num_read = 0, 0
+        with self._new_writer(schema) as writer:
+            for index, spool in enumerate(accepted):
+                self._on_progress("write", index, len(accepted))
+                for batch in spool.batches():
+                    typed = _typed(spool, batch, contract)
+                    for name, found in typed.items():
+                        num_infinite[name] += found.num_infinite
+                    good = _good_rows(typed, schema)
+                    num_read += batch.num_rows
+                    profiler.add(good)
+                    writer.write(good)
+                spool.path.unlink()
+            num_new = writer.num_rows
+        warnings = [warning for spool in accepted for warning in spool.warnings]
+        warnings += [
+            f"Column {name!r}: {count:,} infinite values became missing."
+            for name, count in num_infinite.items()
+            if count
+        ]
+        num_quarantined = num_read - num_new + sum(spool.num_bad_rows for spool in accepted)
+        if not num_new:
+            raise VersionRejectedError("No row could be used; see the issues.", self._all_issues())
+        self._on_progress("profile", 0, 1)
+        return Converted(
+            schema=schema,
+            files=[*files, *writer.files],
+            profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
+            issues=self._all_issues(),
+            num_left_out=self._num_left_out,
+            num_quarantined=num_quarantined,
+        )
+
+    def _new_writer(self, schema: Schema) -> DatasetWriter:
+        return DatasetWriter(
+            lake=self._lake,
+            workspace_id=self._dataset.workspace_id,
+            dataset_id=self._dataset.id,
+            schema=schema,
+            work_path=self._work_path,
+        )
+
+    def _keep_base(self, schema: Schema, profiler: Profiler) -> list[DataFile]:
+        """The base's files: shared as they are, or written anew where a column has become wider."""
+        if self._base is None:
+            return []
+        arrow_schema = to_arrow_schema(schema)
+        is_same = arrow_schema.equals(to_arrow_schema(self._base.data_schema))
+        with self._new_writer(schema) as writer:
+            for index, file in enumerate(self._base.files):
+                self._on_progress("read base", index, len(self._base.files))
+                for batch in self._base_batches(file):
+                    cast = batch if is_same else batch.cast(arrow_schema)
+                    profiler.add(cast)
+                    if not is_same:
+                        writer.write(cast)
+        return list(self._base.files) if is_same else writer.files
+
+    def _base_batches(self, file: DataFile) -> Iterator[pa.RecordBatch]:
+        path = self._work_path / "base.parquet"
+        key = keys.dataset_file(self._dataset.workspace_id, self._dataset.id, file.sha256)
+        self._lake.download(key, path)
+        with pq.ParquetFile(path) as parquet:
+            yield from parquet.iter_batches()
+        path.unlink()
+
+
+def _find(spool: SpooledFile, name: str) -> SpooledColumn:
+    """A file's column of that name; one without evidence where it is missing, which the contract check refuses."""
+    found = next((column for column in spool.columns if column.name == name), None)
+    return found or SpooledColumn(name=name, evidence=column_types.Evidence())
+
+
+def _join(columns: Sequence[SpooledColumn]) -> ColumnType | None:
+    """The type that holds the column of every file."""
+    evidence = [column.evidence for column in columns if column.evidence is not None]
+    merged = column_types.Evidence()
+    for each in evidence:
+        merged = merged.merge(each)
+    found = {column.fixed for column in columns if column.fixed is not None}
+    if merged.num_cells:
+        found.add(merged.resolve())
+    if len(found) <= 1:
+        return next(iter(found), None)
+    return ColumnType.NUMBER if found == {ColumnType.INTEGER, ColumnType.NUMBER} else ColumnType.STRING
+
+
+def _widen(base: ColumnType, columns: Sequence[SpooledColumn]) -> ColumnType:
+    """Whole numbers may become numbers; every other type stays."""
+    if base is ColumnType.INTEGER and any(column.resolve() is ColumnType.NUMBER for column in columns):
+        return ColumnType.NUMBER
+    return base
+
+
+def _is_castable(found: ColumnType, wanted: ColumnType | None) -> bool:
+    if wanted is None or found is wanted or (wanted is ColumnType.STRING and found is not ColumnType.IMAGE):
+        return True
+    return found is ColumnType.INTEGER and wanted is ColumnType.NUMBER
+
+
+def _may_be_bad(column: SpooledColumn, wanted: ColumnType | None) -> bool:
+    """Whether a cell of the column may not be of the wanted type: then the cells are looked at."""
+    evidence = column.evidence
+    if evidence is None or wanted in (None, ColumnType.STRING) or not evidence.num_cells:
+        return False
+    if wanted is ColumnType.NUMBER:
+        return evidence.num_numbers < evidence.num_cells
+    if wanted is ColumnType.INTEGER:
+        return evidence.num_integers < evidence.num_cells
+    if wanted is ColumnType.BOOLEAN:
+        return evidence.num_booleans < evidence.num_cells
+    return evidence.resolve() is not ColumnType.DATETIME
+
+
+def _typed(
+    spool: SpooledFile, batch: pa.RecordBatch, contract: dict[str, ColumnType | None]
+) -> dict[str, column_types.Converted]:
+    """The batch's columns by name, in the contract's order and types."""
+    positions = {name: index for index, name in enumerate(spool.names)}
+    typed = {}
+    for name, wanted in contract.items():
+        column, cells = spool.columns[positions[name]], batch.column(str(positions[name]))
+        column_type = wanted or ColumnType.STRING
+        if column.evidence is None:
+            typed[name] = _cast_fixed(cells, column_type)
+        else:
+            typed[name] = column_types.convert(cells, column_type, column.evidence.formats or ())
+    return typed
+
+
+def _cast_fixed(values: pa.Array, wanted: ColumnType) -> column_types.Converted:
+    values = values.cast(ARROW_TYPES[wanted])
+    if wanted is not ColumnType.NUMBER:
+        return column_types.Converted(values=values, is_bad=None)
+    finite, num_infinite = column_types.to_finite(values)
+    return column_types.Converted(values=finite, is_bad=None, num_infinite=num_infinite)
+
+
+def _any_bad(typed: dict[str, column_types.Converted]) -> pa.Array | None:
+    combined: pa.Array | None = None
+    for found in typed.values():
+        if found.is_bad is not None:
+            combined = found.is_bad if combined is None else pc.or_(combined, found.is_bad)
+    return combined
+
+
+def _good_rows(typed: dict[str, column_types.Converted], schema: Schema) -> pa.RecordBatch:
+    batch = pa.RecordBatch.from_arrays([found.values for found in typed.values()], schema=to_arrow_schema(schema))
+    is_bad = _any_bad(typed)
+    return batch if is_bad is None else batch.filter(pc.invert(is_bad))
+
+
+def _why_bad(
+    spool: SpooledFile, batch: pa.RecordBatch, typed: dict[str, column_types.Converted], row: int
+) -> tuple[str, str]:
+    """The first bad cell of a row: its column, and what is wrong with it."""
+    name, found = next(
+        (name, found) for name, found in typed.items() if found.is_bad is not None and found.is_bad[row].as_py()
+    )
+    text = batch.column(str(spool.names.index(name)))[row].as_py()
+    column_type = next(kind for kind, arrow in ARROW_TYPES.items() if arrow == found.values.type)
+    return (
+        name,
+        f"{text[:80]!r} is not of the type {column_type} that the column has. Correct the cell, or leave it empty.",
+    )
+
+
+def _row_text(batch: pa.RecordBatch, row: int) -> str:
+    """The row as CSV, as it was before any conversion."""
+    values = [
+        column[row].as_py() for name, column in zip(batch.schema.names, batch.columns, strict=True) if name != LINE
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow("" if value is None else value for value in values)
+    return text.getvalue()
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

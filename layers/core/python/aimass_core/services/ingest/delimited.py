@@ -1,0 +1,174 @@
+"""Reads CSV and its relatives: quickly where the text is plain, carefully where a row may be broken.
+
+Both readers give the same blocks: string columns, and the line on which each row begins. The quick one is Arrow's; it
+is given up for the careful one as soon as anything does not add up, so that every bad row is named by line and reason.
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from aimass_core.services.ingest.dialects import WHITESPACE, Dialect, split_tokens
+from aimass_core.services.ingest.text_files import TextFile
+
+BLOCK_BYTES = 32 * 1024**2
+BLOCK_ROWS = 65_536
+_BLOCK_CHARACTERS = 16 * 1024**2
+_MAX_RECORD_LINES = 500
+
+BadRow = Callable[[int, str, str], None]
+
+
+class NeedsCareError(Exception):
+    """The quick reader met something that only the careful one can name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBlock:
+    """Some rows: their first lines and their cells, all strings."""
+
+    lines: pa.Array
+    cells: pa.RecordBatch
+
+
+def can_be_quick(file: TextFile, dialect: Dialect) -> bool:
+    """Whether the quick reader may be tried."""
+    return file.is_plain and dialect.delimiter not in (None, WHITESPACE)
+
+
+def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
+    """Raises NeedsCareError, possibly at the end, where rows are broken or lines and rows do not match one to one."""
+    names = [str(index) for index in range(len(dialect.names))]
+    first_line = 2 if dialect.has_header else 1
+    num_rows = 0
+    try:
+        reader = pa.csv.open_csv(
+            file.path,
+            read_options=pa.csv.ReadOptions(
+                column_names=names, skip_rows=first_line - 1, block_size=BLOCK_BYTES, use_threads=True
+            ),
+            parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.string() for name in names}, strings_can_be_null=False, null_values=[]
+            ),
+        )
+        for batch in reader:
+            for start in range(0, batch.num_rows, BLOCK_ROWS):
+                part = batch.slice(start, BLOCK_ROWS)
+                lines = pa.array(range(first_line + num_rows, first_line + num_rows + part.num_rows), type=pa.int64())
+                num_rows += part.num_rows
+                yield TextBlock(lines=lines, cells=part)
+    except pa.ArrowInvalid as error:
+        raise NeedsCareError(str(error)) from error
+    if num_rows + first_line - 1 + file.num_trailing_blank != file.num_lines:
+        raise NeedsCareError(f"{num_rows} rows on {file.num_lines} lines")
+
+
+def read_carefully(file: TextFile, dialect: Dialect, *, on_bad_row: BadRow) -> Iterator[TextBlock]:
+    """Reads line by line and tells every row that does not parse: (line, reason, text)."""
+    records = _Records(file.path, dialect, on_bad_row)
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    num_characters = 0
+    for line, row in records:
+        lines.append(line)
+        rows.append(row)
+        num_characters += sum(map(len, row))
+        if len(rows) >= BLOCK_ROWS or num_characters > _BLOCK_CHARACTERS:
+            yield _to_block(lines, rows, dialect)
+            lines, rows, num_characters = [], [], 0
+    if rows:
+        yield _to_block(lines, rows, dialect)
+
+
+def _to_block(lines: list[int], rows: list[list[str]], dialect: Dialect) -> TextBlock:
+    columns = [pa.array(cells, type=pa.string()) for cells in zip(*rows, strict=True)]
+    return TextBlock(
+        lines=pa.array(lines, type=pa.int64()),
+        cells=pa.RecordBatch.from_arrays(columns, names=[str(index) for index in range(len(dialect.names))]),
+    )
+
+
+class _Records:
+    """The rows of a text with the line that each begins on; the others go to `on_bad_row`."""
+
+    def __init__(self, path: Path, dialect: Dialect, on_bad_row: BadRow) -> None:
+        self._path, self._dialect, self._on_bad_row = path, dialect, on_bad_row
+        self._pending: list[str] = []
+        self._line = 0
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        width = len(self._dialect.names)
+        is_header = self._dialect.has_header
+        with self._path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+            while (line := self._next(stream)) is not None:
+                if not line.strip():
+                    continue
+                number = self._line
+                row, reason = self._parse(line, stream)
+                if is_header:
+                    is_header = False
+                elif reason is None and len(row) == width:
+                    yield number, row
+                else:
+                    self._on_bad_row(number, reason or _width_reason(len(row), width), _printable(line))
+
+    def _next(self, stream: Iterator[str]) -> str | None:
+        line = self._pending.pop(0) if self._pending else next(stream, None)
+        if line is not None:
+            self._line += 1
+        return line
+
+    def _parse(self, line: str, stream: Iterator[str]) -> tuple[list[str], str | None]:
+        if "\0" in line:
+            return [], "The row contains a NUL byte. Export the file again as text."
+        if not line.isprintable() and _has_surrogate(line):
+            return [], "The row is not valid UTF-8. Save the file in one encoding."
+        delimiter = self._dialect.delimiter
+        if delimiter is None:
+            return [line.strip().strip('"')], None
+        if delimiter == WHITESPACE:
+            return split_tokens(line), None
+        if '"' not in line:
+            return line.rstrip("\r\n").split(delimiter), None
+        return self._parse_quoted(line, stream, delimiter)
+
+    def _parse_quoted(self, line: str, stream: Iterator[str], delimiter: str) -> tuple[list[str], str | None]:
+        """A record may go on over several lines; an opening quote that is never closed costs only its own line."""
+        more: list[str] = []
+        first_line = self._line
+
+        def feed() -> Iterator[str]:
+            yield line
+            while len(more) < _MAX_RECORD_LINES and (following := self._next(stream)) is not None:
+                more.append(following)
+                yield following
+
+        try:
+            return next(csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True)), None
+        except csv.Error as error:
+            self._pending = more + self._pending
+            self._line = first_line
+            unclosed = "unexpected end" in str(error)
+            reason = "an opening quote is never closed" if unclosed else f"a quote is at a wrong place ({error})"
+            return [], f'The quotes of the row are broken: {reason}. Write a quote inside a cell twice ("").'
+
+
+def _width_reason(found: int, expected: int) -> str:
+    return f"The row has {found} fields, expected {expected}. Quote cells that contain the delimiter."
+
+
+def _has_surrogate(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _printable(line: str) -> str:
+    return line.rstrip("\r\n").encode("utf-8", "replace").decode()

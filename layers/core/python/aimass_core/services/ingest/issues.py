@@ -1,0 +1,56 @@
+"""What is wrong with a file or a row, and where such findings are collected."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aimass_core.domain.datasets import FileIssue, QuarantinedRow
+
+MAX_ISSUES_SHOWN = 20
+_MAX_TEXT, _MAX_REASON = 2_000, 500
+
+
+class FileRejectedError(Exception):
+    """A file cannot become part of a version. The reason names the place and the next step."""
+
+    def __init__(self, reason: str, *, line: int | None = None, column: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.line, self.column = reason, line, column
+
+    def to_issue(self, file: str) -> FileIssue:
+        """As it is shown in the version's issues."""
+        return FileIssue(file=file, line=self.line, column=self.column, reason=self.reason[:_MAX_REASON])
+
+
+class Quarantine:
+    """Rows that did not parse: all go to a file of JSON lines, the first are kept to be shown."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self.first: list[FileIssue] = []
+        self._stream = path.open("w", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def add(
+        self, *, file: str, line: int | None, column: str | None = None, reason: str, text: str | None = None
+    ) -> None:
+        """Keeps one row apart."""
+        row = QuarantinedRow(
+            file=file,
+            line=line,
+            column=column,
+            reason=reason[:_MAX_REASON],
+            text=None if text is None else text[:_MAX_TEXT],
+        )
+        self._stream.write(row.model_dump_json() + "\n")
+        self.count += 1
+        if len(self.first) < MAX_ISSUES_SHOWN:
+            self.first.append(FileIssue.model_validate(row.model_dump()))

@@ -1,0 +1,59 @@
+"""What an object that arrived in the landing bucket means: an upload's bytes, or a file for a dataset by its folder."""
+
+import logging
+import re
+
+from aimass_core.domain import keys
+from aimass_core.domain.common import NAME_PATTERN, is_id
+from aimass_core.domain.datasets import DatasetVersion, LandedFile
+from aimass_core.ports import BlobInfo, Ports
+from aimass_core.services import datasets, platform, uploads
+from aimass_core.services.ingest import versions
+
+_MAX_DISPLAY_NAME = 500
+_IGNORED_NAMES = re.compile(r"^(\.|_SUCCESS$|_started|_committed|Thumbs\.db$|desktop\.ini$)")
+
+_log = logging.getLogger(__name__)
+
+
+def land(ports: Ports, key: str) -> DatasetVersion | None:
+    """Takes an object in. Idempotent; what belongs nowhere stays where it is and is logged."""
+    if key.startswith(keys.UPLOADS_PREFIX):
+        return uploads.complete_landed(ports, key)
+    if key.startswith(keys.DROP_PREFIX):
+        return _land_drop(ports, key)
+    _log.warning("object is outside of the known folders", extra={"key": key})
+    return None
+
+
+def _land_drop(ports: Ports, key: str) -> DatasetVersion | None:
+    found = ports.landing.head(key)
+    if found is None or key.endswith("/"):
+        return None
+    parts = key.removeprefix(keys.DROP_PREFIX).split("/", 2)
+    if len(parts) < 3:
+        _log.warning("dropped file lies in no dataset's folder: drop/<workspace>/<dataset>/<file>", extra={"key": key})
+        return None
+    workspace_name, dataset_name, file_name = parts
+    if _IGNORED_NAMES.match(file_name.rpartition("/")[2]):
+        return None
+    workspace = ports.registry.get(keys.workspace_name_row(workspace_name))
+    if workspace is None:
+        _log.warning("dropped file names a workspace that does not exist", extra={"key": key})
+        return None
+    if re.fullmatch(NAME_PATTERN, dataset_name) is None or is_id(dataset_name):
+        _log.warning("dropped file's folder cannot name a dataset: a-z, 0-9, - and _", extra={"key": key})
+        return None
+    workspace_id = str(workspace.data["id"])
+    dataset = datasets.ensure(ports, platform.principal("ingest", workspace_id), dataset_name)
+    return versions.land(ports, dataset.id, workspace_id, _to_landed(found, file_name))
+
+
+def _to_landed(found: BlobInfo, file_name: str) -> LandedFile:
+    return LandedFile(
+        key=found.key,
+        etag=found.etag,
+        num_bytes=found.num_bytes,
+        display_name=file_name[:_MAX_DISPLAY_NAME],
+        landed_at=found.modified_at,
+    )

@@ -1,0 +1,22 @@
+"""What a file may cost before it is refused: sizes, ratios and counts that stop bombs and mistakes early."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits of one conversion. `max_expanded_bytes` bounds what may be unpacked to the local disk."""
+
+    max_expanded_bytes: int = 200 * 1024**3
+    max_ratio: int = 300
+    ratio_floor_bytes: int = 32 * 1024**2
+    max_members: int = 2_000_000
+    max_columns: int = 10_000
+    max_line_bytes: int = 16 * 1024**2
+    max_name_characters: int = 500
+    max_pixels: int = 50_000_000
+    max_nesting: int = 16
+
+
+class ExpandedTooLargeError(Exception):
+    """A file unpacks to more than fits here. In a Lambda it is handed over to a prepare job."""

@@ -1,0 +1,73 @@
+"""The first rows of a version, for people: as JSON, or as CSV that a spreadsheet opens without running anything."""
+
+import base64
+import csv
+import io
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from aimass_core.domain import keys
+from aimass_core.domain.datasets import DatasetRows, Manifest
+from aimass_core.ports import BlobStore
+
+_MAX_IMAGE_BYTES = 64 * 1024
+_MAX_TEXT = 10_000
+# A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def load_rows(lake: BlobStore, workspace_id: str, manifest: Manifest, *, limit: int) -> DatasetRows:
+    """The first rows; long texts are cut, images become data: URLs or null."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="aimass-preview-") as folder:
+        path = Path(folder) / "part.parquet"
+        for file in manifest.files:
+            if len(rows) >= limit:
+                break
+            lake.download(keys.dataset_file(workspace_id, manifest.dataset_id, file.sha256), path)
+            rows += _first_rows(path, limit - len(rows))
+    return DatasetRows(columns=[column.name for column in manifest.data_schema.columns], rows=rows)
+
+
+def _first_rows(path: Path, limit: int) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as parquet:
+        batch = next(parquet.iter_batches(batch_size=limit), None)
+        for row in [] if batch is None else batch.slice(0, limit).to_pylist():
+            yield {name: _to_json(value) for name, value in row.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return _to_data_url(value)
+    if isinstance(value, str):
+        return value[:_MAX_TEXT]
+    return value
+
+
+def _to_data_url(image: bytes) -> str | None:
+    if len(image) > _MAX_IMAGE_BYTES:
+        return None
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def to_csv(rows: DatasetRows) -> str:
+    """The rows as CSV. A text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([escape_cell(name) for name in rows.columns])
+    for row in rows.rows:
+        writer.writerow([escape_cell(row[name]) for name in rows.columns])
+    return text.getvalue()
+
+
+def escape_cell(value: Any) -> Any:
+    """Numbers stay what they are: only text can be a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

@@ -1,0 +1,211 @@
+"""Brings a text file into one form (UTF-8, no mark, LF or CRLF lines) and tells what a reader must know about it."""
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aimass_core.services.ingest.issues import FileRejectedError
+from aimass_core.services.ingest.limits import Limits
+
+_CHUNK_BYTES = 4 * 1024**2
+# Quotes at places where a lenient and a strict reader disagree: inside a text, or with blanks between it and the
+# delimiter. Such files are read by the careful reader.
+_ODD_QUOTES = re.compile(rb'[^\s,;|"]"[^\s,;|"]|[,;|\t\n] +"|" +[,;|\t]')
+_MARKS = [
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A text file in the one form. `is_plain`: no quote, NUL or byte is at a doubtful place."""
+
+    path: Path
+    num_lines: int
+    num_trailing_blank: int
+    is_plain: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Scan:
+    num_lf: int = 0
+    num_cr: int = 0
+    num_crlf: int = 0
+    num_quotes: int = 0
+    has_odd_quotes: bool = False
+    has_nul: bool = False
+    is_utf8: bool = True
+    ends_with_newline: bool = True
+    long_line: int | None = None
+
+    @property
+    def has_lone_cr(self) -> bool:
+        return self.num_cr > self.num_crlf
+
+
+def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
+    """The file in the one form: itself, or a copy in `work_path`. Raises FileRejectedError for a line that is too long.
+
+    An encoding is taken from the byte order mark, else UTF-8 if the bytes are that, else Windows-1252 (with a warning).
+    A file that is UTF-8 but for some lines stays UTF-8: those lines are bad rows.
+    """
+    warnings: list[str] = []
+    encoding = _marked_encoding(path)
+    scan = _Scan() if encoding else _scan(path, limits=limits)
+    if encoding is None and not scan.is_utf8 and not _is_mostly_utf8(path):
+        encoding = "cp1252"
+        warnings.append(
+            "The text is not UTF-8; it was read as Windows-1252. Save it as UTF-8 if characters look wrong."
+        )
+    if encoding or scan.has_lone_cr:
+        path = _rewrite(path, work_path, encoding=encoding or "utf-8")
+        scan = _scan(path, limits=limits)
+    if scan.long_line is not None:
+        raise FileRejectedError(
+            f"Line {scan.long_line} is longer than {limits.max_line_bytes // 1024**2} MiB. "
+            "Is a line break or a closing quote missing? Store long content in files of its own.",
+            line=scan.long_line,
+        )
+    return TextFile(
+        path=path,
+        num_lines=scan.num_lf + (0 if scan.ends_with_newline else 1),
+        num_trailing_blank=_count_trailing_blank(path),
+        is_plain=scan.is_utf8 and not scan.has_nul and not scan.has_odd_quotes and scan.num_quotes % 2 == 0,
+        warnings=tuple(warnings),
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _marked_encoding(path: Path) -> str | None:
+    with path.open("rb") as stream:
+        head = stream.read(1024)
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    pairs = len(head) // 2
+    if pairs > 3 and head[1 : 2 * pairs : 2].count(0) > 0.7 * pairs:
+        return "utf-16-le"
+    if pairs > 3 and head[0 : 2 * pairs : 2].count(0) > 0.7 * pairs:
+        return "utf-16-be"
+    return None
+
+
+def _scan(path: Path, *, limits: Limits) -> _Scan:
+    scan, tail, line_start, offset = _Scan(), b"\n", 0, 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for chunk in _chunks(path):
+        _count(scan, chunk, tail)
+        if scan.is_utf8:
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                scan.is_utf8 = False
+        line_start = _measure_lines(scan, chunk, offset, line_start, limits.max_line_bytes)
+        offset += len(chunk)
+        tail = chunk[-3:]
+    if scan.is_utf8 and decoder.getstate()[0]:
+        scan.is_utf8 = False
+    scan.ends_with_newline = tail.endswith(b"\n")
+    return scan
+
+
+def _count(scan: _Scan, chunk: bytes, tail: bytes) -> None:
+    scan.num_cr += chunk.count(b"\r")
+    if b"\r" in chunk or tail.endswith(b"\r"):
+        scan.num_crlf += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
+    num_quotes = chunk.count(b'"')
+    scan.num_quotes += num_quotes
+    scan.has_nul = scan.has_nul or b"\0" in chunk
+    if num_quotes and not scan.has_odd_quotes:
+        scan.has_odd_quotes = _ODD_QUOTES.search(tail + chunk) is not None
+
+
+def _measure_lines(scan: _Scan, chunk: bytes, offset: int, line_start: int, max_bytes: int) -> int:
+    """Counts the chunk's lines and notes the first that is too long; returns where the last one begins."""
+    ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")) + offset
+    bounds = np.concatenate(([line_start], ends, [offset + len(chunk)]))
+    too_long = np.flatnonzero(np.diff(bounds) > max_bytes)
+    if scan.long_line is None and len(too_long):
+        scan.long_line = scan.num_lf + int(too_long[0]) + 1
+    scan.num_lf += len(ends)
+    return int(ends[-1]) + 1 if len(ends) else line_start
+
+
+def _is_mostly_utf8(path: Path) -> bool:
+    """Whether more of the lines with other than ASCII characters are UTF-8 than are not."""
+    balance = 0
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.isascii():
+                try:
+                    line.decode()
+                    balance += 1
+                except UnicodeDecodeError:
+                    balance -= 1
+    return balance > 0
+
+
+def _rewrite(path: Path, target: Path, *, encoding: str) -> Path:
+    """Decodes in pieces; every kind of line end becomes LF. Bytes outside of the encoding are kept as they are."""
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    decoder = codecs.getincrementaldecoder("latin-1" if encoding == "cp1252" else encoding)(errors=errors)
+    remap = _cp1252_table() if encoding == "cp1252" else None
+    pending = ""
+    with target.open("wb") as stream:
+        for chunk in _chunks_with_end(path):
+            try:
+                text = pending + decoder.decode(chunk or b"", final=chunk is None)
+            except UnicodeDecodeError as error:
+                raise FileRejectedError(
+                    f"The text is marked as {encoding} but is not: {error.reason}. Save it as UTF-8."
+                ) from error
+            # A CR at the end may be half of a CRLF.
+            pending = "\r" if text.endswith("\r") and chunk is not None else ""
+            text = text.removesuffix("\r") if pending else text
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+            stream.write((text.translate(remap) if remap else text).encode(errors=errors))
+    return target
+
+
+def _chunks_with_end(path: Path) -> Iterator[bytes | None]:
+    yield from _chunks(path)
+    yield None
+
+
+def _cp1252_table() -> dict[int, str]:
+    """Latin-1 to Windows-1252; the five bytes that the latter leaves open stay as they are."""
+    table: dict[int, str] = {}
+    for byte in range(0x80, 0xA0):
+        try:
+            table[byte] = bytes([byte]).decode("cp1252")
+        except UnicodeDecodeError:
+            continue
+    return table
+
+
+def _count_trailing_blank(path: Path) -> int:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - 65_536))
+        tail = stream.read()
+    lines = tail.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    count = 0
+    while lines and not lines.pop().strip():
+        count += 1
+    return count

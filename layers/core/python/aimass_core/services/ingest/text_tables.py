@@ -1,0 +1,111 @@
+"""Spools a delimited text: dialect, rows, trimmed cells, missing values, evidence of the types."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aimass_core.domain.datasets import BadRows, DatasetPolicy
+from aimass_core.domain.schemas import DatasetKind
+from aimass_core.services.ingest import delimited, dialects
+from aimass_core.services.ingest.column_types import Evidence
+from aimass_core.services.ingest.dialects import Dialect
+from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
+from aimass_core.services.ingest.limits import Limits
+from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
+from aimass_core.services.ingest.text_files import normalize
+
+
+def spool(
+    path: Path, work_path: Path, *, display_name: str, policy: DatasetPolicy, quarantine: Quarantine, limits: Limits
+) -> SpooledFile:
+    """Reads a delimited text into a spool in the folder `work_path`. Raises FileRejectedError."""
+    file = normalize(path, work_path / "normalized", limits=limits)
+    dialect = dialects.sniff_dialect(
+        _sample(file.path),
+        has_header=policy.has_header,
+        missing_values=frozenset(policy.missing_values),
+        reject_faults=policy.bad_rows is BadRows.REJECT,
+        limits=limits,
+    )
+    evidence = [Evidence() for _ in dialect.names]
+    spool_path = work_path / "spool.arrow"
+    num_before = quarantine.count
+
+    def on_bad_row(line: int, reason: str, text: str) -> None:
+        quarantine.add(file=display_name, line=line, reason=reason, text=text)
+
+    num_rows = None
+    if delimited.can_be_quick(file, dialect):
+        try:
+            num_rows = _write(delimited.read_quickly(file, dialect), dialect, policy, evidence, spool_path)
+        except delimited.NeedsCareError:
+            evidence = [Evidence() for _ in dialect.names]
+    if num_rows is None:
+        blocks = delimited.read_carefully(file, dialect, on_bad_row=on_bad_row)
+        num_rows = _write(blocks, dialect, policy, evidence, spool_path)
+    num_bad_rows = quarantine.count - num_before
+    if not num_rows and not num_bad_rows:
+        raise FileRejectedError(
+            "The file has a header line but no rows. Upload one with at least one row; if the first line is data, set "
+            "the dataset's policy.has_header to false.",
+            line=1,
+        )
+    return SpooledFile(
+        path=spool_path,
+        display_name=display_name,
+        kind=DatasetKind.TABLE,
+        columns=tuple(
+            SpooledColumn(name=name, evidence=found) for name, found in zip(dialect.names, evidence, strict=True)
+        ),
+        num_rows=num_rows,
+        num_bad_rows=num_bad_rows,
+        warnings=(*file.warnings, *dialect.warnings, *_type_warnings(dialect.names, evidence)),
+    )
+
+
+def _sample(path: Path) -> list[str]:
+    """The first lines, whole ones only (but for a first line that is longer than the sample)."""
+    with path.open("rb") as stream:
+        head = stream.read(dialects.SAMPLE_BYTES)
+        is_cut = len(head) == dialects.SAMPLE_BYTES
+        lines = head.split(b"\n")
+        if is_cut and len(lines) > 1:
+            lines.pop()
+        elif is_cut:
+            lines[-1] += stream.readline()
+    return [line.decode("utf-8", "replace").rstrip("\r") for line in lines[: dialects.SAMPLE_LINES]]
+
+
+def _write(
+    blocks: Iterator[delimited.TextBlock],
+    dialect: Dialect,
+    policy: DatasetPolicy,
+    evidence: list[Evidence],
+    spool_path: Path,
+) -> int:
+    missing = pa.array(policy.missing_values, type=pa.string())
+    with SpoolWriter(spool_path) as writer:
+        for block in blocks:
+            arrays: dict[str, pa.Array] = {LINE: block.lines}
+            for index, column in enumerate(block.cells.columns):
+                cells = clean_cells(column, missing, has_decimal_comma=dialect.has_decimal_comma)
+                evidence[index].add(cells)
+                arrays[str(index)] = cells
+            writer.write(arrays)
+        return writer.num_rows
+
+
+def clean_cells(cells: pa.Array, missing: pa.Array, *, has_decimal_comma: bool = False) -> pa.Array:
+    """Trimmed cells, null where the text means "no value"."""
+    trimmed = pc.utf8_trim_whitespace(cells)
+    if has_decimal_comma:
+        trimmed = pc.replace_substring_regex(trimmed, r"^([+-]?[0-9]+),([0-9]+)$", r"\1.\2")
+    is_missing = pc.is_in(trimmed, value_set=missing)
+    return pc.if_else(is_missing, None, trimmed) if pc.any(is_missing).as_py() else trimmed
+
+
+def _type_warnings(names: tuple[str, ...], evidence: list[Evidence]) -> list[str]:
+    found = [each.warning(name) for name, each in zip(names, evidence, strict=True)]
+    return [warning for warning in found if warning]

@@ -1,0 +1,414 @@
+"""The life of a dataset version: files land in it, its window closes, one worker claims it, and it ends.
+
+PENDING -> INGESTING -> READY or REJECTED. Every step is one conditional transaction, and a message to the ingest queue
+only hints that a step is due: a lost one is found by `close_due`, a repeated one changes nothing.
+
+Beside a version lie the rows LANDED_FILE (what it is made from), LANDED_OBJECT (which version took an object, so that
+an event that comes three times lands once) and VERSION_LEASE (who converts it, and how often that was tried).
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from aimass_core.domain import keys
+from aimass_core.domain.common import Principal
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, LandedFile, Upload, WriteMode
+from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.errors import NotFoundError, StaleRevisionError, UnavailableError
+from aimass_core.ports import Check, Delete, Ports, Put, Row, Write, WriteConflictError
+from aimass_core.services import platform, records
+
+MAX_ATTEMPTS = 5
+_MAX_WRITES = 10
+_SCAN_PAGE = 100
+_GRACE = timedelta(seconds=30)
+_UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
+
+_log = logging.getLogger(__name__)
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the version over; this one's result is not needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to convert a version."""
+
+    version: DatasetVersion
+    base_number: int | None
+    lease: Row
+
+
+def close_message(version: DatasetVersion) -> dict[str, Any]:
+    """What the ingest queue carries when a version's window should close."""
+    return {
+        "type": "close_version",
+        "workspace_id": version.workspace_id,
+        "dataset_id": version.dataset_id,
+        "number": version.number,
+    }
+
+
+def open_for_upload(
+    ports: Ports, principal: Principal, upload: Upload, landed: LandedFile, *, completed: dict[str, Any]
+) -> DatasetVersion:
+    """Makes the version of a completed upload, in one transaction with the upload's row.
+
+    Raises StaleRevisionError where the upload was changed meanwhile: read it again.
+    """
+    for _ in range(_MAX_WRITES):
+        dataset = records.get(ports, Dataset, upload.workspace_id, upload.dataset_id)
+        version = _new_version(ports, principal, dataset, upload.mode, window_seconds=0)
+        writes = _opening_writes(ports, dataset, version, landed)
+        try:
+            records.save(
+                ports,
+                upload,
+                upload.dataset_id,
+                upload.id,
+                principal=principal,
+                action="upload.complete",
+                also=writes,
+                **completed,
+                dataset_version=version.number,
+            )
+        except WriteConflictError:
+            continue
+        ports.ingest_queue.send(close_message(version))
+        return version
+    raise UnavailableError(f"The dataset {upload.dataset_id!r} changes too quickly. Try again.")
+
+
+def land(ports: Ports, dataset_id: str, workspace_id: str, landed: LandedFile) -> DatasetVersion:
+    """Takes a dropped file into the version whose window is open, or opens one. Idempotent.
+
+    In a dataset that files are appended to, the same content under the same name is taken once; in one that they
+    replace, once for each time that it was written.
+    """
+    for _ in range(_MAX_WRITES):
+        dataset = records.get(ports, Dataset, workspace_id, dataset_id)
+        taken = ports.registry.get(_object_key(dataset, landed))
+        if taken is not None:
+            return records.get(ports, DatasetVersion, workspace_id, dataset_id, int(taken.data["number"]))
+        version = _open_window(ports, dataset)
+        writes: list[Write]
+        if version is None:
+            principal = platform.principal("ingest", workspace_id)
+            mode, window = dataset.policy.drop_mode, dataset.policy.drop_window_seconds
+            version = _new_version(ports, principal, dataset, mode, window_seconds=window)
+            writes = [
+                *_opening_writes(ports, dataset, version, landed),
+                records.audit(ports, principal, "dataset_version.create", version),
+            ]
+            delay: int | None = window
+        else:
+            writes = [
+                Check(key=_version_key(version), expected=version.revision),
+                *_file_writes(dataset, version.number, landed),
+            ]
+            delay = None
+        try:
+            ports.registry.write(*writes)
+        except WriteConflictError:
+            continue
+        if delay is not None:
+            ports.ingest_queue.send(close_message(version), delay_seconds=delay)
+        return version
+    raise UnavailableError(f"The dataset {dataset_id!r} changes too quickly. Try again.")
+
+
+def claim(
+    ports: Ports, workspace_id: str, dataset_id: str, number: int, *, lease_seconds: float, takes_over: bool = False
+) -> Claim | None:
+    """Claims a version for conversion; None where there is nothing to do now.
+
+    Args:
+        lease_seconds: how long the worker lives at most.
+        takes_over: the caller knows that the holder of a lease is gone (a later attempt of the same job).
+    """
+    for _ in range(_MAX_WRITES):
+        version = _load(ports, workspace_id, dataset_id, number)
+        if version is None or version.status.is_terminal:
+            return None
+        if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > 0:
+            delay = min(900, int(_seconds_to_close(ports, version)) + 1)
+            ports.ingest_queue.send(close_message(version), delay_seconds=delay)
+            return None
+        is_clear, base_number = _find_base(ports, version)
+        if not is_clear:
+            _log.info("version waits for a former one", extra={"dataset_id": dataset_id, "number": number})
+            return None
+        lease = ports.registry.get(_lease_key(version))
+        if lease is not None and not takes_over and _lease_ends_at(lease) > ports.clock():
+            return None
+        num_attempts = int(lease.data["num_attempts"]) + 1 if lease is not None else 1
+        if num_attempts > MAX_ATTEMPTS:
+            reject(ports, version, reason=f"The conversion was tried {MAX_ATTEMPTS} times and did not finish.")
+            return None
+        claimed = _take_lease(ports, version, lease, num_attempts=num_attempts, lease_seconds=lease_seconds)
+        if claimed is not None:
+            return Claim(version=claimed[0], base_number=base_number, lease=claimed[1])
+    raise UnavailableError(f"The dataset version {dataset_id}/{number} changes too quickly. Try again.")
+
+
+def release(ports: Ports, claimed: Claim) -> None:
+    """Gives the version back after a fault of ours, so that a repeated message finds it free."""
+    data = {**claimed.lease.data, "ends_at": ports.clock().isoformat()}
+    lease = Row(key=claimed.lease.key, data=data, revision=claimed.lease.revision + 1)
+    try:
+        ports.registry.write(Put(row=lease, expected=claimed.lease.revision))
+    except WriteConflictError:
+        _log.info("lease was taken over", extra={"version_id": claimed.version.id})
+
+
+def finish(ports: Ports, claimed: Claim, **changes: Any) -> DatasetVersion:
+    """Ends a version in one transaction with its dataset's `latest_version`, and wakes those that waited for it.
+
+    Raises LeaseLostError where another worker has taken over.
+    """
+    version = claimed.version
+    for _ in range(_MAX_WRITES):
+        lease = ports.registry.get(claimed.lease.key)
+        if lease is None or lease.revision != claimed.lease.revision:
+            raise LeaseLostError(version.id)
+        ended = _end(ports, version, also=[Delete(key=lease.key, expected=lease.revision)], **changes)
+        if ended is not None:
+            return ended
+        version = records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
+        if version.status.is_terminal:
+            return version
+    raise UnavailableError(f"The dataset version {version.dataset_name}@{version.number} changes too quickly.")
+
+
+def reject(ports: Ports, version: DatasetVersion, *, reason: str) -> DatasetVersion:
+    """Ends a version that could not be converted, through no fault of its files. Idempotent."""
+    for _ in range(_MAX_WRITES):
+        if version.status.is_terminal:
+            return version
+        ended = _end(
+            ports,
+            version,
+            status=DatasetVersionStatus.REJECTED,
+            status_reason=f"{reason} Upload the file again; if that happens again, see the log of the ingest function.",
+        )
+        if ended is not None:
+            return ended
+        version = records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
+    raise UnavailableError(f"The dataset version {version.dataset_name}@{version.number} changes too quickly.")
+
+
+def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
+    """The files that landed in a version, by the order in which they came."""
+    prefix = keys.row_prefix("landed_file", version.dataset_id, version.number)
+    partition, start = keys.partition(version.workspace_id), None
+    files: list[LandedFile] = []
+    while True:
+        page = ports.registry.query(partition, prefix, limit=_SCAN_PAGE, start=start)
+        files += [LandedFile.model_validate(row.data) for row in page.rows]
+        if page.next_start is None:
+            return sorted(files, key=lambda file: (file.landed_at, file.key))
+        start = page.next_start
+
+
+def close_due(ports: Ports, *, limit: int = 500) -> int:
+    """Repeats the messages that may have been lost; ends versions whose prepare job did not. Returns how many.
+
+    For the reconciler, each minute.
+    """
+    before = ports.clock() - _GRACE
+    num_due = 0
+    for status in _UNFINISHED:
+        partition = keys.status_partition(DatasetVersion.resource, status)
+        for row in ports.registry.query_status(partition, before=before, limit=limit):
+            listed = DatasetVersion.model_validate(row.data)
+            version = _load(ports, listed.workspace_id, listed.dataset_id, listed.number)
+            if version is not None and not version.status.is_terminal:
+                num_due += _close_one(ports, version, before)
+    return num_due
+
+
+def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
+    if version.prepare_job_id is not None:
+        return _follow_prepare(ports, version)
+    if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > -_GRACE.total_seconds():
+        return False
+    lease = ports.registry.get(_lease_key(version))
+    if lease is not None and _lease_ends_at(lease) > before:
+        return False
+    ports.ingest_queue.send(close_message(version))
+    return True
+
+
+def _follow_prepare(ports: Ports, version: DatasetVersion) -> bool:
+    try:
+        job = records.get(ports, Job, version.workspace_id, str(version.prepare_job_id))
+    except NotFoundError:
+        reject(ports, version, reason=f"Its job {version.prepare_job_id} is gone.")
+        return True
+    if not job.status.is_terminal:
+        return False
+    cause = job.failure.cause if job.failure is not None else job.status_reason or ""
+    words = {JobStatus.SUCCEEDED: "ended without committing it", JobStatus.STOPPED: "was stopped"}
+    reject(ports, version, reason=f"Its job {job.id} {words.get(job.status, 'failed')}. {cause}".rstrip())
+    return True
+
+
+def _new_version(
+    ports: Ports, principal: Principal, dataset: Dataset, mode: WriteMode, *, window_seconds: int
+) -> DatasetVersion:
+    fields = records.new_fields(ports, principal, DatasetVersion)
+    return DatasetVersion(
+        **{**fields, "workspace_id": dataset.workspace_id},
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        number=dataset.last_number + 1,
+        status=DatasetVersionStatus.PENDING,
+        mode=mode,
+        window_closes_at=fields["created_at"] + timedelta(seconds=window_seconds),
+    )
+
+
+def _opening_writes(ports: Ports, dataset: Dataset, version: DatasetVersion, landed: LandedFile) -> list[Write]:
+    changed = dataset.model_copy(
+        update={"last_number": version.number, "updated_at": ports.clock(), "revision": dataset.revision + 1}
+    )
+    return [
+        Put(row=records.to_row(changed), expected=dataset.revision),
+        Put(row=records.to_row(version, dataset.id, version.number)),
+        *_file_writes(dataset, version.number, landed),
+    ]
+
+
+def _file_writes(dataset: Dataset, number: int, landed: LandedFile) -> list[Write]:
+    name = hashlib.sha256(f"{landed.key}\n{landed.etag}\n{landed.landed_at.isoformat()}".encode()).hexdigest()[:32]
+    key = keys.row(dataset.workspace_id, "landed_file", dataset.id, number, name)
+    return [
+        Put(row=Row(key=key, data=landed.model_dump(mode="json"), revision=1)),
+        Put(row=Row(key=_object_key(dataset, landed), data={"number": number}, revision=1)),
+    ]
+
+
+def _object_key(dataset: Dataset, landed: LandedFile) -> keys.RowKey:
+    identity = [landed.key, landed.etag]
+    if dataset.policy.drop_mode is WriteMode.REPLACE:
+        identity.append(landed.landed_at.isoformat())
+    name = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:32]
+    return keys.row(dataset.workspace_id, "landed_object", dataset.id, name)
+
+
+def _version_key(version: DatasetVersion) -> keys.RowKey:
+    return keys.row(version.workspace_id, DatasetVersion.resource, version.dataset_id, version.number)
+
+
+def _lease_key(version: DatasetVersion) -> keys.RowKey:
+    return keys.row(version.workspace_id, "version_lease", version.dataset_id, version.number)
+
+
+def _lease_ends_at(lease: Row) -> datetime:
+    return datetime.fromisoformat(str(lease.data["ends_at"]))
+
+
+def _load(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> DatasetVersion | None:
+    """None where the dataset was deleted while a message was on its way."""
+    try:
+        return records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
+    except NotFoundError:
+        return None
+
+
+def _seconds_to_close(ports: Ports, version: DatasetVersion) -> float:
+    if version.window_closes_at is None:
+        return 0.0
+    return (version.window_closes_at - ports.clock()).total_seconds()
+
+
+def _open_window(ports: Ports, dataset: Dataset) -> DatasetVersion | None:
+    """The newest version, if files may still be dropped into it."""
+    if not dataset.last_number:
+        return None
+    version = records.get(ports, DatasetVersion, dataset.workspace_id, dataset.id, dataset.last_number)
+    is_open = version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > 0
+    return version if is_open and version.mode is dataset.policy.drop_mode else None
+
+
+def _find_base(ports: Ports, version: DatasetVersion) -> tuple[bool, int | None]:
+    """Whether all that an append waits for has ended, and the version that it builds upon."""
+    if version.mode is WriteMode.REPLACE:
+        return True, None
+    start: str | None = _version_key(version).sort
+    while start is not None:
+        former, start = records.list_page(
+            ports, DatasetVersion, version.workspace_id, version.dataset_id, limit=_SCAN_PAGE, start=start
+        )
+        for each in former:
+            if each.status is DatasetVersionStatus.READY:
+                return True, each.number
+            if not each.status.is_terminal:
+                return False, None
+    return True, None
+
+
+def _take_lease(
+    ports: Ports, version: DatasetVersion, lease: Row | None, *, num_attempts: int, lease_seconds: float
+) -> tuple[DatasetVersion, Row] | None:
+    revision = 1 if lease is None else lease.revision + 1
+    ends_at = ports.clock() + timedelta(seconds=lease_seconds)
+    data = {"num_attempts": num_attempts, "ends_at": ends_at.isoformat()}
+    taken = Row(key=_lease_key(version), data=data, revision=revision)
+    take = Put(row=taken, expected=None if lease is None else lease.revision)
+    try:
+        if version.status is DatasetVersionStatus.INGESTING:
+            ports.registry.write(take, Check(key=_version_key(version), expected=version.revision))
+            return version, taken
+        changes: dict[str, Any] = {"status": DatasetVersionStatus.INGESTING}
+        return records.save(ports, version, version.dataset_id, version.number, also=[take], **changes), taken
+    except (WriteConflictError, StaleRevisionError):
+        return None
+
+
+def _end(ports: Ports, version: DatasetVersion, *, also: Sequence[Write] = (), **changes: Any) -> DatasetVersion | None:
+    """One try to end a version; None where a row was changed meanwhile."""
+    dataset = records.get(ports, Dataset, version.workspace_id, version.dataset_id)
+    writes = list(also)
+    if changes["status"] is DatasetVersionStatus.READY and version.number > (dataset.latest_version or 0):
+        update = {"latest_version": version.number, "updated_at": ports.clock(), "revision": dataset.revision + 1}
+        writes.append(Put(row=records.to_row(dataset.model_copy(update=update)), expected=dataset.revision))
+    principal = platform.principal("ingest", version.workspace_id)
+    action = f"dataset_version.{changes['status'].lower()}"
+    try:
+        ended = records.save(
+            ports,
+            version,
+            version.dataset_id,
+            version.number,
+            principal=principal,
+            action=action,
+            also=writes,
+            **changes,
+        )
+    except (WriteConflictError, StaleRevisionError):
+        return None
+    _wake_next(ports, ended)
+    return ended
+
+
+def _wake_next(ports: Ports, ended: DatasetVersion) -> None:
+    """Appends that waited for this version may go on."""
+    following, _ = records.list_page(
+        ports,
+        DatasetVersion,
+        ended.workspace_id,
+        ended.dataset_id,
+        limit=_SCAN_PAGE,
+        start=_version_key(ended).sort,
+        newest_first=False,
+    )
+    for version in following:
+        if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) <= 0:
+            ports.ingest_queue.send(close_message(version))
+            return

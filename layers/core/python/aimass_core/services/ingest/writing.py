@@ -1,0 +1,104 @@
+"""Writes typed rows as Parquet files in the lake, each named by the SHA-256 of its bytes."""
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aimass_core.domain import keys
+from aimass_core.domain.datasets import DataFile
+from aimass_core.domain.schemas import ColumnType, Schema
+from aimass_core.ports import BlobStore
+from aimass_core.services.ingest.column_types import ARROW_TYPES
+
+ROW_GROUP_ROWS = 131_072
+ROW_GROUP_BYTES = 32 * 1024**2
+FILE_BYTES = 256 * 1024**2
+PARQUET_TYPE = "application/vnd.apache.parquet"
+
+
+def to_arrow_schema(schema: Schema) -> pa.Schema:
+    """The physical schema of every Parquet file of a version."""
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in schema.columns])
+
+
+class DatasetWriter:
+    """Collects batches into row groups, row groups into files, and uploads each file when it is full.
+
+    The same rows always give the same bytes, so repeated work meets its own files and versions share them.
+    """
+
+    def __init__(self, *, lake: BlobStore, workspace_id: str, dataset_id: str, schema: Schema, work_path: Path) -> None:
+        self.files: list[DataFile] = []
+        self.num_rows = 0
+        self._lake, self._workspace_id, self._dataset_id = lake, workspace_id, dataset_id
+        self._schema, self._path = to_arrow_schema(schema), work_path / "part.parquet"
+        self._plain = [column.name for column in schema.columns if column.type is not ColumnType.IMAGE]
+        self._writer: pq.ParquetWriter | None = None
+        self._batches: list[pa.RecordBatch] = []
+        self._num_file_rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._close_file()
+        elif self._writer is not None:
+            self._writer.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Appends rows of exactly the writer's schema."""
+        if not batch.num_rows:
+            return
+        self._batches.append(batch)
+        self.num_rows += batch.num_rows
+        num_pending = sum(pending.num_rows for pending in self._batches)
+        if num_pending >= ROW_GROUP_ROWS or sum(pending.nbytes for pending in self._batches) >= ROW_GROUP_BYTES:
+            self._write_row_group()
+        if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
+            self._close_file()
+
+    def _write_row_group(self) -> None:
+        if not self._batches:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                use_dictionary=self._plain,
+                write_statistics=self._plain,
+                store_schema=True,
+            )
+        table = pa.Table.from_batches(self._batches, schema=self._schema)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self._num_file_rows += table.num_rows
+        self._batches = []
+
+    def _close_file(self) -> None:
+        self._write_row_group()
+        if self._writer is None:
+            return
+        self._writer.close()
+        self._writer = None
+        sha256 = hash_file(self._path)
+        key = keys.dataset_file(self._workspace_id, self._dataset_id, sha256)
+        num_bytes = self._path.stat().st_size
+        stored = self._lake.head(key)
+        if stored is None or stored.num_bytes != num_bytes:
+            self._lake.upload(self._path, key, content_type=PARQUET_TYPE)
+        self.files.append(DataFile(sha256=sha256, num_bytes=num_bytes, num_rows=self._num_file_rows))
+        self._num_file_rows = 0
+        self._path.unlink()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,219 @@
+"""CSV and its relatives, from landed bytes to the rows of a version."""
+
+from datetime import UTC, datetime
+
+import pytest
+from aimass_core.domain.datasets import BadRows, DatasetVersionStatus
+
+from tests.unit.core.services.ingest.scene import Scene, to_csv, types
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_csv_becomes_a_typed_version(scene: Scene) -> None:
+    body = (
+        b"id,age,income,member,since,city,zip\n"
+        b"1, 39 ,2174.5,true,2020-01-31,Bonn,00123\n"
+        b'2,?,0,FALSE,2021-02-28,"Frankfurt, Main",50667\n'
+    )
+
+    version = scene.upload(scene.dataset(target="income"), body)
+
+    assert version.status is DatasetVersionStatus.READY
+    assert types(version) == {
+        "id": "integer",
+        "age": "integer",
+        "income": "number",
+        "member": "boolean",
+        "since": "datetime",
+        "city": "string",
+        "zip": "string",
+    }
+    assert scene.rows(version) == [
+        {
+            "id": 1,
+            "age": 39,
+            "income": 2174.5,
+            "member": True,
+            "since": datetime(2020, 1, 31, tzinfo=UTC),
+            "city": "Bonn",
+            "zip": "00123",
+        },
+        {
+            "id": 2,
+            "age": None,
+            "income": 0.0,
+            "member": False,
+            "since": datetime(2021, 2, 28, tzinfo=UTC),
+            "city": "Frankfurt, Main",
+            "zip": "50667",
+        },
+    ]
+    assert (version.num_rows, version.num_columns, version.num_files, version.num_quarantined) == (2, 7, 1, 0)
+    assert version.target == "income"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_out(scene: Scene, delimiter: str) -> None:
+    body = to_csv(["name", "size"], [["a b, c", 1], ["d; e", 2], ["f | g", 3], ["h\ti", 4]], delimiter=delimiter)
+    version = scene.upload(scene.dataset(), body)
+    assert [row["name"] for row in scene.rows(version)] == ["a b, c", "d; e", "f | g", "h\ti"]
+    assert types(version) == {"name": "string", "size": "integer"}
+
+
+def test_aligned_columns_with_quoted_names(scene: Scene) -> None:
+    body = b'18.0   8   307.0  70  1\t"chevrolet malibu"\n15.0   8   ?      70  1\t"buick ""x"" 320"\n'
+    version = scene.upload(scene.dataset(), body)
+    assert scene.rows(version)[1] == {"c0": 15.0, "c1": 8, "c2": None, "c3": 70, "c4": 1, "c5": 'buick "x" 320'}
+
+
+def test_a_file_without_header_gets_numbered_columns_and_says_so(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(), b"5.1,3.5,setosa\n4.9,3.0,setosa\n6.3,2.9,virginica\n")
+    assert types(version) == {"c0": "number", "c1": "number", "c2": "string"}
+    assert version.num_rows == 3
+    assert version.profile is not None
+    assert "No header line" in version.profile.warnings[0]
+
+
+def test_the_policy_overrides_the_header(scene: Scene) -> None:
+    body = b"1,2\n3,4\n"
+    assert scene.upload(scene.dataset("a", has_header=True), body).num_rows == 1
+    assert scene.upload(scene.dataset("b", has_header=False), b"x,y\nz,w\n").num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("encoded", "warns"),
+    [
+        ("name,n\nMünchen,1\n".encode(), False),
+        ("name,n\nMünchen,1\n".encode("utf-8-sig"), False),
+        ("name,n\nMünchen,1\n".encode("utf-16"), False),
+        ("name,n\nMünchen,1\n".encode("utf-16-le"), False),
+        ("name,n\nMünchen,1\n".encode("cp1252"), True),
+        (b"name,n\rM\xc3\xbcnchen,1\r", False),
+        (b"name,n\r\nM\xc3\xbcnchen,1\r\n", False),
+        (b"name,n\nM\xc3\xbcnchen,1", False),
+        (b"\n\nname,n\n\nM\xc3\xbcnchen,1\n\n \n", False),
+    ],
+)
+def test_encodings_and_line_ends_have_one_normal_form(scene: Scene, encoded: bytes, warns: bool) -> None:
+    version = scene.upload(scene.dataset(), encoded)
+    assert scene.rows(version) == [{"name": "München", "n": 1}]
+    assert version.profile is not None
+    assert any("Windows-1252" in warning for warning in version.profile.warnings) is warns
+
+
+def test_quoted_cells_may_span_lines(scene: Scene) -> None:
+    body = b'text,n\n"one\ntwo",1\n"he said ""no""",2\n'
+    version = scene.upload(scene.dataset(), body)
+    assert [row["text"] for row in scene.rows(version)] == ["one\ntwo", 'he said "no"']
+
+
+def test_broken_rows_are_kept_apart_with_line_and_reason(scene: Scene) -> None:
+    lines = [b"a,b,c"] + [b"%d,2,x" % index for index in range(100)]
+    lines[10] = b"1,2"
+    lines[20] = b'1,"2,x'
+    lines[30] = b"1,2\x00,x"
+    dataset = scene.dataset()
+
+    version = scene.upload(dataset, b"\n".join(lines))
+
+    assert version.status is DatasetVersionStatus.READY
+    assert (version.num_rows, version.num_quarantined) == (97, 3)
+    assert [(issue.line, issue.file) for issue in version.issues] == [
+        (11, "file.csv"),
+        (21, "file.csv"),
+        (31, "file.csv"),
+    ]
+    assert "2 fields, expected 3" in version.issues[0].reason
+    assert "opening quote is never closed" in version.issues[1].reason
+    assert "NUL" in version.issues[2].reason
+
+
+def test_a_cell_of_another_type_is_named_by_line_and_column(scene: Scene) -> None:
+    rows = [[index, index / 2] for index in range(500)]
+    rows[7][1] = "n/k"  # type: ignore[call-overload]
+    version = scene.upload(scene.dataset(), to_csv(["id", "value"], rows))
+    assert types(version) == {"id": "integer", "value": "number"}
+    assert version.num_rows == 499
+    issue = version.issues[0]
+    assert (issue.line, issue.column) == (9, "value")
+    assert "'n/k' is not of the type number" in issue.reason
+
+
+def test_the_reject_policy_refuses_the_file_and_names_the_first_row(scene: Scene) -> None:
+    body = b"a,b\n" + b"1,2\n" * 100 + b"3\n"
+    version = scene.upload(scene.dataset(bad_rows=BadRows.REJECT), body)
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert version.issues[0].line == 102
+    assert "1 of 101 rows do not parse" in version.issues[0].reason
+    assert version.status_reason
+
+
+def test_too_many_bad_rows_reject_the_file(scene: Scene) -> None:
+    body = b"a,b\n" + b"1,2\n" * 100 + b"3\n" * 10
+    version = scene.upload(scene.dataset(), body)
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert "more than the 5%" in version.issues[0].reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is empty"),
+        (b"\n\n\n", "no text"),
+        (b"a,b,c\n", "header line but no rows"),
+        (b"<!DOCTYPE html><html><body>log in</body></html>", "HTML"),
+        (b"<svg xmlns='x'></svg>", "SVG"),
+        (b"MZ\x90\x00" + b"\x00" * 100, "Windows program"),
+        (b"%PDF-1.7 ...", "PDF"),
+        (b"\x80\x04\x95pickle", "pickle"),
+        (bytes(range(256)) * 10, "binary data"),
+        (b"1 3:1 10:1 11:1\n0 3:1 10:1 20:1\n", "LIBSVM"),
+        (b"#about\n@problemName x\n@data\n1,2\n", "ARFF"),
+        (b"[{}]", "JSON arrays"),
+        (b'{\n"a": 1\n}\n', "whole JSON object"),
+        (b"a quick fox\nb\nthe lazy dog , indeed it is\nso , it , goes\nc c c c c\n" * 20, "No delimiter fits"),
+        (b",".join(b"c%d" % index for index in range(10_001)) + b"\n", "10,001 columns"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_next_step(scene: Scene, body: bytes, reason: str) -> None:
+    dataset = scene.dataset()
+    if not body:
+        version = scene.drop(dataset.name, "empty.csv", body)
+        scene.work()
+        assert version is not None
+        found = scene.version(dataset, version.number)
+    else:
+        found = scene.upload(dataset, body)
+    assert found.status is DatasetVersionStatus.REJECTED
+    assert reason in found.issues[0].reason
+    assert found.status_reason == found.issues[0].reason
+    assert found.issues[0].file
+
+
+def test_duplicate_and_empty_names(scene: Scene) -> None:
+    body = b"a,a,,b\n1,2,3,4\n5,6,7,8\n"
+    version = scene.upload(scene.dataset("quarantine"), body)
+    assert list(types(version)) == ["a", "a_2", "c2", "b"]
+    rejected = scene.upload(scene.dataset("reject", bad_rows=BadRows.REJECT), body)
+    assert "'a' occurs twice" in rejected.issues[0].reason
+
+
+def test_a_target_that_the_file_lacks_rejects_it(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(target="income"), b"a,b\n1,2\n")
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert "no column 'income'" in str(version.status_reason)
+
+
+def test_formulas_are_stored_as_data_and_disarmed_on_export(scene: Scene) -> None:
+    from aimass_core.services import datasets
+
+    body = to_csv(["text", "n"], [["=HYPERLINK(1)", -1], ["+cmd", 2], ["@SUM(1)", 3], ["plain", 4]])
+    dataset = scene.dataset()
+    version = scene.upload(dataset, body)
+    assert scene.rows(version)[0]["text"] == "=HYPERLINK(1)"
+    exported = datasets.load_rows_csv(scene.ports, scene.principal, dataset.id, version.number, limit=10)
+    assert exported.splitlines() == ["text,n", "'=HYPERLINK(1),-1", "'+cmd,2", "'@SUM(1),3", "plain,4"]
