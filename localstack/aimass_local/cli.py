@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from aimass_local import deployment, doctor, first_run, lifecycle, logs
+from aimass_local import deployment, doctor, first_run, lifecycle, logs, profiles
 from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory
 
 NOT_RUNNING_EXIT_CODE = 3
@@ -26,6 +26,14 @@ DataDir = Annotated[
 ]
 Port = Annotated[int, typer.Option("--port", envvar="AIMASS_LOCAL_PORT", min=1, max=65535, help="Port on 127.0.0.1.")]
 
+_UP_ERRORS = (
+    lifecycle.LifecycleError,
+    deployment.DeploymentError,
+    first_run.FirstRunError,
+    profiles.ProfileError,
+    OSError,
+)
+
 _words = Console(stderr=True)
 _output = Console()
 
@@ -38,22 +46,23 @@ def up(
 ) -> None:
     """Start the local cloud and deploy the stack; safe to repeat."""
     data = DataDirectory.at(data_dir)
+    config_path = profiles.resolve_path(os.environ)
     try:
         with _words.status("starting") as status:
             started = lifecycle.up(
                 data,
                 port=port,
-                config_path=first_run.config_path(os.environ),
+                config_path=config_path,
                 foreground=foreground,
                 report=status.update,
             )
-    except (lifecycle.LifecycleError, deployment.DeploymentError, first_run.FirstRunError, OSError) as error:
+    except _UP_ERRORS as error:
         raise _fail(str(error)) from error
     if started.was_running:
         _words.print(f"already running, pid {started.running.pid}")
     _output.print(_table_of(started.running))
     if started.first_key:
-        _show_key(started.first_key)
+        _show_key(started.running, started.first_key, config_path)
     if started.process:
         _stay(started.process.pid, data)
         raise typer.Exit(started.process.wait())
@@ -148,8 +157,14 @@ def _table_of(running: lifecycle.Running) -> Table:
     return table
 
 
-def _show_key(key: first_run.FirstKey) -> None:
-    _words.print(f"Admin key of workspace {key.workspace}, shown this once and saved in the profile `local`:")
+def _show_key(running: lifecycle.Running, key: first_run.FirstKey, config_path: Path) -> None:
+    """Shows the key whatever happens to the file: it cannot be had again."""
+    try:
+        lifecycle.remember(running, key, config_path=config_path)
+        place = f"saved as profile `{profiles.NAME}` in {config_path}"
+    except profiles.ProfileError as error:
+        place = f"NOT saved: {error}"
+    _words.print(f"Admin key of workspace {key.workspace}, shown this once and {place}:", markup=False, soft_wrap=True)
     _output.print(key.secret, markup=False, highlight=False, soft_wrap=True)
 
 

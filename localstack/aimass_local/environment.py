@@ -73,6 +73,11 @@ class DataDirectory:
         """What the last deployment put out (`deployment.deploy`)."""
         return self.root / "outputs.json"
 
+    @property
+    def first_run_path(self) -> Path:
+        """There once the first workspace is made; holds the digest of its key."""
+        return self.root / "first-run"
+
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

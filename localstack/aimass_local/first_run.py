@@ -1,4 +1,4 @@
-"""The first start: makes the first workspace with its admin key, and tells the SDK about the local cloud.
+"""The first start: makes the first workspace with its admin key.
 
 `python -m aimass_local.first_run` runs in a process of its own with the local cloud's environment, so that the core's
 AWS adapters can never see the developer's credentials. It prints the new key as JSON, or null when a workspace exists.
@@ -10,18 +10,11 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
-import tomli_w
+from aimass_local.environment import client_environment, without_foreign_variables
 
-from aimass_local.environment import client_environment, endpoint_url, without_foreign_variables
-from aimass_local.state import write_atomically
-
-PROFILE = "local"
 WORKSPACE = "default"
 KEY_NAME = "local admin"
 
@@ -69,36 +62,6 @@ def create_first_workspace(outputs: Mapping[str, str], *, port: int) -> FirstKey
         raise FirstRunError(f"the first workspace could not be made:\n{last_lines}")
     answer = json.loads(done.stdout)
     return FirstKey(**answer) if answer else None
-
-
-def write_profile(path: Path, *, port: int, api_key: str, drop_bucket: str) -> None:
-    """Writes the SDK's profile `local`, and keeps the user's other profiles and settings.
-
-    Raises:
-        FirstRunError: the file exists and is not TOML.
-    """
-    config = _read_config(path)
-    profile = {"base_url": endpoint_url(port), "api_key": api_key, "drop_bucket": drop_bucket}
-    config.setdefault("profiles", {})[PROFILE] = profile
-    config.setdefault("default_profile", PROFILE)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(path, tomli_w.dumps(config).encode(), mode=0o600)
-
-
-def config_path(environment: Mapping[str, str]) -> Path:
-    """The SDK's configuration file."""
-    return Path(environment.get("AIMASS_CONFIG_FILE") or "~/.config/aimass/config.toml").expanduser()
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except tomllib.TOMLDecodeError as error:
-        raise FirstRunError(
-            f"{path} is not TOML ({error}): correct or move it, then run `aimass local up` again"
-        ) from error
 
 
 def _create(outputs: Mapping[str, str]) -> FirstKey | None:

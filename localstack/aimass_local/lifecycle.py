@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from aimass_local import deployment, first_run, lock, ports
+from aimass_local import deployment, first_run, lock, ports, profiles
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory, endpoint_url, server_environment
 from aimass_local.gateway import HEALTH_PATH, SAVE_PATH
 from aimass_local.state import write_atomically
@@ -55,7 +55,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What `up` did."""
+    """What `up` did. The first key is not in the SDK's profile yet: see `remember`."""
 
     running: Running
     was_running: bool
@@ -79,6 +79,7 @@ def up(
         LifecycleError: the port or the data directory is taken, or the server does not come up.
         deployment.DeploymentError: a stack failed; the server keeps running.
         first_run.FirstRunError: the first workspace could not be made.
+        profiles.ProfileError: the SDK's configuration cannot be read.
     """
     holder = lock.find_holder(data.lock_path)
     process = None
@@ -133,6 +134,16 @@ def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subpro
         )
     _wait_until_ready(data, port=port, process=process)
     return process
+
+
+def remember(running: Running, key: first_run.FirstKey, *, config_path: Path) -> None:
+    """Puts the first key into the SDK's profile.
+
+    Raises:
+        profiles.ProfileError: the file cannot be written; the key is valid all the same.
+    """
+    drop_bucket = running.outputs.get(DROP_BUCKET_OUTPUT, "")
+    profiles.write(config_path, port=running.port, api_key=key.secret, drop_bucket=drop_bucket)
 
 
 def find(data: DataDirectory) -> Running | None:
@@ -226,19 +237,16 @@ def _get_health(port: int) -> dict[str, Any] | None:
 
 
 def _run_first_time(running: Running, *, config_path: Path, report: Callable[[str], None]) -> first_run.FirstKey | None:
-    marker = running.data.root / "first-run.done"
+    """Makes the first workspace unless it was made before, and keeps the SDK's profile up to date."""
+    drop_bucket = running.outputs.get(DROP_BUCKET_OUTPUT, "")
+    marker = running.data.first_run_path
     if marker.exists():
+        profiles.refresh(config_path, port=running.port, key_digest=marker.read_text(), drop_bucket=drop_bucket)
         return None
+    profiles.require_readable(config_path)  # before the key is made, which is shown once
     report("creating the first workspace")
     key = first_run.create_first_workspace(running.outputs, port=running.port)
-    if key:
-        first_run.write_profile(
-            config_path,
-            port=running.port,
-            api_key=key.secret,
-            drop_bucket=running.outputs.get(DROP_BUCKET_OUTPUT, ""),
-        )
-    marker.touch()
+    write_atomically(marker, profiles.digest_of(key.secret).encode() if key else b"")
     return key
 
 
