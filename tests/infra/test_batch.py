@@ -1,0 +1,76 @@
+"""How jobs run on AWS Batch."""
+
+from aimass_core.settings import ContainerSettings
+
+from infra.cdk import naming
+from tests.infra.templates import Properties, Template
+
+
+def _definition(template: Template) -> Properties:
+    (definition,) = template.properties("AWS::Batch::JobDefinition")
+    return definition
+
+
+def test_d10_what_no_rule_names_is_not_tried_again(batch: Template) -> None:
+    strategy = _definition(batch)["RetryStrategy"]
+    assert strategy["Attempts"] == 3
+    assert strategy["EvaluateOnExit"] == [
+        {"Action": "RETRY", "OnExitCode": "75"},
+        {"Action": "RETRY", "OnStatusReason": "Host EC2*"},
+        {"Action": "EXIT", "OnReason": "*"},
+    ]
+
+
+def test_d7_every_job_has_limits(batch: Template) -> None:
+    definition = _definition(batch)
+    limits = {item["Name"]: item["HardLimit"] for item in definition["ContainerProperties"]["Ulimits"]}
+    assert limits == {"nproc": 8_192, "nofile": 65_536}
+    assert definition["Timeout"]["AttemptDurationSeconds"] == 86_400
+
+
+def test_containers_get_the_variables_that_dispatch_does_not_give(batch: Template) -> None:
+    variables = {item["Name"] for item in _definition(batch)["ContainerProperties"]["Environment"]}
+    given_by_dispatch = {"AIMASS_WORKSPACE_ID", "AIMASS_JOB_ID"}
+    assert variables == {f"AIMASS_{name.upper()}" for name in ContainerSettings.model_fields} - given_by_dispatch
+
+
+def test_containers_run_the_package_as_our_role(batch: Template) -> None:
+    container = _definition(batch)["ContainerProperties"]
+    assert container["Command"][:3] == ["python", "-m", "batch_jobs"]
+    assert container["JobRoleArn"]["Fn::GetAtt"][0].startswith("JobRole")
+
+
+def test_names_are_those_that_the_functions_submit_to(batch: Template, application: Template) -> None:
+    (queue,) = batch.properties("AWS::Batch::JobQueue")
+    variables = application.function("dispatch")["Environment"]["Variables"]
+    assert queue["JobQueueName"] == variables["AIMASS_JOB_QUEUE"] == naming.JOB_QUEUE
+    assert _definition(batch)["JobDefinitionName"] == variables["AIMASS_JOB_DEFINITION"] == naming.JOB_DEFINITION
+
+
+def test_nothing_runs_while_no_job_does(batch: Template) -> None:
+    (environment,) = batch.properties("AWS::Batch::ComputeEnvironment")
+    assert environment["ComputeResources"]["MinvCpus"] == 0
+    assert "AWS::EC2::NatGateway" not in {item["Type"] for item in batch.body["Resources"].values()}
+
+
+def test_containers_cannot_take_over_the_hosts_role(batch: Template) -> None:
+    (template,) = batch.properties("AWS::EC2::LaunchTemplate")
+    options = template["LaunchTemplateData"]["MetadataOptions"]
+    assert options == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+
+
+def test_nobody_may_connect_to_a_job(batch: Template) -> None:
+    for group in batch.properties("AWS::EC2::SecurityGroup"):
+        assert "SecurityGroupIngress" not in group
+
+
+def test_data_stays_in_awss_network(batch: Template) -> None:
+    endpoints = [str(item["ServiceName"]) for item in batch.properties("AWS::EC2::VPCEndpoint")]
+    assert len(endpoints) == 2
+    assert any(".s3" in name for name in endpoints)
+    assert any(".dynamodb" in name for name in endpoints)
+
+
+def test_an_images_tag_never_changes_its_meaning(batch: Template) -> None:
+    (repository,) = batch.properties("AWS::ECR::Repository")
+    assert repository["ImageTagMutability"] == "IMMUTABLE"

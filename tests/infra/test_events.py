@@ -1,0 +1,81 @@
+"""What wakes which function."""
+
+import json
+
+from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.jobs import Job, JobStatus
+
+from infra.cdk import naming
+from tests.infra.templates import Template, to_text
+
+
+def _mapping_of(template: Template, function: str) -> dict[str, object]:
+    return next(
+        dict(item)
+        for item in template.properties("AWS::Lambda::EventSourceMapping")
+        if item["FunctionName"]["Ref"].startswith(function)
+    )
+
+
+def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application: Template) -> None:
+    criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
+    assert isinstance(criteria, dict)
+    patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]
+    heard = {
+        (resource, status)
+        for pattern in patterns
+        for resource in pattern["dynamodb"]["NewImage"]["resource"]["S"]
+        for status in pattern["dynamodb"]["NewImage"]["status"]["S"]
+    }
+    assert heard == {
+        (Job.resource, JobStatus.SUBMITTED),
+        (Endpoint.resource, EndpointStatus.CREATING),
+        (Endpoint.resource, EndpointStatus.UPDATING),
+    }
+    assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
+
+
+def test_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
+    mapping = _mapping_of(application, "Dispatch")
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == 3
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["DestinationConfig"]
+    # A job that is created while the stack is deployed must not be missed.
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_j3_only_failed_messages_come_back_to_the_ingest_queue(application: Template) -> None:
+    mapping = _mapping_of(application, "Ingest")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 1
+
+
+def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Template, stateful: Template) -> None:
+    (queue,) = [item for item in stateful.properties("AWS::SQS::Queue") if "RedrivePolicy" in item]
+    assert queue["VisibilityTimeout"] == 6 * application.function("ingest")["Timeout"]
+
+
+def test_job_events_are_those_of_our_queue(application: Template) -> None:
+    (rule,) = [item for item in application.properties("AWS::Events::Rule") if "EventPattern" in item]
+    pattern = rule["EventPattern"]
+    assert pattern["source"] == ["aws.batch"]
+    assert pattern["detail-type"] == ["Batch Job State Change"]
+    (queue,) = pattern["detail"]["jobQueue"]
+    assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
+    (target,) = rule["Targets"]
+    assert target["DeadLetterConfig"]
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] == 5
+
+
+def test_the_reconciler_runs_every_minute(application: Template) -> None:
+    (rule,) = [item for item in application.properties("AWS::Events::Rule") if "ScheduleExpression" in item]
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].startswith("Reconciler")
+
+
+def test_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
+    queues = [*application.properties("AWS::SQS::Queue"), *stateful.properties("AWS::SQS::Queue")]
+    dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
+    assert len(dead_letters) == 3
+    assert {queue["MessageRetentionPeriod"] for queue in dead_letters} == {14 * 24 * 3_600}

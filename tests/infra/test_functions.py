@@ -1,0 +1,70 @@
+"""Each function gets its code, its layers and exactly the variables that its settings class reads."""
+
+import json
+
+import pytest
+from aimass_core import settings
+from pydantic_settings import BaseSettings
+
+from tests.infra.templates import REPOSITORY, TEMPLATE_PATH, Template
+
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "api": settings.ApiSettings,
+    "authorizer": settings.AuthorizerSettings,
+    "dispatch": settings.DispatchSettings,
+    "ingest": settings.IngestSettings,
+    "job_events": settings.JobEventsSettings,
+    "predictions": settings.PredictionsSettings,
+    "reconciler": settings.ReconcilerSettings,
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_variables_are_those_of_the_settings_class(application: Template, name: str) -> None:
+    variables = {
+        key.removeprefix("AIMASS_").lower()
+        for key in application.function(name)["Environment"]["Variables"]
+        if key.startswith("AIMASS_")
+    }
+    fields = SETTINGS[name].model_fields
+    assert {field for field, info in fields.items() if info.is_required()} <= variables <= fields.keys()
+
+
+def test_every_function_of_the_repository_is_deployed(application: Template) -> None:
+    folders = {path.parent.name for path in REPOSITORY.glob("functions/*/app.py")}
+    handlers = {item["Handler"] for item in application.properties("AWS::Lambda::Function")}
+    assert {f"functions.{folder}.app.handler" for folder in folders} <= handlers
+
+
+def test_predictions_load_the_small_layer_and_the_others_the_large_one(application: Template) -> None:
+    layers = {name: [item["Ref"] for item in application.function(name)["Layers"]] for name in SETTINGS}
+    assert all(refs[0].startswith("CoreLayer") for refs in layers.values())
+    assert layers["predictions"][1].startswith("InferenceLayer")
+    assert all(refs[1].startswith("DepsLayer") for name, refs in layers.items() if name != "predictions")
+
+
+def test_every_code_placeholder_is_described(application: Template) -> None:
+    described = json.loads((TEMPLATE_PATH / "assets.json").read_text())
+    codes = [
+        *(item["Code"] for item in application.properties("AWS::Lambda::Function")),
+        *(item["Content"] for item in application.properties("AWS::Lambda::LayerVersion")),
+    ]
+    assert {code["S3Bucket"] for code in codes} == {"asset-bucket"}
+    assert sorted(code["S3Key"].removeprefix("asset:") for code in codes) == sorted(described)
+
+
+def test_what_is_zipped_exists() -> None:
+    for name, asset in json.loads((TEMPLATE_PATH / "assets.json").read_text()).items():
+        for folder in (*asset.get("files", ()), *filter(None, [asset.get("root")])):
+            assert (REPOSITORY / folder).is_dir(), f"asset {name} needs {folder}"
+
+
+def test_logs_of_every_function_end(application: Template) -> None:
+    groups = {item["LogGroupName"]: item for item in application.properties("AWS::Logs::LogGroup")}
+    for function in application.properties("AWS::Lambda::Function"):
+        assert groups[f"/aws/lambda/{function['FunctionName']}"]["RetentionInDays"] > 0
+
+
+def test_functions_behind_the_api_end_before_it_gives_up(application: Template) -> None:
+    for name in ("api", "authorizer", "predictions"):
+        assert application.function(name)["Timeout"] <= 29

@@ -1,0 +1,117 @@
+"""What the roles may do: each only its own work, and every wildcard is listed here."""
+
+from aimass_core.domain import keys
+
+from infra.cdk import naming
+from tests.infra.templates import Template, to_text
+
+# Actions for which AWS knows no resource.
+RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "ecr:GetAuthorizationToken"}
+# How a resource with a wildcard may end.
+WILDCARD_ENDINGS = (
+    "/uploads/*",
+    "/drop/*",
+    "/datasets/*",
+    "/jobs/*",
+    "/models/*",
+    ":log-stream:*",
+    ":log-group:/aws/batch/job:*",
+    ":job/*",
+    ":job-definition/aimass-batch-jobs:*",
+    ":secret:aimass/cursor-signing-??????",
+)
+FUNCTION_ACTIONS = {
+    "Authorizer": {"dynamodb", "logs"},
+    "Predictions": {"dynamodb", "logs", "s3"},
+    "Ingest": {"dynamodb", "logs", "s3", "sqs"},
+    "Dispatch": {"batch", "dynamodb", "lambda", "logs", "s3", "sqs"},
+    "JobEvents": {"batch", "dynamodb", "lambda", "logs", "s3"},
+    "Reconciler": {"batch", "dynamodb", "lambda", "logs", "s3", "sqs"},
+    "Api": {"batch", "dynamodb", "lambda", "logs", "s3", "secretsmanager", "sqs"},
+}
+
+
+def _actions_of(template: Template, role: str) -> set[str]:
+    found = {
+        action
+        for statement in template.statements()
+        if statement.owner.startswith(role)
+        for action in statement.actions
+    }
+    assert found, f"no role {role}"
+    return found
+
+
+def _writable(template: Template, role: str) -> set[str]:
+    """Key prefixes below which a role may write objects."""
+    return {
+        to_text(resource).rpartition(">/")[2]
+        for statement in template.statements()
+        if statement.owner.startswith(role) and {"s3:PutObject", "s3:DeleteObject"} & set(statement.actions)
+        for resource in statement.resources
+    }
+
+
+def test_no_action_is_a_wildcard(application: Template, batch: Template) -> None:
+    for statement in (*application.statements(), *batch.statements()):
+        assert not [action for action in statement.actions if "*" in action], statement
+
+
+def test_every_wildcard_resource_is_a_listed_one(application: Template, batch: Template) -> None:
+    for statement in (*application.statements(), *batch.statements()):
+        for resource in map(to_text, statement.resources):
+            if resource == "*":
+                assert set(statement.actions) <= RESOURCELESS, statement
+            elif "*" in resource or "?" in resource:
+                assert resource.endswith(WILDCARD_ENDINGS), statement
+
+
+def test_each_function_has_a_role_of_its_own(application: Template) -> None:
+    roles = [str(function["Role"]) for function in application.properties("AWS::Lambda::Function")]
+    assert len(roles) == len(set(roles)) == len(FUNCTION_ACTIONS)
+
+
+def test_each_function_reaches_only_its_services(application: Template) -> None:
+    for role, services in FUNCTION_ACTIONS.items():
+        assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
+
+
+def test_authorizer_and_predictions_only_read(application: Template) -> None:
+    reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
+    logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    for role in ("AuthorizerRole", "PredictionsRole"):
+        assert _actions_of(application, role) <= reading | logging
+
+
+def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Template) -> None:
+    submitting = [item for item in application.statements() if "batch:SubmitJob" in item.actions]
+    assert {item.owner.partition("Role")[0] for item in submitting} == {"Dispatch", "JobEvents", "Reconciler"}
+    for item in submitting:
+        names = {to_text(resource).partition("<AWS::AccountId>:")[2] for resource in item.resources}
+        assert names == {
+            f"job-queue/{naming.JOB_QUEUE}",
+            f"job-definition/{naming.JOB_DEFINITION}",
+            f"job-definition/{naming.JOB_DEFINITION}:*",
+        }
+
+
+def test_objects_are_written_only_where_they_belong(application: Template, batch: Template) -> None:
+    assert _writable(application, "ApiRole") == {"uploads/*", "models/*"}
+    assert _writable(application, "IngestRole") == {"datasets/*"}
+    assert _writable(application, "DispatchRole") == {"jobs/*"}
+    assert _writable(application, "JobEventsRole") == {"jobs/*", "models/*"}
+    assert _writable(application, "PredictionsRole") == set()
+    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*"}
+
+
+def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template) -> None:
+    actions = _actions_of(batch, "JobRole")
+    assert not [action for action in actions if action.startswith(("batch:", "iam:", "lambda:", "secretsmanager:"))]
+
+
+def test_policies_name_the_prefixes_that_the_core_uses() -> None:
+    assert keys.UPLOADS_PREFIX == naming.UPLOADS_PREFIX
+    assert keys.DROP_PREFIX == naming.DROP_PREFIX
+    assert keys.dataset_file("ws", "ds", "0").startswith(naming.DATASETS_PREFIX)
+    assert keys.job_prefix("ws", "job").startswith(naming.JOBS_PREFIX)
+    assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
