@@ -78,7 +78,8 @@ class Registry(Protocol):
 
     def write(self, *writes: Write) -> None:
         """All or nothing. Raises WriteConflictError. Safe to repeat after an answer was lost: a Put whose row is
-        already stored exactly as asked, or a Delete whose row is gone, is not a conflict."""
+        already stored exactly as asked, or a Delete whose row is gone, is not a conflict.
+        (Rows of two writers differ by `updated_at`; one who writes rows without it must make them differ.)"""
 
     def query(
         self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False

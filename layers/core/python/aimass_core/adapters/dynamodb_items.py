@@ -1,7 +1,7 @@
 """Rows as DynamoDB items: JSON as native maps, so that stream filters and the console can look inside.
 
-A float keeps all its digits as a Decimal. The few that DynamoDB's numbers cannot hold (beyond 1e-128 .. 1e125) become
-`{"$float": "1e-200"}`; NaN and infinity are no JSON and are refused.
+A float keeps all its digits as a Decimal. The few that DynamoDB's numbers cannot hold, or would give back as another
+number (beyond 1e-128 .. 2**53), become `{"$float": "1e-200"}`; a key of the data's own that begins with $ gets one more.
 """
 
 import math
@@ -12,13 +12,12 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from aimass_core.adapters.storable import check_storable
 from aimass_core.domain.keys import RowKey
-from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Row
 
 _FLOAT = "$float"
-_MAX_DIGITS = 38
-_SMALLEST, _LARGEST = 1e-128, 1e125
+_SMALLEST, _LARGEST = 1e-128, 2.0**53
 _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
 
@@ -29,6 +28,7 @@ def to_item(row: Row) -> dict[str, Any]:
     Raises:
         InvalidRequestError: it holds something that cannot be stored.
     """
+    check_storable(row.data)
     native = {name: value for name, value in to_native(row).items() if value is not None}
     return {name: _serializer.serialize(value) for name, value in native.items()}
 
@@ -64,22 +64,12 @@ def from_item(item: Mapping[str, Any]) -> Row:
 
 def _encode(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _encode(item) for name, item in value.items()}
+        return {f"${name}" if name.startswith("$") else str(name): _encode(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_encode(item) for item in value]
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
-    if isinstance(value, int):
-        if len(str(abs(value))) > _MAX_DIGITS:
-            raise InvalidRequestError(f"A whole number has more than {_MAX_DIGITS} digits. Send it as text.")
-        return Decimal(value)
-    return _encode_float(float(value))
-
-
-def _encode_float(value: float) -> Any:
-    if not math.isfinite(value):
-        raise InvalidRequestError(f"{value} is not a number that can be stored. Leave it out or send null.")
-    if value == 0 or _SMALLEST <= abs(value) <= _LARGEST:
+    if isinstance(value, int) or value == 0 or _SMALLEST <= abs(value) <= _LARGEST:
         return Decimal(repr(value))
     return {_FLOAT: repr(value)}
 
@@ -88,7 +78,7 @@ def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {_FLOAT}:
             return float(value[_FLOAT])
-        return {name: _decode(item) for name, item in value.items()}
+        return {name.removeprefix("$") if name.startswith("$$") else name: _decode(v) for name, v in value.items()}
     if isinstance(value, list):
         return [_decode(item) for item in value]
     if isinstance(value, Decimal):

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.domain.jobs import JobStatus, LogLine
@@ -33,6 +35,7 @@ class MemoryRegistry:
 
     def __init__(self) -> None:
         self._rows: dict[keys.RowKey, Row] = {}
+        self._lock = threading.Lock()
 
     def get(self, key: keys.RowKey) -> Row | None:
         """See Registry."""
@@ -40,14 +43,18 @@ class MemoryRegistry:
 
     def write(self, *writes: Write) -> None:
         """See Registry."""
-        failed = [index for index, write in enumerate(writes) if not self._holds(write)]
-        if failed:
-            raise WriteConflictError(failed)
         for write in writes:
             if isinstance(write, Put):
-                self._rows[write.row.key] = write.row
-            elif not isinstance(write, Check):
-                self._rows.pop(write.key, None)
+                check_storable(write.row.data)
+        with self._lock:
+            failed = [index for index, write in enumerate(writes) if not self._holds(write)]
+            if failed:
+                raise WriteConflictError(failed)
+            for write in writes:
+                if isinstance(write, Put):
+                    self._rows[write.row.key] = write.row
+                elif not isinstance(write, Check):
+                    self._rows.pop(write.key, None)
 
     def _holds(self, write: Write) -> bool:
         stored = self._rows.get(write.row.key if isinstance(write, Put) else write.key)
@@ -148,6 +155,23 @@ class MemoryBlobStore:
             "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(sha256)).decode(),
         }
         return SignedUrl(method="PUT", url=f"memory://{self._bucket}/{key}", headers=headers)
+
+    def redeem(self, signed: SignedUrl, body: bytes) -> int:
+        """What a client's PUT with a signed request does; the HTTP status that S3 would answer."""
+        address = signed.url.removeprefix(f"memory://{self._bucket}/")
+        key, _, part = address.partition("?uploadId=")
+        if len(body) != int(signed.headers["content-length"]):
+            return 403
+        if part:
+            multipart_id, _, number = part.partition("&partNumber=")
+            self.redeem_part(key, multipart_id, int(number), body)
+            return 200
+        if address in self._blobs:
+            return 412
+        if base64.b64encode(hashlib.sha256(body).digest()).decode() != signed.headers["x-amz-checksum-sha256"]:
+            return 400
+        self.put(address, body)
+        return 200
 
     def create_multipart(self, key: str) -> str:
         """See BlobStore."""
