@@ -1,6 +1,6 @@
 """What every algorithm is given and what it gives back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,14 +8,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-
 from aimass_core.domain.signatures import Task
 
 FEATURES = "features"
 SCORES = "scores"
 
-OnStep = Callable[[int, int, Mapping[str, float]], None]
-"""Called with a step, how many there are at most, and the losses, such as {"train/log_loss": 0.4}."""
+
+class Listener(Protocol):
+    """Who wants to know how a fit goes."""
+
+    def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
+        """A step is done, of so many at most; losses such as {"train/log_loss": 0.4}."""
+
+    def message(self, text: str) -> None:
+        """Something that the user should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +56,9 @@ class Problem:
 class Fitted(Protocol):
     """A fitted model."""
 
-    num_steps: int
-    """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
+    @property
+    def num_steps(self) -> int:
+        """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Probabilities of shape [rows, classes], or values of shape [rows], by the framework itself."""
@@ -64,6 +71,12 @@ class Learner(Protocol):
     """An algorithm with its hyperparameters."""
 
     def fit(
-        self, problem: Problem, train: Examples, validation: Examples | None, *, num_steps: int | None, on_step: OnStep
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        num_steps: int | None,
+        listener: Listener,
     ) -> Fitted:
         """Fits, stopping early by the validation examples; without them it does exactly `num_steps`."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.errors import InvalidDataError
-from batch_jobs.data.channels import SPLIT_COLUMN, Channel
+from batch_jobs.data.channels import Channel
 
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
@@ -78,8 +78,6 @@ def _why_not(column: Column, values: pa.ChunkedArray) -> str | None:
         return f"it always is {values[0].as_py()!r}"
     if column.type is ColumnType.STRING:
         return _why_not_text(values, num_distinct)
-    if column.name == SPLIT_COLUMN and column.type is ColumnType.STRING:
-        return "it names the row's part of the data"
     is_unique = num_distinct == len(values)
     if column.type is ColumnType.INTEGER and is_unique and _ROW_ID.search(column.name):
         return "it numbers the rows, a different value in each"

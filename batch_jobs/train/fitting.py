@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Evaluation, Task
-from batch_jobs.algorithms.learning import Examples, Fitted, Learner, OnStep, Problem
+from batch_jobs.algorithms.learning import Examples, Fitted, Learner, Problem
 from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
@@ -62,6 +62,25 @@ class Training:
 def encode(frame: Frame, encoding: Encoding | None) -> NDArray[Any]:
     """The feature matrix, or the images."""
     return encoding.transform(frame) if encoding is not None else next(iter(frame.columns.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _FitListener:
+    """Passes on how one fit goes, and keeps the points of its curves."""
+
+    label: str
+    reporter: Reporter
+    notes: Notes
+    points: dict[str, list[tuple[int, float]]]
+
+    def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
+        self.reporter.progress(self.label, step=step, num_steps=num_steps)
+        self.reporter.metrics(step, losses)
+        for name, value in losses.items():
+            self.points.setdefault(name, []).append((step, value))
+
+    def message(self, text: str) -> None:
+        self.notes(text)
 
 
 class Fitting:
@@ -177,18 +196,13 @@ class Fitting:
         judges = None if validation is None else _examples(validation, encoding)
         self._points = {}
         fitted = self._learner.fit(
-            problem, _examples(train, encoding), judges, num_steps=num_steps, on_step=self._on_step(label)
+            problem,
+            _examples(train, encoding),
+            judges,
+            num_steps=num_steps,
+            listener=_FitListener(label, self._reporter, self._notes, self._points),
         )
         return Predictor(fitted=fitted, encoding=encoding)
-
-    def _on_step(self, label: str) -> OnStep:
-        def report(step: int, num_steps: int, losses: Mapping[str, float]) -> None:
-            self._reporter.progress(label, step=step, num_steps=num_steps)
-            self._reporter.metrics(step, losses)
-            for name, value in losses.items():
-                self._points.setdefault(name, []).append((step, value))
-
-        return report
 
     def _curves(self) -> tuple[Curve, ...]:
         return tuple(

@@ -116,5 +116,5 @@ def _golden_rows(frame: Frame, encoding: Encoding | None, signature: Signature) 
 
 def _to_json(values: Array) -> Any:
     if values.dtype.kind == "f":
-        return np.where(np.isnan(values), None, values.astype(object)).tolist()
+        return [[None if np.isnan(number) else number for number in row] for row in values.tolist()]
     return values.tolist()

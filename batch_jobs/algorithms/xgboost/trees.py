@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, OnStep, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, Listener, Problem
 
 _OBJECTIVES = {
     Task.BINARY: ("binary:logistic", "logloss"),
@@ -32,12 +32,18 @@ class Trees:
     hyperparameters: XGBoostHyperparameters
 
     def fit(
-        self, problem: Problem, train: Examples, validation: Examples | None, *, num_steps: int | None, on_step: OnStep
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        num_steps: int | None,
+        listener: Listener,
     ) -> "FittedTrees":
         """See `Learner.fit`; a step is a boosting round."""
         num_rounds = num_steps or self.hyperparameters.num_rounds
         parts = [(_matrix(train, problem), "train")]
-        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(on_step, num_rounds)]
+        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(listener, num_rounds)]
         if validation is not None:
             parts.append((_matrix(validation, problem), "validation"))
             callbacks.append(xgboost.callback.EarlyStopping(rounds=self.hyperparameters.early_stopping_rounds))
@@ -66,9 +72,9 @@ def _matrix(examples: Examples, problem: Problem) -> xgboost.DMatrix:
 
 
 class _ReportRounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    def __init__(self, on_step: OnStep, num_rounds: int) -> None:
+    def __init__(self, listener: Listener, num_rounds: int) -> None:
         super().__init__()
-        self._on_step = on_step
+        self._listener = listener
         self._num_rounds = num_rounds
 
     def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
@@ -78,7 +84,7 @@ class _ReportRounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
                 for part, metrics in evals_log.items()
                 for metric, values in metrics.items()
             }
-            self._on_step(epoch + 1, self._num_rounds, losses)
+            self._listener.step(epoch + 1, self._num_rounds, losses)
         return False
 
 

@@ -1,0 +1,120 @@
+"""Convolutional network for images: uint8 pixels in, normalisation inside the graph."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aimass_core.domain.algorithms import CnnHyperparameters
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.learning import Examples, Listener, Problem
+from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
+from batch_jobs.algorithms.torch.loop import to_batches, train_network
+
+_MAX_FLAT_PIXELS = 16
+_SAMPLE = 5000
+
+
+class Network(nn.Module):
+    """Blocks of convolution, batch normalisation, ReLU and pooling, then two linear layers.
+
+    What the blocks leave is flattened where it is at most 4 x 4 pixels, and averaged where it is more.
+    """
+
+    means: Tensor
+    inverse_deviations: Tensor
+
+    def __init__(self, problem: Problem, hyperparameters: CnnHyperparameters, images: NDArray[np.uint8]) -> None:
+        super().__init__()
+        _, height, width, depth = images.shape
+        pixels = images[:: max(len(images) // _SAMPLE, 1)].astype(np.float64) / 255.0
+        means, deviations = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
+        self.register_buffer("means", torch.from_numpy(means.astype(np.float32)))
+        scales = 1.0 / np.maximum(deviations, 1e-3)
+        self.register_buffer("inverse_deviations", torch.from_numpy(scales.astype(np.float32)))
+        blocks: list[nn.Module] = []
+        for outer in hyperparameters.channels:
+            blocks += [nn.Conv2d(depth, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
+            depth = outer
+            if min(height, width) > 1:
+                blocks.append(nn.MaxPool2d(2))
+                height, width = height // 2, width // 2
+        self.blocks = nn.Sequential(*blocks)
+        self.is_averaged = height * width > _MAX_FLAT_PIXELS
+        self.layers = nn.Sequential(
+            nn.Linear(depth if self.is_averaged else depth * height * width, hyperparameters.hidden),
+            nn.ReLU(),
+            nn.Dropout(hyperparameters.dropout),
+            nn.Linear(hyperparameters.hidden, problem.num_outputs),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 [rows, height, width, channels] to logits, or to standardised values [rows, 1]."""
+        scaled = (images.float() / 255.0 - self.means) * self.inverse_deviations
+        # A permuted view of such images is in channels-last memory already, which the convolutions like best.
+        output: Tensor = self.blocks(scaled.permute(0, 3, 1, 2))
+        output = output.mean(dim=(2, 3)) if self.is_averaged else output.flatten(1)
+        return self.layers(output)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class _Augment:
+    """Random shifts, repeating the border, and left-right flips."""
+
+    shift: int
+    flip: bool
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        num_rows, height, width, _ = images.shape
+        ys = self._positions(num_rows, height, generator)
+        xs = self._positions(num_rows, width, generator)
+        if self.flip:
+            is_flipped = torch.rand(num_rows, generator=generator) < 0.5
+            xs = torch.where(is_flipped[:, None], xs.flip(1), xs)
+        rows = torch.arange(num_rows)[:, None, None]
+        return images[rows, ys[:, :, None], xs[:, None, :]]
+
+    def _positions(self, num_rows: int, size: int, generator: torch.Generator) -> Tensor:
+        offsets = torch.randint(-self.shift, self.shift + 1, (num_rows, 1), generator=generator)
+        return (torch.arange(size)[None, :] + offsets).clamp(0, size - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cnn:
+    """The algorithm `cnn`."""
+
+    hyperparameters: CnnHyperparameters
+
+    def fit(
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        num_steps: int | None,
+        listener: Listener,
+    ) -> FittedNetwork:
+        """See `Learner.fit`; a step is an epoch."""
+        start(problem)
+        is_regression = problem.task is Task.REGRESSION
+        mean = float(train.targets.mean()) if is_regression else 0.0
+        deviation = float(train.targets.std()) if is_regression else 1.0
+        network = Network(problem, self.hyperparameters, train.features).to(memory_format=torch.channels_last)
+        chosen = self.hyperparameters
+        augment: Any = _Augment(chosen.shift, chosen.flip) if chosen.shift or chosen.flip else None
+        epochs = train_network(
+            network,
+            chosen,
+            problem,
+            to_batches(train, problem.task, mean=mean, deviation=deviation),
+            None if validation is None else to_batches(validation, problem.task, mean=mean, deviation=deviation),
+            num_epochs=num_steps,
+            loss_scale=deviation,
+            listener=listener,
+            augment=augment,
+        )
+        answer = Answer(network, problem, mean=mean, deviation=deviation)
+        return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])

@@ -1,0 +1,79 @@
+"""A trained network with its answer: probabilities, or values in the target's own units."""
+
+import io
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.builder import OPSET
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
+from batch_jobs.algorithms.torch.loop import predict_scores
+
+
+class Answer(nn.Module):
+    """The network followed by a softmax, or by the inverse of the target's standardisation."""
+
+    def __init__(self, network: nn.Module, problem: Problem, *, mean: float = 0.0, deviation: float = 1.0) -> None:
+        super().__init__()
+        self.network = network
+        self.is_regression = problem.task is Task.REGRESSION
+        self.mean = mean
+        self.deviation = deviation
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Probabilities [rows, classes], or values [rows, 1]."""
+        output: Tensor = self.network(features)
+        if self.is_regression:
+            return output * self.deviation + self.mean
+        return torch.softmax(output, dim=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedNetwork:
+    """A network that has been trained."""
+
+    answer: Answer
+    num_steps: int
+    example: NDArray[Any]
+    """Two rows of features, for tracing."""
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Fitted.predict`."""
+        scores = predict_scores(self.answer, features)
+        return np.asarray(scores[:, 0] if self.answer.is_regression else scores)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """See `Fitted.to_onnx`."""
+        rows = torch.export.Dim("rows")
+        buffer = io.BytesIO()
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            # What torch's exporter warns about are its own deprecated calls.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                self.answer.eval(),
+                (torch.from_numpy(self.example),),
+                buffer,
+                input_names=[FEATURES],
+                output_names=[SCORES],
+                dynamic_shapes=({0: rows},),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        return onnx.load_from_string(buffer.getvalue())
+
+
+def start(problem: Problem) -> None:
+    """The same seed and threads give the same weights."""
+    torch.manual_seed(problem.seed)
+    torch.set_num_threads(problem.num_threads)

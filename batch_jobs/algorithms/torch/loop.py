@@ -1,0 +1,153 @@
+"""The training loop of every network: AdamW, one-cycle learning rate, early stopping by the validation loss."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aimass_core.domain.algorithms import CnnHyperparameters, MlpHyperparameters
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.learning import Examples, Listener, Problem
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+_MAX_GRADIENT_NORM = 5.0
+_EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """Tensors in memory; regression targets are standardised already."""
+
+    features: Tensor
+    targets: Tensor
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows once in random order. A last batch of one row is left out: it has no variance to normalise by."""
+        for index in torch.randperm(len(self.targets), generator=generator).split(size):
+            if len(index) > 1 or len(self.targets) == 1:
+                yield self.features[index], self.targets[index]
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows."""
+        yield from zip(self.features.split(_EVALUATION_BATCH), self.targets.split(_EVALUATION_BATCH), strict=True)
+
+
+def to_batches(examples: Examples, task: Task, *, mean: float = 0.0, deviation: float = 1.0) -> Batches:
+    """Class indices as they are; values as (value - mean) / deviation."""
+    targets = torch.from_numpy(examples.targets)
+    if task is Task.REGRESSION:
+        targets = ((targets - mean) / deviation).float()
+    return Batches(features=torch.from_numpy(examples.features), targets=targets)
+
+
+def train_network(
+    network: nn.Module,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters,
+    problem: Problem,
+    train: Batches,
+    validation: Batches | None,
+    *,
+    num_epochs: int | None,
+    loss_scale: float,
+    listener: Listener,
+    augment: Augment | None = None,
+) -> int:
+    """Trains in place and leaves the weights of the best epoch.
+
+    The network answers logits [rows, classes], or standardised values [rows, 1].
+
+    Args:
+        num_epochs: Where there is no validation, exactly so many, on the schedule of a full training.
+        loss_scale: The target's deviation, in which a regression's curves are drawn.
+
+    Returns:
+        The number of epochs that were best.
+
+    Raises:
+        InvalidRequestError: The loss is no longer a number.
+    """
+    chosen = hyperparameters
+    generator = torch.Generator().manual_seed(problem.seed)
+    loss_function = nn.MSELoss() if problem.task is Task.REGRESSION else nn.CrossEntropyLoss()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=chosen.learning_rate,
+        total_steps=chosen.epochs * max(math.ceil(len(train.targets) / chosen.batch_size), 1) + 1,
+        pct_start=0.25,
+    )
+    best_loss, best_epoch, best_state = math.inf, 0, copy.deepcopy(network.state_dict())
+    last = num_epochs if validation is None and num_epochs else chosen.epochs
+    for epoch in range(1, last + 1):
+        batches = train.shuffled(chosen.batch_size, generator)
+        train_loss = _train_epoch(network, batches, loss_function, optimizer, schedule, augment, generator)
+        losses = {"train": train_loss}
+        if validation is not None:
+            losses["validation"] = _evaluate(network, validation, loss_function)
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise InvalidRequestError(
+                f"the loss is not a number any more in epoch {epoch}: lower learning_rate ({chosen.learning_rate})"
+            )
+        listener.step(epoch, last, _curves(losses, problem.task, loss_scale))
+        judged = losses.get("validation", -float(epoch))
+        if judged < best_loss:
+            best_loss, best_epoch, best_state = judged, epoch, copy.deepcopy(network.state_dict())
+        elif epoch - best_epoch >= chosen.patience:
+            break
+    network.load_state_dict(best_state)
+    network.eval()
+    return best_epoch
+
+
+def _train_epoch(
+    network: nn.Module,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    loss_function: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    augment: Augment | None,
+    generator: torch.Generator,
+) -> float:
+    network.train()
+    total, num_rows = 0.0, 0
+    for features, targets in batches:
+        inputs = augment(features, generator) if augment else features
+        loss = loss_function(_squeeze(network(inputs)), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
+        optimizer.step()
+        schedule.step()
+        total += float(loss.detach()) * len(targets)
+        num_rows += len(targets)
+    return total / max(num_rows, 1)
+
+
+@torch.inference_mode()
+def _evaluate(network: nn.Module, batches: Batches, loss_function: nn.Module) -> float:
+    network.eval()
+    losses = [float(loss_function(_squeeze(network(x)), y)) * len(y) for x, y in batches.in_order()]
+    return sum(losses) / len(batches.targets)
+
+
+def _squeeze(output: Tensor) -> Tensor:
+    return output.squeeze(1) if output.shape[1] == 1 else output
+
+
+def _curves(losses: dict[str, float], task: Task, scale: float) -> dict[str, float]:
+    if task is Task.REGRESSION:
+        return {f"{name}/rmse": math.sqrt(loss) * scale for name, loss in losses.items()}
+    return {f"{name}/log_loss": loss for name, loss in losses.items()}
+
+
+@torch.inference_mode()
+def predict_scores(answer: nn.Module, features: Any) -> Any:
+    """Final scores of all rows as numpy, in batches."""
+    answer.eval()
+    parts = [answer(part) for part in torch.from_numpy(features).split(_EVALUATION_BATCH)]
+    return torch.cat(parts).numpy()
