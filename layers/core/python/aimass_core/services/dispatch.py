@@ -17,6 +17,7 @@ from aimass_core.ports import Ports, Submission, WriteConflictError
 from aimass_core.services import job_failures, job_states, jobs, records
 
 CLAIM_SECONDS = 120
+SUBMIT_SECONDS = 100  # the longest that a submission takes, with the time-outs and retries of its client
 MAX_ATTEMPTS = 10
 
 _RESOURCE_CONFIG = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "eth0"}
@@ -44,8 +45,8 @@ def _submit(ports: Ports, job: Job) -> Job:
         _save_config(ports, job)
         compute_job_id = ports.compute.find(job.id)
         if compute_job_id is None:
-            # NOTE: whoever was slow to come here may have lost the claim; half a lease is left for the submission.
-            if _age_of_claim(ports, job) > CLAIM_SECONDS / 2:
+            # NOTE: whoever was slow to come here must not submit when the claim has become somebody else's.
+            if _age_of_claim(ports, job) > CLAIM_SECONDS - SUBMIT_SECONDS:
                 return job
             compute_job_id = ports.compute.submit(_to_submission(job))
     except InvalidRequestError as error:

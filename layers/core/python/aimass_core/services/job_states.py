@@ -11,7 +11,8 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import EventType, Failure, Job, JobEvent, JobStatus
+from aimass_core.domain.datasets import DatasetVersion
+from aimass_core.domain.jobs import EventType, Failure, Job, JobEvent, JobStatus, PrepareSpec
 from aimass_core.errors import StaleRevisionError, UnavailableError
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import records
@@ -61,6 +62,7 @@ def change(
     """
     job, has_changed = _write(ports, workspace_id, job_id, decide, principal=principal, action=action)
     if has_changed and job.status.is_terminal:
+        _tell_version(ports, job)
         wake_dependents(ports, job)
     return job
 
@@ -150,6 +152,19 @@ def _save(ports: Ports, job: Job, changes: dict[str, Any], *, principal: Princip
     also += [Put(row=row) for row in rows]
     changes["last_event"] = max(job.last_event, *(int(row.data["number"]) for row in rows), 0)
     return records.save(ports, job, job.id, principal=principal, action=action, also=also, **changes)
+
+
+def _tell_version(ports: Ports, job: Job) -> None:
+    """A version whose preparation has failed says so, and waits for the job's retry."""
+    if not isinstance(job.spec, PrepareSpec) or job.status is JobStatus.SUCCEEDED:
+        return
+
+    def decide(version: DatasetVersion) -> dict[str, Any] | None:
+        if version.status.is_terminal or version.prepare_job_id != job.id:
+            return None
+        return {"status_reason": f"Its job {job.id} is {job.status}: {job.status_reason}"}
+
+    records.update(ports, DatasetVersion, job.workspace_id, job.spec.dataset_id, job.spec.number, change=decide)
 
 
 def _wake(job: Job) -> dict[str, Any] | None:
