@@ -1,0 +1,43 @@
+"""One live attempt may write: an attempt claims its job, and one that was overtaken or stopped is shut out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.ports import Ports
+from aimass_core.services import records
+
+
+class SupersededError(Exception):
+    """This attempt may not write any more: a later one has begun, or the job was stopped or has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """The right of one attempt to write, checked against the registry."""
+
+    ports: Ports
+    workspace_id: str
+    job_id: str
+    attempt: int
+
+    def claim(self) -> Job:
+        """Makes this attempt the one that may write; the job then. Raises SupersededError where it came too late."""
+        return records.update(self.ports, Job, self.workspace_id, self.job_id, change=self._claim)
+
+    def check(self) -> Job:
+        """The job as it is now. Raises SupersededError."""
+        job = records.get(self.ports, Job, self.workspace_id, self.job_id)
+        self.require(job)
+        return job
+
+    def require(self, job: Job) -> None:
+        """Raises SupersededError unless this attempt may write to the job as it was read."""
+        if job.attempt > self.attempt:
+            raise SupersededError(f"Attempt {self.attempt} was overtaken by attempt {job.attempt}: it writes no more.")
+        if job.status.is_terminal or job.status is JobStatus.STOPPING:
+            raise SupersededError(f"The job is {job.status}: attempt {self.attempt} writes no more.")
+
+    def _claim(self, job: Job) -> dict[str, Any] | None:
+        self.require(job)
+        return {"attempt": self.attempt} if job.attempt < self.attempt else None

@@ -1,0 +1,186 @@
+"""Where a container runs, as its lifecycle sees it: on Batch, beside our registry, or on SageMaker, alone."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from aimass_core.domain import keys
+from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
+from aimass_core.errors import InvalidRequestError
+from aimass_core.ports import BlobNotFoundError
+from pydantic import ValidationError
+
+from batch_jobs.runtime import interruption, resources
+from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.fence import Fence
+from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.runtime.reports.console import ConsoleReporter, Reporters
+from batch_jobs.runtime.reports.registry import RegistryReporter
+from batch_jobs.runtime.storage import artifacts, channels
+from batch_jobs.runtime.storage.folders import Folders
+
+_CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json", "resourceconfig.json")
+_log = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What differs between compute services."""
+
+    @property
+    def folders(self) -> Folders:
+        """Of this attempt."""
+
+    @property
+    def attempt(self) -> int:
+        """From 1."""
+
+    def begin(self) -> tuple[Environment, Reporter]:
+        """Brings in configuration and data. Raises SupersededError where this attempt may not run."""
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """Hands over what the job made. Raises SupersededError."""
+
+    def fail(self, failure: Failure) -> None:
+        """Hands over why it did not. Raises SupersededError."""
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """Sends the last reports."""
+
+
+class BatchHost:
+    """Configuration and channels come from the lake; events, artifacts and failures go back."""
+
+    def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
+        self._fence, self._folders, self._variables = fence, folders, variables
+        self._reporter: RegistryReporter | None = None
+
+    @property
+    def folders(self) -> Folders:
+        """See Host."""
+        return self._folders
+
+    @property
+    def attempt(self) -> int:
+        """See Host."""
+        return self._fence.attempt
+
+    def begin(self) -> tuple[Environment, Reporter]:
+        """See Host."""
+        job = self._fence.claim()
+        _log.info("job %s, attempt %d, workspace %s", job.id, self.attempt, job.workspace_id)
+        self._folders.clear()
+        self._folders.make()
+        self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
+        self._reporter.start()
+        self._reporter.progress("download")
+        self._download_config()
+        paths = channels.download_channels(
+            self._fence.ports.lake,
+            self._fence.workspace_id,
+            _read_config(self._folders, "inputdataconfig.json"),
+            self._folders.data,
+        )
+        environment = _to_environment(self._folders, paths, self._variables, attempt=self.attempt, job=job)
+        return environment, Reporters([ConsoleReporter(), self._reporter])
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """See Host."""
+        if self._reporter is not None:
+            self._reporter.progress("upload")
+        artifacts.upload_result(self._fence, self._folders, metrics)
+
+    def fail(self, failure: Failure) -> None:
+        """See Host."""
+        artifacts.upload_failure(self._fence, failure)
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """See Host."""
+        if self._reporter is not None:
+            self._reporter.finish(timeout_seconds=timeout_seconds)
+
+    def _download_config(self) -> None:
+        for name in _CONFIG_FILES:
+            key = keys.job_config(self._fence.workspace_id, self._fence.job_id, name)
+            try:
+                body = self._fence.ports.lake.get(key)
+            except BlobNotFoundError as error:
+                raise InvalidRequestError(
+                    f"The job's configuration {name} is gone from the lake. Submit the job again."
+                ) from error
+            (self._folders.config / name).write_bytes(body)
+
+
+class SageMakerHost:
+    """SageMaker has put everything into the folders, and takes from them what it finds at the end."""
+
+    def __init__(self, folders: Folders, variables: Mapping[str, str]) -> None:
+        self._folders, self._variables = folders, variables
+
+    @property
+    def folders(self) -> Folders:
+        """See Host."""
+        return self._folders
+
+    @property
+    def attempt(self) -> int:
+        """See Host. SageMaker restarts a job in a container of its own and does not count."""
+        return 1
+
+    def begin(self) -> tuple[Environment, Reporter]:
+        """See Host."""
+        self._folders.make()
+        paths = channels.list_channels(self._folders.data)
+        return _to_environment(self._folders, paths, self._variables, attempt=self.attempt), ConsoleReporter()
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """See Host. The metrics go where SageMaker's users look for them: into the log and output.tar.gz."""
+        (self._folders.output / "metrics.json").write_text(json.dumps(dict(metrics), indent=1, allow_nan=False))
+        _log.info("final metrics: %s", " ".join(f"{name}={value:.6g}" for name, value in metrics.items()))
+
+    def fail(self, failure: Failure) -> None:
+        """See Host. The failure file is all that SageMaker reads."""
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """See Host."""
+
+
+def _to_environment(
+    folders: Folders, paths: Mapping[str, Path], variables: Mapping[str, str], *, attempt: int, job: Job | None = None
+) -> Environment:
+    config = _read_config(folders, "resourceconfig.json")
+    try:
+        spec = from_hyperparameters(_read_config(folders, "hyperparameters.json"))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidRequestError(f"hyperparameters.json does not describe a job: {faults}.") from error
+    pinned = job.channels.get("train") if job else None
+    return Environment(
+        base_path=folders.root,
+        channels=dict(paths),
+        model_path=folders.model,
+        output_path=folders.output,
+        checkpoint_path=folders.checkpoints,
+        spec=spec,
+        attempt=attempt,
+        num_cpus=resources.count_cpus(variables),
+        num_gpus=resources.count_gpus(variables),
+        hosts=tuple(config["hosts"]),
+        current_host=config["current_host"],
+        dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else getattr(spec, "dataset", ""),
+        dataset_digest=pinned.digest if pinned else None,
+    )
+
+
+def _read_config(folders: Folders, name: str) -> dict[str, Any]:
+    path = folders.config / name
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InvalidRequestError(f"{path} is missing: the container was started without its configuration.") from error
+    except ValueError as error:
+        raise InvalidRequestError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InvalidRequestError(f"{path} must hold a JSON object.")
+    return content
