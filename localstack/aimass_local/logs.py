@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from aimass_local.clients import build_client
 
 _POLL_SECONDS = 0.5
+_LATE_MILLISECONDS = 10_000
 _GROUP_PREFIX = "/aws/lambda/"
 
 
@@ -52,19 +52,22 @@ def read_function_log(function: str, *, port: int, num_lines: int, follow: bool)
     """
     client = build_client("logs", port=port)
     group = _find_group(client, function)
-    seen: set[str] = set()
-    since = 0
-    events = _read_events(client, group, since)[-num_lines:]
-    while True:
-        for event in events:
-            if event["eventId"] not in seen:
-                seen.add(event["eventId"])
-                since = max(since, event["timestamp"])
-                yield event["message"].rstrip("\n")
-        if not follow:
-            return
+    events = _read_events(client, group, since=0)
+    yield from (event.message for event in events[-num_lines:])
+    while follow:
         time.sleep(_POLL_SECONDS)
-        events = _read_events(client, group, since)
+        since = max((event.timestamp for event in events), default=0) - _LATE_MILLISECONDS
+        # Events have no id that lasts: what is new is what there is more of than before.
+        seen = Counter(event for event in events if event.timestamp >= since)
+        events = _read_events(client, group, since=max(0, since))
+        yield from (event.message for event in (Counter(events) - seen).elements())
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    timestamp: int
+    stream: str
+    message: str
 
 
 def _find_group(client: Any, function: str) -> str:
@@ -83,10 +86,12 @@ def _find_group(client: Any, function: str) -> str:
     return f"{_GROUP_PREFIX}{matching[0]}"
 
 
-def _read_events(client: Any, group: str, since: int) -> list[dict[str, Any]]:
-    try:
-        pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-        events = [event for page in pages for event in page["events"]]
-    except ClientError as error:
-        raise LogNotFoundError(f"{group}: {error}") from error
-    return sorted(events, key=lambda event: event["timestamp"])
+def _read_events(client: Any, group: str, *, since: int) -> list[_Event]:
+    pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+    events = [
+        _Event(event["timestamp"], event["logStreamName"], event["message"].rstrip("\n"))
+        for page in pages
+        for event in page["events"]
+    ]
+    # The lines of one millisecond stay in their order.
+    return sorted(events, key=lambda event: event.timestamp)

@@ -75,6 +75,4 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, OSError) as error:
-        raise ProfileError(
-            f"{path} cannot be read ({error}): mend or move it, then run `aimass local up` again"
-        ) from error
+        raise ProfileError(f"{path} cannot be read ({error}): mend it, or set AIMASS_CONFIG_FILE to another") from error

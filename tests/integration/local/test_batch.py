@@ -1,0 +1,106 @@
+"""AWS Batch as a part of the local cloud: one port, its events in EventBridge, its logs in CloudWatch Logs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.integration.local.conftest import Cloud, wait_until
+
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/aimass/batch-jobs:0.1.0"
+
+
+@pytest.fixture
+def definition(cloud: Cloud) -> str:
+    """A queue and a job definition in the image of our jobs."""
+    batch = cloud.client("batch")
+    if not batch.describe_job_queues(jobQueues=["sample"])["jobQueues"]:
+        resources = {"type": "EC2", "maxvCpus": 4, "instanceTypes": ["optimal"], "subnets": ["s"], "instanceRole": "r"}
+        batch.create_compute_environment(
+            computeEnvironmentName="sample",
+            type="MANAGED",
+            computeResources={**resources, "minvCpus": 0, "securityGroupIds": ["g"]},
+        )
+        batch.create_job_queue(
+            jobQueueName="sample", priority=1, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "sample"}]
+        )
+    requirements = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "256"}]
+    registered = batch.register_job_definition(
+        jobDefinitionName="sample",
+        type="container",
+        containerProperties={"image": IMAGE, "resourceRequirements": requirements, "command": ["python", "-V"]},
+    )
+    return str(registered["jobDefinitionArn"])
+
+
+def _run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
+    batch = cloud.client("batch")
+    job_id = batch.submit_job(
+        jobName="sample",
+        jobQueue="sample",
+        jobDefinition=definition,
+        containerOverrides={"command": ["python", "-c", code]},
+    )["jobId"]
+
+    def finished() -> dict[str, Any] | None:
+        job: dict[str, Any] = batch.describe_jobs(jobs=[job_id])["jobs"][0]
+        return job if job["status"] in {"SUCCEEDED", "FAILED"} else None
+
+    job = wait_until(finished)
+    assert job is not None
+    return job
+
+
+def test_a_job_runs_with_the_local_clouds_environment(cloud: Cloud, definition: str) -> None:
+    bucket = cloud.outputs["LandingBucketName"]
+    code = f"import boto3; boto3.client('s3').put_object(Bucket={bucket!r}, Key='from-a-job', Body=b'x')"
+    job = _run(cloud, definition, code)
+    assert job["status"] == "SUCCEEDED", job
+    assert cloud.client("s3").head_object(Bucket=bucket, Key="from-a-job")["ContentLength"] == 1
+
+
+def test_jobs_import_the_repositorys_packages(cloud: Cloud, definition: str) -> None:
+    assert _run(cloud, definition, "import aimass_core, batch_jobs")["status"] == "SUCCEEDED"
+
+
+def test_output_of_a_job_is_in_cloudwatch_logs(cloud: Cloud, definition: str) -> None:
+    stream = _run(cloud, definition, "print('hello from the job')")["container"]["logStreamName"]
+    request = {"logGroupName": "/aws/batch/job", "logStreamName": stream}
+    events = wait_until(lambda: cloud.client("logs").get_log_events(**request)["events"])
+    assert "hello from the job" in [event["message"] for event in events]
+
+
+def test_state_changes_reach_the_rules_function(cloud: Cloud, definition: str) -> None:
+    job = _run(cloud, definition, "raise SystemExit(3)")
+    assert job["status"] == "FAILED"
+    key = {"pk": {"S": "event#aws.batch"}}
+    table = cloud.client("dynamodb")
+
+    def last_status() -> bool:
+        item = table.get_item(TableName=cloud.outputs["SeenTable"], Key=key).get("Item")
+        return item is not None and json.loads(item["value"]["S"])["jobId"] == job["jobId"]
+
+    wait_until(last_status)
+
+
+def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> None:
+    states = cloud.client("stepfunctions")
+    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "Parameters": parameters, "End": True}
+    machine = states.create_state_machine(
+        name=f"machine-{time.monotonic_ns()}",
+        definition=json.dumps({"StartAt": "Run", "States": {"Run": task}}),
+        roleArn="arn:aws:iam::000000000000:role/states",
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+
+    def result() -> dict[str, Any] | None:
+        described: dict[str, Any] = states.describe_execution(executionArn=execution)
+        return None if described["status"] == "RUNNING" else described
+
+    described = wait_until(result)
+    assert described is not None
+    assert described["status"] == "SUCCEEDED", described
