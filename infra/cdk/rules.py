@@ -4,11 +4,10 @@ An acknowledgement names the construct as well as the rule, so that the next vio
 """
 
 from dataclasses import dataclass
-from functools import reduce
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
-from constructs import Construct, IConstruct
+from constructs import IConstruct
 
 from infra.cdk import naming
 from infra.cdk.assets import FUNCTION_NAMES
@@ -146,11 +145,11 @@ def add_rules(app: cdk.App) -> None:
             cdk.Validations.of(_find(app, path)).acknowledge(*acknowledgments)
 
 
-def _find(app: Construct, path: str) -> IConstruct:
-    def child(parent: IConstruct, name: str) -> IConstruct:
-        found = parent.node.try_find_child(name)
-        if found is None:
-            raise ValueError(f"no construct {path!r}: {name!r} is not in {parent.node.path or 'the app'!r}")
-        return found
-
-    return reduce(child, path.split("/"), app)
+def _find(app: cdk.App, path: str) -> IConstruct:
+    found: IConstruct = app
+    for name in path.split("/"):
+        child = found.node.try_find_child(name)
+        if child is None:
+            raise ValueError(f"no construct {path!r}: {name!r} is not in {found.node.path or 'the app'!r}")
+        found = child
+    return found

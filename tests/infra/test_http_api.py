@@ -37,7 +37,8 @@ def _methods(template: Template) -> dict[tuple[str, str], Mapping[str, Any]]:
 
 
 def _function_of(method: Mapping[str, Any]) -> str:
-    return next(part["Fn::GetAtt"][0] for part in method["Integration"]["Uri"]["Fn::Join"][1] if "Fn::GetAtt" in part)
+    parts = method["Integration"]["Uri"]["Fn::Join"][1]
+    return next(str(part["Fn::GetAtt"][0]) for part in parts if "Fn::GetAtt" in part)
 
 
 def test_h1_every_route_but_the_listed_ones_is_closed(application: Template) -> None:
