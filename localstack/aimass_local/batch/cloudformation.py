@@ -111,19 +111,29 @@ def _definition_name(arn: str) -> str:
 
 
 def _to_parameters(operation: str, properties: Document) -> Document:
-    shape = wire.service_model().operation_model(operation).input_shape
-    known = {name.lower() for name in shape.members}
-    # NOTE: a template holds more than either operation takes: UpdatePolicy at creation, names and tags in an update.
-    every = {name.lower() for other in ("Create", "Update") for name in _members(operation, other)}
-    wanted = {
-        name: value
-        for name, value in properties.items()
-        if name.lower() in known or (name.lower() not in every and name.lower() not in _STEERING)
-    }
-    return from_pascal_case(wanted, shape)
+    shape = _input_shape(operation)
+    others = [_input_shape(re.sub("^(Create|Update)", verb, operation)) for verb in ("Create", "Update")]
+    wanted = {name: value for name, value in properties.items() if name.lower() not in _STEERING}
+    return from_pascal_case(_without_foreign(wanted, shape, others), shape)
 
 
-def _members(operation: str, verb: str) -> set[str]:
+def _without_foreign(properties: Document, shape: Any, others: list[Any]) -> Document:
+    """Leaves out what only the other verb takes: a template holds both (an UpdatePolicy at creation, say)."""
+    known, kept = _members(shape), {}
+    foreign = {name for other in others for name in _members(other)} - set(known)
+    for name, value in properties.items():
+        key = name.lower()
+        if key in foreign:
+            continue
+        inner = [members[key] for members in map(_members, others) if key in members]
+        kept[name] = _without_foreign(value, known[key], inner) if isinstance(value, dict) and key in known else value
+    return kept
+
+
+def _members(shape: Any) -> dict[str, Any]:
+    return {name.lower(): member for name, member in getattr(shape, "members", {}).items()}
+
+
+def _input_shape(operation: str) -> Any:
     model = wire.service_model()
-    name = re.sub("^(Create|Update)", verb, operation)
-    return set(model.operation_model(name).input_shape.members) if name in model.operation_names else set()
+    return model.operation_model(operation).input_shape if operation in model.operation_names else None
