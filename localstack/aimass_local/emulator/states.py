@@ -19,6 +19,17 @@ from aimass_local.state import StateUnreadableError
 STREAM_RECORDS_KEY = "stream_records"
 
 _COPY_ATTEMPTS = 20
+_DYNAMODB_STORES = (
+    "tags",
+    "ttl_settings",
+    "pitr_settings",
+    "kinesis_destinations",
+    "contributor_insights",
+    "backups",
+    "resource_policies",
+    "exports",
+    "imports",
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +43,8 @@ def patch_persistence() -> None:
     def load_persisted_state() -> None:
         load_all()
         _restore_stream_records(_load_state(STREAM_RECORDS_KEY))
+
+    require(set(dynamodb.get_state()) == {"tables", *_DYNAMODB_STORES}, "DynamoDB's state has other parts")
 
     def save_nothing(_services: Mapping[str, Callable[[], Any]]) -> None:
         """The state saver has the last word, after the server has stopped."""
@@ -53,6 +66,7 @@ async def snapshot(keys: Collection[str]) -> dict[str, Any]:
     threads (logs, Lambda) are copied again if they changed meanwhile.
     """
     getters: dict[str, Callable[[], Any]] = dict(ministack_app._build_persistence_save_dict())
+    getters["dynamodb"] = _encode_dynamodb
     getters[STREAM_RECORDS_KEY] = _pending_stream_records
     states: dict[str, Any] = {}
     # NOTE: no `await` between DynamoDB and its stream records, or a write could be in the one and not in the other.
@@ -67,7 +81,9 @@ async def snapshot(keys: Collection[str]) -> dict[str, Any]:
 
 
 def encode_state(key: str, state: object) -> bytes:
-    """The content of the state file `<key>.json`, as the emulator reads it."""
+    """The content of the state file `<key>.json`, as the emulator reads it; bytes are encoded already."""
+    if isinstance(state, bytes):
+        return state
     document = {"__ministack_format__": persistence._state_format_version(key), "payload": state}
     return json.dumps(document, default=persistence._json_default).encode()
 
@@ -95,6 +111,18 @@ def _load_state(key: str) -> Any:
             f"cannot read {path}: move it away to go on without it, or run `aimass local reset` to begin anew"
         )
     return state
+
+
+def _encode_dynamodb() -> bytes:
+    """DynamoDB's state as `get_state` gives it, encoded at once: that takes a quarter of the time of its deep copy.
+
+    Neither leaves the event loop meanwhile, so the shorter one is the one that clients notice less.
+    """
+    tables = responses.AccountRegionScopedDict()
+    for scoped_name, table in dynamodb._tables._data.items():
+        tables._data[scoped_name] = {key: value for key, value in table.items() if key != dynamodb._INDEX_MEMBERS}
+    stores = {key: getattr(dynamodb, f"_{key}") for key in _DYNAMODB_STORES}
+    return encode_state("dynamodb", {"tables": tables, **stores})
 
 
 def _pending_stream_records() -> dict[str, Any]:

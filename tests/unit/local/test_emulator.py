@@ -95,6 +95,20 @@ def test_registered_services_are_known_to_cloudformation_and_step_functions() ->
     assert stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sample:do"]("r", {"a": 1}) == {"a": 1}
 
 
+def test_dynamodb_is_encoded_as_the_emulator_itself_would() -> None:
+    table = {"TableName": "items", "items": {"a": {"b": {"pk": {"S": "a"}}}}, dynamodb._INDEX_MEMBERS: object()}
+    dynamodb._tables._data[(ACCOUNT_ID, REGION, "items")] = table
+    dynamodb._tags._data[(ACCOUNT_ID, REGION, "arn")] = [{"Key": "k", "Value": "v"}]
+    try:
+        snapshot = asyncio.run(emulator.snapshot({"dynamodb"}))
+        assert emulator.encode_state("dynamodb", snapshot["dynamodb"]) == emulator.encode_state(
+            "dynamodb", dynamodb.get_state()
+        )
+    finally:
+        dynamodb._tables._data.clear()
+        dynamodb._tags._data.clear()
+
+
 def test_waiting_stream_records_are_part_of_the_state() -> None:
     table = (ACCOUNT_ID, REGION, "items")
     mapping = (ACCOUNT_ID, REGION, "mapping")
