@@ -149,7 +149,7 @@ def _save(ports: Ports, job: Job, changes: dict[str, Any], *, principal: Princip
         active = ports.registry.get(_active_key(job))
         also += [] if active is None else [Delete(key=active.key, expected=active.revision)]
     rows = _event_rows(job.model_copy(update=changes), now)
-    also += [Put(row=row) for row in rows]
+    also += [Put(row=row) for row in rows if ports.registry.get(row.key) is None]
     changes["last_event"] = max(job.last_event, *(int(row.data["number"]) for row in rows), 0)
     return records.save(ports, job, job.id, principal=principal, action=action, also=also, **changes)
 

@@ -1,0 +1,96 @@
+"""/v1/models and /v1/endpoints on a model that a job made."""
+
+import pytest
+from aimass_core.adapters.memory import MemoryPredictor
+from aimass_core.domain.common import Principal, Role
+from aimass_core.domain.endpoints import Endpoint
+from aimass_core.services import records
+
+from functions.dispatch.app import make_handler as make_dispatch
+from tests.factories.platform import GOLDEN, add_dataset, add_version
+from tests.functional.gateway import Answer, Api, Context
+from tests.functional.test_jobs import SPEC, run_to_end, stream_event
+
+
+@pytest.fixture(autouse=True)
+def model(api: Api) -> None:
+    owner = Principal(
+        workspace_id=api.workspace.id, workspace_name=api.workspace.name, actor="key_test", role=Role.ADMIN
+    )
+    add_version(api.ports, owner, add_dataset(api.ports, owner))
+    run_to_end(api, api.post("/v1/jobs", {"spec": SPEC}).json)
+    api.ports.predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})
+
+
+def activate(api: Api, answer: Answer) -> None:
+    endpoint = records.get(api.ports, Endpoint, api.workspace.id, answer.json["id"])
+    make_dispatch(lambda: api.ports)(stream_event(records.to_row(endpoint)), Context())  # type: ignore[arg-type]
+
+
+def test_model_is_found_by_id_and_by_name(api: Api) -> None:
+    (listed,) = api.get("/v1/models").json["items"]
+    assert listed["latest_version"] == 1
+    assert api.get(f"/v1/models/{listed['id']}").json == api.get("/v1/models/adult").json == listed
+    assert [item["number"] for item in api.get("/v1/models/adult/versions").json["items"]] == [1]
+
+
+def test_model_version_has_card_signature_and_links(api: Api) -> None:
+    version = api.get("/v1/models/adult/versions/1").json
+    assert version["card"]["primary_metric"] == "roc_auc"
+    assert version["signature"]["labels"] == ["no", "yes"]
+    assert set(version["links"]) == {"model.onnx", "signature.json", "card.json", "golden.json", "report.html"}
+    assert api.get("/v1/models/adult/versions/2").status == 404
+    assert api.get("/v1/models/adult/versions/zero").status in (404, 422)
+
+
+def test_description_is_changed_under_its_revision(api: Api) -> None:
+    revision = api.get("/v1/models/adult").json["revision"]
+    assert api.patch("/v1/models/adult", {"description": "x"}).status == 428
+    assert api.patch("/v1/models/adult", {"description": "x"}, revision=revision).json["description"] == "x"
+    assert api.patch("/v1/models/adult", {"description": "y"}, revision=revision).status == 412
+
+
+def test_endpoint_is_deployed_updated_and_deleted(api: Api) -> None:
+    made = api.post("/v1/endpoints", {"model": "adult"})
+    assert (made.status, made.json["status"]) == (202, "CREATING")
+    activate(api, made)
+    ready = api.get("/v1/endpoints/adult").json
+    assert ready["status"] == "READY"
+    assert ready["infer_path"] == "/v2/models/adult/infer"
+    assert ready["signature"]["task"] == "binary"
+    assert api.delete("/v1/models/adult").code == "conflict"
+    assert api.delete("/v1/models/adult/versions/1").code == "conflict"
+    assert api.post("/v1/endpoints", {"model": "adult"}).code == "already_exists"
+
+    updating = api.patch("/v1/endpoints/adult", {"model": "adult@1"}, revision=ready["revision"])
+    assert (updating.status, updating.json["status"]) == (202, "UPDATING")
+    assert updating.json["serving"] == ready["serving"]
+    activate(api, updating)
+    assert api.get("/v1/endpoints/adult").json["status"] == "READY"
+
+    assert api.delete("/v1/endpoints/adult").status == 204
+    assert api.get("/v1/endpoints/adult").status == 404
+    assert api.delete("/v1/models/adult").status == 204
+    assert api.get("/v1/models").json["items"] == []
+
+
+def test_rejected_endpoint_says_why(api: Api) -> None:
+    api.ports.predictor = MemoryPredictor(lambda _: {"error": {"code": "broken", "message": "No such operator."}})
+    activate(api, api.post("/v1/endpoints", {"model": "adult", "name": "shop"}))
+    failed = api.get("/v1/endpoints/shop").json
+    assert failed["status"] == "FAILED"
+    assert "No such operator." in failed["status_reason"]
+
+
+def test_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
+    made = api.post("/v1/endpoints", {"model": "adult"})
+    model_id = api.get("/v1/models/adult").json["id"]
+    stranger, viewer = api.as_stranger(), api.as_role("viewer")
+    for path in (f"/v1/models/{model_id}", f"/v1/models/{model_id}/versions/1", f"/v1/endpoints/{made.json['id']}"):
+        assert stranger.get(path).status == 404
+        assert stranger.delete(path).status == 404
+        assert viewer.get(path).status == 200
+        assert viewer.delete(path).status == 403
+    assert stranger.patch(f"/v1/models/{model_id}", {"description": ""}, revision=1).status == 404
+    assert stranger.post("/v1/endpoints", {"model": "adult"}).status == 404
+    assert viewer.post("/v1/endpoints", {"model": "adult"}).status == 403
