@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
+from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 
 _DESCRIPTION = """From raw data to a small, fast, served model.
@@ -62,8 +63,7 @@ def swagger_html(resolver: APIGatewayRestResolver) -> str:
 
 def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
     """OpenAPI 3.1 of every route, and of the ones that the predictions function serves."""
-    # Imported late: the routes import this module.
-    from functions.api.predictions_docs import add_predictions
+    # NOTE: imported late, since a route of theirs imports this module.
     from functions.api.routes import ROUTERS
 
     text = resolver.get_openapi_json_schema(
@@ -79,7 +79,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
     schemas["Problem"] = Problem.model_json_schema(ref_template=_REF + "{model}")
     for operation in (operation for router in ROUTERS for operation in router.operations):
         _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
-    add_predictions(document)
+    add_predictions(document, problems=problem_responses((400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)))
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

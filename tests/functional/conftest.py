@@ -14,7 +14,7 @@ def gateway() -> Gateway:
 
 @pytest.fixture
 def api(gateway: Gateway) -> Api:
-    """The admin of the first workspace. `api.as_role("viewer")`, `api.as_stranger()` and `api.as_nobody()` are others."""
+    """The admin of the first workspace; others are `api.as_role("viewer")`, `as_stranger()`, `as_nobody()`."""
     return open_api(gateway)
 
 

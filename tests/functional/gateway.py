@@ -75,7 +75,7 @@ class Gateway:
     def __post_init__(self) -> None:
         deployment = Deployment(ports=self.ports, store=self.store, cursor_secret_name="cursors")
         self._api: LambdaHandler = make_handler(lambda: deployment)
-        self._authorizer = authorizer.make_handler(lambda: self.ports)
+        self._authorizer: LambdaHandler = authorizer.make_handler(lambda: self.ports)
         self._numbers = count(1)
 
     def send(

@@ -33,7 +33,7 @@ def _client_error(code: str, *, status: int = 400, reasons: list[str] | None = N
     }
     if reasons:
         response["CancellationReasons"] = [{"Code": reason} for reason in reasons]
-    return ClientError(response, "PutItem")  # type: ignore[arg-type]
+    return ClientError(response, "PutItem")
 
 
 @pytest.mark.parametrize(

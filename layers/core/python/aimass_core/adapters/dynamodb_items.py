@@ -1,7 +1,8 @@
 """Rows as DynamoDB items: JSON as native maps, so that stream filters and the console can look inside.
 
-A float keeps all its digits as a Decimal. The few that DynamoDB's numbers cannot hold, or would give back as another
-number (beyond 1e-128 .. 2**53), become `{"$float": "1e-200"}`; a key of the data's own that begins with $ gets one more.
+A float keeps all its digits as a Decimal. The few that DynamoDB's numbers cannot hold, or would give back as
+another number (beyond 1e-128 .. 2**53), become `{"$float": "1e-200"}`; a key of the data's own that begins with $ gets
+one more.
 """
 
 import math

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -34,9 +35,21 @@ class RedactingFormatter(LambdaPowertoolsFormatter):
         return redact(super().serialize(log))
 
 
+class _StdoutHandler(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stdout` is when a line is written, not when the logger was made."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """The present one."""
+        return sys.stdout
+
+
 def build_logger(service: str) -> Logger:
     """The function's logger; what the core logs with the standard library goes the same way."""
-    logger = Logger(service=service, logger_formatter=RedactingFormatter())
+    logger = Logger(service=service, logger_formatter=RedactingFormatter(), logger_handler=_StdoutHandler())
     core = logging.getLogger("aimass_core")
     core.handlers = [logger.registered_handler]
     core.setLevel(logging.INFO)

@@ -1,0 +1,156 @@
+"""Who may do what: every route without a key, with each role, with another workspace's key."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aimass_core.domain.common import Role, new_id
+
+from functions.api.app import OPERATIONS
+from functions.api.routing import Operation
+from tests.functional.gateway import Api
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+CLOSED = [operation for operation in OPERATIONS if operation.role is not None]
+PATHS = sorted({operation.path for operation in OPERATIONS})
+
+
+def address(operation_path: str) -> str:
+    """A path with ids of nothing."""
+    found = re.sub(r"<(number|part)>", "1", operation_path)
+    return re.sub(r"<(\w+)>", lambda match: new_id({"workspace": "ws", "api_key": "key"}.get(match[1], "ds")), found)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_answered_without_a_key(api: Api, method: str, path: str) -> None:
+    open_paths = {operation.path for operation in OPERATIONS if operation.role is None}
+    if path in open_paths and method == "GET":
+        assert api.as_nobody().request(method, path).status == 200
+    else:
+        assert api.as_nobody().request(method, address(path)).status == 401
+
+
+def test_only_the_documentation_is_open() -> None:
+    assert {operation.path for operation in OPERATIONS if operation.role is None} == {"/v1/openapi.json", "/v1/docs"}
+
+
+@pytest.mark.parametrize("operation", CLOSED, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_may_do_what_its_routes_declare(api: Api, role: Role, operation: Operation) -> None:
+    answer = api.as_role(role).request(operation.method, address(operation.path))
+    assert operation.role is not None
+    if role.includes(operation.role):
+        assert answer.status != 403
+    else:
+        assert (answer.status, answer.code) == (403, "permission_denied")
+
+
+def test_viewers_only_read_and_only_admins_govern() -> None:
+    for operation in CLOSED:
+        if operation.role is Role.VIEWER:
+            assert operation.method == "GET", operation
+        if operation.path.startswith(("/v1/api-keys", "/v1/audit")) or operation.name == "create_workspace":
+            assert operation.role is Role.ADMIN, operation
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic {token}",
+        "{token}",
+        "Bearer {token}x",
+        "Bearer {token} {token}",
+        "Bearer {upper}",
+        "Bearer aim_" + "0" * 27 + "_" + "0" * 27 + "_" + "A" * 43,
+        "Bearer " + "a" * 70_000,
+    ],
+)
+def test_a_token_that_is_not_exactly_right_is_refused(api: Api, authorization: str) -> None:
+    assert api.token is not None
+    header = authorization.format(token=api.token, upper=api.token.upper())
+    answer = api.as_nobody().request("GET", "/v1/me", headers={"Authorization": header})
+    assert answer.status == 401
+
+
+def test_a_secret_of_one_key_does_not_open_another(api: Api) -> None:
+    first = api.post("/v1/api-keys", {"name": "a", "role": "viewer"}).json["secret"]
+    second = api.post("/v1/api-keys", {"name": "b", "role": "admin"}).json["secret"]
+    mixed = f"{second[:-43]}{first[-43:]}"
+    assert api.as_nobody().request("GET", "/v1/me", headers={"Authorization": f"Bearer {mixed}"}).status == 401
+
+
+def test_a_key_in_the_query_or_in_two_headers_is_not_read(api: Api) -> None:
+    assert api.as_nobody().get(f"/v1/me?api_key={api.token}&authorization=Bearer%20{api.token}").status == 401
+    twice: dict[str, Any] = {"Authorization": [f"Bearer {api.token}", f"Bearer {api.token}"]}
+    assert api.request("GET", "/v1/me", headers=twice).status == 401
+
+
+def test_a_revoked_key_ends_at_once_and_others_go_on(api: Api) -> None:
+    viewer = api.as_role("viewer")
+    key_id = viewer.get("/v1/me").json["actor"]
+    assert api.delete(f"/v1/api-keys/{key_id}").status == 204
+    assert viewer.get("/v1/me").status == 401
+    assert api.delete(f"/v1/api-keys/{key_id}").status == 204
+    assert api.get(f"/v1/api-keys/{key_id}").json["revoked_at"] is not None
+    assert api.get("/v1/me").status == 200
+
+
+def test_a_key_ends_when_it_expires(api: Api) -> None:
+    now = datetime.now(UTC)
+    expires_at = (now + timedelta(hours=1)).isoformat()
+    made = api.post("/v1/api-keys", {"name": "short", "role": "viewer", "expires_at": expires_at})
+    short = Api(gateway=api.gateway, workspace=api.workspace, token=made.json["secret"])
+    assert short.get("/v1/me").status == 200
+    api.ports.clock = lambda: now + timedelta(hours=1)
+    assert short.get("/v1/me").status == 401
+
+
+def test_an_expiry_lies_in_the_future_and_has_a_time_zone(api: Api) -> None:
+    for expires_at in ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00", "0000-00-00", "never"):
+        answer = api.post("/v1/api-keys", {"name": "k", "role": "viewer", "expires_at": expires_at})
+        assert (answer.status, answer.code) == (422, "invalid_request")
+
+
+def test_the_last_admin_key_cannot_be_revoked(api: Api) -> None:
+    own = api.get("/v1/me").json["actor"]
+    expires_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    api.post("/v1/api-keys", {"name": "expires", "role": "admin", "expires_at": expires_at})
+    assert api.delete(f"/v1/api-keys/{own}").code == "conflict"
+    other = api.as_role("admin")
+    assert api.delete(f"/v1/api-keys/{own}").status == 204
+    assert api.get("/v1/me").status == 401
+    assert other.delete(f"/v1/api-keys/{other.get('/v1/me').json['actor']}").code == "conflict"
+
+
+def test_secrets_are_nowhere_in_what_is_stored(api: Api) -> None:
+    made = api.post("/v1/api-keys", {"name": "k", "role": "viewer"}, idempotency_key="once")
+    secret = made.json["secret"]
+    listed = json.dumps([api.get(path).json for path in ("/v1/api-keys", "/v1/audit")])
+    rows = api.ports.registry.query(f"WS#{api.workspace.id}", "", limit=1000).rows
+    stored = listed + repr([row.data for row in rows]) + api.gateway.store.dump()
+    assert secret not in stored
+    assert secret[-43:] not in stored
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in CLOSED if "<" in o.path and o.method == "GET"], ids=lambda operation: operation.name
+)
+def test_what_another_workspace_owns_is_not_found(api: Api, operation: Operation) -> None:
+    answer = api.as_stranger().get(address(operation.path))
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+def test_a_strangers_key_is_not_found(api: Api) -> None:
+    stranger = api.as_stranger()
+    own = api.get("/v1/me").json["actor"]
+    assert stranger.get(f"/v1/api-keys/{own}").status == 404
+    assert stranger.delete(f"/v1/api-keys/{own}").status == 404
+    assert own not in [key["id"] for key in stranger.get("/v1/api-keys").json["items"]]
+    assert api.get("/v1/me").status == 200
