@@ -107,7 +107,7 @@ def _withdraw(host: Host, error: SupersededError) -> ExitCode:
     """Leaves nothing: somebody else decides about this job."""
     interruption.ignore()
     _log.warning("%s", error)
-    host.close(timeout_seconds=0)
+    host.close(timeout_seconds=_LAST_REPORTS_INTERRUPTED_SECONDS)
     return ExitCode.PLATFORM_FAULT
 
 

@@ -12,6 +12,7 @@ from aimass_core.domain.jobs import EventType, Progress
 from batch_jobs.runtime.reports.curves import CurveBuffer
 
 _MAX_CURVES = 100
+_MAX_POINTS_PER_EVENT = 100
 _MAX_VALUES_PER_EVENT = 2_000
 _MAX_MESSAGES = 1_000
 _MAX_MESSAGES_PER_BATCH = 50
@@ -41,7 +42,7 @@ class ReportBuffer:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = threading.Condition()
-        self._is_closed = False
+        self.is_closed = False
         self._progress: Draft | None = None
         self._curves = CurveBuffer()
         self._names: set[str] = set()
@@ -75,18 +76,18 @@ class ReportBuffer:
     def close(self) -> None:
         """Ends every waiting."""
         with self._changed:
-            self._is_closed = True
+            self.is_closed = True
             self._changed.notify_all()
 
     def wait(self) -> None:
         """Until there is something to take, or the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or not self.is_empty)
+            self._changed.wait_for(lambda: self.is_closed or not self.is_empty)
 
     def wait_for_close(self, seconds: float) -> bool:
         """Waits that long; whether the buffer was closed meanwhile."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._is_closed, timeout=seconds)
+            return self._changed.wait_for(lambda: self.is_closed, timeout=seconds)
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +102,8 @@ class ReportBuffer:
                 drafts.append(self._to_message(f"... and {self._num_dropped} more messages: see the log."))
                 self._num_dropped = 0
             if self._curves:
-                points = self._curves.take(max(2, _MAX_VALUES_PER_EVENT // max(1, len(self._names))))
+                limit = min(_MAX_POINTS_PER_EVENT, max(2, _MAX_VALUES_PER_EVENT // max(1, len(self._names))))
+                points = self._curves.take(limit)
                 data = {"points": [{"step": point.step, "values": dict(point.values)} for point in points]}
                 drafts.append(Draft(at=self._clock(), type=EventType.METRICS, data=data))
             progress = None

@@ -72,7 +72,8 @@ class RegistryReporter(ReportBuffer):
                 self._flush()
             except (SupersededError, NotFoundError) as error:
                 _log.warning("%s", error)
-                self._on_superseded()
+                if not self.is_closed:
+                    self._on_superseded()
                 return
             pause = self._pause_seconds()
             # After the end there is no more waiting between reports, but between vain attempts.

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from aimass_core.domain.jobs import EventType, Failure, JobResult, JobStatus, TrainSpec
 from aimass_core.errors import InvalidDataError, InvalidRequestError, UnavailableError
+
 from batch_jobs.runtime import interruption, lifecycle
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.hosts import SageMakerHost
 from batch_jobs.runtime.reporting import Reporter
-
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

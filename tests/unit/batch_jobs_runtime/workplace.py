@@ -1,10 +1,11 @@
-"""A job that has been dispatched, on memory ports: config and data lie in the lake as dispatch and ingest leave them."""
+"""A dispatched job on memory ports: config and data lie in the lake as dispatch and ingest leave them."""
 
 import hashlib
 import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from aimass_core.domain.jobs import Job, JobEvent, JobKind, JobStatus, PinnedDat
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.ports import Put
 from aimass_core.services import jobs, records
+
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.hosts import BatchHost
 from batch_jobs.runtime.storage.folders import Folders
@@ -48,7 +50,7 @@ class Workplace:
         """The job as it is now."""
         return records.get(self.ports, Job, self.job.workspace_id, self.job.id)
 
-    def change(self, **changes: object) -> Job:
+    def change(self, **changes: Any) -> Job:
         """What another part of the platform writes."""
         return records.save(self.ports, self.stored(), self.job.id, **changes)
 
