@@ -112,6 +112,7 @@ def test_the_gateways_own_answers_are_problems(application: Template, response_t
     assert response["ResponseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
     assert (int(response["StatusCode"]), problem["status"]) == (status, status)
     assert problem["code"] in errors.error_classes()
+    assert problem["type"] == f"urn:aimass:error:{problem['code']}"
     assert problem["detail"] == problem["error"]
 
 

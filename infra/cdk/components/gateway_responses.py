@@ -19,6 +19,7 @@ class _Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_MESSAGE = "$context.error.messageString"
 _TRY_AGAIN = {"Retry-After": "1"}
 _PROBLEMS: Mapping[str, _Problem] = {
     "UNAUTHORIZED": _Problem(
@@ -86,31 +87,33 @@ def add_problem_responses(api: apigateway.RestApi) -> None:
                 header: f"'{value}'"
                 for header, value in {"Content-Type": "application/problem+json", **problem.headers}.items()
             },
-            templates={"application/json": _template(problem)},
+            templates={
+                "application/json": _template(
+                    code=problem.code, title=problem.title, status=problem.status, detail=problem.detail
+                )
+            },
         )
-    # The rest of 4XX keeps its own status, so the body cannot name it; API Gateway's message is the detail.
+    # The rest of 4XX keeps its own status, which a template cannot name.
     api.add_gateway_response(
         "ProblemDefault4Xx",
         type=apigateway.ResponseType.DEFAULT_4_XX,
         response_headers={"Content-Type": "'application/problem+json'"},
-        templates={
-            "application/json": '{"type":"about:blank","title":"Bad Request","detail":$context.error.messageString,'
-            '"code":"invalid_request","request_id":"$context.requestId","errors":[],'
-            '"error":$context.error.messageString}'
-        },
+        templates={"application/json": _template(code="invalid_request", title="Bad Request", detail=None)},
     )
 
 
-def _template(problem: _Problem) -> str:
-    return json.dumps(
+def _template(*, code: str, title: str, detail: str | None, **more: object) -> str:
+    """Without a detail of ours the answer carries API Gateway's own message, which is quoted already."""
+    template = json.dumps(
         {
-            "type": "about:blank",
-            "title": problem.title,
-            "status": problem.status,
-            "detail": problem.detail,
-            "code": problem.code,
+            "type": f"urn:aimass:error:{code}",
+            "title": title,
+            **more,
+            "detail": detail or _MESSAGE,
+            "code": code,
             "request_id": "$context.requestId",
             "errors": [],
-            "error": problem.detail,
+            "error": detail or _MESSAGE,
         }
     )
+    return template.replace(json.dumps(_MESSAGE), _MESSAGE)
