@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from aimass_local.batch import watchdog
 MARKER = "AIMASS_LOCAL_CONTAINER"
 """The environment variable that names the container's folder."""
 
-_MAX_SWEEPS = 50
+_MAX_SWEEPS = 100
 _MIB = 1024 * 1024
 
 _logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Watchdog:
 def _kill_until_none(is_wanted: Callable[[psutil.Process], bool]) -> int:
     """Kills again and again, because a process may start another one while it is being looked for."""
     killed: set[int] = set()
-    for _ in range(_MAX_SWEEPS):
+    for sweep in range(_MAX_SWEEPS):
         found = [process for process in psutil.process_iter() if process.pid != os.getpid() and is_wanted(process)]
         if not found:
             return len(killed)
@@ -100,7 +101,8 @@ def _kill_until_none(is_wanted: Callable[[psutil.Process], bool]) -> int:
             with contextlib.suppress(psutil.Error):
                 process.kill()  # psutil refuses if the id has gone to another process meanwhile
             killed.add(process.pid)
-        psutil.wait_procs(found, timeout=0.2)
+        # NOTE: no psutil.wait here: it would take the exit code of our own child away from asyncio.
+        time.sleep(0.002 * (sweep + 1))
     _logger.error("processes %s do not end, though they were killed", sorted(killed))
     return len(killed)
 
