@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from aimass_core.errors import AimassError
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +30,7 @@ Port = Annotated[int, typer.Option("--port", envvar="AIMASS_LOCAL_PORT", min=1, 
 _UP_ERRORS = (
     lifecycle.LifecycleError,
     deployment.DeploymentError,
-    first_run.FirstRunError,
+    AimassError,
     profiles.ProfileError,
     OSError,
 )

@@ -7,8 +7,9 @@ session token, so that a mistake can never reach a real account.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,9 +144,25 @@ def server_environment(
     }
 
 
+@contextlib.contextmanager
+def applied(environment: Mapping[str, str]) -> Iterator[None]:
+    """Makes `environment` this process's whole environment for the duration of the block."""
+    before = dict(os.environ)
+    _replace_environment(environment)
+    try:
+        yield
+    finally:
+        _replace_environment(before)
+
+
 def without_foreign_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
         if name not in _FOREIGN_VARIABLES and not name.startswith(_FOREIGN_PREFIXES)
     }
+
+
+def _replace_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)

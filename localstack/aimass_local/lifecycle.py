@@ -78,7 +78,6 @@ def up(
     Raises:
         LifecycleError: the port or the data directory is taken, or the server does not come up.
         deployment.DeploymentError: a stack failed; the server keeps running.
-        first_run.FirstRunError: the first workspace could not be made.
         profiles.ProfileError: the SDK's configuration cannot be read.
     """
     holder = lock.find_holder(data.lock_path)

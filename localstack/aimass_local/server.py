@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import signal
 import socket
@@ -23,7 +22,7 @@ from hypercorn.config import Config
 from hypercorn.utils import LifespanFailureError
 
 from aimass_local import lock, ports
-from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory, server_environment
+from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory, applied, server_environment
 
 _logger = logging.getLogger("aimass_local.server")
 
@@ -40,20 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data.create()
         with lock.hold(data.lock_path, lock.Holder.this_process(port=options.port)):
             listener = ports.listen(options.port)
-            _prepare_process(data, port=options.port)
-            return asyncio.run(_serve(data, port=options.port, listener=listener))
+            shutil.rmtree(data.scratch, ignore_errors=True)
+            data.create()
+            # Before anything reads the developer's.
+            with applied(server_environment(data, port=options.port)):
+                return asyncio.run(_serve(data, port=options.port, listener=listener))
     except (lock.LockedError, ports.PortTakenError, LifespanFailureError, OSError) as error:
         sys.stderr.write(f"aimass local: {error}\n")
         return 1
-
-
-def _prepare_process(data: DataDirectory, *, port: int) -> None:
-    """Gives this process its own environment, before anything reads the developer's."""
-    environment = server_environment(data, port=port)
-    os.environ.clear()
-    os.environ.update(environment)
-    shutil.rmtree(data.scratch, ignore_errors=True)
-    data.create()
 
 
 async def _serve(data: DataDirectory, *, port: int, listener: socket.socket) -> int:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from aimass_local.environment import DEFAULT_PORT, REPOSITORY, DataDirectory, client_environment, server_environment
+from aimass_local.environment import (
+    DEFAULT_PORT,
+    REPOSITORY,
+    DataDirectory,
+    applied,
+    client_environment,
+    server_environment,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,11 @@ def test_the_checked_in_variables_are_those_of_clients() -> None:
     environment = client_environment(DEFAULT_PORT)
     assert variables == {name: environment[name] for name in variables}
     assert {name for name in environment if name.startswith("AWS_")} == set(variables)
+
+
+def test_applied_environment_is_the_whole_one_and_ends_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "real")
+    with applied({"ONLY": "this"}):
+        assert dict(os.environ) == {"ONLY": "this"}
+    assert os.environ["AWS_PROFILE"] == "real"
+    assert "ONLY" not in os.environ
