@@ -62,7 +62,7 @@ class Scene:
 
     def upload(
         self, dataset: Dataset, body: bytes, *, name: str = "file.csv", mode: WriteMode = WriteMode.REPLACE
-    ) -> DatasetVersion:
+    ) -> DatasetVersionDetail:
         """Uploads, completes and works the queue off; the version as it is then."""
         request = UploadCreate(file_name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), mode=mode)
         upload = uploads.create(self.ports, self.principal, dataset.id, request)

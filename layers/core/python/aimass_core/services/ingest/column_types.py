@@ -7,6 +7,7 @@ The rules, in this order; "cells" are those with a value:
 4. At least 100 cells and 99 % of them are numbers: a number column; the rows of the other cells are bad rows.
 5. All are dates and times in one known format: datetime; without a zone they are UTC.
 6. Else string.
+In formats that tell text from numbers (JSON), a column with a text in it is string or datetime.
 """
 
 import re
@@ -76,6 +77,7 @@ class Evidence:
     num_big_integers: int = 0
     num_leading_zeros: int = 0
     is_text: bool = False
+    is_quoted: bool = False
     formats: tuple[str, ...] | None = field(default=None)
 
     def add(self, cells: pa.Array) -> None:
@@ -148,6 +150,7 @@ class Evidence:
             num_big_integers=self.num_big_integers + other.num_big_integers,
             num_leading_zeros=self.num_leading_zeros + other.num_leading_zeros,
             is_text=self.is_text or other.is_text,
+            is_quoted=self.is_quoted or other.is_quoted,
             formats=shared,
         )
 
@@ -155,6 +158,8 @@ class Evidence:
         """The column's type by the rules of this module."""
         if not self.num_cells or self.is_text or self.num_leading_zeros:
             return ColumnType.STRING
+        if self.is_quoted:
+            return ColumnType.DATETIME if self.formats else ColumnType.STRING
         if self.num_booleans == self.num_cells:
             return ColumnType.BOOLEAN
         tolerated = self.num_cells * TOLERATED_FRACTION if self.num_cells >= MIN_CELLS_FOR_TOLERANCE else 0

@@ -22,6 +22,7 @@ from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.profiling import Profiler
+from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
 from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
 
@@ -96,22 +97,20 @@ class Conversion:
         self._on_progress("read", index, num_files)
         work_path = self._work_path / f"file-{index}"
         work_path.mkdir()
+        reading = Reading(
+            display_name=file.display_name,
+            policy=self._dataset.policy,
+            quarantine=self._quarantine,
+            limits=self._limits,
+        )
         try:
-            return list(
-                readers.spool(
-                    file.path,
-                    work_path,
-                    display_name=file.display_name,
-                    policy=self._dataset.policy,
-                    quarantine=self._quarantine,
-                    limits=self._limits,
-                )
-            )
+            found = list(readers.spool(file.path, work_path, reading))
         except FileRejectedError as error:
             self._leave_out(file.display_name, error)
-            return []
-        finally:
-            file.path.unlink()
+            found = []
+        file.path.unlink()
+        _remove_all_but(work_path, {path for spool in found for path in spool.paths})
+        return found
 
     def _leave_out(self, display_name: str, error: FileRejectedError) -> None:
         issue = error.to_issue(display_name)
@@ -240,7 +239,7 @@ class Conversion:
                     num_read += batch.num_rows
                     profiler.add(good)
                     writer.write(good)
-                spool.path.unlink()
+                spool.remove()
             num_new = writer.num_rows
         warnings = [warning for spool in accepted for warning in spool.warnings]
         warnings += [
@@ -293,6 +292,13 @@ class Conversion:
         with pq.ParquetFile(path) as parquet:
             yield from parquet.iter_batches()
         path.unlink()
+
+
+def _remove_all_but(folder: Path, kept: set[Path]) -> None:
+    """Frees the disk of what was only needed for reading."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in kept:
+            path.unlink()
 
 
 def _find(spool: SpooledFile, name: str) -> SpooledColumn:

@@ -37,7 +37,8 @@ class TextBlock:
 
 def can_be_quick(file: TextFile, dialect: Dialect) -> bool:
     """Whether the quick reader may be tried."""
-    return file.is_plain and dialect.delimiter not in (None, WHITESPACE)
+    is_quoting_plain = file.is_plain and not (file.has_quotes and dialect.has_literal_quotes)
+    return is_quoting_plain and dialect.delimiter not in (None, WHITESPACE)
 
 
 def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
@@ -124,18 +125,22 @@ class _Records:
         return line
 
     def _parse(self, line: str, stream: Iterator[str]) -> tuple[list[str], str | None]:
+        """The fields of the record that begins with the line, or what is wrong with it."""
         if "\0" in line:
             return [], "The row contains a NUL byte. Export the file again as text."
         if not line.isprintable() and _has_surrogate(line):
             return [], "The row is not valid UTF-8. Save the file in one encoding."
         delimiter = self._dialect.delimiter
+        if delimiter is not None and delimiter != WHITESPACE and '"' in line and not self._dialect.has_literal_quotes:
+            return self._parse_quoted(line, stream, delimiter)
+        return self._split(line.rstrip("\r\n"), delimiter), None
+
+    def _split(self, line: str, delimiter: str | None) -> list[str]:
         if delimiter is None:
-            return [line.strip().strip('"')], None
+            return [line.strip().strip('"')]
         if delimiter == WHITESPACE:
-            return split_tokens(line), None
-        if '"' not in line:
-            return line.rstrip("\r\n").split(delimiter), None
-        return self._parse_quoted(line, stream, delimiter)
+            return split_tokens(line)
+        return [_unquote(cell) for cell in line.split(delimiter)]
 
     def _parse_quoted(self, line: str, stream: Iterator[str], delimiter: str) -> tuple[list[str], str | None]:
         """A record may go on over several lines; an opening quote that is never closed costs only its own line."""
@@ -160,6 +165,13 @@ class _Records:
 
 def _width_reason(found: int, expected: int) -> str:
     return f"The row has {found} fields, expected {expected}. Quote cells that contain the delimiter."
+
+
+def _unquote(cell: str) -> str:
+    """The content of a cell that is quoted as a whole; any other quote is text."""
+    inner = cell[1:-1].replace('""', "")
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner
+    return cell[1:-1].replace('""', '"') if is_quoted else cell
 
 
 def _has_surrogate(line: str) -> bool:

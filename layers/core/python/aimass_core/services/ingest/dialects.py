@@ -22,9 +22,14 @@ _DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """`delimiter` WHITESPACE stands for runs of blanks and tabs; None for one column without any."""
+    """`delimiter` WHITESPACE stands for runs of blanks and tabs; None for one column without any.
+
+    `has_literal_quotes`: tab-separated lines that all have the same number of fields whatever their quotes are; a quote
+    is then text, as the TSV format has it, unless a whole cell is quoted.
+    """
 
     delimiter: str | None
+    has_literal_quotes: bool
     has_header: bool
     names: tuple[str, ...]
     has_decimal_comma: bool
@@ -80,6 +85,7 @@ def sniff_dialect(
         warnings.append("Numbers are written with a decimal comma; they were read so.")
     return Dialect(
         delimiter=delimiter,
+        has_literal_quotes=delimiter == "\t" and len({line.count("\t") for line in lines}) == 1,
         has_header=found,
         names=names or tuple(f"c{index}" for index in range(width)),
         has_decimal_comma=decimal_comma,

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+from aimass_core.services.ingest.issues import FileRejectedError
+
+
+class ExpandedTooLargeError(Exception):
+    """A file unpacks to more than fits here. In a Lambda it is handed over to a prepare job."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -17,6 +23,12 @@ class Limits:
     max_pixels: int = 50_000_000
     max_nesting: int = 16
 
-
-class ExpandedTooLargeError(Exception):
-    """A file unpacks to more than fits here. In a Lambda it is handed over to a prepare job."""
+    def check_expanded(self, num_bytes: int, *, from_bytes: int) -> None:
+        """Raises FileRejectedError for a bomb, ExpandedTooLargeError for what is only large."""
+        if num_bytes > self.ratio_floor_bytes and num_bytes > self.max_ratio * max(from_bytes, 1):
+            raise FileRejectedError(
+                f"The file unpacks to more than {self.max_ratio} times its {from_bytes:,} bytes, as bombs "
+                "do. Upload it uncompressed if it is genuine."
+            )
+        if num_bytes > self.max_expanded_bytes:
+            raise ExpandedTooLargeError(f"{num_bytes:,} bytes")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -37,7 +37,7 @@ class SpooledColumn:
 class SpooledFile:
     """One file (or member of an archive). Its batches have the columns by position and the line of every row."""
 
-    path: Path
+    paths: tuple[Path, ...]
     display_name: str
     kind: DatasetKind
     columns: tuple[SpooledColumn, ...]
@@ -53,18 +53,33 @@ class SpooledFile:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows again: columns "0", "1", ... and LINE."""
-        with pa.OSFile(str(self.path)) as source, pa.ipc.open_stream(source) as reader:
-            yield from reader
+        for path in self.paths:
+            with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
+                for batch in reader:
+                    yield self._complete(batch)
+
+    def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Adds the columns that had not been met when the batch was written."""
+        for index in range(batch.num_columns - 1, len(self.columns)):
+            batch = batch.append_column(str(index), pa.nulls(batch.num_rows, type=pa.string()))
+        return batch
+
+    def remove(self) -> None:
+        """Frees the disk."""
+        for path in self.paths:
+            path.unlink()
 
 
 class SpoolWriter:
-    """Writes a spool; the schema is the first batch's."""
+    """Writes a spool; when columns are added, it goes on in another file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.paths: list[Path] = []
         self.num_rows = 0
-        self._sink = pa.OSFile(str(path), "wb")
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+        self._path = path
+        self._sink: pa.OSFile | None = None
+        self._writer: Any = None
+        self._schema: pa.Schema | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,15 +87,26 @@ class SpoolWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._sink.close()
+        self.close()
 
     def write(self, arrays: Mapping[str, pa.Array]) -> None:
         """Appends a batch of equally long columns."""
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-        if self._writer is None:
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_stream(self._sink, batch.schema, options=options)
+        if self._writer is None or batch.schema != self._schema:
+            self.close()
+            self._writer = self._open(batch.schema)
         self._writer.write_batch(batch)
         self.num_rows += batch.num_rows
+
+    def close(self) -> None:
+        """Ends the present file."""
+        if self._writer is not None and self._sink is not None:
+            self._writer.close()
+            self._sink.close()
+        self._writer = self._sink = None
+
+    def _open(self, schema: pa.Schema) -> Any:
+        path = self._path.with_suffix(f".{len(self.paths)}")
+        self._schema, self._sink = schema, pa.OSFile(str(path), "wb")
+        self.paths.append(path)
+        return pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))

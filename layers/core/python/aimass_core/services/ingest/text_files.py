@@ -14,7 +14,7 @@ from aimass_core.services.ingest.limits import Limits
 _CHUNK_BYTES = 4 * 1024**2
 # Quotes at places where a lenient and a strict reader disagree: inside a text, or with blanks between it and the
 # delimiter. Such files are read by the careful reader.
-_ODD_QUOTES = re.compile(rb'[^\s,;|"]"[^\s,;|"]|[,;|\t\n] +"|" +[,;|\t]')
+_ODD_QUOTES = re.compile(rb'[^\s,;|"]" *[^\s,;|"]|[,;|\t\n] +"|" +[,;|\t]')
 _MARKS = [
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -31,6 +31,7 @@ class TextFile:
     path: Path
     num_lines: int
     num_trailing_blank: int
+    has_quotes: bool
     is_plain: bool
     warnings: tuple[str, ...]
 
@@ -79,6 +80,7 @@ def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
         path=path,
         num_lines=scan.num_lf + (0 if scan.ends_with_newline else 1),
         num_trailing_blank=_count_trailing_blank(path),
+        has_quotes=scan.num_quotes > 0,
         is_plain=scan.is_utf8 and not scan.has_nul and not scan.has_odd_quotes and scan.num_quotes % 2 == 0,
         warnings=tuple(warnings),
     )

@@ -6,60 +6,57 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from aimass_core.domain.datasets import BadRows, DatasetPolicy
+from aimass_core.domain.datasets import BadRows
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.services.ingest import delimited, dialects
 from aimass_core.services.ingest.column_types import Evidence
 from aimass_core.services.ingest.dialects import Dialect
-from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
-from aimass_core.services.ingest.limits import Limits
+from aimass_core.services.ingest.issues import FileRejectedError
+from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
 from aimass_core.services.ingest.text_files import normalize
 
 
-def spool(
-    path: Path, work_path: Path, *, display_name: str, policy: DatasetPolicy, quarantine: Quarantine, limits: Limits
-) -> SpooledFile:
+def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     """Reads a delimited text into a spool in the folder `work_path`. Raises FileRejectedError."""
-    file = normalize(path, work_path / "normalized", limits=limits)
+    file = normalize(path, work_path / "normalized", limits=reading.limits)
     dialect = dialects.sniff_dialect(
         _sample(file.path),
-        has_header=policy.has_header,
-        missing_values=frozenset(policy.missing_values),
-        reject_faults=policy.bad_rows is BadRows.REJECT,
-        limits=limits,
+        has_header=reading.policy.has_header,
+        missing_values=frozenset(reading.policy.missing_values),
+        reject_faults=reading.policy.bad_rows is BadRows.REJECT,
+        limits=reading.limits,
     )
     evidence = [Evidence() for _ in dialect.names]
-    spool_path = work_path / "spool.arrow"
-    num_before = quarantine.count
+    num_before = reading.quarantine.count
 
     def on_bad_row(line: int, reason: str, text: str) -> None:
-        quarantine.add(file=display_name, line=line, reason=reason, text=text)
+        reading.bad_row(line=line, reason=reason, text=text)
 
-    num_rows = None
+    writer: SpoolWriter | None = None
     if delimited.can_be_quick(file, dialect):
         try:
-            num_rows = _write(delimited.read_quickly(file, dialect), dialect, policy, evidence, spool_path)
+            writer = _write(delimited.read_quickly(file, dialect), dialect, reading, evidence, work_path / "quick")
         except delimited.NeedsCareError:
             evidence = [Evidence() for _ in dialect.names]
-    if num_rows is None:
+    if writer is None:
         blocks = delimited.read_carefully(file, dialect, on_bad_row=on_bad_row)
-        num_rows = _write(blocks, dialect, policy, evidence, spool_path)
-    num_bad_rows = quarantine.count - num_before
-    if not num_rows and not num_bad_rows:
+        writer = _write(blocks, dialect, reading, evidence, work_path / "careful")
+    num_bad_rows = reading.quarantine.count - num_before
+    if not writer.num_rows and not num_bad_rows:
         raise FileRejectedError(
             "The file has a header line but no rows. Upload one with at least one row; if the first line is data, set "
             "the dataset's policy.has_header to false.",
             line=1,
         )
     return SpooledFile(
-        path=spool_path,
-        display_name=display_name,
+        paths=tuple(writer.paths),
+        display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(
             SpooledColumn(name=name, evidence=found) for name, found in zip(dialect.names, evidence, strict=True)
         ),
-        num_rows=num_rows,
+        num_rows=writer.num_rows,
         num_bad_rows=num_bad_rows,
         warnings=(*file.warnings, *dialect.warnings, *_type_warnings(dialect.names, evidence)),
     )
@@ -81,11 +78,11 @@ def _sample(path: Path) -> list[str]:
 def _write(
     blocks: Iterator[delimited.TextBlock],
     dialect: Dialect,
-    policy: DatasetPolicy,
+    reading: Reading,
     evidence: list[Evidence],
     spool_path: Path,
-) -> int:
-    missing = pa.array(policy.missing_values, type=pa.string())
+) -> SpoolWriter:
+    missing = pa.array(reading.policy.missing_values, type=pa.string())
     with SpoolWriter(spool_path) as writer:
         for block in blocks:
             arrays: dict[str, pa.Array] = {LINE: block.lines}
@@ -94,7 +91,7 @@ def _write(
                 evidence[index].add(cells)
                 arrays[str(index)] = cells
             writer.write(arrays)
-        return writer.num_rows
+    return writer
 
 
 def clean_cells(cells: pa.Array, missing: pa.Array, *, has_decimal_comma: bool = False) -> pa.Array:

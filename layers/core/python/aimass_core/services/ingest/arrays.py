@@ -1,0 +1,208 @@
+"""Reads `.npz` files: arrays of images with labels, or a matrix of numbers with a target. Pickles are never opened."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from PIL import Image
+
+from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
+from aimass_core.services.ingest.archives import Archive, Member
+from aimass_core.services.ingest.image_bytes import CheckedImage, to_png
+from aimass_core.services.ingest.image_spools import SPLITS, ImageSpooler
+from aimass_core.services.ingest.issues import FileRejectedError
+from aimass_core.services.ingest.reading import Reading
+from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
+
+NPY_MAGIC = b"\x93NUMPY"
+_X_NAMES = {"x", "image", "images", "data", "features", "inputs"}
+_Y_NAMES = {"y", "label", "labels", "target", "targets"}
+_BATCH_ROWS = 16_384
+_ADVICE = "Save it as numpy.savez_compressed('data.npz', x=x, y=y), with x of shape (rows, ...) and y of shape (rows,)."
+
+AnyArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The rows of one split (None: there is only one)."""
+
+    split: str | None
+    x: AnyArray
+    y: AnyArray | None
+
+
+def spool(archive: Archive, work_path: Path, reading: Reading) -> SpooledFile:
+    """Images where x is uint8 of three or four dimensions, a table where it has one or two."""
+    parts = _find_parts(_load(archive, work_path))
+    first = parts[0].x
+    if any(part.x.ndim != first.ndim or part.x.shape[1:] != first.shape[1:] for part in parts):
+        raise FileRejectedError("The arrays of the splits have different shapes. Give them the same.")
+    if first.ndim in (3, 4):
+        return _spool_images(parts, work_path, reading)
+    if first.ndim in (1, 2):
+        return _spool_table(parts, work_path, reading)
+    raise FileRejectedError(f"The array x has {first.ndim} dimensions; 1 to 4 are read. {_ADVICE}")
+
+
+def _load(archive: Archive, work_path: Path) -> dict[str, AnyArray]:
+    """Every array, mapped from a file of its own, so that memory holds only what is looked at."""
+    arrays: dict[str, AnyArray] = {}
+    for index, member in enumerate(archive.members):
+        target = work_path / f"array-{index}.npy"
+        archive.extract(member, target)
+        arrays[member.name.removesuffix(".npy")] = _map(target, member)
+    return arrays
+
+
+def _map(path: Path, member: Member) -> AnyArray:
+    try:
+        loaded: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError, SyntaxError) as error:
+        words = str(error).lower()
+        if "object" in words or "pickle" in words:
+            raise FileRejectedError(
+                f"The array {member.name!r} holds Python objects, which are never opened. Convert it to numbers."
+            ) from error
+        raise FileRejectedError(f"The array {member.name!r} is damaged. {_ADVICE}") from error
+    return loaded
+
+
+def _find_parts(arrays: dict[str, AnyArray]) -> list[_Part]:
+    found: dict[str | None, dict[str, AnyArray]] = {}
+    for name, array in arrays.items():
+        words = [word for word in re.split(r"[_\W]+", name.lower()) if word]
+        split = next((SPLITS[word] for word in words if word in SPLITS), None)
+        role = "x" if _X_NAMES & set(words) else "y" if _Y_NAMES & set(words) else None
+        if role is not None:
+            found.setdefault(split, {})[role] = array
+    parts = [_Part(split=split, x=pair["x"], y=pair.get("y")) for split, pair in found.items() if "x" in pair]
+    if not parts:
+        raise FileRejectedError(
+            f"No array is called x, images, data or features: there are {sorted(arrays)}. {_ADVICE}"
+        )
+    for part in parts:
+        if part.x.ndim == 0 or not len(part.x):
+            raise FileRejectedError(f"The array x has no rows. {_ADVICE}")
+        if part.y is not None and (part.y.size != len(part.x)):
+            raise FileRejectedError(
+                f"There are {len(part.x):,} rows but labels of shape {part.y.shape}. One label per row is needed; turn "
+                "one-hot labels into class numbers with numpy.argmax(y, axis=1)."
+            )
+    return sorted(parts, key=lambda part: ("train", "validation", "test", None).index(part.split))
+
+
+def _spool_images(parts: list[_Part], work_path: Path, reading: Reading) -> SpooledFile:
+    has_split = any(part.split for part in parts)
+    spooler = ImageSpooler(work_path / "images.arrow", reading, has_split=has_split)
+    number = 0
+    for part in parts:
+        if part.y is None:
+            raise FileRejectedError(f"The images have no labels. {_ADVICE}")
+        pixels = _to_channels_last(part.x)
+        for image, label in zip(pixels, _texts(part.y), strict=True):
+            number += 1
+            spooler.add(number, _encode(image), label=label, split=part.split)
+    return spooler.finish()
+
+
+def _to_channels_last(x: AnyArray) -> AnyArray:
+    if x.dtype != np.uint8:
+        raise FileRejectedError(
+            f"The images are {x.dtype}; uint8 from 0 to 255 is read. Convert them: x.astype('uint8')."
+        )
+    if x.ndim == 3 or x.shape[-1] in (1, 3, 4):
+        return x
+    if x.shape[1] in (1, 3, 4):
+        return np.moveaxis(x, 1, -1)
+    raise FileRejectedError(f"Images of shape {x.shape[1:]} have no 1, 3 or 4 channels. {_ADVICE}")
+
+
+def _encode(pixels: AnyArray) -> CheckedImage:
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    flat = pixels[:, :, 0] if pixels.ndim == 3 and channels == 1 else pixels
+    body = to_png(Image.fromarray(np.ascontiguousarray(flat)))
+    return CheckedImage(body=body, shape=ImageShape(height=height, width=width, channels=channels))
+
+
+def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> SpooledFile:
+    x, y = parts[0].x, parts[0].y
+    width = 1 if x.ndim == 1 else x.shape[1]
+    if width > reading.limits.max_columns:
+        raise FileRejectedError(f"The array x has {width:,} columns; at most {reading.limits.max_columns:,} are read.")
+    names = [f"x{index}" for index in range(width)]
+    columns = [SpooledColumn(name=name, fixed=_type_of(x)) for name in names]
+    if y is not None:
+        columns.append(SpooledColumn(name="y", fixed=_type_of(y)))
+    has_split = any(part.split for part in parts)
+    if has_split:
+        columns.append(SpooledColumn(name="split", fixed=ColumnType.STRING))
+    with SpoolWriter(work_path / "table.arrow") as writer:
+        for part in parts:
+            if (part.y is None) != (y is None):
+                raise FileRejectedError(f"Some splits have labels and some have none. {_ADVICE}")
+            for batch in _table_batches(part, has_split=has_split, start=writer.num_rows):
+                writer.write(batch)
+    return SpooledFile(
+        paths=tuple(writer.paths),
+        display_name=reading.display_name,
+        kind=DatasetKind.TABLE,
+        columns=tuple(columns),
+        num_rows=writer.num_rows,
+        num_bad_rows=0,
+    )
+
+
+def _table_batches(part: _Part, *, has_split: bool, start: int) -> Iterator[dict[str, pa.Array]]:
+    matrix = part.x.reshape(len(part.x), -1)
+    labels = None if part.y is None else part.y.reshape(-1)
+    for begin in range(0, len(matrix), _BATCH_ROWS):
+        block = matrix[begin : begin + _BATCH_ROWS]
+        arrays = [_to_arrow(block[:, index]) for index in range(block.shape[1])]
+        if labels is not None:
+            arrays.append(_to_arrow(labels[begin : begin + _BATCH_ROWS]))
+        if has_split:
+            arrays.append(pa.array([part.split] * len(block), type=pa.string()))
+        first = start + begin + 1
+        yield {
+            LINE: pa.array(range(first, first + len(block)), type=pa.int64()),
+            **{str(index): array for index, array in enumerate(arrays)},
+        }
+
+
+def _type_of(array: AnyArray) -> ColumnType:
+    kind = array.dtype.kind
+    if kind == "b":
+        return ColumnType.BOOLEAN
+    if kind == "i" or (kind == "u" and array.dtype.itemsize < 8):
+        return ColumnType.INTEGER
+    if kind in "fu":
+        return ColumnType.NUMBER
+    if kind in "US":
+        return ColumnType.STRING
+    raise FileRejectedError(
+        f"An array holds values of the type {array.dtype}. Numbers, truth values and texts are read."
+    )
+
+
+def _to_arrow(values: AnyArray) -> pa.Array:
+    kind = _type_of(values)
+    if kind is ColumnType.STRING:
+        return pa.array(_texts(values), type=pa.string())
+    wanted = {ColumnType.INTEGER: np.int64, ColumnType.NUMBER: np.float64, ColumnType.BOOLEAN: np.bool_}[kind]
+    return pa.array(np.ascontiguousarray(values).astype(wanted))
+
+
+def _texts(values: AnyArray) -> list[str]:
+    flat = values.reshape(-1)
+    if flat.dtype.kind == "S":
+        return [value.decode("utf-8", "replace") for value in flat.tolist()]
+    if flat.dtype.kind == "f" and bool(np.all(np.mod(flat, 1) == 0)):
+        flat = flat.astype(np.int64)
+    return [str(value) for value in flat.tolist()]

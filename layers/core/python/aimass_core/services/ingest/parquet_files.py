@@ -1,0 +1,163 @@
+"""Reads Parquet: the file's own types become ours; nothing in it is ever executed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aimass_core.domain.schemas import ColumnType, DatasetKind
+from aimass_core.services.ingest.column_types import ARROW_TYPES
+from aimass_core.services.ingest.image_bytes import BadImageError, check_image
+from aimass_core.services.ingest.image_spools import ImageSpooler
+from aimass_core.services.ingest.issues import FileRejectedError
+from aimass_core.services.ingest.reading import Reading
+from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
+
+_BATCH_ROWS, _IMAGE_BATCH_ROWS = 65_536, 512
+_IMAGE_NAMES = {"image", "label", "split"}
+
+
+def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
+    """A table, or images where a column `image` holds encoded ones (bytes, or a struct with `bytes`)."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _check(file, path, reading)
+            schema = file.schema_arrow
+            image = next((field for field in schema if field.name == "image" and _is_binary(field.type)), None)
+            if image is not None:
+                return _spool_images(file, work_path, reading)
+            return _spool_table(file, work_path, reading)
+    except (pa.ArrowException, OSError) as error:
+        raise FileRejectedError(f"The Parquet file is damaged ({str(error)[:200]}). Write it again.") from error
+
+
+def _check(file: pq.ParquetFile, path: Path, reading: Reading) -> None:
+    limits, metadata = reading.limits, file.metadata
+    if not metadata.num_rows:
+        raise FileRejectedError("The Parquet file has no rows. Upload one with at least one.")
+    if metadata.num_columns > limits.max_columns:
+        raise FileRejectedError(
+            f"The file has {metadata.num_columns:,} columns; at most {limits.max_columns:,} are read."
+        )
+    num_bytes = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    limits.check_expanded(num_bytes, from_bytes=path.stat().st_size)
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names) or not all(name.strip() for name in names):
+        raise FileRejectedError("Column names of the Parquet file are empty or occur twice. Give each its own.")
+
+
+def _is_binary(found: pa.DataType) -> bool:
+    if pa.types.is_struct(found):
+        return any(field.name == "bytes" and _is_binary(field.type) for field in found)
+    return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
+
+
+def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> SpooledFile:
+    schema = file.schema_arrow
+    types = [_to_type(field) for field in schema]
+    warnings = [
+        f"Column {field.name!r} was {field.type}: whole numbers beyond 63 bits lose digits as numbers."
+        for field in schema
+        if field.type == pa.uint64()
+    ]
+    with SpoolWriter(work_path / "parquet.arrow") as writer:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            first = writer.num_rows + 1
+            arrays = {LINE: pa.array(range(first, first + batch.num_rows), type=pa.int64())}
+            for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
+                arrays[str(index)] = _to_column(schema.field(index).name, column, column_type)
+            writer.write(arrays)
+    return SpooledFile(
+        paths=tuple(writer.paths),
+        display_name=reading.display_name,
+        kind=DatasetKind.TABLE,
+        columns=tuple(SpooledColumn(name=field.name, fixed=found) for field, found in zip(schema, types, strict=True)),
+        num_rows=writer.num_rows,
+        num_bad_rows=0,
+        warnings=tuple(warnings),
+    )
+
+
+def _storage(found: pa.DataType) -> pa.DataType:
+    """What lies below extension and dictionary types."""
+    if isinstance(found, pa.BaseExtensionType):
+        return _storage(found.storage_type)
+    return _storage(found.value_type) if pa.types.is_dictionary(found) else found
+
+
+def _to_type(field: pa.Field) -> ColumnType:
+    found = _storage(field.type)
+    rules = [
+        (pa.types.is_boolean, ColumnType.BOOLEAN),
+        (lambda each: pa.types.is_integer(each) and each != pa.uint64(), ColumnType.INTEGER),
+        (pa.types.is_integer, ColumnType.NUMBER),
+        (pa.types.is_floating, ColumnType.NUMBER),
+        (pa.types.is_decimal, ColumnType.NUMBER),
+        (pa.types.is_timestamp, ColumnType.DATETIME),
+        (pa.types.is_date, ColumnType.DATETIME),
+        (pa.types.is_string, ColumnType.STRING),
+        (pa.types.is_large_string, ColumnType.STRING),
+        (pa.types.is_string_view, ColumnType.STRING),
+        (pa.types.is_null, ColumnType.STRING),
+    ]
+    column_type = next((column_type for matches, column_type in rules if matches(found)), None)
+    if column_type is None:
+        raise FileRejectedError(
+            f"Column {field.name!r} has the type {str(found)[:100]}, which a table cannot hold. Convert it to numbers, "
+            "text, truth values or times, or leave it out.",
+            column=field.name,
+        )
+    return column_type
+
+
+def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array:
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    wanted = ARROW_TYPES[column_type]
+    try:
+        if column_type is ColumnType.NUMBER:
+            return values.cast(wanted, safe=False)
+        if column_type is ColumnType.DATETIME:
+            return _in_years(values.cast(pa.timestamp("us", tz="UTC"), safe=False))
+        return values.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise FileRejectedError(f"Column {name!r} cannot be read: {str(error)[:200]}.", column=name) from error
+
+
+def _in_years(values: pa.Array) -> pa.Array:
+    """Times outside of the years 1 to 9999 are missing."""
+    year = pc.year(values)
+    return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
+
+
+def _spool_images(file: pq.ParquetFile, work_path: Path, reading: Reading) -> SpooledFile:
+    names = set(file.schema_arrow.names)
+    if not {"image", "label"} <= names <= _IMAGE_NAMES:
+        raise FileRejectedError(
+            f"A Parquet file of images needs the columns image and label, and may have split; it has {sorted(names)}."
+        )
+    spooler = ImageSpooler(work_path / "images.arrow", reading, has_split="split" in names)
+    for number, row in enumerate(_image_rows(file), start=1):
+        label = row["label"]
+        image = row["image"]["bytes"] if isinstance(row["image"], dict) else row["image"]
+        if image is None or label is None:
+            reading.bad_row(line=number, column="image", reason=f"Row {number} has no image or no label.")
+            continue
+        try:
+            checked = check_image(image, limits=reading.limits)
+        except BadImageError as error:
+            reading.bad_row(line=number, column="image", reason=f"Row {number}: {error}")
+            continue
+        split = row.get("split")
+        spooler.add(number, checked, label=str(label), split=None if split is None else str(split))
+    return spooler.finish()
+
+
+def _image_rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
+    for batch in file.iter_batches(batch_size=_IMAGE_BATCH_ROWS):
+        yield from batch.to_pylist()

@@ -1,0 +1,343 @@
+"""JSON Lines, Parquet, arrays, images and everything compressed."""
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from aimass_core.domain.datasets import DatasetVersionStatus
+from aimass_core.domain.schemas import DatasetKind, ImageShape
+from PIL import Image
+
+from tests.unit.core.services.ingest.scene import Scene, types
+
+CSV = b"a,b\n1,x\n2,y\n"
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def to_zip(members: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return stream.getvalue()
+
+
+def to_tar(members: Mapping[str, bytes], mode: str = "w") -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, body in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return stream.getvalue()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def to_image(
+    color: int | tuple[int, ...], *, mode: str = "RGB", size: tuple[int, int] = (8, 6), kind: str = "PNG"
+) -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, size, color).save(stream, kind)
+    return stream.getvalue()
+
+
+def to_npz(**arrays: object) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def test_json_lines_with_nested_and_missing_keys(scene: Scene) -> None:
+    lines = [
+        {"id": 1, "name": "Ann", "geo": {"lat": 1.5, "lon": 2}, "tags": ["a", "b"], "at": "2026-01-02T03:04:05Z"},
+        {"id": 2, "name": "007", "ok": True, "at": "2026-01-02T03:04:05+02:00"},
+    ]
+    version = scene.upload(scene.dataset(), "\n".join(map(json.dumps, lines)).encode())
+    assert scene.rows(version) == [
+        {
+            "id": 1,
+            "name": "Ann",
+            "geo.lat": 1.5,
+            "geo.lon": 2,
+            "tags": '["a","b"]',
+            "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            "ok": None,
+        },
+        {
+            "id": 2,
+            "name": "007",
+            "geo.lat": None,
+            "geo.lon": None,
+            "tags": None,
+            "at": datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC),
+            "ok": True,
+        },
+    ]
+
+
+def test_json_text_of_digits_stays_text(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(), b'{"zip": "50667", "n": 1}\n{"zip": "10115", "n": 2.5}\n')
+    assert types(version) == {"zip": "string", "n": "number"}
+
+
+def test_bad_json_lines_are_named(scene: Scene) -> None:
+    good = ['{"a": %d, "name": "ü"}'.encode() % index for index in range(100)]
+    deep = b'{"a":' * 30 + b"1" + b"}" * 30
+    very_deep = b"[" * 100_000
+    body = b"\n".join([*good, b'{"a": ', b"[1]", b'{"a": 1, "a": 2}', deep, b'{"a": "\xff"}', very_deep])
+    version = scene.upload(scene.dataset(max_bad_fraction=0.1), body)
+    assert version.num_rows == 100
+    assert [issue.line for issue in version.issues] == [101, 102, 103, 104, 105, 106]
+    assert "twice" in version.issues[2].reason
+    assert "nested too deeply" in version.issues[3].reason
+    assert "UTF-8" in version.issues[4].reason
+
+
+def test_a_key_that_appears_late_is_a_column(scene: Scene) -> None:
+    body = b"".join(b'{"a": %d}\n' % index for index in range(40_000)) + b'{"a": 1, "late": "x"}\n'
+    version = scene.upload(scene.dataset(), body)
+    table = scene.table(version)
+    assert types(version) == {"a": "integer", "late": "string"}
+    assert table["late"].null_count == 40_000
+    assert table["late"][-1].as_py() == "x"
+
+
+def test_parquet_types_become_ours(scene: Scene) -> None:
+    table = pa.table(
+        {
+            "i": pa.array([1, None], type=pa.int8()),
+            "u": pa.array([2**63, 1], type=pa.uint64()),
+            "f": pa.array([1.5, float("inf")], type=pa.float32()),
+            "d": pa.array([date(2026, 1, 2), None]),
+            "t": pa.array([datetime(2026, 1, 2, tzinfo=UTC), None], type=pa.timestamp("ns")),
+            "s": pa.array(["x", None]).dictionary_encode(),
+            "b": pa.array([True, False]),
+        }
+    )
+    version = scene.upload(scene.dataset(), to_parquet(table))
+    assert types(version) == {
+        "i": "integer",
+        "u": "number",
+        "f": "number",
+        "d": "datetime",
+        "t": "datetime",
+        "s": "string",
+        "b": "boolean",
+    }
+    assert scene.rows(version)[1] == {"i": None, "u": 1.0, "f": None, "d": None, "t": None, "s": None, "b": False}
+    assert version.profile is not None
+    assert any("1 infinite" in warning for warning in version.profile.warnings)
+
+
+def test_parquet_that_a_table_cannot_hold_is_refused(scene: Scene) -> None:
+    nested = pa.array([{"a": {"b": 1}}])
+    version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": [1], "nested": nested})))
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert (version.issues[0].column, "cannot hold" in version.issues[0].reason) == ("nested", True)
+
+
+def test_damaged_parquet_is_refused(scene: Scene) -> None:
+    body = to_parquet(pa.table({"x": list(range(1000))}))
+    for damaged in (
+        body[:-100],
+        body[: len(body) // 2] + b"\0" * 20 + body[len(body) // 2 + 20 :],
+        b"PAR1" + b"x" * 50,
+    ):
+        version = scene.upload(scene.dataset(f"d{len(damaged)}{hash(damaged) % 1000}"), damaged)
+        assert version.status is DatasetVersionStatus.REJECTED, scene.rows(version)[:3]
+        assert "damaged" in version.issues[0].reason
+
+
+class _Evil(pa.ExtensionType):  # type: ignore[misc]
+    loaded = False
+
+    def __init__(self) -> None:
+        super().__init__(pa.int64(), "test.evil")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b"payload"
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> "_Evil":
+        cls.loaded = True
+        return cls()
+
+
+def test_parquet_extension_types_are_read_as_their_storage(scene: Scene) -> None:
+    array = pa.ExtensionArray.from_storage(_Evil(), pa.array([1, 2]))
+    version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": array})))
+    assert types(version) == {"x": "integer"}
+    assert not _Evil.loaded
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(CSV),
+        gzip.compress(CSV[:8]) + gzip.compress(CSV[8:]),
+        to_zip({"data.csv": CSV}),
+        to_zip({"one/a.csv": b"a,b\n1,x\n", "one/b.csv": b"a,b\n2,y\n", "one/.DS_Store": b"junk", "__MACOSX/a": b"x"}),
+        to_tar({"a.csv": b"a,b\n1,x\n", "b.jsonl": b'{"a": 2, "b": "y"}\n'}),
+        to_tar({"a.csv": CSV}, "w:gz"),
+    ],
+)
+def test_compressed_tables(scene: Scene, body: bytes) -> None:
+    version = scene.upload(scene.dataset(), body)
+    assert scene.rows(version) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], version.issues
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(CSV)[:-9], "ends too early, at byte"),
+        (gzip.compress(CSV) + b"garbage", "other data after its end, from byte"),
+        (gzip.compress(CSV)[:-8] + b"\0" * 8, "damaged near byte"),
+        (gzip.compress(gzip.compress(CSV)), "archive lies in another"),
+        (to_zip({"a.csv": CSV, "b.zip": to_zip({"c.csv": CSV})}), "archive lies in another"),
+        (gzip.compress(b"0" * (64 * 1024**2)), "300 times"),
+        (to_zip({"a.csv": b"0" * (64 * 1024**2)}), "300 times"),
+        (to_zip({}), "no files"),
+        (to_zip({"[Content_Types].xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "Office"),
+        (to_zip({"../evil.csv": CSV}), "leads out"),
+        (to_zip({"/etc/evil.csv": CSV}), "leads out"),
+        (to_zip({"C:/evil.csv": CSV}), "leads out"),
+        (to_zip({"a\\b.csv": CSV}), "leads out"),
+        (to_zip({"a": CSV, "a/b": CSV}), "both as a file and as a folder"),
+        (to_tar({"../evil.csv": CSV}), "leads out"),
+        (to_tar({"a.csv": CSV, "./a/../../b": CSV}), "leads out"),
+        (to_tar({"a.csv": CSV})[:520], "damaged"),
+    ],
+)
+def test_hostile_and_damaged_archives_are_refused_whole(scene: Scene, body: bytes, reason: str) -> None:
+    version = scene.upload(scene.dataset(), body)
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert reason in version.issues[0].reason
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_links_devices_and_twice_named_members_are_refused(scene: Scene) -> None:
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            info = tarfile.TarInfo("link.csv")
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        version = scene.upload(scene.dataset(f"kind-{kind.decode()}"), stream.getvalue())
+        assert "link or a device" in version.issues[0].reason
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as zipped:
+        zipped.writestr("a.csv", CSV)
+        zipped.writestr("a.csv", CSV)
+    assert "twice" in scene.upload(scene.dataset("twice"), stream.getvalue()).issues[0].reason
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as zipped:
+        link = zipfile.ZipInfo("link.csv")
+        link.external_attr = 0o120777 << 16
+        zipped.writestr(link, "/etc/passwd")
+    assert "link or a device" in scene.upload(scene.dataset("ziplink"), stream.getvalue()).issues[0].reason
+
+
+def test_overlapping_zip_members_are_refused(scene: Scene) -> None:
+    body = bytearray(to_zip({"a.csv": CSV * 50, "b.csv": CSV * 50}))
+    # The second entry of the central directory points at the first member's bytes.
+    second = body.rindex(b"PK\x01\x02")
+    body[second + 42 : second + 46] = (0).to_bytes(4, "little")
+    version = scene.upload(scene.dataset(), bytes(body))
+    assert "overlap" in version.issues[0].reason
+
+
+def test_images_in_class_folders(scene: Scene) -> None:
+    members = {
+        "pets/train/cat/1.png": to_image((255, 0, 0)),
+        "pets/train/dog/2.jpg": to_image((0, 255, 0), kind="JPEG"),
+        "pets/test/cat/3.bmp": to_image((0, 0, 255), kind="BMP"),
+        "pets/README.txt": b"hello",
+    }
+    for body in (to_zip(members), to_tar(members), to_tar(members, "w:gz")):
+        version = scene.upload(scene.dataset(f"d{len(body)}"), body)
+        assert version.kind is DatasetKind.IMAGES
+        assert types(version) == {"image": "image", "label": "string", "split": "string"}
+        assert version.data_schema is not None
+        assert version.data_schema.image_shape == ImageShape(height=6, width=8, channels=3)
+        rows = scene.rows(version)
+        assert [(row["label"], row["split"]) for row in rows] == [("cat", "train"), ("dog", "train"), ("cat", "test")]
+        assert rows[0]["image"] == members["pets/train/cat/1.png"]
+        assert Image.open(io.BytesIO(rows[2]["image"])).getpixel((0, 0)) == (0, 0, 255)
+        assert version.profile is not None
+        assert "1 files of the archive are no images" in version.profile.warnings[0]
+
+
+def test_broken_images_are_kept_apart(scene: Scene) -> None:
+    good = {f"a/{index}.png": to_image(index, mode="L") for index in range(40)}
+    huge = bytearray(to_image(0, mode="L"))
+    huge[16:24] = (50_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    members = {**good, "a/cut.png": to_image(9)[:-30], "a/huge.png": bytes(huge), "root.png": to_image(1)}
+    version = scene.upload(scene.dataset(max_bad_fraction=0.2), to_zip(members))
+    assert (version.num_rows, version.num_quarantined) == (40, 3), version.issues
+    reasons = {issue.reason.split(":")[0]: issue.reason for issue in version.issues}
+    assert "damaged" in reasons["a/cut.png"]
+    assert "pixels" in reasons["a/huge.png"]
+    assert "no folder" in reasons["root.png"]
+
+
+def test_npz_of_images_with_splits(scene: Scene) -> None:
+    rng = np.random.default_rng(0)
+    x_train, x_test = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8), rng.integers(0, 256, (2, 4, 3), dtype=np.uint8)
+    body = to_npz(x_train=x_train, y_train=np.arange(5), x_test=x_test, y_test=np.array([3, 4]))
+    version = scene.upload(scene.dataset(), body)
+    rows = scene.rows(version)
+    assert [(row["label"], row["split"]) for row in rows[-3:]] == [("4", "train"), ("3", "test"), ("4", "test")]
+    decoded = np.stack([np.asarray(Image.open(io.BytesIO(row["image"]))) for row in rows])
+    assert (decoded == np.concatenate([x_train, x_test])).all()
+    assert version.data_schema is not None
+    assert version.data_schema.image_shape == ImageShape(height=4, width=3, channels=1)
+
+
+def test_npz_of_numbers(scene: Scene) -> None:
+    x = np.array([[1.5, np.nan], [np.inf, -0.0]])
+    version = scene.upload(scene.dataset(target="y"), to_npz(X=x, y=np.array(["a", "b"])))
+    assert scene.rows(version) == [{"x0": 1.5, "x1": None, "y": "a"}, {"x0": None, "x1": 0.0, "y": "b"}]
+    assert str(scene.rows(version)[1]["x1"]) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (to_npz(x=np.array([{}], dtype=object), y=np.array([1])), "Python objects"),
+        (to_npz(x=np.zeros((2, 3, 3)), y=np.zeros(2)), "uint8"),
+        (to_npz(x=np.zeros((2, 3, 3), dtype=np.uint8)), "no labels"),
+        (to_npz(x=np.zeros((2, 3)), y=np.zeros(3)), "One label per row"),
+        (to_npz(x=np.zeros((2, 3)), y=np.zeros((2, 2))), "one-hot"),
+        (to_npz(weights=np.zeros(3)), "No array is called"),
+        (to_npz(x=np.zeros((2, 3), dtype=complex)), "complex"),
+    ],
+)
+def test_npz_that_is_no_dataset(scene: Scene, body: bytes, reason: str) -> None:
+    version = scene.upload(scene.dataset(), body)
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert reason in version.issues[0].reason
+
+
+def test_the_name_and_its_ending_are_never_trusted(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": [1]})), name="../..\\evil\x00.csv")
+    assert version.status is DatasetVersionStatus.READY
+    assert all(".." not in blob.key for blob in scene.ports.lake.list(""))
