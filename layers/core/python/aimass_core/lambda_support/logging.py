@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line, so that nothing a caller sends can forge a line, and no secret in it."""
 
 import logging
+import os
 import re
 import sys
 from typing import Any, TextIO
@@ -49,7 +50,11 @@ class _StdoutHandler(logging.StreamHandler[TextIO]):
 
 def build_logger(service: str) -> Logger:
     """The function's logger; what the core logs with the standard library goes the same way."""
-    logger = Logger(service=service, logger_formatter=RedactingFormatter(), logger_handler=_StdoutHandler())
+    # NOTE: without a level Powertools would also take one from LOG_LEVEL, which belongs to whoever runs the worker.
+    level = os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO")
+    logger = Logger(
+        service=service, level=level, logger_formatter=RedactingFormatter(), logger_handler=_StdoutHandler()
+    )
     core = logging.getLogger("aimass_core")
     core.handlers = [logger.registered_handler]
     core.setLevel(logging.INFO)
