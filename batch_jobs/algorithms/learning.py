@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-
 from aimass_core.domain.signatures import Task
+from numpy.typing import NDArray
 
 FEATURES = "features"
 SCORES = "scores"

@@ -9,6 +9,7 @@ from aimass_core.domain.algorithms import (
     MlpHyperparameters,
     XGBoostHyperparameters,
 )
+
 from batch_jobs.algorithms.learning import Learner
 
 

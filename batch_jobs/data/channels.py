@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from aimass_core.domain.schemas import Schema
 from aimass_core.errors import InvalidDataError
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind
 from aimass_core.domain.signatures import Datatype, Golden, Signature, TensorSpec
 from aimass_core.errors import InternalError
+
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE, name_inputs
 from batch_jobs.data.encoding import Encoding
 from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
@@ -107,7 +107,7 @@ def _golden_rows(frame: Frame, encoding: Encoding | None, signature: Signature) 
     whole = np.arange(count).tolist()
     rows = rows.take(np.asarray([*whole, 0, 0]))
     missing, unseen = count, count + 1
-    for name, values in rows.columns.items():
+    for values in rows.columns.values():
         values[missing] = MISSING_TEXT if values.dtype == object else np.nan
     for category in encoding.categories:
         rows.columns[category.column][unseen] = _UNSEEN

@@ -1,16 +1,17 @@
 """A training job from its channels to its artifacts."""
 
 import time
+from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
-
 from aimass_core.domain.algorithms import FRAMEWORKS
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
 from aimass_core.errors import InvalidRequestError
+
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.evaluate.export_check import check_export
 from batch_jobs.evaluate.importance import permutation_importances
@@ -56,45 +57,43 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     started = time.monotonic()
     learner = build_learner(spec.resolve_hyperparameters())
     training = Fitting(material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes).run()
-    training_seconds = time.monotonic() - started
-    return _Finish(environment, spec, material, training, training_seconds, reporter, notes).run()
+    return _Finish(
+        environment=environment,
+        spec=spec,
+        material=material,
+        training=training,
+        training_seconds=time.monotonic() - started,
+        reporter=reporter,
+        notes=notes,
+    ).run()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Finish:
     """All that comes after the fit: export, checks, evaluation, card and report."""
 
-    def __init__(
-        self,
-        environment: Environment,
-        spec: TrainSpec,
-        material: Material,
-        training: Training,
-        training_seconds: float,
-        reporter: Reporter,
-        notes: Notes,
-    ) -> None:
-        self._environment = environment
-        self._spec = spec
-        self._material = material
-        self._training = training
-        self._training_seconds = training_seconds
-        self._reporter = reporter
-        self._notes = notes
+    environment: Environment
+    spec: TrainSpec
+    material: Material
+    training: Training
+    training_seconds: float
+    reporter: Reporter
+    notes: Notes
 
     def run(self) -> dict[str, float]:
-        self._reporter.progress("exporting")
-        training, predictor = self._training, self._training.predictor
-        model = export(predictor, self._material)
-        signature = build_signature(self._material, predictor.encoding, training.train.frame)
+        self.reporter.progress("exporting")
+        training, predictor = self.training, self.training.predictor
+        model = export(predictor, self.material)
+        signature = build_signature(self.material, predictor.encoding, training.train.frame)
         scorer = Scorer(model, signature)
         check, answers = self._answer(scorer, training.checked)
         golden = build_golden(training.checked.frame, predictor, scorer, signature, scale=self._scale())
-        self._reporter.progress("evaluating")
-        self._write_predictions(training.validated, answers if self._spec.folds is None else self._fold_answers())
+        self.reporter.progress("evaluating")
+        self._write_predictions(training.validated, answers if self.spec.folds is None else self._fold_answers())
         evaluations = [training.evaluation, *self._test(scorer)]
         card = self._card(evaluations, check, self._importances(scorer), num_bytes=len(model))
-        self._reporter.progress("reporting")
-        path = self._environment.model_path
+        self.reporter.progress("reporting")
+        path = self.environment.model_path
         path.mkdir(parents=True, exist_ok=True)
         (path / ArtifactName.MODEL).write_bytes(model)
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
@@ -105,83 +104,83 @@ class _Finish:
 
     def _scale(self) -> float:
         """What differences are measured in: probabilities as they are, values in deviations of the target."""
-        return 1.0 if self._material.target.labels else max(float(np.std(self._training.train.truth)), 1e-12)
+        return 1.0 if self.material.target.labels else max(float(np.std(self.training.train.truth)), 1e-12)
 
     def _answer(self, scorer: Scorer, part: Part) -> tuple[ExportCheck, Answers]:
         """The graph's answers to a part, after they were compared with the framework's."""
         answers = scorer.answer(part.frame)
-        framework = self._training.predictor.predict(part.frame)
-        labels = self._material.target.labels
+        framework = self.training.predictor.predict(part.frame)
+        labels = self.material.target.labels
         check = check_export(part.name, framework=framework, exported=answers, labels=labels, scale=self._scale())
         return check, answers
 
     def _fold_answers(self) -> Answers:
         """Every row by the model of the fold that had not seen it."""
-        scores, labels = self._training.validation_scores, self._material.target.labels
+        scores, labels = self.training.validation_scores, self.material.target.labels
         if labels is None:
             return Answers(labels=None, scores=scores)
         return Answers(labels=np.asarray(labels, dtype=object)[scores.argmax(axis=1)], scores=scores)
 
     def _test(self, scorer: Scorer) -> list[Evaluation]:
-        if TEST not in self._material.parts:
+        if TEST not in self.material.parts:
             return []
-        part = self._material.parts[TEST]
+        part = self.material.parts[TEST]
         _, answers = self._answer(scorer, part)
         self._write_predictions(part, answers)
-        return [evaluate(TEST, self._material.target, part.truth, answers.scores)]
+        return [evaluate(TEST, self.material.target, part.truth, answers.scores)]
 
     def _write_predictions(self, part: Part, answers: Answers) -> None:
-        path = self._environment.output_path
+        path = self.environment.output_path
         path.mkdir(parents=True, exist_ok=True)
         write_predictions(
             path / f"{part.name}_predictions.parquet",
-            target=self._material.target,
+            target=self.material.target,
             rows=part.rows,
             truth=part.truth,
             answers=answers,
         )
 
     def _importances(self, scorer: Scorer) -> list[Importance]:
-        if self._material.kind is not DatasetKind.TABLE:
+        if self.material.kind is not DatasetKind.TABLE:
             return []
-        part = self._training.validated
-        if self._spec.folds:
-            part = self._material.parts.get(TEST, part)
+        part = self.training.validated
+        if self.spec.folds:
+            part = self.material.parts.get(TEST, part)
             if part.name != TEST:
-                self._notes("importances are measured on rows that the model was fitted on, as folds leave no others")
+                self.notes("importances are measured on rows that the model was fitted on, as folds leave no others")
         return permutation_importances(
             scorer,
             part.frame,
-            target=self._material.target,
+            target=self.material.target,
             truth=part.truth,
-            seed=self._spec.seed,
-            message=self._notes,
+            seed=self.spec.seed,
+            message=self.notes,
         )
 
     def _card(
         self, evaluations: list[Evaluation], check: ExportCheck, importances: list[Importance], *, num_bytes: int
     ) -> Card:
         final = evaluations[-1].metrics
-        name = primary_metric(self._material.target, final)
+        name = primary_metric(self.material.target, final)
         return Card(
-            algorithm=self._spec.algorithm,
-            framework=FRAMEWORKS[self._spec.algorithm],
-            task=self._material.target.task,
-            target=self._material.target.column,
-            hyperparameters=self._spec.resolve_hyperparameters().model_dump(mode="json"),
-            seed=self._spec.seed,
-            dataset=self._environment.dataset,
-            dataset_digest=self._environment.dataset_digest,
-            num_train_rows=self._training.num_train_rows,
+            algorithm=self.spec.algorithm,
+            framework=FRAMEWORKS[self.spec.algorithm],
+            task=self.material.target.task,
+            target=self.material.target.column,
+            hyperparameters=self.spec.resolve_hyperparameters().model_dump(mode="json"),
+            seed=self.spec.seed,
+            dataset=self.environment.dataset,
+            dataset_digest=self.environment.dataset_digest,
+            num_train_rows=self.training.num_train_rows,
             evaluations=evaluations,
             primary_metric=name,
             primary_value=final[name],
             importances=importances,
             export_check=check,
             model_bytes=num_bytes,
-            training_seconds=round(self._training_seconds, 3),
-            warnings=list(self._notes.texts),
-            versions={name: metadata.version(name) for name in _LIBRARIES[FRAMEWORKS[self._spec.algorithm]]},
+            training_seconds=round(self.training_seconds, 3),
+            warnings=list(self.notes.texts),
+            versions={name: metadata.version(name) for name in _LIBRARIES[FRAMEWORKS[self.spec.algorithm]]},
         )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
+from aimass_core.domain.signatures import Task
 from onnx import TensorProto, compose
 
-from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import INNER_PREFIX, GraphBuilder, finish
 from batch_jobs.algorithms.learning import FEATURES, SCORES
 from batch_jobs.data.targets import Target

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from aimass_core.domain.algorithms import CnnHyperparameters
+from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms import CnnHyperparameters
-from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, Listener, Problem
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import to_batches, train_network
@@ -102,7 +102,8 @@ class Cnn:
         is_regression = problem.task is Task.REGRESSION
         mean = float(train.targets.mean()) if is_regression else 0.0
         deviation = float(train.targets.std()) if is_regression else 1.0
-        network = Network(problem, self.hyperparameters, train.features).to(memory_format=torch.channels_last)
+        network = Network(problem, self.hyperparameters, train.features)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         chosen = self.hyperparameters
         augment: Any = _Augment(chosen.shift, chosen.flip) if chosen.shift or chosen.flip else None
         epochs = train_network(

@@ -1,6 +1,5 @@
 """A trained network with its answer: probabilities, or values in the target's own units."""
 
-import io
 import logging
 import warnings
 from dataclasses import dataclass
@@ -9,10 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InternalError
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import OPSET
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
 from batch_jobs.algorithms.torch.loop import predict_scores
@@ -53,24 +53,23 @@ class FittedNetwork:
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
         rows = torch.export.Dim("rows")
-        buffer = io.BytesIO()
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             # What torch's exporter warns about are its own deprecated calls.
             warnings.simplefilter("ignore")
-            torch.onnx.export(
+            program = torch.onnx.export(
                 self.answer.eval(),
                 (torch.from_numpy(self.example),),
-                buffer,
                 input_names=[FEATURES],
                 output_names=[SCORES],
                 dynamic_shapes=({0: rows},),
                 opset_version=OPSET,
                 dynamo=True,
-                external_data=False,
                 verbose=False,
             )
-        return onnx.load_from_string(buffer.getvalue())
+        if program is None:
+            raise InternalError("torch.onnx answered no graph")
+        return program.model_proto
 
 
 def start(problem: Problem) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
 from aimass_core.domain.algorithms import CnnHyperparameters, MlpHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
+from torch import Tensor, nn
+
 from batch_jobs.algorithms.learning import Examples, Listener, Problem
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -28,13 +28,15 @@ class Batches:
 
     def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows once in random order. A last batch of one row is left out: it has no variance to normalise by."""
-        for index in torch.randperm(len(self.targets), generator=generator).split(size):
+        for index in torch.split(torch.randperm(len(self.targets), generator=generator), size):
             if len(index) > 1 or len(self.targets) == 1:
                 yield self.features[index], self.targets[index]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
-        yield from zip(self.features.split(_EVALUATION_BATCH), self.targets.split(_EVALUATION_BATCH), strict=True)
+        yield from zip(
+            torch.split(self.features, _EVALUATION_BATCH), torch.split(self.targets, _EVALUATION_BATCH), strict=True
+        )
 
 
 def to_batches(examples: Examples, task: Task, *, mean: float = 0.0, deviation: float = 1.0) -> Batches:
@@ -71,68 +73,86 @@ def train_network(
     Raises:
         InvalidRequestError: The loss is no longer a number.
     """
-    chosen = hyperparameters
-    generator = torch.Generator().manual_seed(problem.seed)
-    loss_function = nn.MSELoss() if problem.task is Task.REGRESSION else nn.CrossEntropyLoss()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=chosen.learning_rate,
-        total_steps=chosen.epochs * max(math.ceil(len(train.targets) / chosen.batch_size), 1) + 1,
-        pct_start=0.25,
-    )
+    loop = _build_loop(network, hyperparameters, problem, num_rows=len(train.targets), augment=augment)
     best_loss, best_epoch, best_state = math.inf, 0, copy.deepcopy(network.state_dict())
-    last = num_epochs if validation is None and num_epochs else chosen.epochs
+    last = num_epochs if validation is None and num_epochs else hyperparameters.epochs
     for epoch in range(1, last + 1):
-        batches = train.shuffled(chosen.batch_size, generator)
-        train_loss = _train_epoch(network, batches, loss_function, optimizer, schedule, augment, generator)
-        losses = {"train": train_loss}
+        losses = {"train": loop.train(train, hyperparameters.batch_size)}
         if validation is not None:
-            losses["validation"] = _evaluate(network, validation, loss_function)
+            losses["validation"] = loop.evaluate(validation)
         if not all(math.isfinite(loss) for loss in losses.values()):
             raise InvalidRequestError(
-                f"the loss is not a number any more in epoch {epoch}: lower learning_rate ({chosen.learning_rate})"
+                f"the loss is not a number any more in epoch {epoch}: lower learning_rate from "
+                f"{hyperparameters.learning_rate}"
             )
         listener.step(epoch, last, _curves(losses, problem.task, loss_scale))
         judged = losses.get("validation", -float(epoch))
         if judged < best_loss:
             best_loss, best_epoch, best_state = judged, epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= chosen.patience:
+        elif epoch - best_epoch >= hyperparameters.patience:
             break
     network.load_state_dict(best_state)
     network.eval()
     return best_epoch
 
 
-def _train_epoch(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loop:
+    """One network with what trains it."""
+
+    network: nn.Module
+    loss_function: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    generator: torch.Generator
+    augment: Augment | None
+
+    def train(self, batches: Batches, size: int) -> float:
+        """One epoch; answers the mean loss."""
+        self.network.train()
+        total, num_rows = 0.0, 0
+        for features, targets in batches.shuffled(size, self.generator):
+            inputs = self.augment(features, self.generator) if self.augment else features
+            loss = self.loss_function(_squeeze(self.network(inputs)), targets)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), _MAX_GRADIENT_NORM)
+            self.optimizer.step()
+            self.schedule.step()
+            total += float(loss.detach()) * len(targets)
+            num_rows += len(targets)
+        return total / max(num_rows, 1)
+
+    @torch.inference_mode()
+    def evaluate(self, batches: Batches) -> float:
+        """The mean loss of all rows."""
+        self.network.eval()
+        losses = [float(self.loss_function(_squeeze(self.network(x)), y)) * len(y) for x, y in batches.in_order()]
+        return sum(losses) / len(batches.targets)
+
+
+def _build_loop(
     network: nn.Module,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    loss_function: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters,
+    problem: Problem,
+    *,
+    num_rows: int,
     augment: Augment | None,
-    generator: torch.Generator,
-) -> float:
-    network.train()
-    total, num_rows = 0.0, 0
-    for features, targets in batches:
-        inputs = augment(features, generator) if augment else features
-        loss = loss_function(_squeeze(network(inputs)), targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
-        optimizer.step()
-        schedule.step()
-        total += float(loss.detach()) * len(targets)
-        num_rows += len(targets)
-    return total / max(num_rows, 1)
-
-
-@torch.inference_mode()
-def _evaluate(network: nn.Module, batches: Batches, loss_function: nn.Module) -> float:
-    network.eval()
-    losses = [float(loss_function(_squeeze(network(x)), y)) * len(y) for x, y in batches.in_order()]
-    return sum(losses) / len(batches.targets)
+) -> _Loop:
+    chosen = hyperparameters
+    optimizer = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+    # One step more than there are batches: the schedule refuses to be asked beyond its end.
+    total_steps = chosen.epochs * math.ceil(num_rows / chosen.batch_size) + 1
+    return _Loop(
+        network=network,
+        loss_function=nn.MSELoss() if problem.task is Task.REGRESSION else nn.CrossEntropyLoss(),
+        optimizer=optimizer,
+        schedule=torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=chosen.learning_rate, total_steps=total_steps, pct_start=0.25
+        ),
+        generator=torch.Generator().manual_seed(problem.seed),
+        augment=augment,
+    )
 
 
 def _squeeze(output: Tensor) -> Tensor:
@@ -149,5 +169,5 @@ def _curves(losses: dict[str, float], task: Task, scale: float) -> dict[str, flo
 def predict_scores(answer: nn.Module, features: Any) -> Any:
     """Final scores of all rows as numpy, in batches."""
     answer.eval()
-    parts = [answer(part) for part in torch.from_numpy(features).split(_EVALUATION_BATCH)]
+    parts = [answer(part) for part in torch.split(torch.from_numpy(features), _EVALUATION_BATCH)]
     return torch.cat(parts).numpy()
