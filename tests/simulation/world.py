@@ -20,7 +20,7 @@ from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import Model, ModelVersion
 from aimass_core.ports import BlobInfo, Put, Submission, Write
-from aimass_core.services import dispatch, endpoints, job_events, reconciler
+from aimass_core.services import dispatch, endpoints, job_events, reconciler, records
 
 from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
 
@@ -171,12 +171,14 @@ class World:
         return True
 
     def step_compute(self, compute_job_id: str, status: JobStatus, *, attempt: int = 1) -> ComputeState:
-        """The compute service goes on, and its event sets out."""
+        """The compute service goes on, its container does its part, and the event sets out."""
         job = self._job_of(compute_job_id)
+        was_armed, self.faults.is_armed = self.faults.is_armed, False
+        if status is JobStatus.RUNNING:
+            self._claim(job, attempt)
         if status is JobStatus.SUCCEEDED:
-            was_armed, self.faults.is_armed = self.faults.is_armed, False
             leave_result(self.ports, job, attempt=attempt, model=job.id.encode())
-            self.faults.is_armed = was_armed
+        self.faults.is_armed = was_armed
         exit_code = {JobStatus.SUCCEEDED: 0, JobStatus.FAILED: 139}.get(status)
         state = self.compute.set_state(compute_job_id, status, exit_code=exit_code, attempt=attempt)
         self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
@@ -193,6 +195,12 @@ class World:
     def jobs(self) -> list[Job]:
         """All of them."""
         return self.registry.all(Job)
+
+    def _claim(self, job: Job, attempt: int) -> None:
+        def decide(stored: Job) -> dict[str, int] | None:
+            return None if stored.status.is_terminal or stored.attempt >= attempt else {"attempt": attempt}
+
+        records.update(self.ports, Job, job.workspace_id, job.id, change=decide)
 
     def _job_of(self, compute_job_id: str) -> Job:
         name = self.compute.submissions[compute_job_id].name

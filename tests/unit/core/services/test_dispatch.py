@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.adapters.memory import MemoryCompute, MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobStatus, from_hyperparameters
@@ -170,4 +170,33 @@ def test_stop_between_claim_and_submission_leaves_nothing_running(
     assert jobs.stop(ports, principal, job.id).status is JobStatus.STOPPING
     clock.advance(dispatch.CLAIM_SECONDS + 1)
     assert run(ports, job).status is JobStatus.STOPPED
+    assert ports.compute.submissions == {}
+
+
+def test_stop_during_submission_stops_what_was_submitted(ports: MemoryPorts, principal: Principal) -> None:
+    job = add_job(ports, principal)
+
+    class StoppedMeanwhile(MemoryCompute):
+        def submit(self, submission: Submission) -> str:
+            jobs.stop(ports, principal, job.id)
+            return super().submit(submission)
+
+    ports.compute = StoppedMeanwhile()
+    stopping = run(ports, job)
+    assert (stopping.status, stopping.compute_job_id) == (JobStatus.STOPPING, "compute-0")
+    assert ports.compute.states["compute-0"].status is JobStatus.FAILED
+
+
+def test_slow_dispatcher_does_not_submit_when_its_claim_is_nearly_over(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock
+) -> None:
+    job = add_job(ports, principal)
+
+    class SlowToFind(MemoryCompute):
+        def find(self, name: str) -> str | None:
+            clock.advance(dispatch.CLAIM_SECONDS - 1)
+            return super().find(name)
+
+    ports.compute = SlowToFind()
+    assert run(ports, job).status is JobStatus.SUBMITTED
     assert ports.compute.submissions == {}

@@ -12,6 +12,7 @@ from aimass_core.domain.endpoints import Endpoint, EndpointCreate, EndpointStatu
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import (
     AlreadyExistsError,
+    InternalError,
     NotFoundError,
     StaleRevisionError,
     UnavailableError,
@@ -127,6 +128,15 @@ def test_wrong_answer_fails_the_endpoint(
     failed = deploy(ports, principal)
     assert (failed.status, failed.serving) == (EndpointStatus.FAILED, None)
     assert words.replace(".0.", "[0]") in (failed.status_reason or "")
+
+
+def test_predictions_function_that_breaks_on_the_model_rejects_it(
+    ports: MemoryPorts, principal: Principal, predictor: ScriptedPredictor
+) -> None:
+    predictor.answers[1] = InternalError("The predictions function broke: out of memory")
+    failed = deploy(ports, principal)
+    assert failed.status is EndpointStatus.FAILED
+    assert "out of memory" in (failed.status_reason or "")
 
 
 def test_answer_within_the_tolerance_is_right(

@@ -95,6 +95,29 @@ def test_new_attempt_of_the_compute_service_is_shown(ports: MemoryPorts, princip
     assert sorted({event.number for event in events}) == [event.number for event in events]
 
 
+def test_container_that_claims_its_attempt_before_any_event_keeps_the_story_in_order(
+    ports: MemoryPorts, principal: Principal, job: Job
+) -> None:
+    """Events take longer than a container: at each of its claims the platform still believes in the state before."""
+    job = platform.add_job(ports, principal)
+    claimed = _claim(ports, job, attempt=1)
+    assert claimed.status is JobStatus.SUBMITTED
+    dispatch.dispatch(ports, job.workspace_id, job.id)
+    assert tell(ports, job, JobStatus.STARTING).status is JobStatus.STARTING
+    assert tell(ports, job, JobStatus.RUNNING).status is JobStatus.RUNNING
+    _claim(ports, job, attempt=2)
+    assert tell(ports, job, JobStatus.QUEUED, attempt=2).status is JobStatus.RUNNING
+    assert tell(ports, job, JobStatus.RUNNING, attempt=2).status is JobStatus.RUNNING
+    numbers = [event.number for event in job_story.read_events(ports, principal, job.id).events]
+    assert max(numbers) < 1_000_001, "or a follower would miss what the container tells"
+
+
+def test_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no instance is that large"
+    blocked = tell(ports, job, JobStatus.QUEUED, reason=reason)
+    assert (blocked.status, blocked.status_reason) == (JobStatus.QUEUED, reason)
+
+
 @pytest.mark.parametrize("absent", ["result.json", *MODEL_FILES, "output/validation_predictions.parquet"])
 def test_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, absent: str) -> None:
     leave_result(ports, job)
@@ -155,6 +178,14 @@ def test_failure_record_of_the_container_wins_over_its_exit_code(ports: MemoryPo
     assert len(failure.traceback or "") < 10_000
 
 
+def test_interruption_in_the_last_attempt_is_told_as_the_end(ports: MemoryPorts, job: Job) -> None:
+    record = Failure(code="interrupted", cause="It is tried again as long as attempts are left.", exit_code=75)
+    ports.lake.put(artifact_key(job, "failure.json", attempt=3), record.model_dump_json().encode())
+    failure = tell(ports, job, JobStatus.FAILED, exit_code=75, attempt=3).failure
+    assert failure is not None
+    assert "in each of its attempts" in failure.cause
+
+
 def test_damaged_failure_record_is_ignored(ports: MemoryPorts, job: Job) -> None:
     ports.lake.put(artifact_key(job, "failure.json"), b'{"code": 1')
     failure = tell(ports, job, JobStatus.FAILED, exit_code=139).failure
@@ -208,3 +239,8 @@ def test_two_jobs_of_one_model_get_two_numbers(ports: MemoryPorts, principal: Pr
     for number, body in ((1, b"second"), (2, b"first")):
         version = records.get(ports, ModelVersion, job.workspace_id, model.id, number)
         assert ports.lake.get(keys.model_object(job.workspace_id, model.id, version.number, "model.onnx")) == body
+
+
+def _claim(ports: MemoryPorts, job: Job, *, attempt: int) -> Job:
+    """What a container does first."""
+    return records.update(ports, Job, job.workspace_id, job.id, change=lambda _: {"attempt": attempt})

@@ -243,20 +243,15 @@ def test_prepare_is_submitted_once_for_a_version(ports: MemoryPorts, principal: 
     assert len(_jobs(ports, principal)) == 1
 
 
-def test_failed_prepare_says_so_on_its_version_and_its_retry_takes_over(
-    ports: MemoryPorts, principal: Principal
-) -> None:
+def test_prepare_job_is_not_retried_but_its_files_are_uploaded_again(ports: MemoryPorts, principal: Principal) -> None:
     dataset = add_dataset(ports, principal, name="large")
     add_version(ports, principal, dataset, status=DatasetVersionStatus.INGESTING)
     job = jobs.submit_prepare(ports, principal.workspace_id, dataset.id, 1)
-    job_states.fail(ports, job.workspace_id, job.id, Failure(code="killed", cause="It was killed."))
-    version = records.get(ports, DatasetVersion, principal.workspace_id, dataset.id, 1)
-    assert version.status is DatasetVersionStatus.INGESTING
-    assert "It was killed." in (version.status_reason or "")
-    again = jobs.retry(ports, principal, job.id)
-    version = records.get(ports, DatasetVersion, principal.workspace_id, dataset.id, 1)
-    assert (version.prepare_job_id, version.status_reason) == (again.id, None)
-    with pytest.raises(ConflictError):
+    job = dispatch.dispatch(ports, job.workspace_id, job.id)
+    failed = tell(ports, job, JobStatus.FAILED, exit_code=137)
+    assert failed.failure is not None
+    assert failed.failure.cause.endswith("Upload the files again.")
+    with pytest.raises(ConflictError, match="Upload the files again"):
         jobs.retry(ports, principal, job.id)
 
 

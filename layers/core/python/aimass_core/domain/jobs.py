@@ -169,6 +169,7 @@ class Job(Resource):
     status: JobStatus
     status_reason: str | None = None
     attempt: int = Field(default=0, description="The attempt that may write; 0 before the first has started.")
+    num_attempts_ended: int = Field(default=0, description="Attempts after which the compute service began another.")
     channels: dict[str, PinnedDataset] = {}
     depends_on: list[str] = []
     retry_of: str | None = None

@@ -19,7 +19,7 @@ from aimass_core.domain.endpoints import (
 )
 from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.signatures import Golden
-from aimass_core.errors import ConflictError, StaleRevisionError
+from aimass_core.errors import ConflictError, InternalError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, WriteConflictError
 from aimass_core.services import models, platform, records
 
@@ -183,18 +183,20 @@ def _verify(ports: Ports, workspace_id: str, model: ServedModel) -> str | None:
         golden = Golden.model_validate_json(ports.lake.get(key))
     except (BlobNotFoundError, ValidationError):
         return f"The golden request of {model.model_name}@{model.number} is missing or damaged. Train it again."
-    answer = ports.predictor.predict(
-        {
-            "workspace_id": workspace_id,
-            "model_id": model.model_id,
-            "number": model.number,
-            "digest": model.digest,
-            "inputs": golden.inputs,
-        }
-    )
+    payload = {
+        "workspace_id": workspace_id,
+        "model_id": model.model_id,
+        "number": model.number,
+        "digest": model.digest,
+        "inputs": golden.inputs,
+    }
+    try:
+        answer = ports.predictor.predict(payload)
+    except InternalError as error:
+        return f"The golden request failed: {error.message}"
     if "error" in answer:
-        error = answer["error"]
-        return f"The golden request failed: {error.get('message', 'no message')} ({error.get('code', 'no code')})."
+        told = answer["error"]
+        return f"The golden request failed: {told.get('message', 'no message')} ({told.get('code', 'no code')})."
     outputs = answer.get("outputs", {})
     for name, wanted in golden.outputs.items():
         if name not in outputs:

@@ -64,11 +64,13 @@ def _advance(job: Job, state: ComputeState) -> dict[str, Any] | None:
     changes: dict[str, Any] = {}
     if job.compute_job_id is None:
         changes["compute_job_id"] = state.compute_job_id
-    # QUEUED with an attempt behind it waits for the next one: that attempt has ended.
-    has_ended = state.attempt < job.attempt + (job.status is JobStatus.QUEUED and job.attempt > 0)
-    if not has_ended:
+    if state.attempt >= job.attempt and state.attempt > job.num_attempts_ended:
         if _may_step(job, state):
             changes |= {"status": state.status, "status_reason": state.reason}
+        elif state.status is job.status is JobStatus.QUEUED and state.reason not in (None, job.status_reason):
+            changes["status_reason"] = state.reason  # why the compute service cannot start it
+        if state.attempt - 1 > job.num_attempts_ended:
+            changes["num_attempts_ended"] = state.attempt - 1
         if state.status is not JobStatus.QUEUED and state.attempt > job.attempt:
             changes["attempt"] = state.attempt
         if state.log_stream and state.log_stream != job.log_stream:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from aimass_core.domain import keys
 from aimass_core.domain.compute_states import ComputeState
-from aimass_core.domain.jobs import Failure, Job
+from aimass_core.domain.jobs import Failure, Job, JobKind
 from aimass_core.ports import BlobNotFoundError, Ports
 
 _MAX_RECORD_BYTES = 256 * 1024
@@ -53,7 +53,7 @@ def explain(ports: Ports, job: Job, state: ComputeState) -> Failure:
     code = next((code for code, pattern in _REASONS.items() if pattern.search(state.reason or "")), None)
     if code is None:
         recorded = load_record(ports, job, attempt=state.attempt)
-        if recorded is not None:
+        if recorded is not None and recorded.code != "interrupted":
             return recorded.model_copy(update={"exit_code": state.exit_code})
         code = _EXIT_CODES.get(state.exit_code or 0, "failed")
     return describe(code, job, reason=state.reason, exit_code=state.exit_code)
@@ -67,18 +67,24 @@ def describe(code: str, job: Job, *, reason: str | None = None, exit_code: int |
         max_seconds=job.max_seconds,
         reason=reason or "nothing",
         exit_code="none" if exit_code is None else exit_code,
-        retry=f"Retry it with: aimass jobs retry {job.id}",
+        retry=next_step(job),
         logs=f"Read its log with: aimass jobs logs {job.id}",
     )
     return Failure(code=code, cause=cause[:_MAX_CAUSE], exit_code=exit_code)
+
+
+def next_step(job: Job) -> str:
+    """What the user does now. A prepare job is not retried: its version is rejected."""
+    if job.kind is JobKind.PREPARE:
+        return "Upload the files again."
+    return f"Retry it with: aimass jobs retry {job.id}"
 
 
 def lost(job: Job) -> Failure:
     """The compute service does not know the job any more, and it left no result."""
     return Failure(
         code="lost",
-        cause="The compute service does not know this job any more, and it left no result. "
-        f"Retry it with: aimass jobs retry {job.id}",
+        cause="The compute service does not know this job any more, and it left no result. " + next_step(job),
     )
 
 
@@ -87,7 +93,7 @@ def not_dispatched(job: Job, *, reason: str) -> Failure:
     return Failure(
         code="not_dispatched",
         cause=f"The compute service did not take the job in {job.dispatch_attempts} attempts: {reason} "
-        f"Retry it later with: aimass jobs retry {job.id}",
+        + next_step(job),
     )
 
 

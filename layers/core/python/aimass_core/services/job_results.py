@@ -130,7 +130,7 @@ def _missing(job: Job, name: str) -> ResultError:
         Failure(
             code="artifact_missing",
             cause=f"The process ended well (exit code 0) but left no {name}. Read its log with: aimass jobs logs "
-            f"{job.id}; retry it with: aimass jobs retry {job.id}",
+            f"{job.id}",
             exit_code=0,
         )
     )

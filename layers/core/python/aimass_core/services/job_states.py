@@ -11,8 +11,7 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import EventType, Failure, Job, JobEvent, JobStatus, PrepareSpec
+from aimass_core.domain.jobs import EventType, Failure, Job, JobEvent, JobStatus
 from aimass_core.errors import StaleRevisionError, UnavailableError
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import records
@@ -20,6 +19,7 @@ from aimass_core.services import records
 EVENTS_PER_ATTEMPT = 1_000_000
 _BETWEEN_ATTEMPTS = 900_000
 _END_OF_ATTEMPT = 999_999
+_BEFORE_ATTEMPT = (JobStatus.SUBMITTED, JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING)
 _MAX_WRITES = 12
 
 Change = Callable[[Job], dict[str, Any] | None]
@@ -62,7 +62,6 @@ def change(
     """
     job, has_changed = _write(ports, workspace_id, job_id, decide, principal=principal, action=action)
     if has_changed and job.status.is_terminal:
-        _tell_version(ports, job)
         wake_dependents(ports, job)
     return job
 
@@ -154,19 +153,6 @@ def _save(ports: Ports, job: Job, changes: dict[str, Any], *, principal: Princip
     return records.save(ports, job, job.id, principal=principal, action=action, also=also, **changes)
 
 
-def _tell_version(ports: Ports, job: Job) -> None:
-    """A version whose preparation has failed says so, and waits for the job's retry."""
-    if not isinstance(job.spec, PrepareSpec) or job.status is JobStatus.SUCCEEDED:
-        return
-
-    def decide(version: DatasetVersion) -> dict[str, Any] | None:
-        if version.status.is_terminal or version.prepare_job_id != job.id:
-            return None
-        return {"status_reason": f"Its job {job.id} is {job.status}: {job.status_reason}"}
-
-    records.update(ports, DatasetVersion, job.workspace_id, job.spec.dataset_id, job.spec.number, change=decide)
-
-
 def _wake(job: Job) -> dict[str, Any] | None:
     if job.status is not JobStatus.SUBMITTED or job.dispatched_at is not None:
         return None
@@ -199,18 +185,12 @@ def _event_number(job: Job) -> int | None:
 
     STOPPING has none: while a job is being stopped, its container still tells what it does.
     """
-    before_attempt = (max(job.attempt, 1) - 1) * EVENTS_PER_ATTEMPT + _BETWEEN_ATTEMPTS
-    match job.status:
-        case JobStatus.SUBMITTED | JobStatus.QUEUED:
-            return job.attempt * EVENTS_PER_ATTEMPT + _BETWEEN_ATTEMPTS + (job.status is JobStatus.QUEUED)
-        case JobStatus.STARTING:
-            return before_attempt + 2
-        case JobStatus.RUNNING:
-            return before_attempt + 3
-        case JobStatus.STOPPING:
-            return None
-        case _:
-            return job.attempt * EVENTS_PER_ATTEMPT + _END_OF_ATTEMPT
+    if job.status is JobStatus.STOPPING:
+        return None
+    if job.status.is_terminal:
+        return job.attempt * EVENTS_PER_ATTEMPT + _END_OF_ATTEMPT
+    # NOTE: not `job.attempt`: a container may have claimed its attempt before the events of its start arrive.
+    return job.num_attempts_ended * EVENTS_PER_ATTEMPT + _BETWEEN_ATTEMPTS + _BEFORE_ATTEMPT.index(job.status)
 
 
 def _active_key(job: Job) -> keys.RowKey:

@@ -6,10 +6,10 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.datasets import Dataset, DatasetVersion
 from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
 from aimass_core.errors import ConflictError, QuotaExceededError, StaleRevisionError, UnavailableError
-from aimass_core.ports import Ports, Put, Write, WriteConflictError
+from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import job_channels, job_states, platform, records
 
 MAX_JOBS_ACTIVE = 1_000
@@ -134,9 +134,12 @@ def terminate(ports: Ports, job: Job) -> None:
 def retry(ports: Ports, principal: Principal, job_id: str, *, max_active: int = MAX_JOBS_ACTIVE) -> Job:
     """Submits the same work on the same data again, as a new job.
 
-    Raises ConflictError where the job has not failed or been stopped, or where its data is gone.
+    Raises ConflictError where the job has not failed or been stopped, where its data is gone, or for a prepare job:
+    its version is rejected, and the next upload makes another.
     """
     former = get(ports, principal, job_id)
+    if former.kind is JobKind.PREPARE:
+        raise ConflictError(f"The job {former.id} prepared an upload. Upload the files again instead of retrying it.")
     if former.status not in (JobStatus.FAILED, JobStatus.STOPPED):
         raise ConflictError(f"The job {former.id} is {former.status}; only a FAILED or STOPPED one can be retried.")
     job = Job(
@@ -151,8 +154,7 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, max_active: int = 
         retry_of=former.id,
     )
     channels = job_channels.resolve_pins(ports, principal.workspace_id, former.channels)
-    also = [] if former.kind is JobKind.TRAIN else [_hand_over_version(ports, former, job)]
-    return _submit(ports, principal, job, channels=channels, max_active=max_active, also=also)
+    return _submit(ports, principal, job, channels=channels, max_active=max_active)
 
 
 def list_active(ports: Ports, workspace_id: str) -> list[Job]:
@@ -184,7 +186,6 @@ def _submit(
     *,
     channels: Sequence[job_channels.Channel],
     max_active: int,
-    also: Sequence[Write] = (),
 ) -> Job:
     _check_dependencies(ports, principal, job.depends_on)
     num_active = job_states.count_active(ports, principal.workspace_id, limit=max_active)
@@ -195,7 +196,7 @@ def _submit(
         )
     checks = {channel.to_check().key: channel.to_check() for channel in channels}
     try:
-        return records.create(ports, principal, job, also=[*job_states.new_writes(job), *checks.values(), *also])
+        return records.create(ports, principal, job, also=[*job_states.new_writes(job), *checks.values()])
     except WriteConflictError as error:
         raise ConflictError("A dataset version of the job changed in this moment. Submit it again.") from error
 
@@ -208,27 +209,6 @@ def _check_dependencies(ports: Ports, principal: Principal, depends_on: Sequence
                 f"It depends on {dependency.id}, which is {dependency.status}. "
                 f"Retry that one first (aimass jobs retry {dependency.id}) and depend on the new job."
             )
-
-
-def _hand_over_version(ports: Ports, former: Job, job: Job) -> Write:
-    spec = former.spec
-    if not isinstance(spec, PrepareSpec):
-        raise TypeError(f"{former.id} is no prepare job")
-    version = records.get(ports, DatasetVersion, former.workspace_id, spec.dataset_id, spec.number)
-    if version.status is not DatasetVersionStatus.INGESTING or version.prepare_job_id != former.id:
-        raise ConflictError(
-            f"Version {version.number} of the dataset {version.dataset_name!r} is {version.status} and does not wait "
-            f"for {former.id}."
-        )
-    changed = version.model_copy(
-        update={
-            "prepare_job_id": job.id,
-            "status_reason": None,
-            "revision": version.revision + 1,
-            "updated_at": ports.clock(),
-        }
-    )
-    return Put(row=records.to_row(changed, version.dataset_id, version.number), expected=version.revision)
 
 
 def _sort_key(job: Job) -> str:

@@ -15,7 +15,8 @@ from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Ports, Row, WriteConflictError
-from aimass_core.services import dispatch, endpoints, job_events, job_failures, job_results, job_states, jobs
+from aimass_core.services import dispatch, endpoints, job_events, job_failures, job_results, job_states, jobs, uploads
+from aimass_core.services.ingest import versions
 
 GRACE = timedelta(minutes=1)
 LOST_AFTER = timedelta(minutes=5)
@@ -34,6 +35,8 @@ class Healed:
     dispatched: int = 0
     jobs: int = 0
     endpoints: int = 0
+    versions: int = 0
+    uploads: int = 0
     faults: int = 0
 
 
@@ -42,11 +45,16 @@ def run(ports: Ports) -> Healed:
     dispatched = _for_each(_list_rows(ports, Job.resource, JobStatus.SUBMITTED), lambda row: _dispatch(ports, row))
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
+    closed = _attempt(lambda: versions.close_due(ports))
+    expired = _attempt(lambda: uploads.expire_due(ports))
+    parts = (dispatched, followed, activated, closed, expired)
     healed = Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
-        faults=dispatched.faults + followed.faults + activated.faults,
+        versions=closed.changed,
+        uploads=expired.changed,
+        faults=sum(part.faults for part in parts),
     )
     _log.info("reconciled", extra=asdict(healed))
     return healed
@@ -67,6 +75,14 @@ def _for_each(rows: Iterator[Row], heal: Callable[[Row], bool]) -> _Count:
             faults += 1
             _log.exception("cannot heal a row", extra={"row": f"{row.key.partition} {row.key.sort}"})
     return _Count(changed, faults)
+
+
+def _attempt(heal: Callable[[], int]) -> _Count:
+    try:
+        return _Count(heal(), 0)
+    except _ROW_FAULTS:
+        _log.exception("cannot heal")
+        return _Count(0, 1)
 
 
 def _list_rows(ports: Ports, resource: str, status: str, *, grace: timedelta = GRACE) -> Iterator[Row]:
