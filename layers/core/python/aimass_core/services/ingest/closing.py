@@ -42,7 +42,7 @@ def close(
     Returns the version as it is then; None where there was nothing to do.
     """
     claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds)
-    if claimed is None or claimed.version.prepare_job_id is not None:
+    if claimed is None:
         return None
     files = versions.load_files(ports, claimed.version)
     num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)

@@ -26,6 +26,7 @@ MAX_ATTEMPTS = 5
 _MAX_WRITES = 10
 _SCAN_PAGE = 100
 _GRACE = timedelta(seconds=30)
+_RETRY_GRACE = timedelta(minutes=10)
 _UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
 
 _log = logging.getLogger(__name__)
@@ -133,18 +134,13 @@ def claim(
     """
     for _ in range(_MAX_WRITES):
         version = _load(ports, workspace_id, dataset_id, number)
-        if version is None or version.status.is_terminal:
-            return None
-        if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > 0:
-            delay = min(900, int(_seconds_to_close(ports, version)) + 1)
-            ports.ingest_queue.send(close_message(version), delay_seconds=delay)
+        if version is None or not _is_due(ports, version, takes_over=takes_over):
             return None
         is_clear, base_number = _find_base(ports, version)
-        if not is_clear:
-            _log.info("version waits for a former one", extra={"dataset_id": dataset_id, "number": number})
-            return None
         lease = ports.registry.get(_lease_key(version))
-        if lease is not None and not takes_over and _lease_ends_at(lease) > ports.clock():
+        is_leased = lease is not None and not takes_over and _lease_ends_at(lease) > ports.clock()
+        if not is_clear or is_leased:
+            _log.info("version waits", extra={"dataset_id": dataset_id, "number": number, "is_leased": is_leased})
             return None
         num_attempts = int(lease.data["num_attempts"]) + 1 if lease is not None else 1
         if num_attempts > MAX_ATTEMPTS:
@@ -154,6 +150,17 @@ def claim(
         if claimed is not None:
             return Claim(version=claimed[0], base_number=base_number, lease=claimed[1])
     raise UnavailableError(f"The dataset version {dataset_id}/{number} changes too quickly. Try again.")
+
+
+def _is_due(ports: Ports, version: DatasetVersion, *, takes_over: bool) -> bool:
+    """Whether the version should be converted now; where it is too early, the message is sent again for later."""
+    if version.status.is_terminal or (version.prepare_job_id is not None and not takes_over):
+        return False
+    seconds = _seconds_to_close(ports, version)
+    if version.status is DatasetVersionStatus.PENDING and seconds > 0:
+        ports.ingest_queue.send(close_message(version), delay_seconds=min(900, int(seconds) + 1))
+        return False
+    return True
 
 
 def release(ports: Ports, claimed: Claim) -> None:
@@ -250,12 +257,18 @@ def _follow_prepare(ports: Ports, version: DatasetVersion) -> bool:
     except NotFoundError:
         reject(ports, version, reason=f"Its job {version.prepare_job_id} is gone.")
         return True
-    if not job.status.is_terminal:
+    if not job.status.is_terminal or not _is_over(ports, job):
         return False
     cause = job.failure.cause if job.failure is not None else job.status_reason or ""
     words = {JobStatus.SUCCEEDED: "ended without committing it", JobStatus.STOPPED: "was stopped"}
     reject(ports, version, reason=f"Its job {job.id} {words.get(job.status, 'failed')}. {cause}".rstrip())
     return True
+
+
+def _is_over(ports: Ports, job: Job) -> bool:
+    """A failed job may still be retried for some minutes."""
+    ended_at = job.ended_at or job.updated_at
+    return job.status is not JobStatus.FAILED or ended_at + _RETRY_GRACE < ports.clock()
 
 
 def _new_version(
@@ -316,6 +329,7 @@ def _lease_ends_at(lease: Row) -> datetime:
 def _load(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> DatasetVersion | None:
     """None where the dataset was deleted while a message was on its way."""
     try:
+        records.get(ports, Dataset, workspace_id, dataset_id)
         return records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
     except NotFoundError:
         return None
