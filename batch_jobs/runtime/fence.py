@@ -5,7 +5,7 @@ from typing import Any
 
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.ports import Ports
-from aimass_core.services import records
+from aimass_core.services import job_states, records
 
 
 class SupersededError(Exception):
@@ -22,8 +22,11 @@ class Fence:
     attempt: int
 
     def claim(self) -> Job:
-        """Makes this attempt the one that may write; the job then. Raises SupersededError where it came too late."""
-        return records.update(self.ports, Job, self.workspace_id, self.job_id, change=self._claim)
+        """Makes this attempt the one that may write; the job then. Raises SupersededError where it came too late.
+
+        A container that claims its job runs: the row says so at once, whenever Batch's event arrives.
+        """
+        return job_states.change(self.ports, self.workspace_id, self.job_id, self._claim)
 
     def check(self) -> Job:
         """The job as it is now. Raises SupersededError."""
@@ -40,4 +43,7 @@ class Fence:
 
     def _claim(self, job: Job) -> dict[str, Any] | None:
         self.require(job)
-        return {"attempt": self.attempt} if job.attempt < self.attempt else None
+        changes: dict[str, Any] = {} if job.attempt == self.attempt else {"attempt": self.attempt}
+        if job.status is not JobStatus.RUNNING:
+            changes |= {"status": JobStatus.RUNNING, "status_reason": None}
+        return changes or None

@@ -14,7 +14,7 @@ def show_algorithms(context: typer.Context, output: Output = OutputFormat.TABLE)
         Column("ALGORITHM", lambda a: str(a.name)),
         Column("DATA", lambda a: str(a.dataset_kind)),
         Column("FRAMEWORK", lambda a: a.framework),
-        Column("HYPERPARAMETERS (DEFAULT)", _defaults),
+        Column("HYPERPARAMETERS (DEFAULT)", _defaults, is_long=True),
     )
     show_list(client_of(context).algorithms.list(), columns, output=output)
 

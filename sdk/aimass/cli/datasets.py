@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import BadRows, DatasetPolicy
+from aimass_core.domain.schemas import ColumnProfile, ColumnType
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
 from aimass.cli.output import (
@@ -153,11 +154,17 @@ def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFor
         Column("MISSING", lambda c: c.num_missing, is_number=True),
         Column("DISTINCT", lambda c: c.num_distinct if c.num_distinct is not None else "> 10,000", is_number=True),
         Column("MEAN", lambda c: c.mean, is_number=True),
-        Column("MIN", lambda c: c.min, is_number=True),
-        Column("MAX", lambda c: c.max, is_number=True),
-        Column("TOP VALUES", lambda c: ", ".join(f"{v.value} ({v.count:,})" for v in c.top_values[:3])),
+        Column("VALUES", _values, is_long=True),
     )
     show_list(version.profile.columns, columns, output=output)
+
+
+def _values(column: ColumnProfile) -> str:
+    if column.type in (ColumnType.INTEGER, ColumnType.NUMBER):
+        return f"{column.min:,.10g} to {column.max:,.10g}" if column.min is not None and column.max is not None else ""
+    if column.type is ColumnType.DATETIME:
+        return f"{column.min} to {column.max}"
+    return ", ".join(f"{top.value} ({top.count:,})" for top in column.top_values[:3])
 
 
 @app.command("rows")

@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("NAME", lambda e: e.name),
     Column("STATUS", lambda e: str(e.status)),
     Column("SERVING", lambda e: f"{e.serving.model_name}@{e.serving.number}" if e.serving else None),
-    Column("REASON", lambda e: e.status_reason),
+    Column("REASON", lambda e: e.status_reason, is_long=True),
     Column("UPDATED", lambda e: e.updated_at),
 )
 _MAX_TABLE_ROWS = 50
@@ -79,7 +79,7 @@ _LABEL = (
     Column("PROBABILITY", lambda item: item.prediction.probability, is_number=True),
 )
 _VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
-_NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings))
+_NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings), is_long=True)
 
 
 @app.command("list")
@@ -100,7 +100,7 @@ def get_endpoint(context: typer.Context, endpoint: str, output: Output = OutputF
             Column("DATATYPE", lambda i: str(i.datatype)),
             Column("SHAPE", lambda i: str(i.shape)),
             Column("TYPE", lambda i: str(i.column_type or "")),
-            Column("VALUES", lambda i: ", ".join((i.categories or [])[:5])),
+            Column("VALUES", lambda i: ", ".join((i.categories or [])[:5]), is_long=True),
         )
         show_list(found.signature.inputs, columns, output=output)
 

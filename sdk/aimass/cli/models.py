@@ -20,7 +20,7 @@ def list_models(context: typer.Context, output: Output = OutputFormat.TABLE) -> 
         Column("NAME", lambda m: m.name),
         Column("LATEST", lambda m: m.latest_version, is_number=True),
         Column("UPDATED", lambda m: m.updated_at),
-        Column("DESCRIPTION", lambda m: m.description),
+        Column("DESCRIPTION", lambda m: m.description, is_long=True),
         Column("ID", lambda m: m.id),
     )
     empty = "No models yet. Train one: aimass train <dataset> --algorithm xgboost"

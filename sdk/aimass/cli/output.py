@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,15 @@ from rich.table import Table
 
 from aimass.client import Client
 
-_OUT = Console(soft_wrap=False)
-_ERR = Console(stderr=True, highlight=False)
+_PIPE_WIDTH = 160
+
+
+def _stdout_console() -> Console:
+    """Made anew for each print, so that a redirected stdout is obeyed; a pipe has no width of its own."""
+    return Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS") or _PIPE_WIDTH))
+
+
+_ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -52,11 +60,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table and of CSV: a heading and how a value is read from an item."""
+    """A column of a table and of CSV: a heading and how a value is read from an item. Long ones may take many lines."""
 
     name: str
     read: Callable[[Any], Any]
     is_number: bool = False
+    is_long: bool = False
 
 
 def say(words: str) -> None:
@@ -97,7 +106,7 @@ def show_one(item: BaseModel, fields: Mapping[str, Any], *, output: OutputFormat
         table.add_column(overflow="fold")
         for name, value in fields.items():
             table.add_row(name, format_value(value))
-        _OUT.print(table)
+        _stdout_console().print(table)
     elif output is OutputFormat.CSV:
         write_csv(list(fields), [list(fields.values())])
     else:
@@ -121,10 +130,15 @@ def _defuse(value: Any) -> Any:
 def _print_table(rows: Sequence[Sequence[Any]], columns: Sequence[Column]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.name, justify="right" if column.is_number else "left", overflow="fold")
+        table.add_column(
+            column.name,
+            justify="right" if column.is_number else "left",
+            no_wrap=not column.is_long,
+            overflow="ellipsis" if column.is_number else "fold",
+        )
     for row in rows:
         table.add_row(*(format_value(value) for value in row))
-    _OUT.print(table)
+    _stdout_console().print(table)
 
 
 def _print_data(data: Any, output: OutputFormat) -> None:
@@ -141,7 +155,7 @@ def format_value(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, float):
-        return f"{value:.4f}" if abs(value) < 1e4 else f"{value:,.1f}"
+        return f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.4f}" if abs(value) < 1e4 else f"{value:,.1f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value).replace("[", "\\[")

@@ -87,6 +87,18 @@ def test_job_tells_its_story_in_order(workplace: Workplace) -> None:
     assert job.progress.phase == "upload"
 
 
+def test_container_that_has_begun_is_running_whatever_events_were_lost(workplace: Workplace) -> None:
+    seen: list[JobStatus] = []
+
+    def look(_environment: Environment, _reporter: Reporter) -> Mapping[str, float]:
+        seen.append(workplace.stored().status)
+        return {}
+
+    run(workplace, look)
+    assert seen == [JobStatus.RUNNING]
+    assert workplace.stored().started_at is not None
+
+
 def test_environment_is_what_the_job_was_given(workplace: Workplace) -> None:
     seen: list[Environment] = []
 

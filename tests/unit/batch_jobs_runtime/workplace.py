@@ -14,7 +14,16 @@ from aimass_core.domain import keys
 from aimass_core.domain.algorithms import Algorithm
 from aimass_core.domain.common import new_id, utc_now
 from aimass_core.domain.datasets import DataFile, Manifest
-from aimass_core.domain.jobs import Job, JobEvent, JobKind, JobStatus, PinnedDataset, TrainSpec, to_hyperparameters
+from aimass_core.domain.jobs import (
+    EventType,
+    Job,
+    JobEvent,
+    JobKind,
+    JobStatus,
+    PinnedDataset,
+    TrainSpec,
+    to_hyperparameters,
+)
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.ports import Put
 from aimass_core.services import jobs, records
@@ -55,10 +64,11 @@ class Workplace:
         return records.save(self.ports, self.stored(), self.job.id, **changes)
 
     def events(self) -> list[JobEvent]:
-        """In the order of their numbers."""
+        """What the container told, in the order of the numbers; changes of status are the platform's own."""
         prefix = keys.row_prefix("job_event", self.job.id)
         page = self.ports.registry.query(keys.partition(self.job.workspace_id), prefix, limit=10_000)
-        return [JobEvent.model_validate(row.data) for row in page.rows]
+        events = [JobEvent.model_validate(row.data) for row in page.rows]
+        return [event for event in events if event.type is not EventType.STATUS]
 
     def left(self, name: str, attempt: int = 1) -> bytes:
         """What an attempt left in the lake."""
