@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from aimass_local.environment import client_environment
+from aimass_local.environment import applied, client_environment, without_foreign_variables
 
 
 def build_client(service: str, *, port: int) -> Any:
     """A boto3 client of `service` on the local cloud."""
-    environment = client_environment(port)
-    session = boto3.Session(
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_DEFAULT_REGION"],
+    config = Config(
+        signature_version="s3v4" if service == "s3" else None,
+        retries={"mode": "standard"},
+        s3={"addressing_style": "path"},
     )
-    return session.client(
-        service,
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        config=Config(
-            signature_version="s3v4" if service == "s3" else None,
-            retries={"mode": "standard"},
-            s3={"addressing_style": "path"},
-            inject_host_prefix=False,
-            # NOTE: None would take the proxies of the developer's shell.
-            proxies={},
-        ),
-    )
+    # NOTE: a session's arguments are not enough, botocore reads profile, endpoints and proxies from the environment.
+    with applied({**without_foreign_variables(os.environ), **client_environment(port)}):
+        return boto3.Session().client(service, config=config)
