@@ -117,7 +117,7 @@ class Gateway:
 
     async def _forward(self, request: _Request, receive: Receive, send: Send) -> None:
         is_change = _may_change(request)
-        if is_change:
+        if is_change and request.method != "DELETE":
             reason = self._guard.refusal(request.content_length or 0)
             if reason:
                 await _send_error(send, request, 507, "InsufficientStorage", f"Not accepted: {reason}.")

@@ -58,7 +58,11 @@ _DATA_KEYS = frozenset(
 _LOGS_KEY = "cloudwatch_logs"
 _LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})
 
+# Below the reserve only small changes are accepted, so that one can still look around and delete; below the minimum
+# none is.
 DISK_RESERVE_BYTES = 64 * 1024 * 1024
+DISK_MINIMUM_BYTES = 16 * 1024 * 1024
+SMALL_CHANGE_BYTES = 64 * 1024
 
 
 class StateUnreadableError(Exception):
@@ -110,10 +114,11 @@ class StateSaver:
     def refusal(self, incoming_bytes: int) -> str | None:
         """Why no change may be accepted now, or None. A change that cannot be saved is refused, not forgotten."""
         free = self._free_bytes(self._directory)
-        if free - incoming_bytes < DISK_RESERVE_BYTES:
+        needed = DISK_MINIMUM_BYTES if incoming_bytes <= SMALL_CHANGE_BYTES else DISK_RESERVE_BYTES + incoming_bytes
+        if free < needed:
             return (
-                f"the disk of {self._directory} has {free // 1024**2} MB left, and {DISK_RESERVE_BYTES // 1024**2} MB "
-                "beside the request are needed: free some space; reading still works"
+                f"the disk of {self._directory} has {free // 1024**2} MB left and this needs {needed // 1024**2} MB: "
+                "free some space; reading and deleting still work"
             )
         return self._failure
 

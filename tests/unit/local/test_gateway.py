@@ -268,6 +268,7 @@ def test_j16_changes_are_refused_while_they_cannot_be_saved_and_reads_work(bench
     assert bench.request("POST", "/", headers=target).json()["message"] == "Not accepted: the disk is full."
     assert bench.request("GET", "/bucket/key").status == 200
     assert bench.guard.changed == []
+    assert bench.request("DELETE", "/bucket/key").status == 200
 
 
 def test_own_paths(bench: _Bench) -> None:

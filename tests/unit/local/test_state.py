@@ -122,10 +122,17 @@ def test_j16_failed_save_refuses_changes_until_it_succeeds(tmp_path: Path) -> No
     assert _read(tmp_path)["dynamodb"] == 1
 
 
-def test_j16_nearly_full_disk_refuses_changes(tmp_path: Path) -> None:
-    saver = _saver(tmp_path, _Source(), free_bytes=lambda _: state.DISK_RESERVE_BYTES + 1000)
-    assert saver.refusal(1000) is None
-    assert "free some space" in (saver.refusal(1001) or "")
+def test_j16_nearly_full_disk_refuses_large_changes_first(tmp_path: Path) -> None:
+    large = state.SMALL_CHANGE_BYTES + 1
+    saver = _saver(tmp_path, _Source(), free_bytes=lambda _: state.DISK_RESERVE_BYTES + large)
+    assert saver.refusal(large) is None
+    assert "free some space" in (saver.refusal(large + 1) or "")
+    assert saver.refusal(100) is None
+
+
+def test_j16_full_disk_refuses_every_change(tmp_path: Path) -> None:
+    saver = _saver(tmp_path, _Source(), free_bytes=lambda _: state.DISK_MINIMUM_BYTES - 1)
+    assert "free some space" in (saver.refusal(0) or "")
 
 
 def test_j16_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
