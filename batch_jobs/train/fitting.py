@@ -14,6 +14,7 @@ from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
+from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
 from batch_jobs.train.notes import Notes
@@ -29,15 +30,6 @@ class Predictor:
     def predict(self, frame: Frame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
         return self.fitted.predict(encode(frame, self.encoding))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """A loss over steps, such as `validation/log_loss`."""
-
-    name: str
-    steps: tuple[int, ...]
-    values: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,12 @@ from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importa
 from aimass_core.errors import InvalidRequestError
 
 from batch_jobs.algorithms.registry import build_learner
+from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.export_check import check_export
 from batch_jobs.evaluate.importance import permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
+from batch_jobs.evaluate.report import ReportData, write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
@@ -90,7 +92,7 @@ class _Finish:
         golden = build_golden(training.checked.frame, predictor, scorer, signature, scale=self._scale())
         self.reporter.progress("evaluating")
         self._write_predictions(training.validated, answers if self.spec.folds is None else self._fold_answers())
-        evaluations = [training.evaluation, *self._test(scorer)]
+        evaluations, shown, scores = self._judge(scorer)
         card = self._card(evaluations, check, self._importances(scorer), num_bytes=len(model))
         self.reporter.progress("reporting")
         path = self.environment.model_path
@@ -99,7 +101,17 @@ class _Finish:
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        pass
+        write_report(
+            path / ArtifactName.REPORT,
+            ReportData(
+                card=card,
+                signature=signature,
+                channel=shown.name,
+                truth=shown.truth,
+                scores=scores,
+                curves=training.curves,
+            ),
+        )
         return _final_metrics(evaluations)
 
     def _scale(self) -> float:
@@ -121,13 +133,16 @@ class _Finish:
             return Answers(labels=None, scores=scores)
         return Answers(labels=np.asarray(labels, dtype=object)[scores.argmax(axis=1)], scores=scores)
 
-    def _test(self, scorer: Scorer) -> list[Evaluation]:
+    def _judge(self, scorer: Scorer) -> tuple[list[Evaluation], Part, Array]:
+        """The evaluations, and the last of the judged parts with the answers to it."""
+        validation = self.training.evaluation
         if TEST not in self.material.parts:
-            return []
+            return [validation], self.training.validated, self.training.validation_scores
         part = self.material.parts[TEST]
         _, answers = self._answer(scorer, part)
         self._write_predictions(part, answers)
-        return [evaluate(TEST, self.material.target, part.truth, answers.scores)]
+        test = evaluate(TEST, self.material.target, part.truth, answers.scores)
+        return [validation, test], part, answers.scores
 
     def _write_predictions(self, part: Part, answers: Answers) -> None:
         path = self.environment.output_path
