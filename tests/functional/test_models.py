@@ -53,7 +53,9 @@ def test_description_is_changed_under_its_revision(api: Api) -> None:
 def test_endpoint_is_deployed_updated_and_deleted(api: Api) -> None:
     made = api.post("/v1/endpoints", {"model": "adult"})
     assert (made.status, made.json["status"]) == (202, "CREATING")
+    assert made.json["infer_path"] == "/v2/models/adult/infer"
     activate(api, made)
+    assert [item["predict_path"] for item in api.get("/v1/endpoints").json["items"]] == ["/v1/endpoints/adult/predict"]
     ready = api.get("/v1/endpoints/adult").json
     assert ready["status"] == "READY"
     assert ready["infer_path"] == "/v2/models/adult/infer"

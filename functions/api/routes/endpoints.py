@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from aimass_core.domain.common import Page, Role
-from aimass_core.domain.endpoints import Endpoint, EndpointCreate, EndpointDetail, EndpointUpdate
+from aimass_core.domain.endpoints import EndpointCreate, EndpointDetail, EndpointUpdate
 from aimass_core.services import endpoints
 from aws_lambda_powertools.event_handler import Response
 
@@ -17,15 +17,15 @@ router = ResourceRouter("endpoints")
 @router.operation(
     "POST", "/v1/endpoints", role=Role.DEVELOPER, summary="Deploy a model version", status=202, idempotent=True
 )
-def create_endpoint(body: EndpointCreate) -> Response[Endpoint]:
+def create_endpoint(body: EndpointCreate) -> Response[EndpointDetail]:
     """READY once the model has given its golden answer through the endpoint."""
-    endpoint = endpoints.create(router.ports, router.caller, body)
+    endpoint = endpoints.to_detail(router.ports, endpoints.create(router.ports, router.caller, body))
     return request.created(endpoint, location=f"/v1/endpoints/{endpoint.id}", status=HTTPStatus.ACCEPTED)
 
 
 @router.operation("GET", "/v1/endpoints", role=Role.VIEWER, summary="List endpoints")
-def list_endpoints(limit: Limit = 50, cursor: Cursor = None) -> Page[Endpoint]:
-    """Newest first."""
+def list_endpoints(limit: Limit = 50, cursor: Cursor = None) -> Page[EndpointDetail]:
+    """Newest first, without the signatures: those are in the answer for one endpoint."""
     return request.page_of(
         router,
         lambda start: endpoints.list_endpoints(router.ports, router.caller, limit=limit, start=start),
@@ -41,11 +41,11 @@ def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
 
 
 @router.operation("PATCH", "/v1/endpoints/<endpoint>", role=Role.DEVELOPER, summary="Serve another version", status=202)
-def update_endpoint(endpoint: IdOrName, body: EndpointUpdate, if_match: IfMatch = None) -> Response[Endpoint]:
+def update_endpoint(endpoint: IdOrName, body: EndpointUpdate, if_match: IfMatch = None) -> Response[EndpointDetail]:
     """What serves now keeps serving until the new version has given its golden answer, and if it does not."""
     revision = request.revision_of(if_match)
     updated = endpoints.update(router.ports, router.caller, endpoint, body, revision=revision)
-    return request.found(updated, status=HTTPStatus.ACCEPTED)
+    return request.found(endpoints.to_detail(router.ports, updated), status=HTTPStatus.ACCEPTED)
 
 
 @router.operation("DELETE", "/v1/endpoints/<endpoint>", role=Role.DEVELOPER, summary="Delete an endpoint", status=204)

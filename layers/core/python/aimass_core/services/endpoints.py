@@ -18,7 +18,7 @@ from aimass_core.domain.endpoints import (
     ServedModel,
 )
 from aimass_core.domain.models import ArtifactName, ModelVersion
-from aimass_core.domain.signatures import Golden
+from aimass_core.domain.signatures import Golden, Signature
 from aimass_core.errors import ConflictError, InternalError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, WriteConflictError
 from aimass_core.services import models, platform, records
@@ -42,9 +42,10 @@ def create(ports: Ports, principal: Principal, request: EndpointCreate) -> Endpo
 
 def list_endpoints(
     ports: Ports, principal: Principal, *, limit: int, start: str | None = None
-) -> tuple[list[Endpoint], str | None]:
-    """A page of the workspace's endpoints, newest first."""
-    return records.list_page(ports, Endpoint, principal.workspace_id, limit=limit, start=start)
+) -> tuple[list[EndpointDetail], str | None]:
+    """A page of the workspace's endpoints, newest first, without their signatures."""
+    found, next_start = records.list_page(ports, Endpoint, principal.workspace_id, limit=limit, start=start)
+    return [_with_paths(endpoint, signature=None) for endpoint in found], next_start
 
 
 def get(ports: Ports, principal: Principal, id_or_name: str) -> Endpoint:
@@ -59,12 +60,7 @@ def to_detail(ports: Ports, endpoint: Endpoint) -> EndpointDetail:
     if model is not None:
         version = records.get(ports, ModelVersion, endpoint.workspace_id, model.model_id, model.number)
         signature = models.load_signature(ports, version)
-    return EndpointDetail(
-        **endpoint.model_dump(),
-        signature=signature,
-        infer_path=f"/v2/models/{endpoint.name}/infer",
-        predict_path=f"/v1/endpoints/{endpoint.name}/predict",
-    )
+    return _with_paths(endpoint, signature=signature)
 
 
 def update(ports: Ports, principal: Principal, id_or_name: str, request: EndpointUpdate, *, revision: int) -> Endpoint:
@@ -159,6 +155,15 @@ def _held(endpoint: Endpoint) -> list[models.VersionKey]:
         for model in (endpoint.serving, endpoint.candidate)
         if model is not None
     ]
+
+
+def _with_paths(endpoint: Endpoint, *, signature: Signature | None) -> EndpointDetail:
+    return EndpointDetail(
+        **endpoint.model_dump(),
+        signature=signature,
+        infer_path=f"/v2/models/{endpoint.name}/infer",
+        predict_path=f"/v1/endpoints/{endpoint.name}/predict",
+    )
 
 
 def _resolve(ports: Ports, principal: Principal, reference: str) -> ServedModel:
