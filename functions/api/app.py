@@ -7,7 +7,7 @@ from functools import cache
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
-from aimass_core.errors import UnauthenticatedError
+from aimass_core.errors import NotFoundError, UnauthenticatedError
 from aimass_core.lambda_support import http, json_body
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.idempotency import Store, dynamodb_store
@@ -15,6 +15,7 @@ from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.settings import ApiSettings
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
@@ -50,6 +51,9 @@ def build_resolver() -> APIGatewayRestResolver:
 
 
 def _leave(error: Exception) -> None:
+    if isinstance(error, ServiceError):
+        # Powertools' own routing takes fewer characters in a segment than ours.
+        raise NotFoundError("There is nothing at this address.") from error
     raise error
 
 

@@ -52,19 +52,22 @@ def _check_body(event: Mapping[str, Any], operation: Operation) -> None:
         raise PayloadTooLargeError(
             f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken. Send data through an upload."
         )
-    if not body:
-        return
-    if not operation.has_body:
+    if body and not operation.has_body:
         raise MalformedRequestError("This operation takes no body. Send the request without one.")
+    if operation.has_body:
+        _check_media_type(event)
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"The body is not UTF-8: byte {error.start}.") from error
+
+
+def _check_media_type(event: Mapping[str, Any]) -> None:
     media_type = (http.header_values(event, "content-type") or ["application/json"])[0]
     if media_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaTypeError("The body must be JSON. Send it with Content-Type: application/json.")
     if http.header_values(event, "content-encoding"):
         raise UnsupportedMediaTypeError("Content-Encoding is not supported here. Send the body as it is.")
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The body is not UTF-8: byte {error.start}.") from error
 
 
 def _body_bytes(event: Mapping[str, Any]) -> bytes:

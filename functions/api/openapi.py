@@ -98,6 +98,10 @@ def problem_responses(statuses: Iterable[int]) -> dict[str, Any]:
 
 def _complete(described: dict[str, Any], operation: Operation) -> None:
     success = {status: response for status, response in described["responses"].items() if status.startswith("2")}
+    if "204" in success:
+        success["204"].pop("content", None)
+    if operation.produces != "application/json":
+        success["200"]["content"] = {operation.produces: {"schema": {"type": "string"}}}
     described["responses"] = success | problem_responses(_statuses(operation))
     described["security"] = [] if operation.role is None else [{"api_key": []}]
     if operation.role is not None:
@@ -114,8 +118,8 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
             }
         )
     for parameter in parameters:
-        if parameter["name"] == "If-Match":
-            parameter["required"] = True
+        if parameter["name"].lower() == "if-match":
+            parameter["name"], parameter["required"] = "If-Match", True
             parameter["schema"] = {"type": "string", "pattern": '^"[1-9][0-9]{0,17}"$', "examples": ['"1"']}
 
 

@@ -31,6 +31,7 @@ class Operation:
     is_idempotent: bool
     stores_answer: bool
     needs_revision: bool
+    produces: str
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -61,6 +62,7 @@ class ResourceRouter(Router):
         status: int = 200,
         idempotent: bool = False,
         stores_answer: bool = True,
+        produces: str = "application/json",
     ) -> Callable[[HandlerT], HandlerT]:
         """Registers a handler.
 
@@ -71,6 +73,7 @@ class ResourceRouter(Router):
             summary: a line for the documentation.
             status: of the answer when all went well.
             idempotent: takes an Idempotency-Key; the handler then runs once for each.
+            produces: the media type of the answer.
             stores_answer: False where the answer holds a secret: a repeated request is told 409 instead.
         """
 
@@ -88,6 +91,7 @@ class ResourceRouter(Router):
                     is_idempotent=idempotent,
                     stores_answer=stores_answer,
                     needs_revision="if_match" in hints,
+                    produces=produces,
                 )
             )
             register_route = self.route(

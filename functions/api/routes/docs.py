@@ -16,7 +16,7 @@ def get_openapi() -> Response[str]:
     )
 
 
-@router.operation("GET", "/v1/docs", role=None, summary="Read this description in a browser")
+@router.operation("GET", "/v1/docs", role=None, summary="Read this description in a browser", produces="text/html")
 def get_docs() -> Response[str]:
     """Swagger UI; nothing is loaded from elsewhere."""
     return Response(status_code=200, content_type=content_types.TEXT_HTML, body=openapi.swagger_html(router.resolver))

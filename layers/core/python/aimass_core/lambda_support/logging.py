@@ -56,7 +56,8 @@ def build_logger(service: str) -> Logger:
         service=service, level=level, logger_formatter=RedactingFormatter(), logger_handler=_StdoutHandler()
     )
     core = logging.getLogger("aimass_core")
-    core.handlers = [logger.registered_handler]
+    # NOTE: not `registered_handler`: for a second logger of a service that one is new and formats nothing.
+    core.handlers = list(logger.handlers)
     core.setLevel(logging.INFO)
     core.propagate = False
     return logger

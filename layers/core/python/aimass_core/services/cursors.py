@@ -19,7 +19,7 @@ def encode(start: str, *, secret: str, binding: str) -> str:
         binding: whose and which list; the cursor holds for no other.
     """
     body = start.encode()
-    return base64.urlsafe_b64encode(_mac(body, secret=secret, binding=binding) + body).decode().rstrip("=")
+    return _to_text(_mac(body, secret=secret, binding=binding) + body)
 
 
 def decode(cursor: str, *, secret: str, binding: str) -> str:
@@ -28,10 +28,17 @@ def decode(cursor: str, *, secret: str, binding: str) -> str:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise _refusal() from error
+    # NOTE: the last character of base64 has bits that decoding drops; a cursor has one form only.
+    if _to_text(raw) != cursor:
+        raise _refusal()
     mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     if not hmac.compare_digest(mac, _mac(body, secret=secret, binding=binding)):
         raise _refusal()
     return body.decode()
+
+
+def _to_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _mac(body: bytes, *, secret: str, binding: str) -> bytes:

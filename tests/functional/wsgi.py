@@ -1,0 +1,36 @@
+"""The in-process gateway as a WSGI application, for tools that speak HTTP."""
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from tests.functional.gateway import Gateway
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+def to_wsgi(gateway: Gateway) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
+    """The application."""
+
+    def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        headers: dict[str, str | list[str]] = {
+            name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+        }
+        num_bytes = int(environ.get("CONTENT_LENGTH") or 0)
+        # NOTE: wsgiref says text/plain where the client said nothing.
+        if environ.get("CONTENT_TYPE") and (num_bytes or environ["CONTENT_TYPE"] != "text/plain"):
+            headers["content-type"] = environ["CONTENT_TYPE"]
+        path = quote(environ["PATH_INFO"].encode("latin-1"))
+        query = environ.get("QUERY_STRING")
+        answer = gateway.send(
+            environ["REQUEST_METHOD"],
+            f"{path}?{query}" if query else path,
+            headers=headers,
+            body=environ["wsgi.input"].read(num_bytes),
+        )
+        status = HTTPStatus(answer.status)
+        start_response(f"{status.value} {status.phrase}", list(answer.headers.items()))
+        return [answer.body]
+
+    return application
