@@ -100,9 +100,9 @@ def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
 
 
 def read_job_logs(scope: Construct) -> iam.PolicyStatement:
-    """What the containers print."""
+    """What the containers print. NOTE: AWS checks the stream; the emulator, where it enforces roles, the group."""
     arn = _arn(scope, "logs", "log-group", naming.JOB_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)
-    return _allow(["logs:GetLogEvents"], [f"{arn}:log-stream:*"])
+    return _allow(["logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
 
 
 def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
