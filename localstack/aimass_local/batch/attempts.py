@@ -68,6 +68,7 @@ class Attempt:
         self._number = len(job.attempts) + 1
         self._containers: dict[int, Container] = {}
         self._stopping: asyncio.Task[None] | None = None
+        self._is_started = False
         self._is_stop_wanted = False
         self._grace_seconds = host.stop_grace_seconds
 
@@ -93,7 +94,7 @@ class Attempt:
         self._is_stop_wanted = True
         if grace_seconds is not None:
             self._grace_seconds = grace_seconds
-        if self._containers and self._stopping is None:
+        if self._is_started and self._stopping is None:
             self._stopping = asyncio.create_task(self._stop_all())
 
     async def _start(self) -> None:
@@ -102,6 +103,7 @@ class Attempt:
         for index in sorted(range(len(self._job.spec.containers)), key=lambda index: index != main):
             self._containers[index] = await self._start_container(index)
             self._job.nodes[index].update(status=JobStatus.RUNNING.value, startedAt=self._host.now_ms())
+        self._is_started = True
         self._on_running()
         if self._is_stop_wanted:
             self.stop()
@@ -130,6 +132,9 @@ class Attempt:
             run_folder=self._host.run_folder,
             pump=pump,
             memory_mib=Requirements.of(properties).memory_mib,
+            ulimits={
+                entry["name"]: (entry["softLimit"], entry["hardLimit"]) for entry in properties.get("ulimits", [])
+            },
             watchdog=self._host.watchdog,
         )
 

@@ -94,9 +94,13 @@ class Container:
         run_folder: Path,
         pump: LogPump,
         memory_mib: int,
+        ulimits: Mapping[str, tuple[int, int]],
         watchdog: processes.Watchdog,
     ) -> Container:
         """Starts `command` (an argument list, never a shell's).
+
+        Args:
+            ulimits: soft and hard limit by name, such as `nproc`; kept on Linux, as far as this user may.
 
         Raises:
             StartError: there is no such command, or the system refuses it.
@@ -118,6 +122,7 @@ class Container:
             reason = f"CannotStartContainerError: exec {command[0] if command else ''!r}: {error}"
             raise StartError(reason, exit_code=_CANNOT_START) from error
         watchdog.watch(process.pid)
+        processes.limit(process.pid, ulimits)
         pump.start()
         return cls(process, pump, folder=folder, temporary=temporary, memory_mib=memory_mib, watchdog=watchdog)
 
@@ -185,6 +190,7 @@ def _build_environment(
 def _make_folders(run_folder: Path) -> tuple[Path, Path]:
     folder = run_folder / secrets.token_hex(4)
     (folder / "work").mkdir(parents=True, mode=0o700)
+    (folder / "ml").mkdir(mode=0o700)
     temporary = folder / "tmp"
     if len(os.fsencode(temporary)) > _MAX_TEMPORARY_PATH:
         return folder, Path(tempfile.mkdtemp(prefix="aimass-", dir="/tmp"))

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -42,6 +42,23 @@ def kill_container(folder: Path, *, session: int) -> None:
 def kill_orphans(run_folder: Path) -> int:
     """Kills what the containers of a former server left running; returns how many processes. Blocks."""
     return _kill_until_none(lambda process: _get_marker(process).startswith(f"{run_folder}{os.sep}"))
+
+
+def limit(pid: int, ulimits: Mapping[str, tuple[int, int]]) -> None:
+    """Gives a process, and all that it will start, the limits of its job definition. Linux only."""
+    if not psutil.LINUX:
+        return
+    for name, (soft, hard) in ulimits.items():
+        kind = getattr(psutil, f"RLIMIT_{name.upper()}", None)
+        if kind is None:
+            _logger.warning("ulimit %s is unknown here and has no effect", name)
+            continue
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            _, most = process.rlimit(kind)
+            # NOTE: -1 means without limit. Nobody but root may raise a hard limit.
+            within = [min(value, most) if most >= 0 else value for value in (soft, hard)]
+            process.rlimit(kind, (within[0], within[1]))
 
 
 def measure_memory_mib(session: int) -> float:

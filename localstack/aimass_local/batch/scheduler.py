@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from aimass_local.batch import dependencies, events
-from aimass_local.batch.attempts import Attempt, Host, Outcome, to_attempt_detail
+from aimass_local.batch.attempts import NOT_STARTED, Attempt, Host, Outcome, to_attempt_detail
 from aimass_local.batch.errors import ServerError
 from aimass_local.batch.jobs import Job, JobSpec, JobStatus
 from aimass_local.batch.requirements import Capacity, Placement, Requirements
@@ -69,7 +69,7 @@ class Scheduler:
         self._runnable: defaultdict[str, list[_QueueEntry]] = defaultdict(list)
         self._attempts: dict[str, Attempt] = {}
         self._placements: dict[str, Placement] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
         self._waiters: defaultdict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._outbox: list[Document] = []
         self._turn: asyncio.Handle | None = None
@@ -269,16 +269,22 @@ class Scheduler:
         self._placements[job.id] = placement
         self._set_status(job, JobStatus.STARTING)
         self._attempts[job.id] = Attempt(job, placement, self._host, on_running=lambda: self._note_running(job))
-        task = asyncio.create_task(self._run(job), name=f"job {job.id}")
+        task = asyncio.create_task(self._attempts[job.id].run(), name=f"job {job.id}")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: self._note_end(job, task))
 
-    async def _run(self, job: Job) -> None:
-        outcome = await self._attempts[job.id].run()
-        if self._is_closing:
+    def _note_end(self, job: Job, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.discard(task)
+        if self._is_closing or task.cancelled():
             return
         del self._attempts[job.id]
         self._capacity.give_back(self._placements.pop(job.id))
+        if error := task.exception():
+            _logger.error("the attempt of job %s broke", job.id, exc_info=error)
+            outcome = Outcome(exit_code=None, reason=f"InternalError: {error!r}", status_reason=NOT_STARTED)
+            job.nodes[job.spec.main_node]["reason"] = outcome.reason
+        else:
+            outcome = task.result()
         self._conclude(job, outcome)
         self.wake()
 

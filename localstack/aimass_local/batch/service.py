@@ -1,7 +1,7 @@
 """The service: an ASGI application that speaks AWS Batch's protocol, with doors for CloudFormation and Step Functions.
 
-What a job definition may ask of a container and this machine cannot give (ulimits, users, networks, devices) is taken
-and shown, but has no effect; what a job would miss at once (secrets, volumes, EKS) is refused.
+What a job definition may ask of a container and this machine cannot give (users, networks, devices) is taken and shown,
+but has no effect; what a job would miss at once (secrets, volumes, EKS) is refused.
 """
 
 from __future__ import annotations
@@ -199,6 +199,7 @@ class BatchService:
     # operations
 
     def _perform(self, operation: str, parameters: Document) -> Document:
+        self._require_loop()
         perform = self._operations.get(operation)
         if perform is None:
             raise ClientError(f"{operation} is not supported by the local AWS Batch")

@@ -83,7 +83,8 @@ class Server:
 
     def wait(self, job_id: str, *statuses: str) -> Document:
         wanted = statuses or ("SUCCEEDED", "FAILED")
-        return wait_until(lambda: self.describe(job_id), lambda job: job["status"] in wanted)
+        job: Document = wait_until(lambda: self.describe(job_id), lambda job: job["status"] in wanted)
+        return job
 
     def log_of(self, job: Document) -> list[str]:
         stream = job["container"]["logStreamName"]

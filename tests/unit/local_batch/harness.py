@@ -112,7 +112,8 @@ class LocalBatch:
     def wait(self, job_id: str, *statuses: str) -> Document:
         """The job's detail, as soon as it is in one of `statuses` (by default: ended)."""
         wanted = statuses or ("SUCCEEDED", "FAILED")
-        return self.wait_until(lambda: self.describe(job_id), lambda job: job["status"] in wanted)
+        job: Document = self.wait_until(lambda: self.describe(job_id), lambda job: job["status"] in wanted)
+        return job
 
     def wait_until(self, read: Callable[[], Any], is_right: Callable[[Any], bool] = bool) -> Any:
         deadline = time.monotonic() + PATIENCE_SECONDS

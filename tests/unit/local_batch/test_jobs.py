@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aimass_local.batch import BatchService
 
 from tests.unit.local_batch.harness import LocalBatch, RefusedError, build_requirements
 
@@ -111,7 +113,7 @@ def test_missing_command_fails_with_the_reason(batch: LocalBatch) -> None:
     assert job["attempts"][0]["container"]["exitCode"] == 127
 
 
-def test_unknown_image_fails_with_the_reason(start_batch: type[LocalBatch]) -> None:
+def test_unknown_image_fails_with_the_reason(start_batch: Callable[..., LocalBatch]) -> None:
     batch = start_batch(images={})
     batch.set_up()
     batch.define("true")
@@ -137,9 +139,51 @@ def test_d6_memory_over_the_limit_is_an_out_of_memory_kill(batch: LocalBatch) ->
     assert job["container"]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
 
 
+def test_pages_that_processes_share_count_once(batch: LocalBatch) -> None:
+    """Five processes with the same 60 MB hold 60 MB, as in a container, and not 300."""
+    source = (
+        "import os, time\n"
+        "data = b'x' * 60_000_000\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        print(sum(data[::4096]) > 0, flush=True); time.sleep(1.2); os._exit(0)\n"
+        "time.sleep(1.2)"
+    )
+    batch.define_python(source)
+    job = batch.wait(batch.submit())
+    assert (job["status"], job["container"]["exitCode"]) == ("SUCCEEDED", 0)
+
+
 def test_trivial_job_takes_a_moment_only(batch: LocalBatch) -> None:
     batch.define("true")
     batch.wait(batch.submit())
     started = time.monotonic()
     batch.wait(batch.submit())
     assert time.monotonic() - started < 2
+
+
+def test_ulimits_of_the_definition_hold(batch: LocalBatch) -> None:
+    limits = [{"name": "nofile", "softLimit": 123, "hardLimit": 456}, {"name": "nproc", "softLimit": 7, "hardLimit": 8}]
+    kinds = "resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC"
+    batch.define_python(
+        f"import resource, time; time.sleep(0.3); print(*map(resource.getrlimit, ({kinds})))", ulimits=limits
+    )
+    assert batch.log_of(batch.wait(batch.submit())) == ["(123, 456) (7, 8)"]
+
+
+def test_fault_of_the_server_fails_the_job_instead_of_leaving_it(start_batch: Callable[..., LocalBatch]) -> None:
+    batch = start_batch(environment={"BROKEN": 5})
+    batch.set_up()
+    batch.define("true")
+    job = batch.wait(batch.submit())
+    assert (job["status"], job["statusReason"]) == ("FAILED", "Task failed to start")
+    assert job["attempts"][0]["container"]["reason"].startswith("InternalError: TypeError")
+
+
+def test_request_before_the_start_is_a_server_error(tmp_path: Path) -> None:
+    service = BatchService(
+        tmp_path, images={}, environment={}, emit_event=lambda event: None, put_log_events=lambda *events: None
+    )
+    status, answer, headers = service.handle("POST", "/v1/describejobs", "", b'{"jobs": []}')
+    assert (status, headers["x-amzn-errortype"]) == (500, "ServerException")
+    assert "not been started" in answer["message"]

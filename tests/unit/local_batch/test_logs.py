@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from tests.unit.local_batch.harness import LocalBatch
 
@@ -34,7 +35,7 @@ def test_log_is_complete_when_the_job_has_ended(batch: LocalBatch) -> None:
     assert batch.log_of(batch.wait(batch.submit())) == [str(i) for i in range(20_000)]
 
 
-def test_d7_flood_is_cut_with_a_mark_and_does_not_block_the_job(start_batch: type[LocalBatch]) -> None:
+def test_d7_flood_is_cut_with_a_mark_and_does_not_block_the_job(start_batch: Callable[..., LocalBatch]) -> None:
     batch = start_batch(max_log_bytes=100_000)
     batch.set_up()
     batch.define_python("import sys\nfor _ in range(400): sys.stdout.write('x' * 999_999 + '\\n')\nsys.exit(3)")

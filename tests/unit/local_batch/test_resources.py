@@ -89,8 +89,9 @@ def test_wrong_requests_are_refused(
 @pytest.mark.parametrize("name", ["secrets", "mountPoints", "volumes"])
 def test_definition_that_would_miss_something_here_is_refused(batch: LocalBatch, name: str) -> None:
     entry = {"name": "x", "valueFrom": "arn"} if name == "secrets" else {}
+    properties: dict[str, Any] = {name: [entry]}
     with pytest.raises(RefusedError, match=f"containerProperties.{name} is not supported"):
-        batch.define("true", **{name: [entry]})
+        batch.define("true", **properties)
 
 
 def test_tags_are_set_listed_and_removed(batch: LocalBatch) -> None:

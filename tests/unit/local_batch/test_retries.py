@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aimass_local.batch.retry import should_retry
@@ -92,7 +93,7 @@ def test_no_attempt_follows_the_last_one() -> None:
         ({"timeout": {"attemptDurationSeconds": 59}}, "at least 60"),
     ],
 )
-def test_c9_figures_out_of_range_are_refused(batch: LocalBatch, section: dict[str, object], message: str) -> None:
+def test_c9_figures_out_of_range_are_refused(batch: LocalBatch, section: dict[str, Any], message: str) -> None:
     batch.define("true")
     with pytest.raises(RefusedError, match=message):
         batch.submit(**section)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.local_batch.harness import Document, LocalBatch, RefusedError, build_requirements
@@ -90,7 +92,7 @@ def test_c12_disabled_queue_takes_no_new_jobs(batch: LocalBatch) -> None:
         batch.submit()
 
 
-def test_gpus_are_given_out_by_id(start_batch: type[LocalBatch]) -> None:
+def test_gpus_are_given_out_by_id(start_batch: Callable[..., LocalBatch]) -> None:
     batch = start_batch(gpus=["GPU-a", "GPU-b"])
     batch.set_up()
     source = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); time.sleep(0.3)"
