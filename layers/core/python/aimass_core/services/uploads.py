@@ -137,7 +137,7 @@ def expire_due(ports: Ports, *, limit: int = 500) -> int:
     for row in ports.registry.query_status(partition, before=now - _FAR_EXPIRED, limit=limit):
         upload = Upload.model_validate(row.data)
         key = _key(upload)
-        if upload.multipart_id is None and ports.landing.head(key) is not None:
+        if ports.landing.head(key) is not None:
             num_ended += complete_landed(ports, key) is not None
         elif upload.expires_at + _FAR_EXPIRED < now:
             num_ended += _expire(ports, upload)
@@ -203,7 +203,11 @@ def _join_parts(ports: Ports, upload: Upload, multipart_id: str) -> BlobInfo | N
             f"{len(missing)} of {len(planned)} parts of {upload.file_name!r} have not arrived: the first is part "
             f"{missing[0]}. GET the upload for fresh signed requests, and send them."
         )
-    return ports.landing.complete_multipart(key, multipart_id, arrived)
+    try:
+        return ports.landing.complete_multipart(key, multipart_id, arrived)
+    except BlobNotFoundError:
+        # It was aborted in this moment.
+        return None
 
 
 def _to_landed(upload: Upload, stored: BlobInfo) -> LandedFile:
