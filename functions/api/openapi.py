@@ -80,7 +80,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
     for operation in (operation for router in ROUTERS for operation in router.operations):
         _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
     add_predictions(document, problems=problem_responses((400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)))
-    for unused in ("HTTPValidationError", "ValidationError"):
+    for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document
 
