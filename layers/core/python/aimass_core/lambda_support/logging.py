@@ -31,6 +31,10 @@ def redact(text: str) -> str:
 class RedactingFormatter(LambdaPowertoolsFormatter):
     """Powertools' JSON with the secrets taken out of the finished line, whichever field they came in."""
 
+    def __init__(self) -> None:
+        # ASCII only: the C1 control characters and Unicode's line separators are escaped too.
+        super().__init__(json_serializer=partial(json.dumps, default=str, separators=(",", ":")))
+
     def serialize(self, log: Any) -> str:
         """See LambdaPowertoolsFormatter."""
         return redact(super().serialize(log))
