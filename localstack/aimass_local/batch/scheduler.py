@@ -33,8 +33,8 @@ _TOO_LARGE = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
 _ENVIRONMENT_TOO_SMALL = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"
 _NO_ENVIRONMENT = "ACTION_REQUIRED - every compute environment of the job queue is DISABLED"
 
-# How many jobs are admitted before the loop may do something else: an array brings up to 10,000 at once.
-_ADMISSIONS_PER_TURN = 200
+# How many jobs change before the loop may do something else: an array brings up to 10,000 at once.
+_JOBS_PER_TURN = 200
 _SAVE_RETRY_SECONDS = 1.0
 _PRUNE_EVERY_SECONDS = 600.0
 _RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -66,6 +66,7 @@ class Scheduler:
         self._dependencies = dependencies.Dependencies()
         self._arrived: deque[str] = deque()
         self._ended: deque[str] = deque()
+        self._stops: deque[tuple[str, str, bool]] = deque()
         self._runnable: defaultdict[str, list[_QueueEntry]] = defaultdict(list)
         self._attempts: dict[str, Attempt] = {}
         self._placements: dict[str, Placement] = {}
@@ -142,22 +143,21 @@ class Scheduler:
 
     def cancel(self, job: Job, reason: str) -> None:
         """Fails a job that has not been placed yet; one that has goes on. Idempotent."""
-        for each in self._with_children(job):
-            if not (each.status.is_final or each.status.is_placed or each.is_array):
-                each.is_cancelled = True
-                self._finish(each, JobStatus.FAILED, reason)
+        if job.is_array:
+            self._stops.extend((child_id, reason, False) for child_id in job.child_ids())
+            self.wake()
+        else:
+            self._stop(job, reason, is_forced=False)
 
     def terminate(self, job: Job, reason: str) -> None:
         """Fails a job in whatever state it is, and ends its processes. Idempotent."""
-        for each in self._with_children(job):
-            if each.status.is_final or each.is_array:
-                continue
-            each.termination_reason = each.termination_reason or reason
-            if each.status.is_placed:
-                self._attempts[each.id].stop()
-                self._save(each)
-            else:
-                self._finish(each, JobStatus.FAILED, reason)
+        if job.is_array and not job.status.is_final:
+            job.termination_reason = job.termination_reason or reason
+            self._save(job)
+            self._stops.extend((child_id, job.termination_reason, True) for child_id in job.child_ids())
+            self.wake()
+        else:
+            self._stop(job, reason, is_forced=True)
 
     def terminate_queue(self, queue_arn: str, reason: str) -> None:
         for job in list(self.jobs.values()):
@@ -180,6 +180,7 @@ class Scheduler:
     def _take_turn(self) -> None:
         self._turn = None
         try:
+            self._stop_children()
             self._release_dependents()
             self._admit()
             self._place()
@@ -187,8 +188,27 @@ class Scheduler:
         except ServerError as error:
             _logger.error("%s", error.message)
             asyncio.get_running_loop().call_later(_SAVE_RETRY_SECONDS, self.wake)
-        if self._arrived or self._ended:
+        if self._arrived or self._ended or self._stops:
             self.wake()
+
+    def _stop_children(self) -> None:
+        """Of arrays that have been cancelled or terminated."""
+        for _ in range(min(len(self._stops), _JOBS_PER_TURN)):
+            job_id, reason, is_forced = self._stops.popleft()
+            self._stop(self.jobs[job_id], reason, is_forced=is_forced)
+
+    def _stop(self, job: Job, reason: str, *, is_forced: bool) -> None:
+        if job.status.is_final or (job.status.is_placed and not is_forced):
+            return
+        if is_forced:
+            job.termination_reason = job.termination_reason or reason
+        else:
+            job.is_cancelled = True
+        if job.status.is_placed:
+            self._attempts[job.id].stop()
+            self._save(job)
+        else:
+            self._finish(job, JobStatus.FAILED, reason)
 
     def _release_dependents(self) -> None:
         while self._ended:
@@ -204,7 +224,7 @@ class Scheduler:
                     self._finish(job, JobStatus.FAILED, _DEPENDENCY_FAILED)
 
     def _admit(self) -> None:
-        for _ in range(min(len(self._arrived), _ADMISSIONS_PER_TURN)):
+        for _ in range(min(len(self._arrived), _JOBS_PER_TURN)):
             job = self.jobs[self._arrived.popleft()]
             if job.status not in (JobStatus.SUBMITTED, JobStatus.PENDING) or job.is_array:
                 continue
@@ -365,9 +385,6 @@ class Scheduler:
         at = datetime.fromtimestamp(self._host.now_ms() / 1000, tz=UTC)
         self._outbox.append(events.build_event(detail_type, job, at=at))
 
-    def _with_children(self, job: Job) -> list[Job]:
-        return [job, *(self.jobs[child_id] for child_id in job.child_ids())]
-
     # after a restart, and long after
 
     def _restore(self, job: Job) -> None:
@@ -379,6 +396,8 @@ class Scheduler:
             self._conclude(job, outcome)
         elif job.status is JobStatus.RUNNABLE:
             self._enqueue(job)
+        elif job.is_array and job.termination_reason and not job.status.is_final:
+            self.terminate(job, job.termination_reason)
         elif not job.status.is_final:
             self._arrived.append(job.id)
 
@@ -390,9 +409,9 @@ class Scheduler:
         num_excess = len(finished) - _MAX_FINISHED_JOBS
         for position, job in enumerate(finished):
             if position < num_excess or (job.stopped_at or 0) < oldest:
-                for each in self._with_children(job):
-                    del self.jobs[each.id]
-                    self._store.delete("job", each.id)
+                for job_id in (job.id, *job.child_ids()):
+                    del self.jobs[job_id]
+                    self._store.delete("job", job_id)
                 self._store.delete("spec", job.id)
         self._pruning = asyncio.get_running_loop().call_later(_PRUNE_EVERY_SECONDS, self._prune)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,6 +52,33 @@ def test_terminating_an_array_terminates_all_children(batch: LocalBatch) -> None
     children = batch.call("ListJobs", arrayJobId=parent_id, jobStatus="FAILED")["jobSummaryList"]
     assert [child["arrayProperties"]["index"] for child in children] == list(range(10))
     assert {child["statusReason"] for child in children} == {"stop"}
+
+
+def test_cancelling_an_array_leaves_the_children_that_run(batch: LocalBatch) -> None:
+    batch.define("sh", "-c", "while [ ! -e Ref::file ]; do sleep 0.05; done")
+    file = batch.data_dir / "go"
+    parent_id = batch.submit(arrayProperties={"size": 6}, parameters={"file": str(file)})
+    batch.wait(f"{parent_id}:1", "RUNNING")
+    batch.wait(f"{parent_id}:0", "RUNNING")
+    batch.call("CancelJob", jobId=parent_id, reason="not needed")
+    batch.wait(f"{parent_id}:5")
+    file.touch()
+    summary = batch.wait(parent_id)["arrayProperties"]["statusSummary"]
+    assert (summary["SUCCEEDED"], summary["FAILED"]) == (2, 4)
+
+
+def test_termination_of_an_array_is_not_forgotten_by_a_restart(start_batch: Callable[..., LocalBatch]) -> None:
+    batch = start_batch()
+    batch.set_up()
+    batch.define("sleep", "60")
+    parent_id = batch.submit(arrayProperties={"size": 1000}, retryStrategy={"attempts": 3})
+    batch.wait(f"{parent_id}:0", "RUNNING")
+    batch.call("TerminateJob", jobId=parent_id, reason="stop")
+    batch.close()
+    batch = start_batch()
+    parent = batch.wait(parent_id)
+    assert (parent["status"], parent["arrayProperties"]["statusSummary"]["FAILED"]) == ("FAILED", 1000)
+    assert {batch.describe(f"{parent_id}:{index}")["statusReason"] for index in (0, 1, 999)} == {"stop"}
 
 
 @pytest.mark.parametrize("size", [-1, 0, 1, 10_001])
