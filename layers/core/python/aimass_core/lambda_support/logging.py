@@ -1,9 +1,11 @@
 """Structured logs: one JSON object a line, so that nothing a caller sends can forge a line, and no secret in it."""
 
+import json
 import logging
 import os
 import re
 import sys
+from functools import partial
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger
