@@ -105,11 +105,18 @@ def test_container_that_claims_its_attempt_before_any_event_keeps_the_story_in_o
     dispatch.dispatch(ports, job.workspace_id, job.id)
     assert tell(ports, job, JobStatus.STARTING).status is JobStatus.STARTING
     assert tell(ports, job, JobStatus.RUNNING).status is JobStatus.RUNNING
+    events = job_story.read_events(ports, principal, job.id).events
+    assert max(event.number for event in events) < 1_000_001, "or a follower would miss what the container tells"
+
     _claim(ports, job, attempt=2)
-    assert tell(ports, job, JobStatus.QUEUED, attempt=2).status is JobStatus.RUNNING
-    assert tell(ports, job, JobStatus.RUNNING, attempt=2).status is JobStatus.RUNNING
-    numbers = [event.number for event in job_story.read_events(ports, principal, job.id).events]
-    assert max(numbers) < 1_000_001, "or a follower would miss what the container tells"
+    reason = "Host EC2 (instance i-1) terminated."
+    for _ in range(2):
+        again = tell(ports, job, JobStatus.QUEUED, attempt=2, reason=reason)
+        assert (again.status, again.status_reason) == (JobStatus.RUNNING, reason)
+        tell(ports, job, JobStatus.RUNNING, attempt=2)
+    (event,) = job_story.read_events(ports, principal, job.id, after=events[-1].number).events
+    assert event.data == {"status": "RUNNING", "reason": reason}
+    assert 1_900_000 < event.number < 2_000_001
 
 
 def test_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:

@@ -65,17 +65,25 @@ def _advance(job: Job, state: ComputeState) -> dict[str, Any] | None:
     if job.compute_job_id is None:
         changes["compute_job_id"] = state.compute_job_id
     if state.attempt >= job.attempt and state.attempt > job.num_attempts_ended:
+        begins_attempt = state.attempt - 1 > job.num_attempts_ended
         if _may_step(job, state):
             changes |= {"status": state.status, "status_reason": state.reason}
-        elif state.status is job.status is JobStatus.QUEUED and state.reason not in (None, job.status_reason):
-            changes["status_reason"] = state.reason  # why the compute service cannot start it
-        if state.attempt - 1 > job.num_attempts_ended:
+        elif _says_why(job, state, begins_attempt=begins_attempt):
+            changes["status_reason"] = state.reason
+        if begins_attempt:
             changes["num_attempts_ended"] = state.attempt - 1
         if state.status is not JobStatus.QUEUED and state.attempt > job.attempt:
             changes["attempt"] = state.attempt
         if state.log_stream and state.log_stream != job.log_stream:
             changes["log_stream"] = state.log_stream
     return changes or None
+
+
+def _says_why(job: Job, state: ComputeState, *, begins_attempt: bool) -> bool:
+    """Whether a state that is no step tells why the job cannot start, or why it has begun again."""
+    if job.status is JobStatus.STOPPING or state.reason in (None, job.status_reason):
+        return False
+    return begins_attempt or state.status is job.status is JobStatus.QUEUED
 
 
 def _may_step(job: Job, state: ComputeState) -> bool:

@@ -138,7 +138,8 @@ def _write(
 def _save(ports: Ports, job: Job, changes: dict[str, Any], *, principal: Principal | None, action: str | None) -> Job:
     now = ports.clock()
     status = changes.get("status", job.status)
-    if status is job.status:
+    begins_attempt = changes.get("num_attempts_ended", job.num_attempts_ended) > job.num_attempts_ended
+    if status is job.status and not begins_attempt:
         return records.save(ports, job, job.id, principal=principal, action=action, **changes)
     also: list[Write] = []
     if status is JobStatus.RUNNING:
