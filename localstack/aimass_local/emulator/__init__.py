@@ -15,9 +15,9 @@ from ministack.app import app as application
 from aimass_local.emulator.contract import PINNED_VERSION, EmulatorChangedError, require
 from aimass_local.emulator.functions import patch_functions, stop_workers
 from aimass_local.emulator.hooks import emit_event, put_log_events, register_cloudformation, register_step_functions
+from aimass_local.emulator.objects import patch_objects
 from aimass_local.emulator.states import encode_state, patch_persistence, snapshot, state_keys, trim_logs
 from aimass_local.emulator.templates import patch_templates
-from aimass_local.emulator.uploads import patch_multipart_uploads
 
 __all__ = [
     "PINNED_VERSION",
@@ -50,4 +50,4 @@ def install_patches(*, max_workers_per_function: int, multipart_path: Path) -> N
     patch_functions(max_workers_per_function=max_workers_per_function)
     patch_templates()
     patch_persistence()
-    patch_multipart_uploads(multipart_path)
+    patch_objects(multipart_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.integration.local.conftest import Cloud, Start, wait_until
 
@@ -61,6 +62,15 @@ def test_j15_kill_loses_nothing_that_was_saved(start_cloud: Start, tmp_path: Pat
     }
     assert kept == {"kept", "at once"}
     assert second.invoke(do="greet") == "from the layer"
+
+
+def test_j16_an_object_that_cannot_be_written_is_not_acknowledged(start_cloud: Start, tmp_path: Path) -> None:
+    cloud = start_cloud(tmp_path)
+    bucket = cloud.outputs["LandingBucketName"]
+    (cloud.data.objects / "000000000000" / bucket / "taken.tmp").mkdir(parents=True)  # where the emulator writes first
+    with pytest.raises(ClientError):
+        cloud.client("s3").put_object(Bucket=bucket, Key="taken", Body=b"x")
+    cloud.client("s3").put_object(Bucket=bucket, Key="free", Body=b"x")
 
 
 def test_a6_acknowledged_parts_of_an_upload_survive_a_kill(start_cloud: Start, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Unfinished multipart uploads of S3, which the emulator keeps in memory only."""
+"""S3: what is acknowledged is on disk, objects as well as the parts of uploads that are not finished."""
 
 from __future__ import annotations
 
@@ -17,8 +17,28 @@ from aimass_local.state import write_atomically
 Handler = Callable[..., Any]
 
 
-def patch_multipart_uploads(folder: Path) -> None:
-    """Parts of unfinished uploads are on disk before they are acknowledged, as whole objects are."""
+def patch_objects(multipart_path: Path) -> None:
+    """Applies the patches of this module."""
+    _patch_object_writes()
+    _patch_multipart_uploads(multipart_path)
+
+
+def _patch_object_writes() -> None:
+    """An object that could not be written is an error; the emulator logs a warning and acknowledges it."""
+    require(callable(getattr(s3, "_persist_object", None)), "s3._persist_object is gone")
+    persist = s3._persist_object
+
+    def persist_object(bucket: str, key: str, record: dict[str, Any]) -> None:
+        persist(bucket, key, record)
+        # The emulator drops the body from memory once it is on disk.
+        if record.get("body") is not None and s3._object_disk_path(bucket, key) is not None:
+            raise OSError(f"the object {key!r} could not be written to disk")
+
+    s3._persist_object = persist_object
+
+
+def _patch_multipart_uploads(folder: Path) -> None:
+    """Parts are on disk before they are acknowledged; the emulator keeps them in memory only."""
     uploads = _UnfinishedUploads(folder)
     uploads.load()
     for name, keep in (
