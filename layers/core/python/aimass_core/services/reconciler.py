@@ -6,7 +6,7 @@ events do. A row that cannot be healed never keeps the others from it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 
 from aimass_core.domain import keys
@@ -48,7 +48,7 @@ def run(ports: Ports) -> Healed:
     closed = _attempt(lambda: versions.close_due(ports))
     expired = _attempt(lambda: uploads.expire_due(ports))
     parts = (dispatched, followed, activated, closed, expired)
-    healed = Healed(
+    return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
@@ -56,8 +56,6 @@ def run(ports: Ports) -> Healed:
         uploads=expired.changed,
         faults=sum(part.faults for part in parts),
     )
-    _log.info("reconciled", extra=asdict(healed))
-    return healed
 
 
 @dataclass(frozen=True, slots=True)
