@@ -62,6 +62,8 @@ _NUMBER_RE2 = r"(?i)^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinit
 _DATE_START = re.compile(r"\d{1,4}[-/. ]|[A-Z][a-z]{2} \d")
 _SETTLING_ROWS = 1_000
 _SETTLING_FRACTION = 0.2
+# NOTE: a cast that fails makes an error message for every cell, so a few cells are tried before all are.
+_PROBED_CELLS = 32
 _MAX_INT64 = 2**63 - 1
 
 
@@ -106,6 +108,7 @@ class Evidence:
             self.num_numbers += len(cells)
             return True
         try:
+            pc.cast(cells.slice(0, _PROBED_CELLS), pa.float64())
             pc.cast(cells, pa.float64())
         except pa.ArrowInvalid:
             return False
@@ -218,9 +221,12 @@ def _bad(cells: pa.Array, values: pa.Array) -> pa.Array | None:
 def _are_plain_integers(cells: pa.Array) -> bool:
     """Whether these are whole numbers in 64 bits without plus sign, leading zero or hexadecimal digits."""
     try:
-        return bool(pc.all(pc.equal(pc.cast(pc.cast(cells, pa.int64()), pa.string()), cells)).as_py())
+        for part in (cells.slice(0, _PROBED_CELLS), cells):
+            if not pc.all(pc.equal(pc.cast(pc.cast(part, pa.int64()), pa.string()), part)).as_py():
+                return False
     except pa.ArrowInvalid:
         return False
+    return True
 
 
 def _to_integers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:

@@ -19,6 +19,7 @@ from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, 
 from aimass_core.ports import BlobStore
 from aimass_core.services.ingest import column_types, readers
 from aimass_core.services.ingest.column_types import ARROW_TYPES
+from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.profiling import Profiler
@@ -353,15 +354,16 @@ def _typed(
 ) -> dict[str, column_types.Converted]:
     """The batch's columns by name, in the contract's order and types."""
     positions = {name: index for index, name in enumerate(spool.names)}
-    typed = {}
-    for name, wanted in contract.items():
-        column, cells = spool.columns[positions[name]], batch.column(str(positions[name]))
-        column_type = wanted or ColumnType.STRING
+    columns = [spool.columns[positions[name]] for name in contract]
+    cells = [batch.column(str(positions[name])) for name in contract]
+
+    def convert(column: SpooledColumn, values: pa.Array) -> column_types.Converted:
+        wanted = contract[column.name] or ColumnType.STRING
         if column.evidence is None:
-            typed[name] = _cast_fixed(cells, column_type)
-        else:
-            typed[name] = column_types.convert(cells, column_type, column.evidence.formats or ())
-    return typed
+            return _cast_fixed(values, wanted)
+        return column_types.convert(values, wanted, column.evidence.formats or ())
+
+    return dict(zip(contract, for_each_column(convert, columns, cells), strict=True))
 
 
 def _cast_fixed(values: pa.Array, wanted: ColumnType) -> column_types.Converted:

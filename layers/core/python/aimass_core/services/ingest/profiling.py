@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, Histogram, Profile, Schema, ValueCount
+from aimass_core.services.ingest.columns import for_each_column
 
 MAX_DISTINCT = 10_000
 MAX_TOP_VALUES = 10
@@ -39,8 +40,7 @@ class Profiler:
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts rows of the schema."""
         self._num_rows += batch.num_rows
-        for column, values in zip(self._columns, batch.columns, strict=True):
-            column.add(values)
+        for_each_column(_Column.add, self._columns, batch.columns)
         if self._num_rows > MAX_ROWS_FOR_DUPLICATES:
             self._hashes = None
         if self._hashes is not None:
@@ -64,7 +64,8 @@ class Profiler:
         if self._hashes is None:
             return None
         hashes = np.concatenate(self._hashes) if self._hashes else np.empty(0, dtype=np.uint64)
-        return int(len(hashes) - len(np.unique(hashes)))
+        hashes.sort()
+        return int(np.count_nonzero(hashes[1:] == hashes[:-1]))
 
     def _warnings(self, columns: Sequence[ColumnProfile]) -> list[str]:
         warnings = [
@@ -129,9 +130,14 @@ class _Column:
     def _add_distinct(self, values: pa.Array) -> None:
         if self._is_overflown:
             return
-        for entry in pc.value_counts(values).to_pylist():
-            self._counts[entry["values"]] += entry["counts"]
-        self._is_overflown = len(self._counts) > MAX_DISTINCT
+        found = pc.value_counts(values)
+        self._is_overflown = len(found) > MAX_DISTINCT
+        if not self._is_overflown:
+            for value, count in zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True):
+                self._counts[value] += count
+            self._is_overflown = len(self._counts) > MAX_DISTINCT
+        if self._is_overflown:
+            self._counts.clear()
 
     def _add_extremes(self, values: pa.Array) -> None:
         found = pc.min_max(values)

@@ -10,6 +10,7 @@ from aimass_core.domain.datasets import BadRows
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.services.ingest import delimited, dialects
 from aimass_core.services.ingest.column_types import Evidence
+from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.dialects import Dialect
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.reading import Reading
@@ -83,14 +84,16 @@ def _write(
     spool_path: Path,
 ) -> SpoolWriter:
     missing = pa.array(reading.policy.missing_values, type=pa.string())
+
+    def take(found: Evidence, column: pa.Array) -> pa.Array:
+        cells = clean_cells(column, missing, has_decimal_comma=dialect.has_decimal_comma)
+        found.add(cells)
+        return cells
+
     with SpoolWriter(spool_path) as writer:
         for block in blocks:
-            arrays: dict[str, pa.Array] = {LINE: block.lines}
-            for index, column in enumerate(block.cells.columns):
-                cells = clean_cells(column, missing, has_decimal_comma=dialect.has_decimal_comma)
-                evidence[index].add(cells)
-                arrays[str(index)] = cells
-            writer.write(arrays)
+            columns = for_each_column(take, evidence, block.cells.columns)
+            writer.write({LINE: block.lines, **{str(index): cells for index, cells in enumerate(columns)}})
     return writer
 
 

@@ -37,6 +37,7 @@ class DatasetWriter:
         self._lake, self._workspace_id, self._dataset_id = lake, workspace_id, dataset_id
         self._schema, self._path = to_arrow_schema(schema), work_path / "part.parquet"
         self._plain = [column.name for column in schema.columns if column.type is not ColumnType.IMAGE]
+        self._repetitive = [name for name in self._plain if self._schema.field(name).type != pa.float64()]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
         self._num_file_rows = 0
@@ -72,7 +73,7 @@ class DatasetWriter:
                 self._path,
                 self._schema,
                 compression="zstd",
-                use_dictionary=self._plain,
+                use_dictionary=self._repetitive,
                 write_statistics=self._plain,
                 store_schema=True,
             )
