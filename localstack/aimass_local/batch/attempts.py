@@ -90,11 +90,15 @@ class Attempt:
         return outcome
 
     def stop(self, *, grace_seconds: float | None = None) -> None:
-        """Ends all containers, at once or as soon as they have begun; `run` returns after that."""
+        """Ends all containers, at once or as soon as they have begun; `run` returns after that.
+
+        Args:
+            grace_seconds: another grace than the host's, also for a stop that is under way.
+        """
         self._is_stop_wanted = True
         if grace_seconds is not None:
             self._grace_seconds = grace_seconds
-        if self._is_started and self._stopping is None:
+        if self._is_started and (self._stopping is None or grace_seconds is not None):
             self._stopping = asyncio.create_task(self._stop_all())
 
     async def _start(self) -> None:

@@ -85,8 +85,13 @@ class Scheduler:
         specs = {job_id: JobSpec.from_document(document) for job_id, document in self._store.load("spec")}
         for job_id, document in self._store.load("job"):
             self.jobs[job_id] = Job.from_document(job_id, document, specs[job_id.split(":")[0]])
-        for job in sorted(self.jobs.values(), key=_submission_order):
-            self._sequence = max(self._sequence, job.sequence)
+        in_order = sorted(self.jobs.values(), key=_submission_order)
+        self._sequence = in_order[-1].sequence if in_order else 0
+        for job in in_order:
+            if job.parent_id:
+                self.jobs[job.parent_id].child_statuses[job.status] += 1
+        # NOTE: only now, for the end of a child may be the end of its array.
+        for job in in_order:
             self._restore(job)
         self._release_dependents()
         self._prune()
@@ -233,7 +238,8 @@ class Scheduler:
                 self._finish(job, JobStatus.FAILED, _DEPENDENCY_FAILED)
             elif unmet := [target.id for target in targets if not target.status.is_final]:
                 self._dependencies.add(job.id, unmet)
-                self._set_status(job, JobStatus.PENDING)
+                if job.status is not JobStatus.PENDING:
+                    self._set_status(job, JobStatus.PENDING)
             else:
                 self._make_runnable(job)
 
@@ -388,8 +394,6 @@ class Scheduler:
     # after a restart, and long after
 
     def _restore(self, job: Job) -> None:
-        if job.parent_id:
-            self.jobs[job.parent_id].child_statuses[job.status] += 1
         if job.status.is_placed:
             outcome = Outcome(exit_code=None, reason=None, status_reason=HOST_TERMINATED)
             job.nodes = job.nodes or [{} for _ in job.spec.containers]

@@ -19,7 +19,7 @@ _FILE_NAME = "batch.sqlite3"
 
 
 class StateLockedError(Exception):
-    """Another server works on the same folder."""
+    """Another server works on the same folder, or the file is damaged."""
 
 
 class Store:
@@ -34,7 +34,7 @@ class Store:
         """Opens the store of `folder`, and makes it if there is none.
 
         Raises:
-            StateLockedError: another server has it open.
+            StateLockedError: another server has it open, or it is damaged.
         """
         folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(folder / _FILE_NAME, isolation_level=None, timeout=0.5)
@@ -47,10 +47,11 @@ class Store:
                 "CREATE TABLE IF NOT EXISTS documents"
                 " (kind TEXT, id TEXT, document TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID"
             )
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             connection.close()
             raise StateLockedError(
-                f"cannot open {folder / _FILE_NAME}: {error}. Stop the other server that uses this folder"
+                f"cannot open {folder / _FILE_NAME}: {error}. Stop the other server that uses this folder,"
+                " or move the file away if it is damaged"
             ) from error
         return cls(connection)
 

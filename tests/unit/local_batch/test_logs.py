@@ -58,7 +58,7 @@ def test_definition_may_name_group_and_prefix(batch: LocalBatch) -> None:
 
 def test_somebody_who_keeps_the_pipe_does_not_keep_the_job(batch: LocalBatch) -> None:
     """Such as a process that dropped its environment and its session."""
-    escape = "import os, time; os.setsid(); print('escaped', flush=True); time.sleep(4)"
+    escape = "import os, time; os.setsid(); print('escaped', flush=True); time.sleep(15)"
     start = (
         f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {escape!r}], env={{}}); time.sleep(0.5)"
     )
@@ -67,4 +67,4 @@ def test_somebody_who_keeps_the_pipe_does_not_keep_the_job(batch: LocalBatch) ->
     job = batch.wait(batch.submit())
     assert job["status"] == "SUCCEEDED"
     assert batch.log_of(job) == ["escaped"]
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 12

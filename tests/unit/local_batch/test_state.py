@@ -69,6 +69,20 @@ def test_running_job_is_retried_after_a_restart_if_its_rules_say_so(start_batch:
     assert batch.wait(waiting)["status"] == "SUCCEEDED"
 
 
+def test_shutdown_does_not_wait_for_a_stop_that_is_under_way(start_batch: Callable[..., LocalBatch]) -> None:
+    batch = start_batch(stop_grace_seconds=600.0)
+    batch.set_up()
+    batch.define("sh", "-c", "trap '' TERM; echo up; while true; do sleep 0.1; done")
+    job_id = batch.submit()
+    job = batch.wait(job_id, "RUNNING")
+    batch.wait_until(lambda: batch.log_of(job))
+    batch.call("TerminateJob", jobId=job_id, reason="stop")
+    batch.close()  # the harness gives it 20 s
+    batch = start_batch()
+    job = batch.wait(job_id)
+    assert (job["status"], job["statusReason"]) == ("FAILED", "stop")
+
+
 def test_array_goes_on_after_a_restart(start_batch: Callable[..., LocalBatch]) -> None:
     batch = start_batch()
     batch.set_up()
@@ -78,6 +92,27 @@ def test_array_goes_on_after_a_restart(start_batch: Callable[..., LocalBatch]) -
     batch.close()
     batch = start_batch()
     assert batch.wait(array)["status"] == "SUCCEEDED"
+
+
+def test_array_ends_if_its_last_running_child_lost_its_host(start_batch: Callable[..., LocalBatch]) -> None:
+    batch = start_batch()
+    batch.set_up()
+    batch.define("sh", "-c", "sleep $((AWS_BATCH_JOB_ARRAY_INDEX == 0 ? 60 : 0))")
+    array = batch.submit(arrayProperties={"size": 2})
+    batch.wait(f"{array}:1")
+    batch.wait(f"{array}:0", "RUNNING")
+    batch.close()
+    batch = start_batch()
+    parent = batch.wait(array)
+    assert (parent["status"], parent["statusReason"]) == ("FAILED", "Array Child Job failed")
+    assert batch.statuses_of(array) == ["FAILED"]
+
+
+def test_damaged_state_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "batch.sqlite3").write_bytes(b"no database" * 100)
+    with pytest.raises(StateLockedError, match="move the file away"):
+        Store.open(tmp_path)
+    assert (tmp_path / "batch.sqlite3").read_bytes() == b"no database" * 100
 
 
 def test_j14_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
