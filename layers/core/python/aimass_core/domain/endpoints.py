@@ -84,6 +84,7 @@ class Predictions(Contract):
     model_name: str
     model_version: int
     predictions: list[Prediction]
+    warnings: list[str] = Field(default=[], description="Of the whole request: columns that were ignored, say.")
 
 
 class EndpointDetail(Endpoint):

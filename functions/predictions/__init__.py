@@ -1,0 +1,1 @@
+"""Serves models: the Open Inference Protocol v2 and friendly rows, on ONNX Runtime."""

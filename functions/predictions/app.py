@@ -1,0 +1,112 @@
+"""The predictions function: the Open Inference Protocol on /v2, friendly rows, and the platform's golden requests."""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aimass_core import bootstrap
+from aimass_core.domain.common import Principal
+from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from aimass_core.lambda_support import http
+from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
+from aimass_core.lambda_support.logging import build_logger
+from aimass_core.settings import PredictionsSettings
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from functions.predictions import answers, golden
+from functions.predictions.oip.routes import OipRoutes
+from functions.predictions.request import PredictionRequest, read_request
+from functions.predictions.rows.bodies import read_records
+from functions.predictions.rows.predict import columns_of, predict
+from functions.predictions.serving.endpoints import ServingEndpoints
+from functions.predictions.serving.store import ModelStore
+
+Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
+
+_PREDICT = re.compile(r"/v1/endpoints/([^/]+)/predict")
+_OIP_PREFIX = "/v2"
+
+
+def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
+    """The Lambda handler over endpoints, which are asked for with the first request."""
+    logger = build_logger("predictions")
+    oip = cache(lambda: OipRoutes(endpoints=endpoints()))
+
+    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+        if not _is_oip(event):
+            return _predict(read_request(event, context), endpoints(), _caller_of(event))
+        return oip().answer(read_request(event, context), _find_caller(event))
+
+    def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        if "httpMethod" not in event:
+            return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
+        started = time.perf_counter()
+        answered = http.boundary(event, lambda: answer(event, context))
+        if _is_oip(event):
+            answered = answers.to_oip(answered)
+        authorizer = _authorizer_of(event)
+        logger.info(
+            "request",
+            method=event.get("httpMethod"),
+            path=event.get("path"),
+            status=answered["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+            request_id=http.request_id_of(event),
+            actor=authorizer.get("actor"),
+            workspace_id=authorizer.get("workspace_id"),
+        )
+        return answered
+
+    return handle
+
+
+def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Principal) -> HttpAnswer:
+    match = _PREDICT.fullmatch(request.path)
+    if match is None:
+        raise NotFoundError("There is nothing at this address.")
+    if request.method != "POST":
+        raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
+    served = endpoints.serve(caller.workspace_id, match[1])
+    records = read_records(request, columns_of(served.model.signature))
+    predictions = predict(served, records, seconds_left=request.seconds_left)
+    return answers.sized(answers.json_text(predictions.model_dump_json()), num_rows=len(records.rows))
+
+
+def _is_oip(event: HttpEvent) -> bool:
+    path = str(event["path"])
+    return path == _OIP_PREFIX or path.startswith(_OIP_PREFIX + "/")
+
+
+def _caller_of(event: HttpEvent) -> Principal:
+    caller = _find_caller(event)
+    if caller is None:
+        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+    return caller
+
+
+def _find_caller(event: HttpEvent) -> Principal | None:
+    """Who the authorizer let in; None where no authorizer stands before the route."""
+    try:
+        return Principal.model_validate(_authorizer_of(event))
+    except ValidationError:
+        return None
+
+
+def _authorizer_of(event: HttpEvent) -> dict[str, Any]:
+    return dict((event.get("requestContext") or {}).get("authorizer") or {})
+
+
+@cache
+def _deployed() -> ServingEndpoints:
+    settings = PredictionsSettings()
+    ports = bootstrap.build_ports(settings)
+    store = ModelStore(ports, Path(tempfile.gettempdir()) / "aimass-models")
+    return ServingEndpoints(ports, store, endpoint_ttl_seconds=settings.endpoint_ttl_seconds)
+
+
+handler = make_handler(_deployed)

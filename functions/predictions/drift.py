@@ -1,0 +1,73 @@
+"""Input that is unlike the training data: it is answered, with a warning."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from aimass_core.domain.schemas import ColumnType
+from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Warnings = Mapping[int, Sequence[str]]
+
+ALL_MISSING = "every value is missing: the answer is what the model says without knowing anything"
+_FLOATS = (Datatype.FP32, Datatype.FP64)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings:
+    """Warnings by row: values that training has not seen, or none at all. Rows without one are absent."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    present: Array | None = None
+    for spec in signature.inputs:
+        if spec.datatype not in (*_FLOATS, Datatype.BYTES):
+            return {}
+        values = inputs[spec.name].reshape(-1)
+        has_value = values != "" if spec.datatype is Datatype.BYTES else ~np.isnan(values)
+        present = has_value if present is None else present | has_value
+        check = _check_category if spec.datatype is Datatype.BYTES else _check_range
+        for row, text in check(spec, values, has_value):
+            found[row].append(text)
+    if present is not None:
+        for empty in np.flatnonzero(~present):
+            found[int(empty)] = [ALL_MISSING]
+    return found
+
+
+def _check_category(spec: TensorSpec, values: Array, has_value: Array) -> list[tuple[int, str]]:
+    if spec.categories is None:
+        return []
+    known = set(spec.categories)
+    return [
+        (int(row), f"{spec.column or spec.name}: {str(values[row])[:100]!r} did not occur in training")
+        for row in np.flatnonzero(has_value)
+        if values[row] not in known
+    ]
+
+
+def _check_range(spec: TensorSpec, values: Array, has_value: Array) -> list[tuple[int, str]]:
+    low = -np.inf if spec.minimum is None else values.dtype.type(spec.minimum)
+    high = np.inf if spec.maximum is None else values.dtype.type(spec.maximum)
+    outside = has_value & ((values < low) | (values > high))
+    return [
+        (
+            int(row),
+            f"{spec.column or spec.name}: {_write(spec, float(values[row]))} is outside of the training data "
+            f"({_write(spec, spec.minimum)} to {_write(spec, spec.maximum)})",
+        )
+        for row in np.flatnonzero(outside)
+    ]
+
+
+def _write(spec: TensorSpec, value: float | None) -> str:
+    if value is None:
+        return "any"
+    if spec.column_type is not ColumnType.DATETIME:
+        return f"{value:.6g}"
+    try:
+        return (_EPOCH + timedelta(seconds=value)).isoformat()
+    except OverflowError:
+        return f"{value:.6g} s since 1970"

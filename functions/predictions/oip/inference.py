@@ -1,0 +1,252 @@
+"""An inference request and its answer, as the Open Inference Protocol v2 and its binary extension lay them out."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aimass_core.domain.signatures import Signature, TensorSpec
+from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
+from aimass_core.lambda_support import json_body
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from functions.predictions.limits import MAX_ROWS
+from functions.predictions.oip import tensors
+from functions.predictions.oip.tensors import Array
+
+BINARY_SIZE = "binary_data_size"
+BINARY_HEADER = "inference-header-content-length"
+# Parameters that change what a request means. What is not served is refused, never left out in silence.
+_UNSUPPORTED = {
+    "sequence_id": "sequences",
+    "sequence_start": "sequences",
+    "sequence_end": "sequences",
+    "shared_memory_region": "shared memory",
+    "classification": "the classification extension",
+}
+_HINTS = ("priority", "timeout")
+_MAX_ID = 1_000
+
+
+class _Tensor(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    name: str
+    shape: list[int] = Field(max_length=16)
+    datatype: str
+    parameters: dict[str, Any] = {}
+    # NOTE: checked by `tensors`, not here: a check of each value on its own would cost more than the model.
+    data: Any = None
+
+
+class _Output(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+    id: str | None = Field(default=None, max_length=_MAX_ID)
+    parameters: dict[str, Any] = {}
+    inputs: list[_Tensor]
+    outputs: list[_Output] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceRequest:
+    """What is asked, checked against a signature. `outputs` says of each wanted output whether it goes out binary."""
+
+    id: str | None
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, bool]
+    num_rows: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceBody:
+    """An answer's body. `header_bytes` is the length of its JSON where bytes of tensors follow, else None."""
+
+    content: bytes
+    header_bytes: int | None
+
+
+def read_request(body: bytes, header_length: str | None, signature: Signature) -> InferenceRequest:
+    """Reads a request.
+
+    Args:
+        body: JSON, and after it the binary tensors in the order of the inputs.
+        header_length: the header Inference-Header-Content-Length, where it was sent.
+
+    Raises:
+        MalformedRequestError: The body is not laid out as the protocol says.
+        InvalidRequestError: An input is missing, unknown, or not as the signature says.
+        PayloadTooLargeError: Too many rows.
+    """
+    document, raw = _split(body, header_length)
+    request = _parse(document)
+    _refuse_unsupported(request)
+    inputs = _read_inputs(request.inputs, raw, signature)
+    num_rows = _num_rows(inputs)
+    ignored = [name for name in _HINTS if name in request.parameters]
+    return InferenceRequest(
+        id=request.id,
+        inputs=inputs,
+        outputs=_choose_outputs(request, signature),
+        num_rows=num_rows,
+        warnings=[f"the parameters {', '.join(ignored)} have no effect here"] if ignored else [],
+    )
+
+
+def write_answer(
+    request: InferenceRequest, outputs: Mapping[str, Array], signature: Signature, *, model_name: str, version: int
+) -> InferenceBody:
+    """The answer in JSON, followed by the tensors that go out binary."""
+    specs = {spec.name: spec for spec in signature.outputs}
+    described: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for name, is_binary in request.outputs.items():
+        array = outputs[name]
+        tensor: dict[str, Any] = {"name": name, "datatype": specs[name].datatype, "shape": list(array.shape)}
+        if is_binary:
+            parts.append(tensors.to_bytes(array))
+            tensor["parameters"] = {BINARY_SIZE: len(parts[-1])}
+        else:
+            tensor["data"] = tensors.to_json(array)
+        described.append(tensor)
+    document: dict[str, Any] = {"model_name": model_name, "model_version": str(version), "outputs": described}
+    if request.id is not None:
+        document["id"] = request.id
+    if request.warnings:
+        document["parameters"] = {"warnings": "; ".join(request.warnings)}
+    header = json.dumps(document, allow_nan=False).encode()
+    return InferenceBody(content=b"".join([header, *parts]), header_bytes=len(header) if parts else None)
+
+
+def _split(body: bytes, header_length: str | None) -> tuple[str, memoryview]:
+    length = len(body)
+    if header_length is not None:
+        if not header_length.isascii() or not header_length.isdecimal() or not 0 < int(header_length) <= len(body):
+            raise MalformedRequestError(
+                f"Inference-Header-Content-Length is {header_length[:40]!r}; it must be the number of bytes of the "
+                f"JSON at the beginning of the body, which has {len(body)} bytes."
+            )
+        length = int(header_length)
+    try:
+        return body[:length].decode(), memoryview(body)[length:]
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(
+            "The JSON of the request is not UTF-8 text. If tensors follow it, Inference-Header-Content-Length must "
+            "be its length in bytes."
+        ) from error
+
+
+def _parse(document: str) -> _Request:
+    try:
+        return _Request.model_validate(json_body.parse_object(document))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise MalformedRequestError(
+            f"The request is not one of the Open Inference Protocol: {where}: {fault['msg']}."
+        ) from error
+
+
+def _refuse_unsupported(request: _Request) -> None:
+    given = [request.parameters]
+    given += [tensor.parameters for tensor in request.inputs]
+    given += [output.parameters for output in request.outputs]
+    for parameters in given:
+        for name, words in _UNSUPPORTED.items():
+            if parameters.get(name):
+                raise InvalidRequestError(f"The parameter {name!r} is not supported: this server has no {words}.")
+
+
+def _read_inputs(given: list[_Tensor], raw: memoryview, signature: Signature) -> dict[str, Array]:
+    specs = {spec.name: spec for spec in signature.inputs}
+    arrays: dict[str, Array] = {}
+    position = 0
+    for tensor in given:
+        spec = specs.get(tensor.name)
+        if spec is None:
+            names = ", ".join(repr(name) for name in specs)
+            raise InvalidRequestError(f"The model has no input {tensor.name[:100]!r}. Its inputs are: {names[:1_000]}.")
+        if tensor.name in arrays:
+            raise InvalidRequestError(f"The input {tensor.name!r} comes more than once.")
+        _check_spec(tensor, spec)
+        size = tensor.parameters.get(BINARY_SIZE)
+        if size is None:
+            if not isinstance(tensor.data, list):
+                raise InvalidRequestError(f"{tensors.describe(spec)}; it has no list of data, and no {BINARY_SIZE}.")
+            arrays[tensor.name] = tensors.from_json(spec, tensor.data, tensor.shape)
+            continue
+        end = _binary_end(tensor, position, size, len(raw))
+        arrays[tensor.name] = tensors.from_bytes(spec, bytes(raw[position:end]), tensor.shape)
+        position = end
+    if position != len(raw):
+        raise MalformedRequestError(
+            f"{len(raw) - position} bytes follow the JSON that belong to no input. "
+            f"Send each binary input's length as its parameter {BINARY_SIZE}."
+        )
+    for name, spec in specs.items():
+        if name not in arrays:
+            raise InvalidRequestError(f"The input {name!r} is missing: {tensors.describe(spec)}.")
+    return arrays
+
+
+def _binary_end(tensor: _Tensor, position: int, size: object, num_bytes: int) -> int:
+    if tensor.data is not None:
+        raise MalformedRequestError(f"The input {tensor.name!r} has both data and {BINARY_SIZE}. Send one of them.")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise MalformedRequestError(f"The {BINARY_SIZE} of the input {tensor.name!r} must be a number of bytes.")
+    if position + size > num_bytes:
+        raise MalformedRequestError(
+            f"The input {tensor.name!r} has a {BINARY_SIZE} of {size}, but only {num_bytes - position} bytes are left. "
+            "Is Inference-Header-Content-Length set?"
+        )
+    end: int = position + size
+    return end
+
+
+def _check_spec(tensor: _Tensor, spec: TensorSpec) -> None:
+    fits = len(tensor.shape) == len(spec.shape) and all(
+        size == wanted or (wanted < 0 and size >= 0) for size, wanted in zip(tensor.shape, spec.shape, strict=False)
+    )
+    if tensor.datatype != spec.datatype or not fits:
+        raise InvalidRequestError(f"{tensors.describe(spec)}, not {tensor.datatype[:40]} of shape {tensor.shape}.")
+    if math.prod(tensor.shape) == 0:
+        raise InvalidRequestError(f"{tensors.describe(spec)} with at least one row; its shape {tensor.shape} has none.")
+    if tensor.shape[0] > MAX_ROWS:
+        raise PayloadTooLargeError(
+            f"The input {tensor.name!r} has {tensor.shape[0]} rows; at most {MAX_ROWS} are taken. "
+            "Send several requests."
+        )
+
+
+def _num_rows(arrays: Mapping[str, Array]) -> int:
+    sizes = {name: array.shape[0] for name, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        words = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:20])
+        raise InvalidRequestError(f"The inputs differ in their number of rows: {words}.")
+    return next(iter(sizes.values()))
+
+
+def _choose_outputs(request: _Request, signature: Signature) -> dict[str, bool]:
+    default = _flag(request.parameters, "binary_data_output", default=False)
+    names = [spec.name for spec in signature.outputs]
+    if not request.outputs:
+        return dict.fromkeys(names, default)
+    chosen: dict[str, bool] = {}
+    for output in request.outputs:
+        if output.name not in names:
+            raise InvalidRequestError(f"The model has no output {output.name[:100]!r}. Its outputs are: {names}.")
+        chosen[output.name] = _flag(output.parameters, "binary_data", default=default)
+    return chosen
+
+
+def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise MalformedRequestError(f"The parameter {name!r} must be true or false, not {str(value)[:40]!r}.")
+    return value

@@ -1,0 +1,150 @@
+"""Tensors on the wire: as JSON, and as the bytes of the binary tensor extension."""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from aimass_core.domain.signatures import Datatype, TensorSpec
+from aimass_core.errors import InvalidRequestError, MalformedRequestError
+from numpy.typing import NDArray
+
+from functions.predictions.serving.model import NUMPY_TYPES
+
+Array = NDArray[Any]
+
+_LENGTH_BYTES = 4
+_FLOATS = (Datatype.FP32, Datatype.FP64)
+# NOTE: exact types: to Python a bool is an int, to a model it is not.
+_JSON_TYPES: dict[Datatype, frozenset[type]] = {
+    Datatype.BYTES: frozenset({str, type(None)}),
+    Datatype.BOOL: frozenset({bool}),
+    Datatype.UINT8: frozenset({int}),
+    Datatype.INT64: frozenset({int}),
+    Datatype.FP32: frozenset({int, float, type(None)}),
+    Datatype.FP64: frozenset({int, float, type(None)}),
+}
+_WORDS = {
+    Datatype.BYTES: "strings",
+    Datatype.BOOL: "booleans",
+    Datatype.UINT8: "whole numbers from 0 to 255",
+    Datatype.INT64: "whole numbers of 64 bits",
+    Datatype.FP32: "numbers (null where missing)",
+    Datatype.FP64: "numbers (null where missing)",
+}
+
+
+def describe(spec: TensorSpec) -> str:
+    """What an input must be, for messages."""
+    shape = ", ".join("any" if size < 0 else str(size) for size in spec.shape)
+    return f"input {spec.name!r} must be {spec.datatype} of shape [{shape}]"
+
+
+def from_json(spec: TensorSpec, data: Sequence[Any], shape: Sequence[int]) -> Array:
+    """Row-major values, flat or nested, as a tensor. A null is a missing number or text.
+
+    Raises:
+        InvalidRequestError: Values of another type, out of range, or not as many as the shape says.
+    """
+    flat = _flatten(data)
+    if len(flat) != math.prod(shape):
+        raise InvalidRequestError(f"{describe(spec)}; its shape {list(shape)} does not hold {len(flat)} values.")
+    wrong = set(map(type, flat)) - _JSON_TYPES[spec.datatype]
+    if wrong:
+        example = next(value for value in flat if type(value) in wrong)
+        raise InvalidRequestError(
+            f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}, not {str(example)[:40]!r} "
+            f"({type(example).__name__})."
+        )
+    return _to_array(spec, flat).reshape(shape)
+
+
+def from_bytes(spec: TensorSpec, raw: bytes, shape: Sequence[int]) -> Array:
+    """Little-endian, row-major; BYTES are elements with a length of four bytes before each.
+
+    Raises:
+        InvalidRequestError: Not as many bytes as the shape says, an infinite number, or text that is not UTF-8.
+    """
+    count = math.prod(shape)
+    if spec.datatype is Datatype.BYTES:
+        texts = _read_texts(spec, raw)
+        if len(texts) != count:
+            raise InvalidRequestError(f"{describe(spec)}; its shape {list(shape)} does not hold {len(texts)} values.")
+        return _to_array(spec, texts).reshape(shape)
+    dtype = np.dtype(NUMPY_TYPES[spec.datatype]).newbyteorder("<")
+    if len(raw) != count * dtype.itemsize:
+        raise InvalidRequestError(
+            f"{describe(spec)}; its shape {list(shape)} needs {count * dtype.itemsize} bytes, and {len(raw)} were sent."
+        )
+    if spec.datatype is Datatype.BOOL and raw.strip(b"\x00\x01"):
+        raise InvalidRequestError(f"{describe(spec)}; each of its bytes must be 0 or 1.")
+    array = np.frombuffer(raw, dtype).astype(NUMPY_TYPES[spec.datatype]).reshape(shape)
+    _require_finite(spec, array)
+    return array
+
+
+def to_json(array: Array) -> list[Any]:
+    """Flat values; NaN and infinity, which JSON cannot say, are null."""
+    flat: list[Any] = array.ravel().tolist()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return [value if math.isfinite(value) else None for value in flat]
+    return flat
+
+
+def to_bytes(array: Array) -> bytes:
+    """The reverse of `from_bytes`."""
+    if array.dtype.kind != "O":
+        return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    encoded = [str(value).encode() for value in array.ravel()]
+    return b"".join(chain.from_iterable((len(text).to_bytes(_LENGTH_BYTES, "little"), text) for text in encoded))
+
+
+def _to_array(spec: TensorSpec, flat: Sequence[Any]) -> Array:
+    if spec.datatype is Datatype.BYTES:
+        return np.array(["" if value is None else value for value in flat], dtype=object)
+    if spec.datatype in _FLOATS:
+        flat = [math.nan if value is None else value for value in flat]
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(flat, np.float64 if spec.datatype in _FLOATS else np.int64)
+            array = _narrow(spec, array)
+    except OverflowError as error:
+        raise InvalidRequestError(f"{describe(spec)}; a value of its data is too large.") from error
+    _require_finite(spec, array)
+    return array
+
+
+def _narrow(spec: TensorSpec, array: Array) -> Array:
+    if spec.datatype is Datatype.UINT8 and array.size and (array.min() < 0 or array.max() > 255):
+        raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[Datatype.UINT8]}.")
+    return array.astype(NUMPY_TYPES[spec.datatype])
+
+
+def _require_finite(spec: TensorSpec, array: Array) -> None:
+    if spec.datatype in _FLOATS and np.isinf(array).any():
+        raise InvalidRequestError(f"{describe(spec)}; a value of its data is infinite, or too large for it.")
+
+
+def _flatten(data: Iterable[Any]) -> list[Any]:
+    flat = list(data)
+    while any(type(value) is list for value in flat):
+        if not all(type(value) is list for value in flat):
+            raise MalformedRequestError("The data of an input mixes lists and values.")
+        flat = list(chain.from_iterable(flat))
+    return flat
+
+
+def _read_texts(spec: TensorSpec, raw: bytes) -> list[str]:
+    texts, position = [], 0
+    while position < len(raw):
+        start = position + _LENGTH_BYTES
+        end = start + int.from_bytes(raw[position:start], "little")
+        if start > len(raw) or end > len(raw):
+            raise InvalidRequestError(f"{describe(spec)}; its bytes end within an element.")
+        try:
+            texts.append(raw[start:end].decode())
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"{describe(spec)}; element {len(texts)} is not UTF-8 text.") from error
+        position = end
+    return texts

@@ -1,0 +1,1 @@
+"""Friendly rows: records, CSV and images in, labels and probabilities out."""

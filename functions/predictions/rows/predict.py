@@ -1,0 +1,115 @@
+"""POST /v1/endpoints/{endpoint}/predict: each row is answered for itself, with what is wrong or strange about it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from aimass_core.domain.endpoints import Prediction, Predictions
+from aimass_core.domain.signatures import Signature
+from aimass_core.errors import InvalidDataError, InvalidRequestError
+from numpy.typing import NDArray
+
+from functions.predictions.drift import find_warnings
+from functions.predictions.rows.bodies import Records
+from functions.predictions.rows.cells import to_tensor
+from functions.predictions.serving.endpoints import Served
+from functions.predictions.serving.model import LoadedModel, Tensors
+
+Array = NDArray[Any]
+
+_UNREADABLE = "the model cannot be run on this row: check its values"
+_MAX_NAMES = 20
+
+
+def predict(served: Served, records: Records, *, seconds_left: Callable[[], float]) -> Predictions:
+    """Answers every row that can be read, and says of the others why not.
+
+    Raises:
+        InvalidRequestError: No row has any column that the model knows.
+        DeadlineExceededError: It took too long.
+    """
+    signature = served.model.signature
+    warnings = _check_columns(signature, records)
+    inputs, errors = _to_inputs(signature, records)
+    answered = [row for row in range(len(records.rows)) if row not in errors]
+    outputs = _run(served.model, _take(inputs, answered), seconds_left) if answered else []
+    strange = find_warnings(signature, inputs)
+    predictions = [Prediction(error=errors.get(row, _UNREADABLE)) for row in range(len(records.rows))]
+    for row, output in zip(answered, outputs, strict=True):
+        if output is not None:
+            predictions[row] = _to_prediction(signature, output, strange.get(row, []))
+    return Predictions(
+        model_name=served.endpoint.name,
+        model_version=served.version.number,
+        predictions=predictions,
+        warnings=warnings,
+    )
+
+
+def columns_of(signature: Signature) -> list[str]:
+    """The names that a row may have."""
+    return [spec.column or spec.name for spec in signature.inputs]
+
+
+def _check_columns(signature: Signature, records: Records) -> list[str]:
+    known = columns_of(signature)
+    given: dict[str, None] = {}
+    for row in records.rows:
+        given.update(dict.fromkeys(row))
+    if given and not given.keys() & set(known):
+        raise InvalidRequestError(
+            f"None of the columns {_names(list(given))} is known to the model. Its columns are: {_names(known)}."
+        )
+    extra = [name for name in given if name not in set(known)]
+    return [f"columns that the model does not use were ignored: {_names(extra)}"] if extra else []
+
+
+def _to_inputs(signature: Signature, records: Records) -> tuple[dict[str, Array], dict[int, str]]:
+    inputs: dict[str, Array] = {}
+    errors = dict(records.errors)
+    for spec in signature.inputs:
+        column = spec.column or spec.name
+        cells = [row.get(column) for row in records.rows]
+        inputs[spec.name], wrong = to_tensor(spec, cells)
+        for row, message in wrong.items():
+            errors[row] = f"{errors[row]}; {message}" if row in errors else message
+    return inputs, errors
+
+
+def _take(inputs: Tensors, rows: Sequence[int]) -> Tensors:
+    return {name: array[rows] for name, array in inputs.items()}
+
+
+def _run(model: LoadedModel, inputs: Tensors, seconds_left: Callable[[], float]) -> list[Mapping[str, Any] | None]:
+    """The outputs of each row. Where the model refuses them all, halves are tried: one bad row spoils no other."""
+    num_rows = len(next(iter(inputs.values())))
+    try:
+        outputs = model.run(inputs, outputs=[spec.name for spec in model.signature.outputs], seconds=seconds_left())
+    except InvalidDataError:
+        if num_rows == 1:
+            return [None]
+        middle = num_rows // 2
+        halves = (range(middle), range(middle, num_rows))
+        return [output for half in halves for output in _run(model, _take(inputs, list(half)), seconds_left)]
+    return [{name: array[row] for name, array in outputs.items()} for row in range(num_rows)]
+
+
+def _to_prediction(signature: Signature, output: Mapping[str, Any], warnings: Sequence[str]) -> Prediction:
+    if not signature.task.is_classification:
+        value = float(output["value"])
+        if not np.isfinite(value):
+            return Prediction(error=f"the model's answer is {value}", warnings=list(warnings))
+        return Prediction(value=value, warnings=list(warnings))
+    label = str(output["label"])
+    scores = [float(score) for score in output["probabilities"]]
+    if not np.isfinite(scores).all():
+        return Prediction(error="the model's probabilities are not numbers", warnings=list(warnings))
+    probabilities = dict(zip(signature.labels or [], scores, strict=True))
+    return Prediction(
+        label=label, probability=probabilities.get(label), probabilities=probabilities, warnings=list(warnings)
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(repr(name[:100]) for name in names[:_MAX_NAMES]) + rest

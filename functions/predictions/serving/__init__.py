@@ -1,0 +1,1 @@
+"""From an endpoint's name to a loaded model: lookup, verification, cache."""

@@ -1,0 +1,115 @@
+"""One model in memory: an ONNX Runtime session that agrees with its signature."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
+from aimass_core.errors import DeadlineExceededError, InvalidDataError
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from functions.predictions.serving.graph_check import GraphError
+
+Array = NDArray[Any]
+Tensors = Mapping[str, Array]
+
+NUMPY_TYPES: Mapping[Datatype, Any] = {
+    Datatype.BYTES: np.object_,
+    Datatype.BOOL: np.bool_,
+    Datatype.UINT8: np.uint8,
+    Datatype.INT64: np.int64,
+    Datatype.FP32: np.float32,
+    Datatype.FP64: np.float64,
+}
+_ORT_TYPES = {
+    Datatype.BYTES: "tensor(string)",
+    Datatype.BOOL: "tensor(bool)",
+    Datatype.UINT8: "tensor(uint8)",
+    Datatype.INT64: "tensor(int64)",
+    Datatype.FP32: "tensor(float)",
+    Datatype.FP64: "tensor(double)",
+}
+_ORT_ERRORS: tuple[type[Exception], ...] = tuple(
+    value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)
+)
+_FATAL_ONLY = 4
+_MIN_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """Ready to run."""
+
+    session: Any
+    signature: Signature
+    digest: str
+    num_bytes: int
+
+    def run(self, inputs: Tensors, *, outputs: Sequence[str], seconds: float) -> dict[str, Array]:
+        """The named outputs.
+
+        Raises:
+            InvalidDataError: The graph refuses these inputs.
+            DeadlineExceededError: It took longer than `seconds`; it was stopped.
+        """
+        options = ort.RunOptions()
+        options.log_severity_level = _FATAL_ONLY
+        with _time_limit(options, seconds) as has_ended:
+            try:
+                values = self.session.run(list(outputs), dict(inputs), options)
+            except _ORT_ERRORS as error:
+                if has_ended.is_set():
+                    raise DeadlineExceededError(
+                        "The model did not answer in the time that is left. Send fewer rows in one request."
+                    ) from error
+                raise InvalidDataError(
+                    "The model cannot be run on these values. Check them against its inputs."
+                ) from error
+        return dict(zip(outputs, values, strict=True))
+
+
+def load_model(model: bytes, signature: Signature, *, digest: str) -> LoadedModel:
+    """Raises GraphError where ONNX Runtime refuses the file, or where it is not what its signature says."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    try:
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _ORT_ERRORS as error:
+        raise GraphError("ONNX Runtime refuses it") from error
+    _check_tensors("input", signature.inputs, session.get_inputs(), exactly=True)
+    _check_tensors("output", signature.outputs, session.get_outputs(), exactly=False)
+    return LoadedModel(session=session, signature=signature, digest=digest, num_bytes=len(model))
+
+
+def _check_tensors(kind: str, specs: Sequence[TensorSpec], found: Sequence[Any], *, exactly: bool) -> None:
+    types = {tensor.name: tensor.type for tensor in found}
+    for spec in specs:
+        wanted = _ORT_TYPES[spec.datatype]
+        if types.get(spec.name) != wanted:
+            raise GraphError(f"its {kind} {spec.name!r} is {types.get(spec.name, 'missing')}, not {wanted}")
+    extra = types.keys() - {spec.name for spec in specs}
+    if exactly and extra:
+        raise GraphError(f"its signature does not name the {kind} {sorted(extra)[0]!r}")
+
+
+@contextmanager
+def _time_limit(options: Any, seconds: float) -> Iterator[threading.Event]:
+    has_ended = threading.Event()
+
+    def end() -> None:
+        has_ended.set()
+        options.terminate = True
+
+    timer = threading.Timer(max(seconds, _MIN_SECONDS), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield has_ended
+    finally:
+        timer.cancel()

@@ -1,0 +1,315 @@
+"""Small ONNX models with the interface of real ones, registered and deployed on memory ports."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.domain import keys
+from aimass_core.domain.common import new_id, utc_now
+from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
+from aimass_core.domain.jobs import Artifact
+from aimass_core.domain.models import ArtifactName, ModelVersion
+from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
+from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
+from aimass_core.ports import Put, Row
+from aimass_core.services import records
+from onnx import TensorProto, helper, numpy_helper
+
+CITIES = ["Oslo", "Rome"]
+LABELS = ["no", "yes"]
+TABLE = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.BINARY,
+    target="income",
+    inputs=[
+        TensorSpec(
+            name="age",
+            datatype=Datatype.FP32,
+            shape=[-1, 1],
+            column="age",
+            column_type=ColumnType.INTEGER,
+            minimum=17,
+            maximum=90,
+        ),
+        TensorSpec(
+            name="city",
+            datatype=Datatype.BYTES,
+            shape=[-1, 1],
+            column="city",
+            column_type=ColumnType.STRING,
+            categories=CITIES,
+        ),
+    ],
+    outputs=[
+        TensorSpec(name="label", datatype=Datatype.BYTES, shape=[-1]),
+        TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=[-1, 2]),
+    ],
+    labels=LABELS,
+)
+IMAGES = Signature(
+    kind=DatasetKind.IMAGES,
+    task=Task.REGRESSION,
+    target="brightness",
+    inputs=[
+        TensorSpec(
+            name="image",
+            datatype=Datatype.UINT8,
+            shape=[-1, 4, 6, 1],
+            column="image",
+            column_type=ColumnType.IMAGE,
+        )
+    ],
+    outputs=[TensorSpec(name="value", datatype=Datatype.FP32, shape=[-1])],
+    image_shape=ImageShape(height=4, width=6, channels=1),
+)
+
+
+def table_probability(age: float | None, city: str | None) -> float:
+    """What the table model says for `yes`: it adds a hundredth of the age, and one for Rome."""
+    score = (age or 0) / 100 + {"Oslo": 0.0, "Rome": 1.0}.get(city or "", -1.0)
+    return 1 / (1 + math.exp(-score))
+
+
+def table_model(*, scale: float = 100.0) -> bytes:
+    """Label and probabilities from an age (NaN is 0) and a city."""
+    nodes = [
+        helper.make_node("IsNaN", ["age"], ["is_missing"]),
+        helper.make_node("Where", ["is_missing", "zero", "age"], ["known_age"]),
+        helper.make_node("Div", ["known_age", "scale"], ["part"]),
+        helper.make_node(
+            "LabelEncoder",
+            ["city"],
+            ["code"],
+            domain="ai.onnx.ml",
+            keys_strings=CITIES,
+            values_floats=[0.0, 1.0],
+            default_float=-1.0,
+        ),
+        helper.make_node("Add", ["part", "code"], ["score"]),
+        helper.make_node("Sigmoid", ["score"], ["yes"]),
+        helper.make_node("Sub", ["one", "yes"], ["no"]),
+        helper.make_node("Concat", ["no", "yes"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["probabilities"], ["index"], axis=1, keepdims=0),
+        helper.make_node(
+            "LabelEncoder",
+            ["index"],
+            ["label"],
+            domain="ai.onnx.ml",
+            keys_int64s=[0, 1],
+            values_strings=LABELS,
+            default_string="?",
+        ),
+    ]
+    constants = [
+        helper.make_tensor(name, TensorProto.FLOAT, [1], [value])
+        for name, value in (("zero", 0.0), ("scale", scale), ("one", 1.0))
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "table",
+        [
+            helper.make_tensor_value_info("age", TensorProto.FLOAT, ["n", 1]),
+            helper.make_tensor_value_info("city", TensorProto.STRING, ["n", 1]),
+        ],
+        [
+            helper.make_tensor_value_info("label", TensorProto.STRING, ["n"]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2]),
+        ],
+        constants,
+    )
+    return finish(graph)
+
+
+def image_model() -> bytes:
+    """The mean of all pixels."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["value"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "images",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 4, 6, 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3])],
+    )
+    return finish(graph)
+
+
+def signature_of(*columns: ColumnType) -> Signature:
+    """A regression on columns named after their types."""
+    datatypes = {
+        ColumnType.INTEGER: Datatype.FP32,
+        ColumnType.NUMBER: Datatype.FP32,
+        ColumnType.BOOLEAN: Datatype.BYTES,
+        ColumnType.STRING: Datatype.BYTES,
+        ColumnType.DATETIME: Datatype.FP64,
+    }
+    inputs = [
+        TensorSpec(name=each, datatype=datatypes[each], shape=[-1, 1], column=each, column_type=each)
+        for each in columns
+    ]
+    outputs = [TensorSpec(name="value", datatype=Datatype.FP32, shape=[-1])]
+    return Signature(kind=DatasetKind.TABLE, task=Task.REGRESSION, target="y", inputs=inputs, outputs=outputs)
+
+
+def finish(graph: onnx.GraphProto, *, opset: int = 18, domains: tuple[str, ...] = ()) -> bytes:
+    """A model of the opsets that training writes."""
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    imports += [helper.make_opsetid(domain, 1) for domain in domains]
+    return bytes(helper.make_model(graph, opset_imports=imports, ir_version=9).SerializeToString())
+
+
+def picky_model() -> bytes:
+    """The table model's interface, but a graph that cannot be run where a city is not known."""
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["city"],
+            ["index"],
+            domain="ai.onnx.ml",
+            keys_strings=CITIES,
+            values_int64s=[0, 1],
+            default_int64=7,
+        ),
+        helper.make_node("Gather", ["table", "index"], ["both"], axis=0),
+        helper.make_node("Squeeze", ["both", "axis"], ["yes_score"]),
+        helper.make_node("Add", ["yes_score", "nothing_of_age"], ["probabilities"]),
+        helper.make_node("Mul", ["age", "zero"], ["nothing_of_age"]),
+        helper.make_node("ArgMax", ["probabilities"], ["winner"], axis=1, keepdims=0),
+        helper.make_node(
+            "LabelEncoder",
+            ["winner"],
+            ["label"],
+            domain="ai.onnx.ml",
+            keys_int64s=[0, 1],
+            values_strings=LABELS,
+            default_string="?",
+        ),
+    ]
+    nodes[3], nodes[4] = nodes[4], nodes[3]
+    graph = helper.make_graph(
+        nodes,
+        "picky",
+        [
+            helper.make_tensor_value_info("age", TensorProto.FLOAT, ["n", 1]),
+            helper.make_tensor_value_info("city", TensorProto.STRING, ["n", 1]),
+        ],
+        [
+            helper.make_tensor_value_info("label", TensorProto.STRING, ["n"]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 2]),
+        ],
+        [
+            helper.make_tensor("table", TensorProto.FLOAT, [2, 2], [0.75, 0.25, 0.25, 0.75]),
+            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
+        ],
+    )
+    return finish(graph)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """An endpoint and what it serves."""
+
+    endpoint: Endpoint
+    version: ModelVersion
+
+    @property
+    def model_key(self) -> str:
+        """Where its model.onnx lies."""
+        version = self.version
+        return keys.model_object(version.workspace_id, version.model_id, version.number, ArtifactName.MODEL)
+
+
+def add_model_version(
+    ports: MemoryPorts, workspace_id: str, *, model: bytes, signature: Signature, number: int = 1
+) -> ModelVersion:
+    """A registered model version."""
+    model_id, now = new_id("mdl"), utc_now()
+    contents = {ArtifactName.MODEL: model, ArtifactName.SIGNATURE: signature.model_dump_json().encode()}
+    for name, body in contents.items():
+        ports.lake.put(keys.model_object(workspace_id, model_id, number, name), body)
+    version = ModelVersion(
+        id=new_id("mv"),
+        workspace_id=workspace_id,
+        created_at=now,
+        updated_at=now,
+        created_by="platform:job_events",
+        model_id=model_id,
+        model_name="adult",
+        number=number,
+        job_id=new_id("job"),
+        algorithm="xgboost",
+        task=signature.task,
+        metrics={},
+        primary_metric="roc_auc",
+        artifacts=[
+            Artifact(name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+            for name, body in contents.items()
+        ],
+        digest=hashlib.sha256(model).hexdigest(),
+        model_bytes=len(model),
+    )
+    ports.registry.write(Put(row=records.to_row(version, model_id, number)))
+    return version
+
+
+def deploy(
+    ports: MemoryPorts,
+    workspace_id: str,
+    *,
+    name: str = "adult",
+    model: bytes | None = None,
+    signature: Signature = TABLE,
+    number: int = 1,
+) -> Deployed:
+    """An endpoint that is READY."""
+    version = add_model_version(ports, workspace_id, model=model or table_model(), signature=signature, number=number)
+    now = utc_now()
+    endpoint = Endpoint(
+        id=new_id("ep"),
+        workspace_id=workspace_id,
+        created_at=now,
+        updated_at=now,
+        created_by="key",
+        name=name,
+        status=EndpointStatus.READY,
+        serving=to_served(version),
+    )
+    reservation = Row(key=keys.name_row(workspace_id, "endpoint", name), data={"id": endpoint.id}, revision=1)
+    ports.registry.write(Put(row=records.to_row(endpoint)), Put(row=reservation))
+    return Deployed(endpoint=endpoint, version=version)
+
+
+def to_served(version: ModelVersion) -> ServedModel:
+    """The version as an endpoint names it."""
+    return ServedModel(
+        model_id=version.model_id, model_name=version.model_name, number=version.number, digest=version.digest
+    )
+
+
+def add_external_data(model: bytes, location: str, *, where: str = "initializer") -> bytes:
+    """The model with a tensor whose data lies in another file."""
+    tensor = numpy_helper.from_array(np.zeros(4, np.float32), "outside")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", location
+    changed = onnx.load_model_from_string(model)
+    if where == "initializer":
+        changed.graph.initializer.append(tensor)
+    else:
+        inner = helper.make_graph(
+            [helper.make_node("Constant", [], ["outside"], value=tensor)],
+            "inner",
+            [],
+            [helper.make_tensor_value_info("outside", TensorProto.FLOAT, [4])],
+        )
+        condition = helper.make_tensor("always", TensorProto.BOOL, [1], [True])
+        changed.graph.initializer.append(condition)
+        changed.graph.node.append(helper.make_node("If", ["always"], ["unused"], then_branch=inner, else_branch=inner))
+    return bytes(changed.SerializeToString())
