@@ -16,7 +16,7 @@ from functions.api.routing import ResourceRouter
 router = ResourceRouter("jobs")
 
 Status = Annotated[JobStatus | None, Query(description="Only those in this status.")]
-After = Annotated[int, Query(ge=0, le=10**12, description="`last` of the answer before; 0: from the beginning.")]
+After = Annotated[int, Query(ge=0, le=99_999_999, description="`last` of the answer before; 0: from the beginning.")]
 Wait = Annotated[
     int, Query(ge=0, le=job_story.MAX_WAIT_SECONDS, description="Wait so many seconds for news where there are none.")
 ]
