@@ -220,7 +220,8 @@ def _to_headers(names: Mapping[str, str]) -> dict[str, str | list[str]]:
 
 
 def _to_answer(answered: Mapping[str, Any]) -> Answer:
-    body = answered.get("body") or ""
+    body = answered["body"]
+    assert isinstance(body, str), "the body of a proxy integration's answer is text"
     headers = {name.lower(): values[-1] for name, values in (answered.get("multiValueHeaders") or {}).items()}
     headers |= {name.lower(): str(value) for name, value in (answered.get("headers") or {}).items()}
     return Answer(

@@ -128,6 +128,8 @@ def header_values(event: HttpEvent, name: str) -> list[str]:
 
 
 def _with_headers(answer: HttpAnswer, *, request_id: str | None) -> HttpAnswer:
+    # A proxy integration's body is text, also where there is none.
+    answer["body"] = answer.get("body") or ""
     headers = answer.setdefault("multiValueHeaders", {})
     names = {name.lower() for name in headers}
     if "cache-control" not in names:
