@@ -133,10 +133,9 @@ def _check_processes(data: DataDirectory) -> Check:
     """Lambda workers end with their server; one that is left over is stuck in its handler."""
     stale = [
         process.pid
-        for process in psutil.process_iter(["cmdline"])
+        for process in psutil.process_iter(["cmdline", "ppid"])
         if any(str(data.scratch) in argument for argument in process.info["cmdline"] or ())
-        and psutil.pid_exists(process.pid)
-        and process.ppid() == 1
+        and process.info["ppid"] == 1
     ]
     return Check(
         name="processes",

@@ -71,16 +71,12 @@ def hold(path: Path, holder: Holder) -> Iterator[None]:
 
 
 def find_holder(path: Path) -> Holder | None:
-    """Who holds the lock now, or None when nobody does."""
-    try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        holder = _read_holder(path)
-        return holder if holder and holder.process() else None
-    return None
+    """Who holds the lock now, or None when nobody does.
+
+    It does not try the lock: a server that starts at this moment would find it taken.
+    """
+    holder = _read_holder(path)
+    return holder if holder and holder.process() else None
 
 
 def _read_holder(path: Path) -> Holder | None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.integration.local.conftest import Cloud, wait_until
+from tests.integration.local.conftest import Cloud, Start, wait_until
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/aimass/batch-jobs:0.1.0"
 
 
 @pytest.fixture
 def definition(cloud: Cloud) -> str:
+    return _register(cloud)
+
+
+def _register(cloud: Cloud) -> str:
     """A queue and a job definition in the image of our jobs."""
     batch = cloud.client("batch")
     if not batch.describe_job_queues(jobQueues=["sample"])["jobQueues"]:
@@ -36,22 +42,28 @@ def definition(cloud: Cloud) -> str:
     return str(registered["jobDefinitionArn"])
 
 
-def _run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
-    batch = cloud.client("batch")
-    job_id = batch.submit_job(
+def _submit(cloud: Cloud, definition: str, code: str) -> str:
+    submitted = cloud.client("batch").submit_job(
         jobName="sample",
         jobQueue="sample",
         jobDefinition=definition,
         containerOverrides={"command": ["python", "-c", code]},
-    )["jobId"]
+    )
+    return str(submitted["jobId"])
 
-    def finished() -> dict[str, Any] | None:
-        job: dict[str, Any] = batch.describe_jobs(jobs=[job_id])["jobs"][0]
-        return job if job["status"] in {"SUCCEEDED", "FAILED"} else None
 
-    job = wait_until(finished)
+def _wait_for(cloud: Cloud, job_id: str, *statuses: str) -> dict[str, Any]:
+    def described() -> dict[str, Any] | None:
+        job: dict[str, Any] = cloud.client("batch").describe_jobs(jobs=[job_id])["jobs"][0]
+        return job if job["status"] in statuses else None
+
+    job = wait_until(described)
     assert job is not None
     return job
+
+
+def _run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
+    return _wait_for(cloud, _submit(cloud, definition, code), "SUCCEEDED", "FAILED")
 
 
 def test_a_job_runs_with_the_local_clouds_environment(cloud: Cloud, definition: str) -> None:
@@ -104,3 +116,19 @@ def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> Non
     described = wait_until(result)
     assert described is not None
     assert described["status"] == "SUCCEEDED", described
+
+
+def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Start, tmp_path: Path) -> None:
+    first = start_cloud(tmp_path)
+    pid_path = tmp_path / "pid"
+    code = f"import os, pathlib, time; pathlib.Path({str(pid_path)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    job_id = _submit(first, _register(first), code)
+    pid = int(wait_until(lambda: pid_path.exists() and pid_path.read_text()))
+    _wait_for(first, job_id, "RUNNING")
+    first.kill()
+
+    second = start_cloud(tmp_path)
+    job = _wait_for(second, job_id, "FAILED")
+    assert job["statusReason"].startswith("Host EC2")
+    wait_until(lambda: not psutil.pid_exists(pid))
+    assert _run(second, _register(second), "print(1)")["status"] == "SUCCEEDED"
