@@ -1,6 +1,9 @@
 """The CDK app itself: the checked-in templates are its newest, and AWS's rules hold. Needs Node and aws-cdk-lib."""
 
+import os
 import shutil
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +16,7 @@ if shutil.which("node") is None:
 from infra.cdk import rules, snapshot  # noqa: E402
 from infra.cdk.app import add_stacks  # noqa: E402
 from infra.cdk.assets import ASSETS, PlaceholderCode, StagedCode  # noqa: E402
-from infra.cdk.build_layers import pip_arguments  # noqa: E402
+from infra.cdk.build_layers import leave_out, pip_arguments  # noqa: E402
 from infra.cdk.settings import ENVIRONMENTS, PROD, resolve_environment  # noqa: E402
 
 
@@ -95,3 +98,24 @@ def test_layers_are_installed_for_lambdas_python_from_wheels_only(tmp_path: Path
     assert ("--python-version", "3.12") in pairs
     assert ("--only-binary", ":all:") in pairs
     assert ("--platform", "manylinux2014_x86_64") in pairs
+
+
+def test_pyarrow_works_without_what_layers_leave_out(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed beside the CDK: pip install -e .[lambda]")
+    shutil.copytree(Path(pyarrow.__file__).parent, tmp_path / "pyarrow")
+    leave_out(tmp_path)
+    program = (
+        "import pyarrow, pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet as parquet;"
+        "table = pyarrow.table({'a': [1, 2]}); parquet.write_table(table, 'a.parquet');"
+        "assert parquet.read_table('a.parquet') == table; print(pyarrow.__file__)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith(str(tmp_path))
