@@ -1,0 +1,78 @@
+"""What a layer holds, told from its requirements and the packages that are installed here. Installs nothing."""
+
+import fnmatch
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+LAYER_OF_FUNCTION = {"predictions": "inference"}
+COMMON_LAYER = "deps"
+# What Lambda's Python runtime brings along.
+RUNTIME = "boto3"
+OWN_PACKAGES = frozenset({"aimass_core", "functions"})
+
+
+def function_names() -> list[str]:
+    """Every folder of functions/ that is one."""
+    return sorted(path.parent.name for path in (REPOSITORY / "functions").glob("*/app.py"))
+
+
+def layer_of(function: str) -> str:
+    """The third-party layer that a function gets."""
+    return LAYER_OF_FUNCTION.get(function, COMMON_LAYER)
+
+
+def requirements_of(layer: str) -> list[Requirement]:
+    """The pins of a layer."""
+    return [Requirement(line) for line in _lines(layer, "requirements.txt")]
+
+
+def left_out(layer: str) -> list[str]:
+    """Patterns of files that are removed after installation."""
+    return _lines(layer, "leave_out.txt")
+
+
+def distributions_of(*names: str) -> set[str]:
+    """The named packages and all that they require, without extras."""
+    found: set[str] = set()
+    waiting = [canonicalize_name(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [canonicalize_name(requirement.name) for requirement in _required_by(name)]
+    return found
+
+
+def modules_of(distributions: set[str]) -> set[str]:
+    """Their top-level modules."""
+    owners = importlib.metadata.packages_distributions()
+    return {module for module, names in owners.items() if {canonicalize_name(name) for name in names} & distributions}
+
+
+def num_bytes_of(layer: str) -> int:
+    """Of the unpacked layer."""
+    names = distributions_of(*(requirement.name for requirement in requirements_of(layer)))
+    return sum(path.stat().st_size for name in names for path in _files(name, left_out(layer)))
+
+
+def _files(distribution: str, patterns: list[str]) -> Iterator[Path]:
+    for file in importlib.metadata.distribution(distribution).files or []:
+        is_left_out = any(fnmatch.fnmatch(file.as_posix(), pattern) for pattern in patterns)
+        path = Path(str(file.locate()))
+        if not is_left_out and file.suffix != ".pyc" and ".." not in file.parts and path.is_file():
+            yield path
+
+
+def _required_by(distribution: str) -> list[Requirement]:
+    requirements = [Requirement(line) for line in importlib.metadata.distribution(distribution).requires or []]
+    return [each for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
+
+
+def _lines(layer: str, name: str) -> list[str]:
+    lines = (REPOSITORY / "layers" / layer / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
