@@ -90,7 +90,7 @@ def base_url(api: Api) -> Iterator[str]:
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_schemathesis_finds_no_fault(api: Api, base_url: str, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIGURATION, "run"]
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIGURATION), "run"]
     arguments = [f"{base_url}/v1/openapi.json", "--checks", "all", "-n", "5", "--seed", "1", "--no-color"]
     # The predictions function is not behind this gateway, and revoking keys would end the run's own.
     excluded = ["--exclude-path-regex", "^/v2|/predict$", "--exclude-operation-id", "revoke_api_key"]
