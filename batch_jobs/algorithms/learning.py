@@ -25,7 +25,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Features (float32 matrix, or uint8 images) and targets (int64 class indices, or float64 values)."""
+    """Features (float32 matrix, or uint8 images) and targets (int64 class indices, or standardised float64 values)."""
 
     features: NDArray[Any]
     targets: NDArray[Any]
@@ -60,10 +60,10 @@ class Fitted(Protocol):
         """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities of shape [rows, classes], or values of shape [rows], by the framework itself."""
+        """Probabilities of shape [rows, classes], or standardised values of shape [rows], by the framework itself."""
 
     def to_onnx(self) -> onnx.ModelProto:
-        """A graph from `features` to `scores`: probabilities [rows, classes], or values of shape [rows, 1]."""
+        """A graph from `features` to `scores`: probabilities [rows, classes], or standardised values [rows, 1]."""
 
 
 class Learner(Protocol):

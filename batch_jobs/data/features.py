@@ -13,7 +13,7 @@ from batch_jobs.data.channels import Channel
 
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
-_ROW_ID = re.compile(r"(^|[^a-zA-Z])(id|index|rownum|uuid)$|[a-z](Id|ID)$", re.IGNORECASE)
+_ROW_ID = re.compile(r"(?i:(^|[^a-z])(id|index|rownum|uuid)$)|[a-z](Id|ID)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from batch_jobs.data.channels import Channel
 Array = NDArray[Any]
 MIN_ROWS = 20
 MAX_CLASSES = 1000
+MAX_VALUE = 1e15
 MAX_INTEGER_CLASSES = 20
 _LABEL_TYPES = (ColumnType.STRING, ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER)
 
@@ -33,6 +34,32 @@ class Target:
     def num_outputs(self) -> int:
         """Classes, or 1."""
         return len(self.labels) if self.labels else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetScale:
+    """Mean and deviation of a regression's training values: every algorithm learns (value - mean) / deviation.
+
+    Trees need it as well as networks: float32 sums on top of a large mean lose what lies between the values.
+    """
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def to_standard(self, values: Array) -> Array:
+        """Standardised values."""
+        return (values - self.mean) / self.deviation
+
+    def to_values(self, standard: Array) -> NDArray[np.float32]:
+        """The reverse, in float64 and then rounded; the exported graph does the same."""
+        return np.asarray(standard.astype(np.float64) * self.deviation + self.mean, dtype=np.float32)
+
+
+def fit_scale(target: "Target", truth: Array) -> TargetScale:
+    """Of training rows; classes are left as they are."""
+    if target.labels is not None:
+        return TargetScale()
+    return TargetScale(mean=float(truth.mean()), deviation=float(truth.std()) or 1.0)
 
 
 def drop_unlabelled(channel: Channel, column: str, *, message: Callable[[str], None]) -> Channel:
@@ -182,7 +209,13 @@ def encode_target(channel: Channel, target: Target, *, message: Callable[[str], 
             raise InvalidDataError(
                 f"channel {channel.name}: target {target.column!r} must be numeric as in the training channel"
             )
-        return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        numbers = np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        if np.abs(numbers).max() > MAX_VALUE:
+            raise InvalidDataError(
+                f"channel {channel.name}: target {target.column!r} has values beyond {MAX_VALUE:.0e}, which float32 "
+                "arithmetic cannot hold: use a larger unit, or the logarithm"
+            )
+        return numbers
     index = {label: position for position, label in enumerate(target.labels)}
     labels = to_labels(values)
     unknown = sorted({label for label in labels.tolist() if label not in index})

@@ -1,10 +1,10 @@
 """The report's plots as inline SVG. Texts stay texts, so the page is small and can be searched."""
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -130,14 +130,8 @@ def importances(items: Sequence[Importance]) -> str:
     with _figure(8.4, 1.0 + 0.28 * len(shown)) as (figure, output):
         axes = figure.add_subplot()
         names = range(len(shown))
-        axes.barh(
-            names,
-            [item.mean for item in shown],
-            xerr=[item.std for item in shown],
-            color=_BLUE,
-            ecolor=_ORANGE,
-            height=0.65,
-        )
+        means, spreads = [item.mean for item in shown], [item.std for item in shown]
+        axes.barh(names, means, xerr=spreads, color=_BLUE, ecolor=_ORANGE, height=0.65)
         axes.set_yticks(names, [_shorten(item.column) for item in shown])
         axes.grid(visible=False, axis="y")
         axes.set(xlabel="loss of the metric when the column is shuffled")
@@ -149,14 +143,16 @@ def _shorten(text: str) -> str:
 
 
 class _Output:
-    svg = ""
+    svg: str = ""
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
+def _figure(width: float, height: float) -> Iterator[tuple[Figure, _Output]]:
     """A figure without pyplot (which keeps global state), and a place where its SVG is left."""
     output = _Output()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Texts are drawn by the browser, in its own fonts; ours are only measured with.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, output
         buffer = io.StringIO()

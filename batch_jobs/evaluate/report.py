@@ -68,9 +68,8 @@ def _plots(data: ReportData) -> list[tuple[str, str]]:
         if matrix is not None:
             drawn.append((f"Confusion matrix, {data.channel}", plots.confusion(matrix)))
         if len(labels) == 2:
-            drawn.append(
-                (f"ROC and precision-recall, {data.channel}", plots.roc_and_precision(data.truth, data.scores[:, 1]))
-            )
+            both = plots.roc_and_precision(data.truth, data.scores[:, 1])
+            drawn.append((f"ROC and precision-recall, {data.channel}", both))
     if any(len(curve.steps) > 1 for curve in data.curves):
         drawn.append(("Learning curves", plots.learning_curves(data.curves)))
     if data.card.importances:

@@ -11,5 +11,5 @@ def export(predictor: Predictor, material: Material) -> bytes:
     names = name_inputs(column.name for column in material.columns)
     model = predictor.fitted.to_onnx()
     if predictor.encoding is None:
-        return assemble(None, model, material.target, image_input=names[material.columns[0].name])
-    return assemble(build_encoding_graph(predictor.encoding, names), model, material.target)
+        return assemble(None, model, material.target, predictor.scale, image_input=names[material.columns[0].name])
+    return assemble(build_encoding_graph(predictor.encoding, names), model, material.target, predictor.scale)

@@ -13,6 +13,7 @@ from batch_jobs.algorithms.learning import Examples, Fitted, Learner, Problem
 from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
+from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
@@ -26,10 +27,13 @@ class Predictor:
 
     fitted: Fitted
     encoding: Encoding | None
+    scale: TargetScale
+    labels: tuple[str, ...] | None
 
     def predict(self, frame: Frame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        return self.fitted.predict(encode(frame, self.encoding))
+        scores = self.fitted.predict(encode(frame, self.encoding))
+        return scores if self.labels else self.scale.to_values(scores)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,14 @@ class _FitListener:
     reporter: Reporter
     notes: Notes
     points: dict[str, list[tuple[int, float]]]
+    deviation: float
+    """A regression's losses come in units of it, and are shown in the target's own."""
 
     def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
+        shown = {name: loss * self.deviation if name.endswith("/rmse") else loss for name, loss in losses.items()}
         self.reporter.progress(self.label, step=step, num_steps=num_steps)
-        self.reporter.metrics(step, losses)
-        for name, value in losses.items():
+        self.reporter.metrics(step, shown)
+        for name, value in shown.items():
             self.points.setdefault(name, []).append((step, value))
 
     def message(self, text: str) -> None:
@@ -185,16 +192,17 @@ class Fitting:
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        judges = None if validation is None else _examples(validation, encoding)
+        scale = fit_scale(target, train.truth)
+        judges = None if validation is None else _examples(validation, encoding, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
-            _examples(train, encoding),
+            _examples(train, encoding, scale),
             judges,
             num_steps=num_steps,
-            listener=_FitListener(label, self._reporter, self._notes, self._points),
+            listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
         )
-        return Predictor(fitted=fitted, encoding=encoding)
+        return Predictor(fitted=fitted, encoding=encoding, scale=scale, labels=target.labels)
 
     def _curves(self) -> tuple[Curve, ...]:
         return tuple(
@@ -206,5 +214,6 @@ class Fitting:
         return None if self._material.target.task is Task.REGRESSION else part.truth
 
 
-def _examples(part: Part, encoding: Encoding | None) -> Examples:
-    return Examples(features=encode(part.frame, encoding), targets=part.truth)
+def _examples(part: Part, encoding: Encoding | None, scale: TargetScale) -> Examples:
+    targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
+    return Examples(features=encode(part.frame, encoding), targets=targets)

@@ -14,7 +14,7 @@ from aimass_core.errors import InvalidRequestError
 
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
-from batch_jobs.evaluate.export_check import check_export
+from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.importance import permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
@@ -28,6 +28,7 @@ from batch_jobs.train.interface import build_golden, build_signature
 from batch_jobs.train.material import TEST, Material, Part, load_material
 from batch_jobs.train.notes import Notes
 
+_FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
 _COMMON_LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy", "pyarrow")
 _LIBRARIES = {
     "xgboost": ("xgboost-cpu", "onnxmltools", *_COMMON_LIBRARIES),
@@ -101,22 +102,26 @@ class _Finish:
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        write_report(
-            path / ArtifactName.REPORT,
-            ReportData(
-                card=card,
-                signature=signature,
-                channel=shown.name,
-                truth=shown.truth,
-                scores=scores,
-                curves=training.curves,
-            ),
+        report = ReportData(
+            card=card,
+            signature=signature,
+            channel=shown.name,
+            truth=shown.truth,
+            scores=scores,
+            curves=training.curves,
         )
+        write_report(path / ArtifactName.REPORT, report)
         return _final_metrics(evaluations)
 
     def _scale(self) -> float:
-        """What differences are measured in: probabilities as they are, values in deviations of the target."""
-        return 1.0 if self.material.target.labels else max(float(np.std(self.training.train.truth)), 1e-12)
+        """What differences are measured in: probabilities as they are, values in deviations of the target.
+
+        Where the deviation is tiny beside the values themselves, by what a float32 of that size can tell apart.
+        """
+        if self.material.target.labels:
+            return 1.0
+        truth = self.training.train.truth
+        return max(float(truth.std()), _FINEST * float(np.abs(truth).max()))
 
     def _answer(self, scorer: Scorer, part: Part) -> tuple[ExportCheck, Answers]:
         """The graph's answers to a part, after they were compared with the framework's."""

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
-from aimass_core.domain.signatures import Task
 from onnx import TensorProto, compose
 
 from batch_jobs.algorithms.export.builder import INNER_PREFIX, GraphBuilder, finish
 from batch_jobs.algorithms.learning import FEATURES, SCORES
-from batch_jobs.data.targets import Target
+from batch_jobs.data.targets import Target, TargetScale
 
 LABEL = "label"
 PROBABILITIES = "probabilities"
@@ -31,7 +30,12 @@ def name_inputs(columns: Iterable[str]) -> Mapping[str, str]:
 
 
 def assemble(
-    encoding: onnx.ModelProto | None, model: onnx.ModelProto, target: Target, *, image_input: str = ""
+    encoding: onnx.ModelProto | None,
+    model: onnx.ModelProto,
+    target: Target,
+    scale: TargetScale,
+    *,
+    image_input: str = "",
 ) -> bytes:
     """The whole graph, checked and serialized.
 
@@ -39,6 +43,7 @@ def assemble(
         encoding: From raw columns to `features`; None where the model takes the images themselves as `image_input`.
         model: From `features` to `scores`.
         target: Says what the answer is.
+        scale: Brings standardised values back to the target's own.
         image_input: The name that the input of an image model is to have.
     """
     core = compose.add_prefix(finish(model), _MODEL_PREFIX)
@@ -47,7 +52,7 @@ def assemble(
         core = compose.merge_models(encoding, core, io_map=[(FEATURES, features)], outputs=[scores])
     else:
         _rename_input(core, features, image_input)
-    answer = _answer_graph(target)
+    answer = _answer_graph(target, scale)
     inner = f"{INNER_PREFIX}answer/{SCORES}"
     merged = compose.merge_models(core, answer, io_map=[(scores, inner)])
     merged = finish(merged)
@@ -66,12 +71,17 @@ def _rename_input(model: onnx.ModelProto, old: str, new: str) -> None:
                 node.input[position] = new
 
 
-def _answer_graph(target: Target) -> onnx.ModelProto:
+def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
     graph = GraphBuilder("answer")
     source = f"{INNER_PREFIX}answer/{SCORES}"
-    if target.task is Task.REGRESSION or target.labels is None:
+    if target.labels is None:
         scores = graph.input(source, TensorProto.FLOAT, ["rows", 1])
-        graph.output(graph.node("Squeeze", scores, graph.constant([1], np.int64)), VALUE, TensorProto.FLOAT, ["rows"])
+        standard = graph.node(
+            "Cast", graph.node("Squeeze", scores, graph.constant([1], np.int64)), to=TensorProto.DOUBLE
+        )
+        scaled = graph.node("Mul", standard, graph.constant(scale.deviation, np.float64))
+        values = graph.node("Add", scaled, graph.constant(scale.mean, np.float64))
+        graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, ["rows"])
         return graph.build()
     scores = graph.input(source, TensorProto.FLOAT, ["rows", len(target.labels)])
     best = graph.node("ArgMax", scores, axis=1, keepdims=0)

@@ -77,7 +77,7 @@ class Linear:
         train: Examples,
         validation: Examples | None,
         *,
-        num_steps: int | None,
+        num_steps: int | None,  # noqa: ARG002  the solver knows its end
         listener: Listener,
     ) -> "FittedLinear":
         """See `Learner.fit`; the solver runs to its end, so validation examples only draw the curve."""
@@ -92,17 +92,9 @@ class Linear:
         return fitted
 
     def _fit_ridge(self, problem: Problem, design: Design, columns: Doubles, targets: Doubles) -> "FittedLinear":
-        mean, deviation = float(targets.mean()), float(targets.std())
-        model = Ridge(alpha=self.hyperparameters.l2).fit(columns, (targets - mean) / deviation)
-        return FittedLinear(
-            problem=problem,
-            design=design,
-            model=model,
-            weights=model.coef_[:, None] * deviation,
-            biases=np.array([model.intercept_ * deviation + mean]),
-            target_mean=mean,
-            target_deviation=deviation,
-        )
+        model = Ridge(alpha=self.hyperparameters.l2).fit(columns, targets)
+        biases = np.array([model.intercept_])
+        return FittedLinear(problem=problem, design=design, model=model, weights=model.coef_[:, None], biases=biases)
 
     def _fit_logistic(
         self, problem: Problem, design: Design, columns: Doubles, targets: NDArray[Any], listener: Listener
@@ -141,15 +133,13 @@ class FittedLinear:
     model: Any
     weights: Doubles
     biases: Doubles
-    target_mean: float = 0.0
-    target_deviation: float = 1.0
     num_steps: int = 1
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`; scikit-learn's own answer."""
         columns = self.design.transform(features)
         if self.problem.task is Task.REGRESSION:
-            return np.asarray(self.model.predict(columns) * self.target_deviation + self.target_mean, dtype=np.float32)
+            return np.asarray(self.model.predict(columns), dtype=np.float32)
         return np.asarray(self.model.predict_proba(columns), dtype=np.float32)
 
     def to_onnx(self) -> onnx.ModelProto:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from aimass_core.domain.algorithms import CnnHyperparameters
-from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -99,9 +98,6 @@ class Cnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        is_regression = problem.task is Task.REGRESSION
-        mean = float(train.targets.mean()) if is_regression else 0.0
-        deviation = float(train.targets.std()) if is_regression else 1.0
         network = Network(problem, self.hyperparameters, train.features)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         chosen = self.hyperparameters
@@ -110,12 +106,11 @@ class Cnn:
             network,
             chosen,
             problem,
-            to_batches(train, problem.task, mean=mean, deviation=deviation),
-            None if validation is None else to_batches(validation, problem.task, mean=mean, deviation=deviation),
+            to_batches(train),
+            None if validation is None else to_batches(validation),
             num_epochs=num_steps,
-            loss_scale=deviation,
             listener=listener,
             augment=augment,
         )
-        answer = Answer(network, problem, mean=mean, deviation=deviation)
+        answer = Answer(network, problem)
         return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])

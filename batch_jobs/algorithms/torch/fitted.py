@@ -19,21 +19,17 @@ from batch_jobs.algorithms.torch.loop import predict_scores
 
 
 class Answer(nn.Module):
-    """The network followed by a softmax, or by the inverse of the target's standardisation."""
+    """The network, followed by a softmax where there are classes."""
 
-    def __init__(self, network: nn.Module, problem: Problem, *, mean: float = 0.0, deviation: float = 1.0) -> None:
+    def __init__(self, network: nn.Module, problem: Problem) -> None:
         super().__init__()
         self.network = network
         self.is_regression = problem.task is Task.REGRESSION
-        self.mean = mean
-        self.deviation = deviation
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities [rows, classes], or values [rows, 1]."""
+        """Probabilities [rows, classes], or standardised values [rows, 1]."""
         output: Tensor = self.network(features)
-        if self.is_regression:
-            return output * self.deviation + self.mean
-        return torch.softmax(output, dim=1)
+        return output if self.is_regression else torch.softmax(output, dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

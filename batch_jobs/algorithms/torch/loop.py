@@ -21,7 +21,7 @@ _EVALUATION_BATCH = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """Tensors in memory; regression targets are standardised already."""
+    """Tensors in memory."""
 
     features: Tensor
     targets: Tensor
@@ -39,11 +39,10 @@ class Batches:
         )
 
 
-def to_batches(examples: Examples, task: Task, *, mean: float = 0.0, deviation: float = 1.0) -> Batches:
-    """Class indices as they are; values as (value - mean) / deviation."""
+def to_batches(examples: Examples) -> Batches:
+    """Class indices stay int64; values become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
-    if task is Task.REGRESSION:
-        targets = ((targets - mean) / deviation).float()
+    targets = targets.float() if targets.is_floating_point() else targets
     return Batches(features=torch.from_numpy(examples.features), targets=targets)
 
 
@@ -55,7 +54,6 @@ def train_network(
     validation: Batches | None,
     *,
     num_epochs: int | None,
-    loss_scale: float,
     listener: Listener,
     augment: Augment | None = None,
 ) -> int:
@@ -65,7 +63,6 @@ def train_network(
 
     Args:
         num_epochs: Where there is no validation, exactly so many, on the schedule of a full training.
-        loss_scale: The target's deviation, in which a regression's curves are drawn.
 
     Returns:
         The number of epochs that were best.
@@ -85,7 +82,7 @@ def train_network(
                 f"the loss is not a number any more in epoch {epoch}: lower learning_rate from "
                 f"{hyperparameters.learning_rate}"
             )
-        listener.step(epoch, last, _curves(losses, problem.task, loss_scale))
+        listener.step(epoch, last, _curves(losses, problem.task))
         judged = losses.get("validation", -float(epoch))
         if judged < best_loss:
             best_loss, best_epoch, best_state = judged, epoch, copy.deepcopy(network.state_dict())
@@ -159,9 +156,9 @@ def _squeeze(output: Tensor) -> Tensor:
     return output.squeeze(1) if output.shape[1] == 1 else output
 
 
-def _curves(losses: dict[str, float], task: Task, scale: float) -> dict[str, float]:
+def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
     if task is Task.REGRESSION:
-        return {f"{name}/rmse": math.sqrt(loss) * scale for name, loss in losses.items()}
+        return {f"{name}/rmse": math.sqrt(loss) for name, loss in losses.items()}
     return {f"{name}/log_loss": loss for name, loss in losses.items()}
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from aimass_core.domain.algorithms import MlpHyperparameters
-from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -130,20 +129,16 @@ class Mlp:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        is_regression = problem.task is Task.REGRESSION
-        mean = float(train.targets.mean()) if is_regression else 0.0
-        deviation = float(train.targets.std()) if is_regression else 1.0
         network = Network(problem, self.hyperparameters, train.features)
         epochs = train_network(
             network,
             self.hyperparameters,
             problem,
-            to_batches(train, problem.task, mean=mean, deviation=deviation),
-            None if validation is None else to_batches(validation, problem.task, mean=mean, deviation=deviation),
+            to_batches(train),
+            None if validation is None else to_batches(validation),
             num_epochs=num_steps,
-            loss_scale=deviation,
             listener=listener,
         )
         network.settle_unknowns(train.features)
-        answer = Answer(network, problem, mean=mean, deviation=deviation)
+        answer = Answer(network, problem)
         return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])

@@ -77,7 +77,12 @@ class _ReportRounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         self._listener = listener
         self._num_rounds = num_rounds
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
+    def after_iteration(  # the signature is XGBoost's
+        self,
+        model: Any,  # noqa: ARG002
+        epoch: int,
+        evals_log: dict[str, dict[str, list[float]]],
+    ) -> bool:
         if epoch % _REPORT_EVERY == 0 or epoch + 1 == self._num_rounds:
             losses = {
                 f"{part}/{_CURVES[metric]}": float(values[-1])

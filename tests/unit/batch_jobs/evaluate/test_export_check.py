@@ -1,0 +1,48 @@
+"""An export that differs is refused."""
+
+import numpy as np
+import pytest
+from aimass_core.errors import InternalError
+
+from batch_jobs.evaluate.export_check import TOLERANCE, check_export
+from batch_jobs.evaluate.scoring import Answers
+
+LABELS = ("a", "b")
+FRAMEWORK = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32)
+
+
+def _answers(scores: np.ndarray, labels: list[str] | None = None) -> Answers:
+    return Answers(labels=np.array(labels or ["a", "b", "a"], object), scores=scores.astype(np.float32))
+
+
+def test_the_same_answers_pass_with_their_figures() -> None:
+    check = check_export("validation", framework=FRAMEWORK, exported=_answers(FRAMEWORK), labels=LABELS, scale=1)
+    assert (check.num_rows, check.max_abs_difference, check.num_label_differences) == (3, 0, 0)
+
+
+def test_another_label_of_a_tie_is_counted_but_no_fault() -> None:
+    exported = _answers(FRAMEWORK, ["a", "b", "b"])
+    check = check_export("validation", framework=FRAMEWORK, exported=exported, labels=LABELS, scale=1)
+    assert check.num_label_differences == 1
+
+
+@pytest.mark.parametrize("difference", [2 * TOLERANCE, np.nan, np.inf])
+def test_one_probability_that_differs_is_refused_with_the_figures(difference: float) -> None:
+    scores = FRAMEWORK.copy()
+    scores[1, 0] += difference
+    with pytest.raises(InternalError, match="on 3 rows of channel validation they differ by up to"):
+        check_export("validation", framework=FRAMEWORK, exported=_answers(scores), labels=LABELS, scale=1)
+
+
+def test_a_wrong_label_is_refused() -> None:
+    with pytest.raises(InternalError, match="in 1 labels"):
+        check_export("test", framework=FRAMEWORK, exported=_answers(FRAMEWORK, ["b", "b", "a"]), labels=LABELS, scale=1)
+
+
+def test_values_are_compared_in_units_of_the_target() -> None:
+    framework = np.array([100.0, 200.0], np.float32)
+    exported = Answers(labels=None, scores=framework + np.float32(0.005))
+    check = check_export("validation", framework=framework, exported=exported, labels=None, scale=100)
+    assert check.max_abs_difference == pytest.approx(5e-5, rel=0.01)
+    with pytest.raises(InternalError):
+        check_export("validation", framework=framework, exported=exported, labels=None, scale=10)

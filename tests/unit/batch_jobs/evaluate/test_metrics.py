@@ -1,0 +1,47 @@
+"""Metrics and the metric that a model is known by."""
+
+import numpy as np
+import pytest
+from aimass_core.domain.signatures import Task
+
+from batch_jobs.data.targets import Target
+from batch_jobs.evaluate.metrics import evaluate, primary_metric
+
+BINARY = Target(column="y", task=Task.BINARY, labels=("no", "yes"))
+THREE = Target(column="y", task=Task.MULTICLASS, labels=("a", "b", "c"))
+VALUE = Target(column="y", task=Task.REGRESSION, labels=None)
+
+
+def test_binary_metrics_are_those_of_the_second_label() -> None:
+    scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.8, 0.2]], np.float32)
+    found = evaluate("test", BINARY, np.array([0, 0, 1, 1]), scores)
+    assert found.metrics["accuracy"] == 0.5
+    assert found.metrics["f1"] == 0.5
+    assert found.metrics["roc_auc"] == 0.75
+    assert found.metrics["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.7, 0.2]).mean(), abs=1e-6)
+    assert found.confusion_matrix is not None
+    assert found.confusion_matrix.counts == [[1, 1], [1, 1]]
+
+
+def test_a_channel_without_one_of_the_classes_is_judged_by_the_others() -> None:
+    scores = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]], np.float32)
+    found = evaluate("test", THREE, np.array([0, 1, 1]), scores)
+    assert found.metrics["roc_auc"] == 1.0
+    assert found.confusion_matrix is not None
+    assert found.confusion_matrix.counts[2] == [0, 0, 0]
+
+
+def test_one_class_alone_has_no_area_and_is_known_by_its_accuracy() -> None:
+    found = evaluate("test", BINARY, np.array([1, 1]), np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))
+    assert "roc_auc" not in found.metrics
+    assert primary_metric(BINARY, found.metrics) == "accuracy"
+
+
+def test_regression_metrics() -> None:
+    found = evaluate("test", VALUE, np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 5.0], np.float32))
+    assert found.metrics == pytest.approx({"rmse": (4 / 3) ** 0.5, "mae": 2 / 3, "r2": -1.0})
+    assert primary_metric(VALUE, found.metrics) == "rmse"
+
+
+def test_values_that_are_all_alike_have_no_r2() -> None:
+    assert "r2" not in evaluate("test", VALUE, np.array([1.0, 1.0]), np.array([1.0, 2.0], np.float32)).metrics
