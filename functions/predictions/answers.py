@@ -8,7 +8,6 @@ from http import HTTPStatus
 from aimass_core.errors import PayloadTooLargeError
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer
-
 from functions.predictions.limits import MAX_ANSWER_BYTES
 
 

@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
@@ -15,9 +18,6 @@ from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.settings import PredictionsSettings
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import ValidationError
-
 from functions.predictions import answers, golden
 from functions.predictions.oip.routes import OipRoutes
 from functions.predictions.request import PredictionRequest, read_request

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
-from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Warnings = Mapping[int, Sequence[str]]

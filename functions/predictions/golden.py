@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from aimass_core.domain.endpoints import ServedModel
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import AimassError, InvalidRequestError
-from numpy.typing import NDArray
-
 from functions.predictions.oip import tensors
 from functions.predictions.serving.endpoints import ServingEndpoints
 from functions.predictions.serving.store import ModelRefusedError

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aimass_core.errors import MalformedRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
-from aimass_core.lambda_support import http
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from aimass_core.errors import MalformedRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from aimass_core.lambda_support import http
 from functions.predictions.limits import MAX_BODY_BYTES
 
 # What is left for the answer after the model was stopped.

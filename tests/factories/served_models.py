@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from onnx import TensorProto, helper, numpy_helper
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import new_id, utc_now
@@ -16,7 +18,6 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
 from aimass_core.ports import Put, Row
 from aimass_core.services import records
-from onnx import TensorProto, helper, numpy_helper
 
 CITIES = ["Oslo", "Rome"]
 LABELS = ["no", "yes"]
@@ -206,6 +207,42 @@ def picky_model() -> bytes:
             helper.make_tensor("table", TensorProto.FLOAT, [2, 2], [0.75, 0.25, 0.25, 0.75]),
             helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
             helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
+        ],
+    )
+    return finish(graph)
+
+
+def endless_model() -> bytes:
+    """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
+            helper.make_node("Add", ["before", "before"], ["after"]),
+        ],
+        "addition",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still_goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, None),
+        ],
+    )
+    nodes = [
+        helper.make_node("Loop", ["rounds", "true", "number"], ["sum"], body=body),
+        helper.make_node("Reshape", ["sum", "flat"], ["value"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "endless",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [
+            helper.make_tensor("rounds", TensorProto.INT64, [], [10**12]),
+            helper.make_tensor("true", TensorProto.BOOL, [], [True]),
+            helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
         ],
     )
     return finish(graph)

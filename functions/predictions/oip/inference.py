@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from aimass_core.domain.signatures import Signature, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
 from aimass_core.lambda_support import json_body
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from functions.predictions.limits import MAX_ROWS
 from functions.predictions.oip import tensors
 from functions.predictions.oip.tensors import Array
@@ -205,8 +205,7 @@ def _binary_end(tensor: _Tensor, position: int, size: object, num_bytes: int) ->
             f"The input {tensor.name!r} has a {BINARY_SIZE} of {size}, but only {num_bytes - position} bytes are left. "
             "Is Inference-Header-Content-Length set?"
         )
-    end: int = position + size
-    return end
+    return position + size
 
 
 def _check_spec(tensor: _Tensor, spec: TensorSpec) -> None:
@@ -225,7 +224,7 @@ def _check_spec(tensor: _Tensor, spec: TensorSpec) -> None:
 
 
 def _num_rows(arrays: Mapping[str, Array]) -> int:
-    sizes = {name: array.shape[0] for name, array in arrays.items()}
+    sizes: dict[str, int] = {name: array.shape[0] for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         words = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:20])
         raise InvalidRequestError(f"The inputs differ in their number of rows: {words}.")

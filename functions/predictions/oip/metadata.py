@@ -5,7 +5,6 @@ from typing import Any
 
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
-
 from functions.predictions.limits import MAX_ROWS
 
 PLATFORM = "onnxruntime_onnx"

@@ -18,7 +18,6 @@ from aimass_core.errors import (
 )
 from aimass_core.lambda_support import http, json_body
 from aimass_core.lambda_support.http import HttpAnswer
-
 from functions.predictions import answers
 from functions.predictions.drift import find_warnings
 from functions.predictions.oip import inference, metadata

@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from aimass_core.domain.signatures import Datatype, TensorSpec
-from aimass_core.errors import InvalidRequestError, MalformedRequestError
 from numpy.typing import NDArray
 
+from aimass_core.domain.signatures import Datatype, TensorSpec
+from aimass_core.errors import InvalidRequestError, MalformedRequestError
 from functions.predictions.serving.model import NUMPY_TYPES
 
 Array = NDArray[Any]

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from aimass_core.domain.endpoints import PredictRequest
 from aimass_core.errors import ErrorDetail, InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from aimass_core.lambda_support import json_body
-from pydantic import ValidationError
-
 from functions.predictions.limits import MAX_ROWS
 from functions.predictions.request import PredictionRequest
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from aimass_core.domain.datasets import DatasetPolicy
 from aimass_core.domain.schemas import ColumnType, ImageShape
 from aimass_core.domain.signatures import TensorSpec
 from aimass_core.errors import InternalError
-from numpy.typing import NDArray
-
 from functions.predictions.rows.errors import CellError
 from functions.predictions.rows.images import to_pixels
 

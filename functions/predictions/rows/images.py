@@ -8,10 +8,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-from aimass_core.domain.schemas import ImageShape
 from numpy.typing import NDArray
 from PIL import Image
 
+from aimass_core.domain.schemas import ImageShape
 from functions.predictions.rows.errors import CellError
 
 Array = NDArray[Any]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from aimass_core.domain.endpoints import Prediction, Predictions
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import InvalidDataError, InvalidRequestError
-from numpy.typing import NDArray
-
 from functions.predictions.drift import find_warnings
 from functions.predictions.rows.bodies import Records
 from functions.predictions.rows.cells import to_tensor

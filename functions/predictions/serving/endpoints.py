@@ -9,7 +9,6 @@ from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.ports import Ports
 from aimass_core.services import records
-
 from functions.predictions.serving.model import LoadedModel
 from functions.predictions.serving.store import MAX_MODEL_BYTES, ModelAddress, ModelRefusedError, ModelStore
 

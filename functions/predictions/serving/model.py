@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
-from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
+from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from functions.predictions.serving.graph_check import GraphError
 
 Array = NDArray[Any]

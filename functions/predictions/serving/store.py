@@ -13,7 +13,6 @@ from aimass_core.domain.signatures import Signature
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import records
-
 from functions.predictions.serving import graph_check
 from functions.predictions.serving.graph_check import GraphError
 from functions.predictions.serving.model import LoadedModel, load_model

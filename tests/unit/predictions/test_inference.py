@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aimass_core.errors import PayloadTooLargeError
 
+from aimass_core.errors import PayloadTooLargeError
 from functions.predictions import answers
 from functions.predictions.limits import MAX_ANSWER_BYTES
 from tests.factories.served_models import deploy, table_probability

@@ -1,0 +1,173 @@
+"""Stock clients against the real handlers: Triton's with its defaults over a real socket, the SDK, and plain JSON."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
+import aimass
+from functions.predictions.app import make_handler
+from functions.predictions.serving.endpoints import ServingEndpoints
+from functions.predictions.serving.store import ModelStore
+from tests.factories.served_models import deploy, table_probability
+from tests.functional.gateway import Api, Gateway
+from tests.functional.transport import InProcessTransport
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Gateway:
+    made = Gateway()
+    endpoints = ServingEndpoints(made.ports, ModelStore(made.ports, tmp_path), endpoint_ttl_seconds=2.0)
+    made.predictions = make_handler(lambda: endpoints)
+    return made
+
+
+@pytest.fixture
+def deployed(api: Api) -> Api:
+    deploy(api.ports, api.workspace.id, number=3)
+    return api
+
+
+@pytest.fixture
+def address(gateway: Gateway) -> Iterator[str]:
+    """The gateway on a port of 127.0.0.1."""
+
+    class Bridge(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._pass_on()
+
+        def do_POST(self) -> None:
+            self._pass_on()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Nothing."""
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            answer = gateway.send(self.command, self.path, headers=dict(self.headers.items()), body=body)
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bridge)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[triton.InferenceServerClient]:
+    made = triton.InferenceServerClient(address)
+    yield made
+    made.close()
+
+
+def headers_of(api: Api) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api.token}"}
+
+
+def to_inputs(ages: list[float], cities: list[str], *, binary: bool = True) -> list[triton.InferInput]:
+    inputs = []
+    for name, datatype, values in (
+        ("age", "FP32", np.array(ages, np.float32)),
+        ("city", "BYTES", np.array([city.encode() for city in cities], np.object_)),
+    ):
+        tensor = triton.InferInput(name, [len(values), 1], datatype)
+        tensor.set_data_from_numpy(values.reshape(-1, 1), binary_data=binary)
+        inputs.append(tensor)
+    return inputs
+
+
+def test_tritonclient_with_its_defaults(client: triton.InferenceServerClient, deployed: Api) -> None:
+    headers = headers_of(deployed)
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("adult", headers=headers)
+    assert client.is_model_ready("adult", "3", headers=headers)
+    assert not client.is_model_ready("adult", "4", headers=headers)
+    assert not client.is_model_ready("nobody", headers=headers)
+    assert client.get_server_metadata(headers=headers)["name"] == "aimass"
+    metadata = client.get_model_metadata("adult", headers=headers)
+    assert [each["name"] for each in metadata["inputs"]] == ["age", "city"]
+    config = client.get_model_config("adult", headers=headers)
+    assert [each["data_type"] for each in config["input"]] == ["TYPE_FP32", "TYPE_STRING"]
+
+    answer = client.infer("adult", to_inputs([39, np.nan], ["Oslo", "Rome"]), headers=headers, request_id="7")
+    assert answer.as_numpy("label").tolist() == [b"yes", b"yes"]
+    wanted = [table_probability(39, "Oslo"), table_probability(None, "Rome")]
+    assert answer.as_numpy("probabilities")[:, 1] == pytest.approx(wanted, abs=1e-6)
+    assert answer.get_response()["id"] == "7"
+    assert answer.get_response()["model_version"] == "3"
+
+    statistics = client.get_inference_statistics("adult", headers=headers)
+    assert statistics["model_stats"][0]["inference_count"] == 2
+    assert client.get_model_repository_index(headers=headers)[0]["name"] == "adult"
+
+
+@pytest.mark.parametrize("binary_in", [True, False])
+@pytest.mark.parametrize("binary_out", [True, False])
+def test_tritonclient_gets_the_same_in_every_form(
+    client: triton.InferenceServerClient, deployed: Api, *, binary_in: bool, binary_out: bool
+) -> None:
+    outputs = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in ("probabilities", "label")]
+    answer = client.infer(
+        "adult",
+        to_inputs([39], ["Åre"], binary=binary_in),
+        model_version="3",
+        outputs=outputs,
+        headers=headers_of(deployed),
+    )
+    assert answer.as_numpy("probabilities")[0, 1] == pytest.approx(table_probability(39, "Åre"), abs=1e-6)
+    assert answer.as_numpy("label")[0] == (b"no" if binary_out else "no")
+
+
+def test_tritonclient_shows_what_is_wrong(client: triton.InferenceServerClient, deployed: Api) -> None:
+    headers = headers_of(deployed)
+    with pytest.raises(InferenceServerException, match=r"\[400\] The input 'city' is missing"):
+        client.infer("adult", to_inputs([39], ["Oslo"])[:1], headers=headers)
+    with pytest.raises(InferenceServerException, match=r"\[404\]"):
+        client.infer("nobody", to_inputs([39], ["Oslo"]), headers=headers)
+    with pytest.raises(InferenceServerException, match=r"\[404\]"):
+        client.infer("adult", to_inputs([39], ["Oslo"]), headers=headers_of(deployed.as_stranger()))
+    with pytest.raises(InferenceServerException, match=r"\[401\]"):
+        client.infer("adult", to_inputs([39], ["Oslo"]))
+    with pytest.raises(InferenceServerException, match=r"\[415\]"):
+        client.infer("adult", to_inputs([39], ["Oslo"]), headers=headers, request_compression_algorithm="gzip")
+
+
+def test_sdk_json_and_csv_get_the_same_answer(deployed: Api, transport: InProcessTransport) -> None:
+    rows = [{"age": 39, "city": "Oslo"}, {"age": 20, "city": "Rome"}]
+    with aimass.Client(transport=transport, api_key=deployed.token, base_url="http://aimass.test") as sdk:
+        typed = sdk.endpoints.predict("adult", rows)
+    plain = deployed.post("/v1/endpoints/adult/predict", {"rows": rows})
+    assert plain.json == typed.model_dump(mode="json")
+    text = b"age,city\n39,Oslo\n20,Rome\n"
+    headers: dict[str, str | list[str]] = {"Content-Type": "text/csv"}
+    csv = deployed.request("POST", "/v1/endpoints/adult/predict", body=text, headers=headers)
+    assert csv.json == plain.json
+    assert [each.probability for each in typed.predictions] == pytest.approx(
+        [table_probability(39, "Oslo"), table_probability(20, "Rome")], abs=1e-6
+    )
+
+
+def test_viewers_may_predict_and_nobody_else_may(deployed: Api) -> None:
+    body = {"rows": [{"age": 1}]}
+    assert deployed.as_role("viewer").post("/v1/endpoints/adult/predict", body).status == 200
+    assert deployed.as_nobody().post("/v1/endpoints/adult/predict", body).status == 401
+    assert deployed.as_stranger().post("/v1/endpoints/adult/predict", body).status == 404
