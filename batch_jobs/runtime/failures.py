@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from aimass_core.domain.jobs import Failure
 from aimass_core.errors import AimassError, InvalidDataError, InvalidRequestError, UnavailableError
-
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.redaction import redact
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
-from pydantic import ValidationError
-
 from batch_jobs.runtime import interruption, resources
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.fence import Fence

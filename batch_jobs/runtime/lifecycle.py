@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from aimass_core import bootstrap
 from aimass_core.domain.jobs import Failure
 from aimass_core.errors import AimassError
 from aimass_core.settings import ContainerSettings
-from pydantic import ValidationError
-
 from batch_jobs.runtime import failures, interruption
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode

@@ -8,7 +8,6 @@ from typing import Any
 
 from aimass_core.domain.common import Clock
 from aimass_core.domain.jobs import EventType, Progress
-
 from batch_jobs.runtime.reports.curves import CurveBuffer
 
 _MAX_CURVES = 100

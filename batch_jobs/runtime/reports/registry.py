@@ -10,7 +10,6 @@ from aimass_core.domain.jobs import Job, JobEvent
 from aimass_core.errors import AimassError, InvalidRequestError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Put, Row, WriteConflictError
 from aimass_core.services import job_states, records
-
 from batch_jobs.runtime.fence import Fence, SupersededError
 from batch_jobs.runtime.reports.buffer import Batch, ReportBuffer
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Artifact, Failure, JobResult
 from aimass_core.errors import InternalError
-
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.storage.digests import sha256_of
 from batch_jobs.runtime.storage.folders import Folders

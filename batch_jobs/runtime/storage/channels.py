@@ -10,7 +10,6 @@ from aimass_core.domain import keys
 from aimass_core.domain.datasets import DataFile, Manifest
 from aimass_core.errors import InvalidDataError
 from aimass_core.ports import BlobNotFoundError, BlobStore
-
 from batch_jobs.runtime.storage.digests import sha256_of
 
 _NUM_THREADS = 8

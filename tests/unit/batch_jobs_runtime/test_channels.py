@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+
 from aimass_core.domain import keys
 from aimass_core.errors import InvalidDataError
 from aimass_core.services import jobs
-
 from batch_jobs.runtime.storage import channels
 from tests.unit.batch_jobs_runtime.workplace import Workplace, add_files, new_workplace
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+
 from aimass_core.domain.jobs import EventType, Failure, JobResult, JobStatus, TrainSpec
 from aimass_core.errors import InvalidDataError, InvalidRequestError, UnavailableError
-
 from batch_jobs.runtime import interruption, lifecycle
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode

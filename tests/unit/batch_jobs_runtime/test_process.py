@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from aimass_core.domain.algorithms import Algorithm
 from aimass_core.domain.jobs import TrainSpec, to_hyperparameters
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from aimass_core.domain.jobs import EventType, JobStatus
 from aimass_core.errors import UnavailableError
 from aimass_core.ports import Write
-
 from batch_jobs.runtime.reports.registry import RegistryReporter
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 

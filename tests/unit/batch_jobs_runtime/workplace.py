@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.algorithms import Algorithm
@@ -27,7 +28,6 @@ from aimass_core.domain.jobs import (
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.ports import Put
 from aimass_core.services import jobs, records
-
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.hosts import BatchHost
 from batch_jobs.runtime.storage.folders import Folders
