@@ -14,7 +14,7 @@ from aimass_core import bootstrap
 from aimass_core.domain.jobs import Failure
 from aimass_core.errors import AimassError
 from aimass_core.settings import ContainerSettings
-from batch_jobs.runtime import failures, interruption
+from batch_jobs.runtime import failures, interruption, resources
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.failures import Ending
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in KINDS:
         _log.error("usage: python -m batch_jobs %s; got %s", "|".join(KINDS), list(arguments))
         return ExitCode.USER_ERROR
+    resources.settle_threads(os.environ)
     interruption.listen()
     try:
         host = resolve_host(os.environ)

@@ -44,3 +44,12 @@ def test_accelerators_are_those_of_the_container(tmp_path: Path) -> None:
     assert resources.count_gpus({}, devices=tmp_path) == 2
     assert resources.count_gpus({"CUDA_VISIBLE_DEVICES": "3"}, devices=tmp_path) == 1
     assert resources.count_gpus({"CUDA_VISIBLE_DEVICES": ""}, devices=tmp_path) == 0
+
+
+def test_native_threads_do_not_spin_and_what_is_set_stays() -> None:
+    variables = {"OMP_NUM_THREADS": "1"}
+    resources.settle_threads(variables)
+    assert variables == {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    unset: dict[str, str] = {}
+    resources.settle_threads(unset)
+    assert unset["OMP_NUM_THREADS"] == str(resources.count_cpus({}))
