@@ -5,6 +5,7 @@ is given up for the careful one as soon as anything does not add up, so that eve
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ BLOCK_BYTES = 32 * 1024**2
 BLOCK_ROWS = 65_536
 _BLOCK_CHARACTERS = 16 * 1024**2
 _MAX_RECORD_LINES = 500
+_UNCLOSED = "an opening quote is never closed"
 
 BadRow = Callable[[int, str, str], None]
 
@@ -99,6 +101,9 @@ class _Records:
 
     def __init__(self, path: Path, dialect: Dialect, on_bad_row: BadRow) -> None:
         self._path, self._dialect, self._on_bad_row = path, dialect, on_bad_row
+        # Blanks between a closing quote and the delimiter are common, though no standard knows them.
+        mark = re.escape(dialect.delimiter or "")
+        self._blanks_after_quotes = re.compile(rf'((?:^|{mark}) *""|(?<=[^"])") +(?={mark}|[\r\n]|$)')
         self._pending: list[str] = []
         self._line = 0
 
@@ -148,19 +153,23 @@ class _Records:
         first_line = self._line
 
         def feed() -> Iterator[str]:
-            yield line
+            yield self._blanks_after_quotes.sub(r"\1", line)
             while len(more) < _MAX_RECORD_LINES and (following := self._next(stream)) is not None:
                 more.append(following)
                 yield following
 
         try:
-            return next(csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True)), None
+            row = next(csv.reader(feed(), delimiter=delimiter, strict=True, skipinitialspace=True))
         except csv.Error as error:
-            self._pending = more + self._pending
-            self._line = first_line
-            unclosed = "unexpected end" in str(error)
-            reason = "an opening quote is never closed" if unclosed else f"a quote is at a wrong place ({error})"
-            return [], f'The quotes of the row are broken: {reason}. Write a quote inside a cell twice ("").'
+            is_unclosed = "unexpected end" in str(error)
+            reason = _UNCLOSED if is_unclosed else f"a quote is at a wrong place ({error})"
+        else:
+            if not more or len(row) == len(self._dialect.names):
+                return row, None
+            reason = _UNCLOSED
+        self._pending = more + self._pending
+        self._line = first_line
+        return [], f'The quotes of the row are broken: {reason}. Write a quote inside a cell twice ("").'
 
 
 def _width_reason(found: int, expected: int) -> str:

@@ -180,8 +180,9 @@ class _Moments:
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
-        count, mean = len(values), float(values.mean())
+        count = len(values)
         with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.mean())
             squares = float(((values - mean) ** 2).sum())
         total = self._count + count
         delta = mean - self._mean
@@ -233,7 +234,9 @@ class _Sample:
         values = self._collect()
         if not len(values):
             return {}
-        return {str(at): float(found) for at, found in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)}
+        # NOTE: numpy subtracts neighbours, which overflows near the largest floats; halves do not.
+        found = np.quantile(values / 2, QUANTILES) * 2
+        return {str(at): float(value) for at, value in zip(QUANTILES, found, strict=True)}
 
     def histogram(self, low: Any, high: Any, num_values: int) -> Histogram | None:
         values = self._collect()

@@ -12,9 +12,9 @@ from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
 _CHUNK_BYTES = 4 * 1024**2
-# Quotes at places where a lenient and a strict reader disagree: inside a text, or with blanks between it and the
-# delimiter. Such files are read by the careful reader.
-_ODD_QUOTES = re.compile(rb'[^\s,;|"]" *[^\s,;|"]|[,;|\t\n] +"|" +[,;|\t]')
+# Any quote but one that opens a cell right after a delimiter or closes it right before one: inside of a text, doubled,
+# beside a blank. There a lenient and a strict reader disagree, so such files are read by the careful one.
+_ODD_QUOTES = re.compile(rb'[^,;|\t\n"]"[^,;|\t\r\n"]|[^,;|\t\n]""|""[^,;|\t\r\n]')
 _MARKS = [
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
