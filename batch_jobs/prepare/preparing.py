@@ -9,7 +9,6 @@ from aimass_core.services import records
 from aimass_core.services.ingest import closing
 from aimass_core.services.jobs import PREPARE_MAX_SECONDS
 from aimass_core.settings import ContainerSettings
-
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 

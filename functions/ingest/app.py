@@ -6,17 +6,18 @@ from functools import cache
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field
+
 from aimass_core import bootstrap
 from aimass_core.domain.common import Id, Request
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services.ingest import closing, landing
 from aimass_core.settings import IngestSettings
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import Field
 
 logger = build_logger("ingest")
 

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from aimass_core.domain import keys
-
 from functions.ingest.app import Deployment, make_handler
 from tests.functional.gateway import Api, Context
 

@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 import pytest
+
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import MULTIPART_THRESHOLD_BYTES, PART_BYTES
-
 from tests.functional.gateway import Answer, Api
 from tests.functional.ingest import ingest, s3_event, send_bytes
 

@@ -2,6 +2,9 @@
 
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.datasets import (
     Dataset,
@@ -13,9 +16,6 @@ from aimass_core.domain.datasets import (
     QuarantinedRow,
 )
 from aimass_core.services import datasets
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
-
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter

@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
+from aws_lambda_powertools.event_handler import Response
+
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.datasets import DatasetVersion, Upload, UploadCreate
 from aimass_core.services import uploads
-from aws_lambda_powertools.event_handler import Response
-
 from functions.api import request
 from functions.api.request import Cursor, Id, IdOrName, Limit
 from functions.api.routing import ResourceRouter

@@ -1,10 +1,10 @@
 """Deleting datasets, and what a purge leaves."""
 
 import pytest
+
 from aimass_core.domain import keys
 from aimass_core.errors import NotFoundError
 from aimass_core.services import datasets
-
 from tests.unit.core.services.ingest.scene import Scene
 
 

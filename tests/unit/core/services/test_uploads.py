@@ -3,11 +3,11 @@
 import hashlib
 
 import pytest
+
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import MULTIPART_THRESHOLD_BYTES, Dataset, Upload, UploadCreate, UploadStatus
 from aimass_core.errors import ConflictError
 from aimass_core.services import uploads
-
 from tests.unit.core.services.ingest.scene import Scene
 
 BODY = b"a,b\n1,2\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role, new_id

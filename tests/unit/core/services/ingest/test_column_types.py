@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.services.ingest.column_types import Evidence, convert
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from aimass_core.domain.datasets import BadRows, DatasetVersionStatus
 
+from aimass_core.domain.datasets import BadRows, DatasetVersionStatus
 from tests.unit.core.services.ingest.scene import Scene, to_csv, types
 
 

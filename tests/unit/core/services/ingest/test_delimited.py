@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from aimass_core.services.ingest import delimited
 from aimass_core.services.ingest.delimited import NeedsCareError, TextBlock
 from aimass_core.services.ingest.dialects import Dialect
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.text_files import TextFile, normalize
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 CELLS = st.text(
     st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]) | st.sampled_from('",;\n\t '),

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from aimass_core.domain.datasets import DatasetVersionStatus
-from aimass_core.domain.schemas import DatasetKind, ImageShape
 from PIL import Image
 
+from aimass_core.domain.datasets import DatasetVersionStatus
+from aimass_core.domain.schemas import DatasetKind, ImageShape
 from tests.unit.core.services.ingest.scene import Scene, types
 
 CSV = b"a,b\n1,x\n2,y\n"

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Profile, Schema
 from aimass_core.services.ingest.profiling import Profiler
 from aimass_core.services.ingest.writing import to_arrow_schema

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts, MemoryRegistry
 from aimass_core.domain import keys
 from aimass_core.domain.common import new_id
@@ -13,7 +14,6 @@ from aimass_core.domain.jobs import Failure, Job, JobKind, JobStatus
 from aimass_core.ports import BlobInfo, Write
 from aimass_core.services import datasets, records
 from aimass_core.services.ingest import closing, versions
-
 from tests.unit.core.services.ingest.scene import MAX_BYTES, Scene, types
 
 FIRST, SECOND = b"a,b\n1,x\n2,y\n", b"a,b\n3,z\n"
