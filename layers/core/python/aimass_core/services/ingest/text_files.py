@@ -12,9 +12,9 @@ from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
 _CHUNK_BYTES = 4 * 1024**2
-# Any quote but one that opens a cell right after a delimiter or closes it right before one: inside of a text, doubled,
-# beside a blank. There a lenient and a strict reader disagree, so such files are read by the careful one.
-_ODD_QUOTES = re.compile(rb'[^,;|\t\n"]"[^,;|\t\r\n"]|[^,;|\t\n]""|""[^,;|\t\r\n]')
+# A cell that is quoted as every reader understands it: from a delimiter to a delimiter, on one line, without a quote in
+# it. A file with any other quote is read by the careful reader, for there a lenient and a strict one disagree.
+_QUOTED_CELL = re.compile(rb'(?<![^,;|\t\n])"[^"\n]*"(?=[,;|\t\r\n])')
 _MARKS = [
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,7 +42,7 @@ class _Scan:
     num_cr: int = 0
     num_crlf: int = 0
     num_quotes: int = 0
-    has_odd_quotes: bool = False
+    num_quoted_cells: int = 0
     has_nul: bool = False
     is_utf8: bool = True
     ends_with_newline: bool = True
@@ -81,7 +81,7 @@ def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
         num_lines=scan.num_lf + (0 if scan.ends_with_newline else 1),
         num_trailing_blank=_count_trailing_blank(path),
         has_quotes=scan.num_quotes > 0,
-        is_plain=scan.is_utf8 and not scan.has_nul and not scan.has_odd_quotes and scan.num_quotes % 2 == 0,
+        is_plain=scan.is_utf8 and not scan.has_nul and scan.num_quotes == 2 * scan.num_quoted_cells,
         warnings=tuple(warnings),
     )
 
@@ -107,10 +107,11 @@ def _marked_encoding(path: Path) -> str | None:
 
 
 def _scan(path: Path, *, limits: Limits) -> _Scan:
-    scan, tail, line_start, offset = _Scan(), b"\n", 0, 0
+    scan, tail, pending, line_start, offset = _Scan(), b"\n", b"", 0, 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in _chunks(path):
         _count(scan, chunk, tail)
+        pending = _count_quoted_cells(scan, pending + chunk, limits.max_line_bytes)
         if scan.is_utf8:
             try:
                 decoder.decode(chunk)
@@ -121,6 +122,7 @@ def _scan(path: Path, *, limits: Limits) -> _Scan:
         tail = chunk[-3:]
     if scan.is_utf8 and decoder.getstate()[0]:
         scan.is_utf8 = False
+    _count_quoted_cells(scan, pending + b"\n", limits.max_line_bytes)
     scan.ends_with_newline = tail.endswith(b"\n")
     return scan
 
@@ -129,11 +131,16 @@ def _count(scan: _Scan, chunk: bytes, tail: bytes) -> None:
     scan.num_cr += chunk.count(b"\r")
     if b"\r" in chunk or tail.endswith(b"\r"):
         scan.num_crlf += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
-    num_quotes = chunk.count(b'"')
-    scan.num_quotes += num_quotes
+    scan.num_quotes += chunk.count(b'"')
     scan.has_nul = scan.has_nul or b"\0" in chunk
-    if num_quotes and not scan.has_odd_quotes:
-        scan.has_odd_quotes = _ODD_QUOTES.search(tail + chunk) is not None
+
+
+def _count_quoted_cells(scan: _Scan, text: bytes, max_bytes: int) -> bytes:
+    """Counts in the whole lines; returns the begun one, but for one that is too long in any case."""
+    lines, newline, rest = text.rpartition(b"\n")
+    if b'"' in lines:
+        scan.num_quoted_cells += sum(1 for _ in _QUOTED_CELL.finditer(lines + newline))
+    return rest if len(rest) <= max_bytes else b""
 
 
 def _measure_lines(scan: _Scan, chunk: bytes, offset: int, line_start: int, max_bytes: int) -> int:
