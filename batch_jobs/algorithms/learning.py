@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx
-from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
+
+from aimass_core.domain.signatures import Task
 
 FEATURES = "features"
 SCORES = "scores"

@@ -9,7 +9,6 @@ from aimass_core.domain.algorithms import (
     MlpHyperparameters,
     XGBoostHyperparameters,
 )
-
 from batch_jobs.algorithms.learning import Learner
 
 

@@ -5,10 +5,19 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from aimass_core.domain.schemas import Schema
+
+from aimass_core.domain.schemas import ColumnType, Schema
 from aimass_core.errors import InvalidDataError
 
 SPLIT_COLUMN = "split"
+ARROW_TYPES = {
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.DATETIME: pa.timestamp("us", tz="UTC"),
+    ColumnType.STRING: pa.string(),
+    ColumnType.IMAGE: pa.binary(),
+}
 _TRAIN_WORDS = frozenset({"train", "training"})
 _TEST_WORDS = frozenset({"test", "testing"})
 
@@ -38,20 +47,30 @@ def read_channel(name: str, path: Path) -> Channel:
     """The files are read in the order of their names.
 
     Raises:
-        InvalidDataError: The channel has no rows, or a file lacks a column of the schema.
+        InvalidDataError: The channel has no rows, or a file holds another type than the schema says.
     """
     schema = Schema.model_validate_json((path / "schema.json").read_bytes())
-    names = [column.name for column in schema.columns]
     try:
-        tables = [pq.read_table(file, columns=names) for file in sorted(path.glob("*.parquet"))]
-        table = pa.concat_tables(tables, promote_options="permissive") if tables else None
-    except pa.ArrowInvalid as error:
-        raise InvalidDataError(f"channel {name}: its files do not fit together: {error}") from error
+        tables = [_read_file(file, schema) for file in sorted(path.glob("*.parquet"))]
+    except pa.ArrowException as error:
+        raise InvalidDataError(f"channel {name}: its files do not fit its schema: {error}") from error
+    table = pa.concat_tables(tables) if tables else None
     if table is None or table.num_rows == 0:
         raise InvalidDataError(f"channel {name} has no rows: upload a dataset version with data")
-    if absent := [column for column in names if column not in table.column_names]:
-        raise InvalidDataError(f"channel {name}: columns {absent} of its schema are in none of its files")
     return Channel(name=name, schema=schema, table=table, rows=pa.array(range(table.num_rows), pa.int64()))
+
+
+def _read_file(path: Path, schema: Schema) -> pa.Table:
+    """One file in the types of the schema. Files of earlier versions may lack columns that came later."""
+    present = set(pq.read_schema(path).names)
+    table = pq.read_table(path, columns=[column.name for column in schema.columns if column.name in present])
+    arrays = [
+        table.column(column.name).cast(ARROW_TYPES[column.type])
+        if column.name in present
+        else pa.chunked_array([pa.nulls(table.num_rows, ARROW_TYPES[column.type])])
+        for column in schema.columns
+    ]
+    return pa.table(arrays, names=[column.name for column in schema.columns])
 
 
 def divide_by_split_column(channel: Channel) -> tuple[Channel, Channel] | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from aimass_core.domain.schemas import Column, ColumnType
 from numpy.typing import NDArray
 
+from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
 
 DATE_PARTS: Final = ("year", "month", "day", "weekday", "hour")

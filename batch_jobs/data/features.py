@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.errors import InvalidDataError
-
 from batch_jobs.data.channels import Channel
 
 MAX_TEXT_VALUES = 50

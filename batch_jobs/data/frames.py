@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from aimass_core.domain.schemas import Column, ColumnType
-from aimass_core.errors import InvalidDataError
 from numpy.typing import NDArray
 
+from aimass_core.domain.schemas import Column, ColumnType
+from aimass_core.errors import InvalidDataError
 from batch_jobs.data.channels import Channel
 
 Array = NDArray[Any]

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
-from aimass_core.domain.schemas import ImageShape
-from aimass_core.errors import InvalidDataError
 from PIL import Image
 
+from aimass_core.domain.schemas import ImageShape
+from aimass_core.errors import InvalidDataError
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.frames import Array, Frame
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError
-from numpy.typing import NDArray
-
 from batch_jobs.data.channels import Channel
 
 Array = NDArray[Any]

@@ -1,9 +1,9 @@
 """The exported graph against the framework: several exporters are silently wrong, so every row is compared."""
 
 import numpy as np
+
 from aimass_core.domain.signatures import ExportCheck
 from aimass_core.errors import InternalError
-
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.scoring import Answers
 

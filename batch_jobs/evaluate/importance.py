@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from aimass_core.domain.signatures import Importance
 
+from aimass_core.domain.signatures import Importance
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, evaluate, primary_metric

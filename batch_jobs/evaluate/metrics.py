@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
 from batch_jobs.data.targets import Target
 
 Array = NDArray[Any]

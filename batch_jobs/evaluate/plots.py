@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
-from aimass_core.domain.signatures import ConfusionMatrix, Importance
 from matplotlib.figure import Figure
 from sklearn import metrics
 
+from aimass_core.domain.signatures import ConfusionMatrix, Importance
 from batch_jobs.data.frames import Array
 
 _INK, _BLUE, _ORANGE, _GRID = "#1f2937", "#2563eb", "#f59e0b", "#e5e7eb"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-from aimass_core.domain.signatures import Card, Signature
 
+from aimass_core.domain.signatures import Card, Signature
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate import plots
 from batch_jobs.evaluate.plots import Curve

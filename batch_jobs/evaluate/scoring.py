@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from aimass_core.domain.signatures import Signature
 from numpy.typing import NDArray
 
+from aimass_core.domain.signatures import Signature
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE
 from batch_jobs.data.frames import Array, Frame
 

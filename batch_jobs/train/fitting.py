@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from aimass_core.domain.jobs import TrainSpec
-from aimass_core.domain.signatures import Evaluation, Task
 from numpy.typing import NDArray
 
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.signatures import Evaluation, Task
 from batch_jobs.algorithms.learning import Examples, Fitted, Learner, Problem
 from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
+
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind
 from aimass_core.domain.signatures import Datatype, Golden, Signature, TensorSpec
 from aimass_core.errors import InternalError
-
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE, name_inputs
 from batch_jobs.data.encoding import Encoding
 from batch_jobs.data.frames import MISSING_TEXT, Array, Frame

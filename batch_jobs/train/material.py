@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from aimass_core.domain.algorithms import DATASET_KINDS, CnnHyperparameters
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
-
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
 from batch_jobs.data.features import choose_features, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame

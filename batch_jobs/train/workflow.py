@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import numpy as np
+
 from aimass_core.domain.algorithms import FRAMEWORKS
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
 from aimass_core.errors import InvalidRequestError
-
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export

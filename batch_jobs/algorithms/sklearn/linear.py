@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from aimass_core.domain.algorithms import LinearHyperparameters
-from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
 from onnx import TensorProto
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, root_mean_squared_error
 
+from aimass_core.domain.algorithms import LinearHyperparameters
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, Listener, Problem
 

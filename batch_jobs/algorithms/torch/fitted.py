@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from aimass_core.domain.signatures import Task
-from aimass_core.errors import InternalError
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.builder import OPSET
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
 from batch_jobs.algorithms.torch.loop import predict_scores

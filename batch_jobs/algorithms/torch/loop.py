@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from aimass_core.domain.algorithms import CnnHyperparameters, MlpHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from torch import Tensor, nn
-
 from batch_jobs.algorithms.learning import Examples, Listener, Problem
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]

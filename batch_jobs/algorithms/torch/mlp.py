@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from aimass_core.domain.algorithms import MlpHyperparameters
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimass_core.domain.algorithms import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, Listener, Problem
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import to_batches, train_network

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 import xgboost
-from aimass_core.domain.algorithms import XGBoostHyperparameters
-from aimass_core.domain.signatures import Task
 from numpy.typing import NDArray
 
+from aimass_core.domain.algorithms import XGBoostHyperparameters
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, Listener, Problem
 
 _OBJECTIVES = {

@@ -9,19 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape, Schema
 from PIL import Image
 
-from batch_jobs.data.channels import Channel, read_channel
+from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape, Schema
+from batch_jobs.data.channels import ARROW_TYPES, Channel, read_channel
 
-ARROW_TYPES = {
-    ColumnType.INTEGER: pa.int64(),
-    ColumnType.NUMBER: pa.float64(),
-    ColumnType.BOOLEAN: pa.bool_(),
-    ColumnType.DATETIME: pa.timestamp("us", tz="UTC"),
-    ColumnType.STRING: pa.string(),
-    ColumnType.IMAGE: pa.binary(),
-}
 Columns = Mapping[str, tuple[ColumnType, Sequence[Any]]]
 
 
@@ -60,8 +52,6 @@ def mixed_columns(num_rows: int, *, seed: int = 0) -> tuple[dict[str, tuple[Colu
     is_new = rng.random(num_rows) < 0.5
     hours = rng.integers(0, 50_000, num_rows).tolist()
     day = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in hours]
-        datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=int(hours)) for hours in rng.integers(0, 50_000, num_rows)
-    ]
     month = np.array([moment.month for moment in day])
     signal = (length - 5) + 2.0 * (colour == "red") - 1.5 * is_new + 0.3 * (month - 6)
 

@@ -9,9 +9,9 @@ from typing import Any
 import onnxruntime
 import pyarrow.parquet as pq
 import pytest
+
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Card, Golden, Signature
-
 from batch_jobs import train
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.runtime.environment import Environment

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import onnxruntime
 import pytest
-from aimass_core.domain.schemas import Column, ColumnType
 
+from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.algorithms.export.assembly import name_inputs
 from batch_jobs.algorithms.export.encoding_graphs import build_encoding_graph
 from batch_jobs.data.encoding import MAX_CATEGORIES, date_parts, fit_encoding

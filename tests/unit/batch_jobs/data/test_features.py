@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError
-
 from batch_jobs.data.features import choose_features
 from tests.unit.batch_jobs.channel_files import build_channel
 

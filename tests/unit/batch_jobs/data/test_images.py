@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aimass_core.domain.schemas import ColumnType, ImageShape
-from aimass_core.errors import InvalidDataError
 from PIL import Image
 
+from aimass_core.domain.schemas import ColumnType, ImageShape
+from aimass_core.errors import InvalidDataError
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.images import choose_image_shape, image_frame, to_pixels
 from tests.unit.batch_jobs.channel_files import build_channel, encode_png

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError
-
 from batch_jobs.data.targets import (
     Target,
     TargetScale,

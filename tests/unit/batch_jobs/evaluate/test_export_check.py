@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from aimass_core.errors import InternalError
 
+from aimass_core.errors import InternalError
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.scoring import Answers
 

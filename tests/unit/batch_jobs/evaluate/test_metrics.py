@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from aimass_core.domain.signatures import Task
 
+from aimass_core.domain.signatures import Task
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 

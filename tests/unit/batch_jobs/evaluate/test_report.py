@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import (
     Card,
@@ -15,7 +16,6 @@ from aimass_core.domain.signatures import (
     Task,
     TensorSpec,
 )
-
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import evaluate

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.errors import InvalidRequestError
-
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, shape_images, write_channel
 from tests.unit.batch_jobs.conftest import Train, Trained
 
