@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aimass
 import numpy as np
 import pytest
+
+import aimass
 from aimass_local import lifecycle
 from aimass_local.clients import build_client
 from aimass_local.environment import DataDirectory
-
 from tests.ports import free_port
 
 Result = TypeVar("Result")

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import NotFoundError, UnauthenticatedError
@@ -14,11 +19,6 @@ from aimass_core.lambda_support.idempotency import Store, dynamodb_store
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.settings import ApiSettings
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.exceptions import ServiceError
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import ValidationError
-
 from functions.api import checks, routing
 from functions.api.idempotent import answer_once
 from functions.api.routes import ROUTERS

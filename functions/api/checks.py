@@ -13,7 +13,6 @@ from aimass_core.errors import (
     UnsupportedMediaTypeError,
 )
 from aimass_core.lambda_support import http
-
 from functions.api.routing import Operation
 
 MAX_BODY_BYTES = 1024**2

@@ -3,12 +3,12 @@
 import re
 from typing import Any
 
-from aimass_core.errors import ConflictError, InvalidRequestError
-from aimass_core.lambda_support import http
-from aimass_core.lambda_support.idempotency import Answer, run_once
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
+from aimass_core.errors import ConflictError, InvalidRequestError
+from aimass_core.lambda_support import http
+from aimass_core.lambda_support.idempotency import Answer, run_once
 from functions.api.routing import Operation
 
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"

@@ -6,13 +6,13 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from aimass_core import __version__
-from aimass_core.domain.common import Problem
-from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 
+from aimass_core import __version__
+from aimass_core.domain.common import Problem
+from aimass_core.lambda_support.http import PROBLEM_TYPE
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 

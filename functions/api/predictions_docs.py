@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from aimass_core.domain.common import NAME_PATTERN
 from aimass_core.domain.endpoints import Predictions, PredictRequest
 from aimass_core.lambda_support.http import PROBLEM_TYPE
-from pydantic import BaseModel
 
 _TAG = "predictions"
 _OIP_TAG = "inference"

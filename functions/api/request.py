@@ -16,13 +16,13 @@ from http import HTTPStatus
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
-from aimass_core.domain.common import ID_PATTERN, Page, Resource
-from aimass_core.errors import InvalidRequestError, PreconditionRequiredError
-from aimass_core.services import cursors
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from pydantic import BaseModel
 
+from aimass_core.domain.common import ID_PATTERN, Page, Resource
+from aimass_core.errors import InvalidRequestError, PreconditionRequiredError
+from aimass_core.services import cursors
 from functions.api.routing import ResourceRouter
 
 ItemT = TypeVar("ItemT", bound=BaseModel)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
 from aimass_core.domain.common import Principal, Request, Role
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
 from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import UnauthenticatedError
@@ -12,7 +14,6 @@ from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import api_keys
 from aimass_core.settings import AuthorizerSettings
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 _SCHEME = "bearer"
 _MAX_TOKEN_CHARACTERS = 512

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from aimass_core import bootstrap
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
@@ -10,10 +15,6 @@ from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import dispatch, endpoints
 from aimass_core.settings import DispatchSettings
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = build_logger("dispatch")
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from aimass_core import bootstrap
 from aimass_core.domain.compute_states import to_compute_state, to_job_address
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import job_events
 from aimass_core.settings import JobEventsSettings
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = build_logger("job_events")
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from aimass_core import bootstrap
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import reconciler
 from aimass_core.settings import ReconcilerSettings
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = build_logger("reconciler")
 

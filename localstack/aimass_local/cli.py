@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aimass_core.errors import AimassError
 from rich.console import Console
 from rich.table import Table
 
+from aimass_core.errors import AimassError
 from aimass_local import deployment, doctor, first_run, lifecycle, logs, profiles
 from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from aimass_core.domain.common import Contract
 from pydantic import BaseModel, PrivateAttr
+
+from aimass_core.domain.common import Contract
 
 if TYPE_CHECKING:
     from aimass.client import Client

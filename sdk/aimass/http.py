@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx2
 import tenacity
-from aimass_core.domain.common import Problem
-from aimass_core.errors import AimassError, ErrorDetail, InternalError, error_classes
 from pydantic import ValidationError
 
 from aimass.errors import ConfigurationError, ConnectionFailedError
 from aimass.profiles import Profile
 from aimass.version import __version__
+from aimass_core.domain.common import Problem
+from aimass_core.errors import AimassError, ErrorDetail, InternalError, error_classes
 
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})

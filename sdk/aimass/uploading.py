@@ -12,9 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from aimass_core.domain.datasets import SignedRequest, Upload, UploadCreate, UploadPart, UploadStatus, WriteMode
-
 from aimass.errors import ConnectionFailedError
+from aimass_core.domain.datasets import SignedRequest, Upload, UploadCreate, UploadPart, UploadStatus, WriteMode
 
 if TYPE_CHECKING:
     from aimass.client import Client

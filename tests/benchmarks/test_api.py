@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 
-import aimass
 import httpx2
 
+import aimass
 from tests.benchmarks.report import percentiles, print_table, time_calls
 from tests.stack import Stack
 

@@ -7,12 +7,12 @@ import io
 import time
 from pathlib import Path
 
-import aimass
 import numpy as np
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
+import aimass
 from tests.benchmarks.report import memory_mb, print_table
 from tests.stack import Stack
 

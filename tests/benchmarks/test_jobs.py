@@ -11,7 +11,6 @@ from pathlib import Path
 import aimass
 from aimass_core.domain.jobs import EventType, JobEvent
 from aimass_core.domain.jobs import Job as JobContract
-
 from tests.benchmarks.report import print_table
 from tests.stack import write_loans
 

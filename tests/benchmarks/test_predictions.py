@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aimass
 import httpx2
 import numpy as np
 import onnxruntime as ort
 import tritonclient.http as triton
+
+import aimass
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Golden, Signature
-
 from tests.benchmarks.report import memory_mb, percentiles, print_table, time_calls
 from tests.benchmarks.test_api import deploy_function
 from tests.stack import Stack, write_loans

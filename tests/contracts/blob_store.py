@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
 from aimass_core.ports import BlobNotFoundError, BlobStore, SignedUrl
 
 MIB = 1024**2

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from aimass_core.domain import keys
 from aimass_core.domain.keys import RowKey
 from aimass_core.errors import InvalidRequestError

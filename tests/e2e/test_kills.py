@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aimass
 import httpx2
 import numpy as np
 import psutil
 import pytest
+
+import aimass
 from aimass.errors import ConnectionFailedError, JobFailedError
 from aimass.resources.jobs import Job
 from aimass_core.domain.datasets import UploadStatus, WriteMode
 from aimass_core.domain.jobs import EventType, JobEvent, JobStatus
-
 from tests.stack import Stack, wait_until, write_loans
 
 _LONG = {"epochs": 400, "patience": 400, "batch_size": 16}

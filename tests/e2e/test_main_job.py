@@ -8,13 +8,13 @@ import json
 import subprocess
 from pathlib import Path
 
-import aimass
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tritonclient.http as triton
-from aimass_core.domain import keys
 
+import aimass
+from aimass_core.domain import keys
 from tests.stack import Stack, wait_until, write_loans
 
 
@@ -63,7 +63,7 @@ def test_served_answers_equal_the_jobs_own_test_predictions(
 
 def test_cli_predicts_a_csv_file(deployed: str, stack: Stack, loans: tuple[Path, Path]) -> None:
     lines = stack.cli("predict", deployed, str(loans[1]), "--output", "csv").splitlines()
-    assert lines[0] == "row,label,probability,notes"
+    assert lines[0] == "ROW,LABEL,PROBABILITY,NOTES"
     assert len(lines) == 301
 
 

@@ -12,7 +12,6 @@ from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.lambda_support.idempotency import MemoryStore
 from aimass_core.services import workspaces
-
 from functions.api.app import Deployment, make_handler
 from functions.authorizer import app as authorizer
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aimass_core.domain.common import Role, new_id
 
+from aimass_core.domain.common import Role, new_id
 from functions.api.app import OPERATIONS
 from functions.api.routing import Operation
 from tests.functional.gateway import Api

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.jobs import Job, JobStatus, LogLine
 from aimass_core.ports import Row
 from aimass_core.services import records
-
 from functions.dispatch.app import make_handler as make_dispatch
 from functions.job_events.app import make_handler as make_job_events
 from functions.reconciler.app import make_handler as make_reconciler

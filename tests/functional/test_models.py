@@ -1,11 +1,11 @@
 """/v1/models and /v1/endpoints on a model that a job made."""
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPredictor
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.services import records
-
 from functions.dispatch.app import make_handler as make_dispatch
 from tests.factories.platform import GOLDEN, add_dataset, add_version
 from tests.functional.gateway import Answer, Api, Context

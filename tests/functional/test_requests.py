@@ -5,8 +5,8 @@ import threading
 from typing import Any
 
 import pytest
-from aimass_core.lambda_support.idempotency import run_once
 
+from aimass_core.lambda_support.idempotency import run_once
 from functions.api.app import OPERATIONS, Deployment, make_handler
 from tests.functional.gateway import Api, Context
 

@@ -1,7 +1,8 @@
 """The SDK over the real authorizer and handlers: what it sends is what the API takes, and the other way round."""
 
-import aimass
 import pytest
+
+import aimass
 from aimass_core.errors import (
     AlreadyExistsError,
     InvalidRequestError,
@@ -10,7 +11,6 @@ from aimass_core.errors import (
     StaleRevisionError,
     UnauthenticatedError,
 )
-
 from tests.functional.gateway import Api
 from tests.functional.transport import InProcessTransport
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from aimass_core.errors import ConflictError
 
+from aimass_core.errors import ConflictError
 from tests.functional.gateway import Api, Gateway, open_api
 
 

@@ -1,7 +1,6 @@
 """How jobs run on AWS Batch."""
 
 from aimass_core.settings import ContainerSettings
-
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template
 

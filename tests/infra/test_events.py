@@ -4,7 +4,6 @@ import json
 
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
-
 from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 

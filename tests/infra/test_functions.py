@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from aimass_core import settings
 from pydantic_settings import BaseSettings
 
+from aimass_core import settings
 from tests.infra.templates import REPOSITORY, TEMPLATE_PATH, Template
 
 SETTINGS: dict[str, type[BaseSettings]] = {

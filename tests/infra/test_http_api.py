@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from aimass_core import errors
 
+from aimass_core import errors
 from tests.infra.templates import Template
 
 OPEN = {

@@ -1,7 +1,6 @@
 """What the roles may do: each only its own work, and every wildcard is listed here."""
 
 from aimass_core.domain import keys
-
 from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 

@@ -3,11 +3,11 @@
 import random
 
 import pytest
+
 from aimass_core.domain.endpoints import Endpoint, EndpointCreate, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import ModelVersion
 from aimass_core.services import endpoints, jobs
-
 from tests.factories import platform
 from tests.simulation.world import Faults, When, World, settle
 

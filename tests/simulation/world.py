@@ -21,7 +21,6 @@ from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import Model, ModelVersion
 from aimass_core.ports import BlobInfo, Put, Submission, Write
 from aimass_core.services import dispatch, endpoints, job_events, reconciler, records
-
 from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
 
 ResultT = TypeVar("ResultT")

@@ -3,7 +3,6 @@
 from aimass_core.domain import algorithms
 from aimass_core.domain.algorithms import AlgorithmInfo
 from aimass_core.domain.common import Page, Role
-
 from functions.api.routing import ResourceRouter
 
 router = ResourceRouter("algorithms")

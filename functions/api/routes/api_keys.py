@@ -1,10 +1,10 @@
 """/v1/api-keys."""
 
+from aws_lambda_powertools.event_handler import Response
+
 from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
 from aimass_core.domain.common import Page, Role
 from aimass_core.services import api_keys
-from aws_lambda_powertools.event_handler import Response
-
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
 from functions.api.routing import ResourceRouter

@@ -3,7 +3,6 @@
 from aimass_core.domain.audit import AuditEntry
 from aimass_core.domain.common import Page, Role
 from aimass_core.services import audit
-
 from functions.api import request
 from functions.api.request import Cursor, Limit
 from functions.api.routing import ResourceRouter

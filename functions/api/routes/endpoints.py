@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
+from aws_lambda_powertools.event_handler import Response
+
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.endpoints import EndpointCreate, EndpointDetail, EndpointUpdate
 from aimass_core.services import endpoints
-from aws_lambda_powertools.event_handler import Response
-
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit
 from functions.api.routing import ResourceRouter

@@ -3,12 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from aimass_core.domain.common import Page, Role
-from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus
-from aimass_core.services import job_results, job_story, jobs
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from aimass_core.domain.common import Page, Role
+from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus
+from aimass_core.services import job_results, job_story, jobs
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
 from functions.api.routing import ResourceRouter

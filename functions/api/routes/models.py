@@ -1,10 +1,10 @@
 """/v1/models."""
 
+from aws_lambda_powertools.event_handler import Response
+
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.models import Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.services import models
-from aws_lambda_powertools.event_handler import Response
-
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter

@@ -3,7 +3,6 @@
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.system import SystemInfo
 from aimass_core.services import system
-
 from functions.api.routing import ResourceRouter
 
 router = ResourceRouter("system")

@@ -1,10 +1,10 @@
 """/v1/workspaces."""
 
+from aws_lambda_powertools.event_handler import Response
+
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
 from aimass_core.services import workspaces
-from aws_lambda_powertools.event_handler import Response
-
 from functions.api import request
 from functions.api.request import Cursor, Id, IfMatch, Limit
 from functions.api.routing import ResourceRouter

@@ -1,9 +1,9 @@
 """The function that turns an API key into workspace and role."""
 
-from aimass_core.settings import AuthorizerSettings
 from aws_cdk import Duration
 from constructs import Construct
 
+from aimass_core.settings import AuthorizerSettings
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aimass_core.settings import DispatchSettings
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
+from aimass_core.settings import DispatchSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue

@@ -1,11 +1,11 @@
 """The function that turns landed files into dataset versions."""
 
-from aimass_core.settings import IngestSettings
 from aws_cdk import Duration, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
+from aimass_core.settings import IngestSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.environment import environment_of

@@ -1,11 +1,11 @@
 """The function that hears of Batch's state changes."""
 
-from aimass_core.settings import JobEventsSettings
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
+from aimass_core.settings import JobEventsSettings
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
 from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements

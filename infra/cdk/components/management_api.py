@@ -1,10 +1,10 @@
 """The function behind /v1: every resource of the platform."""
 
-from aimass_core.settings import ApiSettings
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from aimass_core.settings import ApiSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dispatch import dispatch_variables

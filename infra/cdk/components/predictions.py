@@ -1,9 +1,9 @@
 """The function that serves models."""
 
-from aimass_core.settings import PredictionsSettings
 from aws_cdk import Duration, Size
 from constructs import Construct
 
+from aimass_core.settings import PredictionsSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.environment import environment_of

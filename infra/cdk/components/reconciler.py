@@ -1,12 +1,12 @@
 """The function that heals whatever an event missed."""
 
-from aimass_core.settings import ReconcilerSettings
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from aimass_core.settings import ReconcilerSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements

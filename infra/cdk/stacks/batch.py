@@ -1,12 +1,12 @@
 """The compute for jobs, in a stack of its own: beside LocalStack another executor may serve it."""
 
-from aimass_core.settings import ContainerSettings
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from aimass_core.settings import ContainerSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.compute import JobCompute

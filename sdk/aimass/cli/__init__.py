@@ -5,15 +5,6 @@ from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
-from aimass_core.errors import (
-    AimassError,
-    ConflictError,
-    InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    StaleRevisionError,
-    UnauthenticatedError,
-)
 
 from aimass.cli import (
     algorithms,
@@ -30,6 +21,15 @@ from aimass.cli import (
 from aimass.cli.output import Session, say
 from aimass.errors import ConfigurationError, ConnectionFailedError, RejectedDataError
 from aimass.version import __version__
+from aimass_core.errors import (
+    AimassError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    StaleRevisionError,
+    UnauthenticatedError,
+)
 
 app = typer.Typer(
     name="aimass",

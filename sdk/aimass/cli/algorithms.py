@@ -3,9 +3,9 @@
 from typing import Any
 
 import typer
-from aimass_core.domain.algorithms import AlgorithmInfo
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, show_list
+from aimass_core.domain.algorithms import AlgorithmInfo
 
 
 def show_algorithms(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from aimass_core.domain.common import Role
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+from aimass_core.domain.common import Role
 
 app = typer.Typer()
 

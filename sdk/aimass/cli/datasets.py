@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from aimass_core.domain.common import split_ref
-from aimass_core.domain.datasets import BadRows, DatasetPolicy
-from aimass_core.domain.schemas import ColumnProfile, ColumnType
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
 from aimass.cli.output import (
@@ -22,6 +19,9 @@ from aimass.cli.output import (
     write_csv,
 )
 from aimass.resources.datasets import DatasetVersion
+from aimass_core.domain.common import split_ref
+from aimass_core.domain.datasets import BadRows, DatasetPolicy
+from aimass_core.domain.schemas import ColumnProfile, ColumnType
 
 app = typer.Typer()
 

@@ -3,11 +3,11 @@
 from typing import Annotated
 
 import typer
-from aimass_core.domain.endpoints import Prediction
 from pydantic import BaseModel
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
+from aimass_core.domain.endpoints import Prediction
 
 app = typer.Typer()
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
-from aimass_core.domain.signatures import Task
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one, stderr_console
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
+from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
+from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aimass_core.domain.common import split_ref
-from aimass_core.domain.models import ArtifactName
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, say, show_list, show_one
 from aimass.resources.models import ModelVersion
+from aimass_core.domain.common import split_ref
+from aimass_core.domain.models import ArtifactName
 
 app = typer.Typer()
 

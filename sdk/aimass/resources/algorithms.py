@@ -1,8 +1,7 @@
 """What can be trained."""
 
-from aimass_core.domain.algorithms import AlgorithmInfo
-
 from aimass.binding import Api, Pages
+from aimass_core.domain.algorithms import AlgorithmInfo
 
 
 class AlgorithmsApi(Api):

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
+from aimass.binding import Api, Pages
 from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
 from aimass_core.domain.common import Role
-
-from aimass.binding import Api, Pages
 
 _PATH = "/v1/api-keys"
 

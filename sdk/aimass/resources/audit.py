@@ -1,8 +1,7 @@
 """The audit trail."""
 
-from aimass_core.domain.audit import AuditEntry
-
 from aimass.binding import Api, Pages
+from aimass_core.domain.audit import AuditEntry
 
 
 class AuditApi(Api):

@@ -9,13 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
-from aimass_core.domain import datasets as contract
-from aimass_core.domain.datasets import DatasetCreate, DatasetPolicy, DatasetUpdate, WriteMode
-from aimass_core.errors import NotFoundError
-
 from aimass.binding import Api, Bound, Pages
 from aimass.errors import RejectedDataError, WaitTimeoutError
 from aimass.uploading import OnBytes, pack_folder, send_file
+from aimass_core.domain import datasets as contract
+from aimass_core.domain.datasets import DatasetCreate, DatasetPolicy, DatasetUpdate, WriteMode
+from aimass_core.errors import NotFoundError
 
 _PATH = "/v1/datasets"
 _POLL_SECONDS = (0.2, 2.0)

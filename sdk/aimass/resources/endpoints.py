@@ -7,12 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import WaitTimeoutError
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import EndpointCreate, EndpointStatus, EndpointUpdate, Prediction, Predictions
 from aimass_core.errors import AlreadyExistsError, UnavailableError
-
-from aimass.binding import Api, Bound, Pages
-from aimass.errors import WaitTimeoutError
 
 _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000

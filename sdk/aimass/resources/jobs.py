@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from aimass_core.domain import jobs as contract
-from aimass_core.domain.jobs import Compute, JobCreate, JobEvent, JobStatus, LogLine, TrainSpec
-
 from aimass.binding import Api, Bound, Pages
 from aimass.errors import JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.models import ModelVersion
+from aimass_core.domain import jobs as contract
+from aimass_core.domain.jobs import Compute, JobCreate, JobEvent, JobStatus, LogLine, TrainSpec
 
 _PATH = "/v1/jobs"
 _WAIT_SECONDS = 5

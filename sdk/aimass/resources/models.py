@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aimass.binding import Api, Bound, Pages
+from aimass.errors import ConnectionFailedError
 from aimass_core.domain import models as contract
 from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.domain.signatures import Card, Signature
-
-from aimass.binding import Api, Bound, Pages
-from aimass.errors import ConnectionFailedError
 
 if TYPE_CHECKING:
     from aimass.resources.endpoints import Endpoint

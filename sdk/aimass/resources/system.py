@@ -1,9 +1,8 @@
 """The platform itself."""
 
+from aimass.binding import Api
 from aimass_core.domain.common import Principal
 from aimass_core.domain.system import SystemInfo
-
-from aimass.binding import Api
 
 
 class SystemApi(Api):

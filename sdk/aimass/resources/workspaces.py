@@ -1,8 +1,7 @@
 """Workspaces."""
 
-from aimass_core.domain.workspaces import Workspace
-
 from aimass.binding import Api, Pages
+from aimass_core.domain.workspaces import Workspace
 
 
 class WorkspacesApi(Api):

@@ -10,8 +10,8 @@ from pathlib import Path
 import boto3
 import httpx2
 import pytest
-from aimass_core.bootstrap import AwsClients
 
+from aimass_core.bootstrap import AwsClients
 from tests.ports import free_port
 
 _START_SECONDS = 30

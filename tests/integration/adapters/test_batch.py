@@ -3,11 +3,11 @@
 from uuid import uuid4
 
 import pytest
+
 from aimass_core.adapters.batch import BatchCompute
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Submission
-
 from tests.integration.local_batch.conftest import Server, server, start_server, wait_until
 
 __all__ = ["server", "start_server"]

@@ -4,11 +4,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from aimass_core.adapters.dynamodb import DynamoDbRegistry
 from aimass_core.bootstrap import AwsClients
 from aimass_core.domain.keys import RowKey
 from aimass_core.ports import Put, Registry
-
 from tests.contracts.registry import RegistryContract, row
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from aimass_core.adapters.lambda_predictor import LambdaPredictor
 from aimass_core.adapters.logs import CloudWatchLogs
 from aimass_core.adapters.secrets_manager import SecretsManagerSecrets

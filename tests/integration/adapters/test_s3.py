@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+
 from aimass_core.adapters.s3 import S3BlobStore
 from aimass_core.bootstrap import AwsClients
 from aimass_core.ports import BlobStore, SignedUrl
-
 from tests.contracts.blob_store import BlobStoreContract
 
 BODY = b"hello, world"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
 from aimass_local import deployment, lifecycle
 from aimass_local.clients import build_client
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from aimass_local import lifecycle
 from aimass_local.cli import app
 from aimass_local.environment import HOST, DataDirectory
-from typer.testing import CliRunner
-
 from tests.integration.local.conftest import free_port
 
 # The server is meant to outlive the command that starts it.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aimass_local import deployment
 from aimass_local.environment import REPOSITORY
-
 from tests.integration.local.conftest import Cloud
 
 

@@ -8,8 +8,8 @@ import urllib.request
 from typing import Any
 
 import pytest
-from aimass_local.environment import HOST
 
+from aimass_local.environment import HOST
 from tests.integration.local.conftest import Cloud
 
 

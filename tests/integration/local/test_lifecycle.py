@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from aimass_local import lifecycle, lock
 from aimass_local.environment import DataDirectory
-
 from tests.integration.local.conftest import Cloud, Start, free_port
 
 

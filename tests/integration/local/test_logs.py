@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from aimass_local import logs
 from aimass_local.logs import LogNotFoundError
-
 from tests.integration.local.conftest import Cloud
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.services import workspaces
-
 from functions.authorizer.app import Unauthorized, make_handler
 
 ARN = "arn:aws:execute-api:eu-central-1:000000000000:main/live/GET/v1/jobs"

@@ -1,6 +1,7 @@
 """The ports are made when they are used, from the settings that the deployable has."""
 
 import pytest
+
 from aimass_core import __version__
 from aimass_core.bootstrap import MissingSettingError, build_ports
 from aimass_core.settings import AuthorizerSettings, DispatchSettings, StorageSettings

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aimass_local.cli import app
 from typer.testing import CliRunner
+
+from aimass_local.cli import app
 
 
 def _run(*arguments: str, answer: str | None = None) -> tuple[int, str]:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from aimass_local import deployment
 from aimass_local.deployment import Asset, DeploymentError, Stack
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from aimass_local import doctor
 from aimass_local.doctor import Check
 from aimass_local.environment import DataDirectory

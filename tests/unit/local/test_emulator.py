@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aimass_local import emulator
-from aimass_local.emulator import EmulatorChangedError, states
-from aimass_local.environment import ACCOUNT_ID, REGION
 from ministack.core import lambda_runtime, responses
 from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
+
+from aimass_local import emulator
+from aimass_local.emulator import EmulatorChangedError, states
+from aimass_local.environment import ACCOUNT_ID, REGION
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from aimass_local.environment import (
     DEFAULT_PORT,
     REPOSITORY,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from aimass_local.gateway import API_PAYLOAD_BYTES, ASYNC_INVOKE_PAYLOAD_BYTES, Gateway, Message, Receive, Scope, Send
 from aimass_local.state import StateUnreadableError
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from aimass_local import lock
 from aimass_local.lock import Holder, LockedError
 

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from aimass_local import profiles
 from aimass_local.profiles import ProfileError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aimass_local import state
 from aimass_local.state import StateSaver
 

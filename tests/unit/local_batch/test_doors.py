@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+
 from aimass_local.batch import TaskFailedError
 from aimass_local.batch.errors import ClientError
-
 from tests.unit.local_batch.harness import LocalBatch
 
 # As CDK's L2 constructs write them.

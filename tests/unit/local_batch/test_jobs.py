@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aimass_local.batch import BatchService
 
+from aimass_local.batch import BatchService
 from tests.unit.local_batch.harness import LocalBatch, RefusedError, build_requirements
 
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from aimass_local.batch import wire
 from aimass_local.batch.errors import ServerError
-
 from tests.unit.local_batch.harness import LocalBatch, RefusedError, build_requirements
 
 

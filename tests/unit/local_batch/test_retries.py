@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aimass_local.batch.retry import should_retry
 
+from aimass_local.batch.retry import should_retry
 from tests.unit.local_batch.harness import LocalBatch, RefusedError
 
 COUNT_ATTEMPTS = "import os, sys; n = int(os.environ['AWS_BATCH_JOB_ATTEMPT']); print(n); sys.exit(0 if n == 3 else 7)"

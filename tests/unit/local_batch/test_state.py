@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from aimass_local.batch.errors import ServerError
 from aimass_local.batch.state import StateLockedError, Store
-
 from tests.unit.local_batch.harness import LocalBatch, RefusedError
 
 DAY = 24 * 3600

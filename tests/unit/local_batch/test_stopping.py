@@ -8,8 +8,8 @@ import time
 
 import psutil
 import pytest
-from aimass_local.batch.attempts import TIMED_OUT
 
+from aimass_local.batch.attempts import TIMED_OUT
 from tests.unit.local_batch.harness import LocalBatch, RefusedError
 
 IGNORE_TERM = """

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+
 from aimass.errors import ConfigurationError, ConnectionFailedError
 from aimass.http import Http
 from aimass.profiles import Profile

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from aimass.errors import ConfigurationError
 from aimass.profiles import Profile, resolve_profile, save_profile
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
 from aimass_core.adapters.dynamodb import DynamoDbRegistry
 from aimass_core.domain.keys import RowKey
 from aimass_core.errors import InternalError, UnavailableError
 from aimass_core.ports import Put
-from botocore.exceptions import ClientError, EndpointConnectionError
-
 from tests.contracts.registry import row
 
 

@@ -1,9 +1,9 @@
 """The ports in memory pass the contracts."""
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryBlobStore, MemoryRegistry
 from aimass_core.ports import BlobStore, Registry, SignedUrl
-
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.registry import RegistryContract
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from aimass_core.domain.compute_states import JobAddress, to_compute_state, to_job_address
 from aimass_core.domain.jobs import JobStatus
 

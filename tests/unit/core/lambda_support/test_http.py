@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from aimass_core import errors
 from aimass_core.domain.common import Problem
 from aimass_core.lambda_support import http

@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from aimass_core.errors import MalformedRequestError
-from aimass_core.lambda_support import json_body
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aimass_core.errors import MalformedRequestError
+from aimass_core.lambda_support import json_body
 
 JSON = st.recursive(
     st.none()

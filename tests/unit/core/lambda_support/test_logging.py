@@ -5,6 +5,7 @@ import logging
 import uuid
 
 import pytest
+
 from aimass_core.domain.api_keys import format_token, new_secret
 from aimass_core.domain.common import new_id
 from aimass_core.lambda_support.logging import build_logger, redact

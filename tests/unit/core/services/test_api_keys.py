@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.api_keys import ApiKeyCreate, ApiKeyRecord
 from aimass_core.domain.common import Principal, Role
 from aimass_core.errors import ConflictError, InvalidRequestError, NotFoundError, UnauthenticatedError
 from aimass_core.services import api_keys, audit, records, workspaces
-
 from tests.factories.platform import ManualClock
 
 

@@ -1,10 +1,11 @@
 """Signed cursors."""
 
 import pytest
-from aimass_core.errors import InvalidRequestError
-from aimass_core.services import cursors
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aimass_core.errors import InvalidRequestError
+from aimass_core.services import cursors
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=100)
 

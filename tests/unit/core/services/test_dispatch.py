@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryCompute, MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -10,7 +11,6 @@ from aimass_core.domain.jobs import Job, JobStatus, from_hyperparameters
 from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 from aimass_core.services import dispatch, jobs, records
-
 from tests.factories.platform import (
     ManualClock,
     add_dataset,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -18,7 +19,6 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.services import dispatch, endpoints, models
-
 from tests.factories.platform import (
     GOLDEN,
     add_dataset,

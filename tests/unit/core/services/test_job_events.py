@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -10,7 +11,6 @@ from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import Failure, Job, JobStatus
 from aimass_core.domain.models import ModelVersion
 from aimass_core.services import dispatch, job_events, job_story, jobs, models, records
-
 from tests.factories import platform
 from tests.factories.platform import MODEL_FILES, artifact_key, leave_result, reload, tell
 

@@ -1,11 +1,11 @@
 """Long poll: as soon as there is news, and not much longer than asked for."""
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.services import dispatch, job_story, jobs
-
 from tests.factories.platform import ManualClock, add_dataset, add_job, add_version, new_ports, new_principal
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry
@@ -18,7 +19,6 @@ from aimass_core.errors import (
     QuotaExceededError,
 )
 from aimass_core.services import dispatch, job_states, jobs, platform, records
-
 from tests.factories.platform import (
     TABLE,
     add_dataset,

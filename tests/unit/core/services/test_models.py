@@ -1,6 +1,7 @@
 """Model versions: made once, held by endpoints, deleted with their bytes."""
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -9,7 +10,6 @@ from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.services import dispatch, endpoints, job_results, models
-
 from tests.factories.platform import (
     add_dataset,
     add_job,

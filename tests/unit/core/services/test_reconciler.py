@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -12,7 +13,6 @@ from aimass_core.errors import UnavailableError
 from aimass_core.ports import Put, Row
 from aimass_core.services import dispatch, endpoints, jobs, reconciler, records
 from aimass_core.services.reconciler import Healed
-
 from tests.factories.platform import (
     ManualClock,
     add_dataset,

@@ -1,6 +1,7 @@
 """Workspaces."""
 
 import pytest
+
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Role
 from aimass_core.domain.workspaces import WorkspaceCreate

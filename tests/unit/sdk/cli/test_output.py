@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from aimass.cli.output import Column, OutputFormat, format_bytes, show_list, write_csv
 from pydantic import BaseModel
+
+from aimass.cli.output import Column, OutputFormat, format_bytes, show_list, write_csv
 
 
 class _Item(BaseModel):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from aimass.cli.rows import read_rows
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
