@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from aimass_local import emulator
 from aimass_local.batch import BatchService, Image
 from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
@@ -19,6 +21,9 @@ from aimass_local.gateway import Gateway
 from aimass_local.state import StateSaver
 
 _MAX_WORKERS_PER_FUNCTION = 4
+# What one job of the stack asks for (infra/cdk/components/job_definition.py).
+_MIN_VCPUS = 2
+_MIN_MEMORY_MIB = 8192
 # Container images by name; every one of ours is this interpreter, run in the repository.
 _BATCH_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 
@@ -79,6 +84,9 @@ def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[s
         data.batch,
         images=dict.fromkeys(_BATCH_IMAGES, image),
         environment=environment,
+        # What the job definition asks for is there, also on a small laptop: its training then swaps, but runs.
+        vcpus=max(os.cpu_count() or 1, _MIN_VCPUS),
+        memory_mib=max(psutil.virtual_memory().total // 1024**2, _MIN_MEMORY_MIB),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )

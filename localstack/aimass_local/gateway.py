@@ -206,7 +206,15 @@ def _is_friendly(request: _Request) -> bool:
 
 def _api_scope(request: _Request) -> Scope:
     raw_path: bytes = request.scope.get("raw_path") or request.path.encode()
-    return {**request.scope, "path": _API_PREFIX + request.path, "raw_path": _API_PREFIX.encode() + raw_path}
+    # NOTE: API Gateway takes a missing Content-Type or Accept for binary where `*/*` is binary; the emulator for text.
+    defaults = {"content-type": b"application/octet-stream", "accept": b"*/*"}
+    missing = [(name.encode(), value) for name, value in defaults.items() if not request.header(name)]
+    return {
+        **request.scope,
+        "headers": [*request.scope["headers"], *missing],
+        "path": _API_PREFIX + request.path,
+        "raw_path": _API_PREFIX.encode() + raw_path,
+    }
 
 
 def _is_browser_at_root(request: _Request) -> bool:

@@ -103,7 +103,7 @@ def test_a6_upload_that_a_kill_interrupted_goes_on_where_it_stopped(
     own_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "large.csv"
-    values = np.random.default_rng(0).normal(size=(450_000, 8)).round(12)
+    values = np.random.default_rng(0).normal(size=(560_000, 8)).round(12)
     np.savetxt(path, values, delimiter=",", header=",".join(f"x{i}" for i in range(8)), comments="", fmt="%.16g")
     assert path.stat().st_size > 64 * 1024**2
     sent: list[str] = []
@@ -130,7 +130,7 @@ def test_a6_upload_that_a_kill_interrupted_goes_on_where_it_stopped(
         assert dataset.latest_version is None
         seen: list[int] = []
         version = client.datasets.upload(path, name="large", on_bytes=lambda so_far, _: seen.append(so_far))
-        assert version.num_rows == 450_000
+        assert version.num_rows == 560_000
         assert version.mode is WriteMode.REPLACE
         assert [upload["id"] for upload in _uploads(client, dataset.id)] == [waiting[0]["id"]]
         assert seen[0] >= 2 * 16 * 1024**2

@@ -15,6 +15,7 @@ from ministack.core import responses
 from ministack.services import cloudwatch_logs, eventbridge, stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from aimass_local.batch.errors import TaskFailedError
 from aimass_local.environment import ACCOUNT_ID, REGION
 
 Result = TypeVar("Result")
@@ -63,7 +64,14 @@ def register_cloudformation(resource_type: str, handlers: Mapping[str, Any]) -> 
 
 def register_step_functions(resource: str, handler: Callable[[str, dict[str, Any]], Any]) -> None:
     """Makes `resource` (`arn:aws:states:::batch:submitJob`, also with `.sync`) a task of state machines."""
-    stepfunctions._SERVICE_DISPATCH[resource] = handler
+
+    def run_task(called: str, request: dict[str, Any]) -> Any:
+        try:
+            return handler(called, request)
+        except TaskFailedError as error:
+            raise stepfunctions._ExecutionError(error.error, error.cause) from error
+
+    stepfunctions._SERVICE_DISPATCH[resource] = run_task
 
 
 def _put_log_events(group: str, stream: str, events: list[dict[str, Any]]) -> None:

@@ -173,7 +173,7 @@ class InternalError(AimassError):
 
 def error_classes() -> dict[str, type[AimassError]]:
     """Every class of the tree by its code, so that the SDK can raise the same class again."""
-    return {cls.code: cls for cls in _walk(AimassError) if cls is not AimassError}
+    return {cls.code: cls for cls in _walk(AimassError) if cls is not AimassError and "code" in vars(cls)}
 
 
 def _walk(cls: type[AimassError]) -> Iterator[type[AimassError]]:

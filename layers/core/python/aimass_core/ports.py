@@ -133,6 +133,10 @@ class BlobStore(Protocol):
     def bucket(self) -> str:
         """Its name."""
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """Where S3 answers; None where there is no network."""
+
     def get(self, key: str) -> bytes:
         """The whole object; for small ones."""
 

@@ -35,7 +35,6 @@ class ApiSettings(StorageSettings):
     job_definition: str
     predictions_function: str
     job_log_group: str = "/aws/batch/job"
-    max_jobs_active: int = 1_000
 
 
 class IngestSettings(StorageSettings):

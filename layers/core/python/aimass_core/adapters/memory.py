@@ -110,6 +110,11 @@ class MemoryBlobStore:
         """See BlobStore."""
         return self._bucket
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """See BlobStore."""
+        return None
+
     def get(self, key: str) -> bytes:
         """See BlobStore."""
         return self._find(key).body

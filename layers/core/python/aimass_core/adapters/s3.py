@@ -31,6 +31,11 @@ class S3BlobStore:
         """See BlobStore."""
         return self._bucket
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """See BlobStore."""
+        return str(self._client.meta.endpoint_url)
+
     def get(self, key: str) -> bytes:
         """See BlobStore. A body that ends too early is an error of botocore's, never a short answer."""
         with _translated(key):

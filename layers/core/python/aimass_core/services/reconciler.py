@@ -15,7 +15,17 @@ from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Ports, Row, WriteConflictError
-from aimass_core.services import dispatch, endpoints, job_events, job_failures, job_results, job_states, jobs, uploads
+from aimass_core.services import (
+    datasets,
+    dispatch,
+    endpoints,
+    job_events,
+    job_failures,
+    job_results,
+    job_states,
+    jobs,
+    uploads,
+)
 from aimass_core.services.ingest import versions
 
 GRACE = timedelta(minutes=1)
@@ -37,6 +47,7 @@ class Healed:
     endpoints: int = 0
     versions: int = 0
     uploads: int = 0
+    purged: int = 0
     faults: int = 0
 
 
@@ -47,13 +58,15 @@ def run(ports: Ports) -> Healed:
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     closed = _attempt(lambda: versions.close_due(ports))
     expired = _attempt(lambda: uploads.expire_due(ports))
-    parts = (dispatched, followed, activated, closed, expired)
+    purged = _attempt(lambda: datasets.purge_due(ports))
+    parts = (dispatched, followed, activated, closed, expired, purged)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         versions=closed.changed,
         uploads=expired.changed,
+        purged=purged.changed,
         faults=sum(part.faults for part in parts),
     )
 

@@ -16,7 +16,11 @@ def get(ports: Ports, principal: Principal) -> SystemInfo:
         version=__version__,
         workspace_id=principal.workspace_id,
         workspace_name=principal.workspace_name,
-        drop_folder=DropFolder(bucket=ports.landing.bucket, prefix=f"{keys.DROP_PREFIX}{principal.workspace_name}/"),
+        drop_folder=DropFolder(
+            bucket=ports.landing.bucket,
+            prefix=f"{keys.DROP_PREFIX}{principal.workspace_name}/",
+            endpoint_url=ports.landing.endpoint_url,
+        ),
         limits={
             "max_page_items": MAX_PAGE,
             "max_upload_bytes": MAX_UPLOAD_BYTES,
