@@ -47,9 +47,11 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     if not writer.num_rows and not num_bad_rows:
         raise FileRejectedError(
             "The file has a header line but no rows. Upload one with at least one row; if the first line is data, set "
-            "the dataset's policy.has_header to false.",
+            "policy.has_header to false (on the command line: --no-header).",
             line=1,
         )
+    if writer.num_rows and not any(each.num_cells for each in evidence):
+        raise FileRejectedError("No row of the file has a value in it. Export the data again.")
     return SpooledFile(
         paths=tuple(writer.paths),
         display_name=reading.display_name,
