@@ -30,7 +30,7 @@ def _stdout_console() -> Console:
 
 
 _ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class OutputFormat(StrEnum):

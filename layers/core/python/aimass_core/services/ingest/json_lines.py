@@ -81,7 +81,7 @@ def _blocks(
 def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[str, str | None]:
     try:
         line.encode()
-        found = json.loads(line, parse_constant=str.lower, parse_int=_to_number, object_pairs_hook=_unique)
+        found = json.loads(line, parse_constant=float, parse_int=_to_number, object_pairs_hook=_unique)
     except UnicodeEncodeError as error:
         raise _BadLineError("The line is not valid UTF-8. Save the file in one encoding.") from error
     except (ValueError, RecursionError) as error:
