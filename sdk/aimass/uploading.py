@@ -114,6 +114,7 @@ def _put_parts(client: Client, url: str, upload: Upload, path: Path, progress: _
     while missing := [part for part in upload.parts if part.etag is None]:
         with ThreadPoolExecutor(_NUM_CONNECTIONS) as pool:
             list(pool.map(send, missing))
+        # The server signs the parts that are next.
         before, upload = len(missing), Upload.model_validate(client.http.request("GET", url))
         if sum(part.etag is None for part in upload.parts) >= before:
             raise ConnectionFailedError(
