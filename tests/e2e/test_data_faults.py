@@ -140,6 +140,8 @@ def test_a7_complete_early_twice_and_by_a_stranger(stack: Stack, client: aimass.
         numbers = set(pool.map(lambda _: complete(client, upload).number, range(4)))
     assert numbers == {1}
     assert client.datasets.get_version(dataset, 1).wait(timeout_seconds=60).num_rows == 1
+    again = complete(client, upload)
+    assert (again.profile, again.wait().profile is not None) == (None, True)
 
 
 def foreign_client(stack: Stack, client: aimass.Client) -> aimass.Client:

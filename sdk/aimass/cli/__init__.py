@@ -67,6 +67,7 @@ def _root(
     ] = False,
 ) -> None:
     context.obj = Session(profile=profile)
+    context.call_on_close(context.obj.close)
 
 
 for module, name, words in (

@@ -58,6 +58,11 @@ class Session:
         """Made when first used, so that --help needs no profile."""
         return Client(profile=self.profile)
 
+    def close(self) -> None:
+        """Gives up the connections, if there are any."""
+        if "client" in self.__dict__:
+            self.client.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -19,7 +19,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.datasets import BadRows, DatasetVersionStatus, WriteMode
 from aimass_core.services import datasets, reconciler, uploads
 from aimass_core.services.ingest import landing, versions
-from tests.unit.core.services.ingest.bombs import BOMBS
+from tests.unit.core.services.ingest.bombs import BOMBS, nested_structs
 from tests.unit.core.services.ingest.files import to_npz, to_parquet, to_tar, to_zip
 from tests.unit.core.services.ingest.scene import Scene, to_csv, types
 
@@ -369,6 +369,10 @@ def test_a16_parquet_extension_types_are_read_as_their_storage(scene: Scene) -> 
     version = scene.upload(scene.dataset(), to_parquet(table))
     assert types(version) == {"x": "integer", "j": "string"}
     assert not _Evil.loaded
+
+
+def test_a16_a_schema_of_depth_500_is_refused(scene: Scene) -> None:
+    assert "deeply nested" in refused(scene, to_parquet(pa.table({"x": nested_structs(500)})))
 
 
 def test_a16_text_that_is_not_utf8_is_refused(scene: Scene) -> None:
