@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aimass_core.services.ingest.issues import FileRejectedError
-from aimass_core.services.ingest.limits import MAX_LINE_BYTES, Limits
-
-# NOTE: Python's csv module refuses cells above 128 KiB, and a whole line is one cell to a delimiter that it lacks.
-# The limit is one of the process; a line is measured before it gets here.
-csv.field_size_limit(MAX_LINE_BYTES)
+from aimass_core.services.ingest.limits import Limits
 
 WHITESPACE = " "
 SAMPLE_BYTES, SAMPLE_LINES = 512 * 1024, 1_000

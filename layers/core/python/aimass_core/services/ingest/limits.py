@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from aimass_core.services.ingest.issues import FileRejectedError
 
-MAX_LINE_BYTES = 16 * 1024**2
-
 
 class ExpandedTooLargeError(Exception):
     """A file unpacks to more than fits here. In a Lambda it is handed over to a prepare job."""
@@ -23,7 +21,7 @@ class Limits:
     max_members: int = 2_000_000
     max_tables: int = 2_000
     max_columns: int = 10_000
-    max_line_bytes: int = MAX_LINE_BYTES
+    max_line_bytes: int = 16 * 1024**2
     max_name_characters: int = 500
     max_pixels: int = 50_000_000
     max_nesting: int = 16
