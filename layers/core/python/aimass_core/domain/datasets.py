@@ -222,7 +222,8 @@ class SignedRequest(Contract):
 
 
 class UploadPart(Contract):
-    """One part of a multipart upload. `etag` is null until it has arrived; `request` is null once it has."""
+    """One part of a multipart upload. `etag` is null until it has arrived. Only the next missing parts have a
+    `request`; when these have arrived, GET of the upload answers those of the following ones."""
 
     number: int
     offset: int
