@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryPorts, MemoryPredictor, MemoryRegistry
 from aimass_core.domain import keys
-from aimass_core.domain.common import Resource
+from aimass_core.domain.common import MonotonicIds, Resource
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
@@ -148,6 +148,7 @@ class World:
             compute=self.compute,
             predictor=MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs}),
             clock=self.clock,
+            new_id=MonotonicIds(clock=self.clock),
         )
 
     def _announce(self, resource: str, workspace_id: str, resource_id: str) -> None:

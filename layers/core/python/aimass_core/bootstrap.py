@@ -38,8 +38,12 @@ class AwsClients:
 
     @cached_property
     def dynamodb(self) -> Any:
-        """DynamoDB."""
-        return self._session.client("dynamodb", config=_CONFIG)
+        """DynamoDB, whose writes are repeated where they meet others."""
+        from aimass_core.adapters.dynamodb_retries import retry_conflicts
+
+        client = self._session.client("dynamodb", config=_CONFIG)
+        retry_conflicts(client)
+        return client
 
     @cached_property
     def s3(self) -> Any:

@@ -35,6 +35,9 @@ class ApiSettings(StorageSettings):
     job_definition: str
     predictions_function: str
     job_log_group: str = "/aws/batch/job"
+    # Of each workspace.
+    max_jobs_active: int = 1_000
+    max_jobs_per_10_seconds: int = 50
 
 
 class IngestSettings(StorageSettings):
