@@ -94,7 +94,7 @@ def test_job_goes_from_a_request_to_a_model(api: Api) -> None:
     assert {"model/model.onnx", "output/validation_predictions.parquet"} <= {item["name"] for item in artifacts}
 
 
-def test_create_with_the_same_key_makes_one_job(api: Api) -> None:
+def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     answers = [api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="once") for _ in range(3)]
     assert {answer.status for answer in answers} == {202}
     assert len({answer.json["id"] for answer in answers}) == 1
@@ -157,7 +157,7 @@ def test_log_goes_on_where_it_was_left(api: Api) -> None:
     assert api.get(f"{path}?cursor=forged").status == 422
 
 
-def test_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
+def test_h2_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     stranger, viewer = api.as_stranger(), api.as_role("viewer")
     for suffix in ("", "/events", "/logs", "/artifacts"):

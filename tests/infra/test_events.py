@@ -34,7 +34,7 @@ def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
 
 
-def test_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
+def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
     mapping = _mapping_of(application, "Dispatch")
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == 3
@@ -73,7 +73,7 @@ def test_the_reconciler_runs_every_minute(application: Template) -> None:
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].startswith("Reconciler")
 
 
-def test_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
+def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
     queues = [*application.properties("AWS::SQS::Queue"), *stateful.properties("AWS::SQS::Queue")]
     dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
     assert len(dead_letters) == 3

@@ -51,12 +51,12 @@ def _writable(template: Template, role: str) -> set[str]:
     }
 
 
-def test_no_action_is_a_wildcard(application: Template, batch: Template) -> None:
+def test_j11_no_action_is_a_wildcard(application: Template, batch: Template) -> None:
     for statement in (*application.statements(), *batch.statements()):
         assert not [action for action in statement.actions if "*" in action], statement
 
 
-def test_every_wildcard_resource_is_a_listed_one(application: Template, batch: Template) -> None:
+def test_j11_every_wildcard_resource_is_a_listed_one(application: Template, batch: Template) -> None:
     for statement in (*application.statements(), *batch.statements()):
         for resource in map(to_text, statement.resources):
             if resource == "*":

@@ -52,7 +52,7 @@ def _client_error(code: str, *, status: int = 400, reasons: list[str] | None = N
         (_client_error("AccessDeniedException"), InternalError),
     ],
 )
-def test_errors_of_the_service_become_ours_without_its_words(error: Exception, expected: type[Exception]) -> None:
+def test_h18_errors_of_the_service_become_ours_without_its_words(error: Exception, expected: type[Exception]) -> None:
     registry = DynamoDbRegistry(_Failing(error), table="registry")
     for call in (
         lambda: registry.get(RowKey("a", "b")),
@@ -134,7 +134,7 @@ def test_j1_repeats_are_bounded_and_end_as_unavailable(connect: Callable[[_Wire]
     assert len(wire.bodies) == MAX_ATTEMPTS
 
 
-def test_conflict_beside_a_failed_condition_is_not_repeated(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
+def test_j1_conflict_beside_a_failed_condition_is_not_repeated(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
     wire = _Wire(_cancelled("ConditionalCheckFailed", "TransactionConflict"), (200, {}))
     with pytest.raises(WriteConflictError):
         connect(wire).write(*PAIR)

@@ -54,7 +54,9 @@ STATES = (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING, JobStatus.SUC
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(STATES)))
-def test_states_in_any_order_and_twice_end_the_same(ports: MemoryPorts, job: Job, order: tuple[JobStatus, ...]) -> None:
+def test_d5_states_in_any_order_and_twice_end_the_same(
+    ports: MemoryPorts, job: Job, order: tuple[JobStatus, ...]
+) -> None:
     leave_result(ports, job)
     statuses = [tell(ports, job, status).status for status in [*order, *order]]
     assert statuses[-1] is JobStatus.SUCCEEDED
@@ -66,7 +68,7 @@ def test_states_in_any_order_and_twice_end_the_same(ports: MemoryPorts, job: Job
     assert len(page.rows) == 1
 
 
-def test_late_queued_of_the_same_attempt_is_no_step_back(ports: MemoryPorts, job: Job) -> None:
+def test_d5_late_queued_of_the_same_attempt_is_no_step_back(ports: MemoryPorts, job: Job) -> None:
     tell(ports, job, JobStatus.STARTING)
     assert tell(ports, job, JobStatus.QUEUED).status is JobStatus.STARTING
     tell(ports, job, JobStatus.RUNNING)
@@ -119,14 +121,14 @@ def test_container_that_claims_its_attempt_before_any_event_keeps_the_story_in_o
     assert 1_900_000 < event.number < 2_000_001
 
 
-def test_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:
+def test_c12_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:
     reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no instance is that large"
     blocked = tell(ports, job, JobStatus.QUEUED, reason=reason)
     assert (blocked.status, blocked.status_reason) == (JobStatus.QUEUED, reason)
 
 
 @pytest.mark.parametrize("absent", ["result.json", *MODEL_FILES, "output/validation_predictions.parquet"])
-def test_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, absent: str) -> None:
+def test_d11_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, absent: str) -> None:
     leave_result(ports, job)
     ports.lake.delete(artifact_key(job, absent))
 
@@ -141,7 +143,7 @@ def test_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, 
 
 
 @pytest.mark.parametrize("name", ["model/model.onnx", "model/golden.json", "result.json"])
-def test_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, name: str) -> None:
+def test_d11_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, name: str) -> None:
     leave_result(ports, job)
     ports.lake.put(artifact_key(job, name), b"{}")
 
@@ -165,7 +167,7 @@ def test_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, nam
         ("Essential container in task exited", 3, "failed", "exit code 3"),
     ],
 )
-def test_failure_without_a_record_says_how_it_ended(
+def test_d6_failure_without_a_record_says_how_it_ended(
     ports: MemoryPorts, job: Job, reason: str, exit_code: int | None, code: str, words: str
 ) -> None:
     ended = tell(ports, job, JobStatus.FAILED, reason=reason, exit_code=exit_code)
@@ -200,21 +202,21 @@ def test_damaged_failure_record_is_ignored(ports: MemoryPorts, job: Job) -> None
     assert failure.code == "segmentation_fault"
 
 
-def test_end_after_stop_is_stopped(ports: MemoryPorts, principal: Principal, job: Job) -> None:
+def test_d9_end_after_stop_is_stopped(ports: MemoryPorts, principal: Principal, job: Job) -> None:
     tell(ports, job, JobStatus.RUNNING)
     jobs.stop(ports, principal, job.id)
     ended = tell(ports, job, JobStatus.FAILED, reason="Stopped by the user.", exit_code=143)
     assert (ended.status, ended.failure) == (JobStatus.STOPPED, None)
 
 
-def test_finish_during_stop_keeps_its_result(ports: MemoryPorts, principal: Principal, job: Job) -> None:
+def test_d9_finish_during_stop_keeps_its_result(ports: MemoryPorts, principal: Principal, job: Job) -> None:
     tell(ports, job, JobStatus.RUNNING)
     leave_result(ports, job)
     jobs.stop(ports, principal, job.id)
     assert tell(ports, job, JobStatus.SUCCEEDED, exit_code=0).status is JobStatus.SUCCEEDED
 
 
-def test_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) -> None:
+def test_d4_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) -> None:
     foreign = ComputeState(
         compute_job_id="compute-of-somebody-else",
         name=job.id,
@@ -228,7 +230,7 @@ def test_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) ->
     assert reload(ports, job).status is JobStatus.QUEUED
 
 
-def test_running_container_of_an_ended_job_is_stopped(ports: MemoryPorts, job: Job) -> None:
+def test_d4_running_container_of_an_ended_job_is_stopped(ports: MemoryPorts, job: Job) -> None:
     tell(ports, job, JobStatus.FAILED, exit_code=1)
     tell(ports, job, JobStatus.RUNNING)
     assert ports.compute.states[str(job.compute_job_id)].status is JobStatus.FAILED

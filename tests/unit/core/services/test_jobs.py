@@ -63,7 +63,7 @@ def test_new_job_pins_the_latest_version_and_fills_in_what_was_left_out(
     assert actions == ["job.create"]
 
 
-def test_later_version_does_not_change_the_pin(ports: MemoryPorts, principal: Principal) -> None:
+def test_c10_later_version_does_not_change_the_pin(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     dataset = jobs.get(ports, principal, job.id).channels["train"]
     add_version(ports, principal, _dataset(ports, principal))
@@ -149,7 +149,7 @@ def test_integers_and_numbers_fit_each_other(ports: MemoryPorts, principal: Prin
     assert "test" in add_job(ports, principal, test="test").channels
 
 
-def test_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal: Principal) -> None:
+def test_c11_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal: Principal) -> None:
     stranger = new_principal()
     with pytest.raises(NotFoundError):
         add_job(ports, principal, depends_on=[new_id("job")])
@@ -161,7 +161,7 @@ def test_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal
         add_job(ports, principal, depends_on=[stopped.id])
 
 
-def test_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, principal: Principal) -> None:
+def test_d9_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     stopped = jobs.stop(ports, principal, job.id)
     assert (stopped.status, stopped.ended_at) == (JobStatus.STOPPED, ports.clock())
@@ -171,7 +171,7 @@ def test_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, princip
     assert [entry.action for entry in _audit(ports, principal)].count("job.stop") == 1
 
 
-def test_stop_of_a_running_job_terminates_its_container(ports: MemoryPorts, principal: Principal) -> None:
+def test_d9_stop_of_a_running_job_terminates_its_container(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     job = dispatch.dispatch(ports, job.workspace_id, job.id)
     tell(ports, job, JobStatus.RUNNING)
@@ -200,7 +200,7 @@ def test_retry_is_a_new_job_on_the_same_bytes(ports: MemoryPorts, principal: Pri
     assert again.failure is None
 
 
-def test_retry_without_its_data_is_refused(ports: MemoryPorts, principal: Principal) -> None:
+def test_c10_retry_without_its_data_is_refused(ports: MemoryPorts, principal: Principal) -> None:
     job = jobs.stop(ports, principal, add_job(ports, principal).id)
     pin = job.channels["train"]
     version = records.get(ports, DatasetVersion, job.workspace_id, pin.dataset_id, 1)
@@ -247,7 +247,7 @@ def test_platform_acts_under_its_own_name() -> None:
     assert platform.principal("dispatch", "ws_1").actor == "platform:dispatch"
 
 
-def test_unknown_field_is_refused() -> None:
+def test_c7_unknown_field_is_refused() -> None:
     with pytest.raises(ValueError, match="surprise"):
         JobCreate.model_validate({"spec": {"dataset": "adult", "algorithm": "xgboost", "surprise": 1}})
 

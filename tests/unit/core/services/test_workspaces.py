@@ -24,7 +24,7 @@ def test_the_first_workspace_comes_with_an_admin_key(ports: MemoryPorts) -> None
 
 
 @pytest.mark.parametrize("name", ["team", "other"])
-def test_there_is_one_first_workspace(ports: MemoryPorts, name: str) -> None:
+def test_h19_there_is_one_first_workspace(ports: MemoryPorts, name: str) -> None:
     workspaces.create_first(ports, name="team")
     with pytest.raises(ConflictError, match="There is a workspace already"):
         workspaces.create_first(ports, name=name)
