@@ -132,6 +132,18 @@ def test_c11_job_whose_dependency_failed_unseen_fails(
     assert failure.code == "dependency_failed"
 
 
+def test_c12_reason_why_a_job_does_not_start_is_shown_also_where_no_event_told_it(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock
+) -> None:
+    job = queued(ports, principal)
+    reason = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - no compute environment is that large"
+    ports.compute.set_state(str(job.compute_job_id), JobStatus.QUEUED, reason=reason)
+    clock.advance(61)
+    reconciler.run(ports)
+    blocked = reload(ports, job)
+    assert (blocked.status, blocked.status_reason) == (JobStatus.QUEUED, reason)
+
+
 def test_row_that_cannot_be_read_does_not_keep_the_others_from_healing(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
