@@ -25,6 +25,10 @@ VALID = {"name": "k", "role": "viewer"}
         "a;x=1",
         "a%2fb",
         "a%5cb",
+        "a\\b",
+        "%2e%2e%2f%2e%2e",
+        "key_1;v=2",
+        "%ff",
         "x.",
         "%E2%80%AEkey",
         "key_" + "0" * 26,
@@ -38,7 +42,21 @@ def test_h6_path_that_is_no_id_is_not_found(api: Api, segment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "", "/v1", "/v1/", "/v1//api-keys", "/V1/api-keys", "/v1/api-keys/", "/v1/nothing"]
+    "path",
+    [
+        "/",
+        "",
+        "/v1",
+        "/v1/",
+        "/v1//api-keys",
+        "//v1/api-keys",
+        "/v1/../v1/api-keys",
+        "/v1/%2e%2e/v1/api-keys",
+        "/v1/api-keys;x=1",
+        "/V1/api-keys",
+        "/v1/api-keys/",
+        "/v1/nothing",
+    ],
 )
 def test_h6_unknown_path_is_not_found(api: Api, path: str) -> None:
     assert api.get(path).code == "not_found"
