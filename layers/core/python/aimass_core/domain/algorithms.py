@@ -6,7 +6,7 @@ The API validates a request with these classes and the container builds its conf
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aimass_core.domain.common import Contract, Request
 from aimass_core.domain.schemas import DatasetKind
@@ -21,7 +21,13 @@ class Algorithm(StrEnum):
     CNN = "cnn"
 
 
-class XGBoostHyperparameters(Request):
+class _Hyperparameters(Request):
+    """A figure in quotes is refused, not guessed at."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class XGBoostHyperparameters(_Hyperparameters):
     """Gradient-boosted trees (Chen & Guestrin 2016), early-stopped on the validation channel."""
 
     num_rounds: int = Field(default=1000, ge=1, le=20_000, description="At most; early stopping chooses.")
@@ -36,14 +42,14 @@ class XGBoostHyperparameters(Request):
     max_bin: int = Field(default=256, ge=16, le=4096)
 
 
-class LinearHyperparameters(Request):
+class LinearHyperparameters(_Hyperparameters):
     """Logistic or ridge regression on imputed, scaled and one-hot encoded columns."""
 
     l2: float = Field(default=1.0, gt=0, le=1e6, description="Strength of the L2 penalty.")
     max_iterations: int = Field(default=1000, ge=10, le=100_000)
 
 
-class MlpHyperparameters(Request):
+class MlpHyperparameters(_Hyperparameters):
     """Multilayer perceptron with category embeddings, trained by AdamW with a one-cycle learning rate."""
 
     hidden: list[int] = Field(default=[256, 128], min_length=1, max_length=8)
@@ -55,7 +61,7 @@ class MlpHyperparameters(Request):
     patience: int = Field(default=8, ge=1, le=1_000, description="Epochs without a better validation loss.")
 
 
-class CnnHyperparameters(Request):
+class CnnHyperparameters(_Hyperparameters):
     """Convolutional network for images: blocks of convolution, batch normalisation and pooling."""
 
     channels: list[int] = Field(default=[32, 64, 128], min_length=1, max_length=6)
