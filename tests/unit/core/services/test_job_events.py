@@ -1,23 +1,30 @@
 """What the compute service tells, in every order, and what the job makes of it."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.compute_states import ComputeState
+from aimass_core.domain.compute_states import ComputeState, to_compute_state
 from aimass_core.domain.jobs import Failure, Job, JobStatus
 from aimass_core.domain.models import ModelVersion
+from aimass_core.ports import Put
 from aimass_core.services import dispatch, job_events, job_story, jobs, models, records
 from tests.factories import platform
-from tests.factories.platform import MODEL_FILES, artifact_key, leave_result, reload, tell
+from tests.factories.platform import MODEL_FILES, ManualClock, artifact_key, leave_result, reload, tell
 
 
 @pytest.fixture
-def ports() -> MemoryPorts:
-    return platform.new_ports()
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ports(clock: ManualClock) -> MemoryPorts:
+    return platform.new_ports(clock)
 
 
 @pytest.fixture
@@ -73,6 +80,54 @@ def test_d5_late_queued_of_the_same_attempt_is_no_step_back(ports: MemoryPorts, 
     assert tell(ports, job, JobStatus.QUEUED).status is JobStatus.STARTING
     tell(ports, job, JobStatus.RUNNING)
     assert tell(ports, job, JobStatus.QUEUED).status is JobStatus.RUNNING
+
+
+def test_d5_events_of_yesterday_change_nothing(clock: ManualClock, ports: MemoryPorts, job: Job) -> None:
+    tell(ports, job, JobStatus.RUNNING)
+    ended = tell(ports, job, JobStatus.FAILED, exit_code=1)
+    clock.advance(24 * 3600)
+    for status in (*STATES, JobStatus.FAILED):
+        assert tell(ports, job, status) == ended
+
+
+def test_d4_late_events_of_an_attempt_that_was_replaced_change_nothing(ports: MemoryPorts, job: Job) -> None:
+    tell(ports, job, JobStatus.RUNNING)
+    second = tell(ports, job, JobStatus.RUNNING, attempt=2)
+    for status in (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING):
+        late = tell(ports, job, status, attempt=1)
+        assert (late.status, late.attempt, late.log_stream) == (second.status, 2, second.log_stream)
+
+
+def test_d16_rows_of_another_version_of_our_code_are_read_and_their_jobs_end(
+    ports: MemoryPorts, principal: Principal, job: Job
+) -> None:
+    """A deployment meets fifty jobs: the former code's rows lack our newest fields, the next code's have more."""
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Job.model_fields.items()
+        if not field.is_required()
+    }
+    many = [platform.add_job(ports, principal) for _ in range(50)]
+    for number, submitted in enumerate(many):
+        queued = dispatch.dispatch(ports, submitted.workspace_id, submitted.id)
+        leave_result(ports, queued, model=str(number).encode())
+        row = records.to_row(queued)
+        data = {name: value for name, value in row.data.items() if name not in defaults or value != defaults[name]}
+        data |= {"of_the_next_version": {"nested": [1]}, "revision": row.revision + 1}
+        assert "metrics" not in data
+        ports.registry.write(Put(row=replace(row, data=data, revision=row.revision + 1), expected=row.revision))
+    for queued in many:
+        tell(ports, queued, JobStatus.RUNNING)
+        assert tell(ports, queued, JobStatus.SUCCEEDED, exit_code=0).status is JobStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("status", ["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED"])
+def test_d16_events_with_more_and_with_less_than_today_are_read(status: str) -> None:
+    least = {"jobId": "b-1", "jobName": "job_1", "status": status}
+    more = {**least, "attempts": [], "container": {"new": {}}, "eksProperties": {}, "isTerminated": False, "new": [1]}
+    for detail in (least, more):
+        state = to_compute_state(detail)
+        assert (state.compute_job_id, state.attempt, state.exit_code) == ("b-1", 1, None)
 
 
 def test_new_attempt_of_the_compute_service_is_shown(ports: MemoryPorts, principal: Principal, job: Job) -> None:
