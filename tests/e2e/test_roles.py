@@ -34,9 +34,6 @@ UNUSED_TODAY = {
     # Without it S3 answers 403 instead of 404 for what is absent.
     *((role, "s3:ListBucket", "") for role in FUNCTIONS),
     ("Dispatch", "s3:GetObject", "/models/*"),
-    ("JobEvents", "s3:GetObject", "/models/*"),
-    ("JobEvents", "s3:PutObject", "/jobs/*"),
-    ("JobEvents", "lambda:InvokeFunction", ""),
     # It does the others' work where they have failed.
     ("Reconciler", "s3:GetObject", ""),
     ("Reconciler", "s3:PutObject", ""),
