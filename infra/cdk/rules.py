@@ -91,7 +91,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=_wildcards("*"),
         paths=(
-            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "JobEvents", "Reconciler")),
+            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
         ),
         reason="batch:DescribeJobs, batch:ListJobs and ecr:GetAuthorizationToken know no resource.",

@@ -53,13 +53,14 @@ class Dispatch(PlatformFunction):
         )
 
 
+def compute_variables() -> dict[str, str]:
+    """Where jobs run, for whoever submits or stops them."""
+    return {"job_queue": naming.JOB_QUEUE, "job_definition": naming.JOB_DEFINITION}
+
+
 def dispatch_variables() -> dict[str, str]:
     """What DispatchSettings adds to StorageSettings."""
-    return {
-        "job_queue": naming.JOB_QUEUE,
-        "job_definition": naming.JOB_DEFINITION,
-        "predictions_function": naming.function("predictions"),
-    }
+    return {**compute_variables(), "predictions_function": naming.function("predictions")}
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:

@@ -6,9 +6,10 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from aimass_core.settings import JobEventsSettings
+from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
-from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
+from infra.cdk.components.dispatch import compute_variables, registration_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -26,8 +27,14 @@ class JobEvents(PlatformFunction):
             defaults=defaults,
             memory_mib=512,
             timeout=Duration.minutes(2),
-            environment=environment_of(JobEventsSettings, {**storage.variables(), **dispatch_variables()}),
-            statements=[*dispatch_statements(scope, storage), *registration_statements(storage)],
+            environment=environment_of(JobEventsSettings, {**storage.variables(), **compute_variables()}),
+            statements=[
+                allow.change_registry(storage.registry),
+                allow.list_bucket(storage.lake),
+                allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.stop_jobs(scope),
+                *registration_statements(storage),
+            ],
         )
         events.Rule(
             scope,

@@ -21,7 +21,7 @@ from aimass.cli.output import (
 )
 from aimass.client import Client
 from aimass.resources.datasets import DatasetVersion
-from aimass_core.domain.algorithms import DATASET_KINDS
+from aimass_core.domain.algorithms import registry
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import BadRows, DatasetPolicy, FileIssue
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind
@@ -121,7 +121,7 @@ def _describe(issue: FileIssue) -> str:
 
 
 def _next_step(version: DatasetVersion) -> str:
-    algorithm = next((name for name, kind in DATASET_KINDS.items() if kind is version.kind), None)
+    algorithm = registry.fitting(version.kind)[0] if version.kind else "<algorithm>"
     target = version.target or ("label" if version.kind is DatasetKind.IMAGES else None)
     if target is None:
         return f"Next: aimass train {version.dataset_name} --algorithm {algorithm} --target <column to be predicted>"

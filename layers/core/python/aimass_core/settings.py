@@ -33,8 +33,10 @@ class ApiSettings(StorageSettings):
     # Stopping a job calls the compute service at once.
     job_queue: str
     job_definition: str
-    predictions_function: str
     job_log_group: str = "/aws/batch/job"
+    # Of each workspace.
+    max_jobs_active: int = 1_000
+    max_jobs_per_10_seconds: int = 50
 
 
 class IngestSettings(StorageSettings):
@@ -52,8 +54,11 @@ class DispatchSettings(StorageSettings):
     predictions_function: str
 
 
-class JobEventsSettings(DispatchSettings):
-    """functions/job_events."""
+class JobEventsSettings(StorageSettings):
+    """functions/job_events. A container that runs on for a job that has ended is stopped."""
+
+    job_queue: str
+    job_definition: str
 
 
 class ReconcilerSettings(DispatchSettings):
