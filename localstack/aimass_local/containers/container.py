@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import json
 import os
 import secrets
 import shutil
@@ -57,6 +58,11 @@ class Folders:
     def work(self) -> Path:
         return self.root / "work"
 
+    def remove(self) -> None:
+        """Blocks. Idempotent."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
 
 class StartError(Exception):
     """The container could not be started; the text is the reason that AWS shows."""
@@ -90,6 +96,24 @@ def make_folders(run_folder: Path) -> Folders:
         return Folders(root=root, temporary=Path(tempfile.mkdtemp(prefix="aimass-", dir="/tmp")))
     temporary.mkdir(mode=0o700)
     return folders
+
+
+def read_images(path: Path) -> dict[str, Image]:
+    """The images that a JSON file names: `{"*my-image*": "/path/to/environment/bin/python"}`; none without a file.
+
+    Raises:
+        OSError: the file does not say that; the text names it.
+    """
+    if not path.exists():
+        return {}
+    try:
+        images = {str(pattern): Image(python=Path(python)) for pattern, python in json.loads(path.read_text()).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise OSError(f"{path} has to map globs over image names to Python interpreters: {error}") from error
+    missing = [str(image.python) for image in images.values() if not image.python.is_file()]
+    if missing:
+        raise OSError(f"{path} names interpreters that do not exist: {', '.join(missing)}")
+    return images
 
 
 class Container:
@@ -145,7 +169,7 @@ class Container:
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             pump.abandon()
-            _remove_folders(folders)
+            folders.remove()
             reason = f"CannotStartContainerError: exec {command[0] if command else ''!r}: {error}"
             raise StartError(reason, exit_code=_CANNOT_START) from error
         watchdog.watch(process.pid)
@@ -185,7 +209,7 @@ class Container:
         await self.stop(grace_seconds=0)
         self._watchdog.forget(self._process.pid)
         await self._pump.finish()
-        await asyncio.to_thread(_remove_folders, self._folders)
+        await asyncio.to_thread(self._folders.remove)
 
 
 def _resolve_command(command: Sequence[str], image: Image) -> list[str]:
@@ -210,8 +234,3 @@ def _build_environment(environment: Mapping[str, str], image: Image, folders: Fo
     if image.cwd:
         built["PYTHONPATH"] = os.pathsep.join(filter(None, (str(image.cwd), built.get("PYTHONPATH"))))
     return built
-
-
-def _remove_folders(folders: Folders) -> None:
-    shutil.rmtree(folders.root, ignore_errors=True)
-    shutil.rmtree(folders.temporary, ignore_errors=True)
