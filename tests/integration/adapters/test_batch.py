@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from aimass_core.adapters.batch import BatchCompute
+from aimass_core.domain.compute import Compute
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Submission
@@ -24,10 +25,9 @@ def _submission(*, vcpus: int | None = None, kind: str = "no-such-kind") -> Subm
         name=f"job_{uuid4().hex[:27]}",
         kind=kind,
         environment={"AIMASS_JOB_ID": "job", "AIMASS_WORKSPACE_ID": "ws"},
-        vcpus=vcpus,
-        memory_mib=None,
-        gpus=0,
+        compute=Compute(vcpus=vcpus),
         max_seconds=60,
+        prefix="jobs/ws/job/",
     )
 
 
