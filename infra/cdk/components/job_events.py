@@ -1,4 +1,4 @@
-"""The function that hears of Batch's state changes."""
+"""The function that hears of the state changes of Batch and SageMaker."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -6,6 +6,7 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from aimass_core.settings import JobEventsSettings
+from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
 from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
@@ -22,12 +23,20 @@ class JobEvents(PlatformFunction):
             scope,
             construct_id,
             name="job_events",
-            description="Batch state changes -> registry, models, dependents.",
+            description="State changes of Batch and SageMaker -> registry, models, dependents.",
             defaults=defaults,
             memory_mib=512,
             timeout=Duration.minutes(2),
-            environment=environment_of(JobEventsSettings, {**storage.variables(), **dispatch_variables()}),
+            environment=environment_of(
+                JobEventsSettings, {**storage.variables(), **dispatch_variables(scope, defaults)}
+            ),
             statements=[*dispatch_statements(scope, storage), *registration_statements(storage)],
+        )
+        target = targets.LambdaFunction(
+            self,
+            dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
+            retry_attempts=5,
+            max_event_age=Duration.hours(1),
         )
         events.Rule(
             scope,
@@ -38,12 +47,16 @@ class JobEvents(PlatformFunction):
                 detail_type=["Batch Job State Change"],
                 detail={"jobQueue": [allow.job_queue_arn(scope)]},
             ),
-            targets=[
-                targets.LambdaFunction(
-                    self,
-                    dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
-                    retry_attempts=5,
-                    max_event_age=Duration.hours(1),
-                )
-            ],
+            targets=[target],
+        )
+        events.Rule(
+            scope,
+            f"{construct_id}TrainingRule",
+            description="State changes of our training jobs.",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Training Job State Change"],
+                detail={"TrainingJobName": events.Match.prefix(naming.TRAINING_JOB_PREFIX)},
+            ),
+            targets=[target],
         )
