@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
 
 FEATURES = "features"
@@ -41,11 +42,13 @@ class Examples:
 class Problem:
     """What is to be learned.
 
+    `kind` is one of the algorithm's own kinds.
     The first `num_numeric` columns of a feature matrix are quantities; then comes one code for each category, from 0
     to its cardinality - 1. Images have neither.
     """
 
     task: Task
+    kind: DataKind
     num_outputs: int
     num_numeric: int = 0
     cardinalities: tuple[int, ...] = ()
@@ -67,16 +70,16 @@ class Fitted(Protocol):
         """A graph from `features` to `scores`: probabilities [rows, classes], or standardised values [rows, 1]."""
 
 
-class Learner(Protocol):
-    """An algorithm with its hyperparameters."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitContext:
+    """What surrounds a fit. `num_steps`: without validation examples, do exactly so many rounds or epochs."""
 
-    def fit(
-        self,
-        problem: Problem,
-        train: Examples,
-        validation: Examples | None,
-        *,
-        num_steps: int | None,
-        listener: Listener,
-    ) -> Fitted:
-        """Fits, stopping early by the validation examples; without them it does exactly `num_steps`."""
+    listener: Listener
+    num_steps: int | None = None
+
+
+class Learner(Protocol):
+    """An algorithm with its hyperparameters; constructed with an instance of its spec's hyperparameters."""
+
+    def fit(self, problem: Problem, train: Examples, validation: Examples | None, *, context: FitContext) -> Fitted:
+        """Fits, stopping early by the validation examples where there are any."""

@@ -1,34 +1,14 @@
-"""The one table from an algorithm's name to its code; the frameworks are imported when one is asked for."""
+"""From an algorithm's declaration to its code; a framework is imported when one of its algorithms is asked for."""
 
-from typing import assert_never
+from importlib import import_module
 
-from aimass_core.domain.algorithms import (
-    AlgorithmHyperparameters,
-    CnnHyperparameters,
-    LinearHyperparameters,
-    MlpHyperparameters,
-    XGBoostHyperparameters,
-)
+from aimass_core.domain.jobs import TrainSpec
 from batch_jobs.algorithms.learning import Learner
 
 
-def build_learner(hyperparameters: AlgorithmHyperparameters) -> Learner:
-    """The algorithm that these hyperparameters belong to."""
-    match hyperparameters:
-        case XGBoostHyperparameters():
-            from batch_jobs.algorithms.xgboost.trees import Trees
-
-            return Trees(hyperparameters)
-        case LinearHyperparameters():
-            from batch_jobs.algorithms.sklearn.linear import Linear
-
-            return Linear(hyperparameters)
-        case MlpHyperparameters():
-            from batch_jobs.algorithms.torch.mlp import Mlp
-
-            return Mlp(hyperparameters)
-        case CnnHyperparameters():
-            from batch_jobs.algorithms.torch.cnn import Cnn
-
-            return Cnn(hyperparameters)
-    assert_never(hyperparameters)
+def build_learner(spec: TrainSpec) -> Learner:
+    """The learner that a job asks for, with its hyperparameters."""
+    implementation = spec.resolve_algorithm().implementations[spec.resolve_framework()]
+    module, _, name = implementation.learner.partition(":")
+    learner: Learner = getattr(import_module(module), name)(spec.resolve_hyperparameters())
+    return learner

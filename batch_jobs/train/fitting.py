@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Evaluation, Task
-from batch_jobs.algorithms.learning import Examples, Fitted, Learner, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
@@ -181,11 +182,11 @@ class Fitting:
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
         columns = self._material.columns
-        is_table = self._material.image_shape is None
-        encoding = fit_encoding(train.frame, columns) if is_table else None
+        encoding = fit_encoding(train.frame, columns) if self._material.data_kind is DataKind.TABLE else None
         target = self._material.target
         problem = Problem(
             task=target.task,
+            kind=self._material.data_kind,
             num_outputs=target.num_outputs,
             num_numeric=encoding.num_numeric if encoding else 0,
             cardinalities=encoding.cardinalities if encoding else (),
@@ -199,8 +200,10 @@ class Fitting:
             problem,
             _examples(train, encoding, scale),
             judges,
-            num_steps=num_steps,
-            listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
+            context=FitContext(
+                listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
+                num_steps=num_steps,
+            ),
         )
         return Predictor(fitted=fitted, encoding=encoding, scale=scale, labels=target.labels)
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aimass_core.domain.algorithms import DATASET_KINDS, CnnHyperparameters
+from aimass_core.domain.algorithms import registry
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
@@ -44,6 +45,7 @@ class Material:
     """The channels of a job, read."""
 
     kind: DatasetKind
+    data_kind: DataKind
     target: Target
     columns: Sequence[Column]
     image_shape: ImageShape | None
@@ -59,9 +61,7 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
     """
     channels = _read_channels(environment, notes)
     kind = channels[TRAIN].schema.kind
-    if DATASET_KINDS[spec.algorithm] is not kind:
-        fitting = ", ".join(name for name, wanted in DATASET_KINDS.items() if wanted is kind)
-        raise InvalidRequestError(f"algorithm {spec.algorithm} is not for {kind} datasets: choose one of {fitting}")
+    data_kind = _choose_data_kind(spec, kind)
     if spec.folds and VALIDATION in channels:
         raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
     name = spec.target or channels[TRAIN].schema.target
@@ -79,7 +79,25 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
         )
         for key, channel in channels.items()
     }
-    return Material(kind=kind, target=target, columns=reader.columns, image_shape=reader.image_shape, parts=parts)
+    return Material(
+        kind=kind,
+        data_kind=data_kind,
+        target=target,
+        columns=reader.columns,
+        image_shape=reader.image_shape,
+        parts=parts,
+    )
+
+
+def _choose_data_kind(spec: TrainSpec, kind: DatasetKind) -> DataKind:
+    """The first of the algorithm's kinds that such a dataset can be read as."""
+    algorithm = spec.resolve_algorithm()
+    for own in algorithm.kinds:
+        if own.dataset_kind is kind:
+            return own
+    raise InvalidRequestError(
+        f"algorithm {algorithm.name} is not for {kind} datasets: choose one of {', '.join(registry.fitting(kind))}"
+    )
 
 
 def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
@@ -110,7 +128,6 @@ def _reader(channel: Channel, target: Target, spec: TrainSpec, notes: Notes, *, 
         columns = choose_features(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
         return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
-    hyperparameters = spec.resolve_hyperparameters()
-    image_size = hyperparameters.image_size if isinstance(hyperparameters, CnnHyperparameters) else None
+    image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)
     shape = choose_image_shape(channel, column.name, image_size=image_size, message=notes)
     return _Reader(columns=[column], image_shape=shape, num_threads=num_threads)

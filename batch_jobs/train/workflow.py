@@ -6,7 +6,6 @@ from importlib import metadata
 
 import numpy as np
 
-from aimass_core.domain.algorithms import FRAMEWORKS
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.schemas import DatasetKind
@@ -30,11 +29,6 @@ from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
 _COMMON_LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy", "pyarrow")
-_LIBRARIES = {
-    "xgboost": ("xgboost-cpu", "onnxmltools", *_COMMON_LIBRARIES),
-    "sklearn": _COMMON_LIBRARIES,
-    "torch": ("torch", "onnxscript", "pillow", *_COMMON_LIBRARIES),
-}
 
 
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
@@ -58,7 +52,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     reporter.progress("reading")
     material = load_material(environment, spec, notes)
     started = time.monotonic()
-    learner = build_learner(spec.resolve_hyperparameters())
+    learner = build_learner(spec)
     training = Fitting(material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes).run()
     return _Finish(
         environment=environment,
@@ -182,9 +176,10 @@ class _Finish:
     ) -> Card:
         final = evaluations[-1].metrics
         name = primary_metric(self.material.target, final)
+        implementation = self.spec.resolve_algorithm().implementations[self.spec.resolve_framework()]
         return Card(
             algorithm=self.spec.algorithm,
-            framework=FRAMEWORKS[self.spec.algorithm],
+            framework=self.spec.resolve_framework(),
             task=self.material.target.task,
             target=self.material.target.column,
             hyperparameters=self.spec.resolve_hyperparameters().model_dump(mode="json"),
@@ -200,7 +195,7 @@ class _Finish:
             model_bytes=num_bytes,
             training_seconds=round(self.training_seconds, 3),
             warnings=list(self.notes.texts),
-            versions={name: metadata.version(name) for name in _LIBRARIES[FRAMEWORKS[self.spec.algorithm]]},
+            versions={name: metadata.version(name) for name in (*implementation.libraries, *_COMMON_LIBRARIES)},
         )
 
 

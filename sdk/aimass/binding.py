@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, PrivateAttr
+from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from aimass_core.domain.common import Contract
+from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 if TYPE_CHECKING:
     from aimass.client import Client
@@ -56,6 +57,22 @@ class Api:
             lambda cursor: self._client.http.request("GET", path, params={**params, "cursor": cursor}),
             lambda item: self._read(cls, item),
         )
+
+
+def to_request(cls: type[ModelT], **fields: Any) -> ModelT:
+    """A request body, checked as far as it can be without the server.
+
+    Raises:
+        InvalidRequestError: As the server would answer, with one detail for each fault.
+    """
+    try:
+        return cls.model_validate(fields)
+    except ValidationError as error:
+        details = [
+            ErrorDetail(location=".".join(["body", *(str(part) for part in fault["loc"])]), message=fault["msg"])
+            for fault in error.errors(include_url=False)
+        ]
+        raise InvalidRequestError("The request is not valid.", details=details) from error
 
 
 class Pages(Generic[ModelT]):

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from aimass.binding import to_request
 from aimass.errors import ConnectionFailedError
 from aimass_core.domain.datasets import SignedRequest, Upload, UploadCreate, UploadPart, UploadStatus, WriteMode
 
@@ -33,7 +34,7 @@ def send_file(
 
     base = f"/v1/datasets/{dataset_id}/uploads"
     num_bytes, sha256 = path.stat().st_size, _hash_file(path)
-    body = UploadCreate(file_name=path.name, num_bytes=num_bytes, sha256=sha256, mode=mode)
+    body = to_request(UploadCreate, file_name=path.name, num_bytes=num_bytes, sha256=sha256, mode=mode)
     upload = _find_interrupted(client, base, body) or Upload.model_validate(
         client.http.request("POST", base, body=body.model_dump(mode="json"))
     )

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
-from aimass_core.domain.algorithms import Algorithm
 from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
@@ -94,7 +93,7 @@ def add_version(
 
 def train_request(dataset: str = "adult", *, depends_on: list[str] | None = None, **spec: object) -> JobCreate:
     """A request to train on a dataset."""
-    fields = {"dataset": dataset, "algorithm": Algorithm.XGBOOST, **spec}
+    fields = {"dataset": dataset, "algorithm": "xgboost", **spec}
     return JobCreate(spec=TrainSpec.model_validate(fields), depends_on=depends_on or [])
 
 

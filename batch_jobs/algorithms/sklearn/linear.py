@@ -12,10 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, root_mean_squared_error
 
-from aimass_core.domain.algorithms import LinearHyperparameters
+from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, Listener, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
 
 Doubles = NDArray[np.float64]
 
@@ -77,8 +77,7 @@ class Linear:
         train: Examples,
         validation: Examples | None,
         *,
-        num_steps: int | None,  # noqa: ARG002  the solver knows its end
-        listener: Listener,
+        context: FitContext,
     ) -> "FittedLinear":
         """See `Learner.fit`; the solver runs to its end, so validation examples only draw the curve."""
         design = fit_design(train.features, problem)
@@ -86,9 +85,9 @@ class Linear:
         if problem.task is Task.REGRESSION:
             fitted = self._fit_ridge(problem, design, columns, train.targets)
         else:
-            fitted = self._fit_logistic(problem, design, columns, train.targets, listener)
+            fitted = self._fit_logistic(problem, design, columns, train.targets, context.listener)
         losses = {"train": train} | ({"validation": validation} if validation is not None else {})
-        listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
+        context.listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
         return fitted
 
     def _fit_ridge(self, problem: Problem, design: Design, columns: Doubles, targets: Doubles) -> "FittedLinear":

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms import CnnHyperparameters
-from batch_jobs.algorithms.learning import Examples, Listener, Problem
+from aimass_core.domain.algorithms.networks import CnnHyperparameters
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import to_batches, train_network
 
@@ -93,8 +93,7 @@ class Cnn:
         train: Examples,
         validation: Examples | None,
         *,
-        num_steps: int | None,
-        listener: Listener,
+        context: FitContext,
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
@@ -108,8 +107,7 @@ class Cnn:
             problem,
             to_batches(train),
             None if validation is None else to_batches(validation),
-            num_epochs=num_steps,
-            listener=listener,
+            context=context,
             augment=augment,
         )
         answer = Answer(network, problem)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms import CnnHyperparameters, MlpHyperparameters
+from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.learning import Examples, Listener, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 _MAX_GRADIENT_NORM = 5.0
@@ -53,16 +53,14 @@ def train_network(
     train: Batches,
     validation: Batches | None,
     *,
-    num_epochs: int | None,
-    listener: Listener,
+    context: FitContext,
     augment: Augment | None = None,
 ) -> int:
     """Trains in place and leaves the weights of the best epoch.
 
     The network answers logits [rows, classes], or standardised values [rows, 1].
 
-    Args:
-        num_epochs: Where there is no validation, exactly so many, on the schedule of a full training.
+    Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training.
 
     Returns:
         The number of epochs that were best.
@@ -72,7 +70,7 @@ def train_network(
     """
     loop = _build_loop(network, hyperparameters, problem, num_rows=len(train.targets), augment=augment)
     best_loss, best_epoch, best_state = math.inf, 0, copy.deepcopy(network.state_dict())
-    last = num_epochs if validation is None and num_epochs else hyperparameters.epochs
+    last = context.num_steps if validation is None and context.num_steps else hyperparameters.epochs
     for epoch in range(1, last + 1):
         losses = {"train": loop.train(train, hyperparameters.batch_size)}
         if validation is not None:
@@ -82,7 +80,7 @@ def train_network(
                 f"the loss is not a number any more in epoch {epoch}: lower learning_rate from "
                 f"{hyperparameters.learning_rate}"
             )
-        listener.step(epoch, last, _curves(losses, problem.task))
+        context.listener.step(epoch, last, _curves(losses, problem.task))
         judged = losses.get("validation", -float(epoch))
         if judged < best_loss:
             best_loss, best_epoch, best_state = judged, epoch, copy.deepcopy(network.state_dict())

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms import MlpHyperparameters
-from batch_jobs.algorithms.learning import Examples, Listener, Problem
+from aimass_core.domain.algorithms.networks import MlpHyperparameters
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import to_batches, train_network
 
@@ -124,8 +124,7 @@ class Mlp:
         train: Examples,
         validation: Examples | None,
         *,
-        num_steps: int | None,
-        listener: Listener,
+        context: FitContext,
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
@@ -136,8 +135,7 @@ class Mlp:
             problem,
             to_batches(train),
             None if validation is None else to_batches(validation),
-            num_epochs=num_steps,
-            listener=listener,
+            context=context,
         )
         network.settle_unknowns(train.features)
         answer = Answer(network, problem)

@@ -12,9 +12,9 @@ import onnx
 import xgboost
 from numpy.typing import NDArray
 
-from aimass_core.domain.algorithms import XGBoostHyperparameters
+from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, Listener, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
 
 _OBJECTIVES = {
     Task.BINARY: ("binary:logistic", "logloss"),
@@ -37,13 +37,12 @@ class Trees:
         train: Examples,
         validation: Examples | None,
         *,
-        num_steps: int | None,
-        listener: Listener,
+        context: FitContext,
     ) -> "FittedTrees":
         """See `Learner.fit`; a step is a boosting round."""
-        num_rounds = num_steps or self.hyperparameters.num_rounds
+        num_rounds = context.num_steps or self.hyperparameters.num_rounds
         parts = [(_matrix(train, problem), "train")]
-        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(listener, num_rounds)]
+        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(context.listener, num_rounds)]
         if validation is not None:
             parts.append((_matrix(validation, problem), "validation"))
             callbacks.append(xgboost.callback.EarlyStopping(rounds=self.hyperparameters.early_stopping_rounds))

@@ -70,6 +70,7 @@ def _root(
 
 
 for module, name, words in (
+    (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (models, "models", "Trained models and their versions."),
@@ -83,7 +84,6 @@ app.command("train")(jobs.train)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)
-app.command("algorithms")(algorithms.show_algorithms)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)

@@ -1,24 +1,103 @@
-"""`aimass algorithms`."""
+"""`aimass algorithms`: what can be trained."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
-from aimass.cli.output import Column, Output, OutputFormat, client_of, show_list
-from aimass_core.domain.algorithms import AlgorithmInfo
+from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+from aimass_core.domain.algorithms.contract import AlgorithmInfo
+
+app = typer.Typer()
+
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def show_algorithms(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
-    """What can be trained, with hyperparameters and their defaults."""
+@app.command("list")
+def list_algorithms(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
+    """Every algorithm: the built-in ones, and those of installed packages."""
     columns = (
-        Column("ALGORITHM", lambda a: str(a.name)),
-        Column("DATA", lambda a: str(a.dataset_kind)),
-        Column("FRAMEWORK", lambda a: a.framework),
-        Column("HYPERPARAMETERS (DEFAULT)", _defaults, is_long=True),
+        Column("ALGORITHM", lambda a: a.name),
+        Column("LEARNS FROM", lambda a: ", ".join(a.kinds)),
+        Column("TASKS", lambda a: ", ".join(a.tasks)),
+        Column("FRAMEWORKS", lambda a: ", ".join(a.frameworks)),
+        Column("DESCRIPTION", lambda a: a.description.partition(".")[0], is_long=True),
     )
     show_list(client_of(context).algorithms.list(), columns, output=output)
+    if output is OutputFormat.TABLE:
+        say("Hyperparameters: aimass algorithms show <algorithm>")
 
 
-def _defaults(info: AlgorithmInfo) -> str:
+@app.command()
+def show(
+    context: typer.Context, algorithm: Annotated[str, typer.Argument()], output: Output = OutputFormat.TABLE
+) -> None:
+    """One algorithm, with its hyperparameters, their ranges and defaults."""
+    info = client_of(context).algorithms.get(algorithm)
+    if output is not OutputFormat.TABLE:
+        show_one(info, {}, output=output)
+        return
+    fields = {
+        "algorithm": info.name,
+        "description": info.description,
+        "learns from": ", ".join(info.kinds),
+        "tasks": ", ".join(info.tasks),
+        "frameworks": ", ".join(info.frameworks),
+    }
+    show_one(info, fields, output=output)
+    columns = (
+        Column("HYPERPARAMETER", lambda h: h.name),
+        Column("TYPE", lambda h: h.type),
+        Column("RANGE", lambda h: h.range),
+        Column("DEFAULT", lambda h: h.default),
+        Column("MEANING", lambda h: h.meaning, is_long=True),
+    )
+    show_list(_hyperparameters(info), columns, output=output)
+    say(f"Set them with: aimass train <dataset> --algorithm {info.name} -H name=value")
+
+
+class _Hyperparameter(BaseModel):
+    name: str
+    type: str
+    range: str
+    default: str
+    meaning: str
+
+
+def _hyperparameters(info: AlgorithmInfo) -> Iterator[_Hyperparameter]:
     properties: Any = info.hyperparameters.get("properties", {})
-    return ", ".join(f"{name}={schema.get('default')}" for name, schema in properties.items())
+    definitions: Any = info.hyperparameters.get("$defs", {})
+    for name, schema in properties.items():
+        yield _Hyperparameter(
+            name=name,
+            type=_type(schema, definitions),
+            range=_range(schema, definitions),
+            default=str(schema.get("default", "required")),
+            meaning=schema.get("description", ""),
+        )
+
+
+def _choices(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The alternatives of a schema, references resolved."""
+    found = []
+    for choice in schema.get("anyOf", [schema]):
+        reference = choice.get("$ref", "").rpartition("/")[2]
+        found.append(definitions.get(reference, choice))
+    return found
+
+
+def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    return " or ".join(
+        f"list of {choice['items'].get('type', 'values')}s" if "items" in choice else str(choice.get("type", "any"))
+        for choice in _choices(schema, definitions)
+    )
+
+
+def _range(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    parts: list[str] = []
+    for choice in _choices(schema, definitions):
+        parts += [f"{sign} {choice[key]:g}" for key, sign in _BOUNDS.items() if key in choice]
+        if "enum" in choice:
+            parts.append(" | ".join(map(str, choice["enum"])))
+    return ", ".join(parts)

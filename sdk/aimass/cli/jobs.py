@@ -39,7 +39,8 @@ _COLUMNS = (
 def train(
     context: typer.Context,
     dataset: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
-    algorithm: Annotated[str, typer.Option("--algorithm", "-a", help="See: aimass algorithms")],
+    algorithm: Annotated[str, typer.Option("--algorithm", "-a", help="See: aimass algorithms list")],
+    framework: Annotated[str | None, typer.Option(help="Default: the algorithm's first.")] = None,
     hyperparameter: Annotated[
         list[str] | None, typer.Option("--hyperparameter", "-H", help="name=value; may be repeated.")
     ] = None,
@@ -66,6 +67,7 @@ def train(
 ) -> None:
     """Train a model and show its metrics."""
     spec: dict[str, Any] = {
+        "framework": framework,
         "validation": validation,
         "test": test,
         "target": target,

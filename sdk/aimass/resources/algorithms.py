@@ -1,7 +1,9 @@
 """What can be trained."""
 
+from urllib.parse import quote
+
 from aimass.binding import Api, Pages
-from aimass_core.domain.algorithms import AlgorithmInfo
+from aimass_core.domain.algorithms.contract import AlgorithmInfo
 
 
 class AlgorithmsApi(Api):
@@ -10,3 +12,7 @@ class AlgorithmsApi(Api):
     def list(self) -> Pages[AlgorithmInfo]:
         """Every algorithm with the JSON Schema of its hyperparameters."""
         return self._list(AlgorithmInfo, "/v1/algorithms")
+
+    def get(self, name: str) -> AlgorithmInfo:
+        """One algorithm. Raises NotFoundError."""
+        return self._get(AlgorithmInfo, f"/v1/algorithms/{quote(name, safe='')}")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from aimass.binding import Api, Pages
+from aimass.binding import Api, Pages, to_request
 from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
 from aimass_core.domain.common import Role
 
@@ -16,7 +16,7 @@ class ApiKeysApi(Api):
         self, name: str, *, role: Role | str = Role.DEVELOPER, expires_at: datetime | None = None
     ) -> ApiKeyCreated:
         """A new key. Its `secret` is in this answer and nowhere else, ever."""
-        return self._post(ApiKeyCreated, _PATH, ApiKeyCreate(name=name, role=Role(role), expires_at=expires_at))
+        return self._post(ApiKeyCreated, _PATH, to_request(ApiKeyCreate, name=name, role=role, expires_at=expires_at))
 
     def list(self) -> Pages[ApiKey]:
         """All of the workspace, newest first."""

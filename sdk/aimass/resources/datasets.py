@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
-from aimass.binding import Api, Bound, Pages
+from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import RejectedDataError, WaitTimeoutError
 from aimass.uploading import OnBytes, pack_folder, send_file
 from aimass_core.domain import datasets as contract
@@ -94,7 +94,7 @@ class DatasetsApi(Api):
             fields["target"] = target
         if policy is not None:
             fields["policy"] = policy
-        return self._post(Dataset, _PATH, DatasetCreate(**fields))
+        return self._post(Dataset, _PATH, to_request(DatasetCreate, **fields))
 
     def list(self) -> Pages[Dataset]:
         """All of the workspace, newest first."""
@@ -106,7 +106,9 @@ class DatasetsApi(Api):
 
     def update(self, dataset: Dataset, **changes: Any) -> Dataset:
         """Changes description, target or policy. Raises StaleRevisionError where somebody else was faster."""
-        return self._patch(Dataset, f"{_PATH}/{dataset.id}", DatasetUpdate(**changes), revision=dataset.revision)
+        return self._patch(
+            Dataset, f"{_PATH}/{dataset.id}", to_request(DatasetUpdate, **changes), revision=dataset.revision
+        )
 
     def delete(self, dataset: str) -> None:
         """With all its versions."""

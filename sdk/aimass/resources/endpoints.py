@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from aimass.binding import Api, Bound, Pages
+from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import EndpointCreate, EndpointStatus, EndpointUpdate, Prediction, Predictions
@@ -57,11 +57,11 @@ class EndpointsApi(Api):
         """
         fields = {"model": model} | ({"name": name} if name else {})
         try:
-            endpoint = self._post(Endpoint, _PATH, EndpointCreate(**fields))
+            endpoint = self._post(Endpoint, _PATH, to_request(EndpointCreate, **fields))
         except AlreadyExistsError:
             present = self.get(name or model.partition("@")[0])
             endpoint = self._patch(
-                Endpoint, f"{_PATH}/{present.id}", EndpointUpdate(model=model), revision=present.revision
+                Endpoint, f"{_PATH}/{present.id}", to_request(EndpointUpdate, model=model), revision=present.revision
             )
         return self._wait(endpoint, timeout_seconds)
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from aimass.binding import Api, Bound, Pages
+from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.models import ModelVersion
 from aimass_core.domain import jobs as contract
-from aimass_core.domain.jobs import Compute, JobCreate, JobEvent, JobStatus, LogLine, TrainSpec
+from aimass_core.domain.jobs import JobCreate, JobEvent, JobStatus, LogLine
 
 _PATH = "/v1/jobs"
 _WAIT_SECONDS = 5
@@ -128,7 +128,7 @@ class JobsApi(Api):
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
             max_seconds: Then it is stopped.
             depends_on: Jobs that have to succeed first.
-            **spec: target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.
@@ -137,7 +137,7 @@ class JobsApi(Api):
         fields: dict[str, Any] = {"dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
         fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
         fields |= {name: _to_ref(ref) for name, ref in (("validation", validation), ("test", test)) if ref is not None}
-        compute: dict[str, Any] = {
+        compute = {
             "vcpus": vcpus,
             "memory_mib": memory_mib,
             "backend": backend,
@@ -146,9 +146,10 @@ class JobsApi(Api):
             "spot": spot,
             "max_wait_seconds": max_wait_seconds,
         }
-        request = JobCreate(
-            spec=TrainSpec(**fields),
-            compute=Compute(**{name: value for name, value in compute.items() if value is not None}),
+        request = to_request(
+            JobCreate,
+            spec=fields,
+            compute={name: value for name, value in compute.items() if value is not None},
             max_seconds=max_seconds,
             depends_on=[job if isinstance(job, str) else job.id for job in depends_on],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aimass.binding import Api, Bound, Pages
+from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError
 from aimass_core.domain import models as contract
 from aimass_core.domain.models import ArtifactName, ModelUpdate
@@ -66,7 +66,9 @@ class ModelsApi(Api):
 
     def update(self, model: Model, *, description: str) -> Model:
         """Changes the description."""
-        return self._patch(Model, f"{_PATH}/{model.id}", ModelUpdate(description=description), revision=model.revision)
+        return self._patch(
+            Model, f"{_PATH}/{model.id}", to_request(ModelUpdate, description=description), revision=model.revision
+        )
 
     def delete(self, model: str) -> None:
         """With all its versions. Raises ConflictError while one is served."""

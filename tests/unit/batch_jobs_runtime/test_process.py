@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from aimass_core.domain.algorithms import Algorithm
 from aimass_core.domain.jobs import TrainSpec, to_hyperparameters
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -37,7 +36,7 @@ sys.exit(lifecycle.main(["train"]))
 def new_folders(root: Path, *, seed: int) -> Path:
     config = root / "input" / "config"
     config.mkdir(parents=True)
-    spec = TrainSpec(dataset="adult", algorithm=Algorithm.LINEAR, target="income", seed=seed)
+    spec = TrainSpec(dataset="adult", algorithm="linear", target="income", seed=seed)
     (config / "hyperparameters.json").write_text(json.dumps(to_hyperparameters(spec)))
     (config / "inputdataconfig.json").write_text("{}")
     (config / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}))

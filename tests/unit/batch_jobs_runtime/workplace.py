@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
-from aimass_core.domain.algorithms import Algorithm
 from aimass_core.domain.common import new_id, utc_now
 from aimass_core.domain.datasets import DataFile, Manifest
 from aimass_core.domain.jobs import (
@@ -93,7 +92,7 @@ def new_workplace(path: Path, *, num_files: int = 2) -> Workplace:
         updated_at=now,
         created_by="key",
         kind=JobKind.TRAIN,
-        spec=TrainSpec(dataset="adult", algorithm=Algorithm.LINEAR, target="income"),
+        spec=TrainSpec(dataset="adult", algorithm="linear", target="income"),
         max_seconds=600,
         status=JobStatus.QUEUED,
         channels={"train": pin},

@@ -4,9 +4,10 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
-from aimass_core.domain.algorithms import HYPERPARAMETERS, Algorithm, AlgorithmHyperparameters
+from aimass_core.domain.algorithms import registry
+from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.signatures import Task
@@ -66,8 +67,9 @@ class TrainSpec(Request):
     dataset: VersionRef
     validation: VersionRef | None = Field(default=None, description="Null: a part of the dataset is held out.")
     test: VersionRef | None = None
-    algorithm: Algorithm
-    hyperparameters: dict[str, JsonScalar | list[int]] = {}
+    algorithm: str = Field(max_length=63, description="See GET /v1/algorithms.", examples=["xgboost"])
+    framework: str | None = Field(default=None, max_length=63, description="Null: the algorithm's first.")
+    hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
     target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
     task: Task | None = Field(default=None, description="Null: found out from the target.")
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
@@ -76,20 +78,32 @@ class TrainSpec(Request):
     seed: int = Field(default=0, ge=0, lt=2**32)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
 
-    @model_validator(mode="after")
-    def _check_hyperparameters(self) -> Self:
-        try:
-            self.resolve_hyperparameters()
-        except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
-            )
-            raise ValueError(f"hyperparameters of {self.algorithm}: {faults}") from error
-        return self
+    def resolve_algorithm(self) -> AlgorithmSpec:
+        """What the algorithm declares. Raises InvalidRequestError where there is none of that name."""
+        return registry.find(self.algorithm)
 
-    def resolve_hyperparameters(self) -> AlgorithmHyperparameters:
-        """The algorithm's own class, with defaults filled in. Strings are not taken for numbers."""
-        return HYPERPARAMETERS[self.algorithm].model_validate(self.hyperparameters, strict=False)
+    def resolve_framework(self) -> str:
+        """The framework asked for, or the algorithm's first."""
+        return self.framework or self.resolve_algorithm().default_framework
+
+    def resolve_hyperparameters(self) -> Request:
+        """An instance of the algorithm's own class, with defaults filled in. Raises InvalidRequestError."""
+        return self.resolve_algorithm().resolve_hyperparameters(self.hyperparameters)
+
+    def check(self) -> None:
+        """Holds the request against what the algorithm declares.
+
+        Not a validator: a reader need not have the package that an algorithm comes from, and a stored job stays
+        readable when ranges change.
+
+        Raises:
+            InvalidRequestError: Unknown algorithm, framework, hyperparameter; a value or task that it cannot do.
+        """
+        algorithm = self.resolve_algorithm()
+        algorithm.check_framework(self.resolve_framework())
+        if self.task is not None:
+            algorithm.check_task(self.task)
+        self.resolve_hyperparameters()
 
 
 class PrepareSpec(Request):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aimass_core.domain import keys
-from aimass_core.domain.algorithms import DATASET_KINDS
+from aimass_core.domain.algorithms import registry
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.jobs import PinnedDataset, TrainSpec
@@ -130,15 +130,15 @@ def _load_channel(ports: Ports, workspace_id: str, name: str, dataset_id: str, n
 
 
 def _check_kind(spec: TrainSpec, train: Channel) -> None:
-    wanted, kind = DATASET_KINDS[spec.algorithm], train.schema.kind
-    if wanted is not kind:
-        fitting = ", ".join(name for name, dataset_kind in DATASET_KINDS.items() if dataset_kind is kind)
-        words = {DatasetKind.TABLE: "a table", DatasetKind.IMAGES: "images"}
-        raise InvalidDataError(
-            f"The algorithm {spec.algorithm.value!r} needs {words[wanted]}, but the dataset "
-            f"{train.version.dataset_name!r} is {words[kind]}. Use one of: {fitting}.",
-            details=[ErrorDetail(location="body.spec.algorithm", message=f"does not fit {words[kind]}")],
-        )
+    algorithm, kind = spec.resolve_algorithm(), train.schema.kind
+    if algorithm.fits(kind):
+        return
+    words = {DatasetKind.TABLE: "a table", DatasetKind.IMAGES: "images"}
+    raise InvalidDataError(
+        f"The algorithm {algorithm.name!r} learns from {' or '.join(algorithm.kinds)}, but the dataset "
+        f"{train.version.dataset_name!r} is {words[kind]}. Use one of: {', '.join(registry.fitting(kind))}.",
+        details=[ErrorDetail(location="body.spec.algorithm", message=f"does not fit {words[kind]}")],
+    )
 
 
 def _require_columns(schema: Schema, names: Sequence[str], *, location: str) -> None:

@@ -27,6 +27,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, max_active
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
     spec = request.spec
+    spec.check()
     channels = job_channels.resolve(ports, principal.workspace_id, spec)
     train = channels[0]
     dataset = records.get(ports, Dataset, principal.workspace_id, train.version.dataset_id)

@@ -1,0 +1,124 @@
+"""What an algorithm declares: to the API, which validates requests by it, and to the container, which finds the code.
+
+A package adds an algorithm by an entry point in the group `aimass.algorithms` that names an `AlgorithmSpec`:
+
+    [project.entry-points."aimass.algorithms"]
+    nearest = "my_package.spec:NEAREST"
+
+The module of the spec imports nothing heavy; `Implementation.learner` is imported where the training runs. Install
+the package in the container's image, and in the API's layer (`layers/deps`), so that requests can be validated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from aimass_core.domain.common import Contract, Request
+from aimass_core.domain.schemas import DatasetKind
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import ErrorDetail, InvalidRequestError
+
+
+class DataKind(StrEnum):
+    """What an algorithm learns from.
+
+    TABLE: a matrix of quantities and category codes. IMAGES: pixels. SERIES: values over time, one or more channels.
+    TEXT: token ids.
+    """
+
+    TABLE = "table"
+    IMAGES = "images"
+    SERIES = "series"
+    TEXT = "text"
+
+    @property
+    def dataset_kind(self) -> DatasetKind:
+        """The kind of dataset that such data lies in."""
+        return DatasetKind.IMAGES if self is DataKind.IMAGES else DatasetKind.TABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """An algorithm in one framework.
+
+    `learner` is "package.module:Class" of a `batch_jobs.algorithms.learning.Learner`, constructed with the
+    hyperparameters. The versions of the distributions in `libraries` are noted in the model's card.
+    """
+
+    learner: str
+    libraries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlgorithmSpec:
+    """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default."""
+
+    name: str
+    kinds: tuple[DataKind, ...]
+    tasks: tuple[Task, ...]
+    hyperparameters: type[Request]
+    implementations: Mapping[str, Implementation] = field(hash=False)
+
+    @property
+    def default_framework(self) -> str:
+        """The one that is taken where none is asked for."""
+        return next(iter(self.implementations))
+
+    def resolve_hyperparameters(self, values: Mapping[str, Any]) -> Request:
+        """An instance of `hyperparameters` with defaults filled in.
+
+        Raises:
+            InvalidRequestError: Unknown, of another type or out of range; one detail for each fault.
+        """
+        try:
+            return self.hyperparameters.model_validate(dict(values))
+        except ValidationError as error:
+            details = [_to_detail(fault) for fault in error.errors(include_url=False)]
+            faults = "; ".join(
+                f"{detail.location.rpartition('hyperparameters.')[2]}: {detail.message}" for detail in details
+            )
+            raise InvalidRequestError(
+                f"Hyperparameters of {self.name}: {faults}. It takes: {', '.join(self.hyperparameters.model_fields)}.",
+                details=details,
+            ) from error
+
+    def check_framework(self, framework: str) -> None:
+        """Raises InvalidRequestError where it has no such implementation."""
+        if framework not in self.implementations:
+            known = ", ".join(self.implementations)
+            raise InvalidRequestError(
+                f"The algorithm {self.name} has no implementation for {framework!r}. It has: {known}.",
+                details=[ErrorDetail(location="body.spec.framework", message=f"must be one of {known}")],
+            )
+
+    def check_task(self, task: Task) -> None:
+        """Raises InvalidRequestError where it cannot do that."""
+        if task not in self.tasks:
+            known = ", ".join(self.tasks)
+            raise InvalidRequestError(
+                f"The algorithm {self.name} does not do {task}. It does: {known}.",
+                details=[ErrorDetail(location="body.spec.task", message=f"must be one of {known}")],
+            )
+
+    def fits(self, kind: DatasetKind) -> bool:
+        """Whether it can learn from such a dataset."""
+        return any(own.dataset_kind is kind for own in self.kinds)
+
+
+def _to_detail(fault: Mapping[str, Any]) -> ErrorDetail:
+    path = ".".join(["body", "spec", "hyperparameters", *(str(part) for part in fault["loc"])])
+    return ErrorDetail(location=path, message=str(fault["msg"]))
+
+
+class AlgorithmInfo(Contract):
+    """One algorithm as GET /v1/algorithms answers it; `hyperparameters` is a JSON Schema with ranges and defaults."""
+
+    name: str
+    description: str
+    kinds: list[DataKind]
+    tasks: list[Task]
+    frameworks: list[str] = Field(description="The first is the default.")
+    hyperparameters: dict[str, object]
