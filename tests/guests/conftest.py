@@ -41,10 +41,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     port = free_port()
     process = lifecycle.start(data, port=port)
     started = Cloud(data=data, port=port)
-    started.s3.create_bucket(Bucket=BUCKET)
-    yield started
-    lifecycle.down(data)
-    process.wait()
+    try:
+        started.s3.create_bucket(Bucket=BUCKET)
+        yield started
+    finally:
+        lifecycle.down(data)
+        process.wait()
 
 
 def run_guest(cloud: Cloud, program: str, *arguments: str, folder: Path) -> dict[str, Any]:
