@@ -93,7 +93,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=_wildcards("*"),
         paths=(
-            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "JobEvents", "Reconciler")),
+            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
             f"{naming.SAGEMAKER_STACK}/TrainingRole",
         ),

@@ -26,6 +26,7 @@ HEALTH_PATH = "/_aimass/health"
 SAVE_PATH = "/_aimass/save"
 # API Gateway: 10 MB; Lambda: 6 MB for a synchronous invocation, 1 MB for an asynchronous one. MB = 1024 KB.
 API_PAYLOAD_BYTES = 10 * 1024 * 1024
+API_HEADER_BYTES = 10_240
 INVOKE_PAYLOAD_BYTES = 6 * 1024 * 1024
 ASYNC_INVOKE_PAYLOAD_BYTES = 1024 * 1024
 
@@ -102,7 +103,7 @@ class Gateway:
         await self._emulator(scope, receive, send)
 
     async def _answer(self, request: _Request, receive: Receive, send: Send) -> None:
-        refusal = _refuse_stranger(request)
+        refusal = _refuse_stranger(request) or _refuse_ambiguous(request)
         if refusal:
             await _send_json(send, *refusal)
         elif request.path == HEALTH_PATH:
@@ -177,6 +178,16 @@ def _refuse_stranger(request: _Request) -> tuple[int, dict[str, str]] | None:
         return 421, {"message": "This is a local cloud: use 127.0.0.1 or localhost as the host name."}
     if _is_foreign_page(request):
         return 403, {"message": "Web pages of other origins may not call the local cloud."}
+    return None
+
+
+def _refuse_ambiguous(request: _Request) -> tuple[int, dict[str, str]] | None:
+    """Two readers of a body with two lengths see two requests (RFC 9112, 6.3)."""
+    if request.header("content-length") and request.header("transfer-encoding"):
+        return 400, {"message": "Send either Content-Length or Transfer-Encoding, not both."}
+    num_bytes = sum(len(name) + len(value) for name, value in request.scope["headers"])
+    if num_bytes > API_HEADER_BYTES and _is_api_call(request):
+        return 431, {"message": f"The headers have {num_bytes} bytes; at most {API_HEADER_BYTES} are taken."}
     return None
 
 

@@ -25,9 +25,9 @@ FUNCTION_ACTIONS = {
     "Predictions": {"dynamodb", "logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "JobEvents": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker"},
+    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
     "Reconciler": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"batch", "dynamodb", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "Api": {"batch", "dynamodb", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 
@@ -52,12 +52,14 @@ def _writable(template: Template, role: str) -> set[str]:
     }
 
 
-def test_no_action_is_a_wildcard(application: Template, batch: Template, sagemaker: Template) -> None:
+def test_j11_no_action_is_a_wildcard(application: Template, batch: Template, sagemaker: Template) -> None:
     for statement in (*application.statements(), *batch.statements(), *sagemaker.statements()):
         assert not [action for action in statement.actions if "*" in action], statement
 
 
-def test_every_wildcard_resource_is_a_listed_one(application: Template, batch: Template, sagemaker: Template) -> None:
+def test_j11_every_wildcard_resource_is_a_listed_one(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
     for statement in (*application.statements(), *batch.statements(), *sagemaker.statements()):
         for resource in map(to_text, statement.resources):
             if resource == "*":
@@ -85,7 +87,7 @@ def test_authorizer_and_predictions_only_read(application: Template) -> None:
 
 def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Template) -> None:
     submitting = [item for item in application.statements() if "batch:SubmitJob" in item.actions]
-    assert {item.owner.partition("Role")[0] for item in submitting} == {"Dispatch", "JobEvents", "Reconciler"}
+    assert {item.owner.partition("Role")[0] for item in submitting} == {"Dispatch", "Reconciler"}
     for item in submitting:
         names = {to_text(resource).partition("<AWS::AccountId>:")[2] for resource in item.resources}
         assert names == {
@@ -99,7 +101,7 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
     starting = [item for item in application.statements() if "sagemaker:CreateTrainingJob" in item.actions]
     passing = [item for item in application.statements() if "iam:PassRole" in item.actions]
     for items in (starting, passing):
-        assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "JobEvents", "Reconciler"}
+        assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "Reconciler"}
     for item in passing:
         (role,) = map(to_text, item.resources)
         assert role.endswith(f":role/{naming.TRAINING_ROLE}")
@@ -113,7 +115,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "ApiRole") == {"uploads/*", "models/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
-    assert _writable(application, "JobEventsRole") == {"jobs/*", "models/*"}
+    assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*"}
 

@@ -55,17 +55,21 @@ class Dispatch(PlatformFunction):
         )
 
 
-def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
-    """What DispatchSettings adds to StorageSettings."""
+def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
+    """Where jobs run, for whoever submits or stops them: what ComputeSettings adds to StorageSettings."""
     stack = Stack.of(scope)
     registry = f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
     return {
-        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
-        "training_role_arn": allow.training_role_arn(scope),
         "job_queue": naming.JOB_QUEUE,
         "job_definition": naming.JOB_DEFINITION,
-        "predictions_function": naming.function("predictions"),
+        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
+        "training_role_arn": allow.training_role_arn(scope),
     }
+
+
+def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
+    """What DispatchSettings adds to StorageSettings."""
+    return {**compute_variables(scope, defaults), "predictions_function": naming.function("predictions")}
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:

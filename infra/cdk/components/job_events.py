@@ -9,7 +9,7 @@ from aimass_core.settings import JobEventsSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
-from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
+from infra.cdk.components.dispatch import compute_variables, registration_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -28,9 +28,16 @@ class JobEvents(PlatformFunction):
             memory_mib=512,
             timeout=Duration.minutes(2),
             environment=environment_of(
-                JobEventsSettings, {**storage.variables(), **dispatch_variables(scope, defaults)}
+                JobEventsSettings, {**storage.variables(), **compute_variables(scope, defaults)}
             ),
-            statements=[*dispatch_statements(scope, storage), *registration_statements(storage)],
+            statements=[
+                allow.change_registry(storage.registry),
+                allow.list_bucket(storage.lake),
+                allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.stop_jobs(scope),
+                allow.stop_training_jobs(scope),
+                *registration_statements(storage),
+            ],
         )
         target = targets.LambdaFunction(
             self,

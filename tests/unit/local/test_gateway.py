@@ -149,6 +149,14 @@ def test_h12_pages_of_other_sites_reach_nothing(bench: _Bench, headers: dict[str
     assert not bench.emulator.paths
 
 
+def test_h8_body_of_two_lengths_and_endless_headers_reach_nothing(bench: _Bench) -> None:
+    twice = {"content-length": "2", "transfer-encoding": "chunked"}
+    assert bench.request("POST", "/v1/datasets", headers=twice).status == 400
+    assert bench.request("GET", "/v1/datasets", headers={"x-long": "x" * 10_240}).status == 431
+    assert not bench.emulator.paths
+    assert bench.request("GET", "/v1/datasets", headers={"x-long": "x" * 10_000}).status == 200
+
+
 def test_links_from_other_sites_may_open_the_documentation(bench: _Bench) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
     assert bench.request("GET", "/v1/docs", headers=headers).status == 200

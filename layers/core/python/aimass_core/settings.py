@@ -39,9 +39,11 @@ class ApiSettings(ComputeSettings):
     idempotency_table: str
     cursor_secret_name: str
     ingest_queue_url: str
-    predictions_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
+    # Of each workspace.
+    max_jobs_active: int = 1_000
+    max_jobs_per_10_seconds: int = 50
 
 
 class IngestSettings(StorageSettings):
@@ -57,8 +59,8 @@ class DispatchSettings(ComputeSettings):
     predictions_function: str
 
 
-class JobEventsSettings(DispatchSettings):
-    """functions/job_events."""
+class JobEventsSettings(ComputeSettings):
+    """functions/job_events. A container that runs on for a job that has ended is stopped."""
 
 
 class ReconcilerSettings(DispatchSettings):

@@ -24,14 +24,20 @@ class Compute(Request):
     of its own. Fields of the other service are refused."""
 
     backend: Backend = Backend.BATCH
-    vcpus: int | None = Field(default=None, ge=1, le=192)
-    memory_mib: int | None = Field(default=None, ge=512, le=1_572_864)
-    gpus: int | None = Field(default=None, ge=0, le=16)
+    vcpus: int | None = Field(default=None, ge=1, le=192, strict=True)
+    memory_mib: int | None = Field(default=None, ge=512, le=1_572_864, strict=True)
+    gpus: int | None = Field(default=None, ge=0, le=16, strict=True)
     instance_type: str | None = Field(default=None, pattern=_INSTANCE_TYPE, description="Such as ml.m5.xlarge.")
-    instance_count: int = Field(default=1, ge=1, le=20)
-    spot: bool = Field(default=False, description="Cheaper machines, which may be taken away; the job then goes on.")
+    instance_count: int = Field(default=1, ge=1, le=20, strict=True)
+    spot: bool = Field(
+        default=False, strict=True, description="Cheaper machines, which may be taken away; the job then goes on."
+    )
     max_wait_seconds: int | None = Field(
-        default=None, ge=60, le=28 * 86_400, description="With spot: to the end of the job, waiting included."
+        default=None,
+        ge=60,
+        le=28 * 86_400,
+        strict=True,
+        description="With spot: to the end of the job, waiting included.",
     )
 
     @model_validator(mode="after")

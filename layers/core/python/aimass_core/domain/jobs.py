@@ -73,9 +73,11 @@ class TrainSpec(Request):
     target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
     task: Task | None = Field(default=None, description="Null: found out from the target.")
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9)
-    folds: int | None = Field(default=None, ge=2, le=20, description="Null: hold-out. Else k-fold cross-validation.")
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
+    folds: int | None = Field(
+        default=None, ge=2, le=20, strict=True, description="Null: hold-out. Else k-fold cross-validation."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
 
     def resolve_algorithm(self) -> AlgorithmSpec:
@@ -123,7 +125,7 @@ class JobCreate(Request):
 
     spec: TrainSpec
     compute: Compute = Compute()
-    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400)
+    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400, strict=True)
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
 
     @model_validator(mode="after")

@@ -138,7 +138,7 @@ def _settle_stop(ports: Ports, job: Job) -> Job:
 def _postpone(ports: Ports, job: Job, error: UnavailableError) -> Job:
     """Keeps the claim: the reconciler dispatches again once the lease has run out."""
     _log.warning("dispatch postponed", extra={"job_id": job.id, "reason": error.message})
-    reason = f"The compute service is busy and will be asked again: {error.message}"
+    reason = f"The compute service does not take it now and will be asked again: {error.message}"
     return job_states.change(
         ports,
         job.workspace_id,

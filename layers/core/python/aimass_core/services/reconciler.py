@@ -28,7 +28,7 @@ from aimass_core.services import (
     jobs,
     uploads,
 )
-from aimass_core.services.ingest import versions
+from aimass_core.services.ingest import landing, versions
 
 GRACE = timedelta(minutes=1)
 LOST_AFTER = timedelta(minutes=5)
@@ -49,6 +49,7 @@ class Healed:
     endpoints: int = 0
     versions: int = 0
     uploads: int = 0
+    drops: int = 0
     purged: int = 0
     faults: int = 0
 
@@ -60,14 +61,16 @@ def run(ports: Ports) -> Healed:
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     closed = _attempt(lambda: versions.close_due(ports))
     expired = _attempt(lambda: uploads.expire_due(ports))
+    dropped = _attempt(lambda: landing.land_missed(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
-    parts = (dispatched, followed, activated, closed, expired, purged)
+    parts = (dispatched, followed, activated, closed, expired, dropped, purged)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         versions=closed.changed,
         uploads=expired.changed,
+        drops=dropped.changed,
         purged=purged.changed,
         faults=sum(part.faults for part in parts),
     )
