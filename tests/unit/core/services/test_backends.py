@@ -13,6 +13,7 @@ from aimass_core.domain.jobs import Job, JobStatus, LogLine
 from aimass_core.errors import UnavailableError
 from aimass_core.services import dispatch, job_events, job_story, jobs, reconciler
 from tests.factories.platform import (
+    LIMITS,
     ManualClock,
     add_dataset,
     add_version,
@@ -45,7 +46,7 @@ def principal(ports: MemoryPorts) -> Principal:
 
 
 def submit(ports: MemoryPorts, principal: Principal, compute: Compute = SAGEMAKER) -> Job:
-    job = jobs.create(ports, principal, train_request().model_copy(update={"compute": compute}))
+    job = jobs.create(ports, principal, train_request().model_copy(update={"compute": compute}), limits=LIMITS)
     return dispatch.dispatch(ports, job.workspace_id, job.id)
 
 
