@@ -37,6 +37,7 @@ _DATA_SERVICES = frozenset(
         "athena",
         "glue",
         "batch",
+        "sagemaker",
     }
 )
 _DATA_KEYS = frozenset(
