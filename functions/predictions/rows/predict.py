@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimass_core.domain.endpoints import Prediction, Predictions
-from aimass_core.domain.signatures import Signature
+from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from functions.predictions.drift import find_warnings
 from functions.predictions.rows.bodies import Records
@@ -25,10 +25,11 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
     """Answers every row that can be read, and says of the others why not.
 
     Raises:
-        InvalidRequestError: No row has any column that the model knows.
+        InvalidRequestError: No row has any column that the model knows, or the model takes tensors only.
         DeadlineExceededError: It took too long.
     """
     signature = served.model.signature
+    _require_columns(signature)
     warnings = _check_columns(signature, records)
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
@@ -49,6 +50,14 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
 def columns_of(signature: Signature) -> list[str]:
     """The names that a row may have."""
     return [spec.column or spec.name for spec in signature.inputs]
+
+
+def _require_columns(signature: Signature) -> None:
+    if signature.task is Task.CUSTOM or any(spec.column_type is None for spec in signature.inputs):
+        raise InvalidRequestError(
+            "This model was made by a script and takes tensors, not rows. Send them to /v2/models/{endpoint}/infer; "
+            f"its inputs are: {_names([spec.name for spec in signature.inputs])}."
+        )
 
 
 def _check_columns(signature: Signature, records: Records) -> list[str]:

@@ -12,7 +12,8 @@ from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
 from aimass_core.domain.compute import Backend
-from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
+from aimass_core.domain.estimates import JobEstimate
+from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
@@ -22,6 +23,8 @@ def _what(job: Job) -> str:
     match job.spec:
         case TrainSpec(algorithm=algorithm, dataset=dataset):
             return f"{algorithm} on {dataset}"
+        case ScriptSpec(entry_point=entry_point):
+            return entry_point
         case PrepareSpec(number=number):
             return f"version {number}"
 
@@ -62,6 +65,8 @@ def train(
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
     ] = None,
     max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_cost_usd: Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -75,30 +80,62 @@ def train(
         "model": model,
         "folds": folds,
     }
-    job = client_of(context).jobs.train(
-        dataset,
-        algorithm=algorithm,
-        hyperparameters=_to_hyperparameters(hyperparameter or []),
-        seed=seed,
-        exclude_columns=exclude or [],
-        vcpus=vcpus,
-        memory_mib=memory_mib,
-        backend=backend,
-        instance_type=instance_type,
-        instance_count=instance_count,
-        spot=spot or None,
-        max_wait_seconds=max_wait_seconds,
-        max_seconds=max_seconds,
-        **{name: value for name, value in spec.items() if value is not None},
-    )
+    options: dict[str, Any] = {
+        **spec,
+        "hyperparameters": to_hyperparameters(hyperparameter or []),
+        "seed": seed,
+        "exclude_columns": exclude or [],
+        "vcpus": vcpus,
+        "memory_mib": memory_mib,
+        "backend": backend,
+        "instance_type": instance_type,
+        "instance_count": instance_count,
+        "spot": spot or None,
+        "max_wait_seconds": max_wait_seconds,
+        "max_seconds": max_seconds,
+        "max_cost_usd": max_cost_usd,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(dataset, algorithm=algorithm, **given), output=output)
+        return
+    job = jobs.train(dataset, algorithm=algorithm, **given)
     say(f"Job [bold]{job.id}[/] submitted.")
+    follow(job, detach=detach, output=output)
+
+
+def follow(job: Job, *, detach: bool, output: OutputFormat) -> None:
+    """Shows a job that was just submitted to its end, or only that it is there."""
+    if job.budget is not None:
+        say(f"[dim]{escape(job.budget.explanation)}[/]")
     if detach:
         show_list([job], _COLUMNS, output=output)
         return
     _finish(_watch(job), output)
 
 
-def _to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
+def show_estimate(estimate: JobEstimate, *, output: OutputFormat) -> None:
+    """What a job would take."""
+    if output is not OutputFormat.TABLE:
+        show_one(estimate, {}, output=output)
+        return
+    spans = {"seconds": estimate.seconds, "cost (USD)": estimate.cost_usd, "memory (MiB)": estimate.memory_mib}
+    fields: dict[str, Any] = {
+        name: f"{span.expected:,.6g}  ({span.low:,.4g} to {span.high:,.4g})" if span else "not known"
+        for name, span in spans.items()
+    }
+    fields |= {"disk (MiB)": estimate.disk_mib, "USD per hour": estimate.usd_per_hour}
+    fields |= {"limit (seconds)": estimate.max_seconds, "limit costs (USD)": estimate.max_cost_usd}
+    fields["data"] = f"{estimate.num_rows:,} rows, {estimate.num_columns} columns, {estimate.num_bytes:,} bytes"
+    show_one(estimate, fields, output=output)
+    for note in [*estimate.notes, *([estimate.budget.explanation] if estimate.budget else [])]:
+        say(f"[dim]{escape(note)}[/]")
+    say(f"[dim]Prices: {escape(estimate.price_source)}.[/]")
+
+
+def to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` pairs; a value is JSON where it can be."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -231,7 +268,4 @@ def retry_job(
     """Run a FAILED or STOPPED job again, as a new one."""
     job = client_of(context).jobs.retry(job_id)
     say(f"Job [bold]{job.id}[/] submitted.")
-    if detach:
-        show_list([job], _COLUMNS, output=output)
-        return
-    _finish(_watch(job), output)
+    follow(job, detach=detach, output=output)
