@@ -1,5 +1,6 @@
 """The report of a script's model: one HTML file that loads nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -23,7 +24,6 @@ table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid
 """)
 
 
-def write_page(path: Path, card: Card, signature: Signature) -> None:
+def write_page(path: Path, card: Card, signature: Signature, *, metrics: Mapping[str, float]) -> None:
     """What is known of the model."""
-    metrics = card.evaluations[0].metrics if card.evaluations else {}
     path.write_text(_PAGE.render(card=card, signature=signature, metrics=metrics), encoding="utf-8")

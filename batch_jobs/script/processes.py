@@ -134,8 +134,9 @@ class Program:
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        while line := process.stdout.readline(_MAX_LINE_BYTES):
-            self._take(line)
+        with process.stdout as output:
+            while line := output.readline(_MAX_LINE_BYTES):
+                self._take(line)
 
     def _take(self, line: bytes) -> None:
         text = redact(line.decode(errors="replace").rstrip("\r\n"), self.redacted)

@@ -19,7 +19,7 @@ from aimass_core.domain.job_sources import REQUIREMENTS
 from aimass_core.domain.jobs import ScriptSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.schemas import Schema
-from aimass_core.domain.signatures import Card, Evaluation
+from aimass_core.domain.signatures import Card
 from aimass_core.errors import InternalError, InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
 from aimass_core.settings import ContainerSettings
@@ -220,7 +220,7 @@ class _Script:
         }
         for name, document in documents.items():
             (folder / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        write_page(folder / ArtifactName.REPORT, card, graph.signature)
+        write_page(folder / ArtifactName.REPORT, card, graph.signature, metrics=metrics)
         return None
 
     def _target(self) -> str:
@@ -233,7 +233,6 @@ class _Script:
 
     def _card(self, metrics: Mapping[str, float], graph: graphs.Graph, *, seconds: float) -> Card:
         primary = next(iter(metrics), "")
-        evaluations = [Evaluation(channel="script", num_rows=0, metrics=dict(metrics))] if metrics else []
         return Card(
             algorithm="script",
             framework=self.spec.entry_point,
@@ -243,7 +242,7 @@ class _Script:
             seed=0,
             dataset=self.environment.dataset,
             dataset_digest=self.environment.dataset_digest,
-            evaluations=evaluations,
+            evaluations=[],
             primary_metric=primary,
             primary_value=metrics.get(primary),
             model_bytes=len(graph.model),

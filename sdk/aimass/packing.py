@@ -5,7 +5,8 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -47,8 +48,13 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    body: bytes
+    num_bytes: int
     is_executable: bool
+    read: Callable[[], bytes]
+
+
+def _of_bytes(body: bytes, *, is_executable: bool) -> _File:
+    return _File(len(body), is_executable, lambda: body)
 
 
 @contextmanager
@@ -76,13 +82,18 @@ def packed(source: Path, *, entry_point: str) -> Iterator[Path]:
 def _read(source: Path) -> Mapping[str, _File]:
     files: dict[str, _File] = {}
     num_bytes = 0
-    for name, file in _iterate(source):
-        files[name] = file
-        num_bytes += len(file.body)
-        if num_bytes > MAX_UNPACKED_BYTES:
-            raise _too_large(source, files, f"more than {MAX_UNPACKED_BYTES:,} bytes; that many")
-        if len(files) > MAX_FILES:
-            raise _too_large(source, files, f"more than {MAX_FILES:,} files; that many")
+    try:
+        for name, file in _iterate(source):
+            files[name] = file
+            num_bytes += file.num_bytes
+            if num_bytes > MAX_UNPACKED_BYTES:
+                raise _too_large(source, files, f"more than {MAX_UNPACKED_BYTES:,} bytes; that many")
+            if len(files) > MAX_FILES:
+                raise _too_large(source, files, f"more than {MAX_FILES:,} files; that many")
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InvalidDataError(
+            f"{source} is no archive that can be read ({error}). Give a folder, or one of: {', '.join(_ARCHIVES)}."
+        ) from error
     return files
 
 
@@ -91,14 +102,7 @@ def _iterate(source: Path) -> Iterator[tuple[str, _File]]:
         return _from_folder(source)
     if not source.is_file():
         raise InvalidDataError(f"There is no folder or archive {source}.")
-    try:
-        if source.name.endswith(".zip"):
-            return iter(list(_from_zip(source)))
-        return iter(list(_from_tar(source)))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise InvalidDataError(
-            f"{source} is no archive that can be read ({error}). Give a folder, or one of: {', '.join(_ARCHIVES)}."
-        ) from error
+    return _from_zip(source) if source.name.endswith(".zip") else _from_tar(source)
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, _File]]:
@@ -113,7 +117,10 @@ def _from_folder(folder: Path) -> Iterator[tuple[str, _File]]:
                 continue
             if path.is_symlink() or not path.is_file():
                 raise _refuse_link(path)
-            yield path.relative_to(folder).as_posix(), _File(path.read_bytes(), os.access(path, os.X_OK))
+            yield (
+                path.relative_to(folder).as_posix(),
+                _File(path.stat().st_size, os.access(path, os.X_OK), path.read_bytes),
+            )
 
 
 def _from_tar(source: Path) -> Iterator[tuple[str, _File]]:
@@ -124,7 +131,8 @@ def _from_tar(source: Path) -> Iterator[tuple[str, _File]]:
             stream = archive.extractfile(member) if member.isfile() else None
             if stream is None:
                 raise _refuse_link(source / member.name)
-            yield _clean(source, member.name), _File(stream.read(MAX_UNPACKED_BYTES + 1), bool(member.mode & 0o100))
+            body = stream.read(MAX_UNPACKED_BYTES + 1)
+            yield _clean(source, member.name), _of_bytes(body, is_executable=bool(member.mode & 0o100))
 
 
 def _from_zip(source: Path) -> Iterator[tuple[str, _File]]:
@@ -134,7 +142,8 @@ def _from_zip(source: Path) -> Iterator[tuple[str, _File]]:
                 continue
             with archive.open(info) as stream:
                 mode = info.external_attr >> 16
-                yield _clean(source, info.filename), _File(stream.read(MAX_UNPACKED_BYTES + 1), bool(mode & 0o100))
+                body = stream.read(MAX_UNPACKED_BYTES + 1)
+                yield _clean(source, info.filename), _of_bytes(body, is_executable=bool(mode & 0o100))
 
 
 def _clean(source: Path, name: str) -> str:
@@ -168,9 +177,9 @@ def _write(path: Path, files: Mapping[str, _File]) -> None:
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for name in sorted(files):
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(files[name].body), 0o755 if files[name].is_executable else 0o644
-            archive.addfile(member, io.BytesIO(files[name].body))
+            member, body = tarfile.TarInfo(name), files[name].read()
+            member.size, member.mode = len(body), 0o755 if files[name].is_executable else 0o644
+            archive.addfile(member, io.BytesIO(body))
 
 
 def _refuse_link(path: Path) -> InvalidDataError:
@@ -178,8 +187,8 @@ def _refuse_link(path: Path) -> InvalidDataError:
 
 
 def _too_large(source: Path, files: Mapping[str, _File], what: str) -> InvalidDataError:
-    largest = sorted(files, key=lambda name: -len(files[name].body))[:3]
-    sizes = ", ".join(f"{name} ({len(files[name].body):,} bytes)" for name in largest)
+    largest = sorted(files, key=lambda name: -files[name].num_bytes)[:3]
+    sizes = ", ".join(f"{name} ({files[name].num_bytes:,} bytes)" for name in largest)
     return InvalidDataError(
         f"{source} has {what} are allowed. The largest: {sizes}. Upload data as a dataset and give it to the script as "
         "a channel."

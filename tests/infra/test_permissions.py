@@ -12,6 +12,7 @@ WILDCARD_ENDINGS = (
     "/drop/*",
     "/datasets/*",
     "/jobs/*",
+    "/sources/*",
     "/models/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",

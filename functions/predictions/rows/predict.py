@@ -29,7 +29,7 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
         DeadlineExceededError: It took too long.
     """
     signature = served.model.signature
-    _require_columns(signature)
+    _require_columns(signature, endpoint=served.endpoint.name)
     warnings = _check_columns(signature, records)
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
@@ -52,11 +52,11 @@ def columns_of(signature: Signature) -> list[str]:
     return [spec.column or spec.name for spec in signature.inputs]
 
 
-def _require_columns(signature: Signature) -> None:
+def _require_columns(signature: Signature, *, endpoint: str) -> None:
     if signature.task is Task.CUSTOM or any(spec.column_type is None for spec in signature.inputs):
         raise InvalidRequestError(
-            "This model was made by a script and takes tensors, not rows. Send them to /v2/models/{endpoint}/infer; "
-            f"its inputs are: {_names([spec.name for spec in signature.inputs])}."
+            "This model was made by a script and takes tensors, not rows. Send them to "
+            f"/v2/models/{endpoint}/infer; its inputs are: {_names([spec.name for spec in signature.inputs])}."
         )
 
 

@@ -202,10 +202,12 @@ def _finish(job: Job, output: OutputFormat) -> None:
         return
     version = job.model_version.get()
     evaluations = version.card.evaluations if version.card else []
-    names = list(evaluations[0].metrics) if evaluations else []
-    columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
-    columns += [_metric_column(name) for name in names]
-    show_list(evaluations, columns, output=output)
+    if evaluations:
+        columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
+        columns += [_metric_column(name) for name in evaluations[0].metrics]
+        show_list(evaluations, columns, output=output)
+    else:
+        show_one(job, {"job": job.id, "status": job.status, **job.metrics}, output=output)
     say(f"Model [bold]{version.ref}[/] registered ({version.model_bytes / 1000:,.0f} kB).")
     say(f"Next: aimass deploy {version.model_name}    report: aimass models report {version.ref}")
 

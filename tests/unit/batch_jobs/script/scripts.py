@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ class Desk:
 
     def run(
         self,
-        files: Mapping[str, str],
+        files: Mapping[str, str | bytes],
         *,
         entry_point: str = "train.py",
         hyperparameters: Mapping[str, str | int | float | bool] | None = None,
@@ -94,13 +95,29 @@ def new_desk(path: Path) -> Desk:
     return Desk(folders, Told())
 
 
-def pack(files: Mapping[str, str]) -> bytes:
-    """A .tar.gz of texts by name."""
+def pack(files: Mapping[str, str | bytes]) -> bytes:
+    """A .tar.gz of files by name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, text in files.items():
-            body = text.encode()
+            body = text.encode() if isinstance(text, str) else text
             member = tarfile.TarInfo(name)
             member.size = len(body)
             archive.addfile(member, io.BytesIO(body))
+    return buffer.getvalue()
+
+
+def build_wheel() -> bytes:
+    """A package `sample_own`, without anything that builds one."""
+    info = "sample_own-1.dist-info"
+    texts = {
+        "sample_own/__init__.py": "",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: sample-own\nVersion: 1\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    texts[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*texts, f"{info}/RECORD"])
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
     return buffer.getvalue()

@@ -94,4 +94,6 @@ def resolve_budget(request: JobCreate) -> Budget | None:
 
 
 def _refuse(message: str) -> InvalidRequestError:
-    return InvalidRequestError(message, details=[ErrorDetail(location="body.max_cost_usd", message=message)])
+    return InvalidRequestError(
+        message, details=[ErrorDetail(location="body.max_cost_usd", message="cannot be turned into a limit")]
+    )
