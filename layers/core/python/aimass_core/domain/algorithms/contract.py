@@ -82,8 +82,9 @@ class AlgorithmSpec:
             faults = "; ".join(
                 f"{detail.location.rpartition('hyperparameters.')[2]}: {detail.message}" for detail in details
             )
+            known = ", ".join(self.hyperparameters.model_fields)
             raise InvalidRequestError(
-                f"Hyperparameters of {self.name}: {faults}. It takes: {', '.join(self.hyperparameters.model_fields)}.",
+                f"The hyperparameters of {self.name} are not valid: {faults}. It takes: {known}.",
                 details=details,
             ) from error
 
