@@ -18,6 +18,7 @@ from aimass_local import emulator
 from aimass_local.batch import BatchService, Image
 from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
+from aimass_local.journal import Journal
 from aimass_local.state import StateSaver
 
 _MAX_WORKERS_PER_FUNCTION = 4
@@ -34,9 +35,13 @@ class LocalCloud:
     """The parts of the server process; an async context that starts and stops them in order."""
 
     def __init__(self, data: DataDirectory, *, port: int) -> None:
-        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION, multipart_path=data.multipart)
+        state = emulator.install_patches(
+            max_workers_per_function=_MAX_WORKERS_PER_FUNCTION,
+            multipart_path=data.multipart,
+            journal=Journal(data.journal),
+        )
         self._port = port
-        self._saver = StateSaver(data.state, emulator)
+        self._saver = StateSaver(data.state, state)
         self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
             emulator.application,
@@ -56,6 +61,7 @@ class LocalCloud:
             emulator.register_cloudformation(resource_type, handlers)
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()
+        self._saver.mark_changed("dynamodb")  # what the journal has brought back
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
     async def __aexit__(self, *_error: object) -> None:
