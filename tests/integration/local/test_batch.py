@@ -98,13 +98,14 @@ def test_state_changes_reach_the_rules_function(cloud: Cloud, definition: str) -
     wait_until(last_status)
 
 
-def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> None:
+def _execute(cloud: Cloud, parameters: dict[str, Any], **state: Any) -> dict[str, Any]:
+    """Runs a state machine of one task that submits a job and waits for it; answers the execution when it has ended."""
     states = cloud.client("stepfunctions")
-    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition}
     task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "Parameters": parameters, "End": True}
+    definition = {"StartAt": "Run", "States": {"Run": {**task, **state}, "Caught": {"Type": "Pass", "End": True}}}
     machine = states.create_state_machine(
         name=f"machine-{time.monotonic_ns()}",
-        definition=json.dumps({"StartAt": "Run", "States": {"Run": task}}),
+        definition=json.dumps(definition),
         roleArn="arn:aws:iam::000000000000:role/states",
     )["stateMachineArn"]
     execution = states.start_execution(stateMachineArn=machine)["executionArn"]
@@ -115,7 +116,39 @@ def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> Non
 
     described = wait_until(result)
     assert described is not None
+    return described
+
+
+def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> None:
+    described = _execute(cloud, {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition})
     assert described["status"] == "SUCCEEDED", described
+
+
+def test_a_state_machine_fails_with_its_job_and_has_the_jobs_description_as_the_cause(
+    cloud: Cloud, definition: str
+) -> None:
+    command = {"Command": ["python", "-c", "raise SystemExit(3)"]}
+    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition, "ContainerOverrides": command}
+    described = _execute(cloud, parameters)
+    assert (described["status"], described["error"]) == ("FAILED", "States.TaskFailed"), described
+    job = json.loads(described["cause"])
+    assert (job["Status"], job["StatusReason"]) == ("FAILED", "Essential container in task exited")
+    assert job["Attempts"][-1]["Container"]["ExitCode"] == 3
+
+
+@pytest.mark.parametrize("error", ["States.TaskFailed", "States.ALL"])
+def test_a_state_machine_catches_a_failed_job(cloud: Cloud, definition: str, error: str) -> None:
+    command = {"Command": ["python", "-c", "raise SystemExit(3)"]}
+    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition, "ContainerOverrides": command}
+    described = _execute(cloud, parameters, Catch=[{"ErrorEquals": [error], "Next": "Caught"}])
+    assert described["status"] == "SUCCEEDED", described
+    assert json.loads(described["output"])["Error"] == "States.TaskFailed"
+
+
+def test_a_state_machine_is_told_of_a_refused_submission(cloud: Cloud, definition: str) -> None:
+    described = _execute(cloud, {"JobName": "task", "JobQueue": "nobody", "JobDefinition": definition})
+    assert described["error"] == "Batch.ClientException", described
+    assert "nobody" in described["cause"]
 
 
 def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Start, tmp_path: Path) -> None:
