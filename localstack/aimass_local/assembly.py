@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import psutil
 
@@ -29,6 +29,13 @@ _MIN_MEMORY_MIB = 8192
 _BATCH_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 
 _logger = logging.getLogger(__name__)
+
+
+class JobCapacity(TypedDict):
+    """How much the containers of all running jobs may reserve together."""
+
+    vcpus: float
+    memory_mib: int
 
 
 class LocalCloud:
@@ -90,12 +97,22 @@ def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[s
         data.batch,
         images=dict.fromkeys(_BATCH_IMAGES, image),
         environment=environment,
-        # What the job definition asks for is there, also on a small laptop: its training then swaps, but runs.
-        vcpus=max(os.cpu_count() or 1, _MIN_VCPUS),
-        memory_mib=max(psutil.virtual_memory().total // 1024**2, _MIN_MEMORY_MIB),
+        **job_capacity(num_cpus=os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )
+
+
+def job_capacity(*, num_cpus: int | None, memory_bytes: int) -> JobCapacity:
+    """What jobs may reserve of a machine: all it has, and one job of the stack always.
+
+    Else a job would wait for ever on a laptop that has no more memory than the job definition asks for. What it really
+    takes is mostly far less; a job that takes more than it asked for is killed all the same.
+    """
+    return {
+        "vcpus": max(num_cpus or 1, _MIN_VCPUS),
+        "memory_mib": max(memory_bytes // 1024**2, _MIN_MEMORY_MIB),
+    }
 
 
 def _own_version() -> str:
