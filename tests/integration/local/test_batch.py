@@ -17,10 +17,10 @@ IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/aimass/batch-jobs:0.1.0"
 
 @pytest.fixture
 def definition(cloud: Cloud) -> str:
-    return _register(cloud)
+    return register(cloud)
 
 
-def _register(cloud: Cloud) -> str:
+def register(cloud: Cloud) -> str:
     """A queue and a job definition in the image of our jobs."""
     batch = cloud.client("batch")
     if not batch.describe_job_queues(jobQueues=["sample"])["jobQueues"]:
@@ -62,31 +62,31 @@ def _wait_for(cloud: Cloud, job_id: str, *statuses: str) -> dict[str, Any]:
     return job
 
 
-def _run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
+def run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
     return _wait_for(cloud, _submit(cloud, definition, code), "SUCCEEDED", "FAILED")
 
 
 def test_a_job_runs_with_the_local_clouds_environment(cloud: Cloud, definition: str) -> None:
     bucket = cloud.outputs["LandingBucketName"]
     code = f"import boto3; boto3.client('s3').put_object(Bucket={bucket!r}, Key='from-a-job', Body=b'x')"
-    job = _run(cloud, definition, code)
+    job = run(cloud, definition, code)
     assert job["status"] == "SUCCEEDED", job
     assert cloud.client("s3").head_object(Bucket=bucket, Key="from-a-job")["ContentLength"] == 1
 
 
 def test_jobs_import_the_repositorys_packages(cloud: Cloud, definition: str) -> None:
-    assert _run(cloud, definition, "import aimass_core, batch_jobs")["status"] == "SUCCEEDED"
+    assert run(cloud, definition, "import aimass_core, batch_jobs")["status"] == "SUCCEEDED"
 
 
 def test_output_of_a_job_is_in_cloudwatch_logs(cloud: Cloud, definition: str) -> None:
-    stream = _run(cloud, definition, "print('hello from the job')")["container"]["logStreamName"]
+    stream = run(cloud, definition, "print('hello from the job')")["container"]["logStreamName"]
     request = {"logGroupName": "/aws/batch/job", "logStreamName": stream}
     events = wait_until(lambda: cloud.client("logs").get_log_events(**request)["events"])
     assert "hello from the job" in [event["message"] for event in events]
 
 
 def test_state_changes_reach_the_rules_function(cloud: Cloud, definition: str) -> None:
-    job = _run(cloud, definition, "raise SystemExit(3)")
+    job = run(cloud, definition, "raise SystemExit(3)")
     assert job["status"] == "FAILED"
     key = {"pk": {"S": "event#aws.batch"}}
     table = cloud.client("dynamodb")
@@ -155,7 +155,7 @@ def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Sta
     first = start_cloud(tmp_path)
     pid_path = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(pid_path)!r}).write_text(str(os.getpid())); time.sleep(600)"
-    job_id = _submit(first, _register(first), code)
+    job_id = _submit(first, register(first), code)
     pid = int(wait_until(lambda: pid_path.exists() and pid_path.read_text()))
     _wait_for(first, job_id, "RUNNING")
     first.kill()
@@ -164,4 +164,4 @@ def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Sta
     job = _wait_for(second, job_id, "FAILED")
     assert job["statusReason"].startswith("Host EC2")
     wait_until(lambda: not psutil.pid_exists(pid))
-    assert _run(second, _register(second), "print(1)")["status"] == "SUCCEEDED"
+    assert run(second, register(second), "print(1)")["status"] == "SUCCEEDED"

@@ -84,6 +84,9 @@ class _Cloud:
     def url(self, name: str = "queue") -> str:
         return str(sqs._act_get_queue_url({"QueueName": name}, "")["QueueUrl"])
 
+    def arn(self, name: str = "queue") -> str:
+        return str(sqs._queues[self.url(name)]["attributes"]["QueueArn"])
+
     def send(self, body: str, name: str = "queue", **more: str) -> None:
         sqs._act_send_message({"QueueUrl": self.url(name), "MessageBody": body, **more}, "")
 
@@ -228,6 +231,25 @@ def test_j15_messages_are_brought_back_once(cloud: _Cloud) -> None:
         assert cloud.messages() == ["saved", "sent", "batch 0", "batch 1"]
 
 
+def test_j15_message_that_a_function_was_working_on_comes_again_at_once(cloud: _Cloud) -> None:
+    """Other consumers live on: what they have received stays hidden from others, and delayed messages wait."""
+    lambda_svc._esms["of the queue"] = {"UUID": "q", "EventSourceArn": cloud.arn(), "Enabled": False}
+    for name in ("queue", "queue.fifo"):
+        cloud.send(
+            "received", name, **({"MessageGroupId": "g", "MessageDeduplicationId": "1"} if "fifo" in name else {})
+        )
+        assert len(sqs._receive_messages_for_esm(cloud.url(name), 10)) == 1
+    cloud.send("delayed", DelaySeconds="600")
+    cloud.save()
+    mapping = lambda_svc._esms["of the queue"]
+    _forget()
+    lambda_svc._esms["of the queue"] = mapping
+    ministack_app._load_persisted_state()
+    again = sqs._receive_messages_for_esm(cloud.url(), 10)
+    assert [(message["body"], message["receive_count"]) for message in again] == [("received", 2)]
+    assert not sqs._receive_messages_for_esm(cloud.url("queue.fifo"), 10)
+
+
 def test_j15_fifo_queue_goes_on_with_its_numbers_and_still_knows_duplicates(cloud: _Cloud) -> None:
     cloud.send("one", "queue.fifo", MessageGroupId="g", MessageDeduplicationId="1")
     cloud.restart()
@@ -239,7 +261,7 @@ def test_j15_fifo_queue_goes_on_with_its_numbers_and_still_knows_duplicates(clou
 
 
 def test_j15_queue_hears_of_an_object_before_the_object_is_acknowledged(cloud: _Cloud) -> None:
-    queue = sqs._queues[cloud.url()]["attributes"]["QueueArn"]
+    queue = cloud.arn()
     s3._bucket_notifications["bucket"] = (
         f"<NotificationConfiguration><QueueConfiguration><Queue>{queue}</Queue>"
         "<Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>"
