@@ -59,7 +59,7 @@ def test_job_events_are_those_of_our_queue(application: Template) -> None:
     (rule,) = [item for item in application.properties("AWS::Events::Rule") if "EventPattern" in item]
     pattern = rule["EventPattern"]
     assert pattern["source"] == ["aws.batch"]
-    assert pattern["detail-type"] == ["Batch Job State Change"]
+    assert pattern["detail-type"] == ["Batch Job State Change", "Batch Job Queue Blocked"]
     (queue,) = pattern["detail"]["jobQueue"]
     assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
     (target,) = rule["Targets"]
