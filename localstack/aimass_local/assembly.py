@@ -15,10 +15,13 @@ from typing import Any, Self, TypedDict
 import psutil
 
 from aimass_local import emulator
-from aimass_local.batch import BatchService, Image
+from aimass_local.batch import BatchService
+from aimass_local.clients import build_client
+from aimass_local.containers import Image, read_images
 from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
 from aimass_local.journal import Journal
+from aimass_local.sagemaker import SageMakerService
 from aimass_local.state import StateSaver
 
 _MAX_WORKERS_PER_FUNCTION = 4
@@ -26,7 +29,7 @@ _MAX_WORKERS_PER_FUNCTION = 4
 _MIN_VCPUS = 2
 _MIN_MEMORY_MIB = 8192
 # Container images by name; every one of ours is this interpreter, run in the repository.
-_BATCH_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
+_OWN_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 
 _logger = logging.getLogger(__name__)
 
@@ -50,9 +53,10 @@ class LocalCloud:
         self._port = port
         self._saver = StateSaver(data.state, state)
         self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
+        self._sagemaker = _build_sagemaker(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
             emulator.application,
-            services={"batch": self._batch},
+            services={"batch": self._batch, "sagemaker": self._sagemaker},
             guard=self._saver,
             health=self._health,
             on_started=self._start,
@@ -69,6 +73,7 @@ class LocalCloud:
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()
         self._saver.mark_changed("dynamodb")  # what the journal has brought back
+        await self._sagemaker.start()
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
     async def __aexit__(self, *_error: object) -> None:
@@ -77,7 +82,7 @@ class LocalCloud:
         self._saving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._saving
-        await self._batch.close()
+        await asyncio.gather(self._batch.close(), self._sagemaker.close())
         await self._saver.save_all()
         await asyncio.to_thread(emulator.stop_workers)
 
@@ -91,12 +96,10 @@ class LocalCloud:
 
 
 def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]) -> BatchService:
-    environment = {**without_foreign_variables(os.environ), **client_environment(port)}
-    image = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
     return BatchService(
         data.batch,
-        images=dict.fromkeys(_BATCH_IMAGES, image),
-        environment=environment,
+        images=_list_images(data),
+        environment=_container_environment(port),
         **job_capacity(num_cpus=os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
@@ -113,6 +116,29 @@ def job_capacity(*, num_cpus: int | None, memory_bytes: int) -> JobCapacity:
         "vcpus": max(num_cpus or 1, _MIN_VCPUS),
         "memory_mib": max(memory_bytes // 1024**2, _MIN_MEMORY_MIB),
     }
+
+
+def _build_sagemaker(
+    data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]
+) -> SageMakerService:
+    return SageMakerService(
+        data.sagemaker,
+        images=_list_images(data),
+        environment=_container_environment(port),
+        s3=build_client("s3", port=port),
+        max_running=max(1, (os.cpu_count() or 1) // 2),
+        emit_event=emit_event,
+        put_log_events=emulator.put_log_events,
+    )
+
+
+def _list_images(data: DataDirectory) -> dict[str, Image]:
+    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
+    return {**dict.fromkeys(_OWN_IMAGES, own), **read_images(data.images_path)}
+
+
+def _container_environment(port: int) -> dict[str, str]:
+    return {**without_foreign_variables(os.environ), **client_environment(port)}
 
 
 def _own_version() -> str:

@@ -62,6 +62,15 @@ class DataDirectory:
         return self.root / "batch"
 
     @property
+    def sagemaker(self) -> Path:
+        return self.root / "sagemaker"
+
+    @property
+    def images_path(self) -> Path:
+        """Images beside our own: a JSON object of globs over image names and the Python that stands for each."""
+        return self.root / "images.json"
+
+    @property
     def scratch(self) -> Path:
         """Temporary files of the server and the Lambda workers, wiped at every start."""
         return self.root / "tmp"
@@ -87,7 +96,8 @@ class DataDirectory:
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.state, self.journal, self.objects, self.multipart, self.batch, self.scratch):
+        folders = (self.state, self.journal, self.objects, self.multipart, self.batch, self.sagemaker, self.scratch)
+        for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -39,8 +39,9 @@ _KEYS_OF_SERVICE = {
     "states": frozenset({"stepfunctions"}),
     "glue": frozenset({"glue"}),
     "athena": frozenset({"athena", "glue"}),
-    # It saves its own state.
+    # These save their own state.
     "batch": frozenset[str](),
+    "sagemaker": frozenset[str](),
 }
 _LOGS_KEY = "cloudwatch_logs"
 _LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})

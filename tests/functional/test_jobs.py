@@ -307,7 +307,9 @@ def test_dispatch_reports_the_record_that_failed_and_does_the_others(api: Api) -
 
 def test_events_of_jobs_that_are_not_ours_are_ignored(api: Api) -> None:
     detail = {"jobId": "x", "jobName": "foreign", "status": "FAILED", "container": {}}
-    make_job_events(lambda: api.ports)({"detail": detail}, Context())  # type: ignore[arg-type]
+    foreign = {"TrainingJobName": "foreign", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    for event in ({"source": "aws.batch", "detail": detail}, {"source": "aws.sagemaker", "detail": foreign}):
+        make_job_events(lambda: api.ports)(event, Context())  # type: ignore[arg-type]
 
 
 def test_reconciler_answers_what_it_healed(api: Api) -> None:

@@ -2,13 +2,14 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.signatures import Task
 
 MAX_DEPENDENCIES = 20
@@ -57,14 +58,6 @@ _NEXT: dict[JobStatus, set[JobStatus]] = {
     JobStatus.FAILED: set(),
     JobStatus.STOPPED: set(),
 }
-
-
-class Compute(Request):
-    """What one container of the job gets. Absent fields take the job definition's."""
-
-    vcpus: int | None = Field(default=None, ge=1, le=192, strict=True)
-    memory_mib: int | None = Field(default=None, ge=512, le=1_572_864, strict=True)
-    gpus: int | None = Field(default=None, ge=0, le=16, strict=True)
 
 
 class TrainSpec(Request):
@@ -135,6 +128,16 @@ class JobCreate(Request):
     max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400, strict=True)
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
 
+    @model_validator(mode="after")
+    def _check_waiting(self) -> Self:
+        longest = self.compute.max_wait_seconds
+        if longest is not None and longest < self.max_seconds:
+            raise ValueError(
+                f"compute.max_wait_seconds is {longest}, but includes max_seconds, which is {self.max_seconds}: "
+                "raise the one or lower the other"
+            )
+        return self
+
 
 class PinnedDataset(Contract):
     """The exact version that a channel was given at submit."""
@@ -189,7 +192,7 @@ class Job(Resource):
     channels: dict[str, PinnedDataset] = {}
     depends_on: list[str] = []
     retry_of: str | None = None
-    compute_job_id: str | None = Field(default=None, description="Batch's own id.")
+    compute_job_id: str | None = Field(default=None, description="The compute service's own id.")
     dispatched_at: AwareDatetime | None = Field(default=None, description="When it was last claimed for submission.")
     dispatch_attempts: int = 0
     started_at: AwareDatetime | None = None
