@@ -176,7 +176,13 @@ class Fitting:
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
         material, target = self._material, self._material.target
-        encoder = fit_encoder(material.data_kind, train.frame, material.columns, image_shape=material.image_shape)
+        encoder = fit_encoder(
+            material.data_kind,
+            train.frame,
+            material.columns,
+            hyperparameters=self._spec.resolve_hyperparameters(),
+            image_shape=material.image_shape,
+        )
         problem = Problem(
             task=target.task,
             kind=material.data_kind,
