@@ -16,7 +16,8 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problemfrom batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, fit_text_design
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
+from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, fit_text_design
 
 Doubles = NDArray[np.float64]
 

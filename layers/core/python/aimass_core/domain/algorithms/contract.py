@@ -26,7 +26,7 @@ class DataKind(StrEnum):
     """What an algorithm learns from.
 
     TABLE: a matrix of quantities and category codes. IMAGES: pixels. SERIES: values over time, one or more channels.
-    TEXT: token ids of one or more columns of free text; hyperparameters that extend `TextReading` say how they are read.
+    TEXT: token ids of the columns of free text; hyperparameters that extend `TextReading` say how they are read.
     """
 
     TABLE = "table"
