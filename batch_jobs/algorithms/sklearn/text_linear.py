@@ -1,9 +1,12 @@
 """Logistic and ridge regression on the words and word pairs of texts, in float64 throughout.
 
 A word or pair weighs its inverse document frequency (Sparck Jones 1972) each time it occurs, and a text is divided by
-the root of the summed squares of what occurs in it. Where nothing occurs twice, that is TF-IDF of unit length; unlike
+the root of the summed squares of what occurs in it. Where nothing occurs twice, that is TF-IDF of one length; unlike
 the length of a TF-IDF vector it needs no histogram of the text, so that in ONNX a text costs a few look-ups a word, and
 no vector as long as the vocabulary.
+
+The length is the root of ten, and not one: the penalty of 1 that suits columns of unit deviation, of which a row has a
+length of about the root of their number, is far too strict for rows of length one.
 """
 
 from collections.abc import Mapping
@@ -23,6 +26,7 @@ from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
 Doubles = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
+_LENGTH = 10.0**0.5
 _MAX_PAIRS = 50_000
 _MIN_TEXTS = 2
 _FIRST_WORD = 2
@@ -57,7 +61,7 @@ class TextDesign:
         columns = self.columns_of(ids)
         values = self.weights[columns]
         lengths = np.sqrt((values**2).sum(axis=1, keepdims=True))
-        values = values / np.where(lengths > 0, lengths, 1.0)
+        values = values * (_LENGTH / np.where(lengths > 0, lengths, 1.0))
         rows = np.broadcast_to(np.arange(len(ids))[:, None], columns.shape)
         is_some = values > 0
         entries = (values[is_some], (rows[is_some], columns[is_some]))
@@ -114,7 +118,8 @@ class FittedTextLinear:
         squares = graph.node("ReduceSum", graph.node("Mul", values, values), graph.constant([1], np.int64))
         is_some = graph.node("Greater", squares, graph.constant(0, np.float64))
         length = graph.node("Sqrt", graph.node("Where", is_some, squares, graph.constant(1, np.float64)))
-        shares = graph.node("Unsqueeze", graph.node("Div", values, length), graph.constant([1], np.int64))
+        factor = graph.node("Div", graph.constant(_LENGTH, np.float64), length)
+        shares = graph.node("Unsqueeze", graph.node("Mul", values, factor), graph.constant([1], np.int64))
         weights = np.concatenate([self.weights, np.zeros((1, self.weights.shape[1]))])
         gathered = graph.node("Gather", graph.constant(weights, np.float64), columns)
         sums = graph.node("Squeeze", graph.node("MatMul", shares, gathered), graph.constant([1], np.int64))
