@@ -11,7 +11,7 @@ from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
-from batch_jobs.data.features import choose_features, image_column
+from batch_jobs.data.features import choose_features, choose_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
@@ -61,7 +61,7 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
     """
     channels = _read_channels(environment, notes)
     kind = channels[TRAIN].schema.kind
-    data_kind = _choose_data_kind(spec, kind)
+    kinds = _fitting_kinds(spec, kind)
     if spec.folds and VALIDATION in channels:
         raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
     name = spec.target or channels[TRAIN].schema.target
@@ -69,7 +69,8 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
-    reader = _reader(channels[TRAIN], target, spec, notes, num_threads=environment.num_cpus)
+    data_kind = _choose_data_kind(kinds, channels[TRAIN], target, spec)
+    reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
             name=key,
@@ -89,15 +90,23 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
     )
 
 
-def _choose_data_kind(spec: TrainSpec, kind: DatasetKind) -> DataKind:
-    """The first of the algorithm's kinds that such a dataset can be read as."""
+def _fitting_kinds(spec: TrainSpec, kind: DatasetKind) -> list[DataKind]:
+    """Those of the algorithm's kinds that such a dataset can be read as."""
     algorithm = spec.resolve_algorithm()
-    for own in algorithm.kinds:
-        if own.dataset_kind is kind:
-            return own
-    raise InvalidRequestError(
-        f"algorithm {algorithm.name} is not for {kind} datasets: choose one of {', '.join(registry.fitting(kind))}"
-    )
+    kinds = [own for own in algorithm.kinds if own.dataset_kind is kind]
+    if not kinds:
+        raise InvalidRequestError(
+            f"algorithm {algorithm.name} is not for {kind} datasets: choose one of {', '.join(registry.fitting(kind))}"
+        )
+    return kinds
+
+
+def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: Target, spec: TrainSpec) -> DataKind:
+    """An algorithm for tables and texts takes a dataset as text where its texts are all that it could learn from."""
+    if DataKind.TEXT in kinds and DataKind.TABLE in kinds:
+        is_text = has_only_texts(channel, target=target.column, exclude=spec.exclude_columns)
+        return DataKind.TEXT if is_text else DataKind.TABLE
+    return kinds[0]
 
 
 def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
@@ -123,9 +132,12 @@ class _Reader:
         return image_frame(channel, self.columns[0].name, shape=self.image_shape, num_threads=self.num_threads)
 
 
-def _reader(channel: Channel, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int) -> _Reader:
+def _reader(
+    channel: Channel, kind: DataKind, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int
+) -> _Reader:
     if channel.schema.kind is DatasetKind.TABLE:
-        columns = choose_features(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
+        choose = choose_texts if kind is DataKind.TEXT else choose_features
+        columns = choose(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
         return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
     image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)

@@ -27,7 +27,7 @@ class DataKind(StrEnum):
     """What an algorithm learns from.
 
     TABLE: a matrix of quantities and category codes. IMAGES: pixels. SERIES: values over time, one or more channels.
-    TEXT: token ids.
+    TEXT: token ids of the columns of free text; hyperparameters that extend `TextReading` say how they are read.
     """
 
     TABLE = "table"
@@ -39,6 +39,13 @@ class DataKind(StrEnum):
     def dataset_kind(self) -> DatasetKind:
         """The kind of dataset that such data lies in."""
         return DatasetKind.IMAGES if self is DataKind.IMAGES else DatasetKind.TABLE
+
+
+class TextReading(Request):
+    """How texts are read: the base of the hyperparameters of an algorithm that learns from them."""
+
+    max_words: int = Field(default=20_000, ge=10, le=200_000, description="Of texts: so many words are told apart.")
+    max_tokens: int = Field(default=256, ge=1, le=2048, description="Of each text: words and marks that are read.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
