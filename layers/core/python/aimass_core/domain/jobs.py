@@ -84,6 +84,9 @@ class TrainSpec(Request):
     folds: int | None = Field(default=None, ge=2, le=20, description="Null: hold-out. Else k-fold cross-validation.")
     seed: int = Field(default=0, ge=0, lt=2**32)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
+    checkpoint_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="An interrupted training loses at most so much."
+    )
 
     def resolve_algorithm(self) -> AlgorithmSpec:
         """What the algorithm declares. Raises InvalidRequestError where there is none of that name."""
@@ -130,7 +133,12 @@ class JobCreate(Request):
 
     spec: TrainSpec
     compute: Compute = Compute()
-    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400)
+    max_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=14 * 86_400,
+        description="What each attempt may take. A training ends before, with the best model it has by then.",
+    )
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
 
 
