@@ -160,7 +160,7 @@ def test_log_goes_on_where_it_was_left(api: Api) -> None:
 def test_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     stranger, viewer = api.as_stranger(), api.as_role("viewer")
-    for suffix in ("", "/events", "/logs", "/artifacts"):
+    for suffix in ("", "/events", "/logs", "/artifacts", "/tensorboard"):
         assert stranger.get(f"/v1/jobs/{job['id']}{suffix}").status == 404
         assert viewer.get(f"/v1/jobs/{job['id']}{suffix}").status == 200
     for suffix in ("/stop", "/retry"):

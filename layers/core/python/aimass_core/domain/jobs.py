@@ -270,6 +270,20 @@ class JobArtifacts(Contract):
     artifacts: list[ArtifactLink]
 
 
+class EventFile(Contract):
+    """One of TensorBoard's event files, `<attempt>/<phase>/events...`, which grows while the job runs."""
+
+    name: str
+    num_bytes: int
+    url: str = Field(description="Short-lived. Ask for `Range: bytes=<what you have>-` to get what is new.")
+
+
+class JobTensorBoard(Contract):
+    """Answer of GET /v1/jobs/{job}/tensorboard: what there is until now, also of attempts that were interrupted."""
+
+    files: list[EventFile]
+
+
 class JobResult(Contract):
     """`result.json`: written last, so its presence means that everything it names is in place."""
 
