@@ -50,10 +50,11 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     spec = environment.spec
     if not isinstance(spec, TrainSpec):
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
-    notes, budget = Notes(reporter), begin_budget(environment.deadline)
+    notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
     material = load_material(environment, spec, notes)
     started = time.monotonic()
+    budget = begin_budget(environment.deadline, reading_seconds=started - began)
     learner = build_learner(spec)
     training = Fitting(
         material,

@@ -1,11 +1,10 @@
-"""Trainings whose process or machine goes away: they go on from their last checkpoint and end as if nothing had been."""
+"""Trainings whose process or machine goes away: they go on from their last checkpoint and end as if undisturbed."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -52,44 +51,41 @@ def _kill_the_machine(stack: Stack, job: Job) -> None:
     stack.up()
 
 
-@pytest.mark.parametrize("disturb", [_terminate, _kill_the_machine])
-def test_d15_the_next_attempt_goes_on_and_ends_with_the_undisturbed_metrics(
-    own_stack: Stack, dataset: str, disturb: Callable[[Stack, Job], None]
-) -> None:
+def test_d15_the_next_attempt_goes_on_and_ends_with_the_undisturbed_metrics(own_stack: Stack, dataset: str) -> None:
     with own_stack.client() as client:
-        job = _train(client, dataset)
-        wait_until(lambda: _list_checkpoints(own_stack, job), seconds=120)
-        disturb(own_stack, job)
-        ended = client.jobs.get(job.id).wait(timeout_seconds=240)
-        assert ended.attempt == 2
-        texts = [
-            str(event.data["text"]) for event in client.jobs.events(job.id).events if event.type is EventType.MESSAGE
-        ]
-        assert any("goes on from a checkpoint in epoch" in text for text in texts), texts
-        assert _list_checkpoints(own_stack, job) == []
         undisturbed = _train(client, dataset).wait(timeout_seconds=240)
         assert undisturbed.attempt == 1
-        assert ended.metrics == undisturbed.metrics
+        for disturb in (_terminate, _kill_the_machine):
+            job = _train(client, dataset)
+            wait_until(lambda job=job: _list_checkpoints(own_stack, job), seconds=120)  # type: ignore[misc]
+            disturb(own_stack, job)
+            ended = client.jobs.get(job.id).wait(timeout_seconds=240)
+            assert ended.attempt == 2
+            events = client.jobs.events(job.id).events
+            texts = [str(event.data["text"]) for event in events if event.type is EventType.MESSAGE]
+            assert any("goes on from a checkpoint in epoch" in text for text in texts), texts
+            assert _list_checkpoints(own_stack, job) == []
+            assert ended.metrics == undisturbed.metrics
 
 
-def test_tensorboard_shows_the_curves_of_a_job_that_runs(own_stack: Stack, dataset: str) -> None:
+def test_tensorboard_shows_the_curves_of_a_job_that_runs(
+    stack: Stack, client: aimass.Client, loans: tuple[Path, Path]
+) -> None:
     port = free_port()
-    with own_stack.client() as client:
-        job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_CHOSEN | {"epochs": 10_000})
-        command = [str(BIN / "aimass"), "tensorboard", job.id, "--no-open", "--port", str(port)]
-        environment = {name: value for name, value in own_stack.environment().items() if not name.startswith("AWS_")}
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
-            try:
-                tag = "validation/log_loss"
-                first = wait_until(lambda: _scalars(port, "0001/fit", tag), seconds=120)
-                assert client.jobs.get(job.id).status is JobStatus.RUNNING
-                more = wait_until(
-                    lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=120
-                )
-                assert more[: len(first)] == first
-            finally:
-                os.kill(board.pid, signal.SIGINT)
-        job.stop()
+    dataset = client.datasets.upload(loans[0], name="curves", target="repaid").ref
+    job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_CHOSEN | {"epochs": 10_000})
+    command = [str(BIN / "aimass"), "tensorboard", job.id, "--no-open", "--port", str(port)]
+    environment = {name: value for name, value in stack.environment().items() if not name.startswith("AWS_")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
+        try:
+            tag = "validation/log_loss"
+            first = wait_until(lambda: _scalars(port, "0001/fit", tag), seconds=120)
+            assert client.jobs.get(job.id).status is JobStatus.RUNNING
+            more = wait_until(lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=120)
+            assert more[: len(first)] == first
+        finally:
+            os.kill(board.pid, signal.SIGINT)
+    job.stop()
 
 
 def _scalars(port: int, run: str, tag: str) -> list[list[float]]:

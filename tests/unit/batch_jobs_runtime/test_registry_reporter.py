@@ -62,7 +62,7 @@ def texts(workplace: Workplace) -> list[str]:
     return [event.data["text"] for event in workplace.events() if event.type is EventType.MESSAGE]
 
 
-def test_flood_becomes_few_transactions_and_keeps_peaks(workplace: Workplace, registry: Registry) -> None:
+def test_d8_flood_becomes_few_transactions_and_keeps_peaks(workplace: Workplace, registry: Registry) -> None:
     reporter = reporter_of(workplace, interval_seconds=0.2)
     for step in range(100_000):
         value = {40_000: 9.0, 70_000: -9.0}.get(step, 0.5)

@@ -101,7 +101,7 @@ def test_a_job_with_little_time_ends_by_itself_with_a_model_and_a_note(
 
 def test_folds_share_the_time() -> None:
     now = 0.0
-    budget = begin_budget(1000.0, clock=lambda: now)
+    budget = begin_budget(1000.0, reading_seconds=0, clock=lambda: now)
     first = budget.share(4)
     assert budget.deadline == 870.0
     now = 217.0
@@ -116,5 +116,9 @@ def test_folds_share_the_time() -> None:
 
 
 def test_half_of_a_short_time_is_for_what_comes_after_the_fit() -> None:
-    assert begin_budget(60.0, clock=lambda: 0.0).deadline == 30.0
-    assert begin_budget(None).deadline is None
+    assert begin_budget(60.0, reading_seconds=0, clock=lambda: 0.0).deadline == 30.0
+    assert begin_budget(None, reading_seconds=0).deadline is None
+
+
+def test_data_that_took_long_to_read_will_take_long_to_judge_by() -> None:
+    assert begin_budget(3600.0, reading_seconds=100, clock=lambda: 0.0).deadline == 3600 - 30 - 360 - 100
