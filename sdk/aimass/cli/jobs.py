@@ -54,6 +54,7 @@ def train(
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
     max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
+    checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -76,6 +77,7 @@ def train(
         vcpus=vcpus,
         memory_mib=memory_mib,
         max_seconds=max_seconds,
+        checkpoint_seconds=checkpoint_seconds,
         **{name: value for name, value in spec.items() if value is not None},
     )
     say(f"Job [bold]{job.id}[/] submitted.")
