@@ -12,6 +12,7 @@ WILDCARD_ENDINGS = (
     "/drop/*",
     "/datasets/*",
     "/jobs/*",
+    "/jobs/*/checkpoints/*",
     "/models/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
@@ -117,7 +118,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
-    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*"}
+    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
 
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:

@@ -61,7 +61,8 @@ def train(
     max_wait_seconds: Annotated[
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
     ] = None,
-    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
+    checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -89,6 +90,7 @@ def train(
         spot=spot or None,
         max_wait_seconds=max_wait_seconds,
         max_seconds=max_seconds,
+        checkpoint_seconds=checkpoint_seconds,
         **{name: value for name, value in spec.items() if value is not None},
     )
     say(f"Job [bold]{job.id}[/] submitted.")

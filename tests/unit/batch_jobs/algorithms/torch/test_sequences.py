@@ -98,7 +98,7 @@ def test_a_row_is_turned_around_within_its_own_length() -> None:
     assert turned[:, :, 0].tolist() == [[2, 1, 0, 3], [4, 5, 6, 7]]
 
 
-def test_learns_which_word_comes_first(train_width: int = 6) -> None:
+def test_learns_which_word_comes_first() -> None:
     """The order of words is all that tells the classes apart: no bag of words could."""
     rng = np.random.default_rng(0)
     rows, targets = [], []
@@ -107,7 +107,7 @@ def test_learns_which_word_comes_first(train_width: int = 6) -> None:
         target = int(rng.integers(0, 2))
         rows.append([*filler, *((2, 3) if target else (3, 2))])
         targets.append(target)
-    examples = Examples(features=_pad(rows, train_width), targets=np.array(targets))
+    examples = Examples(features=_pad(rows, 6), targets=np.array(targets))
     learner = Rnn(_hyperparameters(hidden=16, embedding=8, epochs=8, learning_rate=0.02, dropout=0.0, batch_size=32))
     fitted = learner.fit(_problem(DataKind.TEXT, 2), examples, examples, context=FitContext(listener=_Silent()))
     assert (fitted.predict(examples.features).argmax(axis=1) == examples.targets).mean() > 0.95
