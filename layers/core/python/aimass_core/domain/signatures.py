@@ -51,7 +51,8 @@ class Signature(Contract):
 
     Inputs, one per raw column, each of shape [-1, 1]: integer and number FP32 (missing is NaN); boolean and string
     BYTES (missing is the empty string; booleans are "true" and "false"); datetime FP64 (seconds since 1970 UTC,
-    missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels].
+    missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels]. Series: FP32 of shape [-1, -1], the
+    second dimension time, the same for all of a request; shorter rows are filled up with NaN at their end.
     Outputs of a classification: `label` BYTES [-1] and `probabilities` FP32 [-1, len(labels)]; of a regression:
     `value` FP32 [-1].
     """
