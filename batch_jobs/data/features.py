@@ -13,6 +13,10 @@ from batch_jobs.data.channels import Channel
 
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
+_NO_FEATURES = {
+    ColumnType.IMAGE: "images are learned from in image sets only",
+    ColumnType.SERIES: "a table is learned from here; series are for the algorithms that learn from series",
+}
 _ROW_ID = re.compile(r"(?i:(^|[^a-z])(id|index|rownum|uuid)$)|[a-z](Id|ID)$")
 
 
@@ -68,8 +72,8 @@ def image_column(channel: Channel) -> Column:
 
 
 def _why_not(column: Column, values: pa.ChunkedArray) -> str | None:
-    if column.type is ColumnType.IMAGE:
-        return "images are learned from in image sets only"
+    if column.type in _NO_FEATURES:
+        return _NO_FEATURES[column.type]
     num_missing = values.null_count
     if num_missing == len(values):
         return "it has no values"

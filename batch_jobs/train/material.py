@@ -8,12 +8,13 @@ import numpy as np
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
-from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
+from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape, Schema
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
 from batch_jobs.data.features import choose_features, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
+from batch_jobs.data.series import choose_series, series_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.train.notes import Notes
@@ -61,7 +62,7 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
     """
     channels = _read_channels(environment, notes)
     kind = channels[TRAIN].schema.kind
-    data_kind = _choose_data_kind(spec, kind)
+    data_kind = _choose_data_kind(spec, channels[TRAIN].schema)
     if spec.folds and VALIDATION in channels:
         raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
     name = spec.target or channels[TRAIN].schema.target
@@ -69,7 +70,7 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
-    reader = _reader(channels[TRAIN], target, spec, notes, num_threads=environment.num_cpus)
+    reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
             name=key,
@@ -89,15 +90,18 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
     )
 
 
-def _choose_data_kind(spec: TrainSpec, kind: DatasetKind) -> DataKind:
-    """The first of the algorithm's kinds that such a dataset can be read as."""
-    algorithm = spec.resolve_algorithm()
-    for own in algorithm.kinds:
-        if own.dataset_kind is kind:
-            return own
-    raise InvalidRequestError(
-        f"algorithm {algorithm.name} is not for {kind} datasets: choose one of {', '.join(registry.fitting(kind))}"
-    )
+def _choose_data_kind(spec: TrainSpec, schema: Schema) -> DataKind:
+    """The first of the algorithm's kinds that such a dataset can be read as; series where it has any."""
+    algorithm, kind = spec.resolve_algorithm(), schema.kind
+    fitting = [own for own in algorithm.kinds if own.dataset_kind is kind]
+    if not fitting:
+        raise InvalidRequestError(
+            f"algorithm {algorithm.name} is not for {kind} datasets: choose one of {', '.join(registry.fitting(kind))}"
+        )
+    used = {column.type for column in schema.columns if column.name not in spec.exclude_columns}
+    if DataKind.SERIES in fitting and ColumnType.SERIES in used:
+        return DataKind.SERIES
+    return fitting[0]
 
 
 def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
@@ -113,21 +117,27 @@ def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
+    kind: DataKind
     columns: Sequence[Column]
     image_shape: ImageShape | None
     num_threads: int
 
     def read(self, channel: Channel) -> Frame:
+        if self.kind is DataKind.SERIES:
+            return series_frame(channel, self.columns)
         if self.image_shape is None:
             return table_frame(channel, self.columns)
         return image_frame(channel, self.columns[0].name, shape=self.image_shape, num_threads=self.num_threads)
 
 
-def _reader(channel: Channel, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int) -> _Reader:
+def _reader(
+    channel: Channel, kind: DataKind, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int
+) -> _Reader:
     if channel.schema.kind is DatasetKind.TABLE:
-        columns = choose_features(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
-        return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
+        choose = choose_series if kind is DataKind.SERIES else choose_features
+        columns = choose(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
+        return _Reader(kind=kind, columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
     image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)
     shape = choose_image_shape(channel, column.name, image_size=image_size, message=notes)
-    return _Reader(columns=[column], image_shape=shape, num_threads=num_threads)
+    return _Reader(kind=kind, columns=[column], image_shape=shape, num_threads=num_threads)

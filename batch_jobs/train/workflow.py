@@ -6,9 +6,10 @@ from importlib import metadata
 
 import numpy as np
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.schemas import DatasetKind
+from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
@@ -155,7 +156,10 @@ class _Finish:
         )
 
     def _importances(self, scorer: Scorer) -> list[Importance]:
-        if self.material.kind is not DatasetKind.TABLE:
+        is_wide_series = self.material.data_kind is DataKind.SERIES and not any(
+            column.type is ColumnType.SERIES for column in self.material.columns
+        )
+        if self.material.kind is not DatasetKind.TABLE or is_wide_series:
             return []
         part = self.training.validated
         if self.spec.folds:

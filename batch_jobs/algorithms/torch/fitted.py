@@ -40,6 +40,8 @@ class FittedNetwork:
     num_steps: int
     example: NDArray[Any]
     """Two rows of features, for tracing."""
+    has_variable_length: bool = False
+    """Whether the second dimension of the features, too, is any size."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
@@ -48,7 +50,9 @@ class FittedNetwork:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        rows = torch.export.Dim("rows")
+        dimensions = {0: torch.export.Dim("rows")}
+        if self.has_variable_length:
+            dimensions[1] = torch.export.Dim("steps")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             # What torch's exporter warns about are its own deprecated calls.
@@ -58,7 +62,7 @@ class FittedNetwork:
                 (torch.from_numpy(self.example),),
                 input_names=[FEATURES],
                 output_names=[SCORES],
-                dynamic_shapes=({0: rows},),
+                dynamic_shapes=(dimensions,),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,

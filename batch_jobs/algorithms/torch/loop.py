@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
+from aimass_core.domain.algorithms.series import FcnHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
@@ -17,6 +18,8 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 _MAX_GRADIENT_NORM = 5.0
 _EVALUATION_BATCH = 1024
+# A network may hold some hundred times its input.
+_EVALUATION_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,12 @@ class Batches:
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
-        yield from zip(
-            torch.split(self.features, _EVALUATION_BATCH), torch.split(self.targets, _EVALUATION_BATCH), strict=True
-        )
+        size = _evaluation_size(self.features)
+        yield from zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
+
+
+def _evaluation_size(features: Tensor) -> int:
+    return min(_EVALUATION_BATCH, max(_EVALUATION_VALUES // max(features[0].numel(), 1), 1))
 
 
 def to_batches(examples: Examples) -> Batches:
@@ -48,7 +54,7 @@ def to_batches(examples: Examples) -> Batches:
 
 def train_network(
     network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters,
     problem: Problem,
     train: Batches,
     validation: Batches | None,
@@ -128,7 +134,7 @@ class _Loop:
 
 def _build_loop(
     network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters,
     problem: Problem,
     *,
     num_rows: int,
@@ -164,5 +170,6 @@ def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
 def predict_scores(answer: nn.Module, features: Any) -> Any:
     """Final scores of all rows as numpy, in batches."""
     answer.eval()
-    parts = [answer(part) for part in torch.split(torch.from_numpy(features), _EVALUATION_BATCH)]
+    tensor = torch.from_numpy(features)
+    parts = [answer(part) for part in torch.split(tensor, _evaluation_size(tensor))]
     return torch.cat(parts).numpy()
