@@ -11,12 +11,19 @@ from batch_jobs.encoding.series import fit_series_encoder
 from batch_jobs.encoding.table import fit_table_encoder
 
 
-def fit_encoder(kind: DataKind, frame: Frame, columns: Sequence[Column], *, image_shape: ImageShape | None) -> Encoder:
-    """Fitted on training rows. `image_shape` is that of all images, None where there are none."""
+def fit_encoder(
+    kind: DataKind,
+    frame: Frame,
+    columns: Sequence[Column],
+    *,
+    image_shape: ImageShape | None,
+    window: int | None = None,
+) -> Encoder:
+    """Fitted on training rows. `image_shape` is that of all images, `window` the length of all series; None: any."""
     if image_shape is not None:
         return PixelEncoder(column=columns[0].name, shape=image_shape)
     if kind is DataKind.SERIES:
-        return fit_series_encoder(frame, columns)
+        return fit_series_encoder(frame, columns, window=window)
     if kind is DataKind.TABLE:
         return fit_table_encoder(frame, columns)
     raise NotImplementedError(f"nothing encodes data of the kind {kind} yet")

@@ -18,11 +18,15 @@ from batch_jobs.data.frames import Array, Frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesEncoder:
-    """An `Encoder` of series. `is_wide`: each column is one step of the only channel, else each is a channel."""
+    """An `Encoder` of series. `is_wide`: each column is one step of the only channel, else each is a channel.
+
+    `window` is the length that all have; None: any.
+    """
 
     columns: tuple[Column, ...]
     ranges: Mapping[str, tuple[float | None, float | None]]
     is_wide: bool
+    window: int | None = None
     cardinalities: tuple[int, ...] = ()
 
     @property
@@ -44,9 +48,10 @@ class SeriesEncoder:
             inputs = [graph.input(name, TensorProto.FLOAT, ["rows", 1]) for name in names]
             joined = graph.node("Unsqueeze", graph.node("Concat", *inputs, axis=1), last)
         else:
-            inputs = [graph.input(name, TensorProto.FLOAT, ["rows", "steps"]) for name in names]
+            inputs = [graph.input(name, TensorProto.FLOAT, ["rows", self.window or "steps"]) for name in names]
             joined = graph.node("Concat", *[graph.node("Unsqueeze", name, last) for name in inputs], axis=2)
-        shape: list[int | str] = ["rows", len(names) if self.is_wide else "steps", self.num_numeric]
+        steps = len(names) if self.is_wide else self.window or "steps"
+        shape: list[int | str] = ["rows", steps, self.num_numeric]
         graph.output(finite_or_nan(graph, joined), FEATURES, TensorProto.FLOAT, shape)
         return graph.build()
 
@@ -56,7 +61,7 @@ class SeriesEncoder:
             TensorSpec(
                 name=input_names[column.name],
                 datatype=Datatype.FP32,
-                shape=[-1, 1] if self.is_wide else [-1, -1],
+                shape=[-1, 1 if self.is_wide else self.window or -1],
                 column=column.name,
                 column_type=column.type,
                 minimum=self.ranges[column.name][0],
@@ -84,12 +89,13 @@ class SeriesEncoder:
         return rows
 
 
-def fit_series_encoder(frame: Frame, columns: Sequence[Column]) -> SeriesEncoder:
+def fit_series_encoder(frame: Frame, columns: Sequence[Column], *, window: int | None = None) -> SeriesEncoder:
     """Learns the ranges from training rows."""
     return SeriesEncoder(
         columns=tuple(columns),
         ranges={column.name: _range(frame.columns[column.name]) for column in columns},
         is_wide=columns[0].type is not ColumnType.SERIES,
+        window=window,
     )
 
 

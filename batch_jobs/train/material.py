@@ -53,14 +53,13 @@ class Material:
     parts: Mapping[str, Part]
 
 
-def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
-    """Reads and checks all channels.
+def load_material(channels: Mapping[str, Channel], environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
+    """Checks all channels and turns them into features and targets.
 
     Raises:
         InvalidDataError: The data cannot be trained on; the message says why.
         InvalidRequestError: The algorithm is for another kind of data, or options exclude each other.
     """
-    channels = _read_channels(environment, notes)
     kind = channels[TRAIN].schema.kind
     data_kind = _choose_data_kind(spec, channels[TRAIN].schema)
     if spec.folds and VALIDATION in channels:
@@ -104,7 +103,12 @@ def _choose_data_kind(spec: TrainSpec, schema: Schema) -> DataKind:
     return fitting[0]
 
 
-def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+def read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+    """The channels of the job, and a test channel where the training data names one itself.
+
+    Raises:
+        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows.
+    """
     if TRAIN not in environment.channels:
         raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
     channels = {name: read_channel(name, path) for name, path in environment.channels.items()}

@@ -24,8 +24,9 @@ from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.export import export
 from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
-from batch_jobs.train.material import TEST, Material, Part, load_material
+from batch_jobs.train.material import TEST, Material, Part, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
@@ -51,7 +52,10 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
     notes = Notes(reporter)
     reporter.progress("reading")
-    material = load_material(environment, spec, notes)
+    channels = read_channels(environment, notes)
+    material = (
+        load_forecast(channels, spec, notes) if spec.horizon else load_material(channels, environment, spec, notes)
+    )
     started = time.monotonic()
     learner = build_learner(spec)
     training = Fitting(material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes).run()

@@ -393,3 +393,33 @@ def series_model() -> bytes:
         ],
     )
     return finish(graph)
+
+
+FORECAST = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.FORECASTING,
+    target="sales",
+    inputs=[
+        TensorSpec(name="sales", datatype=Datatype.FP32, shape=[-1, 3], column="sales", column_type=ColumnType.SERIES)
+    ],
+    outputs=[TensorSpec(name="value", datatype=Datatype.FP32, shape=[-1, 2])],
+)
+
+
+def forecast_model() -> bytes:
+    """The latest of three values, plus one and plus two."""
+    nodes = [
+        helper.make_node("Gather", ["sales", "last"], ["latest"], axis=1),
+        helper.make_node("Add", ["latest", "more"], ["value"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "forecast",
+        [helper.make_tensor_value_info("sales", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n", 2])],
+        [
+            helper.make_tensor("last", TensorProto.INT64, [1], [2]),
+            helper.make_tensor("more", TensorProto.FLOAT, [2], [1.0, 2.0]),
+        ],
+    )
+    return finish(graph)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
-from aimass_core.domain.algorithms.series import FcnHyperparameters
+from aimass_core.domain.algorithms.series import FcnHyperparameters, NlinearHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
@@ -54,7 +54,7 @@ def to_batches(examples: Examples) -> Batches:
 
 def train_network(
     network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters | NlinearHyperparameters,
     problem: Problem,
     train: Batches,
     validation: Batches | None,
@@ -134,7 +134,7 @@ class _Loop:
 
 def _build_loop(
     network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters,
+    hyperparameters: MlpHyperparameters | CnnHyperparameters | FcnHyperparameters | NlinearHyperparameters,
     problem: Problem,
     *,
     num_rows: int,
@@ -146,7 +146,7 @@ def _build_loop(
     total_steps = chosen.epochs * math.ceil(num_rows / chosen.batch_size) + 1
     return _Loop(
         network=network,
-        loss_function=nn.MSELoss() if problem.task is Task.REGRESSION else nn.CrossEntropyLoss(),
+        loss_function=nn.CrossEntropyLoss() if problem.task.is_classification else nn.MSELoss(),
         optimizer=optimizer,
         schedule=torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=chosen.learning_rate, total_steps=total_steps, pct_start=0.25
@@ -161,7 +161,7 @@ def _squeeze(output: Tensor) -> Tensor:
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
-    if task is Task.REGRESSION:
+    if not task.is_classification:
         return {f"{name}/rmse": math.sqrt(loss) for name, loss in losses.items()}
     return {f"{name}/log_loss": loss for name, loss in losses.items()}
 

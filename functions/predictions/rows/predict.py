@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.endpoints import Prediction, Predictions
 from aimass_core.domain.schemas import ColumnType
-from aimass_core.domain.signatures import Signature
+from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from functions.predictions.drift import find_warnings
 from functions.predictions.rows.bodies import Records
@@ -99,6 +99,11 @@ def _run(model: LoadedModel, inputs: Tensors, seconds_left: Callable[[], float])
 
 
 def _to_prediction(signature: Signature, output: Mapping[str, Any], warnings: Sequence[str]) -> Prediction:
+    if signature.task is Task.FORECASTING:
+        values = [float(value) for value in output["value"]]
+        if not np.isfinite(values).all():
+            return Prediction(error="the model's forecast has values that are not numbers", warnings=list(warnings))
+        return Prediction(values=values, warnings=list(warnings))
     if not signature.task.is_classification:
         value = float(output["value"])
         if not np.isfinite(value):

@@ -118,7 +118,8 @@ class JobsApi(Api):
             memory_mib: Default: the job definition's.
             max_seconds: Then it is stopped.
             depends_on: Jobs that have to succeed first.
-            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
+                horizon, window, time_column: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from functions.predictions import limits
-from tests.factories.served_models import SERIES, deploy, series_model
+from tests.factories.served_models import FORECAST, SERIES, deploy, forecast_model, series_model
 from tests.unit.predictions.bench import Answer, Bench
 
 
@@ -121,3 +121,26 @@ def test_tensors_of_a_wrong_shape_are_refused(bench: Bench, left: Any, right: An
     answer = infer(bench, left=left, right=right)
     assert answer.status == 400
     assert message in answer.error
+
+
+@pytest.fixture
+def forecaster() -> Bench:
+    made = Bench()
+    deploy(made.ports, made.workspace_id, model=forecast_model(), signature=FORECAST)
+    return made
+
+
+def test_a_forecast_has_one_value_for_each_step(forecaster: Bench) -> None:
+    document = forecaster.predict({"sales": [1, 2, 4]}, {"sales": [1, 2]}, {"sales": [1, 2, 3, 4]}, {}).json
+    first, short, long, empty = document["predictions"]
+    assert first["values"] == [5.0, 6.0]
+    assert (first["value"], first["label"]) == (None, None)
+    assert short["error"] == "sales: the series has 2 values; the model takes exactly 3, the latest ones"
+    assert "4 values; the model takes exactly 3" in long["error"]
+    assert empty["error"] == "the model's forecast has values that are not numbers"
+
+
+def test_a_forecast_as_tensors(forecaster: Bench) -> None:
+    answer = infer(forecaster, sales=[[1, 2, 4], [0, 0, 0]])
+    assert answer.json["outputs"][0] == {"name": "value", "datatype": "FP32", "shape": [2, 2], "data": [5, 6, 1, 2]}
+    assert "must be FP32 of shape [any, 3]" in infer(forecaster, sales=[[1, 2]]).error

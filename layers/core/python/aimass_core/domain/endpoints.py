@@ -75,6 +75,7 @@ class Prediction(Contract):
     probability: float | None = Field(default=None, description="Of the label.")
     probabilities: dict[str, float] | None = None
     value: float | None = Field(default=None, description="Of a regression.")
+    values: list[float] | None = Field(default=None, description="Of a forecast, one for each step to come.")
     warnings: list[str] = []
     error: str | None = None
 

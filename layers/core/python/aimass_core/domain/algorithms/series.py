@@ -54,3 +54,33 @@ FCN = AlgorithmSpec(
         "torch": Implementation(learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"))
     },
 )
+
+
+class NlinearHyperparameters(Request):
+    """Linear forecaster on what differs from the latest value (NLinear: Zeng, Chen, Zhang and Xu 2023)."""
+
+    hidden: list[int] = Field(
+        default=[], max_length=4, description="Hidden layers, which make it a perceptron. Empty: it is linear."
+    )
+    all_columns: bool = Field(
+        default=False, description="Look at every numeric column. Default: at the past of the target alone."
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0, le=1)
+    batch_size: int = Field(default=32, ge=1, le=4096)
+    epochs: int = Field(default=100, ge=1, le=10_000)
+    patience: int = Field(default=15, ge=1, le=10_000, description="Epochs without a better validation loss.")
+
+
+NLINEAR = AlgorithmSpec(
+    name="nlinear",
+    kinds=(DataKind.SERIES,),
+    tasks=(Task.FORECASTING,),
+    hyperparameters=NlinearHyperparameters,
+    implementations={
+        "torch": Implementation(
+            learner="batch_jobs.algorithms.torch.nlinear:Nlinear", libraries=("torch", "onnxscript")
+        )
+    },
+)
