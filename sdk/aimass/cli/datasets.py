@@ -98,7 +98,12 @@ def _say_findings(version: DatasetVersion) -> None:
     if not version.target:
         say("No target is set. Name it when you train: aimass train ... --target <column>")
     else:
-        say(f"Next: aimass train {version.dataset_name} --algorithm xgboost")
+        say(f"Next: aimass train {version.dataset_name} --algorithm {_first_algorithm(version)}")
+
+
+def _first_algorithm(version: DatasetVersion) -> str:
+    types = {column.type for column in version.data_schema.columns} if version.data_schema else set()
+    return "cnn" if ColumnType.IMAGE in types else "fcn" if ColumnType.SERIES in types else "xgboost"
 
 
 def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
@@ -162,6 +167,9 @@ def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFor
 def _values(column: ColumnProfile) -> str:
     if column.type in (ColumnType.INTEGER, ColumnType.NUMBER):
         return f"{column.min:,.10g} to {column.max:,.10g}" if column.min is not None and column.max is not None else ""
+    if column.type is ColumnType.SERIES and column.max_length is not None:
+        lengths = f"{column.min_length:,} to {column.max_length:,} steps"
+        return lengths if column.min is None else f"{lengths}, {column.min:,.6g} to {column.max:,.6g}"
     if column.type is ColumnType.DATETIME:
         return f"{column.min} to {column.max}"
     return ", ".join(f"{top.value} ({top.count:,})" for top in column.top_values[:3])
