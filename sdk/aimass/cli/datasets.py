@@ -157,11 +157,17 @@ def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFor
         Column("COLUMN", lambda c: c.name),
         Column("TYPE", lambda c: str(c.type)),
         Column("MISSING", lambda c: c.num_missing, is_number=True),
-        Column("DISTINCT", lambda c: c.num_distinct if c.num_distinct is not None else "> 10,000", is_number=True),
+        Column("DISTINCT", _num_distinct, is_number=True),
         Column("MEAN", lambda c: c.mean, is_number=True),
         Column("VALUES", _values, is_long=True),
     )
     show_list(version.profile.columns, columns, output=output)
+
+
+def _num_distinct(column: ColumnProfile) -> object:
+    if column.type in (ColumnType.IMAGE, ColumnType.SERIES):
+        return ""
+    return column.num_distinct if column.num_distinct is not None else "> 10,000"
 
 
 def _values(column: ColumnProfile) -> str:

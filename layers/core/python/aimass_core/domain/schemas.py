@@ -81,7 +81,9 @@ class ColumnProfile(Contract):
     name: str
     type: ColumnType
     num_missing: int
-    num_distinct: int | None = Field(description="Exact up to 10,000 distinct values, null above.")
+    num_distinct: int | None = Field(
+        description="Exact up to 10,000 distinct values, null above. Not counted of images and series."
+    )
     min: float | str | None = None
     max: float | str | None = None
     mean: float | None = None
