@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import to_batches, train_network
+from batch_jobs.algorithms.torch.loop import train_network
 
 _EPSILON = 1e-6
 

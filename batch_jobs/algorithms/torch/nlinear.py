@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.series import NlinearHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fcn import SeriesScaler
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import to_batches, train_network
+from batch_jobs.algorithms.torch.loop import train_network
 
 
 class FromLastValue(nn.Module):

@@ -5,11 +5,11 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
-from aimass_core.domain.common import Request
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 
 
-class FcnHyperparameters(Request):
+class FcnHyperparameters(NetworkHyperparameters):
     """Fully convolutional network for series, or the ResNet of the same paper (Wang, Yan and Oates 2017)."""
 
     residual: bool = Field(default=False, description="The ResNet: blocks of convolutions with shortcuts around them.")
@@ -26,10 +26,9 @@ class FcnHyperparameters(Request):
         default=False, description="Bring every series to mean 0 and deviation 1: what counts is its shape alone."
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
     batch_size: int = Field(default=16, ge=1, le=4096)
     epochs: int = Field(default=150, ge=1, le=10_000)
-    patience: int = Field(default=50, ge=1, le=10_000, description="Epochs without a better validation loss.")
+    patience: int | None = Field(default=50, ge=1, le=10_000)
 
     def resolve_channels(self) -> list[int]:
         """The channels, with the default filled in."""
@@ -56,7 +55,7 @@ FCN = AlgorithmSpec(
 )
 
 
-class NlinearHyperparameters(Request):
+class NlinearHyperparameters(NetworkHyperparameters):
     """Linear forecaster on what differs from the latest value (NLinear: Zeng, Chen, Zhang and Xu 2023)."""
 
     hidden: list[int] = Field(
@@ -66,11 +65,9 @@ class NlinearHyperparameters(Request):
         default=False, description="Look at every numeric column. Default: at the past of the target alone."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
     batch_size: int = Field(default=32, ge=1, le=4096)
     epochs: int = Field(default=100, ge=1, le=10_000)
-    patience: int = Field(default=15, ge=1, le=10_000, description="Epochs without a better validation loss.")
+    patience: int | None = Field(default=15, ge=1, le=10_000)
 
 
 NLINEAR = AlgorithmSpec(
