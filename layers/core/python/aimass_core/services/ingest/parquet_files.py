@@ -18,6 +18,7 @@ from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
 
 _BATCH_ROWS, _IMAGE_BATCH_ROWS = 65_536, 512
+_BATCH_BYTES = 64 * 1024**2
 _IMAGE_NAMES = {"image", "label", "split"}
 
 
@@ -66,7 +67,7 @@ def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> Spo
         if field.type == pa.uint64()
     ]
     with SpoolWriter(work_path / "parquet.arrow") as writer:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+        for batch in file.iter_batches(batch_size=_batch_rows(file)):
             arrays = {LINE: pa.array(range(num_rows + 1, num_rows + 1 + batch.num_rows), type=pa.int64())}
             num_rows += batch.num_rows
             for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
@@ -81,6 +82,13 @@ def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> Spo
         num_bad_rows=num_rows - writer.num_rows,
         warnings=tuple(warnings),
     )
+
+
+def _batch_rows(file: pq.ParquetFile) -> int:
+    """Fewer where rows are long, as those of series are."""
+    metadata = file.metadata
+    num_bytes = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    return int(min(_BATCH_ROWS, max(_BATCH_BYTES * metadata.num_rows // max(num_bytes, 1), 1)))
 
 
 def _good_rows(
