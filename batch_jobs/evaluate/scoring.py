@@ -36,7 +36,7 @@ class Scorer:
 
     def answer(self, frame: Frame) -> Answers:
         """All rows, in batches."""
-        widest = sum(values[0].size for values in frame.columns.values()) if frame.num_rows else 1
+        widest = sum(np.size(values[0]) for values in frame.columns.values()) if frame.num_rows else 1
         size = min(max(_MAX_VALUES // max(widest, 1), 1), _MAX_ROWS)
         batches = [
             self._run(frame.take(np.arange(start, min(start + size, frame.num_rows))))
