@@ -29,6 +29,8 @@ class FcnHyperparameters(NetworkHyperparameters):
     batch_size: int = Field(default=16, ge=1, le=4096)
     epochs: int = Field(default=150, ge=1, le=10_000)
     patience: int | None = Field(default=50, ge=1, le=10_000)
+    # Without it, the weights of the one epoch that a small validation set likes best are luck.
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
 
     def resolve_channels(self) -> list[int]:
         """The channels, with the default filled in."""
