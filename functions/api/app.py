@@ -18,6 +18,7 @@ from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.idempotency import Store, dynamodb_store
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
+from aimass_core.services.job_quotas import JobLimits
 from aimass_core.settings import ApiSettings
 from functions.api import checks, routing
 from functions.api.idempotent import answer_once
@@ -33,6 +34,7 @@ class Deployment:
     ports: Ports
     store: Store
     cursor_secret_name: str
+    job_limits: JobLimits
 
 
 def build_resolver() -> APIGatewayRestResolver:
@@ -76,6 +78,7 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
             ports=deployed.ports,
             store=deployed.store,
             cursor_secret_name=deployed.cursor_secret_name,
+            job_limits=deployed.job_limits,
             operation=operation,
             caller=caller,
         )
@@ -107,6 +110,7 @@ def _deployed() -> Deployment:
         ports=ports,
         store=dynamodb_store(settings.idempotency_table, ports.clients.dynamodb),
         cursor_secret_name=settings.cursor_secret_name,
+        job_limits=JobLimits(max_active=settings.max_jobs_active, max_per_window=settings.max_jobs_per_10_seconds),
     )
 
 

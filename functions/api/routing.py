@@ -14,6 +14,7 @@ from aimass_core.domain.common import Principal, Request, Role
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
 from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
+from aimass_core.services.job_quotas import JobLimits
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
@@ -132,6 +133,12 @@ class ResourceRouter(Router):
     def store(self) -> Store:
         """The records of idempotent requests."""
         found: Store = self.context["store"]
+        return found
+
+    @property
+    def job_limits(self) -> JobLimits:
+        """How many jobs a workspace may have and submit."""
+        found: JobLimits = self.context["job_limits"]
         return found
 
     @property

@@ -11,7 +11,8 @@ AimassError
 
 from typing import TYPE_CHECKING
 
-from aimass_core.errors import AimassError
+from aimass_core.domain.datasets import FileIssue
+from aimass_core.errors import AimassError, ErrorDetail
 
 __all__ = [
     "AimassError",
@@ -21,6 +22,8 @@ __all__ = [
     "RejectedDataError",
     "WaitTimeoutError",
 ]
+
+_MAX_DETAILS = 5
 
 if TYPE_CHECKING:
     from aimass.resources.datasets import DatasetVersion
@@ -62,8 +65,19 @@ class RejectedDataError(AimassError):
     code = "rejected_data"
 
     def __init__(self, version: "DatasetVersion") -> None:
-        issues = "; ".join(issue.reason for issue in version.issues[:3])
+        others = [issue for issue in version.issues if issue.reason not in (version.status_reason or "")]
         super().__init__(
-            f"Version {version.number} of {version.dataset_name} was rejected: {version.status_reason or issues}"
+            f"Version {version.number} of {version.dataset_name} was rejected: {version.status_reason}",
+            details=[ErrorDetail(location=_place(issue), message=issue.reason) for issue in others[:_MAX_DETAILS]],
         )
         self.version = version
+
+
+def _place(issue: FileIssue) -> str:
+    return ", ".join(
+        [
+            issue.file,
+            *([f"line {issue.line}"] if issue.line else []),
+            *([f"column {issue.column}"] if issue.column else []),
+        ]
+    )

@@ -1,6 +1,7 @@
 """The wire: authentication, timeouts, retries with Idempotency-Key, and problem+json turned into errors again."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -105,7 +106,7 @@ class Http:
     def _retrying(self, attempt: Callable[[], httpx2.Response], *, is_repeatable: bool) -> httpx2.Response:
         def once() -> httpx2.Response:
             response = attempt()
-            if response.status_code in _RETRIED_STATUS or _is_in_progress(response):
+            if _is_passing(response):
                 raise _RetryLaterError(response)
             return response
 
@@ -133,14 +134,22 @@ class Http:
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, _RetryLaterError):
-        asked = error.response.headers.get("retry-after", "")
-        if asked.isdecimal():
-            return min(float(asked), _MAX_WAIT_SECONDS)
+        asked = _retry_after_seconds(error.response)
+        if asked is not None:
+            return asked
     return tenacity.wait_exponential_jitter(multiplier=0.2, max=_MAX_WAIT_SECONDS)(state)
 
 
-def _is_in_progress(response: httpx2.Response) -> bool:
-    return response.status_code == 409 and "retry-after" in response.headers
+def _is_passing(response: httpx2.Response) -> bool:
+    """Whether the same request may succeed within a time that is worth waiting for."""
+    asked = _retry_after_seconds(response)
+    is_in_progress = response.status_code == 409 and asked is not None
+    return (response.status_code in _RETRIED_STATUS or is_in_progress) and (asked or 0) <= _MAX_WAIT_SECONDS
+
+
+def _retry_after_seconds(response: httpx2.Response) -> int | None:
+    asked = response.headers.get("retry-after", "")
+    return int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else None
 
 
 def _to_json(response: httpx2.Response) -> Any:
@@ -167,6 +176,7 @@ def to_error(response: httpx2.Response) -> AimassError:
         ErrorDetail(location=str(e.get("location", "")), message=str(e.get("message", ""))) for e in problem.errors
     ]
     error = cls(problem.detail, details=details)
+    error.retry_after_seconds = _retry_after_seconds(response)
     if problem.status >= 500 and problem.request_id:
         error.add_note(f"request id {problem.request_id}")
     return error

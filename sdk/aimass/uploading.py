@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from aimass.binding import to_request
 from aimass.errors import ConnectionFailedError
-from aimass_core.domain.datasets import SignedRequest, Upload, UploadCreate, UploadPart, UploadStatus, WriteMode
+from aimass_core.domain.datasets import (
+    MAX_UPLOAD_BYTES,
+    SignedRequest,
+    Upload,
+    UploadCreate,
+    UploadPart,
+    UploadStatus,
+    WriteMode,
+)
+from aimass_core.errors import InvalidDataError
 
 if TYPE_CHECKING:
     from aimass.client import Client
@@ -33,8 +43,16 @@ def send_file(
     from aimass.resources.datasets import DatasetVersion
 
     base = f"/v1/datasets/{dataset_id}/uploads"
-    num_bytes, sha256 = path.stat().st_size, _hash_file(path)
-    body = to_request(UploadCreate, file_name=path.name, num_bytes=num_bytes, sha256=sha256, mode=mode)
+    num_bytes = path.stat().st_size
+    if not 0 < num_bytes <= MAX_UPLOAD_BYTES:
+        raise InvalidDataError(
+            f"{path.name} has {num_bytes:,} bytes; a file of 1 byte to 5 TiB can be uploaded. "
+            "Is it the right file, and was it written to its end?"
+        )
+    # A file's name is bytes on some systems, and need not be text.
+    file_name = os.fsencode(path.name).decode("utf-8", "replace")
+    sha256 = _hash_file(path)
+    body = to_request(UploadCreate, file_name=file_name, num_bytes=num_bytes, sha256=sha256, mode=mode)
     upload = _find_interrupted(client, base, body) or Upload.model_validate(
         client.http.request("POST", base, body=body.model_dump(mode="json"))
     )
@@ -97,6 +115,7 @@ def _put_parts(client: Client, url: str, upload: Upload, path: Path, progress: _
     while missing := [part for part in upload.parts if part.etag is None]:
         with ThreadPoolExecutor(_NUM_CONNECTIONS) as pool:
             list(pool.map(send, missing))
+        # The server signs the parts that are next.
         before, upload = len(missing), Upload.model_validate(client.http.request("GET", url))
         if sum(part.etag is None for part in upload.parts) >= before:
             raise ConnectionFailedError(

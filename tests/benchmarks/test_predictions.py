@@ -64,7 +64,9 @@ def test_predict_latency(stack: Stack, client: aimass.Client, tmp_path: Path) ->
                     http, f"{stack.url}/v2/models/bench-loans/infer", body
                 ),
                 "AI Mass, tritonclient, binary": lambda inputs=inputs: server.infer(
-                    "bench-loans", inputs, headers=headers
+                    "bench-loans",
+                    inputs,
+                    headers=dict(headers),  # a copy: the client adds a Content-Length of its own
                 ),
             }
             for name, call in calls.items():

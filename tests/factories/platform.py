@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
-from aimass_core.domain.common import Principal, Role, new_id
+from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
 from aimass_core.domain.models import ArtifactName
@@ -14,6 +14,7 @@ from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.signatures import Card, Datatype, ExportCheck, Golden, Signature, Task, TensorSpec
 from aimass_core.ports import Ports, Put
 from aimass_core.services import job_events, jobs, records
+from aimass_core.services.job_quotas import JobLimits
 
 TABLE = Schema(
     kind=DatasetKind.TABLE,
@@ -25,6 +26,7 @@ TABLE = Schema(
     ],
     target="income",
 )
+LIMITS = JobLimits(max_active=1_000, max_per_window=1_000)
 GOLDEN = Golden(inputs={"age": [[39.0]]}, outputs={"label": ["yes"], "probabilities": [[0.25, 0.75]]})
 
 
@@ -45,7 +47,8 @@ class ManualClock:
 def new_ports(clock: ManualClock | None = None) -> MemoryPorts:
     """Ports in memory whose predictor gives the golden answer."""
     predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})
-    return MemoryPorts(clock=clock or ManualClock(), predictor=predictor)
+    clock = clock or ManualClock()
+    return MemoryPorts(clock=clock, new_id=MonotonicIds(clock=clock), predictor=predictor)
 
 
 def new_principal(role: Role = Role.DEVELOPER) -> Principal:
@@ -149,7 +152,7 @@ def reload(ports: Ports, job: Job) -> Job:
 
 def add_job(ports: Ports, principal: Principal, **request: object) -> Job:
     """A submitted training job on a dataset that is there."""
-    return jobs.create(ports, principal, train_request(**request))  # type: ignore[arg-type]
+    return jobs.create(ports, principal, train_request(**request), limits=LIMITS)  # type: ignore[arg-type]
 
 
 def _signature() -> Signature:

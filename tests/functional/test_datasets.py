@@ -123,7 +123,7 @@ def test_deleting_a_dataset_takes_it_away(api: Api, dataset: dict[str, Any]) -> 
     assert api.post("/v1/datasets", {"name": "adult"}).json["last_number"] == 0
 
 
-def test_a_dataset_in_use_is_not_deleted(api: Api, dataset: dict[str, Any]) -> None:
+def test_c10_dataset_in_use_is_not_deleted(api: Api, dataset: dict[str, Any]) -> None:
     upload(api, CSV)
     job = api.post("/v1/jobs", {"spec": {"kind": "train", "dataset": "adult", "algorithm": "linear"}})
     assert job.status == 202, job.text
@@ -134,7 +134,7 @@ def test_a_dataset_in_use_is_not_deleted(api: Api, dataset: dict[str, Any]) -> N
     assert api.delete("/v1/datasets/adult").status == 204
 
 
-def test_another_workspace_sees_nothing(api: Api, dataset: dict[str, Any]) -> None:
+def test_h2_another_workspace_sees_nothing(api: Api, dataset: dict[str, Any]) -> None:
     upload(api, CSV)
     stranger = api.as_stranger()
     for path in ("", "/versions", "/versions/1", "/versions/1/rows", "/versions/1/quarantine", "/uploads"):

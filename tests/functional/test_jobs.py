@@ -1,5 +1,7 @@
 """/v1/jobs through the real handlers, with those behind the registry's stream and Batch's events."""
 
+import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,23 +9,28 @@ import pytest
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.jobs import Job, JobStatus, LogLine
+from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.ports import Row
 from aimass_core.services import records
+from aimass_core.services.job_quotas import JobLimits
 from functions.dispatch.app import make_handler as make_dispatch
 from functions.job_events.app import make_handler as make_job_events
 from functions.reconciler.app import make_handler as make_reconciler
-from tests.factories.platform import add_dataset, add_version, leave_result
-from tests.functional.gateway import Api, Context
+from tests.factories.platform import TABLE, add_dataset, add_version, leave_result
+from tests.functional.gateway import Api, Context, Gateway, open_api
 
 SPEC = {"dataset": "adult", "algorithm": "xgboost"}
 
 
-@pytest.fixture(autouse=True)
-def dataset(api: Api) -> None:
-    owner = Principal(
+def owner_of(api: Api) -> Principal:
+    return Principal(
         workspace_id=api.workspace.id, workspace_name=api.workspace.name, actor="key_test", role=Role.ADMIN
     )
-    add_version(api.ports, owner, add_dataset(api.ports, owner))
+
+
+@pytest.fixture(autouse=True)
+def dataset(api: Api) -> None:
+    add_version(api.ports, owner_of(api), add_dataset(api.ports, owner_of(api)))
 
 
 def stream_event(*rows: Row, number: int = 1) -> dict[str, Any]:
@@ -94,7 +101,25 @@ def test_job_goes_from_a_request_to_a_model(api: Api) -> None:
     assert {"model/model.onnx", "output/validation_predictions.parquet"} <= {item["name"] for item in artifacts}
 
 
-def test_create_with_the_same_key_makes_one_job(api: Api) -> None:
+def test_c12_job_that_cannot_start_says_why_until_it_can(api: Api) -> None:
+    ports = api.ports
+    job = api.post("/v1/jobs", {"spec": SPEC}).json
+    stored = records.get(ports, Job, api.workspace.id, job["id"])
+    make_dispatch(lambda: ports)(stream_event(records.to_row(stored)), Context())  # type: ignore[arg-type]
+    compute_job_id = ports.compute.find(job["id"])
+    assert compute_job_id is not None
+    hear = make_job_events(lambda: ports)
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is too high."
+    blocked = batch_event(ports, compute_job_id, "RUNNABLE", statusReason=reason)
+    hear({**blocked, "detail-type": "Batch Job Queue Blocked"}, Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("QUEUED", reason)
+    hear(batch_event(ports, compute_job_id, "STARTING"), Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("STARTING", None)
+
+
+def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     answers = [api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="once") for _ in range(3)]
     assert {answer.status for answer in answers} == {202}
     assert len({answer.json["id"] for answer in answers}) == 1
@@ -108,9 +133,6 @@ def test_create_with_the_same_key_makes_one_job(api: Api) -> None:
         ({"spec": {**SPEC, "algorithm": "magic"}}, 422, "xgboost"),
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
-        ({"spec": SPEC, "max_seconds": 0}, 422, "60"),
-        ({"spec": SPEC, "compute": {"gpus": 9999}}, 422, "16"),
-        ({"spec": SPEC, "surprise": 1}, 422, "surprise"),
         ({"spec": {**SPEC, "dataset": "../../etc"}}, 422, "pattern"),
         ({"spec": {"kind": "prepare", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
         ({"spec": {**SPEC, "dataset": "nothing"}}, 404, "nothing"),
@@ -121,6 +143,108 @@ def test_bad_requests_are_refused_with_the_field(api: Api, body: dict[str, Any],
     refused = api.post("/v1/jobs", body)
     assert (refused.status, words in refused.text) == (status, True), refused.text
     assert api.get("/v1/jobs").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"spec": SPEC, "surprise": 1}, 422, "surprise"),
+        ({"spec": SPEC, "__proto__": {"role": "admin"}}, 422, "__proto__"),
+        ({"spec": {**SPEC, "hyperparameters": {"m\u00e4x_depth": 3}}}, 422, "m\u00e4x_depth"),
+        ({"spec": {**SPEC, "hyperparameters": {"\u202emax_depth": 3}}}, 422, "hyperparameters"),
+        ({"spec": {**SPEC, "hyperparameters": {"max_depth": {"deep": [1]}}}}, 422, "max_depth"),
+        ({"spec": {**SPEC, "seed": -1}}, 422, "seed"),
+        ({"spec": {**SPEC, "seed": 1.5}}, 422, "seed"),
+        ({"spec": {**SPEC, "seed": "1"}}, 422, "seed"),
+        ({"spec": {**SPEC, "seed": True}}, 422, "seed"),
+        ({"spec": {**SPEC, "validation_fraction": "0.2"}}, 422, "validation_fraction"),
+        ({"spec": {**SPEC, "hyperparameters": {"max_depth": "3"}}}, 422, "max_depth"),
+        ({"spec": {**SPEC, "hyperparameters": {"learning_rate": "0.1"}}}, 422, "learning_rate"),
+        ({"spec": SPEC, "max_seconds": "600"}, 422, "max_seconds"),
+        ({"spec": {**SPEC, "validation_fraction": "half"}}, 422, "validation_fraction"),
+        ({"spec": {**SPEC, "exclude_columns": ["x" * 1_100_000]}}, 413, "bytes"),
+    ],
+)
+def test_c7_parameters_that_do_not_fit_their_schema_are_refused(
+    api: Api, body: dict[str, Any], status: int, words: str
+) -> None:
+    refused = api.post("/v1/jobs", body)
+    assert (refused.status, words in json.loads(refused.body)["detail"]) == (status, True), refused.text
+    assert api.get("/v1/jobs").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [b'{"learning_rate": NaN}', b'{"learning_rate": 1e999}', b'{"x": ' + b"[" * 200 + b"]" * 200 + b"}"],
+)
+def test_c7_parameters_that_no_json_reader_agrees_on_are_refused(api: Api, hyperparameters: bytes) -> None:
+    body = b'{"spec": {"dataset": "adult", "algorithm": "xgboost", "hyperparameters": ' + hyperparameters + b"}}"
+    refused = api.request("POST", "/v1/jobs", body=body, headers={"Content-Type": "application/json"})
+    assert (refused.status, refused.code) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize("field", ["image", "command", "environment", "env", "entrypoint"])
+def test_c8_nobody_chooses_image_command_or_environment(api: Api, field: str) -> None:
+    asked = {field: ["sh"]}
+    for body in ({"spec": SPEC, **asked}, {"spec": {**SPEC, **asked}}, {"spec": SPEC, "compute": asked}):
+        refused = api.post("/v1/jobs", body)
+        assert (refused.status, field in refused.text) == (422, True)
+
+
+def test_c8_text_of_users_reaches_neither_command_nor_environment(api: Api) -> None:
+    words = "$(touch /tmp/x); `id` && ${HOME} \u0000 | sh"
+    schema = TABLE.model_copy(update={"columns": [*TABLE.columns, Column(name=words, type=ColumnType.STRING)]})
+    add_version(api.ports, owner_of(api), add_dataset(api.ports, owner_of(api), name="odd"), schema=schema)
+    job = api.post("/v1/jobs", {"spec": {**SPEC, "dataset": "odd", "exclude_columns": [words]}})
+    assert job.status == 202, job.text
+    run_to_end(api, job.json)
+    (submission,) = api.ports.compute.submissions.values()
+    assert submission.environment == {"AIMASS_WORKSPACE_ID": api.workspace.id, "AIMASS_JOB_ID": job.json["id"]}
+    assert (submission.kind, submission.name) == ("train", job.json["id"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"max_seconds": 0}, "60"),
+        ({"max_seconds": -60}, "60"),
+        ({"max_seconds": 10 * 365 * 86_400}, "1209600"),
+        ({"compute": {"gpus": 9999}}, "16"),
+        ({"compute": {"gpus": -1}}, "0"),
+        ({"compute": {"memory_mib": "1e3"}}, "memory_mib"),
+        ({"compute": {"memory_mib": 1}}, "512"),
+        ({"compute": {"vcpus": 0}}, "1"),
+        ({"compute": {"vcpus": 1e30}}, "vcpus"),
+        ({"depends_on": ["job_" + "0" * 27] * 21}, "20"),
+    ],
+)
+def test_c9_figures_out_of_range_are_refused_with_the_limit(api: Api, fields: dict[str, Any], words: str) -> None:
+    refused = api.post("/v1/jobs", {"spec": SPEC, **fields})
+    assert (refused.status, refused.code) == (422, "invalid_request")
+    assert words in refused.json["detail"]
+
+
+def test_c6_submits_above_the_rate_are_refused_and_others_go_on() -> None:
+    api = open_api(Gateway(job_limits=JobLimits(max_active=100, max_per_window=20)))
+    stranger = api.as_stranger()
+    now = api.ports.clock()
+    api.ports.clock = lambda: now
+    for caller in (api, stranger):
+        add_version(api.ports, owner_of(caller), add_dataset(api.ports, owner_of(caller)))
+    answers = [api.post("/v1/jobs", {"spec": SPEC}, idempotency_key=f"key-{number}") for number in range(100)]
+    taken = [answer for answer in answers if answer.status == 202]
+    refused = [answer for answer in answers if answer.status != 202]
+    assert len(taken) == len(api.get("/v1/jobs?limit=100").json["items"])
+    assert len(taken) == 20
+    assert {answer.code for answer in refused} == {"quota_exceeded"}
+    assert all(1 <= int(answer.headers["retry-after"]) <= 10 for answer in refused)
+    assert stranger.post("/v1/jobs", {"spec": SPEC}).status == 202
+    assert api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="key-0").json == answers[0].json, (
+        "a repeat is no submit"
+    )
+    later = now + timedelta(seconds=11)
+    api.ports.clock = lambda: later
+    assert api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="key-99").status == 202, "a refusal is not remembered"
 
 
 def test_stop_and_retry(api: Api) -> None:
@@ -157,7 +281,7 @@ def test_log_goes_on_where_it_was_left(api: Api) -> None:
     assert api.get(f"{path}?cursor=forged").status == 422
 
 
-def test_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
+def test_h2_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     stranger, viewer = api.as_stranger(), api.as_role("viewer")
     for suffix in ("", "/events", "/logs", "/artifacts"):
@@ -183,7 +307,9 @@ def test_dispatch_reports_the_record_that_failed_and_does_the_others(api: Api) -
 
 def test_events_of_jobs_that_are_not_ours_are_ignored(api: Api) -> None:
     detail = {"jobId": "x", "jobName": "foreign", "status": "FAILED", "container": {}}
-    make_job_events(lambda: api.ports)({"detail": detail}, Context())  # type: ignore[arg-type]
+    foreign = {"TrainingJobName": "foreign", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    for event in ({"source": "aws.batch", "detail": detail}, {"source": "aws.sagemaker", "detail": foreign}):
+        make_job_events(lambda: api.ports)(event, Context())  # type: ignore[arg-type]
 
 
 def test_reconciler_answers_what_it_healed(api: Api) -> None:

@@ -1,11 +1,14 @@
 """/v1/models and /v1/endpoints on a model that a job made."""
 
+import re
+
 import pytest
 
 from aimass_core.adapters.memory import MemoryPredictor
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.services import records
+from functions.api.app import OPERATIONS
 from functions.dispatch.app import make_handler as make_dispatch
 from tests.factories.platform import GOLDEN, add_dataset, add_version
 from tests.functional.gateway import Answer, Api, Context
@@ -74,6 +77,31 @@ def test_endpoint_is_deployed_updated_and_deleted(api: Api) -> None:
     assert api.get("/v1/endpoints/adult").status == 404
     assert api.delete("/v1/models/adult").status == 204
     assert api.get("/v1/models").json["items"] == []
+
+
+def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
+    activate(api, api.post("/v1/endpoints", {"model": "adult"}))
+    updates = [operation for operation in OPERATIONS if operation.method in ("PUT", "PATCH")]
+    assert all(operation.needs_revision for operation in updates)
+    for operation in updates:
+        path = operation.path.replace("<workspace>", api.workspace.id)
+        path = re.sub(r"<\w+>", "adult", path)
+        body = {"model": "adult@1"} if operation.name == "update_endpoint" else {"description": "changed"}
+        revision = api.get(path).json["revision"]
+        for header, status, code in (
+            (None, 428, "precondition_required"),
+            (f'"{revision + 1}"', 412, "stale_revision"),
+            (f'"{revision - 1 or 99}"', 412, "stale_revision"),
+            ("*", 422, "invalid_request"),
+            (f'W/"{revision}"', 422, "invalid_request"),
+            (f'"{revision}", "{revision}"', 422, "invalid_request"),
+            ('"' + "9" * 400 + '"', 422, "invalid_request"),
+        ):
+            headers: dict[str, str | list[str]] = {} if header is None else {"If-Match": header}
+            refused = api.request(operation.method, path, json=body, headers=headers)
+            assert (refused.status, refused.code) == (status, code), (operation.name, header)
+        assert api.get(path).json["revision"] == revision
+        assert api.patch(path, body, revision=revision).status in (200, 202)
 
 
 def test_rejected_endpoint_says_why(api: Api) -> None:

@@ -89,7 +89,7 @@ def base_url(api: Api) -> Iterator[str]:
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-def test_schemathesis_finds_no_fault(api: Api, base_url: str, tmp_path: Path) -> None:
+def test_h7_schemathesis_finds_no_fault(api: Api, base_url: str, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIGURATION), "run"]
     arguments = [f"{base_url}/v1/openapi.json", "--checks", "all", "-n", "5", "--seed", "1", "--no-color"]
     # The predictions function is not behind this gateway, and revoking keys would end the run's own.

@@ -25,6 +25,10 @@ VALID = {"name": "k", "role": "viewer"}
         "a;x=1",
         "a%2fb",
         "a%5cb",
+        "a\\b",
+        "%2e%2e%2f%2e%2e",
+        "key_1;v=2",
+        "%ff",
         "x.",
         "%E2%80%AEkey",
         "key_" + "0" * 26,
@@ -33,14 +37,28 @@ VALID = {"name": "k", "role": "viewer"}
         "key_" + "\u0660" * 27,
     ],
 )
-def test_a_path_that_is_no_id_is_not_found(api: Api, segment: str) -> None:
+def test_h6_path_that_is_no_id_is_not_found(api: Api, segment: str) -> None:
     assert api.get(f"{KEYS}/{segment}").status == 404
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "", "/v1", "/v1/", "/v1//api-keys", "/V1/api-keys", "/v1/api-keys/", "/v1/nothing"]
+    "path",
+    [
+        "/",
+        "",
+        "/v1",
+        "/v1/",
+        "/v1//api-keys",
+        "/v1/../v1/api-keys",
+        "/v1/%2e%2e/v1/api-keys",
+        "/v1/api-keys;x=1",
+        "/V1/api-keys",
+        "/v1/api-keys/",
+        "/v1/api-keys.",
+        "/v1/nothing",
+    ],
 )
-def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
+def test_h6_unknown_path_is_not_found(api: Api, path: str) -> None:
     assert api.get(path).code == "not_found"
 
 
@@ -69,7 +87,7 @@ def test_another_method_is_told_which_ones_there_are(api: Api) -> None:
         (b"[" * 100_000, "nested"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused(api: Api, body: bytes, word: str) -> None:
+def test_h8_body_that_cannot_be_read_is_refused(api: Api, body: bytes, word: str) -> None:
     answer = api.request("POST", KEYS, body=body, headers={"Content-Type": "application/json"})
     assert (answer.status, answer.code) == (400, "malformed_request")
     assert word in answer.json["detail"]
@@ -102,7 +120,7 @@ def test_a_body_of_another_type_or_size_is_refused(api: Api) -> None:
     assert api.post(KEYS, {**VALID, "name": "x" * 1024**2}).code == "payload_too_large"
 
 
-def test_what_would_be_ignored_is_refused(api: Api) -> None:
+def test_h8_what_would_be_ignored_is_refused(api: Api) -> None:
     assert api.request("GET", KEYS, json={"name": "k"}).code == "malformed_request"
     assert api.get(f"{KEYS}?limti=5").json["errors"][0]["location"] == "query.limti"
     assert api.get(f"{KEYS}?limit=1&limit=2").code == "invalid_request"
@@ -111,11 +129,11 @@ def test_what_would_be_ignored_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "101", "1e9", "9" * 40, "", "x", "1.5", "%00"])
-def test_a_limit_out_of_range_is_refused(api: Api, limit: str) -> None:
+def test_h11_limit_out_of_range_is_refused(api: Api, limit: str) -> None:
     assert (api.get(f"{KEYS}?limit={limit}").status, api.get(f"{KEYS}?limit={limit}").code) == (422, "invalid_request")
 
 
-def test_pages_cover_a_list_once_and_cursors_are_bound_to_it(api: Api) -> None:
+def test_h11_pages_cover_a_list_once_and_cursors_are_bound_to_it(api: Api) -> None:
     for number in range(7):
         api.post(KEYS, {"name": f"k{number}", "role": "viewer"})
     seen, cursor = [], ""
@@ -135,7 +153,7 @@ def test_pages_cover_a_list_once_and_cursors_are_bound_to_it(api: Api) -> None:
     assert api.as_stranger().get(f"{KEYS}?cursor={cursor}").code == "invalid_request"
 
 
-def test_a_repeated_create_is_answered_again(api: Api) -> None:
+def test_c1_repeated_create_is_answered_again(api: Api) -> None:
     body = {"name": "adult"}
     first = api.post("/v1/datasets", body, idempotency_key="one")
     again = api.post("/v1/datasets", body, idempotency_key="one")
@@ -155,7 +173,7 @@ def test_a_repeated_create_of_a_secret_is_told_so(api: Api) -> None:
     assert "retry-after" not in again.headers
 
 
-def test_the_same_key_with_another_body_is_refused(api: Api) -> None:
+def test_c2_same_key_with_another_body_is_refused(api: Api) -> None:
     api.post("/v1/datasets", {"name": "adult"}, idempotency_key="one")
     answer = api.post("/v1/datasets", {"name": "other"}, idempotency_key="one")
     assert (answer.status, answer.code) == (422, "idempotency_key_reused")
@@ -179,7 +197,7 @@ def test_an_idempotency_key_has_a_form(api: Api, key: str) -> None:
     assert api.post("/v1/datasets", {"name": "adult"}, idempotency_key=key).status == 422
 
 
-def test_the_same_create_while_the_first_is_running_is_told_to_wait(api: Api) -> None:
+def test_c3_same_create_while_the_first_is_running_is_told_to_wait(api: Api) -> None:
     started, finish = threading.Event(), threading.Event()
     key = {"workspace": api.workspace.id, "method": "POST", "path": "/v1/datasets", "key": "one"}
 
@@ -202,7 +220,7 @@ def test_the_same_create_while_the_first_is_running_is_told_to_wait(api: Api) ->
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (409, "in_progress", "1")
 
 
-def test_a_fault_of_ours_tells_nothing_of_its_inside(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_h18_fault_of_ours_tells_nothing_of_its_inside(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     def broken() -> Deployment:
         raise RuntimeError("arn:aws:dynamodb:eu-central-1:123456789012:table/x at /var/task/app.py host 10.0.0.1")
 
@@ -218,14 +236,14 @@ def test_a_fault_of_ours_tells_nothing_of_its_inside(api: Api, capsys: pytest.Ca
     assert "RuntimeError" in capsys.readouterr().out
 
 
-def test_a_request_that_no_authorizer_saw_is_refused(api: Api) -> None:
+def test_h1_request_that_no_authorizer_saw_is_refused(api: Api) -> None:
     for authorizer in (None, {}, {"workspace_id": api.workspace.id}, {"role": "admin"}):
         event = {"httpMethod": "GET", "path": "/v1/me", "requestContext": {"authorizer": authorizer}}
         handler = make_handler(lambda: pytest.fail("it came too far"))
         assert handler(event, Context())["statusCode"] == 401  # type: ignore[arg-type]
 
 
-def test_logs_cannot_be_forged_and_hold_no_secret(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_h17_logs_cannot_be_forged_and_hold_no_secret(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     forged = '/v1/x\r\n{"level":"CRITICAL","message":"forged"}\x1b[31m'
     api.request("GET", forged.replace("\r", "%0D").replace("\n", "%0A").replace("\x1b", "%1B"))
     api.get(f"/v1/{api.token}?X-Amz-Signature=abcdef")

@@ -41,7 +41,7 @@ def test_a_small_upload_is_one_signed_put(api: Api) -> None:
     assert api.get(made.headers["location"]).json["id"] == made.json["id"]
 
 
-def test_complete_before_the_bytes_is_refused_and_repeatable_after(api: Api) -> None:
+def test_a7_complete_before_the_bytes_is_refused_and_repeatable_after(api: Api) -> None:
     made = begin(api)
     early = complete(api, made)
     assert (early.status, early.code) == (409, "upload_incomplete")
@@ -54,13 +54,13 @@ def test_complete_before_the_bytes_is_refused_and_repeatable_after(api: Api) -> 
     assert api.get(made.headers["location"]).json["status"] == "COMPLETED"
 
 
-def test_fewer_bytes_than_declared_are_incomplete(api: Api) -> None:
+def test_a1_fewer_bytes_than_declared_are_incomplete(api: Api) -> None:
     made = begin(api)
     send_bytes(api, made.json, CSV[:-1])
     assert complete(api, made).code == "upload_incomplete"
 
 
-def test_other_bytes_than_declared_are_refused_by_ingest(api: Api) -> None:
+def test_a2_other_bytes_than_declared_are_refused_by_ingest(api: Api) -> None:
     made = begin(api, sha256="0" * 64)
     send_bytes(api, made.json, CSV)
     location = complete(api, made).headers["location"]
@@ -70,7 +70,7 @@ def test_other_bytes_than_declared_are_refused_by_ingest(api: Api) -> None:
     assert "SHA-256" in version["issues"][0]["reason"]
 
 
-def test_an_upload_whose_client_died_is_completed_by_its_event(api: Api) -> None:
+def test_a8_an_upload_whose_client_died_is_completed_by_its_event(api: Api) -> None:
     made = begin(api)
     send_bytes(api, made.json, CSV)
     upload = made.json
@@ -81,7 +81,7 @@ def test_an_upload_whose_client_died_is_completed_by_its_event(api: Api) -> None
     assert api.get("/v1/datasets/data").json["last_number"] == 1
 
 
-def test_a_large_upload_comes_in_parts_and_goes_on_where_it_stopped(api: Api) -> None:
+def test_a6_a_large_upload_comes_in_parts_and_goes_on_where_it_stopped(api: Api) -> None:
     num_bytes = MULTIPART_THRESHOLD_BYTES + 5
     made = begin(api, num_bytes=num_bytes)
     upload = made.json
@@ -114,6 +114,19 @@ def test_the_largest_file_has_parts_that_s3_takes(api: Api) -> None:
     assert sum(part["num_bytes"] for part in parts) == 5 * 1024**4
 
 
+def test_a1_the_answer_to_a_huge_upload_fits_where_it_is_kept_and_names_the_next_parts(api: Api) -> None:
+    made = begin(api, num_bytes=10 * 1024**3)
+    numbers = [part["number"] for part in made.json["parts"] if part["request"]]
+    assert (len(made.json["parts"]), numbers) == (640, list(range(1, 51)))
+    assert len(made.body) < 200_000
+    upload = made.json
+    key = keys.upload_object(upload["workspace_id"], upload["dataset_id"], upload["id"])
+    for number in (1, 2, 60):
+        api.ports.landing.redeem_part(key, upload["multipart_id"], number, bytes(PART_BYTES))
+    following = [part["number"] for part in api.get(made.headers["location"]).json["parts"] if part["request"]]
+    assert following == list(range(3, 53))
+
+
 def test_an_aborted_upload_is_gone(api: Api) -> None:
     made = begin(api)
     send_bytes(api, made.json, CSV)
@@ -130,7 +143,7 @@ def test_a_completed_upload_is_not_aborted(api: Api) -> None:
     assert api.delete(made.headers["location"]).status == 409
 
 
-def test_names_of_files_are_only_shown(api: Api) -> None:
+def test_a9_names_of_files_are_only_shown(api: Api) -> None:
     for name in ("../../x", "%2e%2e", "a\\b", "CON", "x" * 1024, "\u202eexe.csv", "trailing. "):
         made = begin(api, name=name)
         assert made.status == 201
@@ -146,7 +159,7 @@ def test_the_same_key_makes_one_upload(api: Api) -> None:
     assert len(api.get("/v1/datasets/data/uploads").json["items"]) == 1
 
 
-def test_another_workspace_cannot_complete(api: Api) -> None:
+def test_a7_another_workspace_cannot_complete(api: Api) -> None:
     made = begin(api)
     stranger = api.as_stranger()
     for path in (f"/v1/datasets/{made.json['dataset_id']}/uploads/{made.json['id']}",):

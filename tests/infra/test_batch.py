@@ -33,6 +33,14 @@ def test_containers_get_the_variables_that_dispatch_does_not_give(batch: Templat
     assert variables == {f"AIMASS_{name.upper()}" for name in ContainerSettings.model_fields} - given_by_dispatch
 
 
+def test_d13_containers_get_credentials_from_their_role_and_from_nowhere_else(batch: Template) -> None:
+    """Those of a role are refreshed by the SDK; what is written into a job would expire in the middle of it."""
+    container = _definition(batch)["ContainerProperties"]
+    assert container["JobRoleArn"]
+    assert not container.get("Secrets")
+    assert not [item["Name"] for item in container["Environment"] if item["Name"].startswith("AWS_")]
+
+
 def test_containers_run_the_package_as_our_role(batch: Template) -> None:
     container = _definition(batch)["ContainerProperties"]
     assert container["Command"][:3] == ["python", "-m", "batch_jobs"]

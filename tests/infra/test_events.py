@@ -2,10 +2,11 @@
 
 import json
 
+from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from infra.cdk import naming
-from tests.infra.templates import Template, to_text
+from tests.infra.templates import Properties, Template, to_text
 
 
 def _mapping_of(template: Template, function: str) -> dict[str, object]:
@@ -34,7 +35,7 @@ def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
 
 
-def test_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
+def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
     mapping = _mapping_of(application, "Dispatch")
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == 3
@@ -56,15 +57,34 @@ def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Tem
 
 
 def test_job_events_are_those_of_our_queue(application: Template) -> None:
-    (rule,) = [item for item in application.properties("AWS::Events::Rule") if "EventPattern" in item]
+    rule = _rule_of(application, "aws.batch")
     pattern = rule["EventPattern"]
-    assert pattern["source"] == ["aws.batch"]
-    assert pattern["detail-type"] == ["Batch Job State Change"]
+    assert pattern["detail-type"] == ["Batch Job State Change", "Batch Job Queue Blocked"]
     (queue,) = pattern["detail"]["jobQueue"]
     assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
     (target,) = rule["Targets"]
     assert target["DeadLetterConfig"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 5
+
+
+def test_training_events_are_those_of_our_jobs(application: Template) -> None:
+    rule = _rule_of(application, "aws.sagemaker")
+    pattern = rule["EventPattern"]
+    assert pattern["detail-type"] == ["SageMaker Training Job State Change"]
+    assert pattern["detail"] == {"TrainingJobName": [{"prefix": naming.TRAINING_JOB_PREFIX}]}
+    assert to_training_job_name("ws_1", "job_1").startswith(naming.TRAINING_JOB_PREFIX)
+    (target,) = rule["Targets"]
+    assert target["Arn"]["Fn::GetAtt"][0].startswith("JobEvents")
+    assert target["DeadLetterConfig"]
+
+
+def _rule_of(template: Template, source: str) -> Properties:
+    (rule,) = [
+        item
+        for item in template.properties("AWS::Events::Rule")
+        if item.get("EventPattern", {}).get("source") == [source]
+    ]
+    return rule
 
 
 def test_the_reconciler_runs_every_minute(application: Template) -> None:
@@ -73,7 +93,26 @@ def test_the_reconciler_runs_every_minute(application: Template) -> None:
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0].startswith("Reconciler")
 
 
-def test_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
+def test_j4_nothing_that_wakes_a_function_loses_what_it_cannot_deliver(
+    application: Template, stateful: Template
+) -> None:
+    for mapping in application.properties("AWS::Lambda::EventSourceMapping"):
+        queue = next((item for item in stateful.properties("AWS::SQS::Queue") if "RedrivePolicy" in item), None)
+        assert "DestinationConfig" in mapping or (queue and "Queue" in str(mapping["EventSourceArn"])), mapping
+    for rule in application.properties("AWS::Events::Rule"):
+        for target in rule["Targets"]:
+            # What the clock wakes is woken again in a minute.
+            assert target.get("DeadLetterConfig") or "ScheduleExpression" in rule, target
+        assert rule["State"] == "ENABLED"
+
+
+def test_j4_each_rule_and_bucket_may_call_its_target(application: Template) -> None:
+    permitted = [str(item["SourceArn"]) for item in application.properties("AWS::Lambda::Permission")]
+    for name in application.resources("AWS::Events::Rule"):
+        assert [source for source in permitted if name in source], name
+
+
+def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
     queues = [*application.properties("AWS::SQS::Queue"), *stateful.properties("AWS::SQS::Queue")]
     dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
     assert len(dead_letters) == 3

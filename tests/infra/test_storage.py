@@ -29,6 +29,12 @@ def test_the_registry_has_its_keys_index_and_stream(stateful: Template) -> None:
     assert registry["DeletionProtectionEnabled"] is True
 
 
+def test_j10_bucket_names_hold_the_account_so_nobody_else_can_take_them(stateful: Template) -> None:
+    for bucket in stateful.properties("AWS::S3::Bucket"):
+        assert "AWS::AccountId" in str(bucket["BucketName"])
+        assert "AWS::Region" in str(bucket["BucketName"])
+
+
 def test_buckets_are_private_and_encrypted(stateful: Template) -> None:
     for bucket in stateful.properties("AWS::S3::Bucket"):
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}

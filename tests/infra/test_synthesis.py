@@ -45,14 +45,14 @@ def test_differences_are_found(files: dict[str, str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_awss_rules_hold_in_every_environment(name: str, tmp_path: Path) -> None:
+def test_j11_awss_rules_hold_in_every_environment(name: str, tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
     add_stacks(app, settings=resolve_environment(name), code=PlaceholderCode())
     rules.add_rules(app)
     app.synth()
 
 
-def test_a_new_violation_stops_the_synthesis(tmp_path: Path) -> None:
+def test_j11_new_violation_stops_the_synthesis(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
     add_stacks(app, settings=PROD, code=PlaceholderCode())
     rules.add_rules(app)
@@ -62,7 +62,7 @@ def test_a_new_violation_stops_the_synthesis(tmp_path: Path) -> None:
         app.synth()
 
 
-def test_an_acknowledgement_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_j11_acknowledgement_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stale = rules.Acknowledgement(rules=("AwsSolutions-S1",), paths=("AimassStateful/Gone",), reason="-")
     monkeypatch.setattr(rules, "ACKNOWLEDGEMENTS", (stale,))
     app = cdk.App(analytics_reporting=False)

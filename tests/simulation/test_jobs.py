@@ -61,7 +61,7 @@ def _run(plan: dict[int, When]) -> World:
 
 
 @pytest.mark.parametrize("when", list(When))
-def test_no_crash_or_repetition_at_any_effect_loses_or_doubles_anything(when: When) -> None:
+def test_j6_no_crash_or_repetition_at_any_effect_loses_or_doubles_anything(when: When) -> None:
     num_effects = _run({}).faults.num_effects
     assert num_effects > 30
     for number in range(1, num_effects + 1):
@@ -73,7 +73,7 @@ def test_no_crash_or_repetition_at_any_effect_loses_or_doubles_anything(when: Wh
 
 
 @pytest.mark.parametrize("crash_after", range(1, 5))
-def test_stop_at_any_effect_ends_the_job_and_its_container(crash_after: int) -> None:
+def test_d9_stop_at_any_effect_ends_the_job_and_its_container(crash_after: int) -> None:
     """The user stops the job in the middle of each effect, and a little later the process dies as well."""
     for number in range(1, 30):
         world = World(faults=Faults(plan={number: When.MEANWHILE, number + crash_after: When.BEFORE}))
@@ -89,7 +89,7 @@ def test_stop_at_any_effect_ends_the_job_and_its_container(crash_after: int) -> 
 
 
 @pytest.mark.parametrize("seed", range(NUM_SEEDS))
-def test_every_job_ends_once_whatever_is_lost_repeated_or_reordered(seed: int) -> None:
+def test_d5_every_job_ends_once_whatever_is_lost_repeated_or_reordered(seed: int) -> None:
     rng = random.Random(seed)
     world = World(faults=Faults(plan={rng.randrange(1, 60): rng.choice(list(When)) for _ in range(3)}))
     _submit_pair(world)

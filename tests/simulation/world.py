@@ -10,18 +10,28 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryPorts, MemoryPredictor, MemoryRegistry
+from aimass_core.adapters.memory import (
+    MemoryBlobStore,
+    MemoryCompute,
+    MemoryPorts,
+    MemoryPredictor,
+    MemoryQueue,
+    MemoryRegistry,
+)
 from aimass_core.domain import keys
-from aimass_core.domain.common import Resource
+from aimass_core.domain.common import MonotonicIds, Resource
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import Model, ModelVersion
 from aimass_core.ports import BlobInfo, Put, Submission, Write
 from aimass_core.services import dispatch, endpoints, job_events, reconciler, records
+from aimass_core.services.ingest import closing
 from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
+
+LEASE_SECONDS = 60
 
 ResultT = TypeVar("ResultT")
 ResourceT = TypeVar("ResourceT", bound=Resource)
@@ -109,6 +119,10 @@ class CrashingBlobStore(MemoryBlobStore):
         """See BlobStore."""
         self._faults.effect(lambda: super(CrashingBlobStore, self).copy(source_key, key))
 
+    def delete(self, key: str) -> None:
+        """See BlobStore."""
+        self._faults.effect(lambda: super(CrashingBlobStore, self).delete(key))
+
 
 class CrashingCompute(MemoryCompute):
     """Submissions and terminations are effects."""
@@ -124,6 +138,18 @@ class CrashingCompute(MemoryCompute):
     def terminate(self, compute_job_id: str, *, reason: str) -> None:
         """See Compute."""
         self._faults.effect(lambda: super(CrashingCompute, self).terminate(compute_job_id, reason=reason))
+
+
+class CrashingQueue(MemoryQueue):
+    """Sending is an effect; what was sent is on its way."""
+
+    def __init__(self, faults: Faults, deliver: Callable[[Mapping[str, Any]], object]) -> None:
+        super().__init__()
+        self._faults, self._deliver = faults, deliver
+
+    def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
+        """See Queue."""
+        self._faults.effect(lambda: self._deliver(message))
 
 
 @dataclass
@@ -142,17 +168,29 @@ class World:
         self.registry = CrashingRegistry(self.faults, self._announce)
         self.compute = CrashingCompute(self.faults)
         self.lake = CrashingBlobStore("lake", self.faults, self.clock)
+        self.landing = CrashingBlobStore("landing", self.faults, self.clock)
         self.ports = MemoryPorts(
             registry=self.registry,
             lake=self.lake,
+            landing=self.landing,
+            ingest_queue=CrashingQueue(self.faults, self._ingest),
             compute=self.compute,
             predictor=MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs}),
             clock=self.clock,
+            new_id=MonotonicIds(clock=self.clock),
         )
 
     def _announce(self, resource: str, workspace_id: str, resource_id: str) -> None:
         use_case = dispatch.dispatch if resource == "job" else endpoints.activate
         self.deliveries.append(lambda: use_case(self.ports, workspace_id, resource_id))
+
+    def _ingest(self, message: Mapping[str, Any]) -> None:
+        workspace_id, dataset_id, number = message["workspace_id"], message["dataset_id"], message["number"]
+        self.deliveries.append(
+            lambda: closing.close(
+                self.ports, workspace_id, dataset_id, number, max_bytes=1024**2, lease_seconds=LEASE_SECONDS
+            )
+        )
 
     def run_safely(self, step: Callable[[], object]) -> bool:
         """Does a step as a process that may crash; whether it came to its end.

@@ -26,7 +26,7 @@ LogLimit = Annotated[int, Query(ge=1, le=10_000, description="At most so many li
 @router.operation("POST", "/v1/jobs", role=Role.DEVELOPER, summary="Submit a job", status=202, idempotent=True)
 def create_job(body: JobCreate) -> Response[Job]:
     """The dataset versions are pinned now, by digest: what is uploaded later does not change the job."""
-    job = jobs.create(router.ports, router.caller, body)
+    job = jobs.create(router.ports, router.caller, body, limits=router.job_limits)
     return _accepted(job)
 
 
@@ -57,7 +57,7 @@ def stop_job(job: Id) -> Response[Job]:
 )
 def retry_job(job: Id) -> Response[Job]:
     """The same work on the same data, as a new job; for one that has FAILED or was STOPPED."""
-    return _accepted(jobs.retry(router.ports, router.caller, job))
+    return _accepted(jobs.retry(router.ports, router.caller, job, limits=router.job_limits))
 
 
 @router.operation("GET", "/v1/jobs/<job>/events", role=Role.VIEWER, summary="Follow a job")

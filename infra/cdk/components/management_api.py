@@ -7,7 +7,7 @@ from constructs import Construct
 from aimass_core.settings import ApiSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
-from infra.cdk.components.dispatch import dispatch_variables
+from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
@@ -35,8 +35,9 @@ class ManagementApi(PlatformFunction):
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
-                    **dispatch_variables(),
+                    **compute_variables(scope, defaults),
                     "job_log_group": naming.JOB_LOG_GROUP,
+                    "training_log_group": naming.TRAINING_LOG_GROUP,
                 },
             ),
             statements=_statements(scope, storage),
@@ -56,8 +57,9 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.read_objects(storage.lake, *lake_prefixes),
         allow.delete_objects(storage.lake, naming.MODELS_PREFIX),
         allow.send_messages(storage.ingest_queue),
-        allow.invoke_function(scope, "predictions"),
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
+        allow.read_training_logs(scope),
+        allow.stop_training_jobs(scope),
     ]

@@ -31,7 +31,7 @@ class Reconciler(PlatformFunction):
                 ReconcilerSettings,
                 {
                     **storage.variables(),
-                    **dispatch_variables(),
+                    **dispatch_variables(scope, defaults),
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                 },
             ),
@@ -55,7 +55,7 @@ def _healing_statements(storage: Storage) -> list[iam.PolicyStatement]:
     return [
         allow.query_registry_by_status(storage.registry),
         allow.list_bucket(storage.landing),
-        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),

@@ -18,7 +18,7 @@ from aimass.cli import (
     models,
     workspaces,
 )
-from aimass.cli.output import Session, say
+from aimass.cli.output import Session, plain, say
 from aimass.errors import ConfigurationError, ConnectionFailedError, RejectedDataError
 from aimass.version import __version__
 from aimass_core.errors import (
@@ -67,6 +67,7 @@ def _root(
     ] = False,
 ) -> None:
     context.obj = Session(profile=profile)
+    context.call_on_close(context.obj.close)
 
 
 for module, name, words in (
@@ -116,11 +117,11 @@ def main() -> None:
     try:
         app()
     except AimassError as error:
-        say(f"[bold red]Error:[/] {_escape(error.message)}")
+        say(f"[bold red]Error:[/] {plain(error.message)}")
         for detail in error.details:
-            say(f"  {_escape(detail.location)}: {_escape(detail.message)}")
+            say(f"  {plain(detail.location)}: {plain(detail.message)}")
         for note in getattr(error, "__notes__", []):
-            say(f"  [dim]{_escape(note)}[/]")
+            say(f"  [dim]{plain(note)}[/]")
         raise SystemExit(_exit_code(error)) from None
     except KeyboardInterrupt:
         say("Interrupted. What was submitted goes on.")
@@ -129,7 +130,3 @@ def main() -> None:
 
 def _exit_code(error: AimassError) -> int:
     return next((code for classes, code in _EXIT_CODES if isinstance(error, classes)), 1)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -12,18 +12,24 @@ from aimass.cli.output import (
     OutputFormat,
     client_of,
     format_bytes,
+    plain,
     say,
     show_list,
     show_one,
     stderr_console,
     write_csv,
 )
+from aimass.client import Client
 from aimass.resources.datasets import DatasetVersion
+from aimass_core.domain.algorithms import registry
 from aimass_core.domain.common import split_ref
-from aimass_core.domain.datasets import BadRows, DatasetPolicy
-from aimass_core.domain.schemas import ColumnProfile, ColumnType
+from aimass_core.domain.datasets import BadRows, DatasetPolicy, FileIssue
+from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind
+from aimass_core.errors import NotFoundError
 
 app = typer.Typer()
+
+_MAX_ISSUES = 5
 
 _VERSION_COLUMNS = (
     Column("VERSION", lambda v: v.number, is_number=True),
@@ -46,6 +52,9 @@ def upload(
     append: Annotated[bool, typer.Option("--append", help="Add the rows to the latest version's.")] = False,
     header: Annotated[bool | None, typer.Option("--header/--no-header", help="Default: found out.")] = None,
     bad_rows: Annotated[BadRows | None, typer.Option(help="What rows that do not parse do to the file.")] = None,
+    max_bad_fraction: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Above this share of such rows a file is rejected.")
+    ] = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Upload a file as a new version; repeat the command if it was interrupted."""
@@ -66,7 +75,9 @@ def upload(
             name=name,
             target=target,
             append=append,
-            policy=_policy(header=header, bad_rows=bad_rows),
+            policy=_changed_policy(
+                client, name, has_header=header, bad_rows=bad_rows, max_bad_fraction=max_bad_fraction
+            ),
             on_bytes=lambda sent, total: progress.update(task, completed=sent, total=total),
             wait=False,
         )
@@ -77,33 +88,52 @@ def upload(
         _say_findings(version)
 
 
-def _policy(*, header: bool | None, bad_rows: BadRows | None) -> DatasetPolicy | None:
-    changes: dict[str, Any] = {}
-    if header is not None:
-        changes["has_header"] = header
-    if bad_rows is not None:
-        changes["bad_rows"] = bad_rows
-    return DatasetPolicy(**changes) if changes else None
+def _changed_policy(client: Client, name: str, **options: Any) -> DatasetPolicy | None:
+    """The dataset's policy with what the options change; None where they change nothing."""
+    changes = {option: value for option, value in options.items() if value is not None}
+    if not changes:
+        return None
+    try:
+        policy = client.datasets.get(name).policy
+    except NotFoundError:
+        policy = DatasetPolicy()
+    return policy.model_copy(update=changes)
 
 
 def _say_findings(version: DatasetVersion) -> None:
+    if version.status_reason:
+        say(f"[yellow]Note:[/] {plain(version.status_reason)}")
     for warning in version.profile.warnings if version.profile else []:
-        say(f"[yellow]Note:[/] {warning}")
+        say(f"[yellow]Note:[/] {plain(warning)}")
     if version.num_quarantined:
-        say(f"[yellow]Note:[/] {version.num_quarantined:,} rows did not parse and were kept apart. The first ones:")
-        for issue in version.issues[:5]:
-            place = f"line {issue.line}" if issue.line else issue.file
-            column = f", column {issue.column}" if issue.column else ""
-            say(f"  {place}{column}: {issue.reason}")
-    if not version.target:
-        say("No target is set. Name it when you train: aimass train ... --target <column>")
-    else:
-        say(f"Next: aimass train {version.dataset_name} --algorithm {_first_algorithm(version)}")
+        rows = "1 row" if version.num_quarantined == 1 else f"{version.num_quarantined:,} rows"
+        say(f"[yellow]Note:[/] {rows} did not parse, kept apart from the others:")
+    for issue in version.issues[:_MAX_ISSUES]:
+        say(f"  {plain(_describe(issue))}")
+    if len(version.issues) > _MAX_ISSUES:
+        say(f"  and more: aimass datasets get {version.ref}")
+    say(_next_step(version))
 
 
-def _first_algorithm(version: DatasetVersion) -> str:
+def _describe(issue: FileIssue) -> str:
+    place = [issue.file, f"line {issue.line}" if issue.line else "", f"column {issue.column}" if issue.column else ""]
+    return f"{', '.join(part for part in place if part)}: {issue.reason}"
+
+
+def _next_step(version: DatasetVersion) -> str:
     types = {column.type for column in version.data_schema.columns} if version.data_schema else set()
-    return "cnn" if ColumnType.IMAGE in types else "fcn" if ColumnType.SERIES in types else "xgboost"
+    algorithm = registry.fitting(version.kind)[0] if version.kind else "<algorithm>"
+    algorithm = "fcn" if ColumnType.SERIES in types else algorithm
+    target = version.target or ("label" if version.kind is DatasetKind.IMAGES else None)
+    if target is None:
+        return f"Next: aimass train {version.dataset_name} --algorithm {algorithm} --target <column to be predicted>"
+    found = (
+        next((column for column in version.profile.columns if column.name == target), None) if version.profile else None
+    )
+    if found is not None and found.num_distinct == 1:
+        return f"Next: upload rows with more than one value of {plain(target)!r}, or name another target."
+    option = "" if version.target else f" --target {target}"
+    return f"Next: aimass train {version.dataset_name} --algorithm {algorithm}{option}"
 
 
 def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
@@ -149,8 +179,10 @@ def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFor
         _show_version(version, output)
         return
     _show_version(version, output)
+    if version.status_reason:
+        say(f"[yellow]Note:[/] {plain(version.status_reason)}")
     for issue in version.issues:
-        say(f"[yellow]{issue.file}[/] line {issue.line or '-'}: {issue.reason}")
+        say(f"[yellow]Note:[/] {plain(_describe(issue))}")
     if version.profile is None:
         return
     columns = (

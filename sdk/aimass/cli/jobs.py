@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one, stderr_console
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
+from aimass_core.domain.compute import Backend
 from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
 from aimass_core.domain.signatures import Task
 
@@ -56,6 +57,13 @@ def train(
     seed: Annotated[int, typer.Option()] = 0,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
+    backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
+    instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
+    instance_count: Annotated[int | None, typer.Option(help="On SageMaker.")] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="On SageMaker: machines that cost less.")] = False,
+    max_wait_seconds: Annotated[
+        int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
+    ] = None,
     max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
@@ -81,6 +89,11 @@ def train(
         exclude_columns=exclude or [],
         vcpus=vcpus,
         memory_mib=memory_mib,
+        backend=backend,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        spot=spot or None,
+        max_wait_seconds=max_wait_seconds,
         max_seconds=max_seconds,
         **{name: value for name, value in spec.items() if value is not None},
     )
@@ -139,6 +152,14 @@ def _say_event(event: JobEvent) -> None:
         say(f"[dim]{event.at.astimezone():%H:%M:%S}[/] {escape(str(event.data.get('text', '')))}")
 
 
+def _where(job: Job) -> str:
+    compute = job.compute
+    if compute.backend is Backend.BATCH:
+        return "batch"
+    count = f"{compute.instance_count} x " if compute.instance_count > 1 else ""
+    return f"sagemaker, {count}{compute.instance_type}{' (spot)' if compute.spot else ''}"
+
+
 def _finish(job: Job, output: OutputFormat) -> None:
     if job.status is not JobStatus.SUCCEEDED:
         if job.failure and job.failure.traceback:
@@ -177,6 +198,7 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
     """One job: where it is, and why it failed."""
     job = client_of(context).jobs.get(job_id)
     fields: dict[str, Any] = {"job": job.id, "what": _what(job), "status": job.status, "reason": job.status_reason}
+    fields["compute"] = _where(job)
     fields |= {"attempt": job.attempt, "created": job.created_at, "started": job.started_at, "ended": job.ended_at}
     if job.failure:
         fields |= {"cause": job.failure.cause, "exit code": job.failure.exit_code}

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from aimass.client import Client
@@ -29,7 +30,7 @@ def _stdout_console() -> Console:
 
 
 _ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class OutputFormat(StrEnum):
@@ -57,6 +58,11 @@ class Session:
         """Made when first used, so that --help needs no profile."""
         return Client(profile=self.profile)
 
+    def close(self) -> None:
+        """Gives up the connections, if there are any."""
+        if "client" in self.__dict__:
+            self.client.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -66,6 +72,12 @@ class Column:
     read: Callable[[Any], Any]
     is_number: bool = False
     is_long: bool = False
+
+
+def plain(text: str) -> str:
+    """A stranger's text for a terminal: what controls it or turns its reading direction is shown, markup not obeyed."""
+    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return escape("".join(shown))
 
 
 def say(words: str) -> None:
@@ -158,7 +170,7 @@ def format_value(value: Any) -> str:
         return f"{value:.4g}" if 0 < abs(value) < 1e-3 else f"{value:,.4f}" if abs(value) < 1e4 else f"{value:,.1f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value).replace("[", "\\[")
+    return plain(str(value))
 
 
 def format_bytes(num_bytes: int | None) -> str:

@@ -61,7 +61,8 @@ class DatasetVersion(contract.DatasetVersionDetail, Bound):
                 on_update(version)
         if version.status is contract.DatasetVersionStatus.REJECTED:
             raise RejectedDataError(version)
-        return version
+        # An answer that only names the version has neither schema nor profile.
+        return version if version.profile is not None else version.refresh()
 
     def rows(self, *, limit: int = 10) -> list[dict[str, Any]]:
         """The first rows."""

@@ -60,7 +60,7 @@ class _AnswerLost:
         return twice
 
 
-def test_a_lost_answer_is_no_conflict(clients: AwsClients, table: str) -> None:
+def test_j1_lost_answer_is_no_conflict(clients: AwsClients, table: str) -> None:
     registry = DynamoDbRegistry(_AnswerLost(clients.dynamodb), table=table)
     partition = uuid4().hex
     registry.write(Put(row=row(partition, "A", x=1.5)))

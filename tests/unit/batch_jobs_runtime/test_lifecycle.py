@@ -167,7 +167,7 @@ def test_failure_holds_no_secrets(workplace: Workplace, caplog: pytest.LogCaptur
     assert "[redacted]" in failure_of(workplace).cause
 
 
-def test_metric_that_is_not_finite_is_told_and_left_out(workplace: Workplace) -> None:
+def test_d8_metric_that_is_not_finite_is_told_and_left_out(workplace: Workplace) -> None:
     def diverging(environment: Environment, reporter: Reporter) -> Mapping[str, float]:
         reporter.metrics(1, {"train/loss": 1.0})
         reporter.metrics(2, {"train/loss": math.nan})
@@ -182,7 +182,7 @@ def test_metric_that_is_not_finite_is_told_and_left_out(workplace: Workplace) ->
     assert texts == ["train/loss became nan at step 2.", "The metric rmse is nan: it is left out."]
 
 
-def test_sigterm_ends_as_interrupted_and_is_tried_again(workplace: Workplace) -> None:
+def test_d1_sigterm_ends_as_interrupted_and_is_tried_again(workplace: Workplace) -> None:
     interruption.listen()
 
     def forever(environment: Environment, reporter: Reporter) -> Mapping[str, float]:
@@ -202,7 +202,7 @@ def test_sigterm_ends_as_interrupted_and_is_tried_again(workplace: Workplace) ->
     assert "result.json" not in workplace.names_left(attempt=1)
 
 
-def test_overtaken_attempt_does_not_begin(workplace: Workplace) -> None:
+def test_d4_overtaken_attempt_does_not_begin(workplace: Workplace) -> None:
     workplace.change(attempt=2)
     assert run(workplace, raising(AssertionError("must not run"))) is ExitCode.PLATFORM_FAULT
     assert workplace.names_left() == []
@@ -212,7 +212,9 @@ def test_overtaken_attempt_does_not_begin(workplace: Workplace) -> None:
 @pytest.mark.parametrize(
     "change", [{"attempt": 2}, {"status": JobStatus.STOPPING}, {"status": JobStatus.STOPPED}], ids=str
 )
-def test_attempt_that_is_overtaken_or_stopped_leaves_no_result(workplace: Workplace, change: dict[str, object]) -> None:
+def test_d4_attempt_that_is_overtaken_or_stopped_leaves_no_result(
+    workplace: Workplace, change: dict[str, object]
+) -> None:
     interruption.listen()
 
     def slow(environment: Environment, reporter: Reporter) -> Mapping[str, float]:
@@ -228,7 +230,7 @@ def test_attempt_that_is_overtaken_or_stopped_leaves_no_result(workplace: Workpl
     assert late == []
 
 
-def test_running_attempt_notices_that_it_was_overtaken(workplace: Workplace) -> None:
+def test_d4_running_attempt_notices_that_it_was_overtaken(workplace: Workplace) -> None:
     interruption.listen()
 
     def zombie(environment: Environment, reporter: Reporter) -> Mapping[str, float]:

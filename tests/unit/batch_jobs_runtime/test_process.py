@@ -67,7 +67,7 @@ def test_failure_is_in_the_file_in_the_log_and_in_the_exit_code(tmp_path: Path) 
     assert "ERROR RuntimeError: it broke" in lines
 
 
-def test_sigterm_ends_the_process_with_the_code_that_is_retried(tmp_path: Path) -> None:
+def test_d1_sigterm_ends_the_process_with_the_code_that_is_retried(tmp_path: Path) -> None:
     with start(new_folders(tmp_path, seed=1), "-c", KIND) as process:
         assert process.stdout is not None
         guard = threading.Timer(60, process.kill)

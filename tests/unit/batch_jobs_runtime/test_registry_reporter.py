@@ -62,7 +62,7 @@ def texts(workplace: Workplace) -> list[str]:
     return [event.data["text"] for event in workplace.events() if event.type is EventType.MESSAGE]
 
 
-def test_flood_becomes_few_transactions_and_keeps_peaks(workplace: Workplace, registry: Registry) -> None:
+def test_d8_flood_becomes_few_transactions_and_keeps_peaks(workplace: Workplace, registry: Registry) -> None:
     reporter = reporter_of(workplace, interval_seconds=0.2)
     for step in range(100_000):
         value = {40_000: 9.0, 70_000: -9.0}.get(step, 0.5)
@@ -83,7 +83,9 @@ def test_flood_becomes_few_transactions_and_keeps_peaks(workplace: Workplace, re
     assert progress.step == 99_999
 
 
-def test_reports_wait_while_the_registry_is_away_and_come_in_order(workplace: Workplace, registry: Registry) -> None:
+def test_d12_reports_wait_while_the_registry_is_away_and_come_in_order(
+    workplace: Workplace, registry: Registry
+) -> None:
     reporter = reporter_of(workplace)
     reporter.message("0")
     wait_until(lambda: texts(workplace) == ["0"])
@@ -96,7 +98,7 @@ def test_reports_wait_while_the_registry_is_away_and_come_in_order(workplace: Wo
     assert texts(workplace) == [str(number) for number in range(200)]
 
 
-def test_report_whose_answer_was_lost_is_not_told_twice(workplace: Workplace, registry: Registry) -> None:
+def test_d12_report_whose_answer_was_lost_is_not_told_twice(workplace: Workplace, registry: Registry) -> None:
     reporter = reporter_of(workplace)
     registry.loses_answers = True
     reporter.message("once")
@@ -106,7 +108,7 @@ def test_report_whose_answer_was_lost_is_not_told_twice(workplace: Workplace, re
     assert texts(workplace) == ["once", "then"]
 
 
-def test_registry_that_stays_away_does_not_hold_the_job_up(workplace: Workplace, registry: Registry) -> None:
+def test_d12_registry_that_stays_away_does_not_hold_the_job_up(workplace: Workplace, registry: Registry) -> None:
     reporter = reporter_of(workplace)
     registry.is_away = True
     reporter.message("lost")
@@ -125,7 +127,7 @@ def test_changes_of_others_are_kept(workplace: Workplace, registry: Registry) ->
 
 
 @pytest.mark.parametrize("change", [{"attempt": 2}, {"status": JobStatus.STOPPING}], ids=str)
-def test_superseded_attempt_writes_nothing_and_says_so_once(workplace: Workplace, change: dict[str, object]) -> None:
+def test_d4_superseded_attempt_writes_nothing_and_says_so_once(workplace: Workplace, change: dict[str, object]) -> None:
     told = threading.Event()
     reporter = reporter_of(workplace, on_superseded=told.set)
     workplace.change(**change)

@@ -3,7 +3,8 @@
 import pytest
 
 from aimass_core import __version__
-from aimass_core.bootstrap import MissingSettingError, build_ports
+from aimass_core.bootstrap import AwsClients, MissingSettingError, build_ports
+from aimass_core.services import dispatch
 from aimass_core.settings import AuthorizerSettings, DispatchSettings, StorageSettings
 
 ENVIRONMENT = {
@@ -70,3 +71,14 @@ def test_the_local_cloud_is_addressed_by_path(monkeypatch: pytest.MonkeyPatch, e
 
 def test_the_version_has_three_numbers() -> None:
     assert len([int(part) for part in __version__.split(".")]) == 3
+
+
+def test_c4_longest_submission_ends_before_another_may_begin() -> None:
+    config = AwsClients().batch.meta.config
+    num_attempts = config.retries["total_max_attempts"]
+    backoffs = sum(2**number for number in range(num_attempts - 1))
+    assert num_attempts * (config.connect_timeout + config.read_timeout) + backoffs < dispatch.SUBMIT_SECONDS
+
+
+def test_golden_request_is_sent_once() -> None:
+    assert AwsClients().functions.meta.config.retries["total_max_attempts"] == 1

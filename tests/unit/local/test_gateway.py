@@ -41,7 +41,13 @@ class _Application:
 class _Guard:
     reason: str | None = None
     changed: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    unsettled_reason: str | None = None
     num_saves: int = 0
+
+    async def settle(self, service: str) -> str | None:
+        self.settled.append(service)
+        return self.unsettled_reason
 
     def mark_changed(self, service: str) -> None:
         self.changed.append(service)
@@ -147,6 +153,14 @@ def test_h13_loopback_host_names_are_served(bench: _Bench, host: str) -> None:
 def test_h12_pages_of_other_sites_reach_nothing(bench: _Bench, headers: dict[str, str]) -> None:
     assert bench.request("GET", "/bucket/key", headers=headers).status == 403
     assert not bench.emulator.paths
+
+
+def test_h8_body_of_two_lengths_and_endless_headers_reach_nothing(bench: _Bench) -> None:
+    twice = {"content-length": "2", "transfer-encoding": "chunked"}
+    assert bench.request("POST", "/v1/datasets", headers=twice).status == 400
+    assert bench.request("GET", "/v1/datasets", headers={"x-long": "x" * 10_240}).status == 431
+    assert not bench.emulator.paths
+    assert bench.request("GET", "/v1/datasets", headers={"x-long": "x" * 10_000}).status == 200
 
 
 def test_links_from_other_sites_may_open_the_documentation(bench: _Bench) -> None:
@@ -258,6 +272,59 @@ def test_changes_are_reported_by_service(
 ) -> None:
     bench.request(method, path, headers=headers)
     assert bench.guard.changed == expected
+
+
+def _target(service: str, target: str) -> dict[str, str]:
+    return {"authorization": _SIGNED.format(service), "x-amz-target": target}
+
+
+@pytest.mark.parametrize(
+    ("service", "target"),
+    [
+        ("ssm", "AmazonSSM.PutParameter"),
+        ("secretsmanager", "secretsmanager.CreateSecret"),
+        ("events", "AWSEvents.PutRule"),
+        ("dynamodb", "DynamoDB_20120810.CreateTable"),
+        ("dynamodb", "DynamoDB_20120810.UpdateTimeToLive"),
+        ("sqs", "AmazonSQS.CreateQueue"),
+        ("sqs", "AmazonSQS.DeleteQueue"),
+    ],
+)
+def test_j15_answer_waits_until_the_change_is_saved(bench: _Bench, service: str, target: str) -> None:
+    assert bench.request("POST", "/", headers=_target(service, target)).status == 200
+    assert bench.guard.settled == [service]
+    bench.guard.unsettled_reason = "the disk is full"
+    answer = bench.request("POST", "/", headers=_target(service, target))
+    assert answer.status == 507
+    assert answer.json()["message"] == "Not saved: the disk is full."
+
+
+@pytest.mark.parametrize(
+    ("service", "target"),
+    [
+        ("ssm", "AmazonSSM.GetParameter"),
+        ("events", "AWSEvents.PutEvents"),
+        ("logs", "Logs_20140328.PutLogEvents"),
+        ("batch", ""),
+        ("s3", ""),
+        *[
+            ("dynamodb", f"DynamoDB_20120810.{action}")
+            for action in (
+                *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "Query"),
+                *("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
+            )
+        ],
+        *[
+            ("sqs", f"AmazonSQS.{action}{batch}")
+            for action in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
+            for batch in ("", "Batch")
+        ],
+        ("sqs", "AmazonSQS.ReceiveMessage"),
+    ],
+)
+def test_what_is_on_disk_by_itself_waits_for_no_save(bench: _Bench, service: str, target: str) -> None:
+    assert bench.request("POST", "/", headers=_target(service, target)).status == 200
+    assert bench.guard.settled == []
 
 
 def test_j16_changes_are_refused_while_they_cannot_be_saved_and_reads_work(bench: _Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from aimass.errors import ConfigurationError, ConnectionFailedError
 from aimass.http import Http
 from aimass.profiles import Profile
-from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.errors import NotFoundError, QuotaExceededError, UnavailableError
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -48,6 +48,39 @@ def test_unavailable_is_retried_and_retry_after_is_obeyed() -> None:
     http = make_http(lambda _: answers.pop(0), pauses=pauses)
     assert http.request("GET", "/v1/system") == {"ok": True}
     assert pauses == [7.0]
+
+
+def test_c6_full_quota_is_raised_at_once_with_the_time_to_wait() -> None:
+    calls: list[httpx2.Request] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        calls.append(request)
+        return problem(429, "quota_exceeded", **{"retry-after": "60"})
+
+    with pytest.raises(QuotaExceededError) as caught:
+        make_http(handler).request("POST", "/v1/jobs", body={})
+    assert caught.value.retry_after_seconds == 60
+    assert len(calls) == 1, "nobody wants to wait for that unasked"
+
+
+def test_c6_rate_limit_is_waited_for_and_raised_when_it_stays() -> None:
+    pauses: list[float] = []
+    http = make_http(lambda _: problem(429, "quota_exceeded", **{"retry-after": "4"}), pauses=pauses)
+    with pytest.raises(QuotaExceededError) as caught:
+        http.request("POST", "/v1/jobs", body={})
+    assert pauses == [4, 4, 4]
+    assert caught.value.retry_after_seconds == 4
+
+
+@pytest.mark.parametrize("header", ["soon", "-1", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 5000, "\u0663"])
+def test_retry_after_that_is_no_number_of_seconds_is_ignored(header: str) -> None:
+    answers = [
+        httpx2.Response(503, headers={"retry-after": header.encode()}),
+        httpx2.Response(200, json={}),
+    ]
+    pauses: list[float] = []
+    assert make_http(lambda _: answers.pop(0), pauses=pauses).request("GET", "/v1/system") == {}
+    assert 0 <= pauses[0] < 2
 
 
 def test_retries_are_bounded() -> None:

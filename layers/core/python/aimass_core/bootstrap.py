@@ -9,10 +9,12 @@ from pydantic_settings import BaseSettings
 
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets
+from aimass_core.settings import StorageSettings
 
 _CONFIG = Config(
     signature_version="s3v4",
-    retries={"mode": "standard", "max_attempts": 4},
+    # NOTE: `max_attempts` would count the repeats only.
+    retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=3,
     read_timeout=25,
     # NOTE: botocore adds a CRC32 of its own to every presigned PUT, which the client would then have to send.
@@ -23,7 +25,9 @@ _CONFIG = Config(
 # region. (An endpoint that is an IP address, as the local cloud's, is addressed by path in any case.)
 _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
 # A golden request may meet a cold start with a large model, and a repeat of it would only add to the load.
-_INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "max_attempts": 1}))
+_INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}))
+# Whoever has claimed a job submits it within `dispatch.SUBMIT_SECONDS`, also where every attempt times out.
+_BATCH_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
 
 
 class MissingSettingError(Exception):
@@ -38,8 +42,12 @@ class AwsClients:
 
     @cached_property
     def dynamodb(self) -> Any:
-        """DynamoDB."""
-        return self._session.client("dynamodb", config=_CONFIG)
+        """DynamoDB, whose writes are repeated where they meet others."""
+        from aimass_core.adapters.dynamodb_retries import retry_conflicts
+
+        client = self._session.client("dynamodb", config=_CONFIG)
+        retry_conflicts(client)
+        return client
 
     @cached_property
     def s3(self) -> Any:
@@ -54,7 +62,12 @@ class AwsClients:
     @cached_property
     def batch(self) -> Any:
         """Batch."""
-        return self._session.client("batch", config=_CONFIG)
+        return self._session.client("batch", config=_BATCH_CONFIG)
+
+    @cached_property
+    def sagemaker(self) -> Any:
+        """SageMaker."""
+        return self._session.client("sagemaker", config=_CONFIG)
 
     @cached_property
     def logs(self) -> Any:
@@ -123,6 +136,28 @@ class AwsPorts:
         from aimass_core.adapters.logs import CloudWatchLogs
 
         return CloudWatchLogs(self.clients.logs, group=self._setting("job_log_group"))
+
+    @cached_property
+    def sagemaker(self) -> Compute:
+        """SageMaker Training."""
+        from aimass_core.adapters.sagemaker import SageMakerCompute
+
+        # NOTE: on Batch the job definition gives a container these; SageMaker has nothing of the kind.
+        shared = {f"AIMASS_{name.upper()}": self._setting(name) for name in StorageSettings.model_fields}
+        return SageMakerCompute(
+            self.clients.sagemaker,
+            image=self._setting("training_image"),
+            role_arn=self._setting("training_role_arn"),
+            bucket=self._setting("lake_bucket"),
+            environment=shared,
+        )
+
+    @cached_property
+    def sagemaker_logs(self) -> Logs:
+        """CloudWatch Logs of training jobs."""
+        from aimass_core.adapters.logs import TrainingJobLogs
+
+        return TrainingJobLogs(self.clients.logs, group=self._setting("training_log_group"))
 
     @cached_property
     def ingest_queue(self) -> Queue:

@@ -37,14 +37,20 @@ class ErrorDetail:
 
 
 class AimassError(Exception):
-    """Root of every error that a caller may see. The message says value, expectation and next step."""
+    """Root of every error that a caller may see. The message says value, expectation and next step.
+
+    `retry_after_seconds` is set where the same request may succeed later.
+    """
 
     code: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, *, details: Sequence[ErrorDetail] = ()) -> None:
+    def __init__(
+        self, message: str, *, details: Sequence[ErrorDetail] = (), retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class InvalidRequestError(AimassError):
@@ -148,7 +154,7 @@ class UnsupportedMediaTypeError(AimassError):
 
 
 class QuotaExceededError(AimassError):
-    """A rate limit or a quota is reached."""
+    """A rate limit or a quota is reached; `retry_after_seconds` tells when asking again makes sense."""
 
     code = "quota_exceeded"
 

@@ -49,7 +49,7 @@ def test_some_problems_have_a_header_of_their_own(error: errors.AimassError, hea
     assert header in _raising(error)["multiValueHeaders"]
 
 
-def test_an_unforeseen_error_is_told_without_its_words() -> None:
+def test_h18_unforeseen_error_is_told_without_its_words() -> None:
     answered = _raising(ValueError("arn:aws:s3:::secret-bucket /var/task/x.py"))
     assert answered["statusCode"] == 500
     assert json.loads(answered["body"])["code"] == "internal"

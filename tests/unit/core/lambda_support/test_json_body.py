@@ -28,7 +28,7 @@ def test_every_json_value_is_read_as_the_standard_library_reads_it(value: object
 
 
 @given(st.text(max_size=50))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_h8_any_text_is_read_or_refused(text: str) -> None:
     try:
         value = json_body.parse(text)
     except MalformedRequestError:
@@ -36,7 +36,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert json.loads(text) == value
 
 
-def test_depth_counts_brackets_outside_of_strings_only() -> None:
+def test_h8_depth_counts_brackets_outside_of_strings_only() -> None:
     depth = json_body.MAX_DEPTH
     assert json_body.parse("[" * depth + "]" * depth)
     assert json_body.parse(json.dumps("[{" * 1000 + '\\"[')) == "[{" * 1000 + '\\"['
@@ -50,6 +50,6 @@ def test_a_fault_names_its_place() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"b": {"a": 1, "a": 2}}', '[{"a": 1, "\\u0061": 2}]'])
-def test_a_key_comes_once(text: str) -> None:
+def test_h8_key_comes_once(text: str) -> None:
     with pytest.raises(MalformedRequestError, match="'a' comes twice"):
         json_body.parse(text)

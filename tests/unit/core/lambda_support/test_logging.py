@@ -28,7 +28,7 @@ TOKEN = format_token(workspace_id=new_id("ws"), key_id=new_id("key"), secret=CAN
         f"https://b.s3.amazonaws.com/k?x-amz-security-token={CANARY}",
     ],
 )
-def test_secrets_are_taken_out(text: str) -> None:
+def test_h17_secrets_are_taken_out(text: str) -> None:
     assert CANARY not in redact(text)
     assert "[redacted]" in redact(text)
 
@@ -38,7 +38,7 @@ def test_other_words_stay() -> None:
     assert redact(text) == text
 
 
-def test_a_line_is_one_json_object_whatever_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_h17_line_is_one_json_object_whatever_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     logger = build_logger(f"test-{uuid.uuid4().hex}")
     hostile = 'a\r\n{"level":"CRITICAL"}\x1b[2J\x00\u2028' + TOKEN
     logger.info(hostile, path=hostile, nested={"deep": [hostile]})

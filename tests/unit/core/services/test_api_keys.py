@@ -39,7 +39,7 @@ def test_checking_a_token_is_one_read(ports: MemoryPorts, admin: Principal) -> N
     assert counting.num_reads == 1
 
 
-def test_only_the_hash_is_stored(ports: MemoryPorts, admin: Principal) -> None:
+def test_h5_only_the_hash_is_stored(ports: MemoryPorts, admin: Principal) -> None:
     made = api_keys.create(ports, admin, ApiKeyCreate(name="k", role=Role.VIEWER))
     row = ports.registry.get(keys.row(admin.workspace_id, "api_key", made.id))
     assert row is not None
@@ -47,7 +47,7 @@ def test_only_the_hash_is_stored(ports: MemoryPorts, admin: Principal) -> None:
     assert "secret_sha256" not in api_keys.get(ports, admin, made.id).model_dump()
 
 
-def test_every_refusal_has_the_same_words(ports: MemoryPorts, admin: Principal) -> None:
+def test_h5_every_refusal_has_the_same_words(ports: MemoryPorts, admin: Principal) -> None:
     made = api_keys.create(ports, admin, ApiKeyCreate(name="k", role=Role.VIEWER))
     revoked = api_keys.create(ports, admin, ApiKeyCreate(name="r", role=Role.VIEWER))
     api_keys.revoke(ports, admin, revoked.id)

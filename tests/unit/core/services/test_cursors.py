@@ -18,12 +18,12 @@ def test_a_cursor_leads_back(start: str, secret: str, binding: str) -> None:
 
 
 @given(st.text(max_size=60))
-def test_a_made_up_cursor_is_refused(cursor: str) -> None:
+def test_h11_made_up_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRequestError):
         cursors.decode(cursor, secret="s", binding="b")
 
 
-def test_every_change_of_a_character_is_noticed() -> None:
+def test_h11_every_change_of_a_character_is_noticed() -> None:
     cursor = cursors.encode("JOB#job_1", secret="s", binding="b")
     for index, character in enumerate(cursor):
         for other in "ABab01-_":
@@ -33,7 +33,7 @@ def test_every_change_of_a_character_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(("secret", "binding"), [("t", "b"), ("s", "c"), ("s", ""), ("s", "bJ")])
-def test_a_cursor_holds_for_one_secret_and_one_list(secret: str, binding: str) -> None:
+def test_h11_cursor_holds_for_one_secret_and_one_list(secret: str, binding: str) -> None:
     cursor = cursors.encode("JOB#job_1", secret="s", binding="b")
     with pytest.raises(InvalidRequestError):
         cursors.decode(cursor, secret=secret, binding=binding)

@@ -64,14 +64,14 @@ def test_job_is_submitted_with_its_configuration_in_the_lake(ports: MemoryPorts,
     assert config["resourceconfig"]["hosts"] == [config["resourceconfig"]["current_host"]]
 
 
-def test_repeated_delivery_submits_once(ports: MemoryPorts, principal: Principal) -> None:
+def test_c4_repeated_delivery_submits_once(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     for _ in range(3):
         run(ports, job)
     assert len(ports.compute.submissions) == 1
 
 
-def test_fresh_claim_of_somebody_else_is_respected_and_an_old_one_is_taken_over(
+def test_c4_fresh_claim_of_somebody_else_is_respected_and_an_old_one_is_taken_over(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)
@@ -82,7 +82,7 @@ def test_fresh_claim_of_somebody_else_is_respected_and_an_old_one_is_taken_over(
     assert run(ports, job).status is JobStatus.QUEUED
 
 
-def test_submission_whose_answer_was_lost_is_found_by_its_name(
+def test_c4_submission_whose_answer_was_lost_is_found_by_its_name(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)
@@ -109,7 +109,7 @@ class _RefusingCompute:
         raise self._error
 
 
-def test_throttled_submission_is_tried_again_a_bounded_number_of_times(
+def test_c5_throttled_submission_is_tried_again_a_bounded_number_of_times(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)
@@ -127,7 +127,7 @@ def test_throttled_submission_is_tried_again_a_bounded_number_of_times(
     assert "Too many requests." in ended.failure.cause
 
 
-def test_job_that_is_never_accepted_fails_with_the_cause(ports: MemoryPorts, principal: Principal) -> None:
+def test_c5_job_that_is_never_accepted_fails_with_the_cause(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     ports.compute = _RefusingCompute(InvalidRequestError("9999 GPUs"))  # type: ignore[assignment]
     failure = run(ports, job).failure
@@ -149,7 +149,7 @@ def test_job_waits_for_its_dependencies_and_is_woken(ports: MemoryPorts, princip
     assert run(ports, second).status is JobStatus.QUEUED
 
 
-def test_failed_dependency_fails_all_that_wait_for_it(ports: MemoryPorts, principal: Principal) -> None:
+def test_c11_failed_dependency_fails_all_that_wait_for_it(ports: MemoryPorts, principal: Principal) -> None:
     first = add_job(ports, principal)
     chain = [add_job(ports, principal, depends_on=[first.id])]
     for _ in range(400):
@@ -162,7 +162,7 @@ def test_failed_dependency_fails_all_that_wait_for_it(ports: MemoryPorts, princi
     assert first.id in (reload(ports, chain[0]).status_reason or "")
 
 
-def test_stop_between_claim_and_submission_leaves_nothing_running(
+def test_d9_stop_between_claim_and_submission_leaves_nothing_running(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)
@@ -173,7 +173,7 @@ def test_stop_between_claim_and_submission_leaves_nothing_running(
     assert ports.compute.submissions == {}
 
 
-def test_stop_during_submission_stops_what_was_submitted(ports: MemoryPorts, principal: Principal) -> None:
+def test_d9_stop_during_submission_stops_what_was_submitted(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
 
     class StoppedMeanwhile(MemoryCompute):
@@ -187,7 +187,7 @@ def test_stop_during_submission_stops_what_was_submitted(ports: MemoryPorts, pri
     assert ports.compute.states["compute-0"].status is JobStatus.FAILED
 
 
-def test_slow_dispatcher_does_not_submit_when_its_claim_is_nearly_over(
+def test_c4_slow_dispatcher_does_not_submit_when_its_claim_is_nearly_over(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)

@@ -1,23 +1,30 @@
 """What the compute service tells, in every order, and what the job makes of it."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.compute_states import ComputeState
+from aimass_core.domain.compute_states import ComputeState, to_compute_state
 from aimass_core.domain.jobs import Failure, Job, JobStatus
 from aimass_core.domain.models import ModelVersion
+from aimass_core.ports import Put
 from aimass_core.services import dispatch, job_events, job_story, jobs, models, records
 from tests.factories import platform
-from tests.factories.platform import MODEL_FILES, artifact_key, leave_result, reload, tell
+from tests.factories.platform import MODEL_FILES, ManualClock, artifact_key, leave_result, reload, tell
 
 
 @pytest.fixture
-def ports() -> MemoryPorts:
-    return platform.new_ports()
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ports(clock: ManualClock) -> MemoryPorts:
+    return platform.new_ports(clock)
 
 
 @pytest.fixture
@@ -54,7 +61,9 @@ STATES = (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING, JobStatus.SUC
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(STATES)))
-def test_states_in_any_order_and_twice_end_the_same(ports: MemoryPorts, job: Job, order: tuple[JobStatus, ...]) -> None:
+def test_d5_states_in_any_order_and_twice_end_the_same(
+    ports: MemoryPorts, job: Job, order: tuple[JobStatus, ...]
+) -> None:
     leave_result(ports, job)
     statuses = [tell(ports, job, status).status for status in [*order, *order]]
     assert statuses[-1] is JobStatus.SUCCEEDED
@@ -66,11 +75,59 @@ def test_states_in_any_order_and_twice_end_the_same(ports: MemoryPorts, job: Job
     assert len(page.rows) == 1
 
 
-def test_late_queued_of_the_same_attempt_is_no_step_back(ports: MemoryPorts, job: Job) -> None:
+def test_d5_late_queued_of_the_same_attempt_is_no_step_back(ports: MemoryPorts, job: Job) -> None:
     tell(ports, job, JobStatus.STARTING)
     assert tell(ports, job, JobStatus.QUEUED).status is JobStatus.STARTING
     tell(ports, job, JobStatus.RUNNING)
     assert tell(ports, job, JobStatus.QUEUED).status is JobStatus.RUNNING
+
+
+def test_d5_events_of_yesterday_change_nothing(clock: ManualClock, ports: MemoryPorts, job: Job) -> None:
+    tell(ports, job, JobStatus.RUNNING)
+    ended = tell(ports, job, JobStatus.FAILED, exit_code=1)
+    clock.advance(24 * 3600)
+    for status in (*STATES, JobStatus.FAILED):
+        assert tell(ports, job, status) == ended
+
+
+def test_d4_late_events_of_an_attempt_that_was_replaced_change_nothing(ports: MemoryPorts, job: Job) -> None:
+    tell(ports, job, JobStatus.RUNNING)
+    second = tell(ports, job, JobStatus.RUNNING, attempt=2)
+    for status in (JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING):
+        late = tell(ports, job, status, attempt=1)
+        assert (late.status, late.attempt, late.log_stream) == (second.status, 2, second.log_stream)
+
+
+def test_d16_rows_of_another_version_of_our_code_are_read_and_their_jobs_end(
+    ports: MemoryPorts, principal: Principal, job: Job
+) -> None:
+    """A deployment meets fifty jobs: the former code's rows lack our newest fields, the next code's have more."""
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Job.model_fields.items()
+        if not field.is_required()
+    }
+    many = [platform.add_job(ports, principal) for _ in range(50)]
+    for number, submitted in enumerate(many):
+        queued = dispatch.dispatch(ports, submitted.workspace_id, submitted.id)
+        leave_result(ports, queued, model=str(number).encode())
+        row = records.to_row(queued)
+        data = {name: value for name, value in row.data.items() if name not in defaults or value != defaults[name]}
+        data |= {"of_the_next_version": {"nested": [1]}, "revision": row.revision + 1}
+        assert "metrics" not in data
+        ports.registry.write(Put(row=replace(row, data=data, revision=row.revision + 1), expected=row.revision))
+    for queued in many:
+        tell(ports, queued, JobStatus.RUNNING)
+        assert tell(ports, queued, JobStatus.SUCCEEDED, exit_code=0).status is JobStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("status", ["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED"])
+def test_d16_events_with_more_and_with_less_than_today_are_read(status: str) -> None:
+    least = {"jobId": "b-1", "jobName": "job_1", "status": status}
+    more = {**least, "attempts": [], "container": {"new": {}}, "eksProperties": {}, "isTerminated": False, "new": [1]}
+    for detail in (least, more):
+        state = to_compute_state(detail)
+        assert (state.compute_job_id, state.attempt, state.exit_code) == ("b-1", 1, None)
 
 
 def test_new_attempt_of_the_compute_service_is_shown(ports: MemoryPorts, principal: Principal, job: Job) -> None:
@@ -119,14 +176,14 @@ def test_container_that_claims_its_attempt_before_any_event_keeps_the_story_in_o
     assert 1_900_000 < event.number < 2_000_001
 
 
-def test_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:
+def test_c12_reason_why_a_job_cannot_start_is_shown(ports: MemoryPorts, job: Job) -> None:
     reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no instance is that large"
     blocked = tell(ports, job, JobStatus.QUEUED, reason=reason)
     assert (blocked.status, blocked.status_reason) == (JobStatus.QUEUED, reason)
 
 
 @pytest.mark.parametrize("absent", ["result.json", *MODEL_FILES, "output/validation_predictions.parquet"])
-def test_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, absent: str) -> None:
+def test_d11_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, absent: str) -> None:
     leave_result(ports, job)
     ports.lake.delete(artifact_key(job, absent))
 
@@ -141,7 +198,7 @@ def test_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: Job, 
 
 
 @pytest.mark.parametrize("name", ["model/model.onnx", "model/golden.json", "result.json"])
-def test_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, name: str) -> None:
+def test_d11_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, name: str) -> None:
     leave_result(ports, job)
     ports.lake.put(artifact_key(job, name), b"{}")
 
@@ -165,7 +222,7 @@ def test_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, nam
         ("Essential container in task exited", 3, "failed", "exit code 3"),
     ],
 )
-def test_failure_without_a_record_says_how_it_ended(
+def test_d6_failure_without_a_record_says_how_it_ended(
     ports: MemoryPorts, job: Job, reason: str, exit_code: int | None, code: str, words: str
 ) -> None:
     ended = tell(ports, job, JobStatus.FAILED, reason=reason, exit_code=exit_code)
@@ -200,21 +257,21 @@ def test_damaged_failure_record_is_ignored(ports: MemoryPorts, job: Job) -> None
     assert failure.code == "segmentation_fault"
 
 
-def test_end_after_stop_is_stopped(ports: MemoryPorts, principal: Principal, job: Job) -> None:
+def test_d9_end_after_stop_is_stopped(ports: MemoryPorts, principal: Principal, job: Job) -> None:
     tell(ports, job, JobStatus.RUNNING)
     jobs.stop(ports, principal, job.id)
     ended = tell(ports, job, JobStatus.FAILED, reason="Stopped by the user.", exit_code=143)
     assert (ended.status, ended.failure) == (JobStatus.STOPPED, None)
 
 
-def test_finish_during_stop_keeps_its_result(ports: MemoryPorts, principal: Principal, job: Job) -> None:
+def test_d9_finish_during_stop_keeps_its_result(ports: MemoryPorts, principal: Principal, job: Job) -> None:
     tell(ports, job, JobStatus.RUNNING)
     leave_result(ports, job)
     jobs.stop(ports, principal, job.id)
     assert tell(ports, job, JobStatus.SUCCEEDED, exit_code=0).status is JobStatus.SUCCEEDED
 
 
-def test_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) -> None:
+def test_d4_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) -> None:
     foreign = ComputeState(
         compute_job_id="compute-of-somebody-else",
         name=job.id,
@@ -228,7 +285,7 @@ def test_event_of_another_submission_is_ignored(ports: MemoryPorts, job: Job) ->
     assert reload(ports, job).status is JobStatus.QUEUED
 
 
-def test_running_container_of_an_ended_job_is_stopped(ports: MemoryPorts, job: Job) -> None:
+def test_d4_running_container_of_an_ended_job_is_stopped(ports: MemoryPorts, job: Job) -> None:
     tell(ports, job, JobStatus.FAILED, exit_code=1)
     tell(ports, job, JobStatus.RUNNING)
     assert ports.compute.states[str(job.compute_job_id)].status is JobStatus.FAILED

@@ -1,5 +1,6 @@
 """What a job request must fulfil, what is pinned, and stop, retry, lists and quota."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from aimass_core.errors import (
     InvalidDataError,
     InvalidRequestError,
     NotFoundError,
-    QuotaExceededError,
 )
 from aimass_core.services import dispatch, job_states, jobs, platform, records
 from tests.factories.platform import (
+    LIMITS,
     TABLE,
     add_dataset,
     add_job,
@@ -28,7 +29,6 @@ from tests.factories.platform import (
     new_principal,
     reload,
     tell,
-    train_request,
 )
 
 IMAGES = Schema(
@@ -63,7 +63,7 @@ def test_new_job_pins_the_latest_version_and_fills_in_what_was_left_out(
     assert actions == ["job.create"]
 
 
-def test_later_version_does_not_change_the_pin(ports: MemoryPorts, principal: Principal) -> None:
+def test_c10_later_version_does_not_change_the_pin(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     dataset = jobs.get(ports, principal, job.id).channels["train"]
     add_version(ports, principal, _dataset(ports, principal))
@@ -155,7 +155,7 @@ def test_integers_and_numbers_fit_each_other(ports: MemoryPorts, principal: Prin
     assert "test" in add_job(ports, principal, test="test").channels
 
 
-def test_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal: Principal) -> None:
+def test_c11_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal: Principal) -> None:
     stranger = new_principal()
     with pytest.raises(NotFoundError):
         add_job(ports, principal, depends_on=[new_id("job")])
@@ -167,19 +167,7 @@ def test_dependencies_must_be_known_and_not_failed(ports: MemoryPorts, principal
         add_job(ports, principal, depends_on=[stopped.id])
 
 
-def test_quota_counts_the_jobs_that_have_not_ended(ports: MemoryPorts, principal: Principal) -> None:
-    first, _ = add_job(ports, principal), add_job(ports, principal)
-    request = train_request()
-    with pytest.raises(QuotaExceededError, match="2 jobs"):
-        jobs.create(ports, principal, request, max_active=2)
-    other = new_principal()
-    add_version(ports, other, add_dataset(ports, other))
-    jobs.create(ports, other, request, max_active=2)
-    jobs.stop(ports, principal, first.id)
-    jobs.create(ports, principal, request, max_active=2)
-
-
-def test_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, principal: Principal) -> None:
+def test_d9_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     stopped = jobs.stop(ports, principal, job.id)
     assert (stopped.status, stopped.ended_at) == (JobStatus.STOPPED, ports.clock())
@@ -189,7 +177,7 @@ def test_stop_before_submission_ends_the_job_at_once(ports: MemoryPorts, princip
     assert [entry.action for entry in _audit(ports, principal)].count("job.stop") == 1
 
 
-def test_stop_of_a_running_job_terminates_its_container(ports: MemoryPorts, principal: Principal) -> None:
+def test_d9_stop_of_a_running_job_terminates_its_container(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     job = dispatch.dispatch(ports, job.workspace_id, job.id)
     tell(ports, job, JobStatus.RUNNING)
@@ -202,29 +190,29 @@ def test_stop_of_a_running_job_terminates_its_container(ports: MemoryPorts, prin
 def test_job_of_another_workspace_is_not_found(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     stranger = new_principal()
-    for use_case in (jobs.get, jobs.stop, jobs.retry):
+    for use_case in (jobs.get, jobs.stop, partial(jobs.retry, limits=LIMITS)):
         with pytest.raises(NotFoundError):
-            use_case(ports, stranger, job.id)
+            use_case(ports, stranger, job.id)  # type: ignore[operator]
 
 
 def test_retry_is_a_new_job_on_the_same_bytes(ports: MemoryPorts, principal: Principal) -> None:
     job = add_job(ports, principal)
     with pytest.raises(ConflictError, match="SUBMITTED"):
-        jobs.retry(ports, principal, job.id)
+        jobs.retry(ports, principal, job.id, limits=LIMITS)
     job_states.fail(ports, job.workspace_id, job.id, Failure(code="killed", cause="killed"))
     add_version(ports, principal, _dataset(ports, principal))
-    again = jobs.retry(ports, principal, job.id)
+    again = jobs.retry(ports, principal, job.id, limits=LIMITS)
     assert (again.retry_of, again.status, again.channels) == (job.id, JobStatus.SUBMITTED, job.channels)
     assert again.failure is None
 
 
-def test_retry_without_its_data_is_refused(ports: MemoryPorts, principal: Principal) -> None:
+def test_c10_retry_without_its_data_is_refused(ports: MemoryPorts, principal: Principal) -> None:
     job = jobs.stop(ports, principal, add_job(ports, principal).id)
     pin = job.channels["train"]
     version = records.get(ports, DatasetVersion, job.workspace_id, pin.dataset_id, 1)
     records.save(ports, version, pin.dataset_id, 1, digest="0" * 64)
     with pytest.raises(ConflictError, match="not the one"):
-        jobs.retry(ports, principal, job.id)
+        jobs.retry(ports, principal, job.id, limits=LIMITS)
 
 
 def test_list_by_status_goes_through_every_page(ports: MemoryPorts, principal: Principal) -> None:
@@ -258,14 +246,14 @@ def test_prepare_job_is_not_retried_but_its_files_are_uploaded_again(ports: Memo
     assert failed.failure is not None
     assert failed.failure.cause.endswith("Upload the files again.")
     with pytest.raises(ConflictError, match="Upload the files again"):
-        jobs.retry(ports, principal, job.id)
+        jobs.retry(ports, principal, job.id, limits=LIMITS)
 
 
 def test_platform_acts_under_its_own_name() -> None:
     assert platform.principal("dispatch", "ws_1").actor == "platform:dispatch"
 
 
-def test_unknown_field_is_refused() -> None:
+def test_c7_unknown_field_is_refused() -> None:
     with pytest.raises(ValueError, match="surprise"):
         JobCreate.model_validate({"spec": {"dataset": "adult", "algorithm": "xgboost", "surprise": 1}})
 

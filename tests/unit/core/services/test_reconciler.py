@@ -48,7 +48,7 @@ def queued(ports: MemoryPorts, principal: Principal) -> Job:
     return dispatch.dispatch(ports, job.workspace_id, job.id)
 
 
-def test_job_that_the_stream_lost_is_dispatched_after_the_grace_time(
+def test_c4_job_that_the_stream_lost_is_dispatched_after_the_grace_time(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = add_job(ports, principal)
@@ -58,7 +58,7 @@ def test_job_that_the_stream_lost_is_dispatched_after_the_grace_time(
     assert reload(ports, job).status is JobStatus.QUEUED
 
 
-def test_lost_events_are_asked_for(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
+def test_d5_lost_events_are_asked_for(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
     many = [queued(ports, principal) for _ in range(120)]
     for index, job in enumerate(many):
         leave_result(ports, job)
@@ -79,7 +79,7 @@ def test_job_that_reports_is_left_alone(ports: MemoryPorts, principal: Principal
     assert reconciler.run(ports) == Healed()
 
 
-def test_job_that_compute_forgot_is_lost(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
+def test_d5_job_that_compute_forgot_is_lost(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
     job = queued(ports, principal)
     ports.compute.states.clear()
     clock.advance(61)
@@ -92,7 +92,7 @@ def test_job_that_compute_forgot_is_lost(ports: MemoryPorts, principal: Principa
     assert f"aimass jobs retry {job.id}" in lost.failure.cause
 
 
-def test_job_that_compute_forgot_but_that_left_its_result_has_succeeded(
+def test_d5_job_that_compute_forgot_but_that_left_its_result_has_succeeded(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = queued(ports, principal)
@@ -104,7 +104,7 @@ def test_job_that_compute_forgot_but_that_left_its_result_has_succeeded(
     assert reload(ports, job).status is JobStatus.SUCCEEDED
 
 
-def test_stop_whose_request_to_compute_was_lost_is_repeated(
+def test_d9_stop_whose_request_to_compute_was_lost_is_repeated(
     ports: MemoryPorts, principal: Principal, clock: ManualClock
 ) -> None:
     job = queued(ports, principal)
@@ -119,7 +119,9 @@ def test_stop_whose_request_to_compute_was_lost_is_repeated(
     assert reload(ports, job).status is JobStatus.STOPPED
 
 
-def test_job_whose_dependency_failed_unseen_fails(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
+def test_c11_job_whose_dependency_failed_unseen_fails(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock
+) -> None:
     first = add_job(ports, principal)
     second = add_job(ports, principal, depends_on=[first.id])
     records.save(ports, first, first.id, status=JobStatus.FAILED)
@@ -128,6 +130,18 @@ def test_job_whose_dependency_failed_unseen_fails(ports: MemoryPorts, principal:
     failure = reload(ports, second).failure
     assert failure is not None
     assert failure.code == "dependency_failed"
+
+
+def test_c12_reason_why_a_job_does_not_start_is_shown_also_where_no_event_told_it(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock
+) -> None:
+    job = queued(ports, principal)
+    reason = "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - no compute environment is that large"
+    ports.compute.set_state(str(job.compute_job_id), JobStatus.QUEUED, reason=reason)
+    clock.advance(61)
+    reconciler.run(ports)
+    blocked = reload(ports, job)
+    assert (blocked.status, blocked.status_reason) == (JobStatus.QUEUED, reason)
 
 
 def test_row_that_cannot_be_read_does_not_keep_the_others_from_healing(

@@ -18,7 +18,7 @@ def begin(scene: Scene, dataset: Dataset, *, num_bytes: int = len(BODY)) -> Uplo
     return uploads.create(scene.ports, scene.principal, dataset.id, request)
 
 
-def test_bytes_whose_event_was_lost_become_a_version() -> None:
+def test_a8_bytes_whose_event_was_lost_become_a_version() -> None:
     scene = Scene()
     dataset = scene.dataset()
     upload = begin(scene, dataset)
@@ -31,7 +31,7 @@ def test_bytes_whose_event_was_lost_become_a_version() -> None:
 
 
 @pytest.mark.parametrize(("num_bytes", "seconds"), [(8, 3_600), (MULTIPART_THRESHOLD_BYTES, 7 * 86_400)])
-def test_an_upload_without_bytes_expires(num_bytes: int, seconds: float) -> None:
+def test_a6_an_upload_without_bytes_expires(num_bytes: int, seconds: float) -> None:
     scene = Scene()
     dataset = scene.dataset()
     upload = begin(scene, dataset, num_bytes=num_bytes)

@@ -1,15 +1,17 @@
 """AWS Batch runs the containers."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
 from aimass_core.domain.compute_states import ComputeState, to_compute_state
-from aimass_core.errors import AimassError, InvalidRequestError
+from aimass_core.errors import AimassError, InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
 _WHAT = "the compute service"
 _CHUNK = 100
+_IS_SWITCHED_OFF = re.compile(r"queue.*(not.*ENABLED|DISABLED)", re.IGNORECASE | re.DOTALL)
 
 
 class BatchCompute:
@@ -63,7 +65,8 @@ class BatchCompute:
 
 
 def _overrides(submission: Submission) -> dict[str, Any]:
-    requirements = {"VCPU": submission.vcpus, "MEMORY": submission.memory_mib, "GPU": submission.gpus or None}
+    asked_for = submission.compute
+    requirements = {"VCPU": asked_for.vcpus, "MEMORY": asked_for.memory_mib, "GPU": asked_for.gpus or None}
     overrides: dict[str, Any] = {
         "command": ["python", "-m", "batch_jobs", submission.kind],
         "environment": [{"name": name, "value": value} for name, value in submission.environment.items()],
@@ -78,5 +81,7 @@ def _to_submit_error(error: Exception) -> AimassError:
     if code_of(error) in ("ClientException", "AccessDeniedException", "ValidationException"):
         # NOTE: Batch's words name the wrong value; ARNs in them are of our own queue and definition.
         words = str(getattr(error, "response", {}).get("Error", {}).get("Message", ""))[:300]
+        if _IS_SWITCHED_OFF.search(words):
+            return UnavailableError("Its job queue is disabled. Enable it, and the job starts.")
         return InvalidRequestError(f"The compute service will not take this job: {words or code_of(error)}")
     return to_error(error, what=_WHAT)

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
 from aimass_core.adapters.dynamodb_items import from_item, to_item, to_native
+from aimass_core.adapters.dynamodb_retries import CONDITION_FAILED, is_passing
 from aimass_core.domain import keys
 from aimass_core.domain.keys import RowKey
 from aimass_core.errors import AimassError, InvalidRequestError, UnavailableError
@@ -16,8 +17,6 @@ from aimass_core.ports import Check, Delete, Put, Row, RowPage, Write, WriteConf
 
 STATUS_INDEX = "gsi1"
 _WHAT = "the registry"
-_CONDITION_FAILED = "ConditionalCheckFailed"
-_TRY_AGAIN_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class DynamoDbRegistry:
@@ -42,7 +41,7 @@ class DynamoDbRegistry:
             if len(requests) == 1 and not isinstance(writes[0], Check):
                 self._write_one(requests[0])
             else:
-                # The token makes a repeat after a lost answer, by botocore itself, the same transaction.
+                # The token makes a repeat by botocore, after a lost answer or a conflict, the same transaction.
                 self._client.transact_write_items(TransactItems=requests, ClientRequestToken=str(uuid.uuid4()))
         except AWS_ERRORS as error:
             failed = _failed_conditions(error)
@@ -169,15 +168,15 @@ def _failed_conditions(error: Exception) -> list[int] | None:
     if code_of(error) == "ConditionalCheckFailedException":
         return [0]
     reasons = error.response.get("CancellationReasons") or []
-    failed = [index for index, reason in enumerate(reasons) if reason.get("Code") == _CONDITION_FAILED]
+    failed = [index for index, reason in enumerate(reasons) if reason.get("Code") == CONDITION_FAILED]
     return failed or None
 
 
 def _to_write_error(error: Exception) -> AimassError:
     if isinstance(error, ClientError):
-        reasons = error.response.get("CancellationReasons") or []
-        if any(reason.get("Code") in _TRY_AGAIN_REASONS for reason in reasons):
+        if is_passing(error.response):
             return UnavailableError("The registry is busy with the same rows. Try again.")
+        reasons = error.response.get("CancellationReasons") or []
         messages = [error.response.get("Error", {}).get("Message"), *(reason.get("Message") for reason in reasons)]
         if any("size" in (message or "").lower() for message in messages):
             return InvalidRequestError("This is more than one resource can hold (400 KB). Make it smaller.")

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,8 @@ from aimass_core.errors import InvalidRequestError
 
 ID_PATTERN = r"^[a-z]{2,4}_[0-9a-f]{27}$"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_RANDOM_BITS = 64
+_STEP_BITS = 32
 
 Clock = Callable[[], datetime]
 NewId = Callable[[str], str]
@@ -23,9 +26,36 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def new_id(prefix: str, *, clock: Clock = utc_now) -> str:
-    """An id that sorts by time: prefix, 11 hex digits of milliseconds, 64 random bits."""
-    return f"{prefix}_{int(clock().timestamp() * 1000):011x}{secrets.token_hex(8)}"
+class MonotonicIds:
+    """Ids as ULIDs are made: each is greater than the one before, also within a millisecond and if the clock goes back.
+
+    The steps within a millisecond are random, so that a forked process, which begins with the same last id, makes
+    others.
+    """
+
+    def __init__(self, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, prefix: str) -> str:
+        """The next id: prefix, 11 hex digits of milliseconds, 64 random bits."""
+        milliseconds = int(self._clock().timestamp() * 1000)
+        with self._lock:
+            if milliseconds > self._last >> _RANDOM_BITS:
+                self._last = milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+            else:
+                # NOTE: a random part that is full runs over into the time, so the order holds even then.
+                self._last += 1 + secrets.randbits(_STEP_BITS)
+            return f"{prefix}_{self._last:027x}"
+
+
+new_id = MonotonicIds()
+
+
+def first_id_at(prefix: str, at: datetime) -> str:
+    """What the ids of things that were made from this moment on are not smaller than."""
+    return f"{prefix}_{int(at.timestamp() * 1000) << _RANDOM_BITS:027x}"
 
 
 def is_id(text: str) -> bool:

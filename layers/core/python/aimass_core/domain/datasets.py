@@ -34,7 +34,11 @@ class DatasetPolicy(Contract):
 
     bad_rows: BadRows = BadRows.QUARANTINE
     max_bad_fraction: float = Field(
-        default=0.05, ge=0, le=1, description="Above this share of bad rows a file is rejected even under quarantine."
+        strict=True,
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Above this share of bad rows a file is rejected even under quarantine.",
     )
     missing_values: list[str] = Field(
         default=["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
@@ -44,7 +48,11 @@ class DatasetPolicy(Contract):
     has_header: bool | None = Field(default=None, description="Null: found out from the file.")
     drop_mode: WriteMode = Field(default=WriteMode.APPEND, description="What a file in the drop folder does.")
     drop_window_seconds: int = Field(
-        default=5, ge=0, le=300, description="Files that are dropped within this window become one version."
+        strict=True,
+        default=5,
+        ge=0,
+        le=300,
+        description="Files that are dropped within this window become one version.",
     )
 
 
@@ -205,7 +213,7 @@ class UploadCreate(Request):
     """Body of POST /v1/datasets/{dataset}/uploads."""
 
     file_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    num_bytes: int = Field(gt=0, le=MAX_UPLOAD_BYTES)
+    num_bytes: int = Field(gt=0, le=MAX_UPLOAD_BYTES, strict=True)
     sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] = Field(
         description="Of the whole file, hex. A single PUT is refused by S3 where the bytes differ; the parts of a "
         "multipart upload are each checked by S3, the whole on ingest."
@@ -222,7 +230,8 @@ class SignedRequest(Contract):
 
 
 class UploadPart(Contract):
-    """One part of a multipart upload. `etag` is null until it has arrived; `request` is null once it has."""
+    """One part of a multipart upload. `etag` is null until it has arrived. Only the next missing parts have a
+    `request`; when these have arrived, GET of the upload answers those of the following ones."""
 
     number: int
     offset: int

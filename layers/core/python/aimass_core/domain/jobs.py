@@ -2,13 +2,14 @@
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
 
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -61,14 +62,6 @@ _NEXT: dict[JobStatus, set[JobStatus]] = {
 }
 
 
-class Compute(Request):
-    """What one container of the job gets. Absent fields take the job definition's."""
-
-    vcpus: int | None = Field(default=None, ge=1, le=192)
-    memory_mib: int | None = Field(default=None, ge=512, le=1_572_864)
-    gpus: int | None = Field(default=None, ge=0, le=16)
-
-
 class TrainSpec(Request):
     """What to train, as the user asks for it."""
 
@@ -94,9 +87,11 @@ class TrainSpec(Request):
         default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
     )
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9)
-    folds: int | None = Field(default=None, ge=2, le=20, description="Null: hold-out. Else k-fold cross-validation.")
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
+    folds: int | None = Field(
+        default=None, ge=2, le=20, strict=True, description="Null: hold-out. Else k-fold cross-validation."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
 
     def resolve_algorithm(self) -> AlgorithmSpec:
@@ -166,8 +161,18 @@ class JobCreate(Request):
 
     spec: TrainSpec
     compute: Compute = Compute()
-    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400)
+    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400, strict=True)
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
+
+    @model_validator(mode="after")
+    def _check_waiting(self) -> Self:
+        longest = self.compute.max_wait_seconds
+        if longest is not None and longest < self.max_seconds:
+            raise ValueError(
+                f"compute.max_wait_seconds is {longest}, but includes max_seconds, which is {self.max_seconds}: "
+                "raise the one or lower the other"
+            )
+        return self
 
 
 class PinnedDataset(Contract):
@@ -223,7 +228,7 @@ class Job(Resource):
     channels: dict[str, PinnedDataset] = {}
     depends_on: list[str] = []
     retry_of: str | None = None
-    compute_job_id: str | None = Field(default=None, description="Batch's own id.")
+    compute_job_id: str | None = Field(default=None, description="The compute service's own id.")
     dispatched_at: AwareDatetime | None = Field(default=None, description="When it was last claimed for submission.")
     dispatch_attempts: int = 0
     started_at: AwareDatetime | None = None

@@ -83,8 +83,9 @@ def to_problem(error: AimassError, *, request_id: str | None) -> HttpAnswer:
     sent = {"content-type": PROBLEM_TYPE}
     if isinstance(error, MethodNotAllowedError):
         sent["allow"] = ", ".join(error.allowed)
-    if error.code in _RETRY_AFTER_SECONDS:
-        sent["retry-after"] = str(_RETRY_AFTER_SECONDS[error.code])
+    retry_after_seconds = error.retry_after_seconds or _RETRY_AFTER_SECONDS.get(error.code)
+    if retry_after_seconds is not None:
+        sent["retry-after"] = str(retry_after_seconds)
     if error.code == "unauthenticated":
         sent["www-authenticate"] = "Bearer"
     return {

@@ -91,12 +91,7 @@ def delete(ports: Ports, principal: Principal, dataset: str) -> None:
     Raises ConflictError while a job that has not ended uses it.
     """
     found = get(ports, principal, dataset)
-    users = [
-        job.id
-        for job in jobs.list_active(ports, principal.workspace_id)
-        if any(pin.dataset_id == found.id for pin in job.channels.values())
-        or getattr(job.spec, "dataset_id", None) == found.id
-    ]
+    users = _list_users(ports, found.workspace_id, found.id)
     if users:
         raise ConflictError(
             f"The dataset {found.name!r} is used by {len(users)} jobs that have not ended, such as {users[0]}. "
@@ -188,14 +183,31 @@ def list_quarantine(
 def purge_due(ports: Ports, *, limit: int = 20) -> int:
     """Removes what deleted datasets leave: objects first, rows next, the tombstone last. Returns how many.
 
-    For the reconciler. A crash in between leaves the tombstone, so the next call goes on.
+    For the reconciler. A crash in between leaves the tombstone, so the next call goes on. A job whose submission met
+    the deletion keeps its data until it has ended: the grace time is longer than any request that still saw the
+    dataset.
     """
     before = ports.clock() - _PURGE_GRACE
     stones = ports.registry.query_status(keys.status_partition(TOMBSTONE, _DELETING), before=before, limit=limit)
+    num_purged = 0
     for stone in stones:
-        _purge(ports, str(stone.data["workspace_id"]), str(stone.data["dataset_id"]))
+        workspace_id, dataset_id = str(stone.data["workspace_id"]), str(stone.data["dataset_id"])
+        if _list_users(ports, workspace_id, dataset_id):
+            continue
+        _purge(ports, workspace_id, dataset_id)
         _delete_row(ports, stone)
-    return len(stones)
+        num_purged += 1
+    return num_purged
+
+
+def _list_users(ports: Ports, workspace_id: str, dataset_id: str) -> list[str]:
+    """Ids of the jobs that have not ended and read or make versions of the dataset."""
+    return [
+        job.id
+        for job in jobs.list_active(ports, workspace_id)
+        if any(pin.dataset_id == dataset_id for pin in job.channels.values())
+        or getattr(job.spec, "dataset_id", None) == dataset_id
+    ]
 
 
 def _purge(ports: Ports, workspace_id: str, dataset_id: str) -> None:

@@ -58,6 +58,8 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
     """The channels of a job that is run again: the same bytes, or ConflictError where they are gone."""
     channels = []
     for name, pin in pins.items():
+        if ports.registry.get(keys.row(workspace_id, Dataset.resource, pin.dataset_id)) is None:
+            raise ConflictError(f"The dataset {pin.dataset_name!r} that the job used was deleted. Submit a new job.")
         channel = _load_channel(ports, workspace_id, name, pin.dataset_id, pin.number)
         if channel.version.digest != pin.digest:
             raise ConflictError(

@@ -4,7 +4,6 @@ Beside each job lie rows that its writes keep in the same transaction: `JOB_ACTI
 counts them), `JOB_DEPENDENT` below each job that it waits for, and one `JOB_EVENT` per status.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -38,11 +37,6 @@ def new_writes(job: Job) -> list[Write]:
 def list_active_ids(ports: Ports, workspace_id: str) -> Iterator[str]:
     """Ids of a workspace's jobs that have not ended, oldest first."""
     return _list_job_ids(ports, workspace_id, keys.row_prefix("job_active"))
-
-
-def count_active(ports: Ports, workspace_id: str, *, limit: int) -> int:
-    """How many jobs of a workspace have not ended; counts up to `limit`."""
-    return sum(1 for _ in itertools.islice(list_active_ids(ports, workspace_id), limit))
 
 
 def change(

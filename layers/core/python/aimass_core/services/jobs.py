@@ -8,11 +8,11 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import Dataset, DatasetVersion
 from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
-from aimass_core.errors import ConflictError, QuotaExceededError, StaleRevisionError, UnavailableError
+from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, WriteConflictError
-from aimass_core.services import job_channels, job_states, platform, records
+from aimass_core.services import backends, job_channels, job_quotas, job_states, platform, records
+from aimass_core.services.job_quotas import JobLimits
 
-MAX_JOBS_ACTIVE = 1_000
 PREPARE_MAX_SECONDS = 6 * 3600
 _SCAN_PAGE = 100
 _MAX_SCANNED = 1_000
@@ -21,11 +21,12 @@ _MAX_WRITES = 8
 _log = logging.getLogger(__name__)
 
 
-def create(ports: Ports, principal: Principal, request: JobCreate, *, max_active: int = MAX_JOBS_ACTIVE) -> Job:
+def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: JobLimits) -> Job:
     """Pins the data by digest and queues the job: the registry's row is the queue.
 
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
+    job_quotas.check(ports, principal.workspace_id, limits)
     spec = request.spec
     spec.check()
     channels = job_channels.resolve(ports, principal.workspace_id, spec)
@@ -43,7 +44,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, max_active
         channels={channel.name: channel.to_pin() for channel in channels},
         depends_on=list(dict.fromkeys(request.depends_on)),
     )
-    return _submit(ports, principal, job, channels=channels, max_active=max_active)
+    return _submit(ports, principal, job, channels=channels)
 
 
 def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
@@ -127,17 +128,19 @@ def terminate(ports: Ports, job: Job) -> None:
     if job.compute_job_id is None:
         return
     try:
-        ports.compute.terminate(job.compute_job_id, reason="Stopped by the user.")
+        backends.compute_of(ports, job).terminate(job.compute_job_id, reason="Stopped by the user.")
     except UnavailableError as error:
         _log.warning("terminate postponed", extra={"job_id": job.id, "reason": error.message})
 
 
-def retry(ports: Ports, principal: Principal, job_id: str, *, max_active: int = MAX_JOBS_ACTIVE) -> Job:
+def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits) -> Job:
     """Submits the same work on the same data again, as a new job.
 
-    Raises ConflictError where the job has not failed or been stopped, where its data is gone, or for a prepare job:
+    Raises QuotaExceededError, and ConflictError where the job has not failed or been stopped, where its data is gone,
+    or for a prepare job:
     its version is rejected, and the next upload makes another.
     """
+    job_quotas.check(ports, principal.workspace_id, limits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.PREPARE:
         raise ConflictError(f"The job {former.id} prepared an upload. Upload the files again instead of retrying it.")
@@ -155,7 +158,7 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, max_active: int = 
         retry_of=former.id,
     )
     channels = job_channels.resolve_pins(ports, principal.workspace_id, former.channels)
-    return _submit(ports, principal, job, channels=channels, max_active=max_active)
+    return _submit(ports, principal, job, channels=channels)
 
 
 def list_active(ports: Ports, workspace_id: str) -> list[Job]:
@@ -180,21 +183,8 @@ def to_input_data_config(workspace_id: str, channels: Mapping[str, PinnedDataset
     }
 
 
-def _submit(
-    ports: Ports,
-    principal: Principal,
-    job: Job,
-    *,
-    channels: Sequence[job_channels.Channel],
-    max_active: int,
-) -> Job:
+def _submit(ports: Ports, principal: Principal, job: Job, *, channels: Sequence[job_channels.Channel]) -> Job:
     _check_dependencies(ports, principal, job.depends_on)
-    num_active = job_states.count_active(ports, principal.workspace_id, limit=max_active)
-    if num_active >= max_active:
-        raise QuotaExceededError(
-            f"This workspace has {num_active} jobs that have not ended; at most {max_active} are allowed. "
-            "Wait for some to end, or stop some (aimass jobs stop)."
-        )
     checks = {channel.to_check().key: channel.to_check() for channel in channels}
     try:
         return records.create(ports, principal, job, also=[*job_states.new_writes(job), *checks.values()])

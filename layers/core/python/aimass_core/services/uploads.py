@@ -1,7 +1,7 @@
 """Uploads: bytes come straight to the landing bucket by signed requests, and become a dataset version when complete.
 
 A file below 64 MiB is one PUT whose length, SHA-256 and first-write-only condition are signed. A larger one comes in
-parts; reading the upload again answers the missing parts with fresh signatures, so an interrupted one goes on.
+parts; reading the upload again answers the next missing parts with fresh signatures, so an interrupted one goes on.
 """
 
 import logging
@@ -28,6 +28,9 @@ from aimass_core.services import platform, records
 from aimass_core.services.ingest import versions
 
 MAX_PARTS = 1_000
+# NOTE: the answer to a POST is kept for its repetition in one item of the registry's size, and a signature with a
+# session token takes more than 2 kB.
+MAX_SIGNED_PARTS = 50
 MAX_PART_BYTES = 5 * 1024**3
 SINGLE_LIFETIME = timedelta(hours=1)
 MULTIPART_LIFETIME = timedelta(days=7)
@@ -234,11 +237,16 @@ def _sign(ports: Ports, upload: Upload) -> Upload:
         arrived = ports.landing.list_parts(key, upload.multipart_id)
     except BlobNotFoundError:
         return upload
-    parts = [
-        part if part.etag else part.model_copy(update={"request": _sign_part(ports, upload, part, seconds)})
-        for part in _plan_parts(upload, arrived)
+    parts = _plan_parts(upload, arrived)
+    missing = [part.number for part in parts if part.etag is None]
+    signed_now = set(missing[:MAX_SIGNED_PARTS])
+    signed_parts = [
+        part.model_copy(update={"request": _sign_part(ports, upload, part, seconds)})
+        if part.number in signed_now
+        else part
+        for part in parts
     ]
-    return upload.model_copy(update={"parts": parts})
+    return upload.model_copy(update={"parts": signed_parts})
 
 
 def _sign_part(ports: Ports, upload: Upload, part: UploadPart, seconds: int) -> SignedRequest:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.domain.datasets import (
@@ -21,6 +21,7 @@ from aimass_core.domain.datasets import (
     DatasetVersion,
     DatasetVersionDetail,
     Manifest,
+    Upload,
     UploadCreate,
     WriteMode,
 )
@@ -49,7 +50,8 @@ class Scene:
 
     def __init__(self, *, workspace_name: str = "team", ports: MemoryPorts | None = None) -> None:
         self.clock = Clock()
-        self.ports = ports or MemoryPorts(clock=self.clock)
+        landed = MemoryBlobStore("landing", clock=self.clock)
+        self.ports = ports or MemoryPorts(clock=self.clock, landing=landed)
         self.principal = Principal(
             workspace_id=new_id("ws"), workspace_name=workspace_name, actor="key", role=Role.ADMIN
         )
@@ -65,12 +67,17 @@ class Scene:
         self, dataset: Dataset, body: bytes, *, name: str = "file.csv", mode: WriteMode = WriteMode.REPLACE
     ) -> DatasetVersionDetail:
         """Uploads, completes and works the queue off; the version as it is then."""
-        request = UploadCreate(file_name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), mode=mode)
-        upload = uploads.create(self.ports, self.principal, dataset.id, request)
-        self.ports.landing.put(keys.upload_object(dataset.workspace_id, dataset.id, upload.id), body)
+        upload = self.begin(dataset.id, body, name=name, mode=mode)
         version = uploads.complete(self.ports, self.principal, dataset.id, upload.id)
         self.work()
         return self.version(dataset, version.number)
+
+    def begin(self, dataset_id: str, body: bytes, *, name: str = "file.csv", mode: WriteMode) -> Upload:
+        """An upload whose bytes have arrived."""
+        request = UploadCreate(file_name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest(), mode=mode)
+        upload = uploads.create(self.ports, self.principal, dataset_id, request)
+        self.ports.landing.put(keys.upload_object(upload.workspace_id, dataset_id, upload.id), body)
+        return upload
 
     def drop(self, dataset_name: str, file_name: str, body: bytes) -> DatasetVersion | None:
         key = f"{keys.drop_prefix(self.principal.workspace_name, dataset_name)}{file_name}"

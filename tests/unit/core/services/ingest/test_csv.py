@@ -165,12 +165,6 @@ def test_too_many_bad_rows_reject_the_file(scene: Scene) -> None:
         (b"", "is empty"),
         (b"\n\n\n", "no text"),
         (b"a,b,c\n", "header line but no rows"),
-        (b"<!DOCTYPE html><html><body>log in</body></html>", "HTML"),
-        (b"<svg xmlns='x'></svg>", "SVG"),
-        (b"MZ\x90\x00" + b"\x00" * 100, "Windows program"),
-        (b"%PDF-1.7 ...", "PDF"),
-        (b"\x80\x04\x95pickle", "pickle"),
-        (bytes(range(256)) * 10, "binary data"),
         (b"1 3:1 10:1 11:1\n0 3:1 10:1 20:1\n", "LIBSVM"),
         (b"%about\n@relation x\n@data\n1,2\n", "ARFF"),
         (b"[{}]", "JSON arrays"),
@@ -206,14 +200,3 @@ def test_a_target_that_the_file_lacks_rejects_it(scene: Scene) -> None:
     version = scene.upload(scene.dataset(target="income"), b"a,b\n1,2\n")
     assert version.status is DatasetVersionStatus.REJECTED
     assert "no column 'income'" in str(version.status_reason)
-
-
-def test_formulas_are_stored_as_data_and_disarmed_on_export(scene: Scene) -> None:
-    from aimass_core.services import datasets
-
-    body = to_csv(["text", "n"], [["=HYPERLINK(1)", -1], ["+cmd", 2], ["@SUM(1)", 3], ["plain", 4]])
-    dataset = scene.dataset()
-    version = scene.upload(dataset, body)
-    assert scene.rows(version)[0]["text"] == "=HYPERLINK(1)"
-    exported = datasets.load_rows_csv(scene.ports, scene.principal, dataset.id, version.number, limit=10)
-    assert exported.splitlines() == ["text,n", "'=HYPERLINK(1),-1", "'+cmd,2", "'@SUM(1),3", "plain,4"]

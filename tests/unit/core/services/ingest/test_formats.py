@@ -3,20 +3,17 @@
 import gzip
 import io
 import json
-import tarfile
-import zipfile
 import zlib
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from aimass_core.domain.datasets import DatasetVersionStatus
 from aimass_core.domain.schemas import DatasetKind, ImageShape
+from tests.unit.core.services.ingest.files import to_image, to_npz, to_parquet, to_tar, to_zip
 from tests.unit.core.services.ingest.scene import Scene, types
 
 CSV = b"a,b\n1,x\n2,y\n"
@@ -25,44 +22,6 @@ CSV = b"a,b\n1,x\n2,y\n"
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
-
-
-def to_zip(members: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    return stream.getvalue()
-
-
-def to_tar(members: Mapping[str, bytes], mode: str = "w") -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, body in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(body)
-            archive.addfile(info, io.BytesIO(body))
-    return stream.getvalue()
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sink.getvalue()
-
-
-def to_image(
-    color: int | tuple[int, ...], *, mode: str = "RGB", size: tuple[int, int] = (8, 6), kind: str = "PNG"
-) -> bytes:
-    stream = io.BytesIO()
-    Image.new(mode, size, color).save(stream, kind)
-    return stream.getvalue()
-
-
-def to_npz(**arrays: object) -> bytes:
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    return stream.getvalue()
 
 
 def test_json_lines_with_nested_and_missing_keys(scene: Scene) -> None:
@@ -166,28 +125,6 @@ def test_damaged_parquet_is_refused(scene: Scene) -> None:
         assert "damaged" in version.issues[0].reason
 
 
-class _Evil(pa.ExtensionType):  # type: ignore[misc]
-    loaded = False
-
-    def __init__(self) -> None:
-        super().__init__(pa.int64(), "test.evil")
-
-    def __arrow_ext_serialize__(self) -> bytes:
-        return b"payload"
-
-    @classmethod
-    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> "_Evil":
-        cls.loaded = True
-        return cls()
-
-
-def test_parquet_extension_types_are_read_as_their_storage(scene: Scene) -> None:
-    array = pa.ExtensionArray.from_storage(_Evil(), pa.array([1, 2]))
-    version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": array})))
-    assert types(version) == {"x": "integer"}
-    assert not _Evil.loaded
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -202,66 +139,6 @@ def test_parquet_extension_types_are_read_as_their_storage(scene: Scene) -> None
 def test_compressed_tables(scene: Scene, body: bytes) -> None:
     version = scene.upload(scene.dataset(), body)
     assert scene.rows(version) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], version.issues
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (gzip.compress(CSV)[:-9], "ends too early, at byte"),
-        (gzip.compress(CSV) + b"garbage", "other data after its end, from byte"),
-        (gzip.compress(CSV)[:-8] + b"\0" * 8, "damaged near byte"),
-        (gzip.compress(gzip.compress(CSV)), "archive lies in another"),
-        (to_zip({"a.csv": CSV, "b.zip": to_zip({"c.csv": CSV})}), "archive lies in another"),
-        (gzip.compress(b"0" * (64 * 1024**2)), "300 times"),
-        (to_zip({"a.csv": b"0" * (64 * 1024**2)}), "300 times"),
-        (to_zip({}), "no files"),
-        (to_zip({"[Content_Types].xml": b"<x/>", "xl/sheet.xml": b"<x/>"}), "Office"),
-        (to_zip({"../evil.csv": CSV}), "leads out"),
-        (to_zip({"/etc/evil.csv": CSV}), "leads out"),
-        (to_zip({"C:/evil.csv": CSV}), "leads out"),
-        (to_zip({"a\\b.csv": CSV}), "leads out"),
-        (to_zip({"a": CSV, "a/b": CSV}), "both as a file and as a folder"),
-        (to_tar({"../evil.csv": CSV}), "leads out"),
-        (to_tar({"a.csv": CSV, "./a/../../b": CSV}), "leads out"),
-        (to_tar({"a.csv": CSV})[:520], "damaged"),
-    ],
-)
-def test_hostile_and_damaged_archives_are_refused_whole(scene: Scene, body: bytes, reason: str) -> None:
-    version = scene.upload(scene.dataset(), body)
-    assert version.status is DatasetVersionStatus.REJECTED
-    assert reason in version.issues[0].reason
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_links_devices_and_twice_named_members_are_refused(scene: Scene) -> None:
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
-        stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode="w") as archive:
-            info = tarfile.TarInfo("link.csv")
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-        version = scene.upload(scene.dataset(f"kind-{kind.decode()}"), stream.getvalue())
-        assert "link or a device" in version.issues[0].reason
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as zipped:
-        zipped.writestr("a.csv", CSV)
-        zipped.writestr("a.csv", CSV)
-    assert "twice" in scene.upload(scene.dataset("twice"), stream.getvalue()).issues[0].reason
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as zipped:
-        link = zipfile.ZipInfo("link.csv")
-        link.external_attr = 0o120777 << 16
-        zipped.writestr(link, "/etc/passwd")
-    assert "link or a device" in scene.upload(scene.dataset("ziplink"), stream.getvalue()).issues[0].reason
-
-
-def test_overlapping_zip_members_are_refused(scene: Scene) -> None:
-    body = bytearray(to_zip({"a.csv": CSV * 50, "b.csv": CSV * 50}))
-    # The second entry of the central directory points at the first member's bytes.
-    second = body.rindex(b"PK\x01\x02")
-    body[second + 42 : second + 46] = (0).to_bytes(4, "little")
-    version = scene.upload(scene.dataset(), bytes(body))
-    assert "overlap" in version.issues[0].reason
 
 
 def test_images_in_class_folders(scene: Scene) -> None:
@@ -335,9 +212,3 @@ def test_npz_that_is_no_dataset(scene: Scene, body: bytes, reason: str) -> None:
     version = scene.upload(scene.dataset(), body)
     assert version.status is DatasetVersionStatus.REJECTED
     assert reason in version.issues[0].reason
-
-
-def test_the_name_and_its_ending_are_never_trusted(scene: Scene) -> None:
-    version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": [1]})), name="../..\\evil\x00.csv")
-    assert version.status is DatasetVersionStatus.READY
-    assert all(".." not in blob.key for blob in scene.ports.lake.list(""))

@@ -62,8 +62,9 @@ def test_targets_that_teach_nothing_warn() -> None:
 
     assert "same value in every row" in warnings(["a", "a"])[0]
     assert "different in every row" in warnings(["a", "b"])[0]
-    assert "missing in 1 rows" in warnings(["a", "a", "b", None])[0]
-    assert warnings(["a", "a", "b"]) == []
+    assert "'b' in one row only" in warnings(["a", "a", "b"])[0]
+    assert "missing in 1 rows" in warnings(["a", "a", "b", "b", None])[0]
+    assert warnings(["a", "a", "b", "b"]) == []
 
 
 def test_a_column_without_values_and_extreme_numbers() -> None:

@@ -54,7 +54,7 @@ def test_a_file_that_lands_after_the_window_is_in_the_next_version(scene: Scene)
     assert ready(scene, dataset, 2).num_rows == 3
 
 
-def test_an_event_that_comes_three_times_lands_once(scene: Scene) -> None:
+def test_a8_an_event_that_comes_three_times_lands_once(scene: Scene) -> None:
     landed = [scene.drop("sales", "one.csv", FIRST) for _ in range(3)]
     scene.work()
     landed.append(scene.drop("sales", "one.csv", FIRST))
@@ -149,7 +149,7 @@ def test_of_several_files_the_bad_one_is_left_out_and_named(scene: Scene) -> Non
     assert {issue.file for issue in version.issues} == {"bad.csv", "other.csv"}
 
 
-def test_the_same_content_has_the_same_digest_and_the_same_files(scene: Scene) -> None:
+def test_a18_the_same_content_has_the_same_digest_and_the_same_files(scene: Scene) -> None:
     dataset = scene.dataset()
     one, two = scene.upload(dataset, FIRST), scene.upload(dataset, FIRST)
     assert one.digest == two.digest
@@ -173,7 +173,7 @@ def test_an_append_waits_for_the_version_before_it(scene: Scene) -> None:
     assert [row["a"] for row in scene.rows(ready(scene, dataset, 3))] == [1, 2, 3, 4]
 
 
-def test_lost_messages_are_repeated_by_the_reconciler(scene: Scene) -> None:
+def test_a8_lost_messages_are_repeated_by_the_reconciler(scene: Scene) -> None:
     scene.drop("sales", "one.csv", FIRST)
     scene.ports.ingest_queue.messages.clear()
     assert versions.close_due(scene.ports) == 0

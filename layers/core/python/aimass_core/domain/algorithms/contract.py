@@ -9,6 +9,7 @@ The module of the spec imports nothing heavy; `Implementation.learner` is import
 the package in the container's image, and in the API's layer (`layers/deps`), so that requests can be validated.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -68,20 +69,22 @@ class AlgorithmSpec:
         return next(iter(self.implementations))
 
     def resolve_hyperparameters(self, values: Mapping[str, Any]) -> Request:
-        """An instance of `hyperparameters` with defaults filled in.
+        """An instance of `hyperparameters` with defaults filled in. A figure in quotes is refused, not guessed at.
 
         Raises:
             InvalidRequestError: Unknown, of another type or out of range; one detail for each fault.
         """
         try:
-            return self.hyperparameters.model_validate(dict(values))
+            # As JSON: strict, but for the names of an enumeration.
+            return self.hyperparameters.model_validate_json(json.dumps(dict(values)), strict=True)
         except ValidationError as error:
             details = [_to_detail(fault) for fault in error.errors(include_url=False)]
             faults = "; ".join(
                 f"{detail.location.rpartition('hyperparameters.')[2]}: {detail.message}" for detail in details
             )
+            known = ", ".join(self.hyperparameters.model_fields)
             raise InvalidRequestError(
-                f"Hyperparameters of {self.name}: {faults}. It takes: {', '.join(self.hyperparameters.model_fields)}.",
+                f"The hyperparameters of {self.name} are not valid: {faults}. It takes: {known}.",
                 details=details,
             ) from error
 

@@ -115,7 +115,7 @@ class _Run:
                 rejected = None
         self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
         if rejected is not None:
-            return self._reject(rejected, gone)
+            return self._reject(rejected, gone, num_landed=len(landed))
         return self._commit(converted, gone, num_landed=len(landed))
 
     def _download(self, landed: list[LandedFile], quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
@@ -176,14 +176,14 @@ class _Run:
             issues=[*gone, *converted.issues][:MAX_ISSUES_SHOWN],
         )
 
-    def _reject(self, error: VersionRejectedError, gone: list[FileIssue]) -> DatasetVersion:
+    def _reject(self, error: VersionRejectedError, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
         issues = [*gone, *error.issues][:MAX_ISSUES_SHOWN]
-        reason = issues[0].reason if len(issues) == 1 and len(gone) + len(error.issues) == 1 else error.reason
+        first = "" if num_landed == 1 else f"None of the {num_landed} files could be used. {issues[0].file}: "
         return versions.finish(
             self.ports,
             self.claimed,
             status=DatasetVersionStatus.REJECTED,
-            status_reason=reason,
+            status_reason=error.reason or f"{first}{issues[0].reason}",
             base_number=self.claimed.base_number,
             issues=issues,
         )

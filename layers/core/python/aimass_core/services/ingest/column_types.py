@@ -76,6 +76,7 @@ class Evidence:
     for columns that are mostly text, which are settled by their first block."""
 
     num_cells: int = 0
+    num_examined: int = 0
     num_booleans: int = 0
     num_integers: int = 0
     num_numbers: int = 0
@@ -97,6 +98,7 @@ class Evidence:
             self.num_series += len(cells) - series.parse(cells).null_count
             self.formats = ()
             return
+        self.num_examined += len(cells)
         numbers_before = self.num_numbers
         if not self._add_plain_numbers(cells):
             self._add_each(cells)
@@ -133,7 +135,8 @@ class Evidence:
             if _INTEGER.fullmatch(text):
                 digits = text.lstrip("+-")
                 self.num_leading_zeros += count if len(digits) > 1 and digits[0] == "0" else 0
-                is_big = len(digits) > 18 and not -_MAX_INT64 - 1 <= int(text) <= _MAX_INT64
+                # NOTE: int() refuses texts of more than 4,300 digits.
+                is_big = len(digits) > 18 and (len(digits) > 19 or not -_MAX_INT64 - 1 <= int(text) <= _MAX_INT64)
                 self.num_big_integers += count if is_big else 0
                 self.num_integers += 0 if is_big else count
                 self.num_numbers += count
@@ -155,6 +158,7 @@ class Evidence:
         shared = tuple(form for form in self.formats or () if form in (other.formats or ()))
         return Evidence(
             num_cells=self.num_cells + other.num_cells,
+            num_examined=self.num_examined + other.num_examined,
             num_booleans=self.num_booleans + other.num_booleans,
             num_integers=self.num_integers + other.num_integers,
             num_numbers=self.num_numbers + other.num_numbers,
@@ -189,6 +193,10 @@ class Evidence:
                 f"Column {name!r} has {self.num_big_integers} whole numbers beyond 64 bits: it is a number column and "
                 "they lose digits."
             )
+        is_mixed = not self.num_leading_zeros and not self.is_quoted and 2 * self.num_numbers >= self.num_examined > 0
+        if column_type is ColumnType.STRING and is_mixed:
+            share = self.num_numbers / self.num_examined
+            return f"Column {name!r} mixes numbers ({share:.0%} of its cells) with other text: it is read as text."
         first = (self.formats or ("",))[0]
         if column_type is ColumnType.DATETIME and _AMBIGUOUS.get(first) in (self.formats or ()):
             return f"Column {name!r}: every date fits month/day and day/month; month first was taken."

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from aimass_core.domain import keys
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
-from aimass_core.services.ingest import column_types, readers, series
+from aimass_core.services.ingest import base_files, column_types, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
@@ -31,9 +29,9 @@ OnProgress = Callable[[str, int, int], None]
 
 
 class VersionRejectedError(Exception):
-    """No file of the version could be used. `issues` says why, file by file."""
+    """No file of the version could be used. `issues` says why, file by file; `reason` where they do not."""
 
-    def __init__(self, reason: str, issues: Sequence[FileIssue]) -> None:
+    def __init__(self, reason: str | None, issues: Sequence[FileIssue]) -> None:
         super().__init__(reason)
         self.reason, self.issues = reason, list(issues)
 
@@ -84,12 +82,12 @@ class Conversion:
         contract = self._contract(spooled)
         accepted = [spool for spool in spooled if self._accept(spool, contract)]
         if not accepted:
-            raise VersionRejectedError("No file could be used; see the issues.", self._all_issues())
+            raise VersionRejectedError(None, self._all_issues())
         schema = self._schema(accepted, contract)
         if schema.target is not None and schema.column(schema.target) is None:
             raise VersionRejectedError(
                 f"There is no column {schema.target!r}, which is the dataset's target. The columns are: "
-                f"{_listed([column.name for column in schema.columns])}. Correct the file, or the dataset's target.",
+                f"{_listed([column.name for column in schema.columns])}. Correct the file, or name another target.",
                 self._all_issues(),
             )
         return self._write(accepted, schema)
@@ -199,14 +197,15 @@ class Conversion:
         if policy.bad_rows is BadRows.REJECT:
             raise FileRejectedError(
                 f"{num_bad:,} of {num_all:,} rows do not parse, and the dataset's policy rejects such files. {example} "
-                "Correct the file, or set policy.bad_rows to quarantine.",
+                "Correct the file, or set policy.bad_rows to quarantine (on the command line: --bad-rows quarantine).",
                 line=first.line,
                 column=first.column,
             )
         if num_bad > policy.max_bad_fraction * num_all:
             raise FileRejectedError(
                 f"{num_bad:,} of {num_all:,} rows do not parse, more than the {policy.max_bad_fraction:.0%} that the "
-                f"dataset's policy allows. {example} Correct the file, or raise policy.max_bad_fraction.",
+                f"dataset's policy allows. {example} Correct the file, or raise policy.max_bad_fraction "
+                "(on the command line: --max-bad-fraction).",
                 line=first.line,
                 column=first.column,
             )
@@ -272,28 +271,20 @@ class Conversion:
         )
 
     def _keep_base(self, schema: Schema, profiler: Profiler) -> list[DataFile]:
-        """The base's files: shared as they are, or written anew where a column has become wider."""
+        """The files that hold the base's rows: shared, joined where many are small, or written anew in wider types."""
         if self._base is None:
             return []
-        arrow_schema = to_arrow_schema(schema)
-        is_same = arrow_schema.equals(to_arrow_schema(self._base.data_schema))
         with self._new_writer(schema) as writer:
-            for index, file in enumerate(self._base.files):
-                self._on_progress("read base", index, len(self._base.files))
-                for batch in self._base_batches(file):
-                    cast = batch if is_same else batch.cast(arrow_schema)
-                    profiler.add(cast)
-                    if not is_same:
-                        writer.write(cast)
-        return list(self._base.files) if is_same else writer.files
-
-    def _base_batches(self, file: DataFile) -> Iterator[pa.RecordBatch]:
-        path = self._work_path / "base.parquet"
-        key = keys.dataset_file(self._dataset.workspace_id, self._dataset.id, file.sha256)
-        self._lake.download(key, path)
-        with pq.ParquetFile(path) as parquet:
-            yield from parquet.iter_batches()
-        path.unlink()
+            for batch in base_files.carry_over(
+                self._base,
+                writer,
+                workspace_id=self._dataset.workspace_id,
+                lake=self._lake,
+                work_path=self._work_path,
+                on_file=lambda index, num_files: self._on_progress("read base", index, num_files),
+            ):
+                profiler.add(batch)
+        return writer.files
 
 
 def _remove_all_but(folder: Path, kept: set[Path]) -> None:

@@ -77,7 +77,7 @@ def sniff_dialect(
     if has_header is None and not found:
         warnings.append(
             f"No header line was found: the columns are named c0 to c{width - 1}. "
-            "If the first line is a header, set the dataset's policy.has_header to true."
+            "If the first line is a header, set policy.has_header to true (on the command line: --header)."
         )
     names = _names(rows[0], reject_faults=reject_faults, limits=limits, warnings=warnings) if found else ()
     decimal_comma = delimiter == ";" and _has_decimal_comma(rows)
@@ -122,6 +122,7 @@ def _find_delimiter(lines: Sequence[str]) -> str | None:
         return None
     if scores[likely] >= 0.5 or (len(lines) < 20 and scores[likely] > 0):
         return likely
+    _refuse_open_quote(lines)
     counts = sorted({len(split_tokens(line)) for line in lines})
     raise FileRejectedError(
         f"No delimiter fits: by blanks the first lines have between {counts[0]} and {counts[-1]} fields, and commas, "
@@ -129,6 +130,17 @@ def _find_delimiter(lines: Sequence[str]) -> str | None:
         "cells that contain it.",
         line=1,
     )
+
+
+def _refuse_open_quote(lines: Sequence[str]) -> None:
+    """An opening quote without its end hides every delimiter behind it."""
+    odd = next((number for number, line in enumerate(lines, start=1) if line.count('"') % 2), None)
+    if odd is not None:
+        raise FileRejectedError(
+            f"The columns cannot be told apart: a quote on line {odd} is not closed on it. Close it, or write a quote "
+            'that belongs to the text twice ("").',
+            line=odd,
+        )
 
 
 def _consistency(rows: Sequence[Sequence[str]]) -> float:
@@ -165,7 +177,7 @@ def _names(cells: Sequence[str], *, reject_faults: bool, limits: Limits, warning
     names: list[str] = []
     taken: set[str] = set()
     for index, cell in enumerate(cells):
-        wanted = "".join(character for character in cell if character.isprintable())[: limits.max_name_characters]
+        wanted = limits.clean_name(cell)
         name = wanted or f"c{index}"
         suffix = 2
         while name in taken:
@@ -177,7 +189,8 @@ def _names(cells: Sequence[str], *, reject_faults: bool, limits: Limits, warning
                 f"{reason} in the header. Give every column a name of its own.", line=1, column=name
             )
         if name != wanted:
-            warnings.append(f"Column {index + 1} is called {name!r}: its header is {wanted!r}, empty or used before.")
+            why = f"the header {wanted!r} occurs before it" if wanted else "it has no header"
+            warnings.append(f"Column {index + 1} is called {name!r}, for {why}.")
         taken.add(name)
         names.append(name)
     return tuple(names)

@@ -81,7 +81,7 @@ def _blocks(
 def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[str, str | None]:
     try:
         line.encode()
-        found = json.loads(line, parse_constant=str.lower, object_pairs_hook=_unique)
+        found = json.loads(line, parse_constant=float, parse_int=_to_number, object_pairs_hook=_unique)
     except UnicodeEncodeError as error:
         raise _BadLineError("The line is not valid UTF-8. Save the file in one encoding.") from error
     except (ValueError, RecursionError) as error:
@@ -90,6 +90,10 @@ def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[s
         raise _BadLineError(f"The line is a JSON {type(found).__name__}, not an object with keys.")
     row: dict[str, str | None] = {}
     for name, value in _flatten(found, "", reading.limits.max_nesting):
+        if name in row:
+            raise _BadLineError(f"The key {name[:80]!r} occurs twice, once of them as a nested one. Rename one.")
+        if name not in evidence and reading.limits.clean_name(name) != name:
+            raise _BadLineError(f"The key {name[:80]!r} has characters that cannot be seen, or too many. Rename it.")
         if name not in evidence and len(evidence) >= reading.limits.max_columns:
             raise FileRejectedError(
                 f"The objects have more than {reading.limits.max_columns:,} different keys. Are keys used as values?"
@@ -98,6 +102,11 @@ def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[s
         known.is_quoted = known.is_quoted or isinstance(value, str)
         row[name] = _to_text(value)
     return row
+
+
+def _to_number(text: str) -> int | float:
+    """Beyond the range of floats a whole number is infinite, as any other number is."""
+    return int(text) if len(text) < 400 else float(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,7 +124,17 @@ def _flatten(found: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[s
         if isinstance(value, dict) and value:
             yield from _flatten(value, f"{name}.", depth - 1)
         else:
+            _check_depth(value, depth - 1)
             yield name, value
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if not depth:
+        raise _BadLineError("Lists are nested too deeply. Flatten them.")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_depth(inner, depth - 1)
 
 
 def _to_text(value: Any) -> str | None:

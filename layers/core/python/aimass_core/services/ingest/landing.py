@@ -2,15 +2,20 @@
 
 import logging
 import re
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import NAME_PATTERN, is_id
-from aimass_core.domain.datasets import DatasetVersion, LandedFile
+from aimass_core.domain.datasets import Dataset, DatasetVersion, LandedFile
 from aimass_core.ports import BlobInfo, Ports
 from aimass_core.services import datasets, platform, uploads
 from aimass_core.services.ingest import versions
 
 _MAX_DISPLAY_NAME = 500
+_SWEEP_MINUTES = 3
+_MISSED_AFTER, _MISSED_UNTIL, _MAX_MISSED = timedelta(minutes=1), timedelta(minutes=16), 1_000
 _IGNORED_NAMES = re.compile(r"^(\.|_SUCCESS$|_started|_committed|Thumbs\.db$|desktop\.ini$)")
 
 _log = logging.getLogger(__name__)
@@ -26,7 +31,46 @@ def land(ports: Ports, key: str) -> DatasetVersion | None:
     return None
 
 
+def land_missed(ports: Ports) -> int:
+    """Takes in dropped files whose event never came. Returns how many. For the reconciler, each minute.
+
+    Only files of the last minutes are looked at, and the folder is listed only in every third minute.
+    """
+    now = ports.clock()
+    if now.minute % _SWEEP_MINUTES:
+        return 0
+    recent = (
+        blob.key
+        for blob in ports.landing.list(keys.DROP_PREFIX)
+        if now - _MISSED_UNTIL < blob.modified_at < now - _MISSED_AFTER
+    )
+    return sum(_land_if_missed(ports, key) for key in islice(recent, _MAX_MISSED))
+
+
+def _land_if_missed(ports: Ports, key: str) -> bool:
+    drop = _find_drop(ports, key)
+    if drop is None or versions.has_landed(ports, drop.dataset, drop.landed):
+        return False
+    versions.land(ports, drop.dataset.id, drop.dataset.workspace_id, drop.landed)
+    _log.warning("a dropped file had been missed", extra={"key": key})
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drop:
+    dataset: Dataset
+    landed: LandedFile
+
+
 def _land_drop(ports: Ports, key: str) -> DatasetVersion | None:
+    drop = _find_drop(ports, key)
+    if drop is None:
+        return None
+    return versions.land(ports, drop.dataset.id, drop.dataset.workspace_id, drop.landed)
+
+
+def _find_drop(ports: Ports, key: str) -> _Drop | None:
+    """What a dropped file is, and for which dataset; None where it belongs to none."""
     found = ports.landing.head(key)
     if found is None or key.endswith("/"):
         return None
@@ -46,7 +90,7 @@ def _land_drop(ports: Ports, key: str) -> DatasetVersion | None:
         return None
     workspace_id = str(workspace.data["id"])
     dataset = datasets.ensure(ports, platform.principal("ingest", workspace_id), dataset_name)
-    return versions.land(ports, dataset.id, workspace_id, _to_landed(found, file_name))
+    return _Drop(dataset=dataset, landed=_to_landed(found, file_name))
 
 
 def _to_landed(found: BlobInfo, file_name: str) -> LandedFile:

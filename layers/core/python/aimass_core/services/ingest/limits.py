@@ -15,19 +15,27 @@ class Limits:
 
     max_expanded_bytes: int = 200 * 1024**3
     max_ratio: int = 300
+    # Columns compress further than text does: what is a bomb as CSV may be a sparse table as Parquet.
+    max_columnar_ratio: int = 3_000
     ratio_floor_bytes: int = 32 * 1024**2
     max_members: int = 2_000_000
+    max_tables: int = 2_000
     max_columns: int = 10_000
     max_line_bytes: int = 16 * 1024**2
     max_name_characters: int = 500
     max_pixels: int = 50_000_000
     max_nesting: int = 16
 
-    def check_expanded(self, num_bytes: int, *, from_bytes: int) -> None:
+    def clean_name(self, name: str) -> str:
+        """A column's name without what cannot be seen (control characters, marks that turn the reading direction)."""
+        return "".join(character for character in name if character.isprintable())[: self.max_name_characters]
+
+    def check_expanded(self, num_bytes: int, *, from_bytes: int, ratio: int | None = None) -> None:
         """Raises FileRejectedError for a bomb, ExpandedTooLargeError for what is only large."""
-        if num_bytes > self.ratio_floor_bytes and num_bytes > self.max_ratio * max(from_bytes, 1):
+        max_ratio = ratio or self.max_ratio
+        if num_bytes > self.ratio_floor_bytes and num_bytes > max_ratio * max(from_bytes, 1):
             raise FileRejectedError(
-                f"The file unpacks to more than {self.max_ratio} times its {from_bytes:,} bytes, as bombs "
+                f"The file unpacks to more than {max_ratio:,} times its {from_bytes:,} bytes, as bombs "
                 "do. Upload it uncompressed if it is genuine."
             )
         if num_bytes > self.max_expanded_bytes:

@@ -1,12 +1,11 @@
 """Reads Parquet: the file's own types become ours; nothing in it is ever executed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.services.ingest import series
@@ -14,41 +13,35 @@ from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.image_bytes import BadImageError, check_image
 from aimass_core.services.ingest.image_spools import ImageSpooler
 from aimass_core.services.ingest.issues import FileRejectedError
+from aimass_core.services.ingest.limits import Limits
+from aimass_core.services.ingest.parquet_rows import ParquetRows
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
 
 _BATCH_ROWS, _IMAGE_BATCH_ROWS = 65_536, 512
-_BATCH_BYTES = 64 * 1024**2
 _IMAGE_NAMES = {"image", "label", "split"}
 
 
 def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     """A table, or images where a column `image` holds encoded ones (bytes, or a struct with `bytes`)."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            _check(file, path, reading)
-            schema = file.schema_arrow
-            image = next((field for field in schema if field.name == "image" and _is_binary(field.type)), None)
-            if image is not None:
-                return _spool_images(file, work_path, reading)
-            return _spool_table(file, work_path, reading)
+        with ParquetRows(path, limits=reading.limits) as rows:
+            _check_names(rows.schema.names, limits=reading.limits)
+            image = next((field for field in rows.schema if field.name == "image" and _is_binary(field.type)), None)
+            return _spool_table(rows, work_path, reading) if image is None else _spool_images(rows, work_path, reading)
     except (pa.ArrowException, OSError) as error:
         raise FileRejectedError(f"The Parquet file is damaged ({str(error)[:200]}). Write it again.") from error
 
 
-def _check(file: pq.ParquetFile, path: Path, reading: Reading) -> None:
-    limits, metadata = reading.limits, file.metadata
-    if not metadata.num_rows:
-        raise FileRejectedError("The Parquet file has no rows. Upload one with at least one.")
-    if metadata.num_columns > limits.max_columns:
-        raise FileRejectedError(
-            f"The file has {metadata.num_columns:,} columns; at most {limits.max_columns:,} are read."
-        )
-    num_bytes = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    limits.check_expanded(num_bytes, from_bytes=path.stat().st_size)
-    names = file.schema_arrow.names
+def _check_names(names: Sequence[str], *, limits: Limits) -> None:
     if len(set(names)) < len(names) or not all(name.strip() for name in names):
         raise FileRejectedError("Column names of the Parquet file are empty or occur twice. Give each its own.")
+    wrong = next((name for name in names if limits.clean_name(name) != name), None)
+    if wrong is not None:
+        raise FileRejectedError(
+            f"The column name {wrong[:80]!r} has characters that cannot be seen, or more than "
+            f"{limits.max_name_characters} of them. Rename the column."
+        )
 
 
 def _is_binary(found: pa.DataType) -> bool:
@@ -57,8 +50,8 @@ def _is_binary(found: pa.DataType) -> bool:
     return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
 
 
-def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> SpooledFile:
-    schema = file.schema_arrow
+def _spool_table(rows: ParquetRows, work_path: Path, reading: Reading) -> SpooledFile:
+    schema = rows.schema
     types = [_to_type(field) for field in schema]
     num_rows = 0
     warnings = [
@@ -67,7 +60,7 @@ def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> Spo
         if field.type == pa.uint64()
     ]
     with SpoolWriter(work_path / "parquet.arrow") as writer:
-        for batch in file.iter_batches(batch_size=_batch_rows(file)):
+        for batch in rows.batches(_BATCH_ROWS):
             arrays = {LINE: pa.array(range(num_rows + 1, num_rows + 1 + batch.num_rows), type=pa.int64())}
             num_rows += batch.num_rows
             for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
@@ -82,13 +75,6 @@ def _spool_table(file: pq.ParquetFile, work_path: Path, reading: Reading) -> Spo
         num_bad_rows=num_rows - writer.num_rows,
         warnings=tuple(warnings),
     )
-
-
-def _batch_rows(file: pq.ParquetFile) -> int:
-    """Fewer where rows are long, as those of series are."""
-    metadata = file.metadata
-    num_bytes = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    return int(min(_BATCH_ROWS, max(_BATCH_BYTES * metadata.num_rows // max(num_bytes, 1), 1)))
 
 
 def _good_rows(
@@ -155,6 +141,10 @@ def _is_list_of_numbers(found: pa.DataType) -> bool:
 def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array:
     if isinstance(values, pa.ExtensionArray):
         values = values.storage
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise FileRejectedError(f"Column {name!r} is damaged: {str(error)[:200]}.", column=name) from error
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     wanted = ARROW_TYPES[column_type]
@@ -174,14 +164,14 @@ def _in_years(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
 
 
-def _spool_images(file: pq.ParquetFile, work_path: Path, reading: Reading) -> SpooledFile:
-    names = set(file.schema_arrow.names)
+def _spool_images(rows: ParquetRows, work_path: Path, reading: Reading) -> SpooledFile:
+    names = set(rows.schema.names)
     if not {"image", "label"} <= names <= _IMAGE_NAMES:
         raise FileRejectedError(
             f"A Parquet file of images needs the columns image and label, and may have split; it has {sorted(names)}."
         )
     spooler = ImageSpooler(work_path / "images.arrow", reading, has_split="split" in names)
-    for number, row in enumerate(_image_rows(file), start=1):
+    for number, row in enumerate(_image_rows(rows), start=1):
         label = row["label"]
         image = row["image"]["bytes"] if isinstance(row["image"], dict) else row["image"]
         if image is None or label is None:
@@ -197,6 +187,6 @@ def _spool_images(file: pq.ParquetFile, work_path: Path, reading: Reading) -> Sp
     return spooler.finish()
 
 
-def _image_rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
-    for batch in file.iter_batches(batch_size=_IMAGE_BATCH_ROWS):
+def _image_rows(rows: ParquetRows) -> Iterator[dict[str, Any]]:
+    for batch in rows.batches(_IMAGE_BATCH_ROWS):
         yield from batch.to_pylist()

@@ -20,7 +20,7 @@ _MAX_IMAGE_BYTES = 64 * 1024
 _MAX_TEXT = 10_000
 _MAX_VALUES = 1_000
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def load_rows(lake: BlobStore, workspace_id: str, manifest: Manifest, *, limit: int) -> DatasetRows:

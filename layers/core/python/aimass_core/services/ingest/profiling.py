@@ -84,6 +84,12 @@ class Profiler:
         is_unique = target.type is ColumnType.STRING and num_values > 1 and target.num_distinct == num_values
         if is_unique:
             warnings.append(f"The target {target.name!r} is different in every row: is it an identifier?")
+        is_class = target.type in (ColumnType.STRING, ColumnType.BOOLEAN) and not is_unique
+        alone = [top.value for top in target.top_values if top.count == 1] if is_class else []
+        if alone:
+            warnings.append(
+                f"The target {target.name!r} is {alone[0]!r} in one row only: to learn a class takes two rows at least."
+            )
         if target.num_missing:
             warnings.append(f"The target {target.name!r} is missing in {target.num_missing:,} rows.")
         return warnings
@@ -257,7 +263,11 @@ class _Sample:
         values = self._collect()
         if not len(values) or not math.isfinite(float(high) - float(low)):
             return None
-        counts, edges = np.histogram(values, bins=NUM_BINS, range=(float(low), float(high)))
+        try:
+            counts, edges = np.histogram(values, bins=NUM_BINS, range=(float(low), float(high)))
+        except ValueError:
+            # Among large floats there is no room for so many edges between two neighbours.
+            return None
         scaled = counts if num_values == len(values) else np.rint(counts * (num_values / len(values)))
         return Histogram(edges=[float(edge) for edge in edges], counts=[int(count) for count in scaled])
 

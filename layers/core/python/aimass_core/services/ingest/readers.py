@@ -75,6 +75,11 @@ def _spool_archive(path: Path, container: Container, work_path: Path, reading: R
 def _spool_members(archive: Archive, work_path: Path, reading: Reading) -> Iterator[SpooledFile]:
     """Every file of the archive as a table; all must have the same columns."""
     members = sorted(archive.members, key=lambda member: member.name)
+    if len(members) > reading.limits.max_tables:
+        raise FileRejectedError(
+            f"The archive has {len(members):,} tables; at most {reading.limits.max_tables:,} are read. "
+            "Join them into fewer files."
+        )
     for index, member in enumerate(members):
         yield _spool_member(archive, member, work_path / f"member-{index}", reading, is_only=len(members) == 1)
 

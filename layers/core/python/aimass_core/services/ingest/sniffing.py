@@ -58,7 +58,10 @@ _ADVICE = {
     "a single image": "Put images into class folders (cats/1.jpg, dogs/2.jpg) and upload them as one zip or tar.",
     "a Python pickle": "Pickles can run code and are never opened. " + _TEXT_ADVICE,
 }
-_MARKUP = re.compile(rb"\s*(<!doctype\s+html|<html|<head|<body|<script|<svg|<\?xml)", re.IGNORECASE)
+_MARKUP = re.compile(
+    rb"\s*<(!doctype|!--|\?xml|(html|head|body|script|style|svg|div|table|meta|title|iframe|object|img)[\s/>])",
+    re.IGNORECASE,
+)
 _ARFF = re.compile(rb"^\s*@(relation|attribute)\b", re.IGNORECASE | re.MULTILINE)
 _TIME_SERIES = re.compile(
     rb"(?:^[ \t]*(?:#.*)?\r?\n)*^[ \t]*@(problemname|timestamps|univariate|classlabel)\b", re.IGNORECASE | re.MULTILINE
@@ -93,12 +96,14 @@ def _refuse_known(head: bytes) -> None:
 
 
 def _sniff_text(head: bytes) -> Container:
-    if head.startswith(_UTF_MARKS) or _is_utf16(head):
-        return Container.DELIMITED
-    if _MARKUP.match(head):
+    is_marked = head.startswith(_UTF_MARKS) or _is_utf16(head)
+    # A mark and the NULs of UTF-16 must not hide what the text is.
+    if _MARKUP.match(re.sub(rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)|\0", b"", head) if is_marked else head):
         raise FileRejectedError(
             f"The file is HTML, XML or SVG, not a table: perhaps a log-in or error page was saved. {_TEXT_ADVICE}"
         )
+    if is_marked:
+        return Container.DELIMITED
     num_control = sum(head.count(byte) for byte in _CONTROL)
     if num_control > len(head) // 100 + 1:
         raise FileRejectedError(
@@ -136,6 +141,9 @@ def _sniff_json(head: bytes) -> Container:
                 "jq -c . file.json",
                 line=1,
             ) from error
+    except RecursionError:
+        # The reader names the line.
+        pass
     return Container.JSON_LINES
 
 

@@ -1,5 +1,6 @@
 """Spools a delimited text: dialect, rows, trimmed cells, missing values, evidence of the types."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ from aimass_core.services.ingest.text_files import normalize
 
 def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     """Reads a delimited text into a spool in the folder `work_path`. Raises FileRejectedError."""
+    # NOTE: Python's csv module refuses cells above 128 KiB, and a whole line is one cell to a delimiter that it lacks.
+    # The limit is one of the process, so it is put back; a line is measured before it gets there.
+    former = csv.field_size_limit(reading.limits.max_line_bytes)
+    try:
+        return _spool(path, work_path, reading)
+    finally:
+        csv.field_size_limit(former)
+
+
+def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     file = normalize(path, work_path / "normalized", limits=reading.limits)
     dialect = dialects.sniff_dialect(
         _sample(file.path),
@@ -47,9 +58,11 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     if not writer.num_rows and not num_bad_rows:
         raise FileRejectedError(
             "The file has a header line but no rows. Upload one with at least one row; if the first line is data, set "
-            "the dataset's policy.has_header to false.",
+            "policy.has_header to false (on the command line: --no-header).",
             line=1,
         )
+    if writer.num_rows and not any(each.num_cells for each in evidence):
+        raise FileRejectedError("No row of the file has a value in it. Export the data again.")
     return SpooledFile(
         paths=tuple(writer.paths),
         display_name=reading.display_name,

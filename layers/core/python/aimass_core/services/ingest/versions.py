@@ -123,6 +123,11 @@ def land(ports: Ports, dataset_id: str, workspace_id: str, landed: LandedFile) -
     raise UnavailableError(f"The dataset {dataset_id!r} changes too quickly. Try again.")
 
 
+def has_landed(ports: Ports, dataset: Dataset, landed: LandedFile) -> bool:
+    """Whether a version has taken the dropped file."""
+    return ports.registry.get(_object_key(dataset, landed)) is not None
+
+
 def claim(
     ports: Ports, workspace_id: str, dataset_id: str, number: int, *, lease_seconds: float, takes_over: bool = False
 ) -> Claim | None:

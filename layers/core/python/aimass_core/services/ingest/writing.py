@@ -35,11 +35,11 @@ class DatasetWriter:
         self.files: list[DataFile] = []
         self.num_rows = 0
         self._lake, self._workspace_id, self._dataset_id = lake, workspace_id, dataset_id
-        self._schema, self._path = to_arrow_schema(schema), work_path / "part.parquet"
+        self.arrow_schema, self._path = to_arrow_schema(schema), work_path / "part.parquet"
         self._plain = [
             column.name for column in schema.columns if column.type not in (ColumnType.IMAGE, ColumnType.SERIES)
         ]
-        self._repetitive = [name for name in self._plain if self._schema.field(name).type != pa.float64()]
+        self._repetitive = [name for name in self._plain if self.arrow_schema.field(name).type != pa.float64()]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
         self._num_file_rows = 0
@@ -67,19 +67,24 @@ class DatasetWriter:
         if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
             self._close_file()
 
+    def share(self, file: DataFile) -> None:
+        """Puts a file that lies in the lake already after the rows so far."""
+        self._close_file()
+        self.files.append(file)
+
     def _write_row_group(self) -> None:
         if not self._batches:
             return
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._path,
-                self._schema,
+                self.arrow_schema,
                 compression="zstd",
                 use_dictionary=self._repetitive,
                 write_statistics=self._plain,
                 store_schema=True,
             )
-        table = pa.Table.from_batches(self._batches, schema=self._schema)
+        table = pa.Table.from_batches(self._batches, schema=self.arrow_schema)
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._num_file_rows += table.num_rows
         self._batches = []

@@ -1,8 +1,8 @@
-"""Everything that survives the server: one SQLite file of JSON documents.
+"""What one of our own services knows and must not forget: one SQLite file of JSON documents.
 
 Changes are collected and written in one transaction by `flush`, which the service calls before it answers and before
 it starts a process. A killed server therefore loses nothing that it has told anybody. The file is open exclusively:
-two servers on one folder are refused.
+two servers on one file are refused.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from aimass_local.batch.errors import ServerError
-from aimass_local.batch.wire import Document
-
-_FILE_NAME = "batch.sqlite3"
+Document: TypeAlias = dict[str, Any]
+"""A JSON object, in the words of an AWS API."""
 
 
 class StateLockedError(Exception):
     """Another server works on the same folder, or the file is damaged."""
 
 
-class Store:
+class NotSavedError(Exception):
+    """The disk refuses; the text says what to do."""
+
+
+class DocumentStore:
     """Documents by kind and id."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -30,14 +33,14 @@ class Store:
         self._pending: dict[tuple[str, str], Callable[[], Document] | None] = {}
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
-        """Opens the store of `folder`, and makes it if there is none.
+    def open(cls, path: Path) -> DocumentStore:
+        """Opens the file, and makes it if there is none.
 
         Raises:
             StateLockedError: another server has it open, or it is damaged.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(folder / _FILE_NAME, isolation_level=None, timeout=0.5)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -50,7 +53,7 @@ class Store:
         except sqlite3.DatabaseError as error:
             connection.close()
             raise StateLockedError(
-                f"cannot open {folder / _FILE_NAME}: {error}. Stop the other server that uses this folder,"
+                f"cannot open {path}: {error}. Stop the other server that uses this folder,"
                 " or move the file away if it is damaged"
             ) from error
         return cls(connection)
@@ -72,7 +75,7 @@ class Store:
         """Writes all changes, or none.
 
         Raises:
-            ServerError: the disk refuses; the changes stay noted for the next flush.
+            NotSavedError: the disk refuses; the changes stay noted for the next flush.
         """
         if not self._pending:
             return
@@ -84,7 +87,7 @@ class Store:
                 self._connection.executemany("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", saved)
                 self._connection.executemany("DELETE FROM documents WHERE kind = ? AND id = ?", deleted)
         except sqlite3.OperationalError as error:
-            raise ServerError(f"the state cannot be saved: {error}. Free some disk space and try again") from error
+            raise NotSavedError(f"the state cannot be saved: {error}. Free some disk space and try again") from error
         self._pending.clear()
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from aimass_local.batch.wire import Document
+from aimass_local.documents import Document
 
 PutLogEvents = Callable[[str, str, list[Document]], None]
 """Called as `(group, stream, [{"timestamp": milliseconds, "message": text}, ...])`, in any thread."""

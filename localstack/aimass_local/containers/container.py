@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import json
 import os
 import secrets
 import shutil
@@ -18,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimass_local.batch import processes
-from aimass_local.batch.logs import LogPump
+from aimass_local.containers import processes
+from aimass_local.containers.logs import LogPump
 
 # A socket's path may have 104 bytes on macOS and 108 on Linux, and Python's multiprocessing puts sockets 33 deep.
 _MAX_TEMPORARY_PATH = 104 - 34
@@ -42,8 +43,29 @@ class Image:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """What one container may write to: `root` with `ml` (its /opt/ml) and `work` below it, and `temporary`."""
+
+    root: Path
+    temporary: Path
+
+    @property
+    def ml(self) -> Path:
+        return self.root / "ml"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def remove(self) -> None:
+        """Blocks. Idempotent."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+
 class StartError(Exception):
-    """The container could not be started; the text is the reason that Batch shows."""
+    """The container could not be started; the text is the reason that AWS shows."""
 
     def __init__(self, reason: str, *, exit_code: int | None = None) -> None:
         super().__init__(reason)
@@ -63,6 +85,37 @@ def find_image(images: Mapping[str, Image], name: str) -> Image:
     raise StartError(f"CannotPullContainerError: this machine has no image {name!r}; it has: {known}")
 
 
+def make_folders(run_folder: Path) -> Folders:
+    """Folders for one container below `run_folder`, readable by this user only."""
+    root = run_folder / secrets.token_hex(4)
+    temporary = root / "tmp"
+    folders = Folders(root=root, temporary=temporary)
+    folders.work.mkdir(parents=True, mode=0o700)
+    folders.ml.mkdir(mode=0o700)
+    if len(os.fsencode(temporary)) > _MAX_TEMPORARY_PATH:
+        return Folders(root=root, temporary=Path(tempfile.mkdtemp(prefix="aimass-", dir="/tmp")))
+    temporary.mkdir(mode=0o700)
+    return folders
+
+
+def read_images(path: Path) -> dict[str, Image]:
+    """The images that a JSON file names: `{"*my-image*": "/path/to/environment/bin/python"}`; none without a file.
+
+    Raises:
+        OSError: the file does not say that; the text names it.
+    """
+    if not path.exists():
+        return {}
+    try:
+        images = {str(pattern): Image(python=Path(python)) for pattern, python in json.loads(path.read_text()).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise OSError(f"{path} has to map globs over image names to Python interpreters: {error}") from error
+    missing = [str(image.python) for image in images.values() if not image.python.is_file()]
+    if missing:
+        raise OSError(f"{path} names interpreters that do not exist: {', '.join(missing)}")
+    return images
+
+
 class Container:
     """A started command and everything that came of it."""
 
@@ -71,8 +124,7 @@ class Container:
         process: asyncio.subprocess.Process,
         pump: LogPump,
         *,
-        folder: Path,
-        temporary: Path,
+        folders: Folders,
         memory_mib: int,
         watchdog: processes.Watchdog,
     ) -> None:
@@ -80,8 +132,7 @@ class Container:
         self.is_out_of_memory = False
         self._process = process
         self._pump = pump
-        self._folder = folder
-        self._temporary = temporary
+        self._folders = folders
         self._watchdog = watchdog
 
     @classmethod
@@ -91,7 +142,7 @@ class Container:
         *,
         image: Image,
         environment: Mapping[str, str],
-        run_folder: Path,
+        folders: Folders,
         pump: LogPump,
         memory_mib: int,
         ulimits: Mapping[str, tuple[int, int]],
@@ -100,17 +151,17 @@ class Container:
         """Starts `command` (an argument list, never a shell's).
 
         Args:
+            folders: from `make_folders`; they are removed when the container has ended or cannot be started.
             ulimits: soft and hard limit by name, such as `nproc`; kept on Linux, as far as this user may.
 
         Raises:
             StartError: there is no such command, or the system refuses it.
         """
-        folder, temporary = _make_folders(run_folder)
         try:
             process = await asyncio.create_subprocess_exec(
                 *_resolve_command(command, image),
-                cwd=folder / "work",
-                env=_build_environment(environment, image, folder=folder, temporary=temporary),
+                cwd=folders.work,
+                env=_build_environment(environment, image, folders),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=pump.writing_end,
                 stderr=asyncio.subprocess.STDOUT,
@@ -118,13 +169,13 @@ class Container:
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             pump.abandon()
-            _remove_folders(folder, temporary)
+            folders.remove()
             reason = f"CannotStartContainerError: exec {command[0] if command else ''!r}: {error}"
             raise StartError(reason, exit_code=_CANNOT_START) from error
         watchdog.watch(process.pid)
         processes.limit(process.pid, ulimits)
         pump.start()
-        return cls(process, pump, folder=folder, temporary=temporary, memory_mib=memory_mib, watchdog=watchdog)
+        return cls(process, pump, folders=folders, memory_mib=memory_mib, watchdog=watchdog)
 
     async def wait(self) -> int:
         """The exit code of the first process, 128 + n if signal n killed it."""
@@ -138,7 +189,7 @@ class Container:
                 self._process.terminate()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), grace_seconds)
-        await asyncio.to_thread(processes.kill_container, self._folder, session=self._process.pid)
+        await asyncio.to_thread(processes.kill_container, self._folders.root, session=self._process.pid)
         await self._process.wait()
 
     def kill_for_memory(self) -> None:
@@ -158,7 +209,7 @@ class Container:
         await self.stop(grace_seconds=0)
         self._watchdog.forget(self._process.pid)
         await self._pump.finish()
-        await asyncio.to_thread(_remove_folders, self._folder, self._temporary)
+        await asyncio.to_thread(self._folders.remove)
 
 
 def _resolve_command(command: Sequence[str], image: Image) -> list[str]:
@@ -169,35 +220,17 @@ def _resolve_command(command: Sequence[str], image: Image) -> list[str]:
     return list(command)
 
 
-def _build_environment(
-    environment: Mapping[str, str], image: Image, *, folder: Path, temporary: Path
-) -> dict[str, str]:
+def _build_environment(environment: Mapping[str, str], image: Image, folders: Folders) -> dict[str, str]:
     built = {
         "PATH": os.defpath,
         "PYTHONUNBUFFERED": "1",
         # A container has an /opt/ml of its own (SageMaker's layout); here this variable moves it.
-        "SAGEMAKER_BASE_DIR": str(folder / "ml"),
+        "SAGEMAKER_BASE_DIR": str(folders.ml),
         **environment,
-        "TMPDIR": str(temporary),
-        processes.MARKER: str(folder),
+        "TMPDIR": str(folders.temporary),
+        processes.MARKER: str(folders.root),
     }
     built["PATH"] = f"{image.python.parent}{os.pathsep}{built['PATH']}"
     if image.cwd:
         built["PYTHONPATH"] = os.pathsep.join(filter(None, (str(image.cwd), built.get("PYTHONPATH"))))
     return built
-
-
-def _make_folders(run_folder: Path) -> tuple[Path, Path]:
-    folder = run_folder / secrets.token_hex(4)
-    (folder / "work").mkdir(parents=True, mode=0o700)
-    (folder / "ml").mkdir(mode=0o700)
-    temporary = folder / "tmp"
-    if len(os.fsencode(temporary)) > _MAX_TEMPORARY_PATH:
-        return folder, Path(tempfile.mkdtemp(prefix="aimass-", dir="/tmp"))
-    temporary.mkdir(mode=0o700)
-    return folder, temporary
-
-
-def _remove_folders(folder: Path, temporary: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(temporary, ignore_errors=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from aimass_local.batch import watchdog
+from aimass_local.containers import watchdog
 
 MARKER = "AIMASS_LOCAL_CONTAINER"
 """The environment variable that names the container's folder."""

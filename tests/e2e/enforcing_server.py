@@ -1,0 +1,49 @@
+"""The local cloud with its emulator enforcing roles: `python enforcing_server.py DECISIONS --port N --data-dir D`.
+
+The emulator reads AUTH when it is imported. Its requests count as HTTPS, which our bucket and queue policies demand.
+What it decides about a role is written to a file, one JSON array a line.
+"""
+
+import json
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_evaluator
+
+from aimass_local import server
+
+
+def main() -> int:
+    """Runs the server until it is stopped."""
+    decisions = Path(sys.argv[1])
+    build = server.server_environment
+    server.server_environment = lambda *args, **options: {**build(*args, **options), "AUTH": "true"}
+    pin_origin = iam_evaluator.pin_request_origin
+    iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
+    iam_evaluator.pin_request_origin = lambda source_ip, _is_secure: pin_origin(source_ip, True)
+
+    enforce, evaluate = iam_evaluator.enforce, iam_evaluator.evaluate
+    is_asked = ContextVar("is_asked", default=False)
+
+    def enforced(*args: Any, **options: Any) -> Any:
+        is_asked.set(True)
+        return enforce(*args, **options)
+
+    def recorded(context: Any, *args: Any, **options: Any) -> Any:
+        result = evaluate(context, *args, **options)
+        # What follows within the same request are policies of resources.
+        if is_asked.get() and "assumed-role" in context.principal_arn:
+            role = context.principal_arn.split("/")[1]
+            with decisions.open("a") as file:
+                file.write(json.dumps([role, context.action, context.resource_arn, result.decision]) + "\n")
+        is_asked.set(False)
+        return result
+
+    iam_evaluator.enforce, iam_evaluator.evaluate = enforced, recorded
+    return server.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Every function does its work with the role that the template gives it, and nothing of that role is idle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aimass_local import lifecycle
+from aimass_local.environment import DataDirectory
+from tests.ports import free_port
+from tests.stack import Stack, wait_until, write_loans
+
+SERVER = Path(__file__).with_name("enforcing_server.py")
+FUNCTIONS = ("Api", "Authorizer", "Dispatch", "Ingest", "JobEvents", "Predictions", "Reconciler")
+# What the emulator and our Batch let pass without a look, or do themselves in a function's name.
+UNCHECKED = {
+    "batch:DescribeJobs",
+    "batch:SubmitJob",
+    "batch:TerminateJob",
+    "dynamodb:GetRecords",
+    "logs:PutLogEvents",
+    "sqs:GetQueueUrl",
+}
+# What this day's work has no need of: (role, action, end of the resource).
+UNUSED_TODAY = {
+    # Without it S3 answers 403 instead of 404 for what is absent.
+    *((role, "s3:ListBucket", "") for role in FUNCTIONS),
+    ("Dispatch", "s3:GetObject", "/models/*"),
+    # It does the others' work where they have failed.
+    ("Reconciler", "s3:GetObject", ""),
+    ("Reconciler", "s3:PutObject", ""),
+    ("Reconciler", "s3:DeleteObject", ""),
+    ("Reconciler", "lambda:InvokeFunction", ""),
+    ("Reconciler", "sqs:SendMessage", ""),
+    ("Reconciler", "dynamodb:PutItem", ""),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcing:
+    """A stack whose emulator enforces roles, and what it decided."""
+
+    stack: Stack
+    decisions_path: Path
+
+    def decisions(self) -> set[tuple[str, str, str, str]]:
+        """Role, action, resource, decision."""
+        return {tuple(json.loads(line)) for line in self.decisions_path.read_text().splitlines()}
+
+    def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each statement of each role."""
+        iam = self.stack.aws("iam")
+        for role in iam.list_roles()["Roles"]:
+            name = role["RoleName"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+                document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+                for statement in document["Statement"]:
+                    yield name, statement
+
+
+@pytest.fixture
+def enforcing(tmp_path: Path) -> Iterator[Enforcing]:
+    data = DataDirectory.at(tmp_path / "data")
+    stack = Stack(data=data, port=free_port(), config_path=tmp_path / "config.toml")
+    decisions_path = tmp_path / "decisions.jsonl"
+    command = [sys.executable, str(SERVER), str(decisions_path)]
+    with (tmp_path / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(stack.port), "--data-dir", str(data.root)], stdout=log, stderr=log
+        )
+        try:
+            wait_until(lambda: (running := lifecycle.find(data)) and lifecycle.is_healthy(running))
+            stack.up()
+            yield Enforcing(stack=stack, decisions_path=decisions_path)
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+def _a_days_work(stack: Stack, folder: Path) -> None:
+    path = folder / "loans.csv"
+    write_loans(path, num_rows=300, seed=0)
+    with stack.client() as client:
+        client.datasets.upload(path, name="loans", target="repaid")
+        landing = stack.outputs["LandingBucketName"]
+        stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
+        job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=180)
+        assert list(job.logs())
+        assert job.model_version is not None
+        endpoint = job.model_version.deploy()
+        assert endpoint.predict([{"income": 1.0}]).predictions
+        wait_until(lambda: client.datasets.get("loans").latest_version == 2)
+        send = client.http.request
+        upload = send("POST", "/v1/datasets/loans/uploads", body={"file_name": "x", "num_bytes": 1, "sha256": "0" * 64})
+        for address in (
+            f"datasets/loans/uploads/{upload['id']}",
+            "endpoints/loans",
+            "models/loans/versions/1",
+            "datasets/loans",
+        ):
+            send("DELETE", f"/v1/{address}")
+        send("GET", "/v1/audit?limit=1")
+    healed = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
+    assert "FunctionError" not in healed, healed["Payload"].read()
+    assert json.loads(healed["Payload"].read())["faults"] == 0
+
+
+def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(enforcing: Enforcing, tmp_path: Path) -> None:
+    _a_days_work(enforcing.stack, tmp_path)
+    decided = enforcing.decisions()
+    assert not [each for each in decided if each[3] != "Allow"]
+    assert {role.split("-")[1].partition("Role")[0] for role, *_ in decided} == set(FUNCTIONS)
+    idle = []
+    for role, statement in enforcing.statements():
+        function = role.split("-")[1].partition("Role")[0]
+        actions, resources = _listed(statement["Action"]), _listed(statement["Resource"])
+        is_used = any(
+            who == role and action in actions and any(fnmatchcase(what, resource) for resource in resources)
+            for who, action, what, _ in decided
+        )
+        if is_used or function not in FUNCTIONS or UNCHECKED & set(actions):
+            continue
+        if not any(
+            function == who and action in actions and any(resource.endswith(end) for resource in resources)
+            for who, action, end in UNUSED_TODAY
+        ):
+            idle.append((function, actions, resources))
+    assert not idle, "a mutation that takes one of these away would go unnoticed"
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,160 @@
+"""Every operation with what another workspace owns: it is not there, and nothing tells it from what never was."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aimass_core.adapters.memory import MemoryRegistry
+from aimass_core.domain import keys
+from aimass_core.domain.common import Principal, Role, new_id
+from aimass_core.ports import Row, RowPage
+from functions.api.app import OPERATIONS
+from functions.api.routing import Operation
+from tests.factories.platform import add_dataset, add_version
+from tests.functional.gateway import Answer, Api, Gateway, open_api
+from tests.functional.test_jobs import run_to_end
+
+UPLOAD = {"file_name": "crown-jewels.csv", "num_bytes": 3, "sha256": "0" * 64}
+BODIES: dict[str, dict[str, Any]] = {
+    "update_workspace": {"description": "mine"},
+    "update_dataset": {"description": "mine"},
+    "create_upload": UPLOAD,
+    "update_model": {"description": "mine"},
+    "update_endpoint": {"model": "crown@1"},
+}
+# What a caller names in the body instead of the path.
+BY_BODY: dict[str, dict[str, Any]] = {
+    "create_job": {"spec": {"dataset": "crown", "algorithm": "xgboost"}},
+    "create_endpoint": {"model": "crown"},
+}
+BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
+
+
+class _Counting(MemoryRegistry):
+    """Counts reads: an answer that needs as many as another takes as long."""
+
+    num_reads = 0
+
+    def get(self, key: keys.RowKey) -> Row | None:
+        """See Registry."""
+        self.num_reads += 1
+        return super().get(key)
+
+    def query(self, partition: str, prefix: str, **options: Any) -> RowPage:
+        """See Registry."""
+        self.num_reads += 1
+        return super().query(partition, prefix, **options)
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    made = Gateway()
+    made.ports.registry = _Counting()
+    return made
+
+
+@pytest.fixture
+def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
+    """A workspace that has one of everything, and the ids."""
+    api = open_api(gateway, name="crown-office")
+    principal = Principal(
+        workspace_id=api.workspace.id, workspace_name="crown-office", actor=new_id("key"), role=Role.ADMIN
+    )
+    dataset = add_dataset(api.ports, principal, name="crown")
+    add_version(api.ports, principal, dataset)
+    job = run_to_end(api, api.post("/v1/jobs", BY_BODY["create_job"]).json)
+    endpoint = api.post("/v1/endpoints", BY_BODY["create_endpoint"]).json
+    upload = api.post(f"/v1/datasets/{dataset.id}/uploads", UPLOAD).json
+    ids = {
+        "workspace": api.workspace.id,
+        "api_key": api.get("/v1/me").json["actor"],
+        "dataset": dataset.id,
+        "upload": upload["id"],
+        "job": job["id"],
+        "model": job["model_version"]["model_id"],
+        "endpoint": endpoint["id"],
+        "number": "1",
+    }
+    before = _everything(api)
+    yield api, ids
+    assert _everything(api) == before, "nothing of it was changed"
+
+
+def _everything(api: Api) -> dict[keys.RowKey, Row]:
+    partition = keys.partition(api.workspace.id)
+    return {row.key: row for row in api.ports.registry.query(partition, "", limit=10_000).rows}
+
+
+def _send(api: Api, operation: Operation, ids: dict[str, str]) -> Answer:
+    path = re.sub(r"<(\w+)>", lambda match: ids[match[1]], operation.path)
+    headers: dict[str, str | list[str]] = {"If-Match": '"1"'} if operation.needs_revision else {}
+    return api.request(operation.method, path, json=BODIES.get(operation.name), headers=headers)
+
+
+@pytest.mark.parametrize("operation", BY_PATH, ids=lambda operation: operation.name)
+def test_h2_what_another_workspace_owns_is_not_found(
+    owner: tuple[Api, dict[str, str]], operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api, ids = owner
+    stranger = api.as_stranger()
+    registry = api.ports.registry
+    assert isinstance(registry, _Counting)
+    nothing = {name: value if name == "number" else new_id(value.partition("_")[0]) for name, value in ids.items()}
+    capsys.readouterr()
+    answers, num_reads = [], []
+    for asked in (ids, nothing):
+        registry.num_reads = 0
+        answers.append(_send(stranger, operation, asked))
+        num_reads.append(registry.num_reads)
+    foreign, absent = answers
+    assert (foreign.status, foreign.code) == (404, "not_found"), foreign.text
+    assert num_reads[0] == num_reads[1], "it takes as long as what never was"
+    assert _without(foreign, ids) == _without(absent, nothing)
+    logged = capsys.readouterr().out
+    assert "crown" not in logged
+    assert {json.loads(line).get("workspace_id") for line in logged.splitlines()} <= {stranger.workspace.id}
+
+
+@pytest.mark.parametrize("name", ["dataset", "model", "endpoint"])
+def test_h2_names_of_another_workspace_are_not_found(owner: tuple[Api, dict[str, str]], name: str) -> None:
+    stranger = owner[0].as_stranger()
+    assert stranger.get(f"/v1/{name}s/crown").code == "not_found"
+
+
+@pytest.mark.parametrize("name", sorted(BY_BODY))
+def test_h2_what_another_workspace_owns_cannot_be_used(owner: tuple[Api, dict[str, str]], name: str) -> None:
+    stranger = owner[0].as_stranger()
+    operation = next(operation for operation in OPERATIONS if operation.name == name)
+    assert stranger.post(operation.path, BY_BODY[name]).code == "not_found"
+
+
+def test_h2_job_of_another_workspace_cannot_be_waited_for(owner: tuple[Api, dict[str, str]]) -> None:
+    api, ids = owner
+    stranger = api.as_stranger()
+    principal = Principal(workspace_id=stranger.workspace.id, workspace_name="s", actor=new_id("key"), role=Role.ADMIN)
+    add_version(api.ports, principal, add_dataset(api.ports, principal, name="crown"))
+    refused = stranger.post("/v1/jobs", {**BY_BODY["create_job"], "depends_on": [ids["job"]]})
+    assert refused.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [operation for operation in OPERATIONS if operation.name.startswith("list_") and "<" not in operation.path],
+    ids=lambda operation: operation.name,
+)
+def test_h2_lists_show_only_ones_own(owner: tuple[Api, dict[str, str]], operation: Operation) -> None:
+    api, ids = owner
+    listed = api.as_stranger().get(operation.path).text
+    # The owner's key has made the stranger's workspace, and may be named there.
+    assert not [value for name, value in ids.items() if name not in ("number", "api_key") and value in listed]
+    assert "crown" not in listed
+
+
+def _without(answer: Answer, ids: dict[str, str]) -> str:
+    text = json.dumps({**answer.json, "request_id": None})
+    for name, value in ids.items():
+        text = text.replace(value, name)
+    return text

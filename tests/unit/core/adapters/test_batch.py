@@ -1,0 +1,118 @@
+"""What is sent to AWS Batch, and what its refusals mean. (Its answers are tested on a real service, by integration.)"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from aimass_core.adapters.batch import BatchCompute
+from aimass_core.domain.compute import Compute
+from aimass_core.errors import InvalidRequestError, UnavailableError
+from aimass_core.ports import Submission
+
+
+@pytest.fixture
+def client() -> Any:
+    return boto3.client("batch", region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+@pytest.fixture
+def stub(client: Any) -> Iterator[Stubber]:
+    with Stubber(client) as active:
+        yield active
+        active.assert_no_pending_responses()
+
+
+@pytest.fixture
+def compute(client: Any) -> BatchCompute:
+    return BatchCompute(client, job_queue="queue", job_definition="definition")
+
+
+def submission(**compute: Any) -> Submission:
+    return Submission(
+        name="job_1",
+        kind="train",
+        environment={"AIMASS_WORKSPACE_ID": "ws_1", "AIMASS_JOB_ID": "job_1"},
+        compute=Compute(**compute),
+        max_seconds=60,
+        prefix="jobs/ws_1/job_1/",
+    )
+
+
+def test_c8_command_is_a_list_of_our_own_words(stub: Stubber, compute: BatchCompute) -> None:
+    overrides = {
+        "command": ["python", "-m", "batch_jobs", "train"],
+        "environment": [
+            {"name": "AIMASS_WORKSPACE_ID", "value": "ws_1"},
+            {"name": "AIMASS_JOB_ID", "value": "job_1"},
+        ],
+        "resourceRequirements": [{"type": "VCPU", "value": "2"}, {"type": "MEMORY", "value": "2048"}],
+    }
+    expected = {
+        "jobName": "job_1",
+        "jobQueue": "queue",
+        "jobDefinition": "definition",
+        "containerOverrides": overrides,
+        "timeout": {"attemptDurationSeconds": 60},
+    }
+    stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
+    assert compute.submit(submission(vcpus=2, memory_mib=2048, gpus=0)) == "b-1"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status", "expected", "words"),
+    [
+        ("TooManyRequestsException", "Rate exceeded", 429, UnavailableError, "busy"),
+        ("ThrottlingException", "Rate exceeded", 400, UnavailableError, "busy"),
+        ("ServerException", "fault", 500, UnavailableError, "busy"),
+        ("SomethingNew", "fault", 503, UnavailableError, "fault"),
+        ("AccessDeniedException", "not authorized to perform: batch:SubmitJob", 403, InvalidRequestError, "SubmitJob"),
+        ("ClientException", "vCPU 9999 is too large", 400, InvalidRequestError, "9999"),
+        ("ClientException", "", 400, InvalidRequestError, "ClientException"),
+    ],
+)
+def test_c5_refusal_of_a_submission_is_tried_again_or_told(
+    stub: Stubber,
+    compute: BatchCompute,
+    code: str,
+    message: str,
+    status: int,
+    expected: type[Exception],
+    words: str,
+) -> None:
+    for _ in range(10):
+        stub.add_client_error("submit_job", code, message, http_status_code=status)
+    with pytest.raises(expected, match=words):
+        compute.submit(submission())
+    stub._queue.clear()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "JobQueue aimass-jobs is not ENABLED: it takes no new jobs",
+        "Job queue arn:aws:batch:eu-central-1:000000000000:job-queue/aimass is not in an ENABLED state",
+        "Cannot submit to job queue aimass: it is DISABLED",
+    ],
+)
+def test_c12_disabled_queue_is_asked_again_and_says_why(stub: Stubber, compute: BatchCompute, message: str) -> None:
+    stub.add_client_error("submit_job", "ClientException", message)
+    with pytest.raises(UnavailableError, match="job queue is disabled") as caught:
+        compute.submit(submission())
+    assert "arn:" not in str(caught.value)
+
+
+def test_c4_job_is_found_by_its_name_the_first_of_them(stub: Stubber, compute: BatchCompute) -> None:
+    found = [
+        {"jobId": "b-2", "jobName": "job_1", "createdAt": 2},
+        {"jobId": "b-1", "jobName": "job_1", "createdAt": 1},
+        {"jobId": "b-0", "jobName": "job_10", "createdAt": 0},
+    ]
+    stub.add_response(
+        "list_jobs", {"jobSummaryList": found[2:], "nextToken": "more"}, {"jobQueue": "queue", "filters": ANY}
+    )
+    more = {"jobQueue": "queue", "filters": ANY, "nextToken": "more"}
+    stub.add_response("list_jobs", {"jobSummaryList": found[:2]}, more)
+    assert compute.find("job_1") == "b-1"
