@@ -11,7 +11,7 @@ from aimass_core.domain.schemas import DatasetKind
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 ENTRY_POINTS = "aimass.algorithms"
-_BUILT_IN = (trees.XGBOOST, linear.LINEAR, networks.MLP, networks.CNN)
+_BUILT_IN = (trees.XGBOOST, trees.LIGHTGBM, trees.RANDOM_FOREST, linear.LINEAR, networks.MLP, networks.CNN)
 
 
 @cache
