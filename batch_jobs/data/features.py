@@ -25,9 +25,14 @@ class Dropped:
 
 
 def choose_features(
-    channel: Channel, *, target: str, exclude: Collection[str], message: Callable[[str], None]
+    channel: Channel,
+    *,
+    target: str,
+    exclude: Collection[str],
+    wanted: Collection[str] = (),
+    message: Callable[[str], None],
 ) -> list[Column]:
-    """The columns of a table that a model can learn from.
+    """The columns of a table that a model can learn from; `wanted` are taken whatever they look like.
 
     Raises:
         InvalidDataError: An excluded column does not exist, or no column is left.
@@ -43,7 +48,7 @@ def choose_features(
         if column.name == target or column.name in exclude:
             continue
         reason = _why_not(column, channel.table.column(column.name))
-        if reason:
+        if reason and column.name not in wanted:
             dropped.append(Dropped(column=column.name, reason=reason))
         else:
             kept.append(column)

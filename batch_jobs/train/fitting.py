@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Evaluation, Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
@@ -14,6 +15,8 @@ from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
 from batch_jobs.encoding.contract import Encoder
+from batch_jobs.encoding.features.categories import Truth
+from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
@@ -53,6 +56,8 @@ class Training:
     validation_scores: Array
     evaluation: Evaluation
     curves: tuple[Curve, ...]
+    features: FeatureSpec | None
+    """How the columns were made into features; None: plainly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Fitting:
         learner: Learner,
         spec: TrainSpec,
         *,
+        features: FeatureSpec | None,
         num_threads: int,
         reporter: Reporter,
         notes: Notes,
@@ -93,6 +99,7 @@ class Fitting:
         self._material = material
         self._learner = learner
         self._spec = spec
+        self._features = features
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
@@ -129,6 +136,7 @@ class Fitting:
             validation_scores=scores,
             evaluation=evaluate(VALIDATION, self._material.target, validation.truth, scores),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _cross_validate(self, num_folds: int) -> Training:
@@ -158,6 +166,7 @@ class Fitting:
             validation_scores=scores[judged],
             evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
@@ -176,7 +185,8 @@ class Fitting:
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
         material, target = self._material, self._material.target
-        encoder = fit_encoder(material.data_kind, train.frame, material.columns, image_shape=material.image_shape)
+        scale = fit_scale(target, train.truth)
+        encoder, examples = self._encode(train, scale)
         problem = Problem(
             task=target.task,
             kind=material.data_kind,
@@ -186,12 +196,11 @@ class Fitting:
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        scale = fit_scale(target, train.truth)
         judges = None if validation is None else _examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
-            _examples(train, encoder, scale),
+            examples,
             judges,
             context=FitContext(
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
@@ -199,6 +208,22 @@ class Fitting:
             ),
         )
         return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
+
+    def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
+        material = self._material
+        if self._features is None:
+            encoder = fit_encoder(material.data_kind, train.frame, material.columns, image_shape=material.image_shape)
+            return encoder, _examples(train, encoder, scale)
+        values = _to_learn(train, scale)
+        features = fit_features(
+            self._features,
+            train.frame,
+            material.columns,
+            Truth(target=material.target, values=values, seed=self._spec.seed),
+            num_threads=self._num_threads,
+            message=self._notes,
+        )
+        return features, Examples(features=features.transform_training(train.frame), targets=values)
 
     def _curves(self) -> tuple[Curve, ...]:
         return tuple(
@@ -211,5 +236,8 @@ class Fitting:
 
 
 def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
-    targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
-    return Examples(features=encoder.transform(part.frame), targets=targets)
+    return Examples(features=encoder.transform(part.frame), targets=_to_learn(part, scale))
+
+
+def _to_learn(part: Part, scale: TargetScale) -> Array:
+    return scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth

@@ -125,7 +125,10 @@ class _Reader:
 
 def _reader(channel: Channel, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int) -> _Reader:
     if channel.schema.kind is DatasetKind.TABLE:
-        columns = choose_features(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
+        recipes = spec.features.columns if spec.features is not None else {}
+        columns = choose_features(
+            channel, target=target.column, exclude=spec.exclude_columns, wanted=recipes, message=notes
+        )
         return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
     image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)

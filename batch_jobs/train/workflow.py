@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from batch_jobs.evaluate.scoring import Answers, Scorer
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.export import export
-from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.feature_choice import train_with_features
+from batch_jobs.train.fitting import Training
 from batch_jobs.train.interface import build_golden, build_signature
 from batch_jobs.train.material import TEST, Material, Part, load_material
 from batch_jobs.train.notes import Notes
@@ -53,7 +55,9 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     material = load_material(environment, spec, notes)
     started = time.monotonic()
     learner = build_learner(spec)
-    training = Fitting(material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes).run()
+    training = train_with_features(
+        material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes
+    )
     return _Finish(
         environment=environment,
         spec=spec,
@@ -183,6 +187,7 @@ class _Finish:
             task=self.material.target.task,
             target=self.material.target.column,
             hyperparameters=self.spec.resolve_hyperparameters().model_dump(mode="json"),
+            features=self._features(),
             seed=self.spec.seed,
             dataset=self.environment.dataset,
             dataset_digest=self.environment.dataset_digest,
@@ -197,6 +202,10 @@ class _Finish:
             warnings=list(self.notes.texts),
             versions={name: metadata.version(name) for name in (*implementation.libraries, *_COMMON_LIBRARIES)},
         )
+
+    def _features(self) -> dict[str, Any] | None:
+        features = self.training.features
+        return None if features is None else features.model_dump(mode="json", exclude_defaults=True)
 
 
 def _final_metrics(evaluations: list[Evaluation]) -> dict[str, float]:

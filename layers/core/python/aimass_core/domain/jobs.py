@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.signatures import Task
 
 MAX_DEPENDENCIES = 20
@@ -79,6 +80,7 @@ class TrainSpec(Request):
     hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
     target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
     task: Task | None = Field(default=None, description="Null: found out from the target.")
+    features: FeatureSpec | None = Field(default=None, description="Null: plain. Of tables only.")
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9)
     folds: int | None = Field(default=None, ge=2, le=20, description="Null: hold-out. Else k-fold cross-validation.")

@@ -32,6 +32,7 @@ XGBOOST = AlgorithmSpec(
             learner="batch_jobs.algorithms.xgboost.trees:Trees", libraries=("xgboost-cpu", "onnxmltools")
         )
     },
+    is_of_trees=True,
 )
 
 
@@ -61,6 +62,7 @@ LIGHTGBM = AlgorithmSpec(
             learner="batch_jobs.algorithms.lightgbm.trees:Trees", libraries=("lightgbm", "onnxmltools")
         )
     },
+    is_of_trees=True,
 )
 
 
@@ -86,4 +88,5 @@ RANDOM_FOREST = AlgorithmSpec(
             learner="batch_jobs.algorithms.sklearn.forest:RandomForest", libraries=("scikit-learn", "skl2onnx")
         )
     },
+    is_of_trees=True,
 )

@@ -1,0 +1,73 @@
+"""Trains on the features that a job declares; `auto` looks for better ones, and keeps them only where they are."""
+
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.features import FeatureMode, FeatureSpec
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.learning import Learner
+from batch_jobs.encoding.features.checks import check_features
+from batch_jobs.encoding.features.search import search_features
+from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, primary_metric
+from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.material import TRAIN, Material
+from batch_jobs.train.notes import Notes
+
+
+def train_with_features(
+    material: Material, learner: Learner, spec: TrainSpec, *, num_threads: int, reporter: Reporter, notes: Notes
+) -> Training:
+    """With `auto` the algorithm is fitted twice: without the recipes that were found and with them.
+
+    The better of the two by the primary metric on validation rows is the model, so that `auto` costs time and never
+    the score.
+    """
+
+    def fit(features: FeatureSpec | None) -> Training:
+        fitting = Fitting(
+            material, learner, spec, features=features, num_threads=num_threads, reporter=reporter, notes=notes
+        )
+        return fitting.run()
+
+    declared = spec.features
+    if declared is None:
+        return fit(None)
+    if material.data_kind is not DataKind.TABLE:
+        raise InvalidRequestError(
+            f"features are made of the columns of a table, and {spec.algorithm} learns from {material.data_kind}: "
+            "leave `features` out"
+        )
+    check_features(declared, material.parts[TRAIN].frame, material.columns)
+    base = declared.model_copy(update={"default": FeatureMode.PLAIN})
+    is_plain = not base.model_dump(exclude_defaults=True, exclude={"max_seconds"})
+    without = fit(None if is_plain else base)
+    if declared.default is FeatureMode.PLAIN:
+        return without
+    reporter.progress("choosing features")
+    found = search_features(
+        base,
+        without.train.frame,
+        without.train.truth,
+        material.columns,
+        target=material.target,
+        is_of_trees=spec.resolve_algorithm().is_of_trees,
+        seed=spec.seed,
+        num_threads=num_threads,
+        message=notes,
+    )
+    if found == base:
+        notes("features: auto found nothing that helps, so the columns stay as they are")
+        return without
+    return _better(without, fit(found), material, notes)
+
+
+def _better(without: Training, with_features: Training, material: Material, notes: Notes) -> Training:
+    before, after = without.evaluation.metrics, with_features.evaluation.metrics
+    name = primary_metric(material.target, before)
+    gain = after[name] - before[name] if name not in LOWER_IS_BETTER else before[name] - after[name]
+    words = f"validation {name} {before[name]:.5g} without them, {after[name]:.5g} with them"
+    if gain > 0:
+        notes(f"features: the recipes that auto found are kept: {words}")
+        return with_features
+    notes(f"features: the recipes that auto found are not kept: {words}")
+    return without
