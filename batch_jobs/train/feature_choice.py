@@ -62,12 +62,14 @@ def train_with_features(
 
 
 def _better(without: Training, with_features: Training, material: Material, notes: Notes) -> Training:
+    """The one of the better score; with the recipes only where the loss says so too, as a score alone is noisy."""
     before, after = without.evaluation.metrics, with_features.evaluation.metrics
     name = primary_metric(material.target, before)
-    gain = after[name] - before[name] if name not in LOWER_IS_BETTER else before[name] - after[name]
-    words = f"validation {name} {before[name]:.5g} without them, {after[name]:.5g} with them"
-    if gain > 0:
-        notes(f"features: the recipes that auto found are kept: {words}")
+    names = {name, "rmse" if material.target.labels is None else "log_loss"}
+    gains = [(before[key] - after[key]) if key in LOWER_IS_BETTER else (after[key] - before[key]) for key in names]
+    words = ", ".join(f"{key} {after[key]:.5g} with them and {before[key]:.5g} without" for key in sorted(names))
+    if min(gains) > 0:
+        notes(f"features: the recipes that auto found are kept; on validation data {words}")
         return with_features
-    notes(f"features: the recipes that auto found are not kept: {words}")
+    notes(f"features: the recipes that auto found are not kept; on validation data {words}")
     return without

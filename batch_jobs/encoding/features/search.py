@@ -1,8 +1,8 @@
 """`auto`: tries recipes on the training rows with a small fast model, group after group, and says what each gave.
 
-A group is kept where it lowers the loss of rows that the small model was not fitted on, in the mean of three folds and
-in two of them at least. For algorithms of trees the small model is LightGBM, for the others a linear one, as trees do
-not see what changes the shape of a column only.
+A group is kept where it lowers the loss of rows that the small model was not fitted on, in each of three folds. For
+algorithms of trees the small model is LightGBM, for the others a linear one, as trees do not see what changes no more
+than the shape of a column.
 """
 
 import itertools
@@ -27,12 +27,14 @@ from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, k_folds
 from batch_jobs.data.targets import Target, fit_scale
 from batch_jobs.encoding.features.categories import Truth
+from batch_jobs.encoding.features.encoder import FeatureEncoder
 from batch_jobs.encoding.features.fitting import fit_features
 
 MAX_ROWS = 20_000
 NUM_FOLDS = 3
-MIN_GAIN = 5e-4
-_MAX_COMBINED = 6
+MIN_GAIN = 2e-3
+_MAX_COMBINED = 8
+_MAX_MADE = 6
 _MAX_RANKED_ROWS = 5_000
 _MIN_LEVELS = 8
 _SKEWED = 1.0
@@ -61,13 +63,14 @@ def search_features(
         target=target,
         learner=_small_trees() if is_of_trees else _linear(),
         seed=seed,
-        num_threads=num_threads,
+        # On so few rows, threads wait for each other longer than they work.
+        num_threads=num_threads if len(sample) > MAX_ROWS // 2 else 1,
     )
     best, losses = base, judge.losses(base)
     groups = _tree_groups if is_of_trees else _smooth_groups
     # A column with a recipe of the user's is left to it.
     free = [column for column in columns if column.name not in base.columns]
-    for words, extend in groups(judge.frame, _by_relevance(judge, free)):
+    for words, extend in groups(judge, _by_relevance(judge, free)):
         if clock() > deadline:
             message(f"features: {base.max_seconds} s were up before auto had tried {words}")
             break
@@ -76,7 +79,7 @@ def search_features(
             continue
         found = judge.losses(candidate)
         gain = 1.0 - float(found.mean() / losses.mean())
-        is_better = gain > MIN_GAIN and int((found < losses).sum()) >= 2
+        is_better = gain > MIN_GAIN and bool((found < losses).all())
         message(f"features: {words}: loss {-gain:+.2%} on held out rows, {'kept' if is_better else 'not kept'}")
         if is_better:
             best, losses = candidate, found
@@ -100,14 +103,33 @@ class _Judge:
         return np.array([self._loss(spec, split) for split in splits])
 
     def _loss(self, spec: FeatureSpec, split: Split) -> float:
-        scale = fit_scale(self.target, self.truth[split.train])
-        values = scale.to_standard(self.truth) if self.target.labels is None else self.truth
-        train, judged = self.frame.take(split.train), self.frame.take(split.validation)
+        encoder, problem, train = self._prepare(spec, split.train)
+        values = self._standardise(self.truth[split.validation], split.train)
+        judged = self.frame.take(split.validation)
+        held_out = Examples(features=encoder.transform(judged), targets=values)
+        fitted = self.learner.fit(problem, train, held_out, context=FitContext(listener=_Silent()))
+        scores = fitted.predict(held_out.features).astype(np.float64)
+        if self.target.task is Task.REGRESSION:
+            return float(np.sqrt(np.mean((scores - held_out.targets) ** 2)))
+        likelihoods = scores[np.arange(len(scores)), held_out.targets] / scores.sum(axis=1)
+        return float(-np.log(np.clip(likelihoods, 1e-15, 1.0)).mean())
+
+    def gains(self, spec: FeatureSpec) -> dict[str, float]:
+        """Of each feature, what a small model of trees gains by its splits."""
+        from batch_jobs.algorithms.lightgbm.trees import FittedTrees
+
+        encoder, problem, train = self._prepare(spec, np.arange(len(self.truth)))
+        fitted = _small_trees().fit(problem, train, None, context=FitContext(listener=_Silent(), num_steps=50))
+        assert isinstance(fitted, FittedTrees)  # noqa: S101  the type is lost in the protocol
+        return dict(zip(encoder.names, fitted.booster.feature_importance("gain").tolist(), strict=True))
+
+    def _prepare(self, spec: FeatureSpec, rows: Array) -> tuple[FeatureEncoder, Problem, Examples]:
+        train, values = self.frame.take(rows), self._standardise(self.truth[rows], rows)
         encoder = fit_features(
             spec,
             train,
             self.columns,
-            Truth(target=self.target, values=values[split.train], seed=self.seed),
+            Truth(target=self.target, values=values, seed=self.seed),
             num_threads=self.num_threads,
             message=lambda _: None,
         )
@@ -120,18 +142,12 @@ class _Judge:
             seed=self.seed,
             num_threads=self.num_threads,
         )
-        held_out = Examples(features=encoder.transform(judged), targets=values[split.validation])
-        fitted = self.learner.fit(
-            problem,
-            Examples(features=encoder.transform_training(train), targets=values[split.train]),
-            held_out,
-            context=FitContext(listener=_Silent()),
+        return encoder, problem, Examples(features=encoder.transform_training(train), targets=values)
+
+    def _standardise(self, values: Array, rows: Array) -> Array:
+        return (
+            values if self.target.labels is not None else fit_scale(self.target, self.truth[rows]).to_standard(values)
         )
-        scores = fitted.predict(held_out.features).astype(np.float64)
-        if self.target.task is Task.REGRESSION:
-            return float(np.sqrt(np.mean((scores - held_out.targets) ** 2)))
-        likelihoods = scores[np.arange(len(scores)), held_out.targets] / scores.sum(axis=1)
-        return float(-np.log(np.clip(likelihoods, 1e-15, 1.0)).mean())
 
 
 class _Silent:
@@ -152,31 +168,31 @@ def _linear() -> Learner:
     return Linear(LinearHyperparameters(max_iterations=300))
 
 
+_NAMES = {"ratios": "{} / {}", "products": "{} * {}"}
 Group = tuple[str, Callable[[FeatureSpec], FeatureSpec]]
 
 
-def _tree_groups(frame: Frame, columns: Sequence[Column]) -> Iterator[Group]:
-    numbers, categories = _numbers(frame, columns), _categories(frame, columns)
-    many = [name for name in categories if _num_levels(frame, name) >= _MIN_LEVELS]
-    yield "ratios of numbers", lambda spec: _with_ratios(spec, numbers)
-    yield "products of numbers", lambda spec: _with_products(spec, numbers)
-    yield "target encoding beside codes", lambda spec: _with_encoding(spec, many, [Encode.CODE, Encode.TARGET])
-    yield "target encoding in place of codes", lambda spec: _with_encoding(spec, many, [Encode.TARGET])
-    yield "frequencies of values", lambda spec: _with_encoding(spec, many, [Encode.CODE, Encode.FREQUENCY])
-    yield "crosses of categories", lambda spec: _with_crosses(spec, categories, [Encode.TARGET])
-    yield "one column for each value", lambda spec: _with_encoding(spec, categories, [Encode.ONE_HOT])
+def _tree_groups(judge: _Judge, columns: Sequence[Column]) -> Iterator[Group]:
+    numbers, categories = _numbers(judge.frame, columns), _categories(judge.frame, columns)
+    many = [name for name in categories if _num_levels(judge.frame, name) >= _MIN_LEVELS]
+    yield "ratios of numbers", lambda spec: _with_pairs(judge, spec, "ratios", numbers)
+    yield "target encoding beside codes", lambda spec: _with_recipes(spec, many, encode=["code", "target"])
+    yield "target encoding in place of codes", lambda spec: _with_recipes(spec, many, encode=["target"])
+    yield "crosses of categories", lambda spec: _with_crosses(spec, categories[:_MAX_MADE], Encode.TARGET)
+    yield "products of numbers", lambda spec: _with_pairs(judge, spec, "products", numbers)
+    yield "frequencies of values", lambda spec: _with_recipes(spec, many, encode=["code", "frequency"])
     yield "leaving out what is of no use", _with_selection
 
 
-def _smooth_groups(frame: Frame, columns: Sequence[Column]) -> Iterator[Group]:
-    numbers, categories = _numbers(frame, columns), _categories(frame, columns)
-    skewed = [name for name in numbers if abs(_skew(frame.columns[name])) > _SKEWED]
-    yield "Yeo-Johnson for skewed numbers", lambda spec: _with_transform(spec, skewed, "yeo_johnson")
-    yield "normal quantiles for all numbers", lambda spec: _with_transform(spec, numbers, "quantile_normal")
-    yield "ratios of numbers", lambda spec: _with_ratios(spec, numbers)
-    yield "squares and products of numbers", lambda spec: _with_polynomial(spec, numbers)
-    yield "target encoding beside codes", lambda spec: _with_encoding(spec, categories, [Encode.CODE, Encode.TARGET])
-    yield "crosses of categories", lambda spec: _with_crosses(spec, categories, [Encode.CODE])
+def _smooth_groups(judge: _Judge, columns: Sequence[Column]) -> Iterator[Group]:
+    numbers, categories = _numbers(judge.frame, columns), _categories(judge.frame, columns)
+    skewed = [name for name in numbers if abs(_skew(judge.frame.columns[name])) > _SKEWED]
+    yield "Yeo-Johnson for skewed numbers", lambda spec: _with_recipes(spec, skewed, transform="yeo_johnson")
+    yield "normal quantiles for all numbers", lambda spec: _with_recipes(spec, numbers, transform="quantile_normal")
+    yield "ratios of numbers", lambda spec: _with_pairs(judge, spec, "ratios", numbers)
+    yield "squares and products of numbers", lambda spec: _with_polynomial(spec, numbers[:_MAX_COMBINED])
+    yield "target encoding beside codes", lambda spec: _with_recipes(spec, categories, encode=["code", "target"])
+    yield "crosses of categories", lambda spec: _with_crosses(spec, categories[:_MAX_MADE], Encode.CODE)
 
 
 def _numbers(frame: Frame, columns: Sequence[Column]) -> list[str]:
@@ -213,7 +229,6 @@ def _by_relevance(judge: _Judge, columns: Sequence[Column]) -> list[Column]:
         judge.truth[rows],
         discrete_features=np.array(is_discrete),
         random_state=judge.seed,
-        n_jobs=judge.num_threads,
     )
     return [columns[index] for index in np.argsort(-shared, kind="stable")]
 
@@ -225,51 +240,42 @@ def _to_number(values: Array) -> Array:
     return np.where(np.isnan(values), np.median(present) if len(present) else 0.0, values).astype(np.float64)
 
 
-def _with_ratios(spec: FeatureSpec, numbers: Sequence[str]) -> FeatureSpec:
-    pairs = list(itertools.permutations(numbers[:_MAX_COMBINED], 2))
-    return spec.model_copy(update={"ratios": _joined(spec.ratios, pairs)})
+def _with_pairs(judge: _Judge, spec: FeatureSpec, field: str, numbers: Sequence[str]) -> FeatureSpec:
+    """Those that a small model of trees, given all of them, gains most by."""
+    known: list[tuple[str, str]] = getattr(spec, field)
+    choose = itertools.permutations if field == "ratios" else itertools.combinations
+    made = [pair for pair in choose(numbers[:_MAX_COMBINED], 2) if pair not in known]
+    if not made:
+        return spec
+    everything = spec.model_copy(update={field: [*known, *made]})
+    gains = judge.gains(everything)
+    best = sorted(made, key=lambda pair: -gains[_NAMES[field].format(*pair)])[:_MAX_MADE]
+    return spec.model_copy(update={field: [*known, *best]})
 
 
-def _with_products(spec: FeatureSpec, numbers: Sequence[str]) -> FeatureSpec:
-    pairs = list(itertools.combinations(numbers[:_MAX_COMBINED], 2))
-    return spec.model_copy(update={"products": _joined(spec.products, pairs)})
-
-
-def _with_polynomial(spec: FeatureSpec, numbers: Sequence[str]) -> FeatureSpec:
+def _with_polynomial(spec: FeatureSpec, numbers: list[str]) -> FeatureSpec:
     if spec.polynomial is not None or not numbers:
         return spec
-    return spec.model_copy(update={"polynomial": Polynomial(columns=numbers[: 2 * _MAX_COMBINED])})
-
-
-def _with_encoding(spec: FeatureSpec, names: Sequence[str], encode: list[Encode]) -> FeatureSpec:
-    return _with_recipes(spec, names, encode=encode)
-
-
-def _with_transform(spec: FeatureSpec, names: Sequence[str], transform: str) -> FeatureSpec:
-    return _with_recipes(spec, names, transform=transform)
+    return spec.model_copy(update={"polynomial": Polynomial(columns=numbers)})
 
 
 def _with_recipes(spec: FeatureSpec, names: Sequence[str], **fields: Any) -> FeatureSpec:
     recipes = dict(spec.columns)
     for name in names:
-        recipes[name] = ColumnRecipe.model_validate(
-            recipes.get(name, ColumnRecipe()).model_dump(exclude_unset=True) | fields
-        )
+        known = recipes.get(name, ColumnRecipe()).model_dump(exclude_unset=True)
+        recipes[name] = ColumnRecipe.model_validate(known | fields)
     return spec.model_copy(update={"columns": recipes})
 
 
-def _with_crosses(spec: FeatureSpec, categories: Sequence[str], encode: list[Encode]) -> FeatureSpec:
+def _with_crosses(spec: FeatureSpec, categories: Sequence[str], encode: Encode) -> FeatureSpec:
     known = {cross.columns for cross in spec.crosses}
-    pairs = itertools.combinations(categories[:_MAX_COMBINED], 2)
-    made = [Cross(columns=pair, encode=encode) for pair in pairs if pair not in known]
-    return spec.model_copy(update={"crosses": [*spec.crosses, *made]})
+    pairs = [pair for pair in itertools.combinations(categories, 2) if pair not in known]
+    return spec.model_copy(
+        update={"crosses": [*spec.crosses, *(Cross(columns=pair, encode=[encode]) for pair in pairs)]}
+    )
 
 
 def _with_selection(spec: FeatureSpec) -> FeatureSpec:
     if spec.select is not None:
         return spec
     return spec.model_copy(update={"select": Selection(method="permutation")})
-
-
-def _joined(pairs: Sequence[tuple[str, str]], more: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys([*pairs, *more]))

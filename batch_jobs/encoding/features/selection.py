@@ -81,7 +81,6 @@ def _mutual_information(case: _Case) -> Array:
         case.values,
         discrete_features=case.is_code,
         random_state=case.truth.seed,
-        n_jobs=case.num_threads,
     )
     return np.asarray(scores)
 
