@@ -19,7 +19,7 @@ from sklearn.feature_selection import mutual_info_classif, mutual_info_regressio
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
-from aimass_core.domain.features import ColumnRecipe, Cross, Encode, FeatureSpec, Polynomial, Selection
+from aimass_core.domain.features import ColumnRecipe, Cross, Encode, FeatureSpec, Selection
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Learner, Problem
@@ -187,10 +187,11 @@ def _tree_groups(judge: _Judge, columns: Sequence[Column]) -> Iterator[Group]:
 def _smooth_groups(judge: _Judge, columns: Sequence[Column]) -> Iterator[Group]:
     numbers, categories = _numbers(judge.frame, columns), _categories(judge.frame, columns)
     skewed = [name for name in numbers if abs(_skew(judge.frame.columns[name])) > _SKEWED]
+    # NOTE: no squares and products. On heavy tails they gained 6 % on validation data, and a few test rows beyond the
+    # range of the training rows then doubled the error.
     yield "Yeo-Johnson for skewed numbers", lambda spec: _with_recipes(spec, skewed, transform="yeo_johnson")
     yield "normal quantiles for all numbers", lambda spec: _with_recipes(spec, numbers, transform="quantile_normal")
     yield "ratios of numbers", lambda spec: _with_pairs(judge, spec, "ratios", numbers)
-    yield "squares and products of numbers", lambda spec: _with_polynomial(spec, numbers[:_MAX_COMBINED])
     yield "target encoding beside codes", lambda spec: _with_recipes(spec, categories, encode=["code", "target"])
     yield "crosses of categories", lambda spec: _with_crosses(spec, categories[:_MAX_MADE], Encode.CODE)
 
@@ -251,12 +252,6 @@ def _with_pairs(judge: _Judge, spec: FeatureSpec, field: str, numbers: Sequence[
     gains = judge.gains(everything)
     best = sorted(made, key=lambda pair: -gains[_NAMES[field].format(*pair)])[:_MAX_MADE]
     return spec.model_copy(update={field: [*known, *best]})
-
-
-def _with_polynomial(spec: FeatureSpec, numbers: list[str]) -> FeatureSpec:
-    if spec.polynomial is not None or not numbers:
-        return spec
-    return spec.model_copy(update={"polynomial": Polynomial(columns=numbers)})
 
 
 def _with_recipes(spec: FeatureSpec, names: Sequence[str], **fields: Any) -> FeatureSpec:

@@ -72,7 +72,7 @@ class ColumnRecipe(Request):
 
     @model_validator(mode="after")
     def _check(self) -> "ColumnRecipe":
-        if self.drop and len(self.model_fields_set) > 1:
+        if self.drop and self != ColumnRecipe.model_construct(drop=True):
             raise ValueError("drop excludes everything else")
         if self.order is not None and Encode.ORDINAL not in (self.encode or ()):
             raise ValueError("order needs encode: [ordinal]")
