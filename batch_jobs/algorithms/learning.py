@@ -28,7 +28,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Features (float32 matrix, or uint8 images) and targets (int64 class indices, or standardised float64 values)."""
+    """Features as `Problem` describes them, and targets: int64 class indices, or standardised float64 values."""
 
     features: NDArray[Any]
     targets: NDArray[Any]
@@ -43,9 +43,12 @@ class Examples:
 class Problem:
     """What is to be learned.
 
-    `kind` is one of the algorithm's own kinds.
-    The first `num_numeric` columns of a feature matrix are quantities; then comes one code for each category, from 0
-    to its cardinality - 1. Images have neither.
+    `kind` is one of the algorithm's own kinds, and says what the features are:
+    TABLE: float32 [rows, columns]; the first `num_numeric` columns are quantities (missing is NaN), then comes one code
+    for each category, from 0 to its cardinality - 1.
+    IMAGES: uint8 [rows, height, width, channels].
+    TEXT: int64 token ids [rows, length], all below the one cardinality; 0 is padding at the end, 1 the unknown token.
+    SERIES: float32 [rows, length, num_numeric]; a step whose values all are NaN at the end is padding.
     """
 
     task: Task

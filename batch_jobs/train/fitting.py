@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Evaluation, Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
-from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.targets import TargetScale, fit_scale
+from batch_jobs.encoding.choice import fit_encoder
+from batch_jobs.encoding.contract import Encoder
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
@@ -24,16 +23,16 @@ from batch_jobs.train.notes import Notes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictor:
-    """A fitted model with the encoding that it was fitted behind. Images need none."""
+    """A fitted model with the encoder that it was fitted behind."""
 
     fitted: Fitted
-    encoding: Encoding | None
+    encoder: Encoder
     scale: TargetScale
     labels: tuple[str, ...] | None
 
     def predict(self, frame: Frame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        scores = self.fitted.predict(encode(frame, self.encoding))
+        scores = self.fitted.predict(self.encoder.transform(frame))
         return scores if self.labels else self.scale.to_values(scores)
 
 
@@ -54,11 +53,6 @@ class Training:
     validation_scores: Array
     evaluation: Evaluation
     curves: tuple[Curve, ...]
-
-
-def encode(frame: Frame, encoding: Encoding | None) -> NDArray[Any]:
-    """The feature matrix, or the images."""
-    return encoding.transform(frame) if encoding is not None else next(iter(frame.columns.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,31 +175,30 @@ class Fitting:
         return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
-        columns = self._material.columns
-        encoding = fit_encoding(train.frame, columns) if self._material.data_kind is DataKind.TABLE else None
-        target = self._material.target
+        material, target = self._material, self._material.target
+        encoder = fit_encoder(material.data_kind, train.frame, material.columns, image_shape=material.image_shape)
         problem = Problem(
             task=target.task,
-            kind=self._material.data_kind,
+            kind=material.data_kind,
             num_outputs=target.num_outputs,
-            num_numeric=encoding.num_numeric if encoding else 0,
-            cardinalities=encoding.cardinalities if encoding else (),
+            num_numeric=encoder.num_numeric,
+            cardinalities=encoder.cardinalities,
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
         scale = fit_scale(target, train.truth)
-        judges = None if validation is None else _examples(validation, encoding, scale)
+        judges = None if validation is None else _examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
-            _examples(train, encoding, scale),
+            _examples(train, encoder, scale),
             judges,
             context=FitContext(
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
                 num_steps=num_steps,
             ),
         )
-        return Predictor(fitted=fitted, encoding=encoding, scale=scale, labels=target.labels)
+        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
 
     def _curves(self) -> tuple[Curve, ...]:
         return tuple(
@@ -217,6 +210,6 @@ class Fitting:
         return None if self._material.target.task is Task.REGRESSION else part.truth
 
 
-def _examples(part: Part, encoding: Encoding | None, scale: TargetScale) -> Examples:
+def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
     targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
-    return Examples(features=encode(part.frame, encoding), targets=targets)
+    return Examples(features=encoder.transform(part.frame), targets=targets)

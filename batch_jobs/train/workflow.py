@@ -81,7 +81,7 @@ class _Finish:
         self.reporter.progress("exporting")
         training, predictor = self.training, self.training.predictor
         model = export(predictor, self.material)
-        signature = build_signature(self.material, predictor.encoding, training.train.frame)
+        signature = build_signature(self.material, predictor.encoder)
         scorer = Scorer(model, signature)
         check, answers = self._answer(scorer, training.checked)
         golden = build_golden(training.checked.frame, predictor, scorer, signature, scale=self._scale())

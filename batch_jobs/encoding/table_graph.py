@@ -9,10 +9,10 @@ from onnx import TensorProto
 
 from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES
-from batch_jobs.data.encoding import OTHER_CODE, Category, Encoding
+from batch_jobs.encoding.table_matrix import OTHER_CODE, Category, Encoding
 
 
-def build_encoding_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onnx.ModelProto:
+def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onnx.ModelProto:
     """Each input has the shape [rows, 1]; `input_names` maps raw columns to inputs."""
     graph = GraphBuilder("encoding")
     parts: list[str] = []
@@ -76,7 +76,7 @@ class _Doubles:
 
 
 def _date_parts(graph: GraphBuilder, name: str) -> list[str]:
-    """The same calendar as `encoding.date_parts`, line by line."""
+    """The same calendar as `table_matrix.date_parts`, line by line."""
     seconds: Any = _Doubles(graph, name)
     days = seconds // 86_400.0
     hour = (seconds - days * 86_400.0) // 3_600.0
