@@ -1,7 +1,8 @@
 """What every algorithm is given and what it gives back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
+from batch_jobs.data.targets import TargetScale
 
 FEATURES = "features"
 SCORES = "scores"
@@ -27,7 +29,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Features (float32 matrix, or uint8 images) and targets (int64 class indices, or standardised float64 values)."""
+    """Features as `Problem` describes them, and targets: int64 class indices, or standardised float64 values."""
 
     features: NDArray[Any]
     targets: NDArray[Any]
@@ -42,9 +44,14 @@ class Examples:
 class Problem:
     """What is to be learned.
 
-    `kind` is one of the algorithm's own kinds.
-    The first `num_numeric` columns of a feature matrix are quantities; then comes one code for each category, from 0
-    to its cardinality - 1. Images have neither.
+    `kind` is one of the algorithm's own kinds, and says what the features are:
+    TABLE: float32 [rows, columns]; the first `num_numeric` columns are quantities (missing is NaN), then comes one code
+    for each category, from 0 to its cardinality - 1.
+    IMAGES: uint8 [rows, height, width, channels].
+    TEXT: int64 token ids [rows, length], all below the one cardinality; 0 is padding at the end, 1 the unknown token.
+    SERIES: float32 [rows, length, num_numeric]; a step whose values all are NaN at the end is padding.
+    A forecast has one output for each step to come, and `target_channel`: the channel that holds the target's own past,
+    which `target_scale` brings to the scale of the targets.
     """
 
     task: Task
@@ -52,6 +59,8 @@ class Problem:
     num_outputs: int
     num_numeric: int = 0
     cardinalities: tuple[int, ...] = ()
+    target_channel: int | None = None
+    target_scale: TargetScale | None = None
     seed: int
     num_threads: int
 
@@ -64,18 +73,68 @@ class Fitted(Protocol):
         """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities of shape [rows, classes], or standardised values of shape [rows], by the framework itself."""
+        """Probabilities [rows, classes], or standardised values [rows], or [rows, horizon], by the framework itself."""
 
     def to_onnx(self) -> onnx.ModelProto:
-        """A graph from `features` to `scores`: probabilities [rows, classes], or standardised values [rows, 1]."""
+        """A graph from `features` to `scores` [rows, num_outputs]: probabilities, or standardised values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All that a fit needs to go on exactly as if nothing had happened; of a finished fit only what came of it."""
+
+    document: Mapping[str, Any]
+    """JSON."""
+    arrays: Mapping[str, NDArray[Any]]
+    is_finished: bool = False
+
+
+class Checkpoints(Protocol):
+    """Where one fit leaves its checkpoints."""
+
+    def load(self) -> Checkpoint | None:
+        """The newest one that an earlier attempt left."""
+
+    def running(self) -> AbstractContextManager[None]:
+        """Within it, an interruption waits until the fit next comes to `reach`."""
+
+    def reach(self, build: Callable[[], Checkpoint]) -> None:
+        """The fit could go on from here. Saves what `build` returns where it is time to; leaves where it has to."""
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """The fit is done: a later attempt need not repeat it."""
+
+
+class NoCheckpoints:
+    """Satisfies `Checkpoints`: an interrupted fit begins anew."""
+
+    def load(self) -> Checkpoint | None:
+        """See Checkpoints."""
+        return None
+
+    def running(self) -> AbstractContextManager[None]:
+        """See Checkpoints."""
+        return nullcontext()
+
+    def reach(self, build: Callable[[], Checkpoint]) -> None:
+        """See Checkpoints."""
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """See Checkpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitContext:
-    """What surrounds a fit. `num_steps`: without validation examples, do exactly so many rounds or epochs."""
+    """What surrounds a fit.
+
+    `num_steps`: without validation examples, do exactly so many rounds or epochs. `is_time_up`: asked after every
+    small step; then the fit ends with the best it has, and says so.
+    """
 
     listener: Listener
     num_steps: int | None = None
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    is_time_up: Callable[[], bool] = lambda: False
 
 
 class Learner(Protocol):

@@ -64,6 +64,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.DATASETS_PREFIX}*",
             f"{_LAKE}/{naming.JOBS_PREFIX}*",
             f"{_LAKE}/{naming.SOURCES_PREFIX}*",
+            f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import psutil
 
@@ -20,6 +20,7 @@ from aimass_local.clients import build_client
 from aimass_local.containers import Image, read_images
 from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
+from aimass_local.journal import Journal
 from aimass_local.sagemaker import SageMakerService
 from aimass_local.state import StateSaver
 
@@ -33,13 +34,24 @@ _OWN_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 _logger = logging.getLogger(__name__)
 
 
+class JobCapacity(TypedDict):
+    """How much the containers of all running jobs may reserve together."""
+
+    vcpus: float
+    memory_mib: int
+
+
 class LocalCloud:
     """The parts of the server process; an async context that starts and stops them in order."""
 
     def __init__(self, data: DataDirectory, *, port: int) -> None:
-        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION, multipart_path=data.multipart)
+        state = emulator.install_patches(
+            max_workers_per_function=_MAX_WORKERS_PER_FUNCTION,
+            multipart_path=data.multipart,
+            journal=Journal(data.journal),
+        )
         self._port = port
-        self._saver = StateSaver(data.state, emulator)
+        self._saver = StateSaver(data.state, state)
         self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
         self._sagemaker = _build_sagemaker(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
@@ -60,6 +72,7 @@ class LocalCloud:
             emulator.register_cloudformation(resource_type, handlers)
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()
+        self._saver.mark_changed("dynamodb")  # what the journal has brought back
         await self._sagemaker.start()
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
@@ -87,12 +100,22 @@ def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[s
         data.batch,
         images=_list_images(data),
         environment=_container_environment(port),
-        # What the job definition asks for is there, also on a small laptop: its training then swaps, but runs.
-        vcpus=max(os.cpu_count() or 1, _MIN_VCPUS),
-        memory_mib=max(psutil.virtual_memory().total // 1024**2, _MIN_MEMORY_MIB),
+        **job_capacity(num_cpus=os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )
+
+
+def job_capacity(*, num_cpus: int | None, memory_bytes: int) -> JobCapacity:
+    """What jobs may reserve of a machine: all it has, and one job of the stack always.
+
+    Else a job would wait for ever on a laptop that has no more memory than the job definition asks for. What it really
+    takes is mostly far less; a job that takes more than it asked for is killed all the same.
+    """
+    return {
+        "vcpus": max(num_cpus or 1, _MIN_VCPUS),
+        "memory_mib": max(memory_bytes // 1024**2, _MIN_MEMORY_MIB),
+    }
 
 
 def _build_sagemaker(

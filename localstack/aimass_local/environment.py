@@ -44,6 +44,11 @@ class DataDirectory:
         return self.root / "state"
 
     @property
+    def journal(self) -> Path:
+        """What changed since the state was saved."""
+        return self.root / "journal"
+
+    @property
     def objects(self) -> Path:
         return self.root / "s3"
 
@@ -91,7 +96,8 @@ class DataDirectory:
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.state, self.objects, self.multipart, self.batch, self.sagemaker, self.scratch):
+        folders = (self.state, self.journal, self.objects, self.multipart, self.batch, self.sagemaker, self.scratch)
+        for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -102,6 +102,34 @@ def test_job_goes_from_a_request_to_a_model(api: Api) -> None:
     assert {"model/model.onnx", "output/validation_predictions.parquet"} <= {item["name"] for item in artifacts}
 
 
+def test_event_files_are_listed_while_the_job_runs(api: Api) -> None:
+    job = api.post("/v1/jobs", {"spec": SPEC}).json
+    assert api.get(f"/v1/jobs/{job['id']}/tensorboard").json == {"files": []}
+    key = keys.job_tensorboard(api.workspace.id, job["id"]) + "0001/fit/events.out.tfevents.1"
+    api.ports.lake.put(key, b"12345")
+    (file,) = api.get(f"/v1/jobs/{job['id']}/tensorboard").json["files"]
+    assert (file["name"], file["num_bytes"]) == ("0001/fit/events.out.tfevents.1", 5)
+    assert file["url"].endswith(key)
+
+
+def test_c12_job_that_cannot_start_says_why_until_it_can(api: Api) -> None:
+    ports = api.ports
+    job = api.post("/v1/jobs", {"spec": SPEC}).json
+    stored = records.get(ports, Job, api.workspace.id, job["id"])
+    make_dispatch(lambda: ports)(stream_event(records.to_row(stored)), Context())  # type: ignore[arg-type]
+    compute_job_id = ports.compute.find(job["id"])
+    assert compute_job_id is not None
+    hear = make_job_events(lambda: ports)
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is too high."
+    blocked = batch_event(ports, compute_job_id, "RUNNABLE", statusReason=reason)
+    hear({**blocked, "detail-type": "Batch Job Queue Blocked"}, Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("QUEUED", reason)
+    hear(batch_event(ports, compute_job_id, "STARTING"), Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("STARTING", None)
+
+
 def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     answers = [api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="once") for _ in range(3)]
     assert {answer.status for answer in answers} == {202}
@@ -267,7 +295,7 @@ def test_log_goes_on_where_it_was_left(api: Api) -> None:
 def test_h2_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     stranger, viewer = api.as_stranger(), api.as_role("viewer")
-    for suffix in ("", "/events", "/logs", "/artifacts"):
+    for suffix in ("", "/events", "/logs", "/artifacts", "/tensorboard"):
         assert stranger.get(f"/v1/jobs/{job['id']}{suffix}").status == 404
         assert viewer.get(f"/v1/jobs/{job['id']}{suffix}").status == 200
     for suffix in ("/stop", "/retry"):

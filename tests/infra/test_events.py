@@ -59,7 +59,7 @@ def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Tem
 def test_job_events_are_those_of_our_queue(application: Template) -> None:
     rule = _rule_of(application, "aws.batch")
     pattern = rule["EventPattern"]
-    assert pattern["detail-type"] == ["Batch Job State Change"]
+    assert pattern["detail-type"] == ["Batch Job State Change", "Batch Job Queue Blocked"]
     (queue,) = pattern["detail"]["jobQueue"]
     assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
     (target,) = rule["Targets"]

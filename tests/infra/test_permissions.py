@@ -13,6 +13,7 @@ WILDCARD_ENDINGS = (
     "/datasets/*",
     "/jobs/*",
     "/sources/*",
+    "/jobs/*/checkpoints/*",
     "/models/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
@@ -112,13 +113,13 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
 def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
-    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*"}
+    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
     assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "models/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
-    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*"}
+    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
 
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:

@@ -48,10 +48,11 @@ class JobEvents(PlatformFunction):
         events.Rule(
             scope,
             f"{construct_id}Rule",
-            description="State changes of our Batch jobs.",
+            description="What happens to our Batch jobs.",
             event_pattern=events.EventPattern(
                 source=["aws.batch"],
-                detail_type=["Batch Job State Change"],
+                # The second tells why a job at the head of the queue cannot start.
+                detail_type=["Batch Job State Change", "Batch Job Queue Blocked"],
                 detail={"jobQueue": [allow.job_queue_arn(scope)]},
             ),
             targets=[target],

@@ -17,6 +17,7 @@ from aimass.cli import (
     jobs,
     models,
     scripts,
+    tensorboard,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -87,6 +88,7 @@ app.command("run")(scripts.run)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)
+app.command("tensorboard")(tensorboard.tensorboard)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -52,8 +54,14 @@ def train(
     target: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
     task: Annotated[Task | None, typer.Option(help="Default: found out from the target.")] = None,
     model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
+    features: Annotated[
+        str, typer.Option(help="plain, auto, or a JSON or YAML file of recipes: docs/FEATURES.md.")
+    ] = "plain",
     exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Forecast the target so many rows ahead.")] = None,
+    window: Annotated[int | None, typer.Option(help="Forecast from so many of the latest rows.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="Of a forecast: rows are in its order.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
@@ -64,8 +72,9 @@ def train(
     max_wait_seconds: Annotated[
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
     ] = None,
-    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
     max_cost_usd: Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")] = None,
+    checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
@@ -79,6 +88,10 @@ def train(
         "task": task,
         "model": model,
         "folds": folds,
+        "horizon": horizon,
+        "window": window,
+        "time_column": time_column,
+        "features": _to_features(features),
     }
     options: dict[str, Any] = {
         **spec,
@@ -94,6 +107,7 @@ def train(
         "max_wait_seconds": max_wait_seconds,
         "max_seconds": max_seconds,
         "max_cost_usd": max_cost_usd,
+        "checkpoint_seconds": checkpoint_seconds,
     }
     given = {name: value for name, value in options.items() if value is not None}
     jobs = client_of(context).jobs
@@ -113,6 +127,28 @@ def follow(job: Job, *, detach: bool, output: OutputFormat) -> None:
         show_list([job], _COLUMNS, output=output)
         return
     _finish(_watch(job), output)
+
+
+def _to_features(words: str) -> Any:
+    """`auto` as it is; `plain` is the default, so nothing; else what the file says."""
+    if words in ("plain", "auto"):
+        return words if words == "auto" else None
+    path = Path(words)
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{words!r} is neither plain nor auto nor a file: name a JSON or YAML file", param_hint="--features"
+        )
+    try:
+        # JSON is YAML.
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{words} is neither JSON nor YAML: {error}", param_hint="--features") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(
+            f"{words} holds a {type(found).__name__}, and an object such as {{columns: {{}}}} is wanted",
+            param_hint="--features",
+        )
+    return found
 
 
 def show_estimate(estimate: JobEstimate, *, output: OutputFormat) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aimass import packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
-from aimass.errors import JobFailedError, WaitTimeoutError
+from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.models import ModelVersion
@@ -87,6 +87,10 @@ class Job(contract.Job, Bound):
         """Every line that its container wrote."""
         return self._client.jobs.logs(self.id)
 
+    def download_tensorboard(self, folder: str | Path) -> int:
+        """Brings its TensorBoard files up to date; see JobsApi.download_tensorboard."""
+        return self._client.jobs.download_tensorboard(self.id, folder)
+
 
 class JobEvents(contract.JobEvents):
     """New events, and the job as it is now."""
@@ -103,6 +107,7 @@ class JobsApi(Api):
         *,
         algorithm: str,
         hyperparameters: dict[str, Any] | None = None,
+        features: str | dict[str, Any] | None = None,
         validation: str | Dataset | DatasetVersion | None = None,
         test: str | Dataset | DatasetVersion | None = None,
         vcpus: int | None = None,
@@ -123,6 +128,7 @@ class JobsApi(Api):
             dataset: A name, `name@version`, or what `upload` returned.
             algorithm: See `client.algorithms.list()`.
             hyperparameters: Those of the algorithm; the others keep their defaults.
+            features: "plain" (the default), "auto", or recipes as in `FeatureSpec`.
             validation: Default: `validation_fraction` (0.2) of the dataset is held out.
             test: Judged once, at the end.
             vcpus: Default: the job definition's.
@@ -132,10 +138,11 @@ class JobsApi(Api):
             instance_count: Default: 1.
             spot: Machines that cost less and may be taken away; the job then goes on.
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
-            max_seconds: Then it is stopped.
+            max_seconds: The training ends before, with the best model it has by then.
             max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
-            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
+                horizon, window, time_column, checkpoint_seconds: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.
@@ -157,7 +164,7 @@ class JobsApi(Api):
             ),
             limits=_chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
             depends_on=depends_on,
-            spec=spec,
+            spec={**spec, "features": features},
         )
         return self.submit(request)
 
@@ -267,6 +274,37 @@ class JobsApi(Api):
                 return
             cursor = page.next_cursor
 
+    def download_tensorboard(self, job_id: str, folder: str | Path) -> int:
+        """Brings TensorBoard's files of the job up to date in a folder; returns how many bytes were new.
+
+        Files are appended to and never replaced, so that a TensorBoard which reads them goes on reading.
+        """
+        listed = self._get(contract.JobTensorBoard, f"{_PATH}/{job_id}/tensorboard")
+        return sum(self._append(Path(folder), file) for file in listed.files)
+
+    def _append(self, folder: Path, file: contract.EventFile) -> int:
+        path = folder.joinpath(*_safe_parts(file.name))
+        present = path.stat().st_size if path.exists() else 0
+        if present >= file.num_bytes:
+            return 0
+        headers = {"range": f"bytes={present}-"} if present else {}
+        response = self._client.http.send_signed("GET", file.url, content=lambda: None, headers=headers)
+        if response.status_code >= 300:
+            raise ConnectionFailedError(f"S3 answered {response.status_code} for {file.name}.")
+        new = response.content if response.status_code == 206 else response.content[present:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as target:
+            target.write(new)
+        return len(new)
+
+
+def _safe_parts(name: str) -> list[str]:
+    """The parts of a relative path. A server may not choose a place outside the folder."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
+        raise ConnectionFailedError(f"The server names a file {name!r}, which is no path within a folder.")
+    return parts
+
 
 def _to_train_request(
     dataset: str | Dataset | DatasetVersion,
@@ -279,8 +317,10 @@ def _to_train_request(
     depends_on: Sequence[str | Job],
     spec: Mapping[str, Any],
 ) -> JobCreate:
-    fields: dict[str, Any] = {"kind": "train", "dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
+    fields: dict[str, Any] = {"kind": "train", "dataset": _to_ref(dataset), "algorithm": algorithm, **_chosen(**spec)}
     fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
+    if isinstance(features := fields.get("features"), str):
+        fields["features"] = {"default": features}
     fields |= {name: _to_ref(ref) for name, ref in channels.items() if ref is not None}
     return to_request(JobCreate, spec=fields, compute=compute, depends_on=_to_ids(depends_on), **limits)
 

@@ -10,7 +10,10 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.features import FeatureSpec
+from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
+from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 MAX_DEPENDENCIES = 20
 
@@ -73,6 +76,19 @@ class TrainSpec(Request):
     hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
     target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
     task: Task | None = Field(default=None, description="Null: found out from the target.")
+    horizon: int | None = Field(
+        default=None, ge=1, le=10_000, description="Forecast the target so many rows ahead. Null: no forecast is made."
+    )
+    window: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SERIES_LENGTH,
+        description="From so many of the latest rows. Null: four times the horizon, at least 32.",
+    )
+    time_column: str | None = Field(
+        default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
+    )
+    features: FeatureSpec | None = Field(default=None, description="Null: plain. Of tables only.")
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
     folds: int | None = Field(
@@ -80,6 +96,9 @@ class TrainSpec(Request):
     )
     seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
+    checkpoint_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="An interrupted training loses at most so much."
+    )
 
     def resolve_algorithm(self) -> AlgorithmSpec:
         """What the algorithm declares. Raises InvalidRequestError where there is none of that name."""
@@ -104,9 +123,31 @@ class TrainSpec(Request):
         """
         algorithm = self.resolve_algorithm()
         algorithm.check_framework(self.resolve_framework())
-        if self.task is not None:
-            algorithm.check_task(self.task)
+        self._check_forecast()
+        task = Task.FORECASTING if self.horizon else self.task
+        if task is not None:
+            algorithm.check_task(task)
         self.resolve_hyperparameters()
+
+    def _check_forecast(self) -> None:
+        if self.horizon is None:
+            only = self.resolve_algorithm().tasks == (Task.FORECASTING,)
+            if self.task is Task.FORECASTING or only or self.window or self.time_column:
+                raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
+            return
+        if self.task not in (None, Task.FORECASTING):
+            raise _refuse("task", f"With a horizon the task is a forecast, not {self.task}. Leave one of them out.")
+        if self.folds is not None:
+            raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
+
+    @property
+    def num_window_rows(self) -> int:
+        """The window of a forecast, with the default filled in."""
+        return self.window or max(4 * (self.horizon or 1), 32)
+
+
+def _refuse(field: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError(message, details=[ErrorDetail(location=f"body.spec.{field}", message=message)])
 
 
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
@@ -152,7 +193,13 @@ class JobCreate(Request):
 
     spec: Annotated[TrainSpec | ScriptSpec, Field(discriminator="kind")]
     compute: Compute = Compute()
-    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400, strict=True)
+    max_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=14 * 86_400,
+        strict=True,
+        description="What each attempt may take. A training ends before, with the best model it has by then.",
+    )
     max_cost_usd: float | None = Field(
         default=None,
         gt=0,
@@ -317,6 +364,20 @@ class JobArtifacts(Contract):
     """Answer of GET /v1/jobs/{job}/artifacts: what the attempt that succeeded left."""
 
     artifacts: list[ArtifactLink]
+
+
+class EventFile(Contract):
+    """One of TensorBoard's event files, `<attempt>/<phase>/events...`, which grows while the job runs."""
+
+    name: str
+    num_bytes: int
+    url: str = Field(description="Short-lived. Ask for `Range: bytes=<what you have>-` to get what is new.")
+
+
+class JobTensorBoard(Contract):
+    """Answer of GET /v1/jobs/{job}/tensorboard: what there is until now, also of attempts that were interrupted."""
+
+    files: list[EventFile]
 
 
 class JobResult(Contract):

@@ -2,7 +2,7 @@
 
 The work of a training is rows x passes x (a fixed part + a part for each encoded feature or pixel), in microseconds
 of one processor. Estimated and taken, in seconds, on two busy processors of the local cloud: adult (32,561 rows) with
-linear 25 and 11, xgboost 33 and 7, mlp 33 and 26; 10,000 images of fashion-mnist with 4 epochs of cnn 32 and 54. The
+linear 25 and 11, xgboost 33 and 7, mlp 33 and 26; 10,000 images of fashion-mnist with 4 epochs of cnn 35 and 54. The
 figures of text and series are not measured. A factor of five covers these; it is no promise.
 """
 

@@ -1,4 +1,4 @@
-"""Raw columns to one float32 matrix, in numpy. `encoding_graphs` does the same in ONNX, operation by operation."""
+"""Raw columns to one float32 matrix, in numpy. `table_graph` does the same in ONNX, operation by operation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import Column, ColumnType
-from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
+from batch_jobs.data.frames import Array, Frame
 
 DATE_PARTS: Final = ("year", "month", "day", "weekday", "hour")
 MIN_CATEGORY_ROWS = 5
@@ -61,7 +61,7 @@ def fit_encoding(frame: Frame, columns: Sequence[Column]) -> Encoding:
     return Encoding(
         numbers=tuple(names["number"]),
         dates=tuple(names["date"]),
-        categories=tuple(_fit_category(name, frame.columns[name]) for name in names["category"]),
+        categories=tuple(fit_category(name, frame.columns[name]) for name in names["category"]),
     )
 
 
@@ -74,7 +74,8 @@ _ROLE_OF_TYPE: Mapping[ColumnType, str] = {
 }
 
 
-def _fit_category(name: str, values: Array) -> Category:
+def fit_category(name: str, values: Array) -> Category:
+    """The values that get a code."""
     found, counts = np.unique(values.astype(str), return_counts=True)
     # By frequency: a tree splits off the frequent ones first, and that beats the alphabet. Ties go by name.
     order = np.argsort(-counts, kind="stable")
@@ -85,15 +86,6 @@ def _fit_category(name: str, values: Array) -> Category:
 def _codes(values: Array, category: Category) -> Array:
     codes = {value: code for code, value in enumerate(category.values, start=1)}
     return np.fromiter((codes.get(value, OTHER_CODE) for value in values.tolist()), np.float32, count=len(values))
-
-
-def unknown_values(frame: Frame, encoding: Encoding) -> dict[str, list[str]]:
-    """Values of a frame that the encoding has no code for, by column."""
-    found = {
-        category.column: sorted(set(frame.columns[category.column].tolist()) - set(category.values) - {MISSING_TEXT})
-        for category in encoding.categories
-    }
-    return {column: values for column, values in found.items() if values}
 
 
 def date_parts(seconds: Array) -> NDArray[np.float32]:

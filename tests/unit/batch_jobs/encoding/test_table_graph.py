@@ -8,9 +8,9 @@ import pytest
 
 from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.algorithms.export.assembly import name_inputs
-from batch_jobs.algorithms.export.encoding_graphs import build_encoding_graph
-from batch_jobs.data.encoding import MAX_CATEGORIES, date_parts, fit_encoding
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.encoding.table_graph import build_table_graph
+from batch_jobs.encoding.table_matrix import MAX_CATEGORIES, date_parts, fit_encoding
 
 COLUMNS = [
     Column(name="数", type=ColumnType.NUMBER),
@@ -42,7 +42,7 @@ def _frame(num_rows: int, seed: int) -> Frame:
 def _run(frame: Frame, columns: list[Column] = COLUMNS, fitted_on: Frame | None = None) -> tuple[Array, Array]:
     encoding = fit_encoding(fitted_on or frame, columns)
     names = name_inputs(column.name for column in columns)
-    session = onnxruntime.InferenceSession(build_encoding_graph(encoding, names).SerializeToString())
+    session = onnxruntime.InferenceSession(build_table_graph(encoding, names).SerializeToString())
     (found,) = session.run(None, {names[name]: values[:, None] for name, values in frame.columns.items()})
     return encoding.transform(frame), found
 
