@@ -38,7 +38,8 @@ def read(channel):
 
 
 x, y = read("train")
-model = make_pipeline(ColumnTransformer([("scale", StandardScaler(), NAMES)]), LogisticRegression(C=given.penalty)).fit(x, y)
+scale = ColumnTransformer([("scale", StandardScaler(), NAMES)])
+model = make_pipeline(scale, LogisticRegression(C=given.penalty)).fit(x, y)
 accuracy = model.score(*read("validation"))
 for epoch in range(given.epochs):
     print(f"[aimass] validation/accuracy={accuracy} step={epoch + 1}")
