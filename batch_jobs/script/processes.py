@@ -67,7 +67,7 @@ class Program:
     min_free_bytes: int = MIN_FREE_BYTES
     max_log_bytes: int = MAX_LOG_BYTES
     sink: IO[str] | None = None
-    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES), init=False)
+    _tail: deque[bytes] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES), init=False)
     _num_bytes: int = field(default=0, init=False)
     _num_steps: int = field(default=0, init=False)
 
@@ -99,7 +99,9 @@ class Program:
             self._end(process)
             # NOTE: somebody who left the tree may hold the pipe for ever.
             reader.join(_LINGER_SECONDS)
-        return Ended(exit_code=_to_exit_code(process.returncode), lines=list(self._tail))
+        return Ended(
+            exit_code=_to_exit_code(process.returncode), lines=[self._to_text(line) for line in list(self._tail)]
+        )
 
     def give(self, *folders: Path) -> None:
         """Lets it write there, where it runs as somebody else."""
@@ -139,14 +141,18 @@ class Program:
                 self._take(line)
 
     def _take(self, line: bytes) -> None:
-        text = redact(line.decode(errors="replace").rstrip("\r\n"), self.redacted)
-        self._tail.append(text)
+        """NOTE: past the limit nothing is decoded or searched, so that a flood holds nobody up."""
+        self._tail.append(line)
         before, self._num_bytes = self._num_bytes, self._num_bytes + len(line)
         if self._num_bytes <= self.max_log_bytes:
+            text = self._to_text(line)
             self._print(text)
             self._find_metric(text)
         elif before <= self.max_log_bytes:
             self._print(f"[log truncated: the script printed more than {self.max_log_bytes:,} bytes]")
+
+    def _to_text(self, line: bytes) -> str:
+        return redact(line.decode(errors="replace").rstrip("\r\n"), self.redacted)
 
     def _print(self, text: str) -> None:
         print(text, file=self.sink or sys.stdout, flush=True)

@@ -1,5 +1,6 @@
 """The packed source of a script: unpacked without trusting it, and its requirements."""
 
+import errno
 import importlib.metadata
 import lzma
 import tarfile
@@ -30,7 +31,7 @@ def unpack(packed: Path, folder: Path, *, entry_point: str, max_bytes: int = MAX
             for member in _checked(archive, max_bytes=max_bytes):
                 archive.extract(member, folder, filter="data")
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InvalidRequestError(f"The source cannot be unpacked: {error}. Pack it again as a .tar.gz.") from error
     if not (folder / entry_point).is_file():

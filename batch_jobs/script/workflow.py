@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from aimass_core import bootstrap
 from aimass_core.domain import keys
 from aimass_core.domain.graph_check import GraphError
@@ -45,7 +47,13 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     spec = environment.spec
     if not isinstance(spec, ScriptSpec):
         raise InternalError(f"A job of the kind {spec.kind} was started as script.")
-    settings = ContainerSettings()
+    try:
+        settings = ContainerSettings()
+    except ValidationError as error:
+        raise InvalidRequestError(
+            "A script job needs the platform that submitted it, and this container was started without its variables. "
+            "Submit it with: aimass run"
+        ) from error
     packed = environment.base_path / "source.tar.gz"
     try:
         bootstrap.build_ports(settings).lake.download(keys.job_source(settings.workspace_id, spec.source), packed)
@@ -104,7 +112,8 @@ class _Script:
         if not missing:
             return
         self.reporter.progress("installing", message=f"{len(missing)} requirements")
-        wanted = self.packages / REQUIREMENTS
+        # NOTE: beside the original, so that files which it names are found.
+        wanted = self.code / f".missing-{REQUIREMENTS}"
         wanted.write_text("\n".join(missing) + "\n", "utf-8")
         options = ["--no-input", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar=off"]
         command = [sys.executable, "-m", "pip", "install", *options, "--target", str(self.packages), "-r", str(wanted)]

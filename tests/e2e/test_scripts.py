@@ -138,7 +138,7 @@ def test_endless_script_is_stopped_with_all_that_it_started(
     assert ended.status == "STOPPED"
 
 
-def test_files_that_are_no_onnx_are_kept_as_artifacts(client: aimass.Client, tmp_path: Path) -> None:
+def test_files_that_are_no_onnx_are_kept_as_artifacts(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     folder.mkdir()
     (folder / "train.py").write_text(
@@ -146,8 +146,8 @@ def test_files_that_are_no_onnx_are_kept_as_artifacts(client: aimass.Client, tmp
     )
     job = client.jobs.run_script(folder).wait()
     assert job.model_version is None
-    listed = client.http.request("GET", f"/v1/jobs/{job.id}/artifacts")["artifacts"]
-    assert [artifact["name"] for artifact in listed] == ["output/model/model.pkl"]
+    assert [artifact.name for artifact in client.jobs.artifacts(job.id)] == ["output/model/model.pkl"]
+    assert "output/model/model.pkl" in stack.cli("jobs", "artifacts", job.id)
 
 
 def test_dry_run_tells_and_submits_nothing(data: str, stack: Stack, client: aimass.Client) -> None:

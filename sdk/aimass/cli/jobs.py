@@ -289,6 +289,17 @@ def show_logs(context: typer.Context, job_id: str) -> None:
         typer.echo(f"{line.at.astimezone():%H:%M:%S} {line.message}")
 
 
+@app.command("artifacts")
+def list_artifacts(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
+    """The files that it left; with --output json their links."""
+    columns = (
+        Column("FILE", lambda a: a.name),
+        Column("BYTES", lambda a: a.num_bytes, is_number=True),
+        Column("SHA-256", lambda a: a.sha256[:12]),
+    )
+    show_list(client_of(context).jobs.artifacts(job_id), columns, output=output, empty="No artifacts.")
+
+
 @app.command("stop")
 def stop_job(context: typer.Context, job_id: str) -> None:
     """End a job."""

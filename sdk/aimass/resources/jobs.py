@@ -244,6 +244,10 @@ class JobsApi(Api):
         answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
         return JobEstimate.model_validate(answer)
 
+    def artifacts(self, job_id: str) -> Sequence[contract.ArtifactLink]:
+        """Every file that it left, with URLs that work for some minutes; none until it has succeeded."""
+        return self._get(contract.JobArtifacts, f"{_PATH}/{job_id}/artifacts").artifacts
+
     def list(self, *, status: str | None = None) -> Pages[Job]:
         """All of the workspace, newest first."""
         return self._list(Job, _PATH, status=status)

@@ -38,6 +38,7 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
         (gzip.compress(b"no tar in it" * 100), "cannot be unpacked"),
         (pack({"train.py": "0" * 20_000}), "unpacks to more than"),
         (pack({}), "no entry point"),
+        (pack({"a": "", "a/b.py": "", "train.py": ""}), "cannot be unpacked"),
     ],
 )
 def test_source_that_is_not_as_it_should_be_is_refused(tmp_path: Path, packed: bytes, words: str) -> None:

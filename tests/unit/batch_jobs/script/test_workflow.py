@@ -168,7 +168,8 @@ def test_requirements_that_do_not_install_are_named_and_nothing_runs(desk: Desk)
 def test_requirement_is_installed_for_the_script_alone(desk: Desk) -> None:
     files = {
         "train.py": "import sample_own; assert 'packages' in sample_own.__file__",
-        "requirements.txt": "# ours\nnumpy>=1\n./sample_own-1-py3-none-any.whl\n",
+        "requirements.txt": "# ours\nnumpy>=1\n-r more.txt\n",
+        "more.txt": "./sample_own-1-py3-none-any.whl\n",
         "sample_own-1-py3-none-any.whl": build_wheel(),
     }
     desk.run(files, own={**OWN, "PIP_NO_INDEX": "1"})

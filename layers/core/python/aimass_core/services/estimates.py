@@ -107,12 +107,14 @@ def _measure(ports: Ports, channel: Channel) -> _Data:
         profiles = {profile.name: profile for profile in _load_profile(ports, channel)}
         num_features = sum(_num_features(column.type, profiles.get(column.name)) for column in columns)
         raw_bytes = num_rows * sum(_cell_bytes(column.type, profiles.get(column.name)) for column in columns)
+    num_bytes = version.num_bytes or 0
     return _Data(
         num_rows=num_rows,
         num_columns=len(columns),
-        num_bytes=version.num_bytes or 0,
+        num_bytes=num_bytes,
         num_features=num_features,
-        raw_bytes=raw_bytes,
+        # Cells that hold many values, as series do, are known by their files only.
+        raw_bytes=max(raw_bytes, 2 * num_bytes),
     )
 
 
