@@ -50,11 +50,21 @@ def _run_golden(trained: Trained) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
+@pytest.mark.parametrize(
+    ("algorithm", "framework"),
+    [
+        ("xgboost", None),
+        ("lightgbm", None),
+        ("random_forest", None),
+        ("linear", None),
+        ("mlp", "torch"),
+        ("mlp", "tensorflow"),
+    ],
+)
 def test_learns_a_table_and_exports_what_it_learned(
-    tmp_path: Path, train_model: Train, algorithm: str, task: str
+    tmp_path: Path, train_model: Train, algorithm: str, framework: str | None, task: str
 ) -> None:
-    trained = train_model(_channels(tmp_path, task), algorithm, hyperparameters=QUICK[algorithm])
+    trained = train_model(_channels(tmp_path, task), algorithm, framework=framework, hyperparameters=QUICK[algorithm])
     card = trained.card
     assert card.task == task
     assert card.export_check.num_rows == NUM_ROWS * 0.2 or task != "regression"
@@ -185,9 +195,10 @@ def _image_channel(path: Path, num_rows: int, **options: Any) -> Path:
     return write_channel(path, columns, target="label", kind=DatasetKind.IMAGES, image_shape=shape)
 
 
-def test_learns_images_and_exports_from_pixels(tmp_path: Path, train_model: Train) -> None:
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_learns_images_and_exports_from_pixels(tmp_path: Path, train_model: Train, framework: str) -> None:
     channels = {"train": _image_channel(tmp_path / "train", 300), "test": _image_channel(tmp_path / "test", 60, seed=1)}
-    trained = train_model(channels, "cnn", hyperparameters=QUICK["cnn"])
+    trained = train_model(channels, "cnn", framework=framework, hyperparameters=QUICK["cnn"])
     assert trained.metrics["accuracy"] > 0.9
     (spec,) = trained.signature.inputs
     assert (spec.name, spec.datatype, spec.shape) == ("image", "UINT8", [-1, 12, 12, 1])
