@@ -12,7 +12,7 @@ from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.jobs import JobCreate
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape, Schema
 from aimass_core.errors import InvalidDataError, InvalidRequestError, NotFoundError
-from aimass_core.services import estimates, jobs, prices, records
+from aimass_core.services import estimates, job_failures, jobs, prices, records
 from tests.factories.platform import LIMITS, TABLE, add_dataset, add_version, new_ports, new_principal
 
 SAGEMAKER = {"backend": "sagemaker", "instance_type": "ml.m5.large"}
@@ -135,6 +135,14 @@ def test_budget_becomes_the_limit_where_it_buys_less(ports: MemoryPorts, princip
     assert job.max_seconds == int(0.05 / 0.115 * 3600)
     assert job.budget.seconds == job.max_seconds
     assert "so it is the limit" in job.budget.explanation
+
+
+def test_job_whose_budget_ran_out_says_so(ports: MemoryPorts, principal: Principal) -> None:
+    job = submit(ports, principal, max_cost_usd=0.01)
+    cause = job_failures.describe("timeout", job).cause
+    assert f"max_seconds of {job.max_seconds}. Its max_cost_usd of 0.01 bought no more." in cause
+    rich = submit(ports, principal, max_cost_usd=1_000)
+    assert "max_cost_usd" not in job_failures.describe("timeout", rich).cause
 
 
 def test_max_seconds_stays_the_limit_where_it_is_less(ports: MemoryPorts, principal: Principal) -> None:
