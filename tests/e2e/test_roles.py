@@ -94,6 +94,10 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
         job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=180)
         assert list(job.logs())
+        script = folder / "source"
+        script.mkdir()
+        (script / "train.py").write_text("print('done')")
+        client.jobs.run_script(script).wait(timeout_seconds=180)
         assert job.model_version is not None
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions

@@ -62,9 +62,16 @@ def load_verified(ports: Ports, job: Job, *, attempt: int) -> JobResult:
         raise _missing(job, "result.json")
     for artifact in result.artifacts:
         _verify(ports, job, artifact, attempt=attempt)
-    if job.kind is JobKind.TRAIN:
+    if makes_model(job, result):
         _verify_model(ports, job, result)
     return result
+
+
+def makes_model(job: Job, result: JobResult) -> bool:
+    """Whether a model version comes of it: of a training always, of a script where its container has put one there."""
+    if job.kind is JobKind.SCRIPT:
+        return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
+    return job.kind is JobKind.TRAIN
 
 
 def model_artifacts(result: JobResult) -> dict[ArtifactName, Artifact]:
