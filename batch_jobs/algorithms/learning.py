@@ -1,7 +1,8 @@
 """What every algorithm is given and what it gives back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,11 +72,61 @@ class Fitted(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All that a fit needs to go on exactly as if nothing had happened; of a finished fit only what came of it."""
+
+    document: Mapping[str, Any]
+    """JSON."""
+    arrays: Mapping[str, NDArray[Any]]
+    is_finished: bool = False
+
+
+class Checkpoints(Protocol):
+    """Where one fit leaves its checkpoints."""
+
+    def load(self) -> Checkpoint | None:
+        """The newest one that an earlier attempt left."""
+
+    def running(self) -> AbstractContextManager[None]:
+        """Within it, an interruption waits until the fit next comes to `reach`."""
+
+    def reach(self, build: Callable[[], Checkpoint]) -> None:
+        """The fit could go on from here. Saves what `build` returns where it is time to; leaves where it has to."""
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """The fit is done: a later attempt need not repeat it."""
+
+
+class NoCheckpoints:
+    """Satisfies `Checkpoints`: an interrupted fit begins anew."""
+
+    def load(self) -> Checkpoint | None:
+        """See Checkpoints."""
+        return None
+
+    def running(self) -> AbstractContextManager[None]:
+        """See Checkpoints."""
+        return nullcontext()
+
+    def reach(self, build: Callable[[], Checkpoint]) -> None:
+        """See Checkpoints."""
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """See Checkpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitContext:
-    """What surrounds a fit. `num_steps`: without validation examples, do exactly so many rounds or epochs."""
+    """What surrounds a fit.
+
+    `num_steps`: without validation examples, do exactly so many rounds or epochs. `is_time_up`: asked after every
+    small step; then the fit ends with the best it has, and says so.
+    """
 
     listener: Listener
     num_steps: int | None = None
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    is_time_up: Callable[[], bool] = lambda: False
 
 
 class Learner(Protocol):

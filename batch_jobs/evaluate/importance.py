@@ -25,6 +25,7 @@ def permutation_importances(
     truth: Array,
     seed: int,
     message: Callable[[str], None],
+    max_seconds: float = MAX_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Importance]:
     """The loss in the primary metric when one column's values are shuffled among the rows, largest first.
@@ -37,11 +38,11 @@ def permutation_importances(
     started = clock()
     _measure(scorer, frame.take(order[:MIN_ROWS]), target, truth[order[:MIN_ROWS]])
     seconds_per_row = (clock() - started) / min(MIN_ROWS, frame.num_rows)
-    affordable = int(MAX_SECONDS / max(seconds_per_row * NUM_REPEATS * len(frame.columns), 1e-9))
+    affordable = int(max_seconds / max(seconds_per_row * NUM_REPEATS * len(frame.columns), 1e-9))
     sample = np.sort(order[: min(max(affordable, MIN_ROWS), MAX_ROWS)])
     frame, truth = frame.take(sample), truth[sample]
     base = _measure(scorer, frame, target, truth)
-    deadline = started + 2 * MAX_SECONDS
+    deadline = started + 2 * max_seconds
     found: list[Importance] = []
     for column, values in frame.columns.items():
         if clock() > deadline:

@@ -11,7 +11,9 @@ from aimass_core.domain.jobs import PrepareSpec, TrainSpec
 class Environment:
     """What a job's code may know. Nothing below reads an environment variable or a literal /opt/ml.
 
-    `channels` maps a channel's name to its folder: `schema.json` and Parquet files.
+    `channels` maps a channel's name to its folder: `schema.json` and Parquet files. `job` names the job to itself and
+    to later attempts. `deadline` is the `time.monotonic()` at which the compute service kills this attempt; None where
+    nobody said.
     """
 
     base_path: Path
@@ -25,5 +27,7 @@ class Environment:
     num_gpus: int
     hosts: tuple[str, ...]
     current_host: str
+    job: str = ""
+    deadline: float | None = None
     dataset: str = ""
     dataset_digest: str | None = None

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,17 +11,22 @@ from pydantic import ValidationError
 
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
-from aimass_core.errors import InvalidRequestError
+from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
 from batch_jobs.runtime import interruption, resources
 from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.runtime.reports.console import ConsoleReporter, Reporters
 from batch_jobs.runtime.reports.registry import RegistryReporter
-from batch_jobs.runtime.storage import artifacts, channels
+from batch_jobs.runtime.reports.tensorboard import TensorBoardReporter
+from batch_jobs.runtime.storage import artifacts, channels, mirror
 from batch_jobs.runtime.storage.folders import Folders
+from batch_jobs.runtime.storage.mirror import Mirror
 
+# Of the seconds before SIGKILL, those in which an interrupted attempt hands over its last checkpoint.
+_LAST_CHECKPOINT_SECONDS = 12.0
 _CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json", "resourceconfig.json")
 _log = logging.getLogger(__name__)
 
@@ -54,7 +60,10 @@ class BatchHost:
 
     def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
         self._fence, self._folders, self._variables = fence, folders, variables
+        self._started = time.monotonic()
         self._reporter: RegistryReporter | None = None
+        self._tensorboard = TensorBoardReporter(folders.tensorboard, attempt=fence.attempt)
+        self._mirror: Mirror | None = None
 
     @property
     def folders(self) -> Folders:
@@ -82,23 +91,67 @@ class BatchHost:
             _read_config(self._folders, "inputdataconfig.json"),
             self._folders.data,
         )
-        environment = _to_environment(self._folders, paths, self._variables, attempt=self.attempt, job=job)
-        return environment, Reporters([ConsoleReporter(), self._reporter])
+        self._mirror = self._begin_mirror()
+        environment = _to_environment(
+            self._folders,
+            paths,
+            self._variables,
+            attempt=self.attempt,
+            job_name=job.id,
+            deadline=self._started + job.max_seconds,
+            job=job,
+        )
+        return environment, Reporters([ConsoleReporter(), self._reporter, self._tensorboard])
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """See Host."""
         if self._reporter is not None:
             self._reporter.progress("upload")
         artifacts.upload_result(self._fence, self._folders, metrics)
+        self._drop_checkpoints()
 
     def fail(self, failure: Failure) -> None:
         """See Host."""
         artifacts.upload_failure(self._fence, failure)
+        if failure.exit_code != ExitCode.INTERRUPTED:
+            self._drop_checkpoints()
 
     def close(self, *, timeout_seconds: float) -> None:
         """See Host."""
+        self._end_mirror(timeout_seconds=max(timeout_seconds, _LAST_CHECKPOINT_SECONDS))
         if self._reporter is not None:
             self._reporter.finish(timeout_seconds=timeout_seconds)
+
+    def _begin_mirror(self) -> Mirror:
+        """With the checkpoints of earlier attempts brought back. Who retries the job by hand begins anew: what made
+        it fail, a loss that is not a number say, may be in them."""
+        workspace_id, job_id, lake = self._fence.workspace_id, self._fence.job_id, self._fence.ports.lake
+        prefix, known = keys.job_checkpoints(workspace_id, job_id), {}
+        if self.attempt > 1:
+            known = mirror.download_folder(lake, prefix, self._folders.checkpoints)
+        folders = {
+            prefix: self._folders.checkpoints,
+            keys.job_tensorboard(workspace_id, job_id): self._folders.tensorboard,
+        }
+        begun = Mirror(self._fence, folders, known=known)
+        begun.start()
+        return begun
+
+    def _end_mirror(self, *, timeout_seconds: float) -> None:
+        self._tensorboard.close()
+        if self._mirror is not None:
+            self._mirror.finish(timeout_seconds=timeout_seconds)
+            self._mirror = None
+
+    def _drop_checkpoints(self) -> None:
+        """No attempt will need them."""
+        self._end_mirror(timeout_seconds=_LAST_CHECKPOINT_SECONDS)
+        lake = self._fence.ports.lake
+        try:
+            for info in lake.list(keys.job_checkpoints(self._fence.workspace_id, self._fence.job_id)):
+                lake.delete(info.key)
+        except AimassError as error:
+            _log.warning("the job's checkpoints stay in the lake: %s", error.message)
 
     def _download_config(self) -> None:
         for name in _CONFIG_FILES:
@@ -117,6 +170,7 @@ class SageMakerHost:
 
     def __init__(self, folders: Folders, variables: Mapping[str, str]) -> None:
         self._folders, self._variables = folders, variables
+        self._tensorboard = TensorBoardReporter(folders.tensorboard, attempt=1)
 
     @property
     def folders(self) -> Folders:
@@ -132,7 +186,11 @@ class SageMakerHost:
         """See Host."""
         self._folders.make()
         paths = channels.list_channels(self._folders.data)
-        return _to_environment(self._folders, paths, self._variables, attempt=self.attempt), ConsoleReporter()
+        job_name = self._variables.get("TRAINING_JOB_NAME", "")
+        environment = _to_environment(
+            self._folders, paths, self._variables, attempt=self.attempt, job_name=job_name, deadline=None
+        )
+        return environment, Reporters([ConsoleReporter(), self._tensorboard])
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """See Host. The metrics go where SageMaker's users look for them: into the log and output.tar.gz."""
@@ -142,12 +200,20 @@ class SageMakerHost:
     def fail(self, failure: Failure) -> None:
         """See Host. The failure file is all that SageMaker reads."""
 
-    def close(self, *, timeout_seconds: float) -> None:
-        """See Host."""
+    def close(self, *, timeout_seconds: float) -> None:  # noqa: ARG002 - there is nothing to wait for
+        """See Host. SageMaker copies the folders by itself."""
+        self._tensorboard.close()
 
 
 def _to_environment(
-    folders: Folders, paths: Mapping[str, Path], variables: Mapping[str, str], *, attempt: int, job: Job | None = None
+    folders: Folders,
+    paths: Mapping[str, Path],
+    variables: Mapping[str, str],
+    *,
+    attempt: int,
+    job_name: str,
+    deadline: float | None,
+    job: Job | None = None,
 ) -> Environment:
     config = _read_config(folders, "resourceconfig.json")
     try:
@@ -168,6 +234,8 @@ def _to_environment(
         num_gpus=resources.count_gpus(variables),
         hosts=tuple(config["hosts"]),
         current_host=config["current_host"],
+        job=job_name,
+        deadline=deadline,
         dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else getattr(spec, "dataset", ""),
         dataset_digest=pinned.digest if pinned else None,
     )

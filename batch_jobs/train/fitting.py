@@ -18,6 +18,8 @@ from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.train.budget import Budget
+from batch_jobs.train.checkpoints import CheckpointPlace, Points
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
 from batch_jobs.train.notes import Notes
 
@@ -68,7 +70,7 @@ class _FitListener:
     label: str
     reporter: Reporter
     notes: Notes
-    points: dict[str, list[tuple[int, float]]]
+    points: Points
     deviation: float
     """A regression's losses come in units of it, and are shown in the target's own."""
 
@@ -76,8 +78,11 @@ class _FitListener:
         shown = {name: loss * self.deviation if name.endswith("/rmse") else loss for name, loss in losses.items()}
         self.reporter.progress(self.label, step=step, num_steps=num_steps)
         self.reporter.metrics(step, shown)
-        for name, value in shown.items():
-            self.points.setdefault(name, []).append((step, value))
+        for name in shown.keys() - {"train/learning_rate"}:
+            points = self.points.setdefault(name, [])
+            while points and points[-1][0] >= step:
+                points.pop()  # a resumed fit repeats what came after its checkpoint
+            points.append((step, shown[name]))
 
     def message(self, text: str) -> None:
         self.notes(text)
@@ -95,6 +100,8 @@ class Fitting:
         num_threads: int,
         reporter: Reporter,
         notes: Notes,
+        checkpoints: CheckpointPlace,
+        budget: Budget,
     ) -> None:
         self._material = material
         self._learner = learner
@@ -102,7 +109,10 @@ class Fitting:
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
-        self._points: dict[str, list[tuple[int, float]]] = {}
+        self._checkpoints = checkpoints
+        self._budget = budget
+        self._num_fits_left = spec.folds + 1 if spec.folds else 1
+        self._points: Points = {}
 
     def run(self) -> Training:
         """By folds where they are asked for, else by the validation channel or a hold-out."""
@@ -203,8 +213,11 @@ class Fitting:
             context=FitContext(
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
                 num_steps=num_steps,
+                checkpoints=self._checkpoints.of_fit(label, self._points),
+                is_time_up=self._budget.share(self._num_fits_left),
             ),
         )
+        self._num_fits_left -= 1
         return Predictor(fitted=fitted, encoding=encoding, scale=scale, labels=target.labels)
 
     def _curves(self) -> tuple[Curve, ...]:

@@ -14,13 +14,15 @@ from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
-from batch_jobs.evaluate.importance import permutation_importances
+from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
 from batch_jobs.evaluate.report import ReportData, write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.train.budget import begin_budget
+from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.export import export
 from batch_jobs.train.fitting import Fitting, Training
 from batch_jobs.train.interface import build_golden, build_signature
@@ -48,12 +50,27 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     spec = environment.spec
     if not isinstance(spec, TrainSpec):
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
-    notes = Notes(reporter)
+    notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
     material = load_material(environment, spec, notes)
     started = time.monotonic()
+    budget = begin_budget(environment.deadline, reading_seconds=started - began)
     learner = build_learner(spec)
-    training = Fitting(material, learner, spec, num_threads=environment.num_cpus, reporter=reporter, notes=notes).run()
+    training = Fitting(
+        material,
+        learner,
+        spec,
+        num_threads=environment.num_cpus,
+        reporter=reporter,
+        notes=notes,
+        checkpoints=CheckpointPlace(
+            path=environment.checkpoint_path,
+            job=environment.job,
+            interval_seconds=spec.checkpoint_seconds,
+            message=notes,
+        ),
+        budget=budget,
+    ).run()
     return _Finish(
         environment=environment,
         spec=spec,
@@ -169,7 +186,13 @@ class _Finish:
             truth=part.truth,
             seed=self.spec.seed,
             message=self.notes,
+            max_seconds=self._importance_seconds(),
         )
+
+    def _importance_seconds(self) -> float:
+        """At most half of what is left of the job."""
+        deadline = self.environment.deadline
+        return MAX_SECONDS if deadline is None else max(0.0, min(MAX_SECONDS, (deadline - time.monotonic()) / 4))
 
     def _card(
         self, evaluations: list[Evaluation], check: ExportCheck, importances: list[Importance], *, num_bytes: int

@@ -28,6 +28,7 @@ UPLOADS_PREFIX = "uploads/"
 DROP_PREFIX = "drop/"
 DATASETS_PREFIX = "datasets/"
 JOBS_PREFIX = "jobs/"
+CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 MODELS_PREFIX = "models/"
 
 

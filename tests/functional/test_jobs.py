@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.jobs import Job, JobStatus, LogLine
 from aimass_core.domain.schemas import Column, ColumnType
@@ -99,6 +100,16 @@ def test_job_goes_from_a_request_to_a_model(api: Api) -> None:
     assert (rest["events"], rest["last"]) == ([], events["last"]), "a job that has ended is not waited for"
     artifacts = api.get(f"/v1/jobs/{ended['id']}/artifacts").json["artifacts"]
     assert {"model/model.onnx", "output/validation_predictions.parquet"} <= {item["name"] for item in artifacts}
+
+
+def test_event_files_are_listed_while_the_job_runs(api: Api) -> None:
+    job = api.post("/v1/jobs", {"spec": SPEC}).json
+    assert api.get(f"/v1/jobs/{job['id']}/tensorboard").json == {"files": []}
+    key = keys.job_tensorboard(api.workspace.id, job["id"]) + "0001/fit/events.out.tfevents.1"
+    api.ports.lake.put(key, b"12345")
+    (file,) = api.get(f"/v1/jobs/{job['id']}/tensorboard").json["files"]
+    assert (file["name"], file["num_bytes"]) == ("0001/fit/events.out.tfevents.1", 5)
+    assert file["url"].endswith(key)
 
 
 def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
@@ -266,7 +277,7 @@ def test_log_goes_on_where_it_was_left(api: Api) -> None:
 def test_h2_other_workspaces_and_lesser_roles_are_kept_out(api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     stranger, viewer = api.as_stranger(), api.as_role("viewer")
-    for suffix in ("", "/events", "/logs", "/artifacts"):
+    for suffix in ("", "/events", "/logs", "/artifacts", "/tensorboard"):
         assert stranger.get(f"/v1/jobs/{job['id']}{suffix}").status == 404
         assert viewer.get(f"/v1/jobs/{job['id']}{suffix}").status == 200
     for suffix in ("/stop", "/retry"):

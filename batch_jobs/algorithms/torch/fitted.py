@@ -15,7 +15,7 @@ from aimass_core.domain.signatures import Task
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.builder import OPSET
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
-from batch_jobs.algorithms.torch.loop import predict_scores
+from batch_jobs.algorithms.torch.batches import predict_scores
 
 
 class Answer(nn.Module):

@@ -1,54 +1,34 @@
-"""The training loop of every network: AdamW, one-cycle learning rate, early stopping by the validation loss."""
+"""The training loop of every network: it stops early by the validation loss, at its deadline, and goes on after both
+a polite and a rude end of its process.
+"""
 
-import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
+from batch_jobs.algorithms.torch import states
+from batch_jobs.algorithms.torch.batches import Batches
+from batch_jobs.algorithms.torch.ema import build_average
+from batch_jobs.algorithms.torch.losses import build_loss
+from batch_jobs.algorithms.torch.numerics import autocast, repeatable
+from batch_jobs.algorithms.torch.optimizers import build_optimizer
+from batch_jobs.algorithms.torch.schedules import build_schedule
+from batch_jobs.algorithms.torch.states import Position, Randomness
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
-_MAX_GRADIENT_NORM = 5.0
-_EVALUATION_BATCH = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batches:
-    """Tensors in memory."""
-
-    features: Tensor
-    targets: Tensor
-
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows once in random order. A last batch of one row is left out: it has no variance to normalise by."""
-        for index in torch.split(torch.randperm(len(self.targets), generator=generator), size):
-            if len(index) > 1 or len(self.targets) == 1:
-                yield self.features[index], self.targets[index]
-
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows."""
-        yield from zip(
-            torch.split(self.features, _EVALUATION_BATCH), torch.split(self.targets, _EVALUATION_BATCH), strict=True
-        )
-
-
-def to_batches(examples: Examples) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
-    targets = torch.from_numpy(examples.targets)
-    targets = targets.float() if targets.is_floating_point() else targets
-    return Batches(features=torch.from_numpy(examples.features), targets=targets)
+Group = list[tuple[Tensor, Tensor]]
 
 
 def train_network(
     network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters,
+    hyperparameters: NetworkHyperparameters,
     problem: Problem,
     train: Batches,
     validation: Batches | None,
@@ -60,7 +40,8 @@ def train_network(
 
     The network answers logits [rows, classes], or standardised values [rows, 1].
 
-    Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training.
+    Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training. Where a
+    checkpoint lies in the context, it goes on from there.
 
     Returns:
         The number of epochs that were best.
@@ -68,101 +49,204 @@ def train_network(
     Raises:
         InvalidRequestError: The loss is no longer a number.
     """
-    loop = _build_loop(network, hyperparameters, problem, num_rows=len(train.targets), augment=augment)
-    best_loss, best_epoch, best_state = math.inf, 0, copy.deepcopy(network.state_dict())
-    last = context.num_steps if validation is None and context.num_steps else hyperparameters.epochs
-    for epoch in range(1, last + 1):
-        losses = {"train": loop.train(train, hyperparameters.batch_size)}
-        if validation is not None:
-            losses["validation"] = loop.evaluate(validation)
-        if not all(math.isfinite(loss) for loss in losses.values()):
-            raise InvalidRequestError(
-                f"the loss is not a number any more in epoch {epoch}: lower learning_rate from "
-                f"{hyperparameters.learning_rate}"
+    with repeatable(hyperparameters.deterministic), context.checkpoints.running():
+        return _Training(network, hyperparameters, problem, train, validation, context=context, augment=augment).run()
+
+
+class _Training:
+    """One network with what trains it, and how far it is."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        hyperparameters: NetworkHyperparameters,
+        problem: Problem,
+        train: Batches,
+        validation: Batches | None,
+        *,
+        context: FitContext,
+        augment: Augment | None,
+    ) -> None:
+        chosen = hyperparameters
+        self._network, self._chosen, self._problem = network, chosen, problem
+        self._train, self._validation = train, validation
+        self._context, self._augment = context, augment
+        num_rows = len(train.targets)
+        if chosen.batch_size > num_rows:
+            context.listener.message(
+                f"batch_size {chosen.batch_size} is more than the {num_rows} rows: every batch holds all of them"
             )
-        context.listener.step(epoch, last, _curves(losses, problem.task))
-        judged = losses.get("validation", -float(epoch))
-        if judged < best_loss:
-            best_loss, best_epoch, best_state = judged, epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= hyperparameters.patience:
-            break
-    network.load_state_dict(best_state)
-    network.eval()
-    return best_epoch
+        self._loss = build_loss(problem, chosen, train.targets)
+        self._optimizer = build_optimizer(network, chosen)
+        steps_per_epoch = math.ceil(math.ceil(num_rows / chosen.batch_size) / chosen.accumulation)
+        self._schedule = build_schedule(self._optimizer, chosen, steps_per_epoch=steps_per_epoch)
+        self._average = build_average(network, chosen.ema_decay)
+        self._device = next(network.parameters()).device
+        self._random = Randomness(generator=torch.Generator().manual_seed(problem.seed))
+        self._position = Position()
+        self._best = states.copy_weights(network)
+        is_final = validation is None and context.num_steps
+        self._last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
 
+    @property
+    def _judged(self) -> nn.Module:
+        """The network that would be the model now."""
+        return self._network if self._average is None else self._average.module
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loop:
-    """One network with what trains it."""
+    def run(self) -> int:
+        stored = self._context.checkpoints.load()
+        if stored is not None and stored.is_finished:
+            self._position = Position(**stored.document["position"])
+            return self._leave(states.to_tensors("best", stored.arrays))
+        if stored is not None:
+            self._restore(stored)
+        is_time_up = False
+        while not is_time_up and self._position.epoch <= self._last_epoch:
+            is_time_up = not self._train_epoch()
+            if self._position.step:
+                self._judge_epoch()
+            if is_time_up:
+                self._say_time_is_up()
+            elif self._has_lost_patience():
+                break
+            else:
+                self._position.begin_epoch(self._position.epoch + 1)
+                self._context.checkpoints.reach(self._to_checkpoint)
+        self._context.checkpoints.finish(self._to_finished())
+        return self._leave(self._best)
 
-    network: nn.Module
-    loss_function: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    generator: torch.Generator
-    augment: Augment | None
+    def _train_epoch(self) -> bool:
+        """What is left of the epoch; whether there was time for all of it."""
+        position = self._position
+        self._network.train()
+        for group in self._groups():
+            if self._context.is_time_up():
+                return False
+            self._step(group)
+            position.step += 1
+            self._context.checkpoints.reach(self._to_checkpoint)
+        return True
 
-    def train(self, batches: Batches, size: int) -> float:
-        """One epoch; answers the mean loss."""
-        self.network.train()
-        total, num_rows = 0.0, 0
-        for features, targets in batches.shuffled(size, self.generator):
-            inputs = self.augment(features, self.generator) if self.augment else features
-            loss = self.loss_function(_squeeze(self.network(inputs)), targets)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), _MAX_GRADIENT_NORM)
-            self.optimizer.step()
-            self.schedule.step()
-            total += float(loss.detach()) * len(targets)
-            num_rows += len(targets)
-        return total / max(num_rows, 1)
+    def _groups(self) -> Iterator[Group]:
+        """The batches that make one step each. In a resumed epoch those that had their turn are passed over."""
+        now = self._random.generator.get_state()
+        if self._position.step:
+            self._random.generator.set_state(self._random.epoch_began)
+        else:
+            self._random.begin_epoch()
+        batches = self._train.shuffled(self._chosen.batch_size, self._random.generator)
+        num_done = self._position.step * self._chosen.accumulation
+        if num_done:
+            for _ in islice(batches, num_done):
+                pass
+            self._random.generator.set_state(now)
+        while group := list(islice(batches, self._chosen.accumulation)):
+            yield group
+
+    def _step(self, group: Group) -> None:
+        """One step of the optimizer by the mean loss over all batches of the group."""
+        weights = [self._loss.weigh(targets) for _, targets in group]
+        self._optimizer.zero_grad(set_to_none=True)
+        for features, targets in group:
+            inputs = self._augment(features, self._random.generator) if self._augment else features
+            with autocast(self._chosen.precision, self._device):
+                output = self._network(inputs)
+            loss = self._loss.sum(output, targets)
+            self._position.loss_sum += float(loss.detach())
+            (loss / sum(weights)).backward()  # type: ignore[no-untyped-call]
+        self._position.weight_sum += sum(weights)
+        self._require_number(self._position.loss_sum)
+        if self._chosen.max_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._chosen.max_gradient_norm)
+        self._optimizer.step()
+        self._schedule.after_step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
+
+    def _judge_epoch(self) -> None:
+        """Tells the losses, and keeps the weights where they are the best so far."""
+        position = self._position
+        losses = {"train": position.loss_sum / position.weight_sum}
+        if self._validation is not None:
+            losses["validation"] = self._evaluate(self._validation)
+            self._require_number(losses["validation"])
+        rate = float(self._optimizer.param_groups[0]["lr"])
+        curves = _curves(losses, self._problem.task) | {"train/learning_rate": rate}
+        self._context.listener.step(position.epoch, self._last_epoch, curves)
+        self._schedule.after_epoch(losses.get("validation", losses["train"]))
+        judged = losses.get("validation", -float(position.epoch))
+        if judged < position.best_loss:
+            position.best_loss, position.best_epoch = judged, position.epoch
+            self._best = states.copy_weights(self._judged)
 
     @torch.inference_mode()
-    def evaluate(self, batches: Batches) -> float:
+    def _evaluate(self, batches: Batches) -> float:
         """The mean loss of all rows."""
-        self.network.eval()
-        losses = [float(self.loss_function(_squeeze(self.network(x)), y)) * len(y) for x, y in batches.in_order()]
-        return sum(losses) / len(batches.targets)
+        self._judged.eval()
+        losses = [(float(self._loss.sum(self._judged(x), y)), self._loss.weigh(y)) for x, y in batches.in_order()]
+        return sum(loss for loss, _ in losses) / (sum(weight for _, weight in losses) or 1.0)
 
+    def _has_lost_patience(self) -> bool:
+        patience = self._chosen.patience
+        return patience is not None and self._position.epoch - self._position.best_epoch >= patience
 
-def _build_loop(
-    network: nn.Module,
-    hyperparameters: MlpHyperparameters | CnnHyperparameters,
-    problem: Problem,
-    *,
-    num_rows: int,
-    augment: Augment | None,
-) -> _Loop:
-    chosen = hyperparameters
-    optimizer = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
-    # One step more than there are batches: the schedule refuses to be asked beyond its end.
-    total_steps = chosen.epochs * math.ceil(num_rows / chosen.batch_size) + 1
-    return _Loop(
-        network=network,
-        loss_function=nn.MSELoss() if problem.task is Task.REGRESSION else nn.CrossEntropyLoss(),
-        optimizer=optimizer,
-        schedule=torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=chosen.learning_rate, total_steps=total_steps, pct_start=0.25
-        ),
-        generator=torch.Generator().manual_seed(problem.seed),
-        augment=augment,
-    )
+    def _require_number(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise InvalidRequestError(
+                f"the loss is not a number any more in epoch {self._position.epoch}, step {self._position.step + 1}: "
+                f"lower learning_rate from {self._chosen.learning_rate}"
+            )
 
+    def _say_time_is_up(self) -> None:
+        position = self._position
+        if not position.best_epoch:
+            raise InvalidRequestError("The job's time was up before the training began: give it a larger max_seconds.")
+        self._context.listener.message(
+            f"the job's time was up in epoch {position.epoch} of {self._last_epoch}, after {position.step} of its "
+            f"steps: the model is that of epoch {position.best_epoch}. A larger max_seconds, or fewer epochs, lets the "
+            "schedule come to its end"
+        )
 
-def _squeeze(output: Tensor) -> Tensor:
-    return output.squeeze(1) if output.shape[1] == 1 else output
+    def _to_checkpoint(self) -> Checkpoint:
+        optimizer, moments = states.optimizer_to_state(self._optimizer)
+        document = {
+            "position": self._position.to_json(),
+            "optimizer": optimizer,
+            "schedule": self._schedule.state_dict(),
+        }
+        arrays = {
+            **states.to_arrays("network", self._network.state_dict()),
+            **states.to_arrays("best", self._best),
+            **moments,
+            **self._random.to_arrays(),
+        }
+        if self._average is not None:
+            arrays |= states.to_arrays("average", self._average.state_dict())
+        return Checkpoint(document=document, arrays=arrays)
+
+    def _to_finished(self) -> Checkpoint:
+        document = {"position": self._position.to_json()}
+        return Checkpoint(document=document, arrays=states.to_arrays("best", self._best), is_finished=True)
+
+    def _restore(self, stored: Checkpoint) -> None:
+        self._position = Position(**stored.document["position"])
+        states.load_network(self._network, "network", stored.arrays)
+        self._best = states.to_tensors("best", stored.arrays)
+        states.load_optimizer(self._optimizer, stored.document["optimizer"], stored.arrays)
+        self._schedule.load_state_dict(stored.document["schedule"])
+        if self._average is not None:
+            states.load_network(self._average, "average", stored.arrays)
+        self._random.from_arrays(stored.arrays)
+        at = f"epoch {self._position.epoch}, after {self._position.step} of its steps"
+        self._context.listener.message(f"training goes on from a checkpoint in {at}")
+
+    def _leave(self, best: dict[str, Tensor]) -> int:
+        self._network.load_state_dict(best)
+        self._network.eval()
+        return self._position.best_epoch
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
     if task is Task.REGRESSION:
         return {f"{name}/rmse": math.sqrt(loss) for name, loss in losses.items()}
     return {f"{name}/log_loss": loss for name, loss in losses.items()}
-
-
-@torch.inference_mode()
-def predict_scores(answer: nn.Module, features: Any) -> Any:
-    """Final scores of all rows as numpy, in batches."""
-    answer.eval()
-    parts = [answer(part) for part in torch.split(torch.from_numpy(features), _EVALUATION_BATCH)]
-    return torch.cat(parts).numpy()

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import to_batches, train_network
+from batch_jobs.algorithms.torch.loop import train_network
 
 _MAX_BINS = 32
 _MAX_ENCODED = 2048

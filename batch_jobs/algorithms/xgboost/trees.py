@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.xgboost.boosting import Boosting
 
 _OBJECTIVES = {
     Task.BINARY: ("binary:logistic", "logloss"),
     Task.MULTICLASS: ("multi:softprob", "mlogloss"),
     Task.REGRESSION: ("reg:squarederror", "rmse"),
 }
-_CURVES = {"logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse"}
-_REPORT_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +41,13 @@ class Trees:
         """See `Learner.fit`; a step is a boosting round."""
         num_rounds = context.num_steps or self.hyperparameters.num_rounds
         parts = [(_matrix(train, problem), "train")]
-        callbacks: list[xgboost.callback.TrainingCallback] = [_ReportRounds(context.listener, num_rounds)]
         if validation is not None:
             parts.append((_matrix(validation, problem), "validation"))
-            callbacks.append(xgboost.callback.EarlyStopping(rounds=self.hyperparameters.early_stopping_rounds))
-        booster = xgboost.train(
-            self._parameters(problem), parts[0][0], num_rounds, evals=parts, callbacks=callbacks, verbose_eval=False
-        )
-        best = booster.best_iteration + 1 if validation is not None else num_rounds
-        return FittedTrees(booster=booster[:best], problem=problem, num_steps=best)
+        patience = self.hyperparameters.early_stopping_rounds if validation is not None else None
+        with context.checkpoints.running():
+            boosting = Boosting(self._parameters(problem), parts, num_rounds=num_rounds, patience=patience)
+            booster, best = boosting.run(context)
+        return FittedTrees(booster=booster, problem=problem, num_steps=best)
 
     def _parameters(self, problem: Problem) -> dict[str, Any]:
         chosen = self.hyperparameters
@@ -60,6 +57,8 @@ class Trees:
             "eval_metric": metric,
             "tree_method": "hist",
             "seed": problem.seed,
+            # Without it the rows and columns of a round depend on the rounds before it in the same process.
+            "seed_per_iteration": True,
             "nthread": problem.num_threads,
             **({"num_class": problem.num_outputs} if problem.task is Task.MULTICLASS else {}),
             **chosen.model_dump(exclude={"num_rounds", "early_stopping_rounds"}),
@@ -68,28 +67,6 @@ class Trees:
 
 def _matrix(examples: Examples, problem: Problem) -> xgboost.DMatrix:
     return xgboost.DMatrix(examples.features, label=examples.targets, nthread=problem.num_threads)
-
-
-class _ReportRounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    def __init__(self, listener: Listener, num_rounds: int) -> None:
-        super().__init__()
-        self._listener = listener
-        self._num_rounds = num_rounds
-
-    def after_iteration(  # the signature is XGBoost's
-        self,
-        model: Any,  # noqa: ARG002
-        epoch: int,
-        evals_log: dict[str, dict[str, list[float]]],
-    ) -> bool:
-        if epoch % _REPORT_EVERY == 0 or epoch + 1 == self._num_rounds:
-            losses = {
-                f"{part}/{_CURVES[metric]}": float(values[-1])
-                for part, metrics in evals_log.items()
-                for metric, values in metrics.items()
-            }
-            self._listener.step(epoch + 1, self._num_rounds, losses)
-        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,7 @@
 
 import logging
 import mimetypes
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from aimass_core.domain.jobs import Artifact, Failure, JobResult
 from aimass_core.errors import InternalError
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.storage.digests import sha256_of
-from batch_jobs.runtime.storage.folders import Folders
+from batch_jobs.runtime.storage.folders import Folders, list_files
 
 _NUM_THREADS = 8
 _log = logging.getLogger(__name__)
@@ -24,7 +23,8 @@ def upload_result(fence: Fence, folders: Folders, metrics: Mapping[str, float]) 
     Raises:
         SupersededError: it may not; then there is no result.
     """
-    files = dict(_list_files("model", folders.model)) | dict(_list_files("output", folders.output))
+    sources = {"model": folders.model, "output": folders.output}
+    files = {f"{name}/{inner}": path for name, folder in sources.items() for inner, path in list_files(folder)}
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         artifacts = list(pool.map(lambda name: _upload(fence, name, files[name]), sorted(files)))
     result = JobResult(job_id=fence.job_id, attempt=fence.attempt, artifacts=artifacts, metrics=dict(metrics))
@@ -38,13 +38,6 @@ def upload_failure(fence: Fence, failure: Failure) -> None:
     """Records why the attempt failed. Raises SupersededError."""
     fence.check()
     _put(fence, "failure.json", failure.model_dump_json(indent=1))
-
-
-def _list_files(prefix: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Regular files only: a link could name any file of the container."""
-    for path in sorted(folder.rglob("*")):
-        if stat.S_ISREG(path.lstat().st_mode):
-            yield f"{prefix}/{path.relative_to(folder).as_posix()}", path
 
 
 def _upload(fence: Fence, name: str, path: Path) -> Artifact:

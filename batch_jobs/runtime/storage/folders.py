@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,13 +43,18 @@ class Folders:
         return self.root / "checkpoints"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.root / "output" / "tensorboard"
+
+    @property
     def failure(self) -> Path:
         """Why the job failed; its first line is the cause."""
         return self.root / "output" / "failure"
 
     def make(self) -> None:
         """Creates what is not there."""
-        for path in (self.config, self.data, self.model, self.output, self.checkpoints):
+        for path in (self.config, self.data, self.model, self.output, self.tensorboard, self.checkpoints):
             path.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
@@ -63,3 +70,11 @@ def resolve_folders(variables: Mapping[str, str], *, is_batch: bool, working_pat
     if is_batch and not os.access(SAGEMAKER_ROOT, os.W_OK):
         return Folders(working_path / "ml")
     return Folders(SAGEMAKER_ROOT)
+
+
+def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Regular files by their path within the folder. No links: one could name any file of the container."""
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path.relative_to(folder).as_posix(), path

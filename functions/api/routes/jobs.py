@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from aimass_core.domain.common import Page, Role
-from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus
+from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus, JobTensorBoard
 from aimass_core.services import job_results, job_story, jobs
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
@@ -81,6 +81,12 @@ def list_job_logs(job: Id, limit: LogLimit = 1_000, cursor: Cursor = None) -> Jo
 def list_job_artifacts(job: Id) -> JobArtifacts:
     """Every file that it left, with a link that works for some minutes; none until it has succeeded."""
     return job_results.list_artifacts(router.ports, jobs.get(router.ports, router.caller, job))
+
+
+@router.operation("GET", "/v1/jobs/<job>/tensorboard", role=Role.VIEWER, summary="List a job's TensorBoard files")
+def list_job_event_files(job: Id) -> JobTensorBoard:
+    """They grow while the job runs. `aimass tensorboard <job>` shows them."""
+    return job_results.list_event_files(router.ports, jobs.get(router.ports, router.caller, job))
 
 
 def _accepted(job: Job) -> Response[Job]:

@@ -64,5 +64,6 @@ def _container_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.list_bucket(storage.lake),
         allow.read_objects(storage.lake, *written),
         allow.write_objects(storage.lake, *written),
+        allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
         allow.send_messages(storage.ingest_queue),
     ]

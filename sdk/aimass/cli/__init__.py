@@ -16,6 +16,7 @@ from aimass.cli import (
     endpoints,
     jobs,
     models,
+    tensorboard,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -85,6 +86,7 @@ app.command("train")(jobs.train)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)
+app.command("tensorboard")(tensorboard.tensorboard)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)

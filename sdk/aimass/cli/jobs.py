@@ -53,7 +53,7 @@ def train(
     seed: Annotated[int, typer.Option()] = 0,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
-    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from aimass.binding import Api, Bound, Pages, to_request
-from aimass.errors import JobFailedError, WaitTimeoutError
+from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.models import ModelVersion
@@ -82,6 +83,10 @@ class Job(contract.Job, Bound):
         """Every line that its container wrote."""
         return self._client.jobs.logs(self.id)
 
+    def download_tensorboard(self, folder: str | Path) -> int:
+        """Brings its TensorBoard files up to date; see JobsApi.download_tensorboard."""
+        return self._client.jobs.download_tensorboard(self.id, folder)
+
 
 class JobEvents(contract.JobEvents):
     """New events, and the job as it is now."""
@@ -116,9 +121,10 @@ class JobsApi(Api):
             test: Judged once, at the end.
             vcpus: Default: the job definition's.
             memory_mib: Default: the job definition's.
-            max_seconds: Then it is stopped.
+            max_seconds: The training ends before, with the best model it has by then.
             depends_on: Jobs that have to succeed first.
-            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: checkpoint_seconds,
+                framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.
@@ -166,6 +172,37 @@ class JobsApi(Api):
             if not page.lines or page.next_cursor is None:
                 return
             cursor = page.next_cursor
+
+    def download_tensorboard(self, job_id: str, folder: str | Path) -> int:
+        """Brings TensorBoard's files of the job up to date in a folder; returns how many bytes were new.
+
+        Files are appended to and never replaced, so that a TensorBoard which reads them goes on reading.
+        """
+        listed = self._get(contract.JobTensorBoard, f"{_PATH}/{job_id}/tensorboard")
+        return sum(self._append(Path(folder), file) for file in listed.files)
+
+    def _append(self, folder: Path, file: contract.EventFile) -> int:
+        path = folder.joinpath(*_safe_parts(file.name))
+        present = path.stat().st_size if path.exists() else 0
+        if present >= file.num_bytes:
+            return 0
+        headers = {"range": f"bytes={present}-"} if present else {}
+        response = self._client.http.send_signed("GET", file.url, content=lambda: None, headers=headers)
+        if response.status_code >= 300:
+            raise ConnectionFailedError(f"S3 answered {response.status_code} for {file.name}.")
+        new = response.content if response.status_code == 206 else response.content[present:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as target:
+            target.write(new)
+        return len(new)
+
+
+def _safe_parts(name: str) -> list[str]:
+    """The parts of a relative path. A server may not choose a place outside the folder."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
+        raise ConnectionFailedError(f"The server names a file {name!r}, which is no path within a folder.")
+    return parts
 
 
 def _to_ref(dataset: str | Dataset | DatasetVersion) -> str:

@@ -80,11 +80,19 @@ Train = Callable[..., Trained]
 
 @pytest.fixture
 def train_model(tmp_path: Path) -> Train:
-    """Trains on channel folders; keyword arguments are those of the spec."""
+    """Trains on channel folders; keyword arguments are those of the spec. Runs of one name share their folders."""
 
-    def run(channels: Mapping[str, Path], algorithm: str, *, run_name: str = "run", **spec: Any) -> Trained:
+    def run(
+        channels: Mapping[str, Path],
+        algorithm: str,
+        *,
+        run_name: str = "run",
+        reporter: RecordingReporter | None = None,
+        deadline: float | None = None,
+        **spec: Any,
+    ) -> Trained:
         base = tmp_path / run_name
-        reporter = RecordingReporter()
+        reporter = reporter or RecordingReporter()
         environment = Environment(
             base_path=base,
             channels=dict(channels),
@@ -98,6 +106,8 @@ def train_model(tmp_path: Path) -> Train:
             hosts=("localhost",),
             current_host="localhost",
             dataset="tiny",
+            job="job_tiny",
+            deadline=deadline,
         )
         metrics = train.run(environment, reporter)
         json.dumps(metrics, allow_nan=False)

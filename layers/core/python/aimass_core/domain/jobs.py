@@ -86,6 +86,9 @@ class TrainSpec(Request):
     )
     seed: int = Field(default=0, ge=0, lt=2**32, strict=True)
     model: Name | None = Field(default=None, description="Null: the model has the dataset's name.")
+    checkpoint_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="An interrupted training loses at most so much."
+    )
 
     def resolve_algorithm(self) -> AlgorithmSpec:
         """What the algorithm declares. Raises InvalidRequestError where there is none of that name."""
@@ -132,7 +135,13 @@ class JobCreate(Request):
 
     spec: TrainSpec
     compute: Compute = Compute()
-    max_seconds: int = Field(default=3600, ge=60, le=14 * 86_400, strict=True)
+    max_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=14 * 86_400,
+        strict=True,
+        description="What each attempt may take. A training ends before, with the best model it has by then.",
+    )
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
 
 
@@ -262,6 +271,20 @@ class JobArtifacts(Contract):
     """Answer of GET /v1/jobs/{job}/artifacts: what the attempt that succeeded left."""
 
     artifacts: list[ArtifactLink]
+
+
+class EventFile(Contract):
+    """One of TensorBoard's event files, `<attempt>/<phase>/events...`, which grows while the job runs."""
+
+    name: str
+    num_bytes: int
+    url: str = Field(description="Short-lived. Ask for `Range: bytes=<what you have>-` to get what is new.")
+
+
+class JobTensorBoard(Contract):
+    """Answer of GET /v1/jobs/{job}/tensorboard: what there is until now, also of attempts that were interrupted."""
+
+    files: list[EventFile]
 
 
 class JobResult(Contract):

@@ -99,6 +99,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
     return f"{job_prefix(workspace_id, job_id)}checkpoints/"
 
 
+def job_tensorboard(workspace_id: str, job_id: str) -> str:
+    """TensorBoard's event files, `<attempt>/<phase>/events...`, copied while the job runs."""
+    return f"{job_prefix(workspace_id, job_id)}tensorboard/"
+
+
 def model_object(workspace_id: str, model_id: str, number: int, name: str) -> str:
     """An artifact of a model version."""
     return f"models/{workspace_id}/{model_id}/{number:08d}/{name}"

@@ -5,7 +5,17 @@ import hashlib
 from pydantic import BaseModel, ValidationError
 
 from aimass_core.domain import keys
-from aimass_core.domain.jobs import Artifact, ArtifactLink, Failure, Job, JobArtifacts, JobKind, JobResult
+from aimass_core.domain.jobs import (
+    Artifact,
+    ArtifactLink,
+    EventFile,
+    Failure,
+    Job,
+    JobArtifacts,
+    JobKind,
+    JobResult,
+    JobTensorBoard,
+)
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.ports import BlobNotFoundError, Ports
@@ -98,6 +108,20 @@ def list_artifacts(ports: Ports, job: Job) -> JobArtifacts:
         for artifact in result.artifacts
     ]
     return JobArtifacts(artifacts=links)
+
+
+def list_event_files(ports: Ports, job: Job) -> JobTensorBoard:
+    """TensorBoard's files until now, with short-lived links."""
+    prefix = keys.job_tensorboard(job.workspace_id, job.id)
+    files = [
+        EventFile(
+            name=info.key.removeprefix(prefix),
+            num_bytes=info.num_bytes,
+            url=ports.lake.sign_get(info.key, expires_seconds=LINK_SECONDS),
+        )
+        for info in ports.lake.list(prefix)
+    ]
+    return JobTensorBoard(files=files)
 
 
 def _result_key(job: Job, attempt: int) -> str:

@@ -1,4 +1,6 @@
-"""Neural networks."""
+"""Neural networks, and how every one of them is trained."""
+
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -9,16 +11,87 @@ from aimass_core.domain.signatures import Task
 _TORCH_LIBRARIES = ("torch", "onnxscript")
 
 
-class MlpHyperparameters(Request):
-    """Multilayer perceptron with category embeddings, trained by AdamW with a one-cycle learning rate."""
+class Optimizer(StrEnum):
+    """Kingma & Ba 2015; Loshchilov & Hutter 2019, whose weight decay leaves the gradient alone; momentum."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+
+
+class Schedule(StrEnum):
+    """How the learning rate goes. ONE_CYCLE: Smith & Topin 2018. COSINE: Loshchilov & Hutter 2017, once."""
+
+    CONSTANT = "constant"
+    EXPONENTIAL = "exponential"
+    STEP = "step"
+    COSINE = "cosine"
+    ONE_CYCLE = "one_cycle"
+    PLATEAU = "plateau"
+
+
+class ClassWeights(StrEnum):
+    """Whether rare classes count more in the loss."""
+
+    NONE = "none"
+    BALANCED = "balanced"
+
+
+class Precision(StrEnum):
+    """Numbers in which forward and backward pass compute. Weights and validation are float32 always."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+class NetworkHyperparameters(Request):
+    """What the training loop of every network takes."""
+
+    optimizer: Optimizer = Optimizer.ADAMW
+    learning_rate: float = Field(
+        default=2e-3, gt=0, le=1, description="The highest of the schedule. Without one: 1e-3 to 1e-4, sgd 0.1 to 0.01."
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd, in Nesterov's form.")
+    weight_decay: float = Field(default=1e-4, ge=0, le=1)
+    schedule: Schedule = Schedule.ONE_CYCLE
+    warmup: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Part of all steps in which the rate rises; plateau has none. Null: one_cycle 0.25, cosine 0.05, "
+        "others 0.",
+    )
+    decay: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Factor of the rate: exponential, each epoch (null: 0.95); step, each decay_epochs (0.1); plateau, "
+        "after decay_epochs without a better loss (0.5).",
+    )
+    decay_epochs: int = Field(default=5, ge=1, le=10_000, description="Of the schedules step and plateau.")
+    batch_size: int = Field(default=256, ge=1, le=65_536)
+    accumulation: int = Field(default=1, ge=1, le=1_024, description="Batches whose gradients make one step.")
+    epochs: int = Field(default=40, ge=1, le=10_000)
+    patience: int | None = Field(
+        default=8, ge=1, le=10_000, description="Epochs without a better validation loss. Null: all epochs are done."
+    )
+    class_weights: ClassWeights = Field(default=ClassWeights.NONE, description="balanced: every class counts alike.")
+    max_gradient_norm: float | None = Field(default=5.0, gt=0, description="Longer gradients are cut. Null: none is.")
+    precision: Precision = Precision.FLOAT32
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="Above 0 the model is the moving average of the weights: 0.99 to 0.9999."
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="Only operations that repeat bit for bit; processors do anyway.",
+    )
+
+
+class MlpHyperparameters(NetworkHyperparameters):
+    """Multilayer perceptron with category embeddings, trained by AdamW on a one-cycle schedule."""
 
     hidden: list[int] = Field(default=[256, 128], min_length=1, max_length=8)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
-    batch_size: int = Field(default=256, ge=1, le=65_536)
-    epochs: int = Field(default=40, ge=1, le=10_000)
-    patience: int = Field(default=8, ge=1, le=1_000, description="Epochs without a better validation loss.")
 
 
 MLP = AlgorithmSpec(
@@ -32,17 +105,15 @@ MLP = AlgorithmSpec(
 )
 
 
-class CnnHyperparameters(Request):
+class CnnHyperparameters(NetworkHyperparameters):
     """Convolutional network for images: blocks of convolution, batch normalisation and pooling."""
 
     channels: list[int] = Field(default=[32, 64, 128], min_length=1, max_length=6)
     hidden: int = Field(default=128, ge=1, le=4096)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
     batch_size: int = Field(default=128, ge=1, le=4096)
     epochs: int = Field(default=8, ge=1, le=1_000)
-    patience: int = Field(default=4, ge=1, le=1_000)
+    patience: int | None = Field(default=4, ge=1, le=1_000)
     image_size: int | None = Field(default=None, ge=8, le=512, description="Null: that of the images, at most 64.")
     flip: bool = Field(default=False, description="Augment with left-right flips.")
     shift: int = Field(default=2, ge=0, le=32, description="Augment with random shifts of up to this many pixels.")

@@ -1,0 +1,50 @@
+"""Examples as tensors in memory, in batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from batch_jobs.algorithms.learning import Examples
+
+_EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """Tensors in memory."""
+
+    features: Tensor
+    targets: Tensor
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows once in random order. A last batch of one row is left out: it has no variance to normalise by.
+
+        NOTE: the generator is asked before the first batch and never again, so that an epoch can be resumed within.
+        """
+        for index in torch.split(torch.randperm(len(self.targets), generator=generator), size):
+            if len(index) > 1 or len(self.targets) == 1:
+                yield self.features[index], self.targets[index]
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows."""
+        yield from zip(
+            torch.split(self.features, _EVALUATION_BATCH), torch.split(self.targets, _EVALUATION_BATCH), strict=True
+        )
+
+
+def to_batches(examples: Examples) -> Batches:
+    """Class indices stay int64; values become float32 as the network's own."""
+    targets = torch.from_numpy(examples.targets)
+    targets = targets.float() if targets.is_floating_point() else targets
+    return Batches(features=torch.from_numpy(examples.features), targets=targets)
+
+
+@torch.inference_mode()
+def predict_scores(answer: nn.Module, features: Any) -> Any:
+    """Final scores of all rows as numpy, in batches."""
+    answer.eval()
+    parts = [answer(part) for part in torch.split(torch.from_numpy(features), _EVALUATION_BATCH)]
+    return torch.cat(parts).numpy()

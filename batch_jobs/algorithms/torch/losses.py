@@ -1,0 +1,49 @@
+"""What a network is trained to make small."""
+
+import torch
+from torch import Tensor, nn
+
+from aimass_core.domain.algorithms.networks import ClassWeights, NetworkHyperparameters
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.learning import Problem
+
+
+class Loss:
+    """A mean over rows, in which the rows of a class may count more than others."""
+
+    def __init__(self, function: nn.Module, class_weights: Tensor | None) -> None:
+        self._function, self._class_weights = function, class_weights
+
+    def sum(self, output: Tensor, targets: Tensor) -> Tensor:
+        """Of all rows, each by its weight; in float32 whatever the network computed in."""
+        flat = output.squeeze(1) if output.dim() > targets.dim() and output.shape[1] == 1 else output
+        losses: Tensor = self._function(flat.float(), targets)
+        return (losses.flatten(1).mean(1) if losses.dim() > 1 else losses).sum()
+
+    def weigh(self, targets: Tensor) -> float:
+        """The sum of the rows' weights."""
+        return float(len(targets) if self._class_weights is None else self._class_weights[targets].sum())
+
+
+def build_loss(problem: Problem, hyperparameters: NetworkHyperparameters, targets: Tensor) -> Loss:
+    """Squared error of values, cross entropy of classes.
+
+    Raises:
+        InvalidRequestError: Balanced values.
+    """
+    is_balanced = hyperparameters.class_weights is ClassWeights.BALANCED
+    if problem.task is Task.REGRESSION:
+        if is_balanced:
+            raise InvalidRequestError(
+                "class_weights is 'balanced', and a regression has no classes: leave class_weights out"
+            )
+        return Loss(nn.MSELoss(reduction="none"), None)
+    weights = _balance(targets, problem.num_outputs) if is_balanced else None
+    return Loss(nn.CrossEntropyLoss(weight=weights, reduction="none"), weights)
+
+
+def _balance(targets: Tensor, num_classes: int) -> Tensor:
+    """Rows / (classes x rows of the class); a class without rows has no say."""
+    counts = torch.bincount(targets, minlength=num_classes).float()
+    return torch.where(counts > 0, len(targets) / (num_classes * counts.clamp(min=1)), 0.0)

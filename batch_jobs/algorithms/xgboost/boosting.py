@@ -1,0 +1,133 @@
+"""Boosting round by round: early stopping, a deadline, and going on from a checkpoint.
+
+Not `xgboost.train`: continued from a model it counts its rounds from 0 again. And a booster that was loaded draws
+other columns than one that was not, as the generator of its tree builder is no part of the model. Therefore every block
+of 16 rounds begins with a new builder, and a checkpoint holds whole blocks: what follows is the same trees then.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.learning import Checkpoint, FitContext
+
+_CURVES = {"logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse"}
+_REPORT_EVERY = 10
+_BLOCK = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Rounds that are done, and the best of them, counted from 1."""
+
+    num_done: int = 0
+    best_loss: float = math.inf
+    best_round: int = 0
+
+
+class Boosting:
+    """One training. The losses are those of the last of `parts`, the first of which is trained on."""
+
+    def __init__(
+        self,
+        parameters: dict[str, Any],
+        parts: Sequence[tuple[xgboost.DMatrix, str]],
+        *,
+        num_rounds: int,
+        patience: int | None,
+    ) -> None:
+        self._parameters, self._parts = parameters, parts
+        self._num_rounds, self._patience = num_rounds, patience
+        self._booster = xgboost.Booster(parameters, [matrix for matrix, _ in parts])
+        self._progress = Progress()
+        self._block = Progress()
+
+    def run(self, context: FitContext) -> tuple[Any, int]:
+        """The booster, cut at its best round, and the number of that round from 1.
+
+        Raises:
+            InvalidRequestError: There was no time for one round.
+        """
+        stored = context.checkpoints.load()
+        if stored is not None:
+            self._restore(stored)
+        if stored is None or not stored.is_finished:
+            if stored is not None:
+                context.listener.message(f"training goes on from a checkpoint after {self._progress.num_done} rounds")
+            self._boost(context)
+            context.checkpoints.finish(self._to_finished())
+        best = self._progress.best_round if self._patience is not None else self._progress.num_done
+        return self._booster[:best], best
+
+    def _boost(self, context: FitContext) -> None:
+        matrix, _ = self._parts[0]
+        progress = self._progress
+        while progress.num_done < self._num_rounds:
+            if context.is_time_up():
+                self._say_time_is_up(context)
+                return
+            if progress.num_done % _BLOCK == 0:
+                self._begin_block()
+            self._booster.update(matrix, iteration=progress.num_done)
+            losses = self._measure()
+            progress.num_done += 1
+            is_last = self._keep_best(list(losses.values())[-1])
+            if progress.num_done % _REPORT_EVERY == 1 or progress.num_done == self._num_rounds or is_last:
+                context.listener.step(progress.num_done, self._num_rounds, losses)
+            if is_last:
+                return
+            if progress.num_done % _BLOCK == 0:
+                self._block = replace(progress)
+            context.checkpoints.reach(self._to_checkpoint)
+
+    def _begin_block(self) -> None:
+        """NOTE: a booster keeps its tree builder until it is configured for another method."""
+        self._booster.set_param({"tree_method": "approx"})
+        self._booster.num_features()
+        self._booster.set_param({"tree_method": self._parameters["tree_method"]})
+
+    def _measure(self) -> dict[str, float]:
+        """`[12]\ttrain-logloss:0.1\tvalidation-logloss:0.2` in our words."""
+        losses = {}
+        answer = self._booster.eval_set(list(self._parts), iteration=self._progress.num_done)
+        for text in answer.split("\t")[1:]:
+            name, _, value = text.rpartition(":")
+            part, _, metric = name.partition("-")
+            losses[f"{part}/{_CURVES[metric]}"] = float(value)
+        return losses
+
+    def _keep_best(self, loss: float) -> bool:
+        """Whether patience is lost."""
+        progress = self._progress
+        if loss < progress.best_loss:
+            progress.best_loss, progress.best_round = loss, progress.num_done
+        return self._patience is not None and progress.num_done - progress.best_round >= self._patience
+
+    def _say_time_is_up(self, context: FitContext) -> None:
+        if not self._progress.num_done:
+            raise InvalidRequestError("The job's time was up before the training began: give it a larger max_seconds.")
+        context.listener.message(
+            f"the job's time was up after {self._progress.num_done} of {self._num_rounds} rounds: the model is the "
+            "best so far. Give it a larger max_seconds, a larger learning_rate, or fewer rounds"
+        )
+
+    def _to_checkpoint(self) -> Checkpoint:
+        """The blocks that are whole; of the first one nothing is."""
+        model = self._booster[: self._block.num_done].save_raw("ubj") if self._block.num_done else b""
+        return Checkpoint(document=asdict(self._block), arrays={"booster": np.frombuffer(model, dtype=np.uint8)})
+
+    def _to_finished(self) -> Checkpoint:
+        model = np.frombuffer(self._booster.save_raw("ubj"), dtype=np.uint8)
+        return Checkpoint(document=asdict(self._progress), arrays={"booster": model}, is_finished=True)
+
+    def _restore(self, stored: Checkpoint) -> None:
+        self._progress, self._block = Progress(**stored.document), Progress(**stored.document)
+        if self._progress.num_done:
+            model = bytearray(stored.arrays["booster"].tobytes())
+            matrices = [matrix for matrix, _ in self._parts]
+            self._booster = xgboost.Booster(self._parameters, matrices, model_file=model)
