@@ -13,11 +13,12 @@ from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importa
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
+from batch_jobs.evaluate.analysis.building import Judged, build_report
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
-from batch_jobs.evaluate.report import ReportData, write_report
+from batch_jobs.evaluate.report import write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
@@ -36,8 +37,8 @@ _COMMON_LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy", "pyarrow")
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     """Trains as `environment.spec` says.
 
-    Leaves model.onnx, signature.json, golden.json, card.json and report.html in `model_path`, and the predictions of
-    the validation and test channels in `output_path`.
+    Leaves model.onnx, signature.json, golden.json, card.json, report.html and report.json in `model_path`, and the
+    predictions of the validation and test channels in `output_path`.
 
     Returns:
         The metrics of the test channel, or where there is none of the validation; those of each channel also under
@@ -113,15 +114,8 @@ class _Finish:
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        report = ReportData(
-            card=card,
-            signature=signature,
-            channel=shown.name,
-            truth=shown.truth,
-            scores=scores,
-            curves=training.curves,
-        )
-        write_report(path / ArtifactName.REPORT, report)
+        judged = Judged(channel=shown.name, frame=shown.frame, rows=shown.rows, truth=shown.truth, scores=scores)
+        write_report(path, build_report(judged, card, signature, curves=training.curves), card, signature)
         return _final_metrics(evaluations)
 
     def _scale(self) -> float:
