@@ -6,14 +6,17 @@ from importlib import metadata
 
 import numpy as np
 
+from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.reports import Augmented, Report
 from aimass_core.domain.schemas import DatasetKind
-from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
+from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance, Signature
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.analysis.building import Judged, build_report
+from batch_jobs.evaluate.analysis.pictures import to_grid
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
@@ -115,8 +118,20 @@ class _Finish:
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
         judged = Judged(channel=shown.name, frame=shown.frame, rows=shown.rows, truth=shown.truth, scores=scores)
-        write_report(path, build_report(judged, card, signature, curves=training.curves), card, signature)
+        write_report(path, self._report(judged, card, signature), card, signature)
         return _final_metrics(evaluations)
+
+    def _report(self, judged: Judged, card: Card, signature: Signature) -> Report:
+        augmented, chosen = None, self.spec.resolve_hyperparameters()
+        if isinstance(chosen, CnnHyperparameters) and self.spec.resolve_framework() == "torch":
+            # Torch is not needed by those who train without it.
+            from batch_jobs.data.augmentation.building import name_steps
+            from batch_jobs.data.augmentation.samples import augmented_rows
+
+            (images,) = self.training.train.frame.columns.values()
+            if rows := augmented_rows(images, chosen, seed=self.spec.seed):
+                augmented = Augmented(picture=to_grid(rows), steps=name_steps(chosen))
+        return build_report(judged, card, signature, curves=self.training.curves, augmented=augmented)
 
     def _scale(self) -> float:
         """What differences are measured in: probabilities as they are, values in deviations of the target.

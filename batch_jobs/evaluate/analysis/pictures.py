@@ -2,46 +2,43 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image
 
 from batch_jobs.data.frames import Array
 
 _MAX_SIDE = 96
-_LOSSLESS_SIDE = 48
+_MAX_LOSSLESS_PIXELS = 48 * 48
+_GAP = 2
 
 
 def to_picture(pixels: Array) -> str:
     """uint8 [height, width, 1 or 3], shrunk to 96 pixels."""
+    return _encode(_shrink(pixels))
+
+
+def to_grid(rows: Sequence[Array]) -> str:
+    """One picture of rows of images that are alike in shape, with a transparent gap; a row is [images, ...]."""
+    pictures = [[_shrink(pixels) for pixels in row] for row in rows]
+    width, height = pictures[0][0].size
+    num_columns = max(len(row) for row in pictures)
+    canvas = Image.new("RGBA", (num_columns * (width + _GAP) - _GAP, len(pictures) * (height + _GAP) - _GAP))
+    for at_row, row in enumerate(pictures):
+        for at_column, picture in enumerate(row):
+            canvas.paste(picture, (at_column * (width + _GAP), at_row * (height + _GAP)))
+    return _encode(canvas)
+
+
+def _shrink(pixels: Array) -> Image.Image:
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     image.thumbnail((_MAX_SIDE, _MAX_SIDE))
-    return _encode(image, is_lossless=max(image.size) <= _LOSSLESS_SIDE)
+    return image
 
 
-def to_grid(rows: list[Array]) -> str:
-    """One picture of rows of images that are alike in shape, with a gap between them; each row is [images, ...]."""
-    num_columns = max(len(row) for row in rows)
-    _, height, width, depth = rows[0].shape
-    step = max(_MAX_SIDE // max(height, width), 1)
-    gap = 4
-    cell = (height * step + gap, width * step + gap)
-    canvas = np.zeros((len(rows) * cell[0], num_columns * cell[1], 4), dtype=np.uint8)
-    for at_row, row in enumerate(rows):
-        for at_column, pixels in enumerate(row):
-            large = pixels.repeat(step, axis=0).repeat(step, axis=1)
-            top, left = at_row * cell[0], at_column * cell[1]
-            area = canvas[top : top + large.shape[0], left : left + large.shape[1]]
-            area[..., :3] = large if depth == 3 else np.repeat(large, 3, axis=2)
-            area[..., 3] = 255
-    return _encode(Image.fromarray(canvas), is_lossless=True)
-
-
-def _encode(image: Image.Image, *, is_lossless: bool) -> str:
+def _encode(image: Image.Image) -> str:
+    """Without loss where that is small: a few pixels are looked at one by one."""
     output = io.BytesIO()
-    if is_lossless:
-        image.save(output, "PNG", optimize=True)
-    else:
-        image.save(output, "JPEG", quality=85)
-    kind = "png" if is_lossless else "jpeg"
+    kind = "png" if image.width * image.height <= _MAX_LOSSLESS_PIXELS else "webp"
+    image.save(output, kind, quality=85)
     return f"data:image/{kind};base64,{base64.b64encode(output.getvalue()).decode()}"

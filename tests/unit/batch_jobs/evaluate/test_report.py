@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aimass_core.domain.reports import Augmented, LearningCurve, Report
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
@@ -25,6 +27,7 @@ from aimass_core.domain.signatures import (
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.analysis.building import Judged, build_report
+from batch_jobs.evaluate.analysis.pictures import to_grid, to_picture
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.report import to_figure, write_report
 
@@ -186,6 +189,16 @@ def test_one_class_in_a_channel_has_no_curves_but_a_page(tmp_path: Path) -> None
     assert (report.roc, report.precision_recall) == ([], [])
     assert report.slices
     assert report.slices.metric == "accuracy"
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_pictures_of_large_images_stay_small(depth: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (8, 512, 512, depth), dtype=np.uint8)
+    assert len(to_picture(noise[0])) < 20_000
+    grid = to_grid([noise] * 5)
+    assert len(grid) < 500_000
+    image = Image.open(io.BytesIO(base64.b64decode(grid.partition(",")[2])))
+    assert image.size == (8 * 98 - 2, 5 * 98 - 2)
 
 
 @pytest.mark.parametrize("size", [1, 2, 30])
