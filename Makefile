@@ -24,6 +24,9 @@ synth: $(VENV)/.cdk ## Synthesize the CDK app and write infra/cdk/template (need
 test-infra: $(VENV)/.cdk ## Test the infrastructure against a fresh synth (needs Node)
 	$(VENV)-cdk/bin/python -m pytest tests/infra
 
+test-sagemaker: $(VENV)/.dev $(VENV)/.sagemaker ## Test AWS's SageMaker SDK and container toolkit as guests of the local cloud (1 GB)
+	$(BIN)/python -m pytest tests/guests
+
 up: $(VENV)/.local ## Start the local cloud
 	@$(BIN)/aimass local up
 
@@ -34,7 +37,7 @@ requirements: $(VENV)/.dev ## Resolve the pinned requirement files anew
 	./requirements/compile.sh $(BIN)
 
 clean: ## Remove environments, caches and local state
-	rm -rf $(VENV) $(VENV)-cdk .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-cdk $(VENV)-sagemaker .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,4 +58,10 @@ $(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
 	$(VENV)-cdk/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-.PHONY: help demo test lint bench synth test-infra up down requirements clean
+# AWS's SageMaker packages want a newer botocore than the emulator.
+$(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-sagemaker
+	$(VENV)-sagemaker/bin/python -m pip install --quiet --requirement requirements/sagemaker.txt
+	@touch $@
+
+.PHONY: help demo test lint bench synth test-infra test-sagemaker up down requirements clean

@@ -1,7 +1,7 @@
 """Which columns become features, and why the others do not."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,6 +13,11 @@ from batch_jobs.data.channels import Channel
 
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
+MIN_WORDS = 1.5
+_NO_FEATURES = {
+    ColumnType.IMAGE: "images are learned from in image sets only",
+    ColumnType.SERIES: "a table is learned from here; series are for the algorithms that learn from series",
+}
 _ROW_ID = re.compile(r"(?i:(^|[^a-z])(id|index|rownum|uuid)$)|[a-z](Id|ID)$")
 
 
@@ -25,36 +30,93 @@ class Dropped:
 
 
 def choose_features(
-    channel: Channel, *, target: str, exclude: Collection[str], message: Callable[[str], None]
+    channel: Channel,
+    *,
+    target: str,
+    exclude: Collection[str],
+    wanted: Collection[str] = (),
+    message: Callable[[str], None],
 ) -> list[Column]:
-    """The columns of a table that a model can learn from.
+    """The columns of a table that a model can learn from; `wanted` are taken whatever they look like.
 
     Raises:
         InvalidDataError: An excluded column does not exist, or no column is left.
     """
-    known = {column.name for column in channel.schema.columns}
-    if absent := [name for name in exclude if name not in known]:
-        raise InvalidDataError(
-            f"exclude_columns names {absent}, and the dataset has no such columns: {sorted(known)[:20]}"
-        )
-    kept: list[Column] = []
-    dropped: list[Dropped] = []
-    for column in channel.schema.columns:
-        if column.name == target or column.name in exclude:
-            continue
-        reason = _why_not(column, channel.table.column(column.name))
-        if reason:
-            dropped.append(Dropped(column=column.name, reason=reason))
-        else:
-            kept.append(column)
-    for item in dropped:
-        message(f"column {item.column!r} is left out: {item.reason}")
+    kept, dropped = _divide(channel, _candidates(channel, target, exclude), wanted=wanted)
+    _tell(dropped, message)
     if not kept:
         raise InvalidDataError(
             f"no usable feature column beside the target {target!r}: every other column is excluded, constant, empty "
             "or unlike any other row. Add columns that say something about the target"
         )
     return kept
+
+
+def choose_texts(
+    channel: Channel, *, target: str, exclude: Collection[str], message: Callable[[str], None]
+) -> list[Column]:
+    """The columns of free text in a table.
+
+    Raises:
+        InvalidDataError: An excluded column does not exist, or no column is free text.
+    """
+    candidates = _candidates(channel, target, exclude)
+    texts = [column for column in candidates if _is_text(column, channel.table.column(column.name))]
+    if not texts:
+        raise InvalidDataError(
+            f"no column beside the target {target!r} holds free text: the others are {_names(candidates)}. Choose an "
+            "algorithm for tables, such as xgboost"
+        )
+    left_out = [column for column in candidates if column not in texts]
+    _tell([Dropped(column=column.name, reason="the algorithm learns from texts") for column in left_out], message)
+    message(f"free text is read from {_names(texts)}")
+    return texts
+
+
+def has_any_texts(channel: Channel, *, target: str, exclude: Collection[str]) -> bool:
+    """Whether a column of a table holds free text."""
+    candidates = _candidates(channel, target, exclude)
+    return any(_is_text(column, channel.table.column(column.name)) for column in candidates)
+
+
+def has_only_texts(channel: Channel, *, target: str, exclude: Collection[str]) -> bool:
+    """Whether the texts of a table are all that can be learned from."""
+    candidates = _candidates(channel, target, exclude)
+    kept, _ = _divide(channel, candidates)
+    return not kept and has_any_texts(channel, target=target, exclude=exclude)
+
+
+def _candidates(channel: Channel, target: str, exclude: Collection[str]) -> list[Column]:
+    known = {column.name for column in channel.schema.columns}
+    if absent := [name for name in exclude if name not in known]:
+        raise InvalidDataError(
+            f"exclude_columns names {absent}, and the dataset has no such columns: {sorted(known)[:20]}"
+        )
+    return [column for column in channel.schema.columns if column.name != target and column.name not in exclude]
+
+
+def _divide(
+    channel: Channel, columns: Iterable[Column], *, wanted: Collection[str] = ()
+) -> tuple[list[Column], list[Dropped]]:
+    kept: list[Column] = []
+    dropped: list[Dropped] = []
+    for column in columns:
+        reason = _why_not(column, channel.table.column(column.name))
+        if reason and column.name not in wanted:
+            dropped.append(Dropped(column=column.name, reason=reason))
+        else:
+            kept.append(column)
+    return kept, dropped
+
+
+def _tell(dropped: Iterable[Dropped], message: Callable[[str], None]) -> None:
+    for item in dropped:
+        message(f"column {item.column!r} is left out: {item.reason}")
+
+
+def _names(columns: Iterable[Column]) -> str:
+    names = [repr(column.name) for column in columns]
+    return ", ".join(names[:20]) or "none"
 
 
 def image_column(channel: Channel) -> Column:
@@ -68,8 +130,8 @@ def image_column(channel: Channel) -> Column:
 
 
 def _why_not(column: Column, values: pa.ChunkedArray) -> str | None:
-    if column.type is ColumnType.IMAGE:
-        return "images are learned from in image sets only"
+    if column.type in _NO_FEATURES:
+        return _NO_FEATURES[column.type]
     num_missing = values.null_count
     if num_missing == len(values):
         return "it has no values"
@@ -89,3 +151,13 @@ def _why_not_text(values: pa.ChunkedArray, num_distinct: int) -> str | None:
     if num_distinct > max(MAX_TEXT_VALUES, MAX_TEXT_FRACTION * num_present) or (num_distinct == num_present > 2):
         return f"it is free text or an id: {num_distinct} different values in {num_present} rows"
     return None
+
+
+def _is_text(column: Column, values: pa.ChunkedArray) -> bool:
+    """Free text has many values of several words each: names of one word, ids and addresses of pages are none."""
+    if column.type is not ColumnType.STRING or values.null_count == len(values):
+        return False
+    present = values.drop_null()
+    is_free = _why_not_text(values, len(pc.unique(present))) is not None
+    num_words = pc.add(pc.count_substring_regex(present, r"\S\s+\S"), 1)
+    return is_free and bool(pc.mean(num_words).as_py() >= MIN_WORDS)

@@ -32,6 +32,11 @@ class Frame:
         """The rows of these positions."""
         return Frame(columns={name: values[index] for name, values in self.columns.items()}, num_rows=len(index))
 
+    def append(self, other: "Frame") -> "Frame":
+        """These rows and then those of another frame with the same columns."""
+        columns = {name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()}
+        return Frame(columns=columns, num_rows=self.num_rows + other.num_rows)
+
     def with_column(self, name: str, values: Array) -> "Frame":
         """The same rows with one column replaced."""
         return Frame(columns={**self.columns, name: values}, num_rows=self.num_rows)
@@ -81,13 +86,15 @@ def to_tensor(values: pa.ChunkedArray, column_type: ColumnType) -> Array:
             return _to_seconds(values)
         case ColumnType.IMAGE:
             raise ValueError("an image column is decoded by batch_jobs.data.images")
+        case ColumnType.SERIES:
+            raise ValueError("a series column is read by batch_jobs.data.series")
 
 
 def _to_float32(values: pa.ChunkedArray) -> Array:
     doubles = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):
         floats = doubles.astype(np.float32)
-    # A number that float32 cannot hold is as good as missing; the graph does the same (`encoding_graphs`).
+    # A number that float32 cannot hold is as good as missing; the graph does the same (`encoding.table_graph`).
     floats[~np.isfinite(floats)] = np.nan
     return np.asarray(floats)
 

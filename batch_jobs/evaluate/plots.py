@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator
 
-from aimass_core.domain.reports import Calibration, LearningCurve, RateCurve, Residuals
+from aimass_core.domain.reports import Calibration, Forecasts, LearningCurve, RateCurve, Residuals
 from aimass_core.domain.signatures import ConfusionMatrix, Importance
 from batch_jobs.evaluate.figures import BLUE, COLOURS, INK, MUTED, ORANGE, figure, to_label
 
@@ -151,6 +151,23 @@ def residuals(data: Residuals) -> list[str]:
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.legend()
     return [first.svg, second.svg, third.svg]
+
+
+def forecasts(data: Forecasts) -> list[str]:
+    """Some windows' forecasts beside what came, and the error by step."""
+    with figure(_WIDTH, _HEIGHT, title="Forecasts") as (drawn, first):
+        axes = drawn.add_subplot()
+        for window, colour in zip(data.windows, COLOURS, strict=False):
+            steps = range(1, len(window.actual) + 1)
+            axes.plot(steps, window.actual, color=colour, linewidth=1.2, label=f"row {window.row}")
+            axes.plot(steps, window.predicted, color=colour, linewidth=1.2, linestyle="--")
+        axes.set(xlabel="step", ylabel="value")
+        axes.legend()
+    with figure(_WIDTH, _HEIGHT, title="Error by step") as (drawn, second):
+        axes = drawn.add_subplot()
+        axes.plot(range(1, len(data.errors) + 1), data.errors, color=BLUE, marker="o", markersize=3)
+        axes.set(xlabel="step", ylabel="mean absolute error", ylim=(0, None))
+    return [first.svg, second.svg]
 
 
 def importances(items: Sequence[Importance]) -> str:

@@ -30,6 +30,8 @@ _TITLES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
+    "scaled_mse": "MSE, standardised",
+    "scaled_mae": "MAE, standardised",
 }
 
 
@@ -102,6 +104,9 @@ def _judged(report: Report) -> list[_Figures]:
         note = f"Expected calibration error {to_figure(calibration.expected_error)}, "
         note += f"Brier score {to_figure(calibration.brier_score)}. On the dashed line, probabilities can be trusted."
         found.append(_Figures(title="Calibration", svgs=[plots.calibration(calibration)], note=note))
+    if report.forecasts is not None:
+        note = "Dashed is what was forecast. The error is the mean of the absolute errors of all windows."
+        found.append(_Figures(title="Forecasts", svgs=plots.forecasts(report.forecasts), note=note))
     if (errors := report.residuals) is not None:
         spread = ", ".join(f"{percent} %: {to_figure(value)}" for percent, value in errors.quantiles.items())
         note = f"Errors: mean {to_figure(errors.mean)}, standard deviation {to_figure(errors.std)}. Quantiles {spread}."

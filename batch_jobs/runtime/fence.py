@@ -12,20 +12,26 @@ class SupersededError(Exception):
     """This attempt may not write any more: a later one has begun, or the job was stopped or has ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Fence:
-    """The right of one attempt to write, checked against the registry."""
+    """The right of one attempt to write, checked against the registry.
+
+    Attributes:
+        attempt: from 1, as the compute service counts; 0 where it does not (SageMaker), then the claim counts.
+    """
 
     ports: Ports
     workspace_id: str
     job_id: str
-    attempt: int
+    attempt: int = 0
 
     def claim(self) -> Job:
         """Makes this attempt the one that may write; the job then. Raises SupersededError where it came too late.
 
-        A container that claims its job runs: the row says so at once, whenever Batch's event arrives.
+        A container that claims its job runs: the row says so at once, whenever the compute service's event arrives.
         """
+        if self.attempt == 0:
+            self.attempt = _count(records.get(self.ports, Job, self.workspace_id, self.job_id))
         return job_states.change(self.ports, self.workspace_id, self.job_id, self._claim)
 
     def check(self) -> Job:
@@ -47,3 +53,8 @@ class Fence:
         if job.status is not JobStatus.RUNNING:
             changes |= {"status": JobStatus.RUNNING, "status_reason": None}
         return changes or None
+
+
+def _count(job: Job) -> int:
+    """SageMaker restarts a container within its job. Only a claim makes such a job RUNNING, so another one was here."""
+    return job.attempt + 1 if job.status is JobStatus.RUNNING else max(job.attempt, job.num_attempts_ended + 1)

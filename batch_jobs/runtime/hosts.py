@@ -1,11 +1,11 @@
-"""Where a container runs, as its lifecycle sees it: on Batch, beside our registry, or on SageMaker, alone."""
+"""Where a container runs, as its lifecycle sees it: on Batch or SageMaker, beside our registry, or there alone."""
 
 import json
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
@@ -27,7 +27,6 @@ from batch_jobs.runtime.storage.mirror import Mirror
 
 # Of the seconds before SIGKILL, those in which an interrupted attempt hands over its last checkpoint.
 _LAST_CHECKPOINT_SECONDS = 12.0
-_CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json", "resourceconfig.json")
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +57,8 @@ class Host(Protocol):
 class BatchHost:
     """Configuration and channels come from the lake; events, artifacts and failures go back."""
 
+    _config_files: ClassVar[tuple[str, ...]] = ("hyperparameters.json", "inputdataconfig.json", "resourceconfig.json")
+
     def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
         self._fence, self._folders, self._variables = fence, folders, variables
         self._started = time.monotonic()
@@ -73,14 +74,13 @@ class BatchHost:
     @property
     def attempt(self) -> int:
         """See Host."""
-        return self._fence.attempt
+        return max(1, self._fence.attempt)
 
     def begin(self) -> tuple[Environment, Reporter]:
         """See Host."""
         job = self._fence.claim()
         _log.info("job %s, attempt %d, workspace %s", job.id, self.attempt, job.workspace_id)
-        self._folders.clear()
-        self._folders.make()
+        self._prepare_folders()
         self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
         self._reporter.start()
         self._reporter.progress("download")
@@ -122,6 +122,10 @@ class BatchHost:
         if self._reporter is not None:
             self._reporter.finish(timeout_seconds=timeout_seconds)
 
+    def _prepare_folders(self) -> None:
+        self._folders.clear()
+        self._folders.make()
+
     def _begin_mirror(self) -> Mirror:
         """With the checkpoints of earlier attempts brought back. Who retries the job by hand begins anew: what made
         it fail, a loss that is not a number say, may be in them."""
@@ -154,7 +158,7 @@ class BatchHost:
             _log.warning("the job's checkpoints stay in the lake: %s", error.message)
 
     def _download_config(self) -> None:
-        for name in _CONFIG_FILES:
+        for name in self._config_files:
             key = keys.job_config(self._fence.workspace_id, self._fence.job_id, name)
             try:
                 body = self._fence.ports.lake.get(key)
@@ -163,6 +167,33 @@ class BatchHost:
                     f"The job's configuration {name} is gone from the lake. Submit the job again."
                 ) from error
             (self._folders.config / name).write_bytes(body)
+
+
+class TrainingJobHost(BatchHost):
+    """As on Batch, in a job that dispatch gave to SageMaker: which hosts there are, SageMaker says."""
+
+    _config_files: ClassVar[tuple[str, ...]] = ("hyperparameters.json", "inputdataconfig.json")
+
+    def begin(self) -> tuple[Environment, Reporter]:
+        """See Host."""
+        environment, reporter = super().begin()
+        num_idle = len(environment.hosts) - 1
+        if num_idle:
+            reporter.message(
+                f"This kind of job works on one instance: {num_idle} of its {num_idle + 1} ended at once. "
+                "Submit it with instance_count 1."
+            )
+        return environment, reporter
+
+    def _prepare_folders(self) -> None:
+        """They are new, and hold resourceconfig.json and what former containers of the job saved."""
+        self._folders.make()
+
+
+def find_idle_host(folders: Folders) -> str | None:
+    """The name of this host, where another one of the training job does the work."""
+    config = _read_config(folders, "resourceconfig.json")
+    return None if config["current_host"] == config["hosts"][0] else str(config["current_host"])
 
 
 class SageMakerHost:

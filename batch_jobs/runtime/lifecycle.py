@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from aimass_core import bootstrap
 from aimass_core.domain.jobs import Failure
-from aimass_core.errors import AimassError
+from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.settings import ContainerSettings
 from batch_jobs.runtime import failures, interruption, resources
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.failures import Ending
 from batch_jobs.runtime.fence import Fence, SupersededError
-from batch_jobs.runtime.hosts import BatchHost, Host, SageMakerHost
+from batch_jobs.runtime.hosts import BatchHost, Host, SageMakerHost, TrainingJobHost, find_idle_host
 from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.runtime.storage.folders import resolve_folders
@@ -44,26 +44,32 @@ def main(arguments: Sequence[str]) -> int:
     interruption.listen()
     try:
         host = resolve_host(os.environ)
+        if isinstance(host, TrainingJobHost) and (idle := find_idle_host(host.folders)):
+            _log.info("%s has nothing to do: this kind of job works on one instance", idle)
+            return ExitCode.SUCCESS
     except ValidationError as error:
         _log.error("the container lacks its variables: %s", error)
+        return ExitCode.PLATFORM_FAULT
+    except InvalidRequestError as error:
+        _log.error("%s", error.message)
         return ExitCode.PLATFORM_FAULT
     return execute(host, lambda: _load(arguments[0]), os.environ)
 
 
 def resolve_host(variables: Mapping[str, str]) -> Host:
-    """AWS Batch says so by AWS_BATCH_JOB_ID; all else is SageMaker."""
+    """AWS Batch says so by AWS_BATCH_JOB_ID; all else is SageMaker, and AIMASS_JOB_ID says that the job is of ours."""
     is_batch = "AWS_BATCH_JOB_ID" in variables
     folders = resolve_folders(variables, is_batch=is_batch, working_path=Path.cwd())
-    if not is_batch:
+    if not is_batch and "AIMASS_JOB_ID" not in variables:
         return SageMakerHost(folders, variables)
     settings = ContainerSettings()
     fence = Fence(
         ports=bootstrap.build_ports(settings),
         workspace_id=settings.workspace_id,
         job_id=settings.job_id,
-        attempt=int(variables.get("AWS_BATCH_JOB_ATTEMPT", "1")),
+        attempt=int(variables.get("AWS_BATCH_JOB_ATTEMPT", "1")) if is_batch else 0,
     )
-    return BatchHost(fence, folders, variables)
+    return (BatchHost if is_batch else TrainingJobHost)(fence, folders, variables)
 
 
 def execute(host: Host, load: Callable[[], Run], variables: Mapping[str, str]) -> ExitCode:

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.reports import LearningCurve
-from aimass_core.domain.signatures import Evaluation, Task
+from aimass_core.domain.signatures import Evaluation
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
-from batch_jobs.data.encoding import Encoding, fit_encoding
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.targets import TargetScale, fit_scale
+from batch_jobs.encoding.choice import fit_encoder
+from batch_jobs.encoding.contract import Encoder
+from batch_jobs.encoding.features.categories import Truth
+from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
@@ -26,16 +28,16 @@ from batch_jobs.train.notes import Notes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictor:
-    """A fitted model with the encoding that it was fitted behind. Images need none."""
+    """A fitted model with the encoder that it was fitted behind."""
 
     fitted: Fitted
-    encoding: Encoding | None
+    encoder: Encoder
     scale: TargetScale
     labels: tuple[str, ...] | None
 
     def predict(self, frame: Frame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        scores = self.fitted.predict(encode(frame, self.encoding))
+        scores = self.fitted.predict(self.encoder.transform(frame))
         return scores if self.labels else self.scale.to_values(scores)
 
 
@@ -56,11 +58,8 @@ class Training:
     validation_scores: Array
     evaluation: Evaluation
     curves: tuple[LearningCurve, ...]
-
-
-def encode(frame: Frame, encoding: Encoding | None) -> NDArray[Any]:
-    """The feature matrix, or the images."""
-    return encoding.transform(frame) if encoding is not None else next(iter(frame.columns.values()))
+    features: FeatureSpec | None
+    """How the columns were made into features; None: plainly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +87,11 @@ class _FitListener:
         self.notes(text)
 
 
+def num_fits(spec: TrainSpec) -> int:
+    """Of one fitting: one for each fold, and that of the model."""
+    return spec.folds + 1 if spec.folds else 1
+
+
 class Fitting:
     """Carries out the fits of one job."""
 
@@ -97,21 +101,27 @@ class Fitting:
         learner: Learner,
         spec: TrainSpec,
         *,
+        features: FeatureSpec | None,
         num_threads: int,
         reporter: Reporter,
         notes: Notes,
         checkpoints: CheckpointPlace,
         budget: Budget,
+        suffix: str = "",
+        num_fits_after: int = 0,
     ) -> None:
+        """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's."""
         self._material = material
         self._learner = learner
         self._spec = spec
+        self._features = features
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
         self._checkpoints = checkpoints
         self._budget = budget
-        self._num_fits_left = spec.folds + 1 if spec.folds else 1
+        self._suffix = suffix
+        self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
 
     def run(self) -> Training:
@@ -145,6 +155,7 @@ class Fitting:
             validation_scores=scores,
             evaluation=evaluate(VALIDATION, self._material.target, validation.truth, scores),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _cross_validate(self, num_folds: int) -> Training:
@@ -174,6 +185,7 @@ class Fitting:
             validation_scores=scores[judged],
             evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
@@ -191,24 +203,25 @@ class Fitting:
         return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
-        columns = self._material.columns
-        encoding = fit_encoding(train.frame, columns) if self._material.data_kind is DataKind.TABLE else None
-        target = self._material.target
+        material, target, label = self._material, self._material.target, f"{label}{self._suffix}"
+        scale = fit_scale(target, train.truth)
+        encoder, examples = self._encode(train, scale)
         problem = Problem(
             task=target.task,
-            kind=self._material.data_kind,
+            kind=material.data_kind,
             num_outputs=target.num_outputs,
-            num_numeric=encoding.num_numeric if encoding else 0,
-            cardinalities=encoding.cardinalities if encoding else (),
+            num_numeric=encoder.num_numeric,
+            cardinalities=encoder.cardinalities,
+            target_channel=target.position if target.horizon else None,
+            target_scale=scale,
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        scale = fit_scale(target, train.truth)
-        judges = None if validation is None else _examples(validation, encoding, scale)
+        judges = None if validation is None else _examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
-            _examples(train, encoding, scale),
+            examples,
             judges,
             context=FitContext(
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
@@ -218,7 +231,30 @@ class Fitting:
             ),
         )
         self._num_fits_left -= 1
-        return Predictor(fitted=fitted, encoding=encoding, scale=scale, labels=target.labels)
+        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
+
+    def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
+        material, spec = self._material, self._spec
+        if self._features is None:
+            encoder = fit_encoder(
+                material.data_kind,
+                train.frame,
+                material.columns,
+                hyperparameters=spec.resolve_hyperparameters(),
+                image_shape=material.image_shape,
+                window=spec.num_window_rows if material.target.horizon else None,
+            )
+            return encoder, _examples(train, encoder, scale)
+        values = _to_learn(train, scale)
+        features = fit_features(
+            self._features,
+            train.frame,
+            material.columns,
+            Truth(target=material.target, values=values, seed=spec.seed),
+            num_threads=self._num_threads,
+            message=self._notes,
+        )
+        return features, Examples(features=features.transform_training(train.frame), targets=values)
 
     def _curves(self) -> tuple[LearningCurve, ...]:
         return tuple(
@@ -227,9 +263,16 @@ class Fitting:
         )
 
     def _classes(self, part: Part) -> Array | None:
-        return None if self._material.target.task is Task.REGRESSION else part.truth
+        return part.truth if self._material.target.task.is_classification else None
 
 
-def _examples(part: Part, encoding: Encoding | None, scale: TargetScale) -> Examples:
-    targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
-    return Examples(features=encode(part.frame, encoding), targets=targets)
+def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
+    return Examples(features=encoder.transform(part.frame), targets=_to_learn(part, scale))
+
+
+def _to_learn(part: Part, scale: TargetScale) -> Array:
+    if part.truth.dtype.kind != "f":
+        return part.truth
+    targets = scale.to_standard(part.truth)
+    # A horizon of one is a single value to a learner.
+    return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets

@@ -4,35 +4,27 @@ from typing import Any
 
 import numpy as np
 
-from aimass_core.domain.schemas import Column, ColumnType, DatasetKind
 from aimass_core.domain.signatures import Datatype, Golden, Signature, TensorSpec
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE, name_inputs
-from batch_jobs.data.encoding import Encoding
-from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
+from batch_jobs.data.frames import Array, Frame
+from batch_jobs.encoding.contract import Encoder
 from batch_jobs.evaluate.export_check import TOLERANCE
 from batch_jobs.evaluate.scoring import Scorer, to_inputs
 from batch_jobs.train.fitting import Predictor
 from batch_jobs.train.material import Material
 
-_DATATYPES = {
-    ColumnType.INTEGER: Datatype.FP32,
-    ColumnType.NUMBER: Datatype.FP32,
-    ColumnType.DATETIME: Datatype.FP64,
-    ColumnType.BOOLEAN: Datatype.BYTES,
-    ColumnType.STRING: Datatype.BYTES,
-}
-_UNSEEN = "a value that training never saw"
 _GOLDEN_ROWS = 6
-_MAX_GOLDEN_NUMBERS = 60_000
+_MAX_GOLDEN_LENGTH = 60_000
 
 
-def build_signature(material: Material, encoding: Encoding | None, train: Frame) -> Signature:
-    """The interface of the exported graph, with the ranges and categories of the training rows."""
+def build_signature(material: Material, encoder: Encoder) -> Signature:
+    """The interface of the exported graph, with what the training rows held."""
     names = name_inputs(column.name for column in material.columns)
     labels = material.target.labels
     if labels is None:
-        outputs = [TensorSpec(name=VALUE, datatype=Datatype.FP32, shape=[-1])]
+        shape = [-1, material.target.horizon] if material.target.horizon else [-1]
+        outputs = [TensorSpec(name=VALUE, datatype=Datatype.FP32, shape=shape)]
     else:
         outputs = [
             TensorSpec(name=LABEL, datatype=Datatype.BYTES, shape=[-1]),
@@ -42,46 +34,22 @@ def build_signature(material: Material, encoding: Encoding | None, train: Frame)
         kind=material.kind,
         task=material.target.task,
         target=material.target.column,
-        inputs=[_input(column, names[column.name], material, encoding, train) for column in material.columns],
+        inputs=encoder.describe_inputs(names),
         outputs=outputs,
         labels=list(labels) if labels is not None else None,
         image_shape=material.image_shape,
     )
 
 
-def _input(column: Column, name: str, material: Material, encoding: Encoding | None, train: Frame) -> TensorSpec:
-    if (image := material.image_shape) is not None:
-        shape = [-1, image.height, image.width, image.channels]
-        return TensorSpec(name=name, datatype=Datatype.UINT8, shape=shape, column=column.name, column_type=column.type)
-    categories = {category.column: category.values for category in encoding.categories} if encoding else {}
-    known = categories.get(column.name)
-    low, high = (None, None) if known is not None else _range(train.columns[column.name])
-    return TensorSpec(
-        name=name,
-        datatype=_DATATYPES[column.type],
-        shape=[-1, 1],
-        column=column.name,
-        column_type=column.type,
-        categories=[value for value in known if value != MISSING_TEXT] if known is not None else None,
-        minimum=low,
-        maximum=high,
-    )
-
-
-def _range(values: Array) -> tuple[float | None, float | None]:
-    present = values[~np.isnan(values)]
-    return (float(present.min()), float(present.max())) if len(present) else (None, None)
-
-
 def build_golden(frame: Frame, predictor: Predictor, scorer: Scorer, signature: Signature, *, scale: float) -> Golden:
-    """A few rows of the frame and, for tables, one with a value missing and one with a category never seen.
+    """A few rows of the frame, and those that the encoder finds hard: with values missing, or never seen.
 
     The tolerance is absolute: of probabilities, or of values in units of `scale`, the target's deviation.
 
     Raises:
         InternalError: On these rows the graph does not answer as the framework does.
     """
-    rows = _golden_rows(frame, predictor.encoding, signature)
+    rows = _golden_rows(frame, predictor.encoder)
     answers = scorer.answer(rows)
     difference = float(np.abs(answers.scores - predictor.predict(rows)).max()) / scale
     if not difference <= TOLERANCE:
@@ -96,22 +64,19 @@ def build_golden(frame: Frame, predictor: Predictor, scorer: Scorer, signature: 
     return Golden(inputs=inputs, outputs=outputs, tolerance=TOLERANCE * scale)
 
 
-def _golden_rows(frame: Frame, encoding: Encoding | None, signature: Signature) -> Frame:
-    count = min(_GOLDEN_ROWS, frame.num_rows)
-    if signature.kind is DatasetKind.IMAGES:
-        pixels = next(iter(frame.columns.values()))[0].size
-        count = min(count, max(_MAX_GOLDEN_NUMBERS // pixels, 1))
-    rows = frame.take(np.linspace(0, frame.num_rows - 1, num=count).astype(int))
-    if encoding is None:
-        return rows
-    whole = np.arange(count).tolist()
-    rows = rows.take(np.asarray([*whole, 0, 0]))
-    missing, unseen = count, count + 1
-    for values in rows.columns.values():
-        values[missing] = MISSING_TEXT if values.dtype == object else np.nan
-    for category in encoding.categories:
-        rows.columns[category.column][unseen] = _UNSEEN
-    return rows
+def _golden_rows(frame: Frame, encoder: Encoder) -> Frame:
+    """Up to six rows, fewer where they are long, and the encoder's own."""
+    rows = frame.take(np.linspace(0, frame.num_rows - 1, num=min(_GOLDEN_ROWS, frame.num_rows)).astype(int))
+    lengths = np.sum([_lengths(values) for values in rows.columns.values()], axis=0)
+    order = np.argsort(lengths, kind="stable")
+    count = max(int((np.cumsum(lengths[order]) <= _MAX_GOLDEN_LENGTH).sum()), 1)
+    chosen = rows.take(np.sort(order[:count]))
+    return chosen.append(encoder.hard_rows(chosen))
+
+
+def _lengths(values: Array) -> Array:
+    """Of each row, how many numbers or characters it takes to write it."""
+    return np.array([len(value) if isinstance(value, str) else np.size(value) for value in values])
 
 
 def _to_json(values: Array) -> Any:

@@ -3,14 +3,16 @@
 import time
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Augmented, Report
-from aimass_core.domain.schemas import DatasetKind
+from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance, Signature
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
@@ -28,9 +30,11 @@ from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import begin_budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.export import export
-from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.feature_choice import train_with_features
+from batch_jobs.train.fitting import Training
+from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
-from batch_jobs.train.material import TEST, Material, Part, load_material
+from batch_jobs.train.material import TEST, Material, Part, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
@@ -56,11 +60,14 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
     notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
-    material = load_material(environment, spec, notes)
+    channels = read_channels(environment, notes)
+    material = (
+        load_forecast(channels, spec, notes) if spec.horizon else load_material(channels, environment, spec, notes)
+    )
     started = time.monotonic()
     budget = begin_budget(environment.deadline, reading_seconds=started - began)
     learner = build_learner(spec)
-    training = Fitting(
+    training = train_with_features(
         material,
         learner,
         spec,
@@ -74,7 +81,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
             message=notes,
         ),
         budget=budget,
-    ).run()
+    )
     return _Finish(
         environment=environment,
         spec=spec,
@@ -102,7 +109,7 @@ class _Finish:
         self.reporter.progress("exporting")
         training, predictor = self.training, self.training.predictor
         model = export(predictor, self.material)
-        signature = build_signature(self.material, predictor.encoding, training.train.frame)
+        signature = build_signature(self.material, predictor.encoder)
         scorer = Scorer(model, signature)
         check, answers = self._answer(scorer, training.checked)
         golden = build_golden(training.checked.frame, predictor, scorer, signature, scale=self._scale())
@@ -181,7 +188,10 @@ class _Finish:
         )
 
     def _importances(self, scorer: Scorer) -> list[Importance]:
-        if self.material.kind is not DatasetKind.TABLE:
+        is_wide_series = self.material.data_kind is DataKind.SERIES and not any(
+            column.type is ColumnType.SERIES for column in self.material.columns
+        )
+        if self.material.kind is not DatasetKind.TABLE or is_wide_series:
             return []
         part = self.training.validated
         if self.spec.folds:
@@ -215,6 +225,7 @@ class _Finish:
             task=self.material.target.task,
             target=self.material.target.column,
             hyperparameters=self.spec.resolve_hyperparameters().model_dump(mode="json"),
+            features=self._features(),
             seed=self.spec.seed,
             dataset=self.environment.dataset,
             dataset_digest=self.environment.dataset_digest,
@@ -229,6 +240,10 @@ class _Finish:
             warnings=list(self.notes.texts),
             versions={name: metadata.version(name) for name in (*implementation.libraries, *_COMMON_LIBRARIES)},
         )
+
+    def _features(self) -> dict[str, Any] | None:
+        features = self.training.features
+        return None if features is None else features.model_dump(mode="json", exclude_defaults=True)
 
 
 def _final_metrics(evaluations: list[Evaluation]) -> dict[str, float]:

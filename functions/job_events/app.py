@@ -1,4 +1,4 @@
-"""Batch's state changes -> job rows, model versions and the jobs that wait."""
+"""State changes of Batch and SageMaker -> job rows, model versions and the jobs that wait."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core import bootstrap
-from aimass_core.domain.compute_states import to_compute_state, to_job_address
+from aimass_core.domain import compute_states
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import job_events
@@ -22,12 +22,11 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
     """The Lambda handler. What it raises is delivered again, then kept in the dead-letter queue."""
 
     def handle(event: Mapping[str, Any], _context: LambdaContext) -> None:
-        detail = event["detail"]
-        address = to_job_address(detail)
-        if address is None:
-            logger.warning("not a job of ours", compute_job_id=detail["jobId"])
+        told = compute_states.from_event(event)
+        if told is None:
+            logger.warning("not a job of ours", resources=event.get("resources"))
             return
-        state = to_compute_state(detail)
+        address, state = told
         job = job_events.apply(ports(), address.workspace_id, address.job_id, state)
         logger.info(
             "state",

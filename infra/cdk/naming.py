@@ -7,6 +7,7 @@ beside LocalStack, policies that cross stacks. Everything else is named by Cloud
 STATEFUL_STACK = "AimassStateful"
 APPLICATION_STACK = "AimassApplication"
 BATCH_STACK = "AimassBatch"
+SAGEMAKER_STACK = "AimassSageMaker"
 
 REGISTRY_TABLE = "aimass-registry"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
@@ -17,6 +18,10 @@ JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"
+TRAINING_ROLE = "aimass-training"
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+# Every training job of ours begins so (aimass_core.domain.compute_states.to_training_job_name); a test compares both.
+TRAINING_JOB_PREFIX = "aimass-"
 
 API_NAME = "aimass"
 API_STAGE = "live"

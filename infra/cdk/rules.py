@@ -63,9 +63,10 @@ ACKNOWLEDGEMENTS = (
             f"{_LANDING}/{naming.DROP_PREFIX}*",
             f"{_LAKE}/{naming.DATASETS_PREFIX}*",
             f"{_LAKE}/{naming.JOBS_PREFIX}*",
+            f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
         ),
-        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK),
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
         reason="Objects below a prefix: their keys are made from ids that do not exist yet.",
     ),
     Acknowledgement(
@@ -76,25 +77,29 @@ ACKNOWLEDGEMENTS = (
             ),
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:log-stream:*",
         ),
-        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK),
-        reason="Streams of one log group: Lambda and Batch name them.",
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
+        reason="Streams of one log group: Lambda, Batch and SageMaker name them.",
     ),
     Acknowledgement(
         rules=_wildcards(
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
+            f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK,),
-        reason="Revisions of our job definition, and jobs: Batch makes up their ids.",
+        reason="Revisions of our job definition, jobs (Batch makes up their ids), and training jobs of our prefix.",
     ),
     Acknowledgement(
         rules=_wildcards("*"),
         paths=(
             *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
+            f"{naming.SAGEMAKER_STACK}/TrainingRole",
         ),
-        reason="batch:DescribeJobs, batch:ListJobs and ecr:GetAuthorizationToken know no resource.",
+        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no "
+        "resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),

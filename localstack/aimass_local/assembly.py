@@ -10,14 +10,18 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import psutil
 
 from aimass_local import emulator
-from aimass_local.batch import BatchService, Image
+from aimass_local.batch import BatchService
+from aimass_local.clients import build_client
+from aimass_local.containers import Image, read_images
 from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
+from aimass_local.journal import Journal
+from aimass_local.sagemaker import SageMakerService
 from aimass_local.state import StateSaver
 
 _MAX_WORKERS_PER_FUNCTION = 4
@@ -25,22 +29,34 @@ _MAX_WORKERS_PER_FUNCTION = 4
 _MIN_VCPUS = 2
 _MIN_MEMORY_MIB = 8192
 # Container images by name; every one of ours is this interpreter, run in the repository.
-_BATCH_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
+_OWN_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 
 _logger = logging.getLogger(__name__)
+
+
+class JobCapacity(TypedDict):
+    """How much the containers of all running jobs may reserve together."""
+
+    vcpus: float
+    memory_mib: int
 
 
 class LocalCloud:
     """The parts of the server process; an async context that starts and stops them in order."""
 
     def __init__(self, data: DataDirectory, *, port: int) -> None:
-        emulator.install_patches(max_workers_per_function=_MAX_WORKERS_PER_FUNCTION, multipart_path=data.multipart)
+        state = emulator.install_patches(
+            max_workers_per_function=_MAX_WORKERS_PER_FUNCTION,
+            multipart_path=data.multipart,
+            journal=Journal(data.journal),
+        )
         self._port = port
-        self._saver = StateSaver(data.state, emulator)
+        self._saver = StateSaver(data.state, state)
         self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
+        self._sagemaker = _build_sagemaker(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
             emulator.application,
-            services={"batch": self._batch},
+            services={"batch": self._batch, "sagemaker": self._sagemaker},
             guard=self._saver,
             health=self._health,
             on_started=self._start,
@@ -56,6 +72,8 @@ class LocalCloud:
             emulator.register_cloudformation(resource_type, handlers)
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()
+        self._saver.mark_changed("dynamodb")  # what the journal has brought back
+        await self._sagemaker.start()
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
     async def __aexit__(self, *_error: object) -> None:
@@ -64,7 +82,7 @@ class LocalCloud:
         self._saving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._saving
-        await self._batch.close()
+        await asyncio.gather(self._batch.close(), self._sagemaker.close())
         await self._saver.save_all()
         await asyncio.to_thread(emulator.stop_workers)
 
@@ -78,18 +96,49 @@ class LocalCloud:
 
 
 def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]) -> BatchService:
-    environment = {**without_foreign_variables(os.environ), **client_environment(port)}
-    image = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
     return BatchService(
         data.batch,
-        images=dict.fromkeys(_BATCH_IMAGES, image),
-        environment=environment,
-        # What the job definition asks for is there, also on a small laptop: its training then swaps, but runs.
-        vcpus=max(os.cpu_count() or 1, _MIN_VCPUS),
-        memory_mib=max(psutil.virtual_memory().total // 1024**2, _MIN_MEMORY_MIB),
+        images=_list_images(data),
+        environment=_container_environment(port),
+        **job_capacity(num_cpus=os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )
+
+
+def job_capacity(*, num_cpus: int | None, memory_bytes: int) -> JobCapacity:
+    """What jobs may reserve of a machine: all it has, and one job of the stack always.
+
+    Else a job would wait for ever on a laptop that has no more memory than the job definition asks for. What it really
+    takes is mostly far less; a job that takes more than it asked for is killed all the same.
+    """
+    return {
+        "vcpus": max(num_cpus or 1, _MIN_VCPUS),
+        "memory_mib": max(memory_bytes // 1024**2, _MIN_MEMORY_MIB),
+    }
+
+
+def _build_sagemaker(
+    data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]
+) -> SageMakerService:
+    return SageMakerService(
+        data.sagemaker,
+        images=_list_images(data),
+        environment=_container_environment(port),
+        s3=build_client("s3", port=port),
+        max_running=max(1, (os.cpu_count() or 1) // 2),
+        emit_event=emit_event,
+        put_log_events=emulator.put_log_events,
+    )
+
+
+def _list_images(data: DataDirectory) -> dict[str, Image]:
+    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
+    return {**dict.fromkeys(_OWN_IMAGES, own), **read_images(data.images_path)}
+
+
+def _container_environment(port: int) -> dict[str, str]:
+    return {**without_foreign_variables(os.environ), **client_environment(port)}
 
 
 def _own_version() -> str:

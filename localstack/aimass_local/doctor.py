@@ -18,7 +18,7 @@ from aimass_local.environment import REPOSITORY, DataDirectory
 
 MIN_FREE_BYTES = 2 * 1024**3
 _MIN_PYTHON = (3, 11)
-# The emulator is patched in one module, and pins botocore itself.
+# The emulator is patched in one package, and pins botocore itself.
 _PINNED_PACKAGES = {"ministack": "1.5.33", "hypercorn": "0.18.0", "botocore": "1.43.106"}
 _PACKAGES = (
     "boto3",

@@ -44,6 +44,11 @@ class DataDirectory:
         return self.root / "state"
 
     @property
+    def journal(self) -> Path:
+        """What changed since the state was saved."""
+        return self.root / "journal"
+
+    @property
     def objects(self) -> Path:
         return self.root / "s3"
 
@@ -55,6 +60,15 @@ class DataDirectory:
     @property
     def batch(self) -> Path:
         return self.root / "batch"
+
+    @property
+    def sagemaker(self) -> Path:
+        return self.root / "sagemaker"
+
+    @property
+    def images_path(self) -> Path:
+        """Images beside our own: a JSON object of globs over image names and the Python that stands for each."""
+        return self.root / "images.json"
 
     @property
     def scratch(self) -> Path:
@@ -82,7 +96,8 @@ class DataDirectory:
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.state, self.objects, self.multipart, self.batch, self.scratch):
+        folders = (self.state, self.journal, self.objects, self.multipart, self.batch, self.sagemaker, self.scratch)
+        for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -36,6 +36,13 @@ _EXECUTE_API_PATH = re.compile(r"/_aws/execute-api/|/restapis/[^/]+/[^/]+/_user_
 _INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations$")
 _CREDENTIAL = re.compile(r"(?:Credential=)?[^/\s]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _READING_ACTION = re.compile(r"(Get|Describe|List|Head|BatchGet|TransactGet|Query|Scan)")
+_SELF_SAVING = frozenset({"batch", "logs", "s3"})
+_DURABLE_TARGET = re.compile(
+    r"AmazonSQS\.((Send|Receive|Delete)Message|ChangeMessageVisibility)(Batch)?$"
+    r"|DynamoDB_\d+\.((Put|Update|Delete|BatchWrite)Item|TransactWriteItems|ExecuteTransaction|(Batch)?ExecuteStatement)$"
+    # An event is no state: it is delivered at once.
+    r"|AWSEvents\.PutEvents$"
+)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -44,6 +51,7 @@ class ChangeGuard(Protocol):
     """Decides whether changes can be accepted, and hears of each one (see `state.StateSaver`)."""
 
     def mark_changed(self, service: str) -> None: ...
+    async def settle(self, service: str) -> str | None: ...
     def refusal(self, incoming_bytes: int) -> str | None: ...
     async def save_all(self) -> None: ...
 
@@ -132,11 +140,28 @@ class Gateway:
                 return
             receive = limited
         application = self._services.get(request.service, self._emulator)
+        if is_change and _is_saved_before_the_answer(request):
+            send = self._settling(request, send)
         try:
             await application(scope, receive, send)
         finally:
             if is_change:
                 self._guard.mark_changed(_changed_service(request))
+
+    def _settling(self, request: _Request, send: Send) -> Send:
+        """Lets the answer out once what it acknowledges is on disk."""
+        reason: str | None = None
+
+        async def settle_and_send(message: Message) -> None:
+            nonlocal reason
+            if message["type"] == "http.response.start" and message["status"] < 300:
+                reason = await self._guard.settle(request.service)
+                if reason:
+                    await _send_error(send, request, 507, "InsufficientStorage", f"Not saved: {reason}.")
+            if reason is None:
+                await send(message)
+
+        return settle_and_send
 
 
 class _Request:
@@ -244,6 +269,16 @@ def _changed_service(request: _Request) -> str:
     if _INVOKE_PATH.match(request.path):
         return "lambda-invoke"
     return request.service or ("execute-api" if _is_api_call(request) else "s3")
+
+
+def _is_saved_before_the_answer(request: _Request) -> bool:
+    """Whether the answer has to wait for a save: for changes of AWS's JSON protocol that are not on disk by themselves.
+
+    Items, messages, batch jobs and objects are on disk already. The other protocols are those of deployments (Lambda,
+    IAM, API Gateway, CloudFormation), and `aimass local up` saves those before it says that they are done.
+    """
+    target = request.header("x-amz-target")
+    return bool(target) and request.service not in _SELF_SAVING and not _DURABLE_TARGET.match(target)
 
 
 # --- limits ------------------------------------------------------------------------------------------------------

@@ -112,7 +112,12 @@ def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subpro
     Raises:
         LifecycleError: the port or the data directory is taken, or the server does not come up.
     """
-    data.create()
+    try:
+        data.create()
+    except OSError as error:
+        raise LifecycleError(
+            f"cannot make the data directory {data.root}: {error.strerror or error}; choose another with --data-dir"
+        ) from error
     try:
         ports.require_free(port)
     except ports.PortTakenError as error:

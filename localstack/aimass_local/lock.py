@@ -82,5 +82,5 @@ def find_holder(path: Path) -> Holder | None:
 def _read_holder(path: Path) -> Holder | None:
     try:
         return Holder(**json.loads(path.read_text()))
-    except (ValueError, TypeError, FileNotFoundError):
-        return None  # taken this very moment: the name is not written yet
+    except (ValueError, TypeError, FileNotFoundError, NotADirectoryError):
+        return None  # no folder, or taken this very moment: the name is not written yet

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 
 import psutil
 
 from aimass_local.environment import HOST
+
+_POLL_SECONDS = 0.02
 
 
 class PortTakenError(Exception):
     """Another process listens on the port."""
 
     def __init__(self, port: int) -> None:
-        owner = find_listener(port)
-        who = f"process {owner.pid} ({owner.name()})" if owner else "another process"
+        self.owner = find_listener(port)
+        who = f"process {self.owner.pid} ({self.owner.name()})" if self.owner else "another process"
         super().__init__(f"port {port} is taken by {who}: stop it, or choose another with `aimass local up --port`")
 
 
@@ -39,11 +42,24 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def require_free(port: int) -> None:
-    """Raises:
-    PortTakenError: another process listens there.
+def require_free(port: int, *, patience_seconds: float = 2.0) -> None:
+    """Returns when the port is free.
+
+    A port that is taken and has no owner to name is one that a killed process is about to leave: that is waited for.
+
+    Raises:
+        PortTakenError: another process listens there.
     """
-    listen(port).close()
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            listen(port).close()
+        except PortTakenError as error:
+            if error.owner is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def find_listener(port: int) -> psutil.Process | None:

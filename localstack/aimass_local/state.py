@@ -1,8 +1,10 @@
-"""Saves the emulator's state soon after it changes, so that a killed process loses next to nothing.
+"""Saves the emulator's state: what it acknowledged is on disk, whenever the process is killed.
 
-S3 objects are written by the emulator before it answers. Everything else lives in memory: a mutating request marks its
-service as changed, and the saver copies the state on the event loop, encodes and writes it in a thread, each file
-whole or not at all.
+S3 objects are written by the emulator before it answers. Items and messages are in the journal before it answers
+(`emulator.journaling`), so their state is only saved from time to time. For any other change the gateway awaits
+`settle` before it lets the answer out. What is neither, logs and a deployment that is under way, is saved soon after.
+
+A save copies the state on the event loop, encodes and writes it in a thread, each file whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,47 +16,33 @@ import logging
 import math
 import os
 import shutil
+import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 _logger = logging.getLogger(__name__)
 
-# Services whose calls change data and not the deployment. A call to any other one may have changed anything, so
-# everything is saved after it.
-_DATA_SERVICES = frozenset(
-    {
-        "s3",
-        "dynamodb",
-        "sqs",
-        "sns",
-        "ssm",
-        "events",
-        "scheduler",
-        "states",
-        "secretsmanager",
-        "athena",
-        "glue",
-        "batch",
-    }
-)
-_DATA_KEYS = frozenset(
-    {
-        "dynamodb",
-        "stream_records",
-        "s3",
-        "sqs",
-        "sns",
-        "ssm",
-        "eventbridge",
-        "scheduler",
-        "stepfunctions",
-        "secretsmanager",
-        "athena",
-        "glue",
-    }
-)
+# What a call to a service may change, by signing name; a call to any other one may have changed anything.
+_JOURNALED_KEYS = frozenset({"dynamodb", "stream_records", "sqs"})
+_KEYS_OF_SERVICE = {
+    "dynamodb": _JOURNALED_KEYS,
+    "sqs": _JOURNALED_KEYS,
+    "s3": frozenset({"s3"}),
+    "sns": frozenset({"sns"}),
+    "ssm": frozenset({"ssm"}),
+    "secretsmanager": frozenset({"secretsmanager"}),
+    "events": frozenset({"eventbridge"}),
+    "scheduler": frozenset({"scheduler"}),
+    "states": frozenset({"stepfunctions"}),
+    "glue": frozenset({"glue"}),
+    "athena": frozenset({"athena", "glue"}),
+    # These save their own state.
+    "batch": frozenset[str](),
+    "sagemaker": frozenset[str](),
+}
 _LOGS_KEY = "cloudwatch_logs"
 _LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})
 
@@ -69,11 +57,21 @@ class StateUnreadableError(Exception):
     """A state file exists and cannot be read: going on would overwrite it with nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A copy of some services' state."""
+
+    states: dict[str, Any]
+    journal_number: int | None = None
+    """The journal from this segment on is what has changed since (see `journal.Journal.rotate`)."""
+
+
 class StateSource(Protocol):
     """What has state: the emulator, or a stand-in of it."""
 
     def state_keys(self) -> frozenset[str]: ...
-    def snapshot(self, keys: Collection[str]) -> Awaitable[dict[str, Any]]: ...
+    def snapshot(self, keys: Collection[str]) -> Awaitable[Snapshot]: ...
+    def confirm(self, snapshot: Snapshot) -> None: ...
     def encode_state(self, key: str, state: object) -> bytes: ...
     def trim_logs(self, *, max_streams: int, max_events: int) -> None: ...
 
@@ -86,7 +84,7 @@ class StateSaver:
         directory: Path,
         source: StateSource,
         *,
-        delay_seconds: float = 0.25,
+        delay_seconds: float = 1.0,
         log_interval_seconds: float = 20.0,
         free_bytes: Callable[[Path], int] | None = None,
     ) -> None:
@@ -101,6 +99,7 @@ class StateSaver:
         self._logs_saved_at = -math.inf
         self._digests: dict[str, bytes] = {}
         self._saving = asyncio.Lock()
+        self._writing = threading.Lock()
         self._failure: str | None = None
 
     def mark_changed(self, service: str) -> None:
@@ -133,22 +132,31 @@ class StateSaver:
             # A large state may take half of the time at most.
             await asyncio.sleep(min(5.0, time.monotonic() - started))
 
+    async def settle(self, service: str) -> str | None:
+        """Returns once everything that has changed in `service` is on disk, or says why it cannot be."""
+        self.mark_changed(service)
+        await self.save_changes()
+        return self._failure
+
     async def save_changes(self) -> None:
         """Saves what changed since the last call; after a failure the change is kept for the next call."""
-        services, self._changed_services = self._changed_services, set()
-        self._changed.clear()
-        keys = self._keys_of(services)
-        if not keys:
-            return
-        try:
-            await self._save(keys)
-            self._failure = None
-        except OSError as error:
-            self._changed_services |= services
-            self._changed.set()
-            self._failure = f"the state cannot be saved to {self._directory}: {error.strerror or error}"
-            _logger.error("%s", self._failure)
-            await asyncio.sleep(self._delay_seconds)
+        async with self._saving:
+            services, self._changed_services = self._changed_services, set()
+            self._changed.clear()
+            keys = self._keys_of(services)
+            if not keys:
+                return
+            is_saved = False
+            try:
+                await self._save(keys)
+                is_saved, self._failure = True, None
+            except OSError as error:
+                self._failure = f"the state cannot be saved to {self._directory}: {error.strerror or error}"
+                _logger.error("%s", self._failure)
+            finally:
+                if not is_saved:  # also where the caller has gone meanwhile
+                    self._changed_services |= services
+                    self._changed.set()
 
     async def save_all(self) -> None:
         """Saves every service, for a stop.
@@ -157,13 +165,14 @@ class StateSaver:
             OSError: a file cannot be written.
         """
         self._source.trim_logs(max_streams=500, max_events=50_000)
-        await self._save(self._source.state_keys())
+        async with self._saving:
+            await self._save(self._source.state_keys())
 
     def _keys_of(self, services: set[str]) -> frozenset[str]:
         keys: frozenset[str] = frozenset()
         if services:
-            everything = self._source.state_keys()
-            keys = (everything & _DATA_KEYS) if services <= _DATA_SERVICES else everything - {_LOGS_KEY}
+            everything = self._source.state_keys() - {_LOGS_KEY}
+            keys = everything & frozenset().union(*(_KEYS_OF_SERVICE.get(name, everything) for name in services))
         if self._logs_changed and time.monotonic() - self._logs_saved_at > self._log_interval_seconds:
             self._logs_changed, self._logs_saved_at = False, time.monotonic()
             self._source.trim_logs(max_streams=500, max_events=50_000)
@@ -171,18 +180,30 @@ class StateSaver:
         return keys
 
     async def _save(self, keys: Collection[str]) -> None:
-        async with self._saving:
-            states = await self._source.snapshot(keys)
-            await asyncio.to_thread(self._write, states)
+        snapshot = await self._source.snapshot(keys)
+        await asyncio.to_thread(self._write, snapshot.states)
+        self._source.confirm(snapshot)
 
     def _write(self, states: dict[str, Any]) -> None:
-        # NOTE: CloudFormation's last. Whatever it says is deployed must be there after a crash.
-        for key, state in sorted(states.items(), key=lambda item: item[0] == "cloudformation"):
-            content = self._source.encode_state(key, state)
-            digest = hashlib.blake2b(content, digest_size=16).digest()
-            if self._digests.get(key) != digest:
-                write_atomically(self._directory / f"{key}.json", content)
-                self._digests[key] = digest
+        # A save whose caller was cancelled still writes in its thread: the next one comes after it.
+        with self._writing:
+            # NOTE: CloudFormation's last. Whatever it says is deployed must be there after a crash.
+            for key, state in sorted(states.items(), key=lambda item: item[0] == "cloudformation"):
+                content = self._source.encode_state(key, state)
+                digest = hashlib.blake2b(content, digest_size=16).digest()
+                if self._digests.get(key) != digest:
+                    write_atomically(self._directory / f"{key}.json", content)
+                    self._digests[key] = digest
+            _sync_folder(self._directory)
+
+
+def _sync_folder(path: Path) -> None:
+    """Has the new names of files on disk before anything that they replace is deleted."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:

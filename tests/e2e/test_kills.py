@@ -99,6 +99,30 @@ def test_j15_killed_local_cloud_in_mid_training_loses_nothing_and_the_job_ends(
         assert ended.model_version.get().metrics["roc_auc"] > 0.8
 
 
+def test_j15_what_was_acknowledged_a_moment_before_a_kill_is_done_after_it(
+    own_stack: Stack, dataset: str, tmp_path: Path
+) -> None:
+    """A job, an upload and a dropped file; each kill comes right after the answer."""
+    write_loans(tmp_path / "more.csv", num_rows=300, seed=1)
+    with own_stack.client() as client:
+        job = client.jobs.train(dataset, algorithm="xgboost", hyperparameters=_SHORT)
+        own_stack.kill()
+        own_stack.up()
+        assert client.jobs.get(job.id).wait(timeout_seconds=180).status is JobStatus.SUCCEEDED
+
+        version = client.datasets.upload(tmp_path / "more.csv", name="more", target="repaid", wait=False)
+        own_stack.kill()
+        own_stack.up()
+        assert client.datasets.get_version("more", version.number).wait(timeout_seconds=180).num_rows == 300
+
+        bucket, key = own_stack.outputs["LandingBucketName"], "drop/default/more/dropped.csv"
+        own_stack.aws("s3").put_object(Bucket=bucket, Key=key, Body=(tmp_path / "more.csv").read_bytes())
+        own_stack.kill()
+        own_stack.up()
+        wait_until(lambda: client.datasets.get("more").latest_version == 2, seconds=180)
+        assert client.datasets.get_version("more", 2).num_rows == 600
+
+
 def test_a6_upload_that_a_kill_interrupted_goes_on_where_it_stopped(
     own_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

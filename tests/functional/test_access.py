@@ -50,7 +50,7 @@ def test_h3_role_may_do_what_its_routes_declare(api: Api, role: Role, operation:
 
 # The whole matrix, apart from the code: who may at least do what. A new operation must be entered here.
 LEAST_ROLES = {
-    Role.VIEWER: "get_me get_system list_algorithms get_algorithm list_workspaces get_workspace list_datasets get_dataset "
+    Role.VIEWER: "get_me get_system list_algorithms list_workspaces get_workspace list_datasets get_dataset "
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "get_job list_job_events list_job_logs list_job_artifacts list_models get_model list_model_versions "
     "get_model_version list_endpoints get_endpoint",

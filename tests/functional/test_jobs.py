@@ -112,6 +112,24 @@ def test_event_files_are_listed_while_the_job_runs(api: Api) -> None:
     assert file["url"].endswith(key)
 
 
+def test_c12_job_that_cannot_start_says_why_until_it_can(api: Api) -> None:
+    ports = api.ports
+    job = api.post("/v1/jobs", {"spec": SPEC}).json
+    stored = records.get(ports, Job, api.workspace.id, job["id"])
+    make_dispatch(lambda: ports)(stream_event(records.to_row(stored)), Context())  # type: ignore[arg-type]
+    compute_job_id = ports.compute.find(job["id"])
+    assert compute_job_id is not None
+    hear = make_job_events(lambda: ports)
+    reason = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is too high."
+    blocked = batch_event(ports, compute_job_id, "RUNNABLE", statusReason=reason)
+    hear({**blocked, "detail-type": "Batch Job Queue Blocked"}, Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("QUEUED", reason)
+    hear(batch_event(ports, compute_job_id, "STARTING"), Context())  # type: ignore[arg-type]
+    found = api.get(f"/v1/jobs/{job['id']}").json
+    assert (found["status"], found["status_reason"]) == ("STARTING", None)
+
+
 def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     answers = [api.post("/v1/jobs", {"spec": SPEC}, idempotency_key="once") for _ in range(3)]
     assert {answer.status for answer in answers} == {202}
@@ -301,7 +319,9 @@ def test_dispatch_reports_the_record_that_failed_and_does_the_others(api: Api) -
 
 def test_events_of_jobs_that_are_not_ours_are_ignored(api: Api) -> None:
     detail = {"jobId": "x", "jobName": "foreign", "status": "FAILED", "container": {}}
-    make_job_events(lambda: api.ports)({"detail": detail}, Context())  # type: ignore[arg-type]
+    foreign = {"TrainingJobName": "foreign", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed"}
+    for event in ({"source": "aws.batch", "detail": detail}, {"source": "aws.sagemaker", "detail": foreign}):
+        make_job_events(lambda: api.ports)(event, Context())  # type: ignore[arg-type]
 
 
 def test_reconciler_answers_what_it_healed(api: Api) -> None:

@@ -16,5 +16,10 @@ def stateful() -> Template:
 
 
 @pytest.fixture(scope="session")
+def sagemaker() -> Template:
+    return load_template("AimassSageMaker")
+
+
+@pytest.fixture(scope="session")
 def batch() -> Template:
     return load_template("AimassBatch")

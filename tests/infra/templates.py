@@ -20,6 +20,7 @@ class Statement:
     effect: str
     actions: tuple[str, ...]
     resources: tuple[Any, ...]
+    condition: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def _read_statements(owner: str, document: Mapping[str, Any]) -> Iterator[Statem
             effect=statement["Effect"],
             actions=_to_tuple(statement["Action"]),
             resources=_to_tuple(statement["Resource"]),
+            condition=statement.get("Condition", {}),
         )
 
 

@@ -2,10 +2,11 @@
 
 import json
 
+from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from infra.cdk import naming
-from tests.infra.templates import Template, to_text
+from tests.infra.templates import Properties, Template, to_text
 
 
 def _mapping_of(template: Template, function: str) -> dict[str, object]:
@@ -56,15 +57,34 @@ def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Tem
 
 
 def test_job_events_are_those_of_our_queue(application: Template) -> None:
-    (rule,) = [item for item in application.properties("AWS::Events::Rule") if "EventPattern" in item]
+    rule = _rule_of(application, "aws.batch")
     pattern = rule["EventPattern"]
-    assert pattern["source"] == ["aws.batch"]
-    assert pattern["detail-type"] == ["Batch Job State Change"]
+    assert pattern["detail-type"] == ["Batch Job State Change", "Batch Job Queue Blocked"]
     (queue,) = pattern["detail"]["jobQueue"]
     assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
     (target,) = rule["Targets"]
     assert target["DeadLetterConfig"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 5
+
+
+def test_training_events_are_those_of_our_jobs(application: Template) -> None:
+    rule = _rule_of(application, "aws.sagemaker")
+    pattern = rule["EventPattern"]
+    assert pattern["detail-type"] == ["SageMaker Training Job State Change"]
+    assert pattern["detail"] == {"TrainingJobName": [{"prefix": naming.TRAINING_JOB_PREFIX}]}
+    assert to_training_job_name("ws_1", "job_1").startswith(naming.TRAINING_JOB_PREFIX)
+    (target,) = rule["Targets"]
+    assert target["Arn"]["Fn::GetAtt"][0].startswith("JobEvents")
+    assert target["DeadLetterConfig"]
+
+
+def _rule_of(template: Template, source: str) -> Properties:
+    (rule,) = [
+        item
+        for item in template.properties("AWS::Events::Rule")
+        if item.get("EventPattern", {}).get("source") == [source]
+    ]
+    return rule
 
 
 def test_the_reconciler_runs_every_minute(application: Template) -> None:

@@ -5,28 +5,30 @@ from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
-RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "ecr:GetAuthorizationToken"}
+RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
 # How a resource with a wildcard may end.
 WILDCARD_ENDINGS = (
     "/uploads/*",
     "/drop/*",
     "/datasets/*",
     "/jobs/*",
+    "/jobs/*/checkpoints/*",
     "/models/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
     ":secret:aimass/cursor-signing-??????",
+    ":training-job/aimass-*",
 )
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
     "Predictions": {"dynamodb", "logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
-    "Dispatch": {"batch", "dynamodb", "lambda", "logs", "s3", "sqs"},
-    "JobEvents": {"batch", "dynamodb", "logs", "s3"},
-    "Reconciler": {"batch", "dynamodb", "lambda", "logs", "s3", "sqs"},
-    "Api": {"batch", "dynamodb", "logs", "s3", "secretsmanager", "sqs"},
+    "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
+    "Reconciler": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "Api": {"batch", "dynamodb", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 
@@ -51,13 +53,15 @@ def _writable(template: Template, role: str) -> set[str]:
     }
 
 
-def test_j11_no_action_is_a_wildcard(application: Template, batch: Template) -> None:
-    for statement in (*application.statements(), *batch.statements()):
+def test_j11_no_action_is_a_wildcard(application: Template, batch: Template, sagemaker: Template) -> None:
+    for statement in (*application.statements(), *batch.statements(), *sagemaker.statements()):
         assert not [action for action in statement.actions if "*" in action], statement
 
 
-def test_j11_every_wildcard_resource_is_a_listed_one(application: Template, batch: Template) -> None:
-    for statement in (*application.statements(), *batch.statements()):
+def test_j11_every_wildcard_resource_is_a_listed_one(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
+    for statement in (*application.statements(), *batch.statements(), *sagemaker.statements()):
         for resource in map(to_text, statement.resources):
             if resource == "*":
                 assert set(statement.actions) <= RESOURCELESS, statement
@@ -94,18 +98,33 @@ def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Templat
         }
 
 
-def test_objects_are_written_only_where_they_belong(application: Template, batch: Template) -> None:
+def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(application: Template) -> None:
+    starting = [item for item in application.statements() if "sagemaker:CreateTrainingJob" in item.actions]
+    passing = [item for item in application.statements() if "iam:PassRole" in item.actions]
+    for items in (starting, passing):
+        assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "Reconciler"}
+    for item in passing:
+        (role,) = map(to_text, item.resources)
+        assert role.endswith(f":role/{naming.TRAINING_ROLE}")
+        assert item.condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_objects_are_written_only_where_they_belong(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
+    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*"}
     assert _writable(application, "ApiRole") == {"uploads/*", "models/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
-    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*"}
+    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
 
 
-def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template) -> None:
-    actions = _actions_of(batch, "JobRole")
-    assert not [action for action in actions if action.startswith(("batch:", "iam:", "lambda:", "secretsmanager:"))]
+def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
+    actions = _actions_of(batch, "JobRole") | _actions_of(sagemaker, "TrainingRole")
+    forbidden = ("batch:", "iam:", "lambda:", "sagemaker:", "secretsmanager:")
+    assert not [action for action in actions if action.startswith(forbidden)]
 
 
 def test_policies_name_the_prefixes_that_the_core_uses() -> None:

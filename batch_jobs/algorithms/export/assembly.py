@@ -29,59 +29,36 @@ def name_inputs(columns: Iterable[str]) -> Mapping[str, str]:
     return names
 
 
-def assemble(
-    encoding: onnx.ModelProto | None,
-    model: onnx.ModelProto,
-    target: Target,
-    scale: TargetScale,
-    *,
-    image_input: str = "",
-) -> bytes:
+def assemble(encoding: onnx.ModelProto, model: onnx.ModelProto, target: Target, scale: TargetScale) -> bytes:
     """The whole graph, checked and serialized.
 
     Args:
-        encoding: From raw columns to `features`; None where the model takes the images themselves as `image_input`.
+        encoding: From raw columns to `features`.
         model: From `features` to `scores`.
         target: Says what the answer is.
         scale: Brings standardised values back to the target's own.
-        image_input: The name that the input of an image model is to have.
     """
     core = compose.add_prefix(finish(model), _MODEL_PREFIX)
     features, scores = f"{_MODEL_PREFIX}{FEATURES}", f"{_MODEL_PREFIX}{SCORES}"
-    if encoding is not None:
-        core = compose.merge_models(encoding, core, io_map=[(FEATURES, features)], outputs=[scores])
-    else:
-        _rename_input(core, features, image_input)
-    answer = _answer_graph(target, scale)
+    core = compose.merge_models(encoding, core, io_map=[(FEATURES, features)], outputs=[scores])
     inner = f"{INNER_PREFIX}answer/{SCORES}"
-    merged = compose.merge_models(core, answer, io_map=[(scores, inner)])
-    merged = finish(merged)
+    merged = finish(compose.merge_models(core, _answer_graph(target, scale), io_map=[(scores, inner)]))
     merged.graph.name = "aimass"
     onnx.checker.check_model(merged, full_check=True)
     return bytes(merged.SerializeToString(deterministic=True))
-
-
-def _rename_input(model: onnx.ModelProto, old: str, new: str) -> None:
-    for value in model.graph.input:
-        if value.name == old:
-            value.name = new
-    for node in model.graph.node:
-        for position, name in enumerate(node.input):
-            if name == old:
-                node.input[position] = new
 
 
 def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
     graph = GraphBuilder("answer")
     source = f"{INNER_PREFIX}answer/{SCORES}"
     if target.labels is None:
-        scores = graph.input(source, TensorProto.FLOAT, ["rows", 1])
-        standard = graph.node(
-            "Cast", graph.node("Squeeze", scores, graph.constant([1], np.int64)), to=TensorProto.DOUBLE
-        )
+        shape: list[int | str] = ["rows", target.horizon] if target.horizon else ["rows"]
+        scores = graph.input(source, TensorProto.FLOAT, ["rows", target.num_outputs])
+        flat = scores if target.horizon else graph.node("Squeeze", scores, graph.constant([1], np.int64))
+        standard = graph.node("Cast", flat, to=TensorProto.DOUBLE)
         scaled = graph.node("Mul", standard, graph.constant(scale.deviation, np.float64))
         values = graph.node("Add", scaled, graph.constant(scale.mean, np.float64))
-        graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, ["rows"])
+        graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, shape)
         return graph.build()
     scores = graph.input(source, TensorProto.FLOAT, ["rows", len(target.labels)])
     best = graph.node("ArgMax", scores, axis=1, keepdims=0)

@@ -1,5 +1,6 @@
 """A small writer of ONNX graphs: operators as calls, constants as arguments, names that never collide."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OPSET = 18
+OPSET = 20
 ML_OPSET = 3
 IR_VERSION = 10
 INNER_PREFIX = "aimass/"
@@ -18,47 +19,70 @@ class GraphBuilder:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._numbers = itertools.count()
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def input(self, name: str, element_type: int, shape: Sequence[int | str]) -> str:
+    def input(self, name: str, element_type: int, shape: Sequence[int | str | None]) -> str:
         """Declares an input."""
         self._inputs.append(helper.make_tensor_value_info(name, element_type, list(shape)))
         return name
 
-    def output(self, value: str, name: str, element_type: int, shape: Sequence[int | str]) -> None:
+    def output(self, value: str, name: str, element_type: int, shape: Sequence[int | str | None]) -> None:
         """Declares a value as the output of that name."""
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, element_type, list(shape)))
 
     def constant(self, value: Any, dtype: type[np.generic]) -> str:
         """An initializer."""
-        name = self._new_name("constant")
+        name = self.new_name("constant")
         self._constants.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
         return name
 
     def texts(self, values: Sequence[str]) -> str:
         """An initializer of strings."""
-        name = self._new_name("texts")
+        name = self.new_name("texts")
         encoded = [value.encode() for value in values]
         self._constants.append(helper.make_tensor(name, TensorProto.STRING, [len(values)], encoded))
         return name
 
     def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Adds an operator with one output and answers the output's name."""
-        name = self._new_name(op_type)
-        self._nodes.append(helper.make_node(op_type, list(inputs), [name], name=name, domain=domain, **attributes))
-        return name
+        return self.nodes(op_type, *inputs, num_outputs=1, domain=domain, **attributes)[0]
+
+    def nodes(
+        self, op_type: str, *inputs: str, num_outputs: int, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """Adds an operator with several outputs and answers their names."""
+        names = tuple(self.new_name(op_type) for _ in range(num_outputs))
+        self._nodes.append(helper.make_node(op_type, inputs, names, name=names[0], domain=domain, **attributes))
+        return names
+
+    def branch(self) -> "GraphBuilder":
+        """A builder of a graph inside of this one, for `If` and `Loop`: it sees all that is here."""
+        inner = GraphBuilder(self._name)
+        inner._numbers, inner._constants = self._numbers, self._constants
+        return inner
+
+    def to_inner_graph(self) -> onnx.GraphProto:
+        """What a branch has become: the attribute of an operator."""
+        return helper.make_graph(self._nodes, self.new_name("graph"), self._inputs, self._outputs)
 
     def build(self) -> onnx.ModelProto:
         """The finished graph as a model of its own."""
         graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, self._constants)
         return finish(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
 
-    def _new_name(self, kind: str) -> str:
-        return f"{INNER_PREFIX}{self._name}/{kind}_{len(self._nodes) + len(self._constants)}"
+    def new_name(self, kind: str) -> str:
+        """A name that nothing has yet."""
+        return f"{INNER_PREFIX}{self._name}/{kind}_{next(self._numbers)}"
+
+
+def finite_or_nan(graph: GraphBuilder, values: str) -> str:
+    """float32 values, NaN in the place of those that are infinite: too large a number is as good as missing."""
+    return graph.node("Where", graph.node("IsInf", values), graph.constant(np.nan, np.float32), values)
 
 
 def finish(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Logistic and ridge regression on imputed, scaled and one-hot encoded columns, in float64 throughout."""
+"""Logistic and ridge regression on imputed, scaled and one-hot encoded columns, or on texts, in float64 throughout."""
 
 import warnings
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, root_mean_squared_error
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
+from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, fit_text_design
 
 Doubles = NDArray[np.float64]
 
@@ -78,26 +80,26 @@ class Linear:
         validation: Examples | None,
         *,
         context: FitContext,
-    ) -> "FittedLinear":
+    ) -> "FittedLinear | FittedTextLinear":
         """See `Learner.fit`; the solver runs to its end, so validation examples only draw the curve."""
-        design = fit_design(train.features, problem)
-        columns = design.transform(train.features)
-        if problem.task is Task.REGRESSION:
-            fitted = self._fit_ridge(problem, design, columns, train.targets)
+        fitted: FittedLinear | FittedTextLinear
+        if problem.kind is DataKind.TEXT:
+            words = fit_text_design(train.features, problem)
+            solved = self._solve(problem, words.transform(train.features), train.targets, context.listener)
+            fitted = FittedTextLinear(problem=problem, design=words, **solved)
         else:
-            fitted = self._fit_logistic(problem, design, columns, train.targets, context.listener)
+            design = fit_design(train.features, problem)
+            solved = self._solve(problem, design.transform(train.features), train.targets, context.listener)
+            fitted = FittedLinear(problem=problem, design=design, **solved)
         losses = {"train": train} | ({"validation": validation} if validation is not None else {})
         context.listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
         return fitted
 
-    def _fit_ridge(self, problem: Problem, design: Design, columns: Doubles, targets: Doubles) -> "FittedLinear":
-        model = Ridge(alpha=self.hyperparameters.l2).fit(columns, targets)
-        biases = np.array([model.intercept_])
-        return FittedLinear(problem=problem, design=design, model=model, weights=model.coef_[:, None], biases=biases)
-
-    def _fit_logistic(
-        self, problem: Problem, design: Design, columns: Doubles, targets: NDArray[Any], listener: Listener
-    ) -> "FittedLinear":
+    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], listener: Listener) -> dict[str, Any]:
+        """The model, its weights [columns, outputs] and its biases; of two classes the one logit of the second."""
+        if problem.task is Task.REGRESSION:
+            ridge = Ridge(alpha=self.hyperparameters.l2).fit(columns, targets)
+            return {"model": ridge, "weights": ridge.coef_[:, None], "biases": np.array([ridge.intercept_])}
         model = LogisticRegression(
             C=1.0 / self.hyperparameters.l2, max_iter=self.hyperparameters.max_iterations, random_state=problem.seed
         )
@@ -108,24 +110,21 @@ class Linear:
             listener.message(
                 f"the solver stopped at max_iterations={self.hyperparameters.max_iterations} before it converged"
             )
-        weights, biases = model.coef_.T, model.intercept_
-        if problem.num_outputs == 2:
-            # One logit is the same as two of which the first is zero.
-            weights, biases = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, biases[0]])
-        return FittedLinear(problem=problem, design=design, model=model, weights=weights, biases=biases)
+        return {"model": model, "weights": model.coef_.T, "biases": model.intercept_}
 
 
-def _loss(name: str, fitted: "FittedLinear", part: Examples) -> tuple[str, float]:
+def _loss(name: str, fitted: "FittedLinear | FittedTextLinear", part: Examples) -> tuple[str, float]:
+    problem = fitted.problem
     scores = fitted.predict(part.features).astype(np.float64)
-    if fitted.problem.task is Task.REGRESSION:
+    if problem.task is Task.REGRESSION:
         return f"{name}/rmse", float(root_mean_squared_error(part.targets, scores))
     scores /= scores.sum(axis=1, keepdims=True)
-    return f"{name}/log_loss", float(log_loss(part.targets, scores, labels=range(fitted.problem.num_outputs)))
+    return f"{name}/log_loss", float(log_loss(part.targets, scores, labels=range(problem.num_outputs)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedLinear:
-    """Weights of shape [columns, outputs] on the design matrix."""
+    """Weights of shape [columns, outputs] on the design matrix; two classes have one."""
 
     problem: Problem
     design: Design
@@ -147,9 +146,11 @@ class FittedLinear:
         width = self.problem.num_numeric + len(self.problem.cardinalities)
         features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
         columns = graph.node("Concat", *self._design_parts(graph, features), axis=1)
-        logits = graph.node(
-            "Gemm", columns, graph.constant(self.weights, np.float64), graph.constant(self.biases, np.float64)
-        )
+        weights, biases = self.weights, self.biases
+        if self.problem.num_outputs == 2:
+            # One logit is the same as two of which the first is zero.
+            weights, biases = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, biases[0]])
+        logits = graph.node("Gemm", columns, graph.constant(weights, np.float64), graph.constant(biases, np.float64))
         scores = logits if self.problem.task is Task.REGRESSION else graph.node("Softmax", logits, axis=1)
         single = graph.node("Cast", scores, to=TensorProto.FLOAT)
         graph.output(single, SCORES, TensorProto.FLOAT, ["rows", self.problem.num_outputs])

@@ -24,10 +24,11 @@ class Answer(nn.Module):
     def __init__(self, network: nn.Module, problem: Problem) -> None:
         super().__init__()
         self.network = network
-        self.is_regression = problem.task is Task.REGRESSION
+        self.is_regression = not problem.task.is_classification
+        self.is_forecast = problem.task is Task.FORECASTING
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities [rows, classes], or standardised values [rows, 1]."""
+        """Probabilities [rows, classes], or standardised values [rows, 1 or horizon]."""
         output: Tensor = self.network(features)
         return output if self.is_regression else torch.softmax(output, dim=1)
 
@@ -40,15 +41,20 @@ class FittedNetwork:
     num_steps: int
     example: NDArray[Any]
     """Two rows of features, for tracing."""
+    has_variable_length: bool = False
+    """Whether the second dimension of the features, too, is any size."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
         scores = predict_scores(self.answer, features)
-        return np.asarray(scores[:, 0] if self.answer.is_regression else scores)
+        is_single = self.answer.is_regression and not self.answer.is_forecast
+        return np.asarray(scores[:, 0] if is_single else scores)
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        rows = torch.export.Dim("rows")
+        dimensions = {0: torch.export.Dim("rows")}
+        if self.has_variable_length:
+            dimensions[1] = torch.export.Dim("steps")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             # What torch's exporter warns about are its own deprecated calls.
@@ -58,7 +64,7 @@ class FittedNetwork:
                 (torch.from_numpy(self.example),),
                 input_names=[FEATURES],
                 output_names=[SCORES],
-                dynamic_shapes=({0: rows},),
+                dynamic_shapes=(dimensions,),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,

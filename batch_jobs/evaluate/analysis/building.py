@@ -16,7 +16,7 @@ from batch_jobs.evaluate.analysis.curves import (
     thin_curve,
 )
 from batch_jobs.evaluate.analysis.examples import is_wrong, worst_examples
-from batch_jobs.evaluate.analysis.residuals import residuals
+from batch_jobs.evaluate.analysis.residuals import forecasts, residuals
 from batch_jobs.evaluate.analysis.slices import find_slices
 
 
@@ -59,7 +59,9 @@ def build_report(
         augmented=augmented,
     )
     if labels is None:
-        return report.model_copy(update={"residuals": residuals(truth, scores, seed=card.seed)})
+        ahead = forecasts(truth, scores, judged.rows) if truth.ndim > 1 else None
+        errors = residuals(truth, scores, seed=card.seed)
+        return report.model_copy(update={"residuals": errors, "forecasts": ahead})
     found = {
         "classes": class_scores(truth, scores.argmax(axis=1), labels),
         "roc": roc_curves(truth, scores, labels),

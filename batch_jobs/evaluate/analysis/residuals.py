@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from aimass_core.domain.reports import Histogram, Residuals
+from aimass_core.domain.reports import Forecasts, ForecastWindow, Histogram, Residuals
 from batch_jobs.data.frames import Array
-from batch_jobs.evaluate.analysis.thinning import to_numbers
+from batch_jobs.evaluate.analysis.thinning import MAX_POINTS, to_numbers
 
 _MAX_SHOWN = 1_000
 _NUM_WORST = 50
 _NUM_BINS = 50
+_NUM_WINDOWS = 3
 _PERCENTS = (1, 5, 25, 50, 75, 95, 99)
 
 
@@ -26,6 +27,20 @@ def residuals(truth: Array, values: Array, *, seed: int) -> Residuals:
         actual=to_numbers(actual[kept]),
         predicted=to_numbers(predicted[kept]),
     )
+
+
+def forecasts(truth: Array, values: Array, rows: Array) -> Forecasts:
+    """Of [rows, horizon]; `rows` are the last that each was made from."""
+    chosen = np.linspace(0, len(truth) - 1, num=min(_NUM_WINDOWS, len(truth))).astype(int)
+    windows = [
+        ForecastWindow(
+            row=int(rows[index]),
+            actual=to_numbers(truth[index, :MAX_POINTS]),
+            predicted=to_numbers(values[index, :MAX_POINTS]),
+        )
+        for index in chosen
+    ]
+    return Forecasts(windows=windows, errors=to_numbers(np.abs(values - truth).mean(axis=0)[:MAX_POINTS]))
 
 
 def _sample(errors: Array, seed: int) -> Array:

@@ -94,12 +94,18 @@ def _divide(column: str, values: Array) -> Iterator[tuple[tuple[str, str], Array
     """Pairs of a name with a description, and the rows."""
     if values.ndim > 1:
         name = f"brightness of {column}" if values.dtype == np.uint8 else f"mean of {column}"
-        yield from _by_quantiles(name, np.nanmean(values.reshape(len(values), -1), axis=1))
+        yield from _by_quantiles(name, _means(values.reshape(len(values), -1)))
     elif values.dtype == object:
         if isinstance(values[0], str):
             yield from _by_values(column, values)
     else:
         yield from _by_quantiles(column, values.astype(np.float64))
+
+
+def _means(values: Array) -> Array:
+    """By row, of what is not missing; NaN where all is."""
+    counts = np.count_nonzero(~np.isnan(values), axis=1)
+    return np.where(counts, np.nansum(values, axis=1, dtype=np.float64) / np.maximum(counts, 1), np.nan)
 
 
 def _by_values(column: str, values: Array) -> Iterator[tuple[tuple[str, str], Array]]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aimass_core.errors import AimassError
-from aimass_core.ports import BlobStore
+from aimass_core.ports import BlobNotFoundError, BlobStore
 from batch_jobs.runtime.fence import Fence, SupersededError
 from batch_jobs.runtime.storage.folders import list_files
 
@@ -25,8 +25,9 @@ def download_folder(lake: BlobStore, prefix: str, folder: Path) -> dict[str, Sta
     for info in lake.list(prefix):
         path = folder.joinpath(*info.key.removeprefix(prefix).split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        lake.download(info.key, path)
-        known[info.key] = _stamp(path)
+        with suppress(BlobNotFoundError):  # an attempt that is about to notice that it was overtaken
+            lake.download(info.key, path)
+            known[info.key] = _stamp(path)
     return known
 
 

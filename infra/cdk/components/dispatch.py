@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -19,7 +19,7 @@ from infra.cdk.components.storage import Storage
 
 
 class Dispatch(PlatformFunction):
-    """Jobs that were submitted go to Batch, endpoints that were created or changed are activated.
+    """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -33,7 +33,9 @@ class Dispatch(PlatformFunction):
             defaults=defaults,
             memory_mib=512,
             timeout=Duration.minutes(2),
-            environment=environment_of(DispatchSettings, {**storage.variables(), **dispatch_variables()}),
+            environment=environment_of(
+                DispatchSettings, {**storage.variables(), **dispatch_variables(scope, defaults)}
+            ),
             statements=[*dispatch_statements(scope, storage), allow.read_stream(storage.registry)],
         )
         dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
@@ -53,14 +55,21 @@ class Dispatch(PlatformFunction):
         )
 
 
-def compute_variables() -> dict[str, str]:
-    """Where jobs run, for whoever submits or stops them."""
-    return {"job_queue": naming.JOB_QUEUE, "job_definition": naming.JOB_DEFINITION}
+def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
+    """Where jobs run, for whoever submits or stops them: what ComputeSettings adds to StorageSettings."""
+    stack = Stack.of(scope)
+    registry = f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
+    return {
+        "job_queue": naming.JOB_QUEUE,
+        "job_definition": naming.JOB_DEFINITION,
+        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
+        "training_role_arn": allow.training_role_arn(scope),
+    }
 
 
-def dispatch_variables() -> dict[str, str]:
+def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
     """What DispatchSettings adds to StorageSettings."""
-    return {**compute_variables(), "predictions_function": naming.function("predictions")}
+    return {**compute_variables(scope, defaults), "predictions_function": naming.function("predictions")}
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
@@ -73,6 +82,8 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.submit_jobs(scope),
         allow.watch_jobs(),
         allow.stop_jobs(scope),
+        *allow.run_training_jobs(scope),
+        allow.stop_training_jobs(scope),
         allow.invoke_function(scope, "predictions"),
     ]
 

@@ -34,11 +34,12 @@ class Layer(lambda_.LayerVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What functions share."""
+    """What functions share. `image_tag` is the job container's, for those that start it."""
 
     code: CodeSource
     layers: Sequence[lambda_.ILayerVersion]
     log_retention: logs.RetentionDays
+    image_tag: str
 
 
 class PlatformFunction(lambda_.Function):

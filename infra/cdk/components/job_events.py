@@ -1,4 +1,4 @@
-"""The function that hears of Batch's state changes."""
+"""The function that hears of the state changes of Batch and SageMaker."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -23,34 +23,48 @@ class JobEvents(PlatformFunction):
             scope,
             construct_id,
             name="job_events",
-            description="Batch state changes -> registry, models, dependents.",
+            description="State changes of Batch and SageMaker -> registry, models, dependents.",
             defaults=defaults,
             memory_mib=512,
             timeout=Duration.minutes(2),
-            environment=environment_of(JobEventsSettings, {**storage.variables(), **compute_variables()}),
+            environment=environment_of(
+                JobEventsSettings, {**storage.variables(), **compute_variables(scope, defaults)}
+            ),
             statements=[
                 allow.change_registry(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
                 allow.stop_jobs(scope),
+                allow.stop_training_jobs(scope),
                 *registration_statements(storage),
             ],
+        )
+        target = targets.LambdaFunction(
+            self,
+            dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
+            retry_attempts=5,
+            max_event_age=Duration.hours(1),
         )
         events.Rule(
             scope,
             f"{construct_id}Rule",
-            description="State changes of our Batch jobs.",
+            description="What happens to our Batch jobs.",
             event_pattern=events.EventPattern(
                 source=["aws.batch"],
-                detail_type=["Batch Job State Change"],
+                # The second tells why a job at the head of the queue cannot start.
+                detail_type=["Batch Job State Change", "Batch Job Queue Blocked"],
                 detail={"jobQueue": [allow.job_queue_arn(scope)]},
             ),
-            targets=[
-                targets.LambdaFunction(
-                    self,
-                    dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
-                    retry_attempts=5,
-                    max_event_age=Duration.hours(1),
-                )
-            ],
+            targets=[target],
+        )
+        events.Rule(
+            scope,
+            f"{construct_id}TrainingRule",
+            description="State changes of our training jobs.",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Training Job State Change"],
+                detail={"TrainingJobName": events.Match.prefix(naming.TRAINING_JOB_PREFIX)},
+            ),
+            targets=[target],
         )

@@ -35,8 +35,9 @@ class ManagementApi(PlatformFunction):
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
-                    **compute_variables(),
+                    **compute_variables(scope, defaults),
                     "job_log_group": naming.JOB_LOG_GROUP,
+                    "training_log_group": naming.TRAINING_LOG_GROUP,
                 },
             ),
             statements=_statements(scope, storage),
@@ -59,4 +60,6 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
+        allow.read_training_logs(scope),
+        allow.stop_training_jobs(scope),
     ]

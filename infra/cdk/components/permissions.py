@@ -105,6 +105,25 @@ def read_job_logs(scope: Construct) -> iam.PolicyStatement:
     return _allow(["logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
 
 
+def read_training_logs(scope: Construct) -> iam.PolicyStatement:
+    """What training jobs print. SageMaker tells nobody the names of their streams, so they are looked for."""
+    arn = training_log_group_arn(scope)
+    return _allow(["logs:DescribeLogStreams", "logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
+
+
+def write_training_logs(scope: Construct) -> iam.PolicyStatement:
+    """What SageMaker does for its containers."""
+    arn = training_log_group_arn(scope)
+    return _allow(
+        ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], [arn, f"{arn}:log-stream:*"]
+    )
+
+
+def training_log_group_arn(scope: Construct) -> str:
+    """By name and not by reference: SageMaker may be served outside this CloudFormation."""
+    return _arn(scope, "logs", "log-group", naming.TRAINING_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+
+
 def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
     """A function's own log group."""
     group = naming.function_log_group(name)
@@ -131,6 +150,58 @@ def watch_jobs() -> iam.PolicyStatement:
 def stop_jobs(scope: Construct) -> iam.PolicyStatement:
     """Any job of the account: a job's id is not known before it runs."""
     return _allow(["batch:TerminateJob"], [_arn(scope, "batch", "job", "*")])
+
+
+# --- SageMaker ---------------------------------------------------------------------------------------------------
+
+
+def run_training_jobs(scope: Construct) -> list[iam.PolicyStatement]:
+    """Our training jobs, under the one role that they may have."""
+    jobs = _allow(
+        ["sagemaker:AddTags", "sagemaker:CreateTrainingJob", "sagemaker:DescribeTrainingJob"], [_training_jobs(scope)]
+    )
+    role = iam.PolicyStatement(
+        actions=["iam:PassRole"],
+        resources=[training_role_arn(scope)],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )
+    return [jobs, role]
+
+
+def stop_training_jobs(scope: Construct) -> iam.PolicyStatement:
+    """Our training jobs."""
+    return _allow(["sagemaker:StopTrainingJob"], [_training_jobs(scope)])
+
+
+def training_role_arn(scope: Construct) -> str:
+    """By name, as everything of SageMaker."""
+    return Stack.of(scope).format_arn(service="iam", region="", resource="role", resource_name=naming.TRAINING_ROLE)
+
+
+def pull_image(scope: Construct) -> iam.PolicyStatement:
+    """The job container's."""
+    return _allow(
+        ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        [_arn(scope, "ecr", "repository", naming.IMAGE_REPOSITORY)],
+    )
+
+
+def log_in_to_images() -> iam.PolicyStatement:
+    """NOTE: ECR knows no resource-level permission for it."""
+    return _allow(["ecr:GetAuthorizationToken"], ["*"])
+
+
+def put_training_metrics() -> iam.PolicyStatement:
+    """The load of the instances. NOTE: CloudWatch knows no resource; the condition names what SageMaker writes to."""
+    return iam.PolicyStatement(
+        actions=["cloudwatch:PutMetricData"],
+        resources=["*"],
+        conditions={"StringEquals": {"cloudwatch:namespace": naming.TRAINING_LOG_GROUP}},
+    )
+
+
+def _training_jobs(scope: Construct) -> str:
+    return _arn(scope, "sagemaker", "training-job", f"{naming.TRAINING_JOB_PREFIX}*")
 
 
 def job_queue_arn(scope: Construct) -> str:

@@ -31,7 +31,7 @@ class Reconciler(PlatformFunction):
                 ReconcilerSettings,
                 {
                     **storage.variables(),
-                    **dispatch_variables(),
+                    **dispatch_variables(scope, defaults),
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                 },
             ),

@@ -19,7 +19,7 @@ from infra.cdk.settings import EnvironmentSettings
 
 
 class ApplicationStack(Stack):
-    """Holds no data: it may be deleted and deployed again. Batch is referred to by name only (see `naming`)."""
+    """Holds no data: it may be deleted and deployed again. Compute is referred to by name only (see `naming`)."""
 
     def __init__(self, scope: Construct, *, settings: EnvironmentSettings, storage: Storage, code: CodeSource) -> None:
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
@@ -27,8 +27,9 @@ class ApplicationStack(Stack):
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         retention = settings.log_retention
-        common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention)
-        serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention)
+        tag = settings.image_tag
+        common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention, image_tag=tag)
+        serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage)
         authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)

@@ -2,14 +2,13 @@
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from aimass_core.settings import ContainerSettings
 from infra.cdk import naming
-from infra.cdk.components import permissions as allow
 from infra.cdk.components.compute import JobCompute
+from infra.cdk.components.container import container_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.job_definition import ImageRepository, JobDefinition
 from infra.cdk.components.network import JobNetwork
@@ -42,7 +41,7 @@ class BatchStack(Stack):
             "JobDefinition",
             image=ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag),
             environment=_container_environment(storage),
-            statements=_container_statements(storage),
+            statements=container_statements(storage),
         )
         CfnOutput(self, "JobQueueArn", value=compute.queue.job_queue_arn)
         CfnOutput(self, "JobDefinitionArn", value=definition.job_definition_arn)
@@ -53,17 +52,3 @@ class BatchStack(Stack):
 def _container_environment(storage: Storage) -> dict[str, str]:
     values = {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url}
     return environment_of(ContainerSettings, values, given_later={"workspace_id", "job_id"})
-
-
-def _container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX)
-    return [
-        allow.change_registry(storage.registry),
-        allow.list_bucket(storage.landing),
-        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
-        allow.list_bucket(storage.lake),
-        allow.read_objects(storage.lake, *written),
-        allow.write_objects(storage.lake, *written),
-        allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
-        allow.send_messages(storage.ingest_queue),
-    ]

@@ -20,8 +20,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from aimass_local.batch import BatchService, Image
-from aimass_local.batch.state import StateLockedError
 from aimass_local.batch.wire import Document
+from aimass_local.documents import StateLockedError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

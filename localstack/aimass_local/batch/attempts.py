@@ -9,12 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimass_local.batch.containers import Container, Image, StartError, find_image
 from aimass_local.batch.jobs import INSTANCE_ARN, Job, JobStatus, to_attempt_container
-from aimass_local.batch.logs import LogPump, PutLogEvents
-from aimass_local.batch.processes import Watchdog
 from aimass_local.batch.requirements import Placement, Requirements
 from aimass_local.batch.wire import Document
+from aimass_local.containers import (
+    Container,
+    Image,
+    LogPump,
+    PutLogEvents,
+    StartError,
+    Watchdog,
+    find_image,
+    make_folders,
+)
 from aimass_local.environment import ACCOUNT_ID, REGION
 
 EXITED = "Essential container in task exited"
@@ -133,7 +140,7 @@ class Attempt:
             properties["command"],
             image=image,
             environment=self._build_environment(index, image),
-            run_folder=self._host.run_folder,
+            folders=make_folders(self._host.run_folder),
             pump=pump,
             memory_mib=Requirements.of(properties).memory_mib,
             ulimits={

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from aimass_local.batch import definitions
 from aimass_local.batch.errors import ClientError
 from aimass_local.batch.paging import take_page
-from aimass_local.batch.state import Store
 from aimass_local.batch.wire import Document
+from aimass_local.documents import DocumentStore
 from aimass_local.environment import ACCOUNT_ID, REGION
 
 ARN_PREFIX = f"arn:aws:batch:{REGION}:{ACCOUNT_ID}:"
@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 class Resources:
     """All that a job refers to. Documents are kept in the form in which Describe answers them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DocumentStore) -> None:
         self._store = store
         self._compute_environments = dict(store.load("compute_environment"))
         self._job_queues = dict(store.load("job_queue"))

@@ -23,8 +23,8 @@ from aimass_local.batch.jobs import Job, JobSpec, JobStatus
 from aimass_local.batch.requirements import Capacity, Placement, Requirements
 from aimass_local.batch.resources import Resources
 from aimass_local.batch.retry import should_retry
-from aimass_local.batch.state import Store
 from aimass_local.batch.wire import Document
+from aimass_local.documents import DocumentStore, NotSavedError
 
 HOST_TERMINATED = "Host EC2 (instance i-local) terminated."
 _DEPENDENCY_FAILED = "Dependent Job failed"
@@ -50,7 +50,7 @@ class Scheduler:
 
     def __init__(
         self,
-        store: Store,
+        store: DocumentStore,
         resources: Resources,
         *,
         capacity: Capacity,
@@ -120,7 +120,10 @@ class Scheduler:
         Raises:
             ServerError: the disk refuses; the changes are kept for the next flush.
         """
-        self._store.flush()
+        try:
+            self._store.flush()
+        except NotSavedError as error:
+            raise ServerError(str(error)) from error
         outbox, self._outbox = self._outbox, []
         for event in outbox:
             self._emit_event(event)

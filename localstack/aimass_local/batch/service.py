@@ -19,19 +19,18 @@ from typing import Any, TypeVar
 
 import psutil
 
-from aimass_local.batch import cloudformation, processes, submission, wire
+from aimass_local.batch import cloudformation, submission, wire
 from aimass_local.batch.attempts import Host
 from aimass_local.batch.casing import from_pascal_case, to_pascal_case
-from aimass_local.batch.containers import Image
 from aimass_local.batch.errors import BatchError, ClientError, ServerError, TaskFailedError
 from aimass_local.batch.jobs import JobStatus, to_detail
-from aimass_local.batch.logs import PutLogEvents
 from aimass_local.batch.queries import Queries, to_job_id
 from aimass_local.batch.requirements import Capacity
 from aimass_local.batch.resources import ARN_PREFIX, Resources
 from aimass_local.batch.scheduler import Scheduler
-from aimass_local.batch.state import Store
 from aimass_local.batch.wire import Document
+from aimass_local.containers import Image, PutLogEvents, kill_orphans
+from aimass_local.documents import DocumentStore
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -104,8 +103,8 @@ class BatchService:
             StateLockedError: another server uses the folder.
         """
         self._loop = asyncio.get_running_loop()
-        self._store = Store.open(self._data_dir)
-        num_orphans = await asyncio.to_thread(processes.kill_orphans, self._host.run_folder)
+        self._store = DocumentStore.open(self._data_dir / "batch.sqlite3")
+        num_orphans = await asyncio.to_thread(kill_orphans, self._host.run_folder)
         if num_orphans:
             _logger.warning("ended %d processes that the former server left running", num_orphans)
         await asyncio.to_thread(shutil.rmtree, self._host.run_folder, ignore_errors=True)

@@ -11,15 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from botocore import loaders, model, validate
 
 from aimass_local.batch.errors import ClientError, ServerError, UnknownOperationError
-
-Document: TypeAlias = dict[str, Any]
-"""A JSON object in the words of Batch's API."""
+from aimass_local.documents import Document as Document  # noqa: PLC0414 - the word that all of Batch is written in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

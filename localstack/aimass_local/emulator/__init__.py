@@ -15,33 +15,33 @@ from ministack.app import app as application
 from aimass_local.emulator.contract import PINNED_VERSION, EmulatorChangedError, require
 from aimass_local.emulator.functions import patch_functions, stop_workers
 from aimass_local.emulator.hooks import emit_event, put_log_events, register_cloudformation, register_step_functions
+from aimass_local.emulator.journaling import patch_journaling
 from aimass_local.emulator.objects import patch_objects
-from aimass_local.emulator.states import encode_state, patch_persistence, snapshot, state_keys, trim_logs
+from aimass_local.emulator.states import EmulatorState, patch_persistence
 from aimass_local.emulator.templates import patch_templates
+from aimass_local.journal import Journal
 
 __all__ = [
     "PINNED_VERSION",
     "EmulatorChangedError",
+    "EmulatorState",
     "application",
     "emit_event",
-    "encode_state",
     "install_patches",
     "put_log_events",
     "register_cloudformation",
     "register_step_functions",
-    "snapshot",
-    "state_keys",
     "stop_workers",
-    "trim_logs",
 ]
 
 
-def install_patches(*, max_workers_per_function: int, multipart_path: Path) -> None:
-    """Applies all patches. Call once per process, before the first request.
+def install_patches(*, max_workers_per_function: int, multipart_path: Path, journal: Journal) -> EmulatorState:
+    """Applies all patches, and gives what the state saver saves. Call once per process, before the first request.
 
     Args:
         max_workers_per_function: processes that run one function at the same time.
         multipart_path: folder that keeps the parts of unfinished uploads.
+        journal: takes each change of items and messages before it is acknowledged.
 
     Raises:
         EmulatorChangedError: a patched name or text is not as expected.
@@ -49,5 +49,7 @@ def install_patches(*, max_workers_per_function: int, multipart_path: Path) -> N
     require(version("ministack") == PINNED_VERSION, f"MiniStack {version('ministack')} instead of {PINNED_VERSION}")
     patch_functions(max_workers_per_function=max_workers_per_function)
     patch_templates()
-    patch_persistence()
+    recorder = patch_journaling(journal)
+    patch_persistence(recorder)
     patch_objects(multipart_path)
+    return EmulatorState(recorder)

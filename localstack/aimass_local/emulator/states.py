@@ -1,22 +1,27 @@
-"""The emulator's state: copying it, encoding it, and loading it without losing what streams still have to deliver."""
+"""The emulator's state: copying it, encoding it, and loading it with what the journal has beyond it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ministack import app as ministack_app
 from ministack.core import persistence, responses
-from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
+from ministack.services import cloudwatch_logs, dynamodb, lambda_svc, sqs
 
 from aimass_local.emulator.contract import require
-from aimass_local.state import StateUnreadableError
+from aimass_local.emulator.journaling import Recorder, Stream
+from aimass_local.journal import JournalDamagedError
+from aimass_local.state import Snapshot, StateUnreadableError
 
 STREAM_RECORDS_KEY = "stream_records"
+# What the journal holds the changes of; always saved together.
+JOURNALED_KEYS = frozenset({"dynamodb", STREAM_RECORDS_KEY, "sqs"})
 
 _COPY_ATTEMPTS = 20
 _DYNAMODB_STORES = (
@@ -31,18 +36,25 @@ _DYNAMODB_STORES = (
     "imports",
 )
 
+_WAY_OUT = "move it away to go on without it, or run `aimass local reset` to begin anew"
+
 _logger = logging.getLogger(__name__)
 
 
-def patch_persistence() -> None:
-    """Saving is left to `aimass_local.state`; loading refuses files it cannot read, and brings back stream records."""
+def patch_persistence(recorder: Recorder) -> None:
+    """Saving is left to `aimass_local.state`; loading refuses files it cannot read, and replays the journal."""
     for name in ("save_all", "load_state", "_load_persisted_state", "_build_persistence_save_dict"):
         require(callable(getattr(ministack_app, name, None)), f"ministack.app.{name} is gone")
     load_all = ministack_app._load_persisted_state
 
     def load_persisted_state() -> None:
         load_all()
-        _restore_stream_records(_load_state(STREAM_RECORDS_KEY))
+        waiting = _load_state(STREAM_RECORDS_KEY)
+        try:
+            _restore_stream_records(waiting["records"]._data if waiting else {}, recorder.replay())
+        except JournalDamagedError as error:
+            raise StateUnreadableError(f"{error}: {_WAY_OUT}") from error
+        _return_messages_in_flight()
 
     require(set(dynamodb.get_state()) == {"tables", *_DYNAMODB_STORES}, "DynamoDB's state has other parts")
 
@@ -54,30 +66,51 @@ def patch_persistence() -> None:
     ministack_app.save_all = save_nothing
 
 
-def state_keys() -> frozenset[str]:
-    """Names of all state files of the services that have been used."""
-    return frozenset(ministack_app._build_persistence_save_dict()) | {STREAM_RECORDS_KEY}
+class EmulatorState:
+    """What the state saver saves."""
 
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
 
-async def snapshot(keys: Collection[str]) -> dict[str, Any]:
-    """Takes a consistent copy of each service's state.
+    def state_keys(self) -> frozenset[str]:
+        """Names of all state files of the services that have been used."""
+        return frozenset(ministack_app._build_persistence_save_dict()) | {STREAM_RECORDS_KEY}
 
-    Has to run on the server's event loop: DynamoDB and most others change only there. The few that also change in
-    threads (logs, Lambda) are copied again if they changed meanwhile.
-    """
-    getters: dict[str, Callable[[], Any]] = dict(ministack_app._build_persistence_save_dict())
-    getters["dynamodb"] = _encode_dynamodb
-    getters[STREAM_RECORDS_KEY] = _pending_stream_records
-    states: dict[str, Any] = {}
-    # NOTE: no `await` between DynamoDB and its stream records, or a write could be in the one and not in the other.
-    pair = [key for key in ("dynamodb", STREAM_RECORDS_KEY) if key in keys and key in getters]
-    states.update(await _copy_state(lambda: {key: getters[key]() for key in pair}))
-    for key in sorted(set(keys) & set(getters) - set(pair)):
-        state = await _copy_state(getters[key])
-        if state is not None:
-            states[key] = state
-        await asyncio.sleep(0)
-    return states
+    async def snapshot(self, keys: Collection[str]) -> Snapshot:
+        """Takes a consistent copy of each service's state.
+
+        Has to run on the server's event loop: most services change only there. The few that also change in threads
+        (logs, Lambda) are copied again if they changed meanwhile.
+        """
+        states, journal_number = self._copy_journaled() if JOURNALED_KEYS & set(keys) else ({}, None)
+        getters: dict[str, Callable[[], Any]] = dict(ministack_app._build_persistence_save_dict())
+        for key in sorted((set(keys) & set(getters)) - JOURNALED_KEYS):
+            state = await _copy_state(getters[key])
+            if state is not None:
+                states[key] = state
+            await asyncio.sleep(0)
+        return Snapshot(states=states, journal_number=journal_number)
+
+    def _copy_journaled(self) -> tuple[dict[str, Any], int]:
+        """Copy and new segment belong together: nobody may write in between."""
+        with self.recorder.entry(), sqs._queues_lock:
+            states = {
+                "dynamodb": _encode_dynamodb(),
+                STREAM_RECORDS_KEY: _pending_stream_records(),
+                "sqs": sqs.get_state(),
+            }
+            return states, self.recorder.journal.rotate()
+
+    def confirm(self, snapshot: Snapshot) -> None:
+        """Hears that a snapshot is in place: the journal of before is not needed any more."""
+        if snapshot.journal_number is not None:
+            self.recorder.journal.drop_before(snapshot.journal_number)
+
+    def encode_state(self, key: str, state: object) -> bytes:
+        return encode_state(key, state)
+
+    def trim_logs(self, *, max_streams: int, max_events: int) -> None:
+        trim_logs(max_streams=max_streams, max_events=max_events)
 
 
 def encode_state(key: str, state: object) -> bytes:
@@ -107,9 +140,7 @@ def _load_state(key: str) -> Any:
     state = persistence.load_state(key)
     path = Path(persistence.STATE_DIR) / f"{key}.json"
     if state is None and path.exists():
-        raise StateUnreadableError(
-            f"cannot read {path}: move it away to go on without it, or run `aimass local reset` to begin anew"
-        )
+        raise StateUnreadableError(f"cannot read {path}: {_WAY_OUT}")
     return state
 
 
@@ -148,12 +179,31 @@ def _pending_stream_records() -> dict[str, Any]:
     return {"records": pending}
 
 
-def _restore_stream_records(state: Any) -> None:
+def _restore_stream_records(
+    waiting: Mapping[Stream, list[dict[str, Any]]], recorded: Mapping[Stream, list[dict[str, Any]]]
+) -> None:
+    """Each stream at once, and in order: the mappings' poller may be running already."""
     with lambda_svc._dynamodb_stream_positions_lock:
         for scoped_mapping in list(lambda_svc._dynamodb_stream_positions._data):
             lambda_svc._dynamodb_stream_positions._data[scoped_mapping] = 0
-    if state:
-        dynamodb._stream_records._data.update(state["records"]._data)
+    for stream in {*waiting, *recorded}:
+        by_id = {record["eventID"]: record for record in (*waiting.get(stream, ()), *recorded.get(stream, ()))}
+        in_order = sorted(by_id.values(), key=lambda record: str(record["dynamodb"]["SequenceNumber"]))
+        dynamodb._stream_records._data[stream] = in_order
+
+
+def _return_messages_in_flight() -> None:
+    """What a function was working on comes to it at once: its workers have ended with their server.
+
+    Nobody would see the message before its visibility timeout is over, which is six times the function's.
+    """
+    sources = {mapping.get("EventSourceArn") for mapping in lambda_svc._esms._data.values()}
+    now = time.time()
+    with sqs._queues_lock:
+        for queue in sqs._queues._data.values():
+            for message in queue["messages"] if queue["attributes"].get("QueueArn") in sources else ():
+                if message["receive_count"]:
+                    message["visible_at"] = min(message["visible_at"], now)
 
 
 def _stream_table(mapping: Mapping[str, Any] | None) -> str | None:

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one, stderr_console
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
+from aimass_core.domain.compute import Backend
 from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
 from aimass_core.domain.signatures import Task
 
@@ -48,12 +51,26 @@ def train(
     target: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
     task: Annotated[Task | None, typer.Option(help="Default: found out from the target.")] = None,
     model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
+    features: Annotated[
+        str, typer.Option(help="plain, auto, or a JSON or YAML file of recipes: docs/FEATURES.md.")
+    ] = "plain",
     exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Forecast the target so many rows ahead.")] = None,
+    window: Annotated[int | None, typer.Option(help="Forecast from so many of the latest rows.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="Of a forecast: rows are in its order.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
+    backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
+    instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
+    instance_count: Annotated[int | None, typer.Option(help="On SageMaker.")] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="On SageMaker: machines that cost less.")] = False,
+    max_wait_seconds: Annotated[
+        int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
+    ] = None,
     max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
+    checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -66,6 +83,10 @@ def train(
         "task": task,
         "model": model,
         "folds": folds,
+        "horizon": horizon,
+        "window": window,
+        "time_column": time_column,
+        "features": _to_features(features),
     }
     job = client_of(context).jobs.train(
         dataset,
@@ -75,7 +96,13 @@ def train(
         exclude_columns=exclude or [],
         vcpus=vcpus,
         memory_mib=memory_mib,
+        backend=backend,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        spot=spot or None,
+        max_wait_seconds=max_wait_seconds,
         max_seconds=max_seconds,
+        checkpoint_seconds=checkpoint_seconds,
         **{name: value for name, value in spec.items() if value is not None},
     )
     say(f"Job [bold]{job.id}[/] submitted.")
@@ -83,6 +110,28 @@ def train(
         show_list([job], _COLUMNS, output=output)
         return
     _finish(_watch(job), output)
+
+
+def _to_features(words: str) -> Any:
+    """`auto` as it is; `plain` is the default, so nothing; else what the file says."""
+    if words in ("plain", "auto"):
+        return words if words == "auto" else None
+    path = Path(words)
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{words!r} is neither plain nor auto nor a file: name a JSON or YAML file", param_hint="--features"
+        )
+    try:
+        # JSON is YAML.
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{words} is neither JSON nor YAML: {error}", param_hint="--features") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(
+            f"{words} holds a {type(found).__name__}, and an object such as {{columns: {{}}}} is wanted",
+            param_hint="--features",
+        )
+    return found
 
 
 def _to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
@@ -133,6 +182,14 @@ def _say_event(event: JobEvent) -> None:
         say(f"[dim]{event.at.astimezone():%H:%M:%S}[/] {escape(str(event.data.get('text', '')))}")
 
 
+def _where(job: Job) -> str:
+    compute = job.compute
+    if compute.backend is Backend.BATCH:
+        return "batch"
+    count = f"{compute.instance_count} x " if compute.instance_count > 1 else ""
+    return f"sagemaker, {count}{compute.instance_type}{' (spot)' if compute.spot else ''}"
+
+
 def _finish(job: Job, output: OutputFormat) -> None:
     if job.status is not JobStatus.SUCCEEDED:
         if job.failure and job.failure.traceback:
@@ -171,6 +228,7 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
     """One job: where it is, and why it failed."""
     job = client_of(context).jobs.get(job_id)
     fields: dict[str, Any] = {"job": job.id, "what": _what(job), "status": job.status, "reason": job.status_reason}
+    fields["compute"] = _where(job)
     fields |= {"attempt": job.attempt, "created": job.created_at, "started": job.started_at, "ended": job.ended_at}
     if job.failure:
         fields |= {"cause": job.failure.cause, "exit code": job.failure.exit_code}

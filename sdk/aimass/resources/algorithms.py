@@ -1,9 +1,8 @@
 """What can be trained."""
 
-from urllib.parse import quote
-
 from aimass.binding import Api, Pages
 from aimass_core.domain.algorithms.contract import AlgorithmInfo
+from aimass_core.errors import NotFoundError
 
 
 class AlgorithmsApi(Api):
@@ -15,4 +14,7 @@ class AlgorithmsApi(Api):
 
     def get(self, name: str) -> AlgorithmInfo:
         """One algorithm. Raises NotFoundError."""
-        return self._get(AlgorithmInfo, f"/v1/algorithms/{quote(name, safe='')}")
+        infos = {info.name: info for info in self.list()}
+        if name not in infos:
+            raise NotFoundError(f"There is no algorithm {name!r}. There are: {', '.join(infos)}.")
+        return infos[name]

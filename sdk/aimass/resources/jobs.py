@@ -103,10 +103,16 @@ class JobsApi(Api):
         *,
         algorithm: str,
         hyperparameters: dict[str, Any] | None = None,
+        features: str | dict[str, Any] | None = None,
         validation: str | Dataset | DatasetVersion | None = None,
         test: str | Dataset | DatasetVersion | None = None,
         vcpus: int | None = None,
         memory_mib: int | None = None,
+        backend: str | None = None,
+        instance_type: str | None = None,
+        instance_count: int | None = None,
+        spot: bool | None = None,
+        max_wait_seconds: int | None = None,
         max_seconds: int = 3600,
         depends_on: Sequence[str | Job] = (),
         **spec: Any,
@@ -117,14 +123,20 @@ class JobsApi(Api):
             dataset: A name, `name@version`, or what `upload` returned.
             algorithm: See `client.algorithms.list()`.
             hyperparameters: Those of the algorithm; the others keep their defaults.
+            features: "plain" (the default), "auto", or recipes as in `FeatureSpec`.
             validation: Default: `validation_fraction` (0.2) of the dataset is held out.
             test: Judged once, at the end.
             vcpus: Default: the job definition's.
             memory_mib: Default: the job definition's.
+            backend: `batch` (default) or `sagemaker`; the arguments below are for SageMaker.
+            instance_type: Such as `ml.m5.xlarge`.
+            instance_count: Default: 1.
+            spot: Machines that cost less and may be taken away; the job then goes on.
+            max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
             max_seconds: The training ends before, with the best model it has by then.
             depends_on: Jobs that have to succeed first.
-            **spec: checkpoint_seconds,
-                framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
+                horizon, window, time_column, checkpoint_seconds: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.
@@ -132,12 +144,22 @@ class JobsApi(Api):
         """
         fields: dict[str, Any] = {"dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
         fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
+        if features is not None:
+            fields["features"] = {"default": features} if isinstance(features, str) else features
         fields |= {name: _to_ref(ref) for name, ref in (("validation", validation), ("test", test)) if ref is not None}
-        compute = {name: value for name, value in (("vcpus", vcpus), ("memory_mib", memory_mib)) if value is not None}
+        compute = {
+            "vcpus": vcpus,
+            "memory_mib": memory_mib,
+            "backend": backend,
+            "instance_type": instance_type,
+            "instance_count": instance_count,
+            "spot": spot,
+            "max_wait_seconds": max_wait_seconds,
+        }
         request = to_request(
             JobCreate,
             spec=fields,
-            compute=compute,
+            compute={name: value for name, value in compute.items() if value is not None},
             max_seconds=max_seconds,
             depends_on=[job if isinstance(job, str) else job.id for job in depends_on],
         )

@@ -5,9 +5,11 @@ from uuid import uuid4
 import pytest
 
 from aimass_core.adapters.batch import BatchCompute
+from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError
-from aimass_core.ports import Submission
+from aimass_core.ports import Compute, Submission
+from tests.contracts.compute import ComputeContract
 from tests.integration.local_batch.conftest import Server, server, start_server, wait_until
 
 __all__ = ["server", "start_server"]
@@ -24,11 +26,17 @@ def _submission(*, vcpus: int | None = None, kind: str = "no-such-kind") -> Subm
         name=f"job_{uuid4().hex[:27]}",
         kind=kind,
         environment={"AIMASS_JOB_ID": "job", "AIMASS_WORKSPACE_ID": "ws"},
-        vcpus=vcpus,
-        memory_mib=None,
-        gpus=0,
+        compute=ComputeRequest(vcpus=vcpus),
         max_seconds=60,
+        prefix="jobs/ws/job/",
     )
+
+
+class TestBatchCompute(ComputeContract):
+    @pytest.fixture
+    def compute(self, server: Server) -> Compute:
+        server.define("python", "-c", "pass")
+        return BatchCompute(server.client, job_queue="queue", job_definition="definition")
 
 
 def test_a_submitted_job_is_found_by_its_name_while_it_runs_and_after(compute: BatchCompute, server: Server) -> None:

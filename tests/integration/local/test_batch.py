@@ -17,10 +17,10 @@ IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/aimass/batch-jobs:0.1.0"
 
 @pytest.fixture
 def definition(cloud: Cloud) -> str:
-    return _register(cloud)
+    return register(cloud)
 
 
-def _register(cloud: Cloud) -> str:
+def register(cloud: Cloud) -> str:
     """A queue and a job definition in the image of our jobs."""
     batch = cloud.client("batch")
     if not batch.describe_job_queues(jobQueues=["sample"])["jobQueues"]:
@@ -62,31 +62,31 @@ def _wait_for(cloud: Cloud, job_id: str, *statuses: str) -> dict[str, Any]:
     return job
 
 
-def _run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
+def run(cloud: Cloud, definition: str, code: str) -> dict[str, Any]:
     return _wait_for(cloud, _submit(cloud, definition, code), "SUCCEEDED", "FAILED")
 
 
 def test_a_job_runs_with_the_local_clouds_environment(cloud: Cloud, definition: str) -> None:
     bucket = cloud.outputs["LandingBucketName"]
     code = f"import boto3; boto3.client('s3').put_object(Bucket={bucket!r}, Key='from-a-job', Body=b'x')"
-    job = _run(cloud, definition, code)
+    job = run(cloud, definition, code)
     assert job["status"] == "SUCCEEDED", job
     assert cloud.client("s3").head_object(Bucket=bucket, Key="from-a-job")["ContentLength"] == 1
 
 
 def test_jobs_import_the_repositorys_packages(cloud: Cloud, definition: str) -> None:
-    assert _run(cloud, definition, "import aimass_core, batch_jobs")["status"] == "SUCCEEDED"
+    assert run(cloud, definition, "import aimass_core, batch_jobs")["status"] == "SUCCEEDED"
 
 
 def test_output_of_a_job_is_in_cloudwatch_logs(cloud: Cloud, definition: str) -> None:
-    stream = _run(cloud, definition, "print('hello from the job')")["container"]["logStreamName"]
+    stream = run(cloud, definition, "print('hello from the job')")["container"]["logStreamName"]
     request = {"logGroupName": "/aws/batch/job", "logStreamName": stream}
     events = wait_until(lambda: cloud.client("logs").get_log_events(**request)["events"])
     assert "hello from the job" in [event["message"] for event in events]
 
 
 def test_state_changes_reach_the_rules_function(cloud: Cloud, definition: str) -> None:
-    job = _run(cloud, definition, "raise SystemExit(3)")
+    job = run(cloud, definition, "raise SystemExit(3)")
     assert job["status"] == "FAILED"
     key = {"pk": {"S": "event#aws.batch"}}
     table = cloud.client("dynamodb")
@@ -98,13 +98,14 @@ def test_state_changes_reach_the_rules_function(cloud: Cloud, definition: str) -
     wait_until(last_status)
 
 
-def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> None:
+def _execute(cloud: Cloud, parameters: dict[str, Any], **state: Any) -> dict[str, Any]:
+    """Runs a state machine of one task that submits a job and waits for it; answers the execution when it has ended."""
     states = cloud.client("stepfunctions")
-    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition}
     task = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "Parameters": parameters, "End": True}
+    definition = {"StartAt": "Run", "States": {"Run": {**task, **state}, "Caught": {"Type": "Pass", "End": True}}}
     machine = states.create_state_machine(
         name=f"machine-{time.monotonic_ns()}",
-        definition=json.dumps({"StartAt": "Run", "States": {"Run": task}}),
+        definition=json.dumps(definition),
         roleArn="arn:aws:iam::000000000000:role/states",
     )["stateMachineArn"]
     execution = states.start_execution(stateMachineArn=machine)["executionArn"]
@@ -115,14 +116,46 @@ def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> Non
 
     described = wait_until(result)
     assert described is not None
+    return described
+
+
+def test_a_state_machine_waits_for_its_job(cloud: Cloud, definition: str) -> None:
+    described = _execute(cloud, {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition})
     assert described["status"] == "SUCCEEDED", described
+
+
+def test_a_state_machine_fails_with_its_job_and_has_the_jobs_description_as_the_cause(
+    cloud: Cloud, definition: str
+) -> None:
+    command = {"Command": ["python", "-c", "raise SystemExit(3)"]}
+    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition, "ContainerOverrides": command}
+    described = _execute(cloud, parameters)
+    assert (described["status"], described["error"]) == ("FAILED", "States.TaskFailed"), described
+    job = json.loads(described["cause"])
+    assert (job["Status"], job["StatusReason"]) == ("FAILED", "Essential container in task exited")
+    assert job["Attempts"][-1]["Container"]["ExitCode"] == 3
+
+
+@pytest.mark.parametrize("error", ["States.TaskFailed", "States.ALL"])
+def test_a_state_machine_catches_a_failed_job(cloud: Cloud, definition: str, error: str) -> None:
+    command = {"Command": ["python", "-c", "raise SystemExit(3)"]}
+    parameters = {"JobName": "task", "JobQueue": "sample", "JobDefinition": definition, "ContainerOverrides": command}
+    described = _execute(cloud, parameters, Catch=[{"ErrorEquals": [error], "Next": "Caught"}])
+    assert described["status"] == "SUCCEEDED", described
+    assert json.loads(described["output"])["Error"] == "States.TaskFailed"
+
+
+def test_a_state_machine_is_told_of_a_refused_submission(cloud: Cloud, definition: str) -> None:
+    described = _execute(cloud, {"JobName": "task", "JobQueue": "nobody", "JobDefinition": definition})
+    assert described["error"] == "Batch.ClientException", described
+    assert "nobody" in described["cause"]
 
 
 def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Start, tmp_path: Path) -> None:
     first = start_cloud(tmp_path)
     pid_path = tmp_path / "pid"
     code = f"import os, pathlib, time; pathlib.Path({str(pid_path)!r}).write_text(str(os.getpid())); time.sleep(600)"
-    job_id = _submit(first, _register(first), code)
+    job_id = _submit(first, register(first), code)
     pid = int(wait_until(lambda: pid_path.exists() and pid_path.read_text()))
     _wait_for(first, job_id, "RUNNING")
     first.kill()
@@ -131,4 +164,4 @@ def test_a_job_that_ran_when_the_machine_died_fails_and_says_so(start_cloud: Sta
     job = _wait_for(second, job_id, "FAILED")
     assert job["statusReason"].startswith("Host EC2")
     wait_until(lambda: not psutil.pid_exists(pid))
-    assert _run(second, _register(second), "print(1)")["status"] == "SUCCEEDED"
+    assert run(second, register(second), "print(1)")["status"] == "SUCCEEDED"

@@ -15,13 +15,11 @@ from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_sv
 from ministack.services.cloudformation import provisioners
 
 from aimass_local import emulator
-from aimass_local.emulator import EmulatorChangedError, states
+from aimass_local.emulator import EmulatorChangedError, EmulatorState, states
 from aimass_local.environment import ACCOUNT_ID, REGION
+from aimass_local.journal import Journal
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _patched(tmp_path_factory: pytest.TempPathFactory) -> None:
-    emulator.install_patches(max_workers_per_function=2, multipart_path=tmp_path_factory.mktemp("multipart"))
+pytestmark = pytest.mark.usefixtures("emulator_state")
 
 
 def test_the_emulator_is_the_pinned_version() -> None:
@@ -31,13 +29,13 @@ def test_the_emulator_is_the_pinned_version() -> None:
 def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(emulator, "PINNED_VERSION", "1.5.34")
     with pytest.raises(EmulatorChangedError, match=r"1\.5\.33 instead of 1\.5\.34"):
-        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path)
+        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path, journal=Journal(tmp_path))
 
 
 def test_another_worker_script_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "def run(): ...")
     with pytest.raises(EmulatorChangedError, match="worker script"):
-        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path)
+        emulator.install_patches(max_workers_per_function=1, multipart_path=tmp_path, journal=Journal(tmp_path))
 
 
 def test_the_patched_worker_script_is_python() -> None:
@@ -84,7 +82,7 @@ def test_trimming_keeps_the_newest_streams() -> None:
         emulator.put_log_events("/trimmed", f"stream {number}", [{"timestamp": number, "message": "x"}])
         group = cloudwatch_logs._log_groups._data[(ACCOUNT_ID, REGION, "/trimmed")]
         group["streams"][f"stream {number}"]["creationTime"] = number
-    emulator.trim_logs(max_streams=2, max_events=1000)
+    states.trim_logs(max_streams=2, max_events=1000)
     assert sorted(group["streams"]) == ["stream 3", "stream 4"]
 
 
@@ -96,21 +94,19 @@ def test_registered_services_are_known_to_cloudformation_and_step_functions() ->
     assert stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sample:do"]("r", {"a": 1}) == {"a": 1}
 
 
-def test_dynamodb_is_encoded_as_the_emulator_itself_would() -> None:
+def test_dynamodb_is_encoded_as_the_emulator_itself_would(emulator_state: EmulatorState) -> None:
     table = {"TableName": "items", "items": {"a": {"b": {"pk": {"S": "a"}}}}, dynamodb._INDEX_MEMBERS: object()}
     dynamodb._tables._data[(ACCOUNT_ID, REGION, "items")] = table
     dynamodb._tags._data[(ACCOUNT_ID, REGION, "arn")] = [{"Key": "k", "Value": "v"}]
     try:
-        snapshot = asyncio.run(emulator.snapshot({"dynamodb"}))
-        assert emulator.encode_state("dynamodb", snapshot["dynamodb"]) == emulator.encode_state(
-            "dynamodb", dynamodb.get_state()
-        )
+        snapshot = asyncio.run(emulator_state.snapshot({"dynamodb"}))
+        assert snapshot.states["dynamodb"] == states.encode_state("dynamodb", dynamodb.get_state())
     finally:
         dynamodb._tables._data.clear()
         dynamodb._tags._data.clear()
 
 
-def test_waiting_stream_records_are_part_of_the_state() -> None:
+def test_waiting_stream_records_are_part_of_the_state(emulator_state: EmulatorState) -> None:
     table = (ACCOUNT_ID, REGION, "items")
     mapping = (ACCOUNT_ID, REGION, "mapping")
     source = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/items/stream/2026"
@@ -119,8 +115,9 @@ def test_waiting_stream_records_are_part_of_the_state() -> None:
     dynamodb._stream_trimmed._data[table] = 10
     dynamodb._stream_records._data[table] = [{"eventID": str(number)} for number in range(10, 15)]
     try:
-        snapshot = asyncio.run(emulator.snapshot({states.STREAM_RECORDS_KEY}))
-        encoded = json.loads(emulator.encode_state(states.STREAM_RECORDS_KEY, snapshot[states.STREAM_RECORDS_KEY]))
+        snapshot = asyncio.run(emulator_state.snapshot({states.STREAM_RECORDS_KEY}))
+        waiting_records = snapshot.states[states.STREAM_RECORDS_KEY]
+        encoded = json.loads(emulator_state.encode_state(states.STREAM_RECORDS_KEY, waiting_records))
     finally:
         for store in (
             lambda_svc._esms,

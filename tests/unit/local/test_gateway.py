@@ -41,7 +41,13 @@ class _Application:
 class _Guard:
     reason: str | None = None
     changed: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    unsettled_reason: str | None = None
     num_saves: int = 0
+
+    async def settle(self, service: str) -> str | None:
+        self.settled.append(service)
+        return self.unsettled_reason
 
     def mark_changed(self, service: str) -> None:
         self.changed.append(service)
@@ -266,6 +272,59 @@ def test_changes_are_reported_by_service(
 ) -> None:
     bench.request(method, path, headers=headers)
     assert bench.guard.changed == expected
+
+
+def _target(service: str, target: str) -> dict[str, str]:
+    return {"authorization": _SIGNED.format(service), "x-amz-target": target}
+
+
+@pytest.mark.parametrize(
+    ("service", "target"),
+    [
+        ("ssm", "AmazonSSM.PutParameter"),
+        ("secretsmanager", "secretsmanager.CreateSecret"),
+        ("events", "AWSEvents.PutRule"),
+        ("dynamodb", "DynamoDB_20120810.CreateTable"),
+        ("dynamodb", "DynamoDB_20120810.UpdateTimeToLive"),
+        ("sqs", "AmazonSQS.CreateQueue"),
+        ("sqs", "AmazonSQS.DeleteQueue"),
+    ],
+)
+def test_j15_answer_waits_until_the_change_is_saved(bench: _Bench, service: str, target: str) -> None:
+    assert bench.request("POST", "/", headers=_target(service, target)).status == 200
+    assert bench.guard.settled == [service]
+    bench.guard.unsettled_reason = "the disk is full"
+    answer = bench.request("POST", "/", headers=_target(service, target))
+    assert answer.status == 507
+    assert answer.json()["message"] == "Not saved: the disk is full."
+
+
+@pytest.mark.parametrize(
+    ("service", "target"),
+    [
+        ("ssm", "AmazonSSM.GetParameter"),
+        ("events", "AWSEvents.PutEvents"),
+        ("logs", "Logs_20140328.PutLogEvents"),
+        ("batch", ""),
+        ("s3", ""),
+        *[
+            ("dynamodb", f"DynamoDB_20120810.{action}")
+            for action in (
+                *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "Query"),
+                *("ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"),
+            )
+        ],
+        *[
+            ("sqs", f"AmazonSQS.{action}{batch}")
+            for action in ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
+            for batch in ("", "Batch")
+        ],
+        ("sqs", "AmazonSQS.ReceiveMessage"),
+    ],
+)
+def test_what_is_on_disk_by_itself_waits_for_no_save(bench: _Bench, service: str, target: str) -> None:
+    assert bench.request("POST", "/", headers=_target(service, target)).status == 200
+    assert bench.guard.settled == []
 
 
 def test_j16_changes_are_refused_while_they_cannot_be_saved_and_reads_work(bench: _Bench) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aimass_local.batch.errors import ServerError
-from aimass_local.batch.state import StateLockedError, Store
+from aimass_local.documents import DocumentStore, NotSavedError, StateLockedError
 from tests.unit.local_batch.harness import LocalBatch, RefusedError
 
 DAY = 24 * 3600
@@ -111,16 +110,16 @@ def test_array_ends_if_its_last_running_child_lost_its_host(start_batch: Callabl
 def test_damaged_state_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "batch.sqlite3").write_bytes(b"no database" * 100)
     with pytest.raises(StateLockedError, match="move the file away"):
-        Store.open(tmp_path)
+        DocumentStore.open(tmp_path / "batch.sqlite3")
     assert (tmp_path / "batch.sqlite3").read_bytes() == b"no database" * 100
 
 
 def test_j14_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    first = Store.open(tmp_path)
+    first = DocumentStore.open(tmp_path / "batch.sqlite3")
     with pytest.raises(StateLockedError, match="Stop the other server"):
-        Store.open(tmp_path)
+        DocumentStore.open(tmp_path / "batch.sqlite3")
     first.close()
-    Store.open(tmp_path).close()
+    DocumentStore.open(tmp_path / "batch.sqlite3").close()
 
 
 def test_old_jobs_are_forgotten_after_seven_days(start_batch: Callable[..., LocalBatch]) -> None:
@@ -165,11 +164,11 @@ class FullDisk:
 
 
 def test_j16_full_disk_refuses_a_change_and_keeps_it_for_later(tmp_path: Path) -> None:
-    store = Store.open(tmp_path)
+    store = DocumentStore.open(tmp_path / "batch.sqlite3")
     disk = FullDisk(store._connection)
-    full = Store(disk)  # type: ignore[arg-type]
+    full = DocumentStore(disk)  # type: ignore[arg-type]
     full.save("kind", "a", lambda: {"value": 1})
-    with pytest.raises(ServerError, match="Free some disk space"):
+    with pytest.raises(NotSavedError, match="Free some disk space"):
         full.flush()
     assert list(store.load("kind")) == []
     disk.is_full = False

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets
+from aimass_core.settings import StorageSettings
 
 _CONFIG = Config(
     signature_version="s3v4",
@@ -62,6 +63,11 @@ class AwsClients:
     def batch(self) -> Any:
         """Batch."""
         return self._session.client("batch", config=_BATCH_CONFIG)
+
+    @cached_property
+    def sagemaker(self) -> Any:
+        """SageMaker."""
+        return self._session.client("sagemaker", config=_CONFIG)
 
     @cached_property
     def logs(self) -> Any:
@@ -130,6 +136,28 @@ class AwsPorts:
         from aimass_core.adapters.logs import CloudWatchLogs
 
         return CloudWatchLogs(self.clients.logs, group=self._setting("job_log_group"))
+
+    @cached_property
+    def sagemaker(self) -> Compute:
+        """SageMaker Training."""
+        from aimass_core.adapters.sagemaker import SageMakerCompute
+
+        # NOTE: on Batch the job definition gives a container these; SageMaker has nothing of the kind.
+        shared = {f"AIMASS_{name.upper()}": self._setting(name) for name in StorageSettings.model_fields}
+        return SageMakerCompute(
+            self.clients.sagemaker,
+            image=self._setting("training_image"),
+            role_arn=self._setting("training_role_arn"),
+            bucket=self._setting("lake_bucket"),
+            environment=shared,
+        )
+
+    @cached_property
+    def sagemaker_logs(self) -> Logs:
+        """CloudWatch Logs of training jobs."""
+        from aimass_core.adapters.logs import TrainingJobLogs
+
+        return TrainingJobLogs(self.clients.logs, group=self._setting("training_log_group"))
 
     @cached_property
     def ingest_queue(self) -> Queue:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aimass_core.domain.common import Clock, NewId
+from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
 from aimass_core.domain.jobs import LogLine
 from aimass_core.domain.keys import RowKey
@@ -188,19 +189,19 @@ class BlobStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One container job. `name` is unique per job of ours, so a lost answer is found by listing."""
+    """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
+    in the lake."""
 
     name: str
     kind: str
     environment: Mapping[str, str]
-    vcpus: int | None
-    memory_mib: int | None
-    gpus: int | None
+    compute: ComputeRequest
     max_seconds: int
+    prefix: str
 
 
 class Compute(Protocol):
-    """Runs containers: AWS Batch (SageMaker Training later)."""
+    """Runs containers: AWS Batch, SageMaker Training."""
 
     def submit(self, submission: Submission) -> str:
         """Returns the compute service's own id. Raises UnavailableError when throttled, so that it is tried again,
@@ -260,6 +261,10 @@ class Ports(Protocol):
     def compute(self) -> Compute: ...
     @property
     def logs(self) -> Logs: ...
+    @property
+    def sagemaker(self) -> Compute: ...
+    @property
+    def sagemaker_logs(self) -> Logs: ...
     @property
     def ingest_queue(self) -> Queue: ...
     @property

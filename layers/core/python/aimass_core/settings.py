@@ -24,16 +24,23 @@ class AuthorizerSettings(_Settings):
     registry_table: str
 
 
-class ApiSettings(StorageSettings):
-    """functions/api."""
+class ComputeSettings(StorageSettings):
+    """Where jobs are sent: to Batch's queue, or to SageMaker with an image and the role that its container has."""
+
+    job_queue: str
+    job_definition: str
+    training_image: str
+    training_role_arn: str
+
+
+class ApiSettings(ComputeSettings):
+    """functions/api. Stopping a job calls the compute service at once."""
 
     idempotency_table: str
     cursor_secret_name: str
     ingest_queue_url: str
-    # Stopping a job calls the compute service at once.
-    job_queue: str
-    job_definition: str
     job_log_group: str = "/aws/batch/job"
+    training_log_group: str = "/aws/sagemaker/TrainingJobs"
     # Of each workspace.
     max_jobs_active: int = 1_000
     max_jobs_per_10_seconds: int = 50
@@ -46,19 +53,14 @@ class IngestSettings(StorageSettings):
     max_lambda_bytes: int = 100 * 1024**2
 
 
-class DispatchSettings(StorageSettings):
+class DispatchSettings(ComputeSettings):
     """functions/dispatch."""
 
-    job_queue: str
-    job_definition: str
     predictions_function: str
 
 
-class JobEventsSettings(StorageSettings):
+class JobEventsSettings(ComputeSettings):
     """functions/job_events. A container that runs on for a job that has ended is stopped."""
-
-    job_queue: str
-    job_definition: str
 
 
 class ReconcilerSettings(DispatchSettings):

@@ -8,6 +8,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from aimass_core.adapters.batch import BatchCompute
+from aimass_core.domain.compute import Compute
 from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
@@ -29,11 +30,14 @@ def compute(client: Any) -> BatchCompute:
     return BatchCompute(client, job_queue="queue", job_definition="definition")
 
 
-def submission(**fields: Any) -> Submission:
-    environment = {"AIMASS_WORKSPACE_ID": "ws_1", "AIMASS_JOB_ID": "job_1"}
-    compute_fields = {"vcpus": None, "memory_mib": None, "gpus": None}
+def submission(**compute: Any) -> Submission:
     return Submission(
-        **{"name": "job_1", "kind": "train", "environment": environment, "max_seconds": 60, **compute_fields, **fields}
+        name="job_1",
+        kind="train",
+        environment={"AIMASS_WORKSPACE_ID": "ws_1", "AIMASS_JOB_ID": "job_1"},
+        compute=Compute(**compute),
+        max_seconds=60,
+        prefix="jobs/ws_1/job_1/",
     )
 
 

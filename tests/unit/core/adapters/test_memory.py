@@ -2,9 +2,10 @@
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryRegistry
-from aimass_core.ports import BlobStore, Registry, SignedUrl
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry
+from aimass_core.ports import BlobStore, Compute, Registry, SignedUrl
 from tests.contracts.blob_store import BlobStoreContract
+from tests.contracts.compute import ComputeContract
 from tests.contracts.registry import RegistryContract
 
 
@@ -12,6 +13,12 @@ class TestMemoryRegistry(RegistryContract):
     @pytest.fixture
     def registry(self) -> Registry:
         return MemoryRegistry()
+
+
+class TestMemoryCompute(ComputeContract):
+    @pytest.fixture
+    def compute(self) -> Compute:
+        return MemoryCompute()
 
 
 class TestMemoryBlobStore(BlobStoreContract):

@@ -65,7 +65,8 @@ class BatchCompute:
 
 
 def _overrides(submission: Submission) -> dict[str, Any]:
-    requirements = {"VCPU": submission.vcpus, "MEMORY": submission.memory_mib, "GPU": submission.gpus or None}
+    asked_for = submission.compute
+    requirements = {"VCPU": asked_for.vcpus, "MEMORY": asked_for.memory_mib, "GPU": asked_for.gpus or None}
     overrides: dict[str, Any] = {
         "command": ["python", "-m", "batch_jobs", submission.kind],
         "environment": [{"name": name, "value": value} for name, value in submission.environment.items()],

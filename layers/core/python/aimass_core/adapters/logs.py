@@ -35,3 +35,18 @@ class CloudWatchLogs:
             for event in answer["events"]
         ]
         return lines, answer.get("nextForwardToken") or cursor
+
+
+class TrainingJobLogs(CloudWatchLogs):
+    """Satisfies `Logs` for SageMaker, which names streams `job/host-time` and tells nobody the time."""
+
+    def read(self, stream: str, *, cursor: str | None, limit: int) -> tuple[Sequence[LogLine], str | None]:
+        """See Logs. `stream` is `job/host`; read is the newest of its streams, that of its latest restart."""
+        try:
+            answer = self._client.describe_log_streams(logGroupName=self._group, logStreamNamePrefix=f"{stream}-")
+        except AWS_ERRORS as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return [], cursor
+            raise to_error(error, what="the log service") from error
+        names = [str(found["logStreamName"]) for found in answer["logStreams"]]
+        return super().read(max(names), cursor=cursor, limit=limit) if names else ([], cursor)

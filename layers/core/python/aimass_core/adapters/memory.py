@@ -346,6 +346,8 @@ class MemoryPorts:
     lake: MemoryBlobStore = field(default_factory=lambda: MemoryBlobStore("lake"))
     compute: MemoryCompute = field(default_factory=MemoryCompute)
     logs: MemoryLogs = field(default_factory=MemoryLogs)
+    sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
+    sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_predictor))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)

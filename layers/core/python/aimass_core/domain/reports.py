@@ -81,6 +81,21 @@ class Residuals(Contract):
     predicted: list[float]
 
 
+class ForecastWindow(Contract):
+    """What came after a row, and what had been forecast from it: the first 500 steps."""
+
+    row: int
+    actual: list[float]
+    predicted: list[float]
+
+
+class Forecasts(Contract):
+    """Some windows from all of the channel, and the mean absolute error by step."""
+
+    windows: list[ForecastWindow]
+    errors: list[float]
+
+
 class Slice(Contract):
     """The metric on the rows that have a value, or values in a range, in one column.
 
@@ -148,6 +163,7 @@ class Report(Contract):
     precision_recall: list[RateCurve] = []
     calibration: Calibration | None = None
     residuals: Residuals | None = None
+    forecasts: Forecasts | None = None
     slices: Slices | None = None
     num_wrong: int | None = Field(default=None, description="Of a classification.")
     examples: list[Example] = Field(default=[], description="The worst first.")

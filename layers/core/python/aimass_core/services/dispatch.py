@@ -14,7 +14,7 @@ from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE
 from aimass_core.domain.jobs import Job, JobStatus, to_hyperparameters
 from aimass_core.errors import InvalidRequestError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Submission, WriteConflictError
-from aimass_core.services import job_failures, job_states, jobs, records
+from aimass_core.services import backends, job_failures, job_states, jobs, records
 
 CLAIM_SECONDS = 120
 SUBMIT_SECONDS = 100  # the longest that a submission takes, with the time-outs and retries of its client
@@ -43,12 +43,13 @@ def dispatch(ports: Ports, workspace_id: str, job_id: str) -> Job:
 def _submit(ports: Ports, job: Job) -> Job:
     try:
         _save_config(ports, job)
-        compute_job_id = ports.compute.find(job.id)
+        compute = backends.compute_of(ports, job)
+        compute_job_id = compute.find(backends.name_of(job))
         if compute_job_id is None:
             # NOTE: whoever was slow to come here must not submit when the claim has become somebody else's.
             if _age_of_claim(ports, job) > CLAIM_SECONDS - SUBMIT_SECONDS:
                 return job
-            compute_job_id = ports.compute.submit(_to_submission(job))
+            compute_job_id = compute.submit(_to_submission(job))
     except InvalidRequestError as error:
         return job_states.fail(ports, job.workspace_id, job.id, job_failures.misconfigured(error.message))
     except UnavailableError as error:
@@ -100,13 +101,12 @@ def _save_config(ports: Ports, job: Job) -> None:
 
 def _to_submission(job: Job) -> Submission:
     return Submission(
-        name=job.id,
+        name=backends.name_of(job),
         kind=job.kind,
         environment={WORKSPACE_VARIABLE: job.workspace_id, JOB_VARIABLE: job.id},
-        vcpus=job.compute.vcpus,
-        memory_mib=job.compute.memory_mib,
-        gpus=job.compute.gpus,
+        compute=job.compute,
         max_seconds=job.max_seconds,
+        prefix=keys.job_prefix(job.workspace_id, job.id),
     )
 
 
@@ -118,13 +118,13 @@ def _save_submitted(ports: Ports, job: Job, compute_job_id: str) -> Job:
 
     stored = job_states.change(ports, job.workspace_id, job.id, decide)
     if stored.status in (JobStatus.STOPPING, JobStatus.STOPPED):
-        ports.compute.terminate(compute_job_id, reason="Stopped by the user.")
+        backends.compute_of(ports, stored).terminate(compute_job_id, reason="Stopped by the user.")
     return stored
 
 
 def _settle_stop(ports: Ports, job: Job) -> Job:
     """A job that was stopped while somebody who has vanished was submitting it."""
-    compute_job_id = ports.compute.find(job.id)
+    compute_job_id = backends.compute_of(ports, job).find(backends.name_of(job))
     if compute_job_id is not None:
         return _save_submitted(ports, job, compute_job_id)
     return job_states.change(

@@ -7,7 +7,7 @@ from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import Job, JobKind, JobStatus, ModelRef
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
-from aimass_core.services import job_failures, job_results, job_states, models, records
+from aimass_core.services import backends, job_failures, job_results, job_states, models, records
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def apply(ports: Ports, workspace_id: str, job_id: str, state: ComputeState) -> 
         return job
     if job.status.is_terminal:
         if not state.status.is_terminal:
-            ports.compute.terminate(state.compute_job_id, reason=f"The job is {job.status}.")
+            backends.compute_of(ports, job).terminate(state.compute_job_id, reason=f"The job is {job.status}.")
         return job
     match state.status:
         case JobStatus.SUCCEEDED:

@@ -5,6 +5,7 @@ import re
 from pydantic import ValidationError
 
 from aimass_core.domain import keys
+from aimass_core.domain.compute import Backend
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import Failure, Job, JobKind
 from aimass_core.ports import BlobNotFoundError, Ports
@@ -15,10 +16,13 @@ _MAX_TRACEBACK = 8_000
 
 # What the compute service did outranks what the container noted: a container that is being killed cannot know why.
 _REASONS = {
-    "out_of_memory": re.compile(r"OutOfMemory", re.IGNORECASE),
+    "out_of_memory": re.compile(r"OutOfMemory|instance type with more memory", re.IGNORECASE),
     "timeout": re.compile(r"exceeded timeout|timed out", re.IGNORECASE),
-    "host_terminated": re.compile(r"^Host EC2|; Host EC2", re.IGNORECASE),
-    "could_not_start": re.compile(r"Cannot(Pull|Create|Start)|ResourceInitialization", re.IGNORECASE),
+    "no_machines": re.compile(r"MaxWaitTimeExceeded|^CapacityError", re.IGNORECASE),
+    "host_terminated": re.compile(r"^Host EC2|; Host EC2|^InternalServerError", re.IGNORECASE),
+    "could_not_start": re.compile(
+        r"Cannot(Pull|Create|Start)|ResourceInitialization|^ClientError: (Data|Checkpoint) download", re.IGNORECASE
+    ),
 }
 _EXIT_CODES = {
     64: "user_error",
@@ -34,6 +38,8 @@ _CAUSES = {
     "Submit it with more memory (compute.memory_mib), or on less data.",
     "timeout": "It did not end within its max_seconds of {max_seconds}. Submit it with a higher max_seconds, or on "
     "less data.",
+    "no_machines": "There were no machines for it in its time ({reason}). Submit it with a longer "
+    "compute.max_wait_seconds, with another compute.instance_type, or without spot.",
     "host_terminated": "The machine that it ran on went away ({reason}). {retry}",
     "could_not_start": "The container could not be started: {reason}. {retry} If it happens again, the job definition "
     "or the image is wrong.",
@@ -52,16 +58,20 @@ def explain(ports: Ports, job: Job, state: ComputeState) -> Failure:
     """The failure of a job that its compute service calls FAILED."""
     code = next((code for code, pattern in _REASONS.items() if pattern.search(state.reason or "")), None)
     if code is None:
-        recorded = load_record(ports, job, attempt=state.attempt)
+        recorded = load_record(ports, job, attempt=max(job.attempt, state.attempt))
         if recorded is not None and recorded.code != "interrupted":
-            return recorded.model_copy(update={"exit_code": state.exit_code})
+            return recorded.model_copy(update={"exit_code": state.exit_code or recorded.exit_code})
         code = _EXIT_CODES.get(state.exit_code or 0, "failed")
     return describe(code, job, reason=state.reason, exit_code=state.exit_code)
 
 
 def describe(code: str, job: Job, *, reason: str | None = None, exit_code: int | None = None) -> Failure:
     """A failure whose cause we tell from how the container ended."""
-    memory = f"{job.compute.memory_mib} MiB" if job.compute.memory_mib else "memory of the job definition"
+    memory = "memory of the job definition"
+    if job.compute.backend is Backend.SAGEMAKER:
+        memory = f"memory of {job.compute.instance_type}"
+    elif job.compute.memory_mib:
+        memory = f"{job.compute.memory_mib} MiB"
     cause = _CAUSES[code].format(
         memory=memory,
         max_seconds=job.max_seconds,

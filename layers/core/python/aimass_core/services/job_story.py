@@ -8,7 +8,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobEvent, JobEvents, LogLine
 from aimass_core.ports import Ports
-from aimass_core.services import jobs
+from aimass_core.services import backends, jobs
 
 MAX_WAIT_SECONDS = 10
 MAX_EVENTS = 200
@@ -47,7 +47,7 @@ def read_logs(
     job = jobs.get(ports, principal, job_id)
     if job.log_stream is None:
         return [], cursor
-    lines, next_cursor = ports.logs.read(job.log_stream, cursor=cursor, limit=limit)
+    lines, next_cursor = backends.logs_of(ports, job).read(job.log_stream, cursor=cursor, limit=limit)
     return list(lines), next_cursor
 
 

@@ -10,7 +10,7 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion
 from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, WriteConflictError
-from aimass_core.services import job_channels, job_quotas, job_states, platform, records
+from aimass_core.services import backends, job_channels, job_quotas, job_states, platform, records
 from aimass_core.services.job_quotas import JobLimits
 
 PREPARE_MAX_SECONDS = 6 * 3600
@@ -128,7 +128,7 @@ def terminate(ports: Ports, job: Job) -> None:
     if job.compute_job_id is None:
         return
     try:
-        ports.compute.terminate(job.compute_job_id, reason="Stopped by the user.")
+        backends.compute_of(ports, job).terminate(job.compute_job_id, reason="Stopped by the user.")
     except UnavailableError as error:
         _log.warning("terminate postponed", extra={"job_id": job.id, "reason": error.message})
 

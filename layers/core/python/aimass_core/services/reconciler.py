@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from aimass_core.domain import keys
+from aimass_core.domain.compute import Backend
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import AimassError
-from aimass_core.ports import BlobNotFoundError, Ports, Row, WriteConflictError
+from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, WriteConflictError
 from aimass_core.services import (
+    backends,
     datasets,
     dispatch,
     endpoints,
@@ -118,13 +120,23 @@ def _follow_jobs(ports: Ports) -> _Count:
     # NOTE: a container that is being stopped may still report: its row never falls silent.
     rows += _list_rows(ports, Job.resource, JobStatus.STOPPING, grace=timedelta(0))
     changed = faults = 0
-    for first in range(0, len(rows), _MAX_DESCRIBED):
-        chunk = rows[first : first + _MAX_DESCRIBED]
-        ids = [str(row.data["compute_job_id"]) for row in chunk if row.data["compute_job_id"]]
-        states = {state.compute_job_id: state for state in ports.compute.describe(ids)} if ids else {}
-        count = _for_each(iter(chunk), lambda row, states=states: _follow(ports, row, states))  # type: ignore[misc]
-        changed, faults = changed + count.changed, faults + count.faults
+    for backend in Backend:
+        mine = [row for row in rows if backends.of_row(row) is backend]
+        for first in range(0, len(mine), _MAX_DESCRIBED):
+            count = _follow_chunk(ports, backends.compute_at(ports, backend), mine[first : first + _MAX_DESCRIBED])
+            changed, faults = changed + count.changed, faults + count.faults
     return _Count(changed, faults)
+
+
+def _follow_chunk(ports: Ports, compute: Compute, rows: list[Row]) -> _Count:
+    ids = [str(row.data["compute_job_id"]) for row in rows if row.data["compute_job_id"]]
+    try:
+        states = {state.compute_job_id: state for state in compute.describe(ids)} if ids else {}
+    except AimassError:
+        # NOTE: a service that cannot be asked has not lost its jobs, and keeps nobody from the other one's.
+        _log.exception("cannot describe jobs")
+        return _Count(0, len(ids))
+    return _for_each(iter(rows), lambda row: _follow(ports, row, states))
 
 
 def _follow(ports: Ports, row: Row, states: Mapping[str, ComputeState]) -> bool:

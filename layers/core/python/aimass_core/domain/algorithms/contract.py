@@ -27,7 +27,7 @@ class DataKind(StrEnum):
     """What an algorithm learns from.
 
     TABLE: a matrix of quantities and category codes. IMAGES: pixels. SERIES: values over time, one or more channels.
-    TEXT: token ids.
+    TEXT: token ids of the columns of free text; hyperparameters that extend `TextReading` say how they are read.
     """
 
     TABLE = "table"
@@ -39,6 +39,13 @@ class DataKind(StrEnum):
     def dataset_kind(self) -> DatasetKind:
         """The kind of dataset that such data lies in."""
         return DatasetKind.IMAGES if self is DataKind.IMAGES else DatasetKind.TABLE
+
+
+class TextReading(Request):
+    """How texts are read: the base of the hyperparameters of an algorithm that learns from them."""
+
+    max_words: int = Field(default=20_000, ge=10, le=200_000, description="Of texts: so many words are told apart.")
+    max_tokens: int = Field(default=256, ge=1, le=2048, description="Of each text: words and marks that are read.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +62,17 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmSpec:
-    """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default."""
+    """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default.
+
+    `is_of_trees`: it splits single columns, so that no monotone change of a column changes what it learns.
+    """
 
     name: str
     kinds: tuple[DataKind, ...]
     tasks: tuple[Task, ...]
     hyperparameters: type[Request]
     implementations: Mapping[str, Implementation] = field(hash=False)
+    is_of_trees: bool = False
 
     @property
     def default_framework(self) -> str:
@@ -82,8 +93,9 @@ class AlgorithmSpec:
             faults = "; ".join(
                 f"{detail.location.rpartition('hyperparameters.')[2]}: {detail.message}" for detail in details
             )
+            known = ", ".join(self.hyperparameters.model_fields)
             raise InvalidRequestError(
-                f"Hyperparameters of {self.name}: {faults}. It takes: {', '.join(self.hyperparameters.model_fields)}.",
+                f"The hyperparameters of {self.name} are not valid: {faults}. It takes: {known}.",
                 details=details,
             ) from error
 

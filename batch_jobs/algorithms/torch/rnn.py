@@ -1,0 +1,93 @@
+"""Recurrent network for texts and series."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import to_batches
+from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
+from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
+
+_UNKNOWN = 1
+_EXAMPLE_LENGTH = 5
+
+
+class Network(nn.Module):
+    """Vectors of the steps, recurrent layers over them, one pooled vector, a linear layer."""
+
+    def __init__(self, problem: Problem, hyperparameters: RnnHyperparameters, features: NDArray[np.generic]) -> None:
+        super().__init__()
+        chosen = hyperparameters
+        directions = 2 if chosen.bidirectional and chosen.layers else 1
+        self.front = build_front(problem, features, chosen.embedding)
+        width = chosen.embedding
+        self.layers = nn.ModuleList()
+        for _ in range(chosen.layers):
+            self.layers.append(RecurrentLayer(chosen.cell, width, chosen.hidden, bidirectional=chosen.bidirectional))
+            width = directions * chosen.hidden
+        self.dropout = nn.Dropout(chosen.dropout)
+        self.pool = Pool(chosen.pooling, width, directions=directions)
+        self.answer = nn.Linear(width, problem.num_outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, or standardised values [rows, 1]."""
+        vectors, lengths = self.front(features)
+        if not torch.compiler.is_exporting():
+            # What is padding in every row of the batch need not be computed.
+            vectors = vectors[:, : max(int(lengths.max()), 1)]
+        states = self.dropout(vectors)
+        for layer in self.layers:
+            states = self.dropout(layer(states, lengths))
+        return self.answer(self.pool(states, lengths))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class _DropWords:
+    """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
+
+    part: float
+
+    def __call__(self, ids: Tensor, generator: torch.Generator) -> Tensor:
+        is_dropped = (torch.rand(ids.shape, generator=generator) < self.part) & (ids > _UNKNOWN)
+        return torch.where(is_dropped, _UNKNOWN, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Rnn:
+    """The algorithm `rnn`."""
+
+    hyperparameters: RnnHyperparameters
+
+    def fit(
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        context: FitContext,
+    ) -> FittedNetwork:
+        """See `Learner.fit`; a step is an epoch."""
+        start(problem)
+        network = Network(problem, self.hyperparameters, train.features)
+        drops_words = problem.kind is DataKind.TEXT and self.hyperparameters.word_dropout > 0
+        epochs = train_network(
+            network,
+            self.hyperparameters,
+            problem,
+            to_batches(train),
+            None if validation is None else to_batches(validation),
+            context=context,
+            augment=_DropWords(self.hyperparameters.word_dropout) if drops_words else None,
+        )
+        # NOTE: a dimension of size one would be traced as a constant.
+        example = np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype)
+        return FittedNetwork(
+            answer=Answer(network, problem), num_steps=epochs, example=example, has_variable_length=True
+        )

@@ -1,0 +1,1 @@
+"""From raw columns to what an algorithm learns from, in numpy and, equal to it, in ONNX: one encoder a kind of data."""

@@ -1,0 +1,22 @@
+"""What the job container is given, whichever service runs it."""
+
+from aws_cdk import aws_iam as iam
+
+from infra.cdk import naming
+from infra.cdk.components import permissions as allow
+from infra.cdk.components.storage import Storage
+
+
+def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Reading data, reporting to the registry, and leaving artifacts."""
+    written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX)
+    return [
+        allow.change_registry(storage.registry),
+        allow.list_bucket(storage.landing),
+        allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
+        allow.list_bucket(storage.lake),
+        allow.read_objects(storage.lake, *written),
+        allow.write_objects(storage.lake, *written),
+        allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
+        allow.send_messages(storage.ingest_queue),
+    ]

@@ -1,0 +1,53 @@
+"""Recurrent networks."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation, TextReading
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from aimass_core.domain.signatures import Task
+
+
+class Cell(StrEnum):
+    """Hochreiter & Schmidhuber 1997; Cho et al. 2014."""
+
+    LSTM = "lstm"
+    GRU = "gru"
+
+
+class Pooling(StrEnum):
+    """How the states of all steps become one vector. ATTENTION: Bahdanau et al. 2015, Yang et al. 2016."""
+
+    LAST = "last"
+    MEAN = "mean"
+    ATTENTION = "attention"
+
+
+class RnnHyperparameters(NetworkHyperparameters, TextReading):
+    """Recurrent network for texts and series: LSTM or GRU in one direction or both, pooled over the steps."""
+
+    cell: Cell = Cell.LSTM
+    bidirectional: bool = Field(default=True, description="A second network reads from the end to the beginning.")
+    layers: int = Field(default=1, ge=0, le=8, description="0: the mean of the words themselves, as in fastText.")
+    hidden: int = Field(default=128, ge=1, le=2048, description="Size of the state, in each direction.")
+    embedding: int = Field(default=128, ge=1, le=2048, description="Size of a word's vector, or of a step's.")
+    pooling: Pooling = Pooling.MEAN
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="Of the words' vectors, of states and of the answer.")
+    word_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Part of the words that each step takes as unknown."
+    )
+    batch_size: int = Field(default=64, ge=1, le=65_536)
+    epochs: int = Field(default=10, ge=1, le=10_000)
+    patience: int | None = Field(default=4, ge=1, le=10_000)
+
+
+RNN = AlgorithmSpec(
+    name="rnn",
+    kinds=(DataKind.TEXT, DataKind.SERIES),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    hyperparameters=RnnHyperparameters,
+    implementations={
+        "torch": Implementation(learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"))
+    },
+)

@@ -1,0 +1,31 @@
+"""How jobs run on SageMaker."""
+
+import json
+
+from infra.cdk import naming
+from tests.infra.templates import Template, to_text
+
+
+def test_role_and_image_are_those_that_the_functions_submit_with(
+    sagemaker: Template, batch: Template, application: Template
+) -> None:
+    (role,) = sagemaker.properties("AWS::IAM::Role")
+    (repository,) = batch.properties("AWS::ECR::Repository")
+    variables = application.function("dispatch")["Environment"]["Variables"]
+    assert to_text(variables["AIMASS_TRAINING_ROLE_ARN"]).endswith(f":role/{role['RoleName']}")
+    image = to_text(variables["AIMASS_TRAINING_IMAGE"])
+    (container,) = [item["ContainerProperties"] for item in batch.properties("AWS::Batch::JobDefinition")]
+    assert f"/{repository['RepositoryName']}:" in image
+    assert f":{image.rpartition(':')[2]}" in json.dumps(container["Image"])
+
+
+def test_only_sagemaker_takes_the_role(sagemaker: Template) -> None:
+    (role,) = sagemaker.properties("AWS::IAM::Role")
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+
+
+def test_logs_are_read_where_training_jobs_write(sagemaker: Template, application: Template) -> None:
+    (group,) = sagemaker.properties("AWS::Logs::LogGroup")
+    variables = application.function("api")["Environment"]["Variables"]
+    assert group["LogGroupName"] == variables["AIMASS_TRAINING_LOG_GROUP"] == naming.TRAINING_LOG_GROUP

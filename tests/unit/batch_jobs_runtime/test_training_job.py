@@ -1,0 +1,88 @@
+"""A job of ours on SageMaker: which attempt it is, which hosts there are, and where its result goes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from aimass_core.domain.jobs import EventType, JobStatus
+from batch_jobs.runtime import lifecycle
+from batch_jobs.runtime.exit_codes import ExitCode
+from batch_jobs.runtime.fence import Fence, SupersededError
+from batch_jobs.runtime.hosts import BatchHost, SageMakerHost, TrainingJobHost, find_idle_host
+from tests.unit.batch_jobs_runtime.test_lifecycle import train
+from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
+
+OURS = {"AIMASS_WORKSPACE_ID": "ws", "AIMASS_JOB_ID": "job", "AIMASS_REGISTRY_TABLE": "registry"}
+BUCKETS = {"AIMASS_LANDING_BUCKET": "landing", "AIMASS_LAKE_BUCKET": "lake", "AWS_DEFAULT_REGION": "eu-central-1"}
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    return new_workplace(tmp_path)
+
+
+def uncounted(workplace: Workplace) -> Fence:
+    return Fence(ports=workplace.ports, workspace_id=workplace.job.workspace_id, job_id=workplace.job.id)
+
+
+def host(workplace: Workplace, *, hosts: int = 1, current: int = 1) -> TrainingJobHost:
+    workplace.folders.make()
+    names = [f"algo-{number + 1}" for number in range(hosts)]
+    resources = {"current_host": f"algo-{current}", "hosts": names}
+    (workplace.folders.config / "resourceconfig.json").write_text(json.dumps(resources))
+    return TrainingJobHost(uncounted(workplace), workplace.folders, {"OMP_NUM_THREADS": "1"})
+
+
+def test_the_first_container_is_attempt_1_whether_the_event_came_before_it_or_not(workplace: Workplace) -> None:
+    assert uncounted(workplace).claim().attempt == 1
+    workplace.change(status=JobStatus.STARTING, attempt=1)
+    fence = uncounted(workplace)
+    assert fence.claim().attempt == fence.attempt == 1
+
+
+def test_a_restarted_container_is_the_next_attempt_and_shuts_the_former_out(workplace: Workplace) -> None:
+    former = uncounted(workplace)
+    assert former.claim().status is JobStatus.RUNNING
+    later = uncounted(workplace)
+    assert later.claim().attempt == 2
+    with pytest.raises(SupersededError):
+        former.check()
+    later.check()
+
+
+@pytest.mark.parametrize("told", [{"status": JobStatus.QUEUED}, {"status": JobStatus.STARTING, "attempt": 2}], ids=str)
+def test_an_interruption_that_was_told_before_is_not_counted_twice(
+    workplace: Workplace, told: dict[str, object]
+) -> None:
+    uncounted(workplace).claim()
+    workplace.change(num_attempts_ended=1, **told)
+    assert uncounted(workplace).claim().attempt == 2
+
+
+def test_the_result_is_in_the_lake_as_on_batch(workplace: Workplace) -> None:
+    on_sagemaker = host(workplace)
+    saved = workplace.folders.checkpoints / "state"
+    saved.write_text("saved")
+    assert lifecycle.execute(on_sagemaker, lambda: train, {}) is ExitCode.SUCCESS
+    assert workplace.left("model/model.onnx") == b"rows 2"
+    assert "result.json" in workplace.names_left()
+    assert saved.read_text() == "saved"
+
+
+def test_more_instances_than_work_are_told(workplace: Workplace) -> None:
+    assert lifecycle.execute(host(workplace, hosts=3), lambda: train, {}) is ExitCode.SUCCESS
+    texts = [event.data["text"] for event in workplace.events() if event.type is EventType.MESSAGE]
+    assert texts[0].startswith("This kind of job works on one instance: 2 of its 3 ended at once.")
+    assert find_idle_host(host(workplace, hosts=3, current=2).folders) == "algo-2"
+    assert find_idle_host(host(workplace, hosts=3, current=1).folders) is None
+
+
+def test_the_variables_say_where_a_container_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**OURS, **BUCKETS}.items():
+        monkeypatch.setenv(name, value)
+    assert type(lifecycle.resolve_host(os.environ)) is TrainingJobHost
+    monkeypatch.setenv("AWS_BATCH_JOB_ID", "1")
+    assert type(lifecycle.resolve_host(os.environ)) is BatchHost
+    assert type(lifecycle.resolve_host({})) is SageMakerHost
