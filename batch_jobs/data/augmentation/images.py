@@ -16,6 +16,8 @@ Stage = Callable[[Tensor], Tensor]
 Size = tuple[int, int]
 _BORDER = "reflection"
 _GROUP = 16
+# NOTE: the paper does not invert, and Kornia's solarize is the stronger the smaller the magnitude is.
+_LEFT_OUT = frozenset({"invert", "solarize"})
 _GREY = 0.5
 
 
@@ -106,7 +108,8 @@ class _RandAugment:
     """NOTE: Kornia chooses the operations for a whole batch: it is asked for every 16 images, for variety."""
 
     def __init__(self, step: declared.RandAugment, channels: int) -> None:
-        policy = [one for one in default_policy if channels == 3 or one[0][0] != "color"]
+        left_out = _LEFT_OUT | (frozenset() if channels == 3 else {"color"})
+        policy = [one for one in default_policy if one[0][0] not in left_out]
         self._chance = step.probability
         self._change = KorniaRandAugment(step.num_operations, step.magnitude, policy=policy)
 

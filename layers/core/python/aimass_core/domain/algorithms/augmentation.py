@@ -92,7 +92,7 @@ class Cutout(_Step):
 
 
 class RandAugment(_Step):
-    """So many of 15 operations (14 for grey images), chosen anew for every few images (Cubuk et al. 2020)."""
+    """So many of 13 operations (12 for grey images), chosen anew for every few images (Cubuk et al. 2020)."""
 
     name: Literal["randaugment"]
     num_operations: int = Field(default=2, ge=1, le=8)
