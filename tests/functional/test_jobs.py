@@ -144,6 +144,7 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
         ({"spec": {**SPEC, "algorithm": "magic"}}, 422, "xgboost"),
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
+        ({"spec": {**SPEC, "algorithm": "cnn", "hyperparameters": {"augmentation": "much"}}}, 422, "randaugment"),
         ({"spec": {**SPEC, "dataset": "../../etc"}}, 422, "pattern"),
         ({"spec": {"kind": "prepare", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
         ({"spec": {**SPEC, "dataset": "nothing"}}, 404, "nothing"),

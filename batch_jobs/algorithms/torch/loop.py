@@ -21,8 +21,10 @@ from batch_jobs.algorithms.torch.numerics import autocast, repeatable
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.schedules import build_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
+from batch_jobs.data.augmentation.mixing import Mixture
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
+Mix = Callable[[Tensor, torch.Generator], tuple[Tensor, Mixture | None]]
 Group = list[tuple[Tensor, Tensor]]
 
 
@@ -35,6 +37,7 @@ def train_network(
     *,
     context: FitContext,
     augment: Augment | None = None,
+    mix: Mix | None = None,
 ) -> int:
     """Trains in place and leaves the weights of the best epoch.
 
@@ -50,7 +53,10 @@ def train_network(
         InvalidRequestError: The loss is no longer a number.
     """
     with repeatable(hyperparameters.deterministic), context.checkpoints.running():
-        return _Training(network, hyperparameters, problem, train, validation, context=context, augment=augment).run()
+        training = _Training(
+            network, hyperparameters, problem, train, validation, context=context, augment=augment, mix=mix
+        )
+        return training.run()
 
 
 class _Training:
@@ -66,11 +72,12 @@ class _Training:
         *,
         context: FitContext,
         augment: Augment | None,
+        mix: Mix | None,
     ) -> None:
         chosen = hyperparameters
         self._network, self._chosen, self._problem = network, chosen, problem
         self._train, self._validation = train, validation
-        self._context, self._augment = context, augment
+        self._context, self._augment, self._mix = context, augment, mix
         num_rows = len(train.targets)
         if chosen.batch_size > num_rows:
             context.listener.message(
@@ -149,9 +156,13 @@ class _Training:
         self._optimizer.zero_grad(set_to_none=True)
         for features, targets in group:
             inputs = self._augment(features, self._random.generator) if self._augment else features
+            inputs, mixture = self._mix(inputs, self._random.generator) if self._mix else (inputs, None)
             with autocast(self._chosen.precision, self._device):
                 output = self._network(inputs)
             loss = self._loss.sum(output, targets)
+            if mixture is not None:
+                # The others are the same rows in another order: their weights add up to the same.
+                loss = torch.lerp(self._loss.sum(output, targets[mixture.order]), loss, mixture.share)
             self._position.loss_sum += float(loss.detach())
             (loss / sum(weights)).backward()  # type: ignore[no-untyped-call]
         self._position.weight_sum += sum(weights)
@@ -166,12 +177,13 @@ class _Training:
     def _judge_epoch(self) -> None:
         """Tells the losses, and keeps the weights where they are the best so far."""
         position = self._position
-        losses = {"train": position.loss_sum / position.weight_sum}
+        losses, others = {"train": position.loss_sum / position.weight_sum}, {}
         if self._validation is not None:
-            losses["validation"] = self._evaluate(self._validation)
+            losses["validation"], accuracy = self._evaluate(self._validation)
             self._require_number(losses["validation"])
+            others = {} if accuracy is None else {"validation/accuracy": accuracy}
         rate = float(self._optimizer.param_groups[0]["lr"])
-        curves = _curves(losses, self._problem.task) | {"train/learning_rate": rate}
+        curves = _curves(losses, self._problem.task) | others | {"train/learning_rate": rate}
         self._context.listener.step(position.epoch, self._last_epoch, curves)
         self._schedule.after_epoch(losses.get("validation", losses["train"]))
         judged = losses.get("validation", -float(position.epoch))
@@ -180,11 +192,18 @@ class _Training:
             self._best = states.copy_weights(self._judged)
 
     @torch.inference_mode()
-    def _evaluate(self, batches: Batches) -> float:
-        """The mean loss of all rows."""
+    def _evaluate(self, batches: Batches) -> tuple[float, float | None]:
+        """The mean loss of all rows and, where there are classes, the share of right answers."""
         self._judged.eval()
-        losses = [(float(self._loss.sum(self._judged(x), y)), self._loss.weigh(y)) for x, y in batches.in_order()]
-        return sum(loss for loss, _ in losses) / (sum(weight for _, weight in losses) or 1.0)
+        loss = weight = num_hits = 0.0
+        for features, targets in batches.in_order():
+            output = self._judged(features)
+            loss += float(self._loss.sum(output, targets))
+            weight += self._loss.weigh(targets)
+            if self._problem.task.is_classification:
+                num_hits += int((output.argmax(1) == targets).sum())
+        accuracy = num_hits / len(batches.targets) if self._problem.task.is_classification else None
+        return loss / (weight or 1.0), accuracy
 
     def _has_lost_patience(self) -> bool:
         patience = self._chosen.patience

@@ -85,7 +85,9 @@ class Importance(Contract):
 
     column: str
     mean: float
-    std: float
+    std: float = Field(description="Over the shuffles.")
+    low: float | None = Field(default=None, description="Of the 95 % interval: over shuffles and rows.")
+    high: float | None = None
 
 
 class ConfusionMatrix(Contract):
