@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
+from batch_jobs.data.targets import TargetScale
 
 FEATURES = "features"
 SCORES = "scores"
@@ -49,6 +50,8 @@ class Problem:
     IMAGES: uint8 [rows, height, width, channels].
     TEXT: int64 token ids [rows, length], all below the one cardinality; 0 is padding at the end, 1 the unknown token.
     SERIES: float32 [rows, length, num_numeric]; a step whose values all are NaN at the end is padding.
+    A forecast has one output for each step to come, and `target_channel`: the channel that holds the target's own past,
+    which `target_scale` brings to the scale of the targets.
     """
 
     task: Task
@@ -56,6 +59,8 @@ class Problem:
     num_outputs: int
     num_numeric: int = 0
     cardinalities: tuple[int, ...] = ()
+    target_channel: int | None = None
+    target_scale: TargetScale | None = None
     seed: int
     num_threads: int
 
@@ -68,10 +73,10 @@ class Fitted(Protocol):
         """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities of shape [rows, classes], or standardised values of shape [rows], by the framework itself."""
+        """Probabilities [rows, classes], or standardised values [rows], or [rows, horizon], by the framework itself."""
 
     def to_onnx(self) -> onnx.ModelProto:
-        """A graph from `features` to `scores`: probabilities [rows, classes], or standardised values [rows, 1]."""
+        """A graph from `features` to `scores` [rows, num_outputs]: probabilities, or standardised values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

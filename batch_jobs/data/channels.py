@@ -17,6 +17,7 @@ ARROW_TYPES = {
     ColumnType.DATETIME: pa.timestamp("us", tz="UTC"),
     ColumnType.STRING: pa.string(),
     ColumnType.IMAGE: pa.binary(),
+    ColumnType.SERIES: pa.list_(pa.float64()),
 }
 _TRAIN_WORDS = frozenset({"train", "training"})
 _TEST_WORDS = frozenset({"test", "testing"})

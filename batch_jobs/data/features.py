@@ -14,6 +14,10 @@ from batch_jobs.data.channels import Channel
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
 MIN_WORDS = 1.5
+_NO_FEATURES = {
+    ColumnType.IMAGE: "images are learned from in image sets only",
+    ColumnType.SERIES: "a table is learned from here; series are for the algorithms that learn from series",
+}
 _ROW_ID = re.compile(r"(?i:(^|[^a-z])(id|index|rownum|uuid)$)|[a-z](Id|ID)$")
 
 
@@ -64,11 +68,17 @@ def choose_texts(
     return texts
 
 
+def has_any_texts(channel: Channel, *, target: str, exclude: Collection[str]) -> bool:
+    """Whether a column of a table holds free text."""
+    candidates = _candidates(channel, target, exclude)
+    return any(_is_text(column, channel.table.column(column.name)) for column in candidates)
+
+
 def has_only_texts(channel: Channel, *, target: str, exclude: Collection[str]) -> bool:
     """Whether the texts of a table are all that can be learned from."""
     candidates = _candidates(channel, target, exclude)
     kept, _ = _divide(channel, candidates)
-    return not kept and any(_is_text(column, channel.table.column(column.name)) for column in candidates)
+    return not kept and has_any_texts(channel, target=target, exclude=exclude)
 
 
 def _candidates(channel: Channel, target: str, exclude: Collection[str]) -> list[Column]:
@@ -113,8 +123,8 @@ def image_column(channel: Channel) -> Column:
 
 
 def _why_not(column: Column, values: pa.ChunkedArray) -> str | None:
-    if column.type is ColumnType.IMAGE:
-        return "images are learned from in image sets only"
+    if column.type in _NO_FEATURES:
+        return _NO_FEATURES[column.type]
     num_missing = values.null_count
     if num_missing == len(values):
         return "it has no values"

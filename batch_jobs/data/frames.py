@@ -86,6 +86,8 @@ def to_tensor(values: pa.ChunkedArray, column_type: ColumnType) -> Array:
             return _to_seconds(values)
         case ColumnType.IMAGE:
             raise ValueError("an image column is decoded by batch_jobs.data.images")
+        case ColumnType.SERIES:
+            raise ValueError("a series column is read by batch_jobs.data.series")
 
 
 def _to_float32(values: pa.ChunkedArray) -> Array:

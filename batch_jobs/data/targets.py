@@ -24,16 +24,23 @@ _LABEL_TYPES = (ColumnType.STRING, ColumnType.BOOLEAN, ColumnType.INTEGER, Colum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is predicted. `labels` is None for a regression; a binary task's positive class is labels[1]."""
+    """What is predicted. `labels` is None where values are; a binary task's positive class is labels[1].
+
+    A forecast has a `horizon` above 0, the scale of all training rows, and is made from columns of which the one at
+    `position` is the target itself.
+    """
 
     column: str
     task: Task
     labels: tuple[str, ...] | None
+    horizon: int = 0
+    scale: "TargetScale | None" = None
+    position: int = 0
 
     @property
     def num_outputs(self) -> int:
-        """Classes, or 1."""
-        return len(self.labels) if self.labels else 1
+        """Classes, steps to come, or 1."""
+        return len(self.labels) if self.labels else self.horizon or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ def fit_scale(target: "Target", truth: Array) -> TargetScale:
     """Of training rows; classes are left as they are."""
     if target.labels is not None:
         return TargetScale()
-    return TargetScale(mean=float(truth.mean()), deviation=float(truth.std()) or 1.0)
+    return target.scale or TargetScale(mean=float(truth.mean()), deviation=float(truth.std()) or 1.0)
 
 
 def drop_unlabelled(channel: Channel, column: str, *, message: Callable[[str], None]) -> Channel:

@@ -8,6 +8,7 @@ from aimass_core.domain.schemas import Column, ImageShape
 from batch_jobs.data.frames import Frame
 from batch_jobs.encoding.contract import Encoder
 from batch_jobs.encoding.pixels import PixelEncoder
+from batch_jobs.encoding.series import fit_series_encoder
 from batch_jobs.encoding.table import fit_table_encoder
 from batch_jobs.encoding.text import fit_text_encoder
 
@@ -19,6 +20,7 @@ def fit_encoder(
     *,
     hyperparameters: Request,
     image_shape: ImageShape | None,
+    window: int | None = None,
 ) -> Encoder:
     """Fitted on training rows.
 
@@ -28,9 +30,12 @@ def fit_encoder(
         columns: The feature columns, in the order of the frame.
         hyperparameters: Of the algorithm; some say how data is read.
         image_shape: That of all images, None where there are none.
+        window: The length of all series; None: any.
     """
     if image_shape is not None:
         return PixelEncoder(column=columns[0].name, shape=image_shape)
+    if kind is DataKind.SERIES:
+        return fit_series_encoder(frame, columns, window=window)
     if kind is DataKind.TABLE:
         return fit_table_encoder(frame, columns)
     if kind is DataKind.TEXT:

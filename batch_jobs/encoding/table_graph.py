@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from batch_jobs.algorithms.export.builder import GraphBuilder
+from batch_jobs.algorithms.export.builder import GraphBuilder, finite_or_nan
 from batch_jobs.algorithms.learning import FEATURES
 from batch_jobs.encoding.table_matrix import OTHER_CODE, Category, Encoding
 
@@ -18,7 +18,7 @@ def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onn
     parts: list[str] = []
     if encoding.numbers:
         inputs = [graph.input(input_names[name], TensorProto.FLOAT, ["rows", 1]) for name in encoding.numbers]
-        parts.append(_finite_or_nan(graph, graph.node("Concat", *inputs, axis=1)))
+        parts.append(finite_or_nan(graph, graph.node("Concat", *inputs, axis=1)))
     for name in encoding.dates:
         parts += _date_parts(graph, graph.input(input_names[name], TensorProto.DOUBLE, ["rows", 1]))
     for category in encoding.categories:
@@ -27,10 +27,6 @@ def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onn
     width = encoding.num_numeric + len(encoding.categories)
     graph.output(graph.node("Concat", *parts, axis=1), FEATURES, TensorProto.FLOAT, ["rows", width])
     return graph.build()
-
-
-def _finite_or_nan(graph: GraphBuilder, values: str) -> str:
-    return graph.node("Where", graph.node("IsInf", values), graph.constant(np.nan, np.float32), values)
 
 
 def _codes(graph: GraphBuilder, values: str, category: Category) -> str:

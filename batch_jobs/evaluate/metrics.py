@@ -11,8 +11,13 @@ from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
 from batch_jobs.data.targets import Target
 
 Array = NDArray[Any]
-PRIMARY_METRICS: Mapping[Task, str] = {Task.BINARY: "roc_auc", Task.MULTICLASS: "accuracy", Task.REGRESSION: "rmse"}
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "log_loss"})
+PRIMARY_METRICS: Mapping[Task, str] = {
+    Task.BINARY: "roc_auc",
+    Task.MULTICLASS: "accuracy",
+    Task.REGRESSION: "rmse",
+    Task.FORECASTING: "rmse",
+}
+LOWER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "scaled_mse", "scaled_mae"})
 
 
 def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evaluation:
@@ -25,10 +30,14 @@ def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evalu
         channel: Its name.
         target: The labels.
         truth: Class indices, or values.
-        scores: Probabilities of shape [rows, classes], or values of shape [rows].
+        scores: Probabilities of shape [rows, classes], or values of shape [rows], or [rows, horizon] as the truth.
     """
     if target.labels is None:
-        return Evaluation(channel=channel, num_rows=len(truth), metrics=_regression_metrics(truth, scores))
+        found = _regression_metrics(truth.ravel(), scores.ravel())
+        if target.scale is not None:
+            deviation = target.scale.deviation
+            found |= {"scaled_mse": (found["rmse"] / deviation) ** 2, "scaled_mae": found["mae"] / deviation}
+        return Evaluation(channel=channel, num_rows=len(truth), metrics=found)
     predicted = scores.argmax(axis=1)
     counts = metrics.confusion_matrix(truth, predicted, labels=range(len(target.labels)))
     return Evaluation(

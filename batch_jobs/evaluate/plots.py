@@ -112,6 +112,23 @@ def predicted_against_actual(truth: Array, values: Array) -> str:
     return output.svg
 
 
+def forecasts(truth: Array, values: Array) -> str:
+    """Three windows' forecasts beside what came, and the mean absolute error by step, [rows, horizon]."""
+    steps = np.arange(1, truth.shape[1] + 1)
+    with _figure(8.4, 3.8) as (figure, output):
+        left, right = figure.subplots(1, 2)
+        for row, colour in zip(
+            np.linspace(0, len(truth) - 1, num=min(3, len(truth))).astype(int), _COLOURS, strict=False
+        ):
+            left.plot(steps, truth[row], color=colour, linewidth=1.2, label=f"actual, {row}")
+            left.plot(steps, values[row], color=colour, linewidth=1.2, linestyle="--", label=f"forecast, {row}")
+        left.set(xlabel="step", ylabel="value")
+        left.legend(fontsize=8)
+        right.plot(steps, np.abs(values - truth).mean(axis=0), color=_BLUE)
+        right.set(xlabel="step", ylabel="mean absolute error", ylim=(0, None))
+    return output.svg
+
+
 def learning_curves(curves: Sequence[Curve]) -> str:
     """Losses over rounds or epochs."""
     with _figure(8.4, 3.4) as (figure, output):

@@ -11,10 +11,19 @@ from batch_jobs.evaluate.scoring import Answers
 
 
 def write_predictions(path: Path, *, target: Target, rows: Array, truth: Array, answers: Answers) -> None:
-    """Columns: `row` in the channel, `actual`, then `label` and `p_<class>` of each class, or `value`."""
+    """Columns: `row` in the channel, `actual`, then `label` and `p_<class>` of each class, or `value`.
+
+    Of a forecast `row` is the last that it was made from, and both are lists.
+    """
     columns: dict[str, pa.Array] = {"row": pa.array(rows, pa.int64())}
     if target.labels is None or answers.labels is None:
-        columns |= {"actual": pa.array(truth, pa.float64()), "value": pa.array(answers.scores, pa.float32())}
+        kinds = (pa.float64(), pa.float32())
+        if target.horizon:
+            kinds = (pa.list_(pa.float64()), pa.list_(pa.float32()))
+        columns |= {
+            name: pa.array(list(values), kind)
+            for name, values, kind in zip(("actual", "value"), (truth, answers.scores), kinds, strict=True)
+        }
     else:
         columns["actual"] = pa.array([target.labels[index] for index in truth.tolist()], pa.string())
         columns["label"] = pa.array(answers.labels.tolist(), pa.string())

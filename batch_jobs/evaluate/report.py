@@ -20,6 +20,8 @@ _TITLES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
+    "scaled_mse": "MSE, standardised",
+    "scaled_mae": "MAE, standardised",
 }
 
 
@@ -59,7 +61,9 @@ def _plots(data: ReportData) -> list[tuple[str, str]]:
     """Pairs of a heading and an SVG."""
     drawn: list[tuple[str, str]] = []
     labels = data.signature.labels
-    if labels is None:
+    if data.truth.ndim > 1:
+        drawn.append((f"Forecasts, {data.channel}", plots.forecasts(data.truth, data.scores)))
+    elif labels is None:
         drawn.append(
             (f"Predicted against actual, {data.channel}", plots.predicted_against_actual(data.truth, data.scores))
         )

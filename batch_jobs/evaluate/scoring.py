@@ -11,8 +11,8 @@ from aimass_core.domain.signatures import Signature
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE
 from batch_jobs.data.frames import Array, Frame
 
-_TABLE_BATCH = 4096
-_IMAGE_BATCH = 256
+_MAX_ROWS = 4096
+_MAX_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,8 @@ class Scorer:
 
     def answer(self, frame: Frame) -> Answers:
         """All rows, in batches."""
-        size = _IMAGE_BATCH if self._signature.image_shape else _TABLE_BATCH
+        widest = sum(np.size(values[0]) for values in frame.columns.values()) if frame.num_rows else 1
+        size = min(max(_MAX_VALUES // max(widest, 1), 1), _MAX_ROWS)
         batches = [
             self._run(frame.take(np.arange(start, min(start + size, frame.num_rows))))
             for start in range(0, frame.num_rows, size)

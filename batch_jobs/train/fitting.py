@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimass_core.domain.jobs import TrainSpec
-from aimass_core.domain.signatures import Evaluation, Task
+from aimass_core.domain.signatures import Evaluation
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.splits import Split, hold_out, k_folds
@@ -192,17 +192,20 @@ class Fitting:
             material.columns,
             hyperparameters=self._spec.resolve_hyperparameters(),
             image_shape=material.image_shape,
+            window=self._spec.num_window_rows if target.horizon else None,
         )
+        scale = fit_scale(target, train.truth)
         problem = Problem(
             task=target.task,
             kind=material.data_kind,
             num_outputs=target.num_outputs,
             num_numeric=encoder.num_numeric,
             cardinalities=encoder.cardinalities,
+            target_channel=target.position if target.horizon else None,
+            target_scale=scale,
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        scale = fit_scale(target, train.truth)
         judges = None if validation is None else _examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
@@ -226,9 +229,11 @@ class Fitting:
         )
 
     def _classes(self, part: Part) -> Array | None:
-        return None if self._material.target.task is Task.REGRESSION else part.truth
+        return part.truth if self._material.target.task.is_classification else None
 
 
 def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
     targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
+    # A horizon of one is a single value to a learner.
+    targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     return Examples(features=encoder.transform(part.frame), targets=targets)

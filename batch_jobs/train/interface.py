@@ -23,7 +23,8 @@ def build_signature(material: Material, encoder: Encoder) -> Signature:
     names = name_inputs(column.name for column in material.columns)
     labels = material.target.labels
     if labels is None:
-        outputs = [TensorSpec(name=VALUE, datatype=Datatype.FP32, shape=[-1])]
+        shape = [-1, material.target.horizon] if material.target.horizon else [-1]
+        outputs = [TensorSpec(name=VALUE, datatype=Datatype.FP32, shape=shape)]
     else:
         outputs = [
             TensorSpec(name=LABEL, datatype=Datatype.BYTES, shape=[-1]),

@@ -8,12 +8,13 @@ import numpy as np
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
-from aimass_core.domain.schemas import Column, DatasetKind, ImageShape
+from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
-from batch_jobs.data.features import choose_features, choose_texts, has_only_texts, image_column
+from batch_jobs.data.features import choose_features, choose_texts, has_any_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
+from batch_jobs.data.series import choose_series, series_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.train.notes import Notes
@@ -52,14 +53,13 @@ class Material:
     parts: Mapping[str, Part]
 
 
-def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
-    """Reads and checks all channels.
+def load_material(channels: Mapping[str, Channel], environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
+    """Checks all channels and turns them into features and targets.
 
     Raises:
         InvalidDataError: The data cannot be trained on; the message says why.
         InvalidRequestError: The algorithm is for another kind of data, or options exclude each other.
     """
-    channels = _read_channels(environment, notes)
     kind = channels[TRAIN].schema.kind
     kinds = _fitting_kinds(spec, kind)
     if spec.folds and VALIDATION in channels:
@@ -69,7 +69,7 @@ def load_material(environment: Environment, spec: TrainSpec, notes: Notes) -> Ma
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
-    data_kind = _choose_data_kind(kinds, channels[TRAIN], target, spec)
+    data_kind = _choose_data_kind(kinds, channels[TRAIN], target.column, spec)
     reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
@@ -101,15 +101,27 @@ def _fitting_kinds(spec: TrainSpec, kind: DatasetKind) -> list[DataKind]:
     return kinds
 
 
-def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: Target, spec: TrainSpec) -> DataKind:
-    """An algorithm for tables and texts takes a dataset as text where its texts are all that it could learn from."""
-    if DataKind.TEXT in kinds and DataKind.TABLE in kinds:
-        is_text = has_only_texts(channel, target=target.column, exclude=spec.exclude_columns)
-        return DataKind.TEXT if is_text else DataKind.TABLE
+def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: str, spec: TrainSpec) -> DataKind:
+    """Series where there are any. Texts where an algorithm for tables could learn from nothing else, or where an
+    algorithm for series finds some; else the first of the kinds."""
+    used = {column.type for column in channel.schema.columns if column.name not in spec.exclude_columns}
+    if DataKind.SERIES in kinds and ColumnType.SERIES in used:
+        return DataKind.SERIES
+    if DataKind.TEXT in kinds and len(kinds) > 1:
+        is_of_tables = DataKind.TABLE in kinds
+        has_texts = has_only_texts if is_of_tables else has_any_texts
+        if has_texts(channel, target=target, exclude=spec.exclude_columns):
+            return DataKind.TEXT
+        return DataKind.TABLE if is_of_tables else DataKind.SERIES
     return kinds[0]
 
 
-def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+def read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+    """The channels of the job, and a test channel where the training data names one itself.
+
+    Raises:
+        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows.
+    """
     if TRAIN not in environment.channels:
         raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
     channels = {name: read_channel(name, path) for name, path in environment.channels.items()}
@@ -122,24 +134,30 @@ def _read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
+    kind: DataKind
     columns: Sequence[Column]
     image_shape: ImageShape | None
     num_threads: int
 
     def read(self, channel: Channel) -> Frame:
+        if self.kind is DataKind.SERIES:
+            return series_frame(channel, self.columns)
         if self.image_shape is None:
             return table_frame(channel, self.columns)
         return image_frame(channel, self.columns[0].name, shape=self.image_shape, num_threads=self.num_threads)
+
+
+_CHOICES = {DataKind.TEXT: choose_texts, DataKind.SERIES: choose_series}
 
 
 def _reader(
     channel: Channel, kind: DataKind, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int
 ) -> _Reader:
     if channel.schema.kind is DatasetKind.TABLE:
-        choose = choose_texts if kind is DataKind.TEXT else choose_features
+        choose = _CHOICES.get(kind, choose_features)
         columns = choose(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
-        return _Reader(columns=columns, image_shape=None, num_threads=num_threads)
+        return _Reader(kind=kind, columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
     image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)
     shape = choose_image_shape(channel, column.name, image_size=image_size, message=notes)
-    return _Reader(columns=[column], image_shape=shape, num_threads=num_threads)
+    return _Reader(kind=kind, columns=[column], image_shape=shape, num_threads=num_threads)

@@ -6,9 +6,10 @@ from importlib import metadata
 
 import numpy as np
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.schemas import DatasetKind
+from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
@@ -25,8 +26,9 @@ from batch_jobs.train.budget import begin_budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.export import export
 from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
-from batch_jobs.train.material import TEST, Material, Part, load_material
+from batch_jobs.train.material import TEST, Material, Part, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
@@ -52,7 +54,10 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
     notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
-    material = load_material(environment, spec, notes)
+    channels = read_channels(environment, notes)
+    material = (
+        load_forecast(channels, spec, notes) if spec.horizon else load_material(channels, environment, spec, notes)
+    )
     started = time.monotonic()
     budget = begin_budget(environment.deadline, reading_seconds=started - began)
     learner = build_learner(spec)
@@ -172,7 +177,10 @@ class _Finish:
         )
 
     def _importances(self, scorer: Scorer) -> list[Importance]:
-        if self.material.kind is not DatasetKind.TABLE:
+        is_wide_series = self.material.data_kind is DataKind.SERIES and not any(
+            column.type is ColumnType.SERIES for column in self.material.columns
+        )
+        if self.material.kind is not DatasetKind.TABLE or is_wide_series:
             return []
         part = self.training.validated
         if self.spec.folds:

@@ -26,9 +26,10 @@ def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings
     for spec in signature.inputs:
         if spec.datatype not in (*_FLOATS, Datatype.BYTES):
             return {}
-        values = inputs[spec.name].reshape(-1)
+        values = inputs[spec.name]
         has_value = values != "" if spec.datatype is Datatype.BYTES else ~np.isnan(values)
-        present = has_value if present is None else present | has_value
+        is_present: Array = np.asarray(has_value.any(axis=1))
+        present = is_present if present is None else present | is_present
         check = _check_category if spec.datatype is Datatype.BYTES else _check_range
         for row, text in check(spec, values, has_value):
             found[row].append(text)
@@ -43,9 +44,9 @@ def _check_category(spec: TensorSpec, values: Array, has_value: Array) -> list[t
         return []
     known = set(spec.categories)
     return [
-        (int(row), f"{spec.column or spec.name}: {str(values[row])[:100]!r} did not occur in training")
+        (int(row), f"{spec.column or spec.name}: {str(values[row, 0])[:100]!r} did not occur in training")
         for row in np.flatnonzero(has_value)
-        if values[row] not in known
+        if values[row, 0] not in known
     ]
 
 
@@ -53,13 +54,14 @@ def _check_range(spec: TensorSpec, values: Array, has_value: Array) -> list[tupl
     low = -np.inf if spec.minimum is None else values.dtype.type(spec.minimum)
     high = np.inf if spec.maximum is None else values.dtype.type(spec.maximum)
     outside = has_value & ((values < low) | (values > high))
+    first = outside.argmax(axis=1)
     return [
         (
             int(row),
-            f"{spec.column or spec.name}: {_write(spec, float(values[row]))} is outside of the training data "
-            f"({_write(spec, spec.minimum)} to {_write(spec, spec.maximum)})",
+            f"{spec.column or spec.name}: {_write(spec, float(values[row, first[row]]))} is outside of the training "
+            f"data ({_write(spec, spec.minimum)} to {_write(spec, spec.maximum)})",
         )
-        for row in np.flatnonzero(outside)
+        for row in np.flatnonzero(outside.any(axis=1))
     ]
 
 

@@ -158,6 +158,39 @@ def test_images_train_and_predict(stack: Stack, client: aimass.Client, tmp_path:
     assert [p.label for p in answer.predictions] == ["0", "1"]
 
 
+def test_series_train_and_predict_from_ts_files(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    generator = np.random.default_rng(7)
+    lines = ["@problemName bumps", "@timeStamps false", "@univariate true", "@classLabel true bump flat", "@data"]
+    for row in range(160):
+        values = generator.normal(0, 0.5, generator.integers(12, 20))
+        place = generator.integers(0, 6)
+        values[place : place + 6] += 4 * (row % 2)
+        lines.append(",".join(f"{value:.4f}" for value in values) + (":bump" if row % 2 else ":flat"))
+    path = tmp_path / "bumps.ts"
+    path.write_text("\n".join(lines))
+    stack.cli("datasets", "upload", "bumps", str(path))
+    stack.cli("train", "bumps", "--algorithm", "fcn", "-H", "channels=[8,8]", "-H", "kernels=[5,3]", "-H", "epochs=20")
+    assert client.models.get_version("bumps", 1).metrics["accuracy"] > 0.9
+    stack.cli("deploy", "bumps")
+    answers = stack.cli("predict", "bumps", str(path), "--output", "csv").splitlines()[1:]
+    assert len(answers) == 160
+    assert sum(("bump" in line) == bool(row % 2) for row, line in enumerate(answers)) > 140
+
+
+def test_a_forecast_is_trained_and_served(client: aimass.Client) -> None:
+    pandas = pytest.importorskip("pandas")
+    steps = np.arange(300)
+    sales = 100 + steps + 20 * np.sin(2 * np.pi * steps / 12)
+    frame = pandas.DataFrame({"at": pandas.date_range("2020-01-01", periods=300, tz="UTC"), "sales": sales})
+    dataset = client.datasets.upload(frame, name="sales", target="sales")
+    options = {"horizon": 6, "window": 24, "time_column": "at"}
+    job = client.jobs.train(dataset, algorithm="nlinear", hyperparameters={"learning_rate": 0.02}, **options).wait()
+    assert job.model_version is not None
+    answer = job.model_version.deploy().predict([{"sales": sales[-30:-6].tolist()}, {"sales": [1, 2]}])
+    assert answer.predictions[0].values == pytest.approx(sales[-6:].tolist(), abs=5)
+    assert "exactly 24" in str(answer.predictions[1].error)
+
+
 def test_bad_target_is_refused_with_the_columns_that_exist(stack: Stack, loans: tuple[Path, Path]) -> None:
     stack.cli("datasets", "upload", "plain", str(loans[0]))
     words = stack.cli("train", "plain", "--algorithm", "xgboost", "--target", "nope", exit_code=3)

@@ -350,3 +350,76 @@ def add_external_data(model: bytes, location: str, *, where: str = "initializer"
         changed.graph.initializer.append(condition)
         changed.graph.node.append(helper.make_node("If", ["always"], ["unused"], then_branch=inner, else_branch=inner))
     return bytes(changed.SerializeToString())
+
+
+SERIES = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.REGRESSION,
+    target="sum",
+    inputs=[
+        TensorSpec(
+            name=name,
+            datatype=Datatype.FP32,
+            shape=[-1, -1],
+            column=name,
+            column_type=ColumnType.SERIES,
+            minimum=-100,
+            maximum=100,
+        )
+        for name in ("left", "right")
+    ],
+    outputs=[TensorSpec(name="value", datatype=Datatype.FP32, shape=[-1])],
+)
+
+
+def series_model() -> bytes:
+    """The sum of all values of two series, a missing one being 0; the second counts ten times."""
+    nodes = [
+        helper.make_node("Mul", ["right", "ten"], ["more"]),
+        helper.make_node("Concat", ["left", "more"], ["both"], axis=1),
+        helper.make_node("IsNaN", ["both"], ["is_missing"]),
+        helper.make_node("Where", ["is_missing", "zero", "both"], ["filled"]),
+        helper.make_node("ReduceSum", ["filled", "axis"], ["value"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "series",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "steps"]) for name in ("left", "right")],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [
+            helper.make_tensor("ten", TensorProto.FLOAT, [], [10.0]),
+            helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+        ],
+    )
+    return finish(graph)
+
+
+FORECAST = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.FORECASTING,
+    target="sales",
+    inputs=[
+        TensorSpec(name="sales", datatype=Datatype.FP32, shape=[-1, 3], column="sales", column_type=ColumnType.SERIES)
+    ],
+    outputs=[TensorSpec(name="value", datatype=Datatype.FP32, shape=[-1, 2])],
+)
+
+
+def forecast_model() -> bytes:
+    """The latest of three values, plus one and plus two."""
+    nodes = [
+        helper.make_node("Gather", ["sales", "last"], ["latest"], axis=1),
+        helper.make_node("Add", ["latest", "more"], ["value"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "forecast",
+        [helper.make_tensor_value_info("sales", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n", 2])],
+        [
+            helper.make_tensor("last", TensorProto.INT64, [1], [2]),
+            helper.make_tensor("more", TensorProto.FLOAT, [2], [1.0, 2.0]),
+        ],
+    )
+    return finish(graph)

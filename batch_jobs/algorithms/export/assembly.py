@@ -52,13 +52,13 @@ def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
     graph = GraphBuilder("answer")
     source = f"{INNER_PREFIX}answer/{SCORES}"
     if target.labels is None:
-        scores = graph.input(source, TensorProto.FLOAT, ["rows", 1])
-        standard = graph.node(
-            "Cast", graph.node("Squeeze", scores, graph.constant([1], np.int64)), to=TensorProto.DOUBLE
-        )
+        shape: list[int | str] = ["rows", target.horizon] if target.horizon else ["rows"]
+        scores = graph.input(source, TensorProto.FLOAT, ["rows", target.num_outputs])
+        flat = scores if target.horizon else graph.node("Squeeze", scores, graph.constant([1], np.int64))
+        standard = graph.node("Cast", flat, to=TensorProto.DOUBLE)
         scaled = graph.node("Mul", standard, graph.constant(scale.deviation, np.float64))
         values = graph.node("Add", scaled, graph.constant(scale.mean, np.float64))
-        graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, ["rows"])
+        graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, shape)
         return graph.build()
     scores = graph.input(source, TensorProto.FLOAT, ["rows", len(target.labels)])
     best = graph.node("ArgMax", scores, axis=1, keepdims=0)

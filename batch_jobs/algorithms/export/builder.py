@@ -80,6 +80,11 @@ class GraphBuilder:
         return f"{INNER_PREFIX}{self._name}/{kind}_{next(self._numbers)}"
 
 
+def finite_or_nan(graph: GraphBuilder, values: str) -> str:
+    """float32 values, NaN in the place of those that are infinite: too large a number is as good as missing."""
+    return graph.node("Where", graph.node("IsInf", values), graph.constant(np.nan, np.float32), values)
+
+
 def finish(model: onnx.ModelProto) -> onnx.ModelProto:
     """Brings a model to the one opset and IR version of the project, and removes what exporters note about their host.
 

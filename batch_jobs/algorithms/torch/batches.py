@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from batch_jobs.algorithms.learning import Examples
 
 _EVALUATION_BATCH = 1024
+# A network may hold some hundred times its input.
+_EVALUATION_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,12 @@ class Batches:
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
-        yield from zip(
-            torch.split(self.features, _EVALUATION_BATCH), torch.split(self.targets, _EVALUATION_BATCH), strict=True
-        )
+        size = _evaluation_size(self.features)
+        yield from zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
+
+
+def _evaluation_size(features: Tensor) -> int:
+    return min(_EVALUATION_BATCH, max(_EVALUATION_VALUES // max(features[0].numel(), 1), 1))
 
 
 def to_batches(examples: Examples) -> Batches:
@@ -46,5 +51,6 @@ def to_batches(examples: Examples) -> Batches:
 def predict_scores(answer: nn.Module, features: Any) -> Any:
     """Final scores of all rows as numpy, in batches."""
     answer.eval()
-    parts = [answer(part) for part in torch.split(torch.from_numpy(features), _EVALUATION_BATCH)]
+    tensor = torch.from_numpy(features)
+    parts = [answer(part) for part in torch.split(tensor, _evaluation_size(tensor))]
     return torch.cat(parts).numpy()

@@ -24,10 +24,11 @@ class Answer(nn.Module):
     def __init__(self, network: nn.Module, problem: Problem) -> None:
         super().__init__()
         self.network = network
-        self.is_regression = problem.task is Task.REGRESSION
+        self.is_regression = not problem.task.is_classification
+        self.is_forecast = problem.task is Task.FORECASTING
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities [rows, classes], or standardised values [rows, 1]."""
+        """Probabilities [rows, classes], or standardised values [rows, 1 or horizon]."""
         output: Tensor = self.network(features)
         return output if self.is_regression else torch.softmax(output, dim=1)
 
@@ -46,7 +47,8 @@ class FittedNetwork:
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
         scores = predict_scores(self.answer, features)
-        return np.asarray(scores[:, 0] if self.answer.is_regression else scores)
+        is_single = self.answer.is_regression and not self.answer.is_forecast
+        return np.asarray(scores[:, 0] if is_single else scores)
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""

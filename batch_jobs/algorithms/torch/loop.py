@@ -247,6 +247,6 @@ class _Training:
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
-    if task is Task.REGRESSION:
+    if not task.is_classification:
         return {f"{name}/rmse": math.sqrt(loss) for name, loss in losses.items()}
     return {f"{name}/log_loss": loss for name, loss in losses.items()}

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import ClassWeights, NetworkHyperparameters
-from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Problem
 
@@ -33,7 +32,7 @@ def build_loss(problem: Problem, hyperparameters: NetworkHyperparameters, target
         InvalidRequestError: Balanced values.
     """
     is_balanced = hyperparameters.class_weights is ClassWeights.BALANCED
-    if problem.task is Task.REGRESSION:
+    if not problem.task.is_classification:
         if is_balanced:
             raise InvalidRequestError(
                 "class_weights is 'balanced', and a regression has no classes: leave class_weights out"

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aimass_core.domain.schemas import MAX_SERIES_LENGTH, ColumnType
 from aimass_core.domain.signatures import Signature, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
 from aimass_core.lambda_support import json_body
-from functions.predictions.limits import MAX_ROWS
+from functions.predictions.limits import MAX_ROWS, MAX_SERIES_VALUES
 from functions.predictions.oip import tensors
 from functions.predictions.oip.tensors import Array
 
@@ -89,6 +90,7 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
     _refuse_unsupported(request)
     inputs = _read_inputs(request.inputs, raw, signature)
     num_rows = _num_rows(inputs)
+    _check_series(inputs, signature)
     ignored = [name for name in _HINTS if name in request.parameters]
     return InferenceRequest(
         id=request.id,
@@ -229,6 +231,28 @@ def _num_rows(arrays: Mapping[str, Array]) -> int:
         words = ", ".join(f"{name!r} {size}" for name, size in list(sizes.items())[:20])
         raise InvalidRequestError(f"The inputs differ in their number of rows: {words}.")
     return next(iter(sizes.values()))
+
+
+def _check_series(arrays: Mapping[str, Array], signature: Signature) -> None:
+    """All series of a request have one number of steps, for they are the channels of the same rows."""
+    steps = {
+        spec.name: arrays[spec.name].shape[1] for spec in signature.inputs if spec.column_type is ColumnType.SERIES
+    }
+    if len(set(steps.values())) > 1:
+        words = ", ".join(f"{name!r} {size}" for name, size in list(steps.items())[:20])
+        raise InvalidRequestError(
+            f"The series differ in their number of steps: {words}. Fill the shorter ones up with NaN at their end."
+        )
+    longest = max(steps.values(), default=0)
+    if longest > MAX_SERIES_LENGTH:
+        raise InvalidRequestError(
+            f"The series have {longest} steps; at most {MAX_SERIES_LENGTH} are taken. Cut them into windows."
+        )
+    num_values = sum(arrays[name].size for name in steps)
+    if num_values > MAX_SERIES_VALUES:
+        raise PayloadTooLargeError(
+            f"The series have {num_values} values; at most {MAX_SERIES_VALUES} are taken. Send several requests."
+        )
 
 
 def _choose_outputs(request: _Request, signature: Signature) -> dict[str, bool]:

@@ -40,7 +40,7 @@ def to_tensor(spec: TensorSpec, cells: Sequence[Any]) -> tuple[Array, dict[int, 
 
     In the place of an unreadable cell stands a missing value.
     """
-    if spec.column_type is None:
+    if spec.column_type in (None, ColumnType.SERIES):
         raise InternalError(f"The model's input {spec.name!r} carries no column.")
     if spec.column_type is ColumnType.IMAGE:
         return _to_images(spec, cells)

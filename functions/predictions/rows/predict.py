@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimass_core.domain.endpoints import Prediction, Predictions
-from aimass_core.domain.signatures import Signature
+from aimass_core.domain.schemas import ColumnType
+from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from functions.predictions.drift import find_warnings
 from functions.predictions.rows.bodies import Records
 from functions.predictions.rows.cells import to_tensor
+from functions.predictions.rows.series import to_series
 from functions.predictions.serving.endpoints import Served
 from functions.predictions.serving.model import LoadedModel, Tensors
 
@@ -65,14 +67,16 @@ def _check_columns(signature: Signature, records: Records) -> list[str]:
 
 
 def _to_inputs(signature: Signature, records: Records) -> tuple[dict[str, Array], dict[int, str]]:
-    inputs: dict[str, Array] = {}
+    series = [spec for spec in signature.inputs if spec.column_type is ColumnType.SERIES]
+    inputs, faults = to_series(series, records.rows)
     errors = dict(records.errors)
     for spec in signature.inputs:
-        column = spec.column or spec.name
-        cells = [row.get(column) for row in records.rows]
-        inputs[spec.name], wrong = to_tensor(spec, cells)
-        for row, message in wrong.items():
-            errors[row] = f"{errors[row]}; {message}" if row in errors else message
+        if spec.name not in inputs:
+            column = spec.column or spec.name
+            inputs[spec.name], wrong = to_tensor(spec, [row.get(column) for row in records.rows])
+            faults += list(wrong.items())
+    for row, message in faults:
+        errors[row] = f"{errors[row]}; {message}" if row in errors else message
     return inputs, errors
 
 
@@ -95,6 +99,11 @@ def _run(model: LoadedModel, inputs: Tensors, seconds_left: Callable[[], float])
 
 
 def _to_prediction(signature: Signature, output: Mapping[str, Any], warnings: Sequence[str]) -> Prediction:
+    if signature.task is Task.FORECASTING:
+        values = [float(value) for value in output["value"]]
+        if not np.isfinite(values).all():
+            return Prediction(error="the model's forecast has values that are not numbers", warnings=list(warnings))
+        return Prediction(values=values, warnings=list(warnings))
     if not signature.task.is_classification:
         value = float(output["value"])
         if not np.isfinite(value):

@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
+from functions.predictions.limits import MAX_VALUES_AT_ONCE
 from functions.predictions.serving.graph_check import GraphError
 
 Array = NDArray[Any]
@@ -61,7 +62,7 @@ class LoadedModel:
         options.log_severity_level = _FATAL_ONLY
         with _time_limit(options, seconds) as has_ended:
             try:
-                values = self.session.run(list(outputs), dict(inputs), options)
+                values = [self.session.run(list(outputs), part, options) for part in _parts(inputs)]
             except _ORT_ERRORS as error:
                 if has_ended.is_set():
                     raise DeadlineExceededError(
@@ -70,7 +71,20 @@ class LoadedModel:
                 raise InvalidDataError(
                     "The model cannot be run on these values. Check them against its inputs."
                 ) from error
-        return dict(zip(outputs, values, strict=True))
+        arrays = values[0] if len(values) == 1 else [np.concatenate(each) for each in zip(*values, strict=True)]
+        return dict(zip(outputs, arrays, strict=True))
+
+
+def _parts(inputs: Tensors) -> Iterator[dict[str, Array]]:
+    """The rows in parts, so that the memory of a run is bounded."""
+    num_rows = len(next(iter(inputs.values())))
+    values_per_row = sum(array[0].size for array in inputs.values()) if num_rows else 1
+    size = max(MAX_VALUES_AT_ONCE // values_per_row, 1)
+    if size >= num_rows:
+        yield dict(inputs)
+        return
+    for start in range(0, num_rows, size):
+        yield {name: array[start : start + size] for name, array in inputs.items()}
 
 
 def load_model(model: bytes, signature: Signature, *, digest: str) -> LoadedModel:

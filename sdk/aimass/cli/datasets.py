@@ -46,7 +46,7 @@ def upload(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The dataset; it is made if there is none of that name.")],
     file: Annotated[
-        Path, typer.Argument(help="CSV, TSV, JSON Lines, Parquet, .npz, an archive, or a folder of images.")
+        Path, typer.Argument(help="CSV, TSV, JSON Lines, Parquet, .npz, .ts, an archive, or a folder of images.")
     ],
     target: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add the rows to the latest version's.")] = False,
@@ -121,7 +121,9 @@ def _describe(issue: FileIssue) -> str:
 
 
 def _next_step(version: DatasetVersion) -> str:
+    types = {column.type for column in version.data_schema.columns} if version.data_schema else set()
     algorithm = registry.fitting(version.kind)[0] if version.kind else "<algorithm>"
+    algorithm = "fcn" if ColumnType.SERIES in types else algorithm
     target = version.target or ("label" if version.kind is DatasetKind.IMAGES else None)
     if target is None:
         return f"Next: aimass train {version.dataset_name} --algorithm {algorithm} --target <column to be predicted>"
@@ -187,16 +189,25 @@ def get_dataset(context: typer.Context, dataset: str, output: Output = OutputFor
         Column("COLUMN", lambda c: c.name),
         Column("TYPE", lambda c: str(c.type)),
         Column("MISSING", lambda c: c.num_missing, is_number=True),
-        Column("DISTINCT", lambda c: c.num_distinct if c.num_distinct is not None else "> 10,000", is_number=True),
+        Column("DISTINCT", _num_distinct, is_number=True),
         Column("MEAN", lambda c: c.mean, is_number=True),
         Column("VALUES", _values, is_long=True),
     )
     show_list(version.profile.columns, columns, output=output)
 
 
+def _num_distinct(column: ColumnProfile) -> object:
+    if column.type in (ColumnType.IMAGE, ColumnType.SERIES):
+        return ""
+    return column.num_distinct if column.num_distinct is not None else "> 10,000"
+
+
 def _values(column: ColumnProfile) -> str:
     if column.type in (ColumnType.INTEGER, ColumnType.NUMBER):
         return f"{column.min:,.10g} to {column.max:,.10g}" if column.min is not None and column.max is not None else ""
+    if column.type is ColumnType.SERIES and column.max_length is not None:
+        lengths = f"{column.min_length:,} to {column.max_length:,} steps"
+        return lengths if column.min is None else f"{lengths}, {column.min:,.6g} to {column.max:,.6g}"
     if column.type is ColumnType.DATETIME:
         return f"{column.min} to {column.max}"
     return ", ".join(f"{top.value} ({top.count:,})" for top in column.top_values[:3])

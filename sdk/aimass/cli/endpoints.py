@@ -50,7 +50,7 @@ def deploy(
 def predict(
     context: typer.Context,
     endpoint: Annotated[str, typer.Argument()],
-    file: Annotated[str, typer.Argument(help="CSV, JSON Lines or images; - reads CSV from stdin.")],
+    file: Annotated[str, typer.Argument(help="CSV, JSON Lines, .ts or images; - reads CSV from stdin.")],
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Predict the rows of a file."""
@@ -60,7 +60,8 @@ def predict(
     answer = served.predict(rows)
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
-    columns = [_ROW, *(_LABEL if has_labels else _VALUE), _NOTES]
+    is_forecast = any(p.values is not None for p in answer.predictions)
+    columns = [_ROW, *(_LABEL if has_labels else _VALUES if is_forecast else _VALUE), _NOTES]
     shown = rows_answered[:_MAX_TABLE_ROWS] if output is OutputFormat.TABLE else rows_answered
     show_list(shown, columns, output=output)
     if len(shown) < len(rows_answered):
@@ -79,6 +80,7 @@ _LABEL = (
     Column("PROBABILITY", lambda item: item.prediction.probability, is_number=True),
 )
 _VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
+_VALUES = (Column("VALUES", lambda item: item.prediction.values, is_long=True),)
 _NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings), is_long=True)
 
 

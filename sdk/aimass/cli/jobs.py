@@ -51,6 +51,9 @@ def train(
     model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Forecast the target so many rows ahead.")] = None,
+    window: Annotated[int | None, typer.Option(help="Forecast from so many of the latest rows.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="Of a forecast: rows are in its order.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
@@ -75,6 +78,9 @@ def train(
         "task": task,
         "model": model,
         "folds": folds,
+        "horizon": horizon,
+        "window": window,
+        "time_column": time_column,
     }
     job = client_of(context).jobs.train(
         dataset,

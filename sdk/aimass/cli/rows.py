@@ -1,4 +1,4 @@
-"""Rows for a prediction, read from a file: CSV, JSON Lines, or images."""
+"""Rows for a prediction, read from a file: CSV, JSON Lines, .ts, or images."""
 
 import base64
 import csv
@@ -33,6 +33,8 @@ def read_rows(file: str, signature: Signature | None) -> list[dict[str, Any]]:
         return _read_images(path, signature)
     if path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
         return _read_json_lines(path)
+    if path.suffix.lower() == ".ts":
+        return _read_series(path, signature)
     with path.open(newline="", encoding="utf-8-sig") as text:
         return _read_csv(text, signature)
 
@@ -71,6 +73,25 @@ def _read_json_lines(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     except json.JSONDecodeError as error:
         raise InvalidDataError(f"{path} is neither JSON Lines nor a JSON array: {error}") from error
+
+
+def _read_series(path: Path, signature: Signature | None) -> list[dict[str, Any]]:
+    """Channels in the order of the model's inputs. What follows them on a line is the label, which is not asked for."""
+    columns = [tensor.column or tensor.name for tensor in signature.inputs] if signature else []
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    start = next((place for place, line in enumerate(lines) if line.lower() == "@data"), None)
+    if start is None:
+        raise InvalidDataError(f"{path} has no line @data, which comes before the rows of a .ts file.")
+    rows = []
+    for number, line in enumerate(lines[start + 1 :], start=start + 2):
+        if not line or line.startswith("#"):
+            continue
+        channels = line.split(":")
+        if len(channels) not in (len(columns), len(columns) + 1):
+            raise InvalidDataError(f"Line {number} has {len(channels)} parts; the model takes {len(columns)} channels.")
+        texts = (f"[{channel.replace('?', 'null')}]" for channel in channels)
+        rows.append(dict(zip(columns, texts, strict=False)))
+    return rows
 
 
 def _read_images(path: Path, signature: Signature | None) -> list[dict[str, Any]]:

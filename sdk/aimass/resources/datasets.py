@@ -141,7 +141,7 @@ class DatasetsApi(Api):
         when it is repeated.
 
         Args:
-            source: CSV, TSV, JSON Lines, Parquet (also gzip, zip), zip or tar of images in class folders, .npz;
+            source: CSV, TSV, JSON Lines, Parquet (also gzip, zip), zip or tar of images in class folders, .npz, .ts;
                 a folder; or a data frame with `to_parquet`.
             name: Default: the file's name without its endings.
             target: The column to be predicted.

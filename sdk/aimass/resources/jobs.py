@@ -133,8 +133,8 @@ class JobsApi(Api):
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
             max_seconds: The training ends before, with the best model it has by then.
             depends_on: Jobs that have to succeed first.
-            **spec: checkpoint_seconds,
-                framework, target, task, model, folds, seed, exclude_columns, validation_fraction: see TrainSpec.
+            **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
+                horizon, window, time_column, checkpoint_seconds: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.

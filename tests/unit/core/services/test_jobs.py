@@ -85,6 +85,12 @@ def test_c10_later_version_does_not_change_the_pin(ports: MemoryPorts, principal
         ({"exclude_columns": ["age", "hours", "city"]}, InvalidDataError, "nothing is left"),
         ({"algorithm": "cnn"}, InvalidDataError, "xgboost, linear, mlp"),
         ({"folds": 5, "validation": "adult"}, InvalidRequestError, "exclude each other"),
+        ({"algorithm": "nlinear"}, InvalidRequestError, "needs a horizon"),
+        ({"window": 5}, InvalidRequestError, "needs a horizon"),
+        ({"algorithm": "linear", "horizon": 5}, InvalidRequestError, "does not do forecasting"),
+        ({"algorithm": "nlinear", "horizon": 5, "task": "binary"}, InvalidRequestError, "the task is a forecast"),
+        ({"algorithm": "nlinear", "horizon": 5, "folds": 3}, InvalidRequestError, "Leave folds out"),
+        ({"algorithm": "nlinear", "horizon": 5, "time_column": "hour"}, InvalidDataError, "Did you mean 'hours'"),
     ],
 )
 def test_request_that_does_not_fit_its_data_is_refused(

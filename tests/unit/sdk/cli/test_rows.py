@@ -58,3 +58,17 @@ def test_images_for_a_table_model_are_refused(tmp_path: Path) -> None:
 def test_missing_file() -> None:
     with pytest.raises(NotFoundError, match="nowhere"):
         read_rows("nowhere.csv", None)
+
+
+def test_a_ts_file_gives_one_series_a_channel_without_the_label(tmp_path: Path) -> None:
+    path = tmp_path / "rows.ts"
+    path.write_text("#about\n@problemName p\n@data\n1,?,3:4,5,6:up\n\n7:8\n")
+    assert read_rows(str(path), signature("x0", "x1")) == [
+        {"x0": "[1,null,3]", "x1": "[4,5,6]"},
+        {"x0": "[7]", "x1": "[8]"},
+    ]
+    with pytest.raises(InvalidDataError, match="Line 4 has 3 parts; the model takes 1 channels"):
+        read_rows(str(path), signature("x0"))
+    path.write_text("1,2:3,4\n")
+    with pytest.raises(InvalidDataError, match="no line @data"):
+        read_rows(str(path), signature("x0"))

@@ -60,8 +60,9 @@ class EndpointUpdate(Request):
 class PredictRequest(Request):
     """Body of POST /v1/endpoints/{endpoint}/predict: rows as records of raw column values.
 
-    A date is ISO 8601 text, an image base64 of a PNG or JPEG file or nested lists of pixel values. A missing key or a
-    null is a missing value. A body of type text/csv, with a header line, is taken too.
+    A date is ISO 8601 text, an image base64 of a PNG or JPEG file or nested lists of pixel values, a series a list of
+    numbers with null where one is missing (in CSV the same list as text). A missing key or a null is a missing value.
+    A body of type text/csv, with a header line, is taken too.
     """
 
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
@@ -74,6 +75,7 @@ class Prediction(Contract):
     probability: float | None = Field(default=None, description="Of the label.")
     probabilities: dict[str, float] | None = None
     value: float | None = Field(default=None, description="Of a regression.")
+    values: list[float] | None = Field(default=None, description="Of a forecast, one for each step to come.")
     warnings: list[str] = []
     error: str | None = None
 

@@ -10,7 +10,9 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
+from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 MAX_DEPENDENCIES = 20
 
@@ -72,6 +74,18 @@ class TrainSpec(Request):
     hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
     target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
     task: Task | None = Field(default=None, description="Null: found out from the target.")
+    horizon: int | None = Field(
+        default=None, ge=1, le=10_000, description="Forecast the target so many rows ahead. Null: no forecast is made."
+    )
+    window: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SERIES_LENGTH,
+        description="From so many of the latest rows. Null: four times the horizon, at least 32.",
+    )
+    time_column: str | None = Field(
+        default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
+    )
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
     folds: int | None = Field(
@@ -106,9 +120,31 @@ class TrainSpec(Request):
         """
         algorithm = self.resolve_algorithm()
         algorithm.check_framework(self.resolve_framework())
-        if self.task is not None:
-            algorithm.check_task(self.task)
+        self._check_forecast()
+        task = Task.FORECASTING if self.horizon else self.task
+        if task is not None:
+            algorithm.check_task(task)
         self.resolve_hyperparameters()
+
+    def _check_forecast(self) -> None:
+        if self.horizon is None:
+            only = self.resolve_algorithm().tasks == (Task.FORECASTING,)
+            if self.task is Task.FORECASTING or only or self.window or self.time_column:
+                raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
+            return
+        if self.task not in (None, Task.FORECASTING):
+            raise _refuse("task", f"With a horizon the task is a forecast, not {self.task}. Leave one of them out.")
+        if self.folds is not None:
+            raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
+
+    @property
+    def num_window_rows(self) -> int:
+        """The window of a forecast, with the default filled in."""
+        return self.window or max(4 * (self.horizon or 1), 32)
+
+
+def _refuse(field: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError(message, details=[ErrorDetail(location=f"body.spec.{field}", message=message)])
 
 
 class PrepareSpec(Request):

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from aimass_core.domain.common import Contract
 
+MAX_SERIES_LENGTH = 65_536
+
 
 class DatasetKind(StrEnum):
     """What the rows are."""
@@ -18,7 +20,8 @@ class ColumnType(StrEnum):
     """A column's type. What role it plays (category or text, say) is decided in training.
 
     Stored in Parquet as: integer int64, number float64, boolean bool, datetime timestamp[us, UTC], string string,
-    image binary (encoded PNG or JPEG bytes).
+    image binary (encoded PNG or JPEG bytes), series list<float64> (values over time, 1 to 65,536 of them, null where
+    one is missing; one column for each channel).
     """
 
     INTEGER = "integer"
@@ -27,6 +30,7 @@ class ColumnType(StrEnum):
     DATETIME = "datetime"
     STRING = "string"
     IMAGE = "image"
+    SERIES = "series"
 
 
 class Column(Contract):
@@ -72,12 +76,14 @@ class Histogram(Contract):
 
 
 class ColumnProfile(Contract):
-    """What a column holds."""
+    """What a column holds. Of series: extremes, mean and so on of all their values, and how long they are."""
 
     name: str
     type: ColumnType
     num_missing: int
-    num_distinct: int | None = Field(description="Exact up to 10,000 distinct values, null above.")
+    num_distinct: int | None = Field(
+        description="Exact up to 10,000 distinct values, null above. Not counted of images and series."
+    )
     min: float | str | None = None
     max: float | str | None = None
     mean: float | None = None
@@ -86,6 +92,7 @@ class ColumnProfile(Contract):
     histogram: Histogram | None = None
     top_values: list[ValueCount] = []
     mean_length: float | None = None
+    min_length: int | None = None
     max_length: int | None = None
 
 

@@ -15,11 +15,12 @@ class Task(StrEnum):
     BINARY = "binary"
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
+    FORECASTING = "forecasting"
 
     @property
     def is_classification(self) -> bool:
         """Whether the answer is a label."""
-        return self is not Task.REGRESSION
+        return self in (Task.BINARY, Task.MULTICLASS)
 
 
 class Datatype(StrEnum):
@@ -51,9 +52,11 @@ class Signature(Contract):
 
     Inputs, one per raw column, each of shape [-1, 1]: integer and number FP32 (missing is NaN); boolean and string
     BYTES (missing is the empty string; booleans are "true" and "false"); datetime FP64 (seconds since 1970 UTC,
-    missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels].
+    missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels]. Series: FP32 of shape [-1, -1], the
+    second dimension time, the same for all of a request; shorter rows are filled up with NaN at their end.
+    Forecasts take from each column its latest values, oldest first: FP32 of shape [-1, window].
     Outputs of a classification: `label` BYTES [-1] and `probabilities` FP32 [-1, len(labels)]; of a regression:
-    `value` FP32 [-1].
+    `value` FP32 [-1]; of a forecast: `value` FP32 [-1, horizon].
     """
 
     kind: DatasetKind
@@ -92,7 +95,11 @@ class ConfusionMatrix(Contract):
 
 
 class Evaluation(Contract):
-    """Metrics of one channel. Names: accuracy f1 roc_auc log_loss rmse mae r2."""
+    """Metrics of one channel. Names: accuracy f1 roc_auc log_loss rmse mae r2.
+
+    Of a forecast over all steps of all horizons, and in addition scaled_mse and scaled_mae: of values that are
+    standardised by the training rows, as the literature reports them.
+    """
 
     channel: str
     num_rows: int

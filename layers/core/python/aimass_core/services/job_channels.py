@@ -98,6 +98,8 @@ def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str) -> None:
             f"The target {target!r} is among the excluded columns. Take it out of exclude_columns.",
             details=[ErrorDetail(location="body.spec.exclude_columns", message="holds the target")],
         )
+    if spec.time_column is not None:
+        _require_columns(train.schema, [spec.time_column], location="body.spec.time_column")
     used = [column.name for column in train.schema.columns if column.name not in {target, *spec.exclude_columns}]
     if not used:
         raise InvalidDataError(

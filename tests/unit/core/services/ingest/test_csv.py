@@ -166,7 +166,7 @@ def test_too_many_bad_rows_reject_the_file(scene: Scene) -> None:
         (b"\n\n\n", "no text"),
         (b"a,b,c\n", "header line but no rows"),
         (b"1 3:1 10:1 11:1\n0 3:1 10:1 20:1\n", "LIBSVM"),
-        (b"#about\n@problemName x\n@data\n1,2\n", "ARFF"),
+        (b"%about\n@relation x\n@data\n1,2\n", "ARFF"),
         (b"[{}]", "JSON arrays"),
         (b'{\n"a": 1\n}\n', "whole JSON object"),
         (b"a quick fox\nb\nthe lazy dog , indeed it is\nso , it , goes\nc c c c c\n" * 20, "No delimiter fits"),

@@ -200,7 +200,7 @@ def test_npz_of_numbers(scene: Scene) -> None:
     ("body", "reason"),
     [
         (to_npz(x=np.array([{}], dtype=object), y=np.array([1])), "Python objects"),
-        (to_npz(x=np.zeros((2, 3, 3)), y=np.zeros(2)), "uint8"),
+        (to_npz(x=np.zeros((2, 3, 3, 1)), y=np.zeros(2)), "uint8"),
         (to_npz(x=np.zeros((2, 3, 3), dtype=np.uint8)), "no labels"),
         (to_npz(x=np.zeros((2, 3)), y=np.zeros(3)), "One label per row"),
         (to_npz(x=np.zeros((2, 3)), y=np.zeros((2, 2))), "one-hot"),

@@ -44,7 +44,7 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
 
 RNN = AlgorithmSpec(
     name="rnn",
-    kinds=(DataKind.TEXT,),
+    kinds=(DataKind.TEXT, DataKind.SERIES),
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=RnnHyperparameters,
     implementations={

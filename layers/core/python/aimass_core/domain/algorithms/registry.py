@@ -5,13 +5,21 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
-from aimass_core.domain.algorithms import linear, networks, recurrent, trees
+from aimass_core.domain.algorithms import linear, networks, recurrent, series, trees
 from aimass_core.domain.algorithms.contract import AlgorithmInfo, AlgorithmSpec
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 ENTRY_POINTS = "aimass.algorithms"
-_BUILT_IN = (trees.XGBOOST, linear.LINEAR, networks.MLP, networks.CNN, recurrent.RNN)
+_BUILT_IN = (
+    trees.XGBOOST,
+    linear.LINEAR,
+    networks.MLP,
+    networks.CNN,
+    recurrent.RNN,
+    series.FCN,
+    series.NLINEAR,
+)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Reads `.npz` files: arrays of images with labels, or a matrix of numbers with a target. Pickles are never opened."""
+"""Reads `.npz` files: images with labels, a matrix of numbers or series with a target. Pickles are never opened."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
+from aimass_core.services.ingest import series_arrays
 from aimass_core.services.ingest.archives import Archive, Member
 from aimass_core.services.ingest.image_bytes import CheckedImage, to_png
 from aimass_core.services.ingest.image_spools import SPLITS, ImageSpooler
@@ -20,7 +21,8 @@ from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
 
 NPY_MAGIC = b"\x93NUMPY"
-_X_NAMES = {"x", "image", "images", "data", "features", "inputs"}
+_SERIES_NAME = "series"
+_X_NAMES = {"x", "image", "images", "data", "features", "inputs", _SERIES_NAME}
 _Y_NAMES = {"y", "label", "labels", "target", "targets"}
 _BATCH_ROWS = 16_384
 _ADVICE = "Save it as numpy.savez_compressed('data.npz', x=x, y=y), with x of shape (rows, ...) and y of shape (rows,)."
@@ -30,19 +32,25 @@ AnyArray = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The rows of one split (None: there is only one)."""
+    """The rows of one split (None: there is only one). `is_series`: the array is called so."""
 
     split: str | None
     x: AnyArray
     y: AnyArray | None
+    is_series: bool
 
 
 def spool(archive: Archive, work_path: Path, reading: Reading) -> SpooledFile:
-    """Images where x is uint8 of three or four dimensions, a table where it has one or two."""
+    """Series where x is called so or is floats of three dimensions, [rows, steps, channels].
+
+    Else images where it has three or four dimensions, a table where it has one or two.
+    """
     parts = _find_parts(_load(archive, work_path))
     first = parts[0].x
     if any(part.x.ndim != first.ndim or part.x.shape[1:] != first.shape[1:] for part in parts):
         raise FileRejectedError("The arrays of the splits have different shapes. Give them the same.")
+    if first.ndim in (2, 3) and (parts[0].is_series or (first.ndim == 3 and first.dtype.kind == "f")):
+        return _spool_series(parts, work_path, reading)
     if first.ndim in (3, 4):
         return _spool_images(parts, work_path, reading)
     if first.ndim in (1, 2):
@@ -75,13 +83,19 @@ def _map(path: Path, member: Member) -> AnyArray:
 
 def _find_parts(arrays: dict[str, AnyArray]) -> list[_Part]:
     found: dict[str | None, dict[str, AnyArray]] = {}
+    is_series: dict[str | None, bool] = {}
     for name, array in arrays.items():
         words = [word for word in re.split(r"[_\W]+", name.lower()) if word]
         split = next((SPLITS[word] for word in words if word in SPLITS), None)
+        is_series[split] = is_series.get(split, False) or _SERIES_NAME in words
         role = "x" if _X_NAMES & set(words) else "y" if _Y_NAMES & set(words) else None
         if role is not None:
             found.setdefault(split, {})[role] = array
-    parts = [_Part(split=split, x=pair["x"], y=pair.get("y")) for split, pair in found.items() if "x" in pair]
+    parts = [
+        _Part(split=split, x=pair["x"], y=pair.get("y"), is_series=is_series[split])
+        for split, pair in found.items()
+        if "x" in pair
+    ]
     if not parts:
         raise FileRejectedError(
             f"No array is called x, images, data or features: there are {sorted(arrays)}. {_ADVICE}"
@@ -114,7 +128,8 @@ def _spool_images(parts: list[_Part], work_path: Path, reading: Reading) -> Spoo
 def _to_channels_last(x: AnyArray) -> AnyArray:
     if x.dtype != np.uint8:
         raise FileRejectedError(
-            f"The images are {x.dtype}; uint8 from 0 to 255 is read. Convert them: x.astype('uint8')."
+            f"The images are {x.dtype}; uint8 from 0 to 255 is read. Convert them: x.astype('uint8'). Series of shape "
+            "(rows, steps, channels) must be floats."
         )
     if x.ndim == 3 or x.shape[-1] in (1, 3, 4):
         return x
@@ -131,6 +146,43 @@ def _encode(pixels: AnyArray) -> CheckedImage:
     return CheckedImage(body=body, shape=ImageShape(height=height, width=width, channels=channels))
 
 
+def _spool_series(parts: list[_Part], work_path: Path, reading: Reading) -> SpooledFile:
+    x, y = parts[0].x, parts[0].y
+    names = series_arrays.check(x, limits=reading.limits)
+    columns = [SpooledColumn(name=name, fixed=ColumnType.SERIES) for name in names]
+    columns += _label_columns(parts)
+    has_split = any(part.split for part in parts)
+    num_before = reading.quarantine.count
+    with SpoolWriter(work_path / "series.arrow") as writer:
+        first = 1
+        for part in parts:
+            if (part.y is None) != (y is None):
+                raise FileRejectedError(f"Some splits have labels and some have none. {_ADVICE}")
+            for rows, channels in series_arrays.blocks(part.x, first=first, reading=reading):
+                arrays = [*channels, *_label_arrays(part, rows, has_split=has_split)]
+                lines = {LINE: pa.array(rows + first, type=pa.int64())}
+                writer.write(lines | {str(index): array for index, array in enumerate(arrays)})
+            first += len(part.x)
+    return SpooledFile(
+        paths=tuple(writer.paths),
+        display_name=reading.display_name,
+        kind=DatasetKind.TABLE,
+        columns=tuple(columns),
+        num_rows=writer.num_rows,
+        num_bad_rows=reading.quarantine.count - num_before,
+    )
+
+
+def _label_columns(parts: list[_Part]) -> list[SpooledColumn]:
+    columns = [] if parts[0].y is None else [SpooledColumn(name="y", fixed=_type_of(parts[0].y))]
+    return columns + [SpooledColumn(name="split", fixed=ColumnType.STRING)] * any(part.split for part in parts)
+
+
+def _label_arrays(part: _Part, rows: AnyArray, *, has_split: bool) -> list[pa.Array]:
+    arrays = [] if part.y is None else [_to_arrow(part.y.reshape(-1)[rows])]
+    return arrays + [pa.array([part.split] * len(rows), type=pa.string())] * has_split
+
+
 def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> SpooledFile:
     x, y = parts[0].x, parts[0].y
     width = 1 if x.ndim == 1 else x.shape[1]
@@ -138,11 +190,8 @@ def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> Spool
         raise FileRejectedError(f"The array x has {width:,} columns; at most {reading.limits.max_columns:,} are read.")
     names = [f"x{index}" for index in range(width)]
     columns = [SpooledColumn(name=name, fixed=_type_of(x)) for name in names]
-    if y is not None:
-        columns.append(SpooledColumn(name="y", fixed=_type_of(y)))
+    columns += _label_columns(parts)
     has_split = any(part.split for part in parts)
-    if has_split:
-        columns.append(SpooledColumn(name="split", fixed=ColumnType.STRING))
     with SpoolWriter(work_path / "table.arrow") as writer:
         for part in parts:
             if (part.y is None) != (y is None):
@@ -161,14 +210,10 @@ def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> Spool
 
 def _table_batches(part: _Part, *, has_split: bool, start: int) -> Iterator[dict[str, pa.Array]]:
     matrix = part.x.reshape(len(part.x), -1)
-    labels = None if part.y is None else part.y.reshape(-1)
     for begin in range(0, len(matrix), _BATCH_ROWS):
         block = matrix[begin : begin + _BATCH_ROWS]
         arrays = [_to_arrow(block[:, index]) for index in range(block.shape[1])]
-        if labels is not None:
-            arrays.append(_to_arrow(labels[begin : begin + _BATCH_ROWS]))
-        if has_split:
-            arrays.append(pa.array([part.split] * len(block), type=pa.string()))
+        arrays += _label_arrays(part, np.arange(begin, begin + len(block)), has_split=has_split)
         first = start + begin + 1
         yield {
             LINE: pa.array(range(first, first + len(block)), type=pa.int64()),

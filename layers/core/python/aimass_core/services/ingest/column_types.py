@@ -3,6 +3,7 @@
 The rules, in this order; "cells" are those with a value:
 1. No cell has a value: string.
 2. A whole number with a leading zero (007) occurs: string, for it is an identifier.
+   Most are lists of numbers, [1, 2.5, null]: series; the rows of the other cells are bad rows.
 3. All are true or false: boolean. All are whole numbers in 64 bits: integer. All are numbers: number.
 4. At least 100 cells and 99 % of them are numbers: a number column; the rows of the other cells are bad rows.
 5. All are dates and times in one known format: datetime; without a zone they are UTC.
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.services.ingest import series
 
 MIN_CELLS_FOR_TOLERANCE = 100
 TOLERATED_FRACTION = 0.01
@@ -53,6 +55,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.DATETIME: pa.timestamp("us", tz="UTC"),
     ColumnType.STRING: pa.string(),
     ColumnType.IMAGE: pa.binary(),
+    ColumnType.SERIES: series.ARROW_TYPE,
 }
 
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -79,6 +82,7 @@ class Evidence:
     num_numbers: int = 0
     num_big_integers: int = 0
     num_leading_zeros: int = 0
+    num_series: int = 0
     is_text: bool = False
     is_quoted: bool = False
     formats: tuple[str, ...] | None = field(default=None)
@@ -90,6 +94,10 @@ class Evidence:
             self.num_cells += len(cells)
             return
         self.num_cells += len(cells)
+        if series.are_lists(cells):
+            self.num_series += len(cells) - series.parse(cells).null_count
+            self.formats = ()
+            return
         self.num_examined += len(cells)
         numbers_before = self.num_numbers
         if not self._add_plain_numbers(cells):
@@ -156,6 +164,7 @@ class Evidence:
             num_numbers=self.num_numbers + other.num_numbers,
             num_big_integers=self.num_big_integers + other.num_big_integers,
             num_leading_zeros=self.num_leading_zeros + other.num_leading_zeros,
+            num_series=self.num_series + other.num_series,
             is_text=self.is_text or other.is_text,
             is_quoted=self.is_quoted or other.is_quoted,
             formats=shared,
@@ -167,6 +176,8 @@ class Evidence:
             return ColumnType.STRING
         if self.is_quoted:
             return ColumnType.DATETIME if self.formats else ColumnType.STRING
+        if self.num_series > self.num_cells / 2:
+            return ColumnType.SERIES
         if self.num_booleans == self.num_cells:
             return ColumnType.BOOLEAN
         tolerated = self.num_cells * TOLERATED_FRACTION if self.num_cells >= MIN_CELLS_FOR_TOLERANCE else 0
@@ -206,11 +217,19 @@ def convert(cells: pa.Array, column_type: ColumnType, formats: Sequence[str] = (
     if column_type is ColumnType.STRING:
         return Converted(values=cells, is_bad=None)
     values = _CONVERTERS[column_type](cells, formats)
-    if column_type is not ColumnType.NUMBER:
-        return Converted(values=values, is_bad=_bad(cells, values))
-    is_bad = _bad(cells, values)
-    finite, num_infinite = to_finite(values)
-    return Converted(values=finite, is_bad=is_bad, num_infinite=num_infinite)
+    finite = to_normal_form(values, column_type)
+    return Converted(values=finite.values, is_bad=_bad(cells, values), num_infinite=finite.num_infinite)
+
+
+def to_normal_form(values: pa.Array, column_type: ColumnType) -> Converted:
+    """Typed values as they are stored: floats are finite or null, and never a negative zero."""
+    if column_type is ColumnType.NUMBER:
+        finite, num_infinite = to_finite(values)
+        return Converted(values=finite, is_bad=None, num_infinite=num_infinite)
+    if column_type is ColumnType.SERIES:
+        finite, num_infinite = to_finite(values.flatten())
+        return Converted(values=series.with_values(values, finite), is_bad=None, num_infinite=num_infinite)
+    return Converted(values=values, is_bad=None)
 
 
 def to_finite(values: pa.Array) -> tuple[pa.Array, int]:
@@ -263,11 +282,16 @@ def _to_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
     return parse_datetimes(cells, formats or DATETIME_FORMATS)
 
 
+def _to_series(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
+    return series.parse(cells)
+
+
 _CONVERTERS = {
     ColumnType.INTEGER: _to_integers,
     ColumnType.NUMBER: _to_numbers,
     ColumnType.BOOLEAN: _to_booleans,
     ColumnType.DATETIME: _to_datetimes,
+    ColumnType.SERIES: _to_series,
 }
 
 

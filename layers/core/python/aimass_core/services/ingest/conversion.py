@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
-from aimass_core.services.ingest import base_files, column_types, readers
+from aimass_core.services.ingest import base_files, column_types, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
@@ -220,7 +220,8 @@ class Conversion:
         if self._base is not None:
             shapes.add(self._base.data_schema.image_shape)
         shape: ImageShape | None = shapes.pop() if len(shapes) == 1 else None
-        return Schema(kind=accepted[0].kind, columns=columns, target=self._dataset.target, image_shape=shape)
+        target = self._dataset.target or accepted[0].target
+        return Schema(kind=accepted[0].kind, columns=columns, target=target, image_shape=shape)
 
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
@@ -321,8 +322,10 @@ def _widen(base: ColumnType, columns: Sequence[SpooledColumn]) -> ColumnType:
 
 
 def _is_castable(found: ColumnType, wanted: ColumnType | None) -> bool:
-    if wanted is None or found is wanted or (wanted is ColumnType.STRING and found is not ColumnType.IMAGE):
+    if wanted is None or found is wanted:
         return True
+    if wanted is ColumnType.STRING:
+        return found not in (ColumnType.IMAGE, ColumnType.SERIES)
     return found is ColumnType.INTEGER and wanted is ColumnType.NUMBER
 
 
@@ -337,6 +340,8 @@ def _may_be_bad(column: SpooledColumn, wanted: ColumnType | None) -> bool:
         return evidence.num_integers < evidence.num_cells
     if wanted is ColumnType.BOOLEAN:
         return evidence.num_booleans < evidence.num_cells
+    if wanted is ColumnType.SERIES:
+        return evidence.num_series < evidence.num_cells
     return evidence.resolve() is not ColumnType.DATETIME
 
 
@@ -358,11 +363,7 @@ def _typed(
 
 
 def _cast_fixed(values: pa.Array, wanted: ColumnType) -> column_types.Converted:
-    values = values.cast(ARROW_TYPES[wanted])
-    if wanted is not ColumnType.NUMBER:
-        return column_types.Converted(values=values, is_bad=None)
-    finite, num_infinite = column_types.to_finite(values)
-    return column_types.Converted(values=finite, is_bad=None, num_infinite=num_infinite)
+    return column_types.to_normal_form(values.cast(ARROW_TYPES[wanted]), wanted)
 
 
 def _any_bad(typed: dict[str, column_types.Converted]) -> pa.Array | None:
@@ -388,6 +389,8 @@ def _why_bad(
     )
     text = batch.column(str(spool.names.index(name)))[row].as_py()
     column_type = next(kind for kind, arrow in ARROW_TYPES.items() if arrow == found.values.type)
+    if column_type is ColumnType.SERIES:
+        return name, series.explain(text)
     return (
         name,
         f"{text[:80]!r} is not of the type {column_type} that the column has. Correct the cell, or leave it empty.",

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aimass_core.domain.schemas import ColumnType, DatasetKind
+from aimass_core.services.ingest import series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.image_bytes import BadImageError, check_image
 from aimass_core.services.ingest.image_spools import ImageSpooler
@@ -52,6 +53,7 @@ def _is_binary(found: pa.DataType) -> bool:
 def _spool_table(rows: ParquetRows, work_path: Path, reading: Reading) -> SpooledFile:
     schema = rows.schema
     types = [_to_type(field) for field in schema]
+    num_rows = 0
     warnings = [
         f"Column {field.name!r} was {field.type}: whole numbers beyond 63 bits lose digits as numbers."
         for field in schema
@@ -59,20 +61,40 @@ def _spool_table(rows: ParquetRows, work_path: Path, reading: Reading) -> Spoole
     ]
     with SpoolWriter(work_path / "parquet.arrow") as writer:
         for batch in rows.batches(_BATCH_ROWS):
-            first = writer.num_rows + 1
-            arrays = {LINE: pa.array(range(first, first + batch.num_rows), type=pa.int64())}
+            arrays = {LINE: pa.array(range(num_rows + 1, num_rows + 1 + batch.num_rows), type=pa.int64())}
+            num_rows += batch.num_rows
             for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
                 arrays[str(index)] = _to_column(schema.field(index).name, column, column_type)
-            writer.write(arrays)
+            writer.write(_good_rows(arrays, schema.names, types, reading))
     return SpooledFile(
         paths=tuple(writer.paths),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(SpooledColumn(name=field.name, fixed=found) for field, found in zip(schema, types, strict=True)),
         num_rows=writer.num_rows,
-        num_bad_rows=0,
+        num_bad_rows=num_rows - writer.num_rows,
         warnings=tuple(warnings),
     )
+
+
+def _good_rows(
+    arrays: dict[str, pa.Array], names: list[str], types: list[ColumnType], reading: Reading
+) -> dict[str, pa.Array]:
+    """Without the rows that have a series of a wrong length, which are kept apart."""
+    is_bad: pa.Array | None = None
+    for index, name in enumerate(names):
+        if types[index] is not ColumnType.SERIES:
+            continue
+        values = arrays[str(index)]
+        is_wrong = pc.fill_null(series.has_wrong_length(values), False)
+        for row in pc.indices_nonzero(is_wrong).to_pylist():
+            reason = series.explain_length(len(values[row]))
+            reading.bad_row(line=arrays[LINE][row].as_py(), column=name, reason=reason)
+        is_bad = is_wrong if is_bad is None else pc.or_(is_bad, is_wrong)
+    if is_bad is None or not pc.any(is_bad).as_py():
+        return arrays
+    is_good = pc.invert(is_bad)
+    return {name: values.filter(is_good) for name, values in arrays.items()}
 
 
 def _storage(found: pa.DataType) -> pa.DataType:
@@ -96,15 +118,24 @@ def _to_type(field: pa.Field) -> ColumnType:
         (pa.types.is_large_string, ColumnType.STRING),
         (pa.types.is_string_view, ColumnType.STRING),
         (pa.types.is_null, ColumnType.STRING),
+        (_is_list_of_numbers, ColumnType.SERIES),
     ]
     column_type = next((column_type for matches, column_type in rules if matches(found)), None)
     if column_type is None:
         raise FileRejectedError(
             f"Column {field.name!r} has the type {str(found)[:100]}, which a table cannot hold. Convert it to numbers, "
-            "text, truth values or times, or leave it out.",
+            "text, truth values, times or lists of numbers, or leave it out.",
             column=field.name,
         )
     return column_type
+
+
+def _is_list_of_numbers(found: pa.DataType) -> bool:
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
+    if not any(matches(found) for matches in kinds):
+        return False
+    value = found.value_type
+    return bool(pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_decimal(value))
 
 
 def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array:
@@ -118,7 +149,7 @@ def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array
         values = values.dictionary_decode()
     wanted = ARROW_TYPES[column_type]
     try:
-        if column_type is ColumnType.NUMBER:
+        if column_type in (ColumnType.NUMBER, ColumnType.SERIES):
             return values.cast(wanted, safe=False)
         if column_type is ColumnType.DATETIME:
             return _in_years(values.cast(pa.timestamp("us", tz="UTC"), safe=False))

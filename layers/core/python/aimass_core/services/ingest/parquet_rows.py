@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
-_PIECE_BYTES = 32 * 1024**2
+_PIECE_BYTES, _PIECE_VALUES = 32 * 1024**2, 4 * 1024**2
 _DELTA, _DELTA_BYTES, _MIN_DELTA_ROWS, _MAX_ROWS = "DELTA_BYTE_ARRAY", 512 * 1024**2, 64, 1_000_000
 
 
@@ -29,10 +29,13 @@ class ParquetRows:
         self._limits, self._num_file_bytes, self._num_text_bytes = limits, path.stat().st_size, 0
         with pq.ParquetFile(path) as file:
             self.schema: pa.Schema = file.schema_arrow
-            self._check(file.metadata)
+            num_rows, num_values = file.metadata.num_rows, self._check(file.metadata)
             deltas = _find_deltas(file.metadata)
         # None of these texts is longer than all bytes of its column.
         self._max_rows = max(_MIN_DELTA_ROWS, _DELTA_BYTES // max(1, *deltas.values())) if deltas else _MAX_ROWS
+        if any(pa.types.is_nested(field.type) for field in self.schema):
+            # A row of lists is as long as it likes.
+            self._max_rows = min(self._max_rows, max(_PIECE_VALUES * num_rows // max(num_values, 1), 1))
         texts = [name for field in self.schema for name in _text_leaves(field.name, field.type) if name not in deltas]
         self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
 
@@ -49,7 +52,8 @@ class ParquetRows:
         for batch in self._file.iter_batches(batch_size=min(num_rows, self._max_rows)):
             yield from self._cut(batch)
 
-    def _check(self, metadata: Any) -> None:
+    def _check(self, metadata: Any) -> int:
+        """How many values there are, in all columns together."""
         if not metadata.num_rows:
             raise FileRejectedError("The Parquet file has no rows. Upload one with at least one.")
         if metadata.num_columns > self._limits.max_columns:
@@ -58,7 +62,10 @@ class ParquetRows:
             )
         num_bytes = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
         self._limits.check_expanded(num_bytes, from_bytes=self._num_file_bytes)
-        self._check_size(metadata.num_rows * metadata.num_columns)
+        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+        num_values = sum(group.column(index).num_values for group in groups for index in range(group.num_columns))
+        self._check_size(num_values)
+        return int(num_values)
 
     def _check_size(self, num_bytes: int) -> None:
         ratio = self._limits.max_columnar_ratio

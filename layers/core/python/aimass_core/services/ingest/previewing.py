@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,12 +18,13 @@ from aimass_core.ports import BlobStore
 
 _MAX_IMAGE_BYTES = 64 * 1024
 _MAX_TEXT = 10_000
+_MAX_VALUES = 1_000
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def load_rows(lake: BlobStore, workspace_id: str, manifest: Manifest, *, limit: int) -> DatasetRows:
-    """The first rows; long texts are cut, images become data: URLs or null."""
+    """The first rows; long texts and series are cut, images become data: URLs or null."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="aimass-preview-") as folder:
         path = Path(folder) / "part.parquet"
@@ -48,6 +50,8 @@ def _to_json(value: Any) -> Any:
         return _to_data_url(value)
     if isinstance(value, str):
         return value[:_MAX_TEXT]
+    if isinstance(value, list):
+        return value[:_MAX_VALUES]
     return value
 
 
@@ -64,8 +68,12 @@ def to_csv(rows: DatasetRows) -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([escape_cell(name) for name in rows.columns])
     for row in rows.rows:
-        writer.writerow([escape_cell(row[name]) for name in rows.columns])
+        writer.writerow([_to_cell(row[name]) for name in rows.columns])
     return text.getvalue()
+
+
+def _to_cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else escape_cell(value)
 
 
 def escape_cell(value: Any) -> Any:

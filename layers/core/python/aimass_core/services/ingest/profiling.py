@@ -108,6 +108,7 @@ class _Column:
         self._counts: Counter[Any] = Counter()
         self._is_overflown = False
         self._num_characters, self._max_length = 0, 0
+        self._min_length: int | None = None
 
     def add(self, values: pa.Array) -> None:
         self._num_missing += values.null_count
@@ -118,20 +119,32 @@ class _Column:
         if self._type is ColumnType.IMAGE:
             self._add_lengths(pc.binary_length(values))
             return
+        if self._type is ColumnType.SERIES:
+            self._add_lengths(pc.list_value_length(values))
+            self._add_numbers(values.flatten().drop_null())
+            return
         if self._type is ColumnType.STRING:
             self._add_lengths(pc.utf8_length(values))
             values = pc.utf8_slice_codeunits(values, 0, _MAX_KEY_CHARACTERS)
         self._add_distinct(values)
-        if self._type is not ColumnType.BOOLEAN:
-            self._add_extremes(values)
         if self._type in (ColumnType.INTEGER, ColumnType.NUMBER):
-            numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-            self._moments.add(numbers)
-            self._sample.add(numbers)
+            self._add_numbers(values)
+        elif self._type is not ColumnType.BOOLEAN:
+            self._add_extremes(values)
+
+    def _add_numbers(self, values: pa.Array) -> None:
+        if not len(values):
+            return
+        self._add_extremes(values)
+        numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        self._moments.add(numbers)
+        self._sample.add(numbers)
 
     def _add_lengths(self, lengths: pa.Array) -> None:
         self._num_characters += pc.sum(lengths).as_py()
         self._max_length = max(self._max_length, pc.max(lengths).as_py())
+        shortest = pc.min(lengths).as_py()
+        self._min_length = shortest if self._min_length is None else min(self._min_length, shortest)
 
     def _add_distinct(self, values: pa.Array) -> None:
         if self._is_overflown:
@@ -152,9 +165,10 @@ class _Column:
         self._max = high if self._max is None else max(self._max, high)
 
     def finish(self) -> ColumnProfile:
-        is_number = self._type in (ColumnType.INTEGER, ColumnType.NUMBER)
-        has_lengths = self._type in (ColumnType.STRING, ColumnType.IMAGE) and self._num_values
-        is_counted = not self._is_overflown and self._type is not ColumnType.IMAGE
+        is_number = self._type in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.SERIES)
+        has_numbers = is_number and self._moments.count
+        has_lengths = self._type in (ColumnType.STRING, ColumnType.IMAGE, ColumnType.SERIES) and self._num_values
+        is_counted = not self._is_overflown and self._type not in (ColumnType.IMAGE, ColumnType.SERIES)
         return ColumnProfile(
             name=self._name,
             type=self._type,
@@ -162,12 +176,13 @@ class _Column:
             num_distinct=len(self._counts) if is_counted else None,
             min=_plain(self._min),
             max=_plain(self._max),
-            mean=self._moments.mean if is_number and self._num_values else None,
-            std=self._moments.std if is_number and self._num_values else None,
+            mean=self._moments.mean if has_numbers else None,
+            std=self._moments.std if has_numbers else None,
             quantiles=self._sample.quantiles() if is_number else {},
-            histogram=self._sample.histogram(self._min, self._max, self._num_values) if is_number else None,
+            histogram=self._sample.histogram(self._min, self._max, self._moments.count) if is_number else None,
             top_values=self._top_values() if is_counted else [],
             mean_length=self._num_characters / self._num_values if has_lengths else None,
+            min_length=self._min_length if has_lengths else None,
             max_length=self._max_length if has_lengths else None,
         )
 
@@ -183,18 +198,18 @@ class _Moments:
     """Mean and deviation, merged block by block (Chan, Golub, LeVeque 1979)."""
 
     def __init__(self) -> None:
-        self._count, self._mean, self._squares = 0, 0.0, 0.0
+        self.count, self._mean, self._squares = 0, 0.0, 0.0
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
         count = len(values)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(values.mean())
             squares = float(((values - mean) ** 2).sum())
-        total = self._count + count
+        total = self.count + count
         delta = mean - self._mean
-        self._squares += squares + delta * delta * self._count * count / total
+        self._squares += squares + delta * delta * self.count * count / total
         self._mean += delta * count / total
-        self._count = total
+        self.count = total
 
     @property
     def mean(self) -> float | None:
@@ -202,7 +217,7 @@ class _Moments:
 
     @property
     def std(self) -> float | None:
-        std = math.sqrt(self._squares / self._count) if self._squares >= 0 else math.nan
+        std = math.sqrt(self._squares / self.count) if self._squares >= 0 else math.nan
         return std if math.isfinite(std) else None
 
 
@@ -272,11 +287,26 @@ def _hash_values(column: pa.Array) -> npt.NDArray[np.uint64]:
         hashes = np.array([hash(value) for value in encoded.dictionary.to_pylist()], dtype=np.int64)
         indices: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
         return hashes.view(np.uint64)[indices]
+    if pa.types.is_list(column.type):
+        return _hash_lists(column)
     numbers = column.cast(pa.int64()) if not pa.types.is_floating(column.type) else column
     bits = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).view(np.uint64)
     mixed = (bits ^ (bits >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     is_null = column.is_null().to_numpy(zero_copy_only=False)
     return np.where(is_null, np.uint64(0xD6E8FEB86659FD93), mixed ^ (mixed >> np.uint64(27)))
+
+
+def _hash_lists(column: pa.Array) -> npt.NDArray[np.uint64]:
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    values = column.flatten()
+    places = np.arange(len(values), dtype=np.uint64) - np.repeat(starts, lengths).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        mixed = (_hash_values(values) ^ places) * np.uint64(0x9E3779B97F4A7C15)
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ (mixed >> np.uint64(29)))])
+        found: npt.NDArray[np.uint64] = sums[ends] - sums[starts] + lengths.astype(np.uint64)
+    return found
 
 
 def _plain(value: Any) -> float | str | None:

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from aimass_core.services.ingest import arrays, image_folders, json_lines, parquet_files, text_tables
+from aimass_core.services.ingest import (
+    arrays,
+    image_folders,
+    json_lines,
+    parquet_files,
+    series_files,
+    text_tables,
+)
 from aimass_core.services.ingest.archives import Archive, Member
 from aimass_core.services.ingest.compression import gunzip
 from aimass_core.services.ingest.image_bytes import is_image
@@ -16,6 +23,7 @@ _TABLE_READERS = {
     Container.DELIMITED: text_tables.spool,
     Container.JSON_LINES: json_lines.spool,
     Container.PARQUET: parquet_files.spool,
+    Container.TIME_SERIES: series_files.spool,
 }
 _ARCHIVES = (Container.ZIP, Container.TAR)
 _OFFICE = "[Content_Types].xml"

@@ -19,6 +19,7 @@ class Container(StrEnum):
     PARQUET = "parquet"
     NPY = "npy"
     JSON_LINES = "json_lines"
+    TIME_SERIES = "ts"
     DELIMITED = "delimited"
 
 
@@ -61,7 +62,11 @@ _MARKUP = re.compile(
     rb"\s*<(!doctype|!--|\?xml|(html|head|body|script|style|svg|div|table|meta|title|iframe|object|img)[\s/>])",
     re.IGNORECASE,
 )
-_ATTRIBUTE_FILE = re.compile(rb"^\s*@(relation|problemname|attribute)\b", re.IGNORECASE | re.MULTILINE)
+_ARFF = re.compile(rb"^\s*@(relation|attribute)\b", re.IGNORECASE | re.MULTILINE)
+_TIME_SERIES = re.compile(
+    rb"(?:^[ \t]*(?:#.*)?\r?\n)*^[ \t]*@(problemname|timestamps|univariate|classlabel)\b", re.IGNORECASE | re.MULTILINE
+)
+_MAX_COMMENT_BYTES = 1024**2
 _LIBSVM = re.compile(rb"^[-+]?\d+(\.\d+)?([ \t]+\d+:[-+\d.eE]+)+[ \t]*\r?$", re.MULTILINE)
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\x0c\x1a"))
 _UTF_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
@@ -71,6 +76,8 @@ def sniff(path: Path) -> Container:
     """The format of a file. Raises FileRejectedError where it is none that becomes a dataset, saying what it is."""
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
+        if head.startswith(b"#"):
+            head += stream.read(_MAX_COMMENT_BYTES)
     if not head:
         raise FileRejectedError("The file is empty. Upload one with a header line and at least one row.")
     for magic, container in _MAGIC:
@@ -102,8 +109,10 @@ def _sniff_text(head: bytes) -> Container:
         raise FileRejectedError(
             f"The file is binary data of an unknown format (first bytes {head[:8].hex(' ')}). {_TEXT_ADVICE}"
         )
-    if _ATTRIBUTE_FILE.search(head):
-        raise FileRejectedError(f"The file is in the ARFF or .ts format, which is not read. {_TEXT_ADVICE}")
+    if _TIME_SERIES.match(head):
+        return Container.TIME_SERIES
+    if _ARFF.search(head):
+        raise FileRejectedError(f"The file is in the ARFF format, which is not read. {_TEXT_ADVICE}")
     if _LIBSVM.match(head):
         raise FileRejectedError(
             "The file is in the LIBSVM format (label index:value ...), which is not read. "

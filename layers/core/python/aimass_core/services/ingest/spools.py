@@ -45,6 +45,8 @@ class SpooledFile:
     num_bad_rows: int
     warnings: tuple[str, ...] = ()
     image_shape: ImageShape | None = None
+    target: str | None = None
+    """Where the format itself says which column is to be predicted."""
 
     @property
     def names(self) -> tuple[str, ...]:

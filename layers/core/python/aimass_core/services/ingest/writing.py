@@ -36,7 +36,9 @@ class DatasetWriter:
         self.num_rows = 0
         self._lake, self._workspace_id, self._dataset_id = lake, workspace_id, dataset_id
         self.arrow_schema, self._path = to_arrow_schema(schema), work_path / "part.parquet"
-        self._plain = [column.name for column in schema.columns if column.type is not ColumnType.IMAGE]
+        self._plain = [
+            column.name for column in schema.columns if column.type not in (ColumnType.IMAGE, ColumnType.SERIES)
+        ]
         self._repetitive = [name for name in self._plain if self.arrow_schema.field(name).type != pa.float64()]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
