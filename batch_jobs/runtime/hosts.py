@@ -6,9 +6,9 @@ Of several machines the main one's host claims the job, reports and hands over; 
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
@@ -31,6 +31,7 @@ from batch_jobs.runtime.storage.mirror import Mirror
 
 # Of the seconds before SIGKILL, those in which an interrupted attempt hands over its last checkpoint.
 _LAST_CHECKPOINT_SECONDS = 12.0
+_CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json")
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +62,8 @@ class Host(Protocol):
 class BatchHost:
     """Configuration and channels come from the lake; events, artifacts and failures go back."""
 
+    _config_files: ClassVar[tuple[str, ...]] = (*_CONFIG_FILES, "resourceconfig.json")
+
     def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
         self._fence, self._folders, self._variables = fence, folders, variables
         self._started = time.monotonic()
@@ -86,7 +89,7 @@ class BatchHost:
         self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
         self._reporter.start()
         self._reporter.progress("download")
-        paths = _download(self._fence, self._folders)
+        paths = _download(self._fence, self._folders, self._config_files)
         self._mirror = self._begin_mirror()
         environment = _to_environment(
             self._folders,
@@ -161,6 +164,8 @@ class BatchHost:
 class TrainingJobHost(BatchHost):
     """As on Batch, in a job that dispatch gave to SageMaker: which hosts there are, SageMaker says."""
 
+    _config_files = _CONFIG_FILES
+
     def _find_place(self) -> Cluster:
         return find_place(self._folders, self._variables)
 
@@ -193,7 +198,7 @@ class ParticipantHost:
         place = self._place
         _log.info("job %s, machine %d of %d, workspace %s", job.id, place.rank, place.num_processes, job.workspace_id)
         self._folders.make()
-        paths = _download(self._fence, self._folders)
+        paths = _download(self._fence, self._folders, _CONFIG_FILES)
         environment = _to_environment(
             self._folders,
             paths,
@@ -222,10 +227,10 @@ def find_place(folders: Folders, variables: Mapping[str, str]) -> Cluster:
     return cluster.from_resources(config, job=variables.get("TRAINING_JOB_NAME", ""))
 
 
-def _download(fence: Fence, folders: Folders) -> Mapping[str, Path]:
+def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> Mapping[str, Path]:
     """Brings in the configuration and the channels that it names."""
     lake = fence.ports.lake
-    for name in ("hyperparameters.json", "inputdataconfig.json"):
+    for name in names:
         try:
             body = lake.get(keys.job_config(fence.workspace_id, fence.job_id, name))
         except BlobNotFoundError as error:
