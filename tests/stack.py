@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,8 @@ class Stack:
     data: DataDirectory
     port: int
     config_path: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Beside this process's own; the server hands them on to everything that it starts."""
 
     @property
     def url(self) -> str:
@@ -65,6 +67,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            **self.variables,
             "AIMASS_CONFIG_FILE": str(self.config_path),
             "AIMASS_DATA_DIR": str(self.data.root),
             "AIMASS_LOCAL_PORT": str(self.port),
@@ -86,17 +89,23 @@ class Stack:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all tests that leave it running."""
-    yield from _run_stack(tmp_path_factory.mktemp("stack"))
+    yield from run_stack(tmp_path_factory.mktemp("stack"))
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
     """A stack that a test may kill."""
-    yield from _run_stack(tmp_path / "stack")
+    yield from run_stack(tmp_path / "stack")
 
 
-def _run_stack(folder: Path) -> Iterator[Stack]:
-    started = Stack(data=DataDirectory.at(folder / "data"), port=free_port(), config_path=folder / "config.toml")
+def run_stack(folder: Path, *, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A stack in that folder, for the body of a fixture."""
+    started = Stack(
+        data=DataDirectory.at(folder / "data"),
+        port=free_port(),
+        config_path=folder / "config.toml",
+        variables=variables or {},
+    )
     started.up()
     yield started
     lifecycle.down(started.data)

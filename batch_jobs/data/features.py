@@ -30,14 +30,19 @@ class Dropped:
 
 
 def choose_features(
-    channel: Channel, *, target: str, exclude: Collection[str], message: Callable[[str], None]
+    channel: Channel,
+    *,
+    target: str,
+    exclude: Collection[str],
+    wanted: Collection[str] = (),
+    message: Callable[[str], None],
 ) -> list[Column]:
-    """The columns of a table that a model can learn from.
+    """The columns of a table that a model can learn from; `wanted` are taken whatever they look like.
 
     Raises:
         InvalidDataError: An excluded column does not exist, or no column is left.
     """
-    kept, dropped = _divide(channel, _candidates(channel, target, exclude))
+    kept, dropped = _divide(channel, _candidates(channel, target, exclude), wanted=wanted)
     _tell(dropped, message)
     if not kept:
         raise InvalidDataError(
@@ -90,12 +95,14 @@ def _candidates(channel: Channel, target: str, exclude: Collection[str]) -> list
     return [column for column in channel.schema.columns if column.name != target and column.name not in exclude]
 
 
-def _divide(channel: Channel, columns: Iterable[Column]) -> tuple[list[Column], list[Dropped]]:
+def _divide(
+    channel: Channel, columns: Iterable[Column], *, wanted: Collection[str] = ()
+) -> tuple[list[Column], list[Dropped]]:
     kept: list[Column] = []
     dropped: list[Dropped] = []
     for column in columns:
         reason = _why_not(column, channel.table.column(column.name))
-        if reason:
+        if reason and column.name not in wanted:
             dropped.append(Dropped(column=column.name, reason=reason))
         else:
             kept.append(column)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import TensorProto
 
 from batch_jobs.algorithms.export.builder import GraphBuilder, finite_or_nan
 from batch_jobs.algorithms.learning import FEATURES
+from batch_jobs.encoding.doubles import Doubles
 from batch_jobs.encoding.table_matrix import OTHER_CODE, Category, Encoding
 
 
@@ -20,16 +20,17 @@ def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onn
         inputs = [graph.input(input_names[name], TensorProto.FLOAT, ["rows", 1]) for name in encoding.numbers]
         parts.append(finite_or_nan(graph, graph.node("Concat", *inputs, axis=1)))
     for name in encoding.dates:
-        parts += _date_parts(graph, graph.input(input_names[name], TensorProto.DOUBLE, ["rows", 1]))
+        parts += add_date_parts(graph, graph.input(input_names[name], TensorProto.DOUBLE, ["rows", 1]))
     for category in encoding.categories:
         source = graph.input(input_names[category.column], TensorProto.STRING, ["rows", 1])
-        parts.append(_codes(graph, source, category))
+        parts.append(add_codes(graph, source, category))
     width = encoding.num_numeric + len(encoding.categories)
     graph.output(graph.node("Concat", *parts, axis=1), FEATURES, TensorProto.FLOAT, ["rows", width])
     return graph.build()
 
 
-def _codes(graph: GraphBuilder, values: str, category: Category) -> str:
+def add_codes(graph: GraphBuilder, values: str, category: Category) -> str:
+    """Codes as float32, from texts."""
     return graph.node(
         "LabelEncoder",
         values,
@@ -40,40 +41,9 @@ def _codes(graph: GraphBuilder, values: str, category: Category) -> str:
     )
 
 
-class _Doubles:
-    """Arithmetic on a float64 tensor, so that the calendar reads as it does in numpy."""
-
-    def __init__(self, graph: GraphBuilder, name: str) -> None:
-        self._graph = graph
-        self.name = name
-
-    def _apply(self, op_type: str, other: "_Doubles | float") -> "_Doubles":
-        right = other.name if isinstance(other, _Doubles) else self._graph.constant(other, np.float64)
-        return _Doubles(self._graph, self._graph.node(op_type, self.name, right))
-
-    def __add__(self, other: "_Doubles | float") -> "_Doubles":
-        return self._apply("Add", other)
-
-    def __sub__(self, other: "_Doubles | float") -> "_Doubles":
-        return self._apply("Sub", other)
-
-    def __mul__(self, other: "_Doubles | float") -> "_Doubles":
-        return self._apply("Mul", other)
-
-    def __floordiv__(self, other: "_Doubles | float") -> "_Doubles":
-        return _Doubles(self._graph, self._graph.node("Floor", self._apply("Div", other).name))
-
-    def __mod__(self, other: float) -> "_Doubles":
-        return self - (self // other) * other
-
-    def to_float32(self) -> str:
-        """The name of the tensor as float32."""
-        return self._graph.node("Cast", self.name, to=TensorProto.FLOAT)
-
-
-def _date_parts(graph: GraphBuilder, name: str) -> list[str]:
+def add_date_parts(graph: GraphBuilder, name: str) -> list[str]:
     """The same calendar as `table_matrix.date_parts`, line by line."""
-    seconds: Any = _Doubles(graph, name)
+    seconds: Any = Doubles(graph, name)
     days = seconds // 86_400.0
     hour = (seconds - days * 86_400.0) // 3_600.0
     weekday = (days + 3.0) % 7.0

@@ -61,7 +61,7 @@ def fit_encoding(frame: Frame, columns: Sequence[Column]) -> Encoding:
     return Encoding(
         numbers=tuple(names["number"]),
         dates=tuple(names["date"]),
-        categories=tuple(_fit_category(name, frame.columns[name]) for name in names["category"]),
+        categories=tuple(fit_category(name, frame.columns[name]) for name in names["category"]),
     )
 
 
@@ -74,7 +74,8 @@ _ROLE_OF_TYPE: Mapping[ColumnType, str] = {
 }
 
 
-def _fit_category(name: str, values: Array) -> Category:
+def fit_category(name: str, values: Array) -> Category:
+    """The values that get a code."""
     found, counts = np.unique(values.astype(str), return_counts=True)
     # By frequency: a tree splits off the frequent ones first, and that beats the alphabet. Ties go by name.
     order = np.argsort(-counts, kind="stable")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Evaluation
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
@@ -14,6 +15,8 @@ from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
 from batch_jobs.encoding.contract import Encoder
+from batch_jobs.encoding.features.categories import Truth
+from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.reporting import Reporter
@@ -55,6 +58,8 @@ class Training:
     validation_scores: Array
     evaluation: Evaluation
     curves: tuple[Curve, ...]
+    features: FeatureSpec | None
+    """How the columns were made into features; None: plainly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,11 @@ class _FitListener:
         self.notes(text)
 
 
+def num_fits(spec: TrainSpec) -> int:
+    """Of one fitting: one for each fold, and that of the model."""
+    return spec.folds + 1 if spec.folds else 1
+
+
 class Fitting:
     """Carries out the fits of one job."""
 
@@ -91,21 +101,27 @@ class Fitting:
         learner: Learner,
         spec: TrainSpec,
         *,
+        features: FeatureSpec | None,
         num_threads: int,
         reporter: Reporter,
         notes: Notes,
         checkpoints: CheckpointPlace,
         budget: Budget,
+        suffix: str = "",
+        num_fits_after: int = 0,
     ) -> None:
+        """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's."""
         self._material = material
         self._learner = learner
         self._spec = spec
+        self._features = features
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
         self._checkpoints = checkpoints
         self._budget = budget
-        self._num_fits_left = spec.folds + 1 if spec.folds else 1
+        self._suffix = suffix
+        self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
 
     def run(self) -> Training:
@@ -139,6 +155,7 @@ class Fitting:
             validation_scores=scores,
             evaluation=evaluate(VALIDATION, self._material.target, validation.truth, scores),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _cross_validate(self, num_folds: int) -> Training:
@@ -168,6 +185,7 @@ class Fitting:
             validation_scores=scores[judged],
             evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
             curves=self._curves(),
+            features=self._features,
         )
 
     def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
@@ -185,16 +203,9 @@ class Fitting:
         return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
     def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
-        material, target = self._material, self._material.target
-        encoder = fit_encoder(
-            material.data_kind,
-            train.frame,
-            material.columns,
-            hyperparameters=self._spec.resolve_hyperparameters(),
-            image_shape=material.image_shape,
-            window=self._spec.num_window_rows if target.horizon else None,
-        )
+        material, target, label = self._material, self._material.target, f"{label}{self._suffix}"
         scale = fit_scale(target, train.truth)
+        encoder, examples = self._encode(train, scale)
         problem = Problem(
             task=target.task,
             kind=material.data_kind,
@@ -210,7 +221,7 @@ class Fitting:
         self._points = {}
         fitted = self._learner.fit(
             problem,
-            _examples(train, encoder, scale),
+            examples,
             judges,
             context=FitContext(
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
@@ -221,6 +232,29 @@ class Fitting:
         )
         self._num_fits_left -= 1
         return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
+
+    def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
+        material, spec = self._material, self._spec
+        if self._features is None:
+            encoder = fit_encoder(
+                material.data_kind,
+                train.frame,
+                material.columns,
+                hyperparameters=spec.resolve_hyperparameters(),
+                image_shape=material.image_shape,
+                window=spec.num_window_rows if material.target.horizon else None,
+            )
+            return encoder, _examples(train, encoder, scale)
+        values = _to_learn(train, scale)
+        features = fit_features(
+            self._features,
+            train.frame,
+            material.columns,
+            Truth(target=material.target, values=values, seed=spec.seed),
+            num_threads=self._num_threads,
+            message=self._notes,
+        )
+        return features, Examples(features=features.transform_training(train.frame), targets=values)
 
     def _curves(self) -> tuple[Curve, ...]:
         return tuple(
@@ -233,7 +267,12 @@ class Fitting:
 
 
 def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
-    targets = scale.to_standard(part.truth) if part.truth.dtype.kind == "f" else part.truth
+    return Examples(features=encoder.transform(part.frame), targets=_to_learn(part, scale))
+
+
+def _to_learn(part: Part, scale: TargetScale) -> Array:
+    if part.truth.dtype.kind != "f":
+        return part.truth
+    targets = scale.to_standard(part.truth)
     # A horizon of one is a single value to a learner.
-    targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
-    return Examples(features=encoder.transform(part.frame), targets=targets)
+    return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets

@@ -147,15 +147,18 @@ class _Reader:
         return image_frame(channel, self.columns[0].name, shape=self.image_shape, num_threads=self.num_threads)
 
 
-_CHOICES = {DataKind.TEXT: choose_texts, DataKind.SERIES: choose_series}
-
-
 def _reader(
     channel: Channel, kind: DataKind, target: Target, spec: TrainSpec, notes: Notes, *, num_threads: int
 ) -> _Reader:
     if channel.schema.kind is DatasetKind.TABLE:
-        choose = _CHOICES.get(kind, choose_features)
-        columns = choose(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
+        if kind is DataKind.TABLE:
+            wanted = spec.features.columns if spec.features is not None else {}
+            columns = choose_features(
+                channel, target=target.column, exclude=spec.exclude_columns, wanted=wanted, message=notes
+            )
+        else:
+            choose = choose_texts if kind is DataKind.TEXT else choose_series
+            columns = choose(channel, target=target.column, exclude=spec.exclude_columns, message=notes)
         return _Reader(kind=kind, columns=columns, image_shape=None, num_threads=num_threads)
     column = image_column(channel)
     image_size = getattr(spec.resolve_hyperparameters(), "image_size", None)

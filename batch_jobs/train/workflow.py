@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import begin_budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.export import export
-from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.feature_choice import train_with_features
+from batch_jobs.train.fitting import Training
 from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
 from batch_jobs.train.material import TEST, Material, Part, load_material, read_channels
@@ -61,7 +63,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     started = time.monotonic()
     budget = begin_budget(environment.deadline, reading_seconds=started - began)
     learner = build_learner(spec)
-    training = Fitting(
+    training = train_with_features(
         material,
         learner,
         spec,
@@ -75,7 +77,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
             message=notes,
         ),
         budget=budget,
-    ).run()
+    )
     return _Finish(
         environment=environment,
         spec=spec,
@@ -214,6 +216,7 @@ class _Finish:
             task=self.material.target.task,
             target=self.material.target.column,
             hyperparameters=self.spec.resolve_hyperparameters().model_dump(mode="json"),
+            features=self._features(),
             seed=self.spec.seed,
             dataset=self.environment.dataset,
             dataset_digest=self.environment.dataset_digest,
@@ -228,6 +231,10 @@ class _Finish:
             warnings=list(self.notes.texts),
             versions={name: metadata.version(name) for name in (*implementation.libraries, *_COMMON_LIBRARIES)},
         )
+
+    def _features(self) -> dict[str, Any] | None:
+        features = self.training.features
+        return None if features is None else features.model_dump(mode="json", exclude_defaults=True)
 
 
 def _final_metrics(evaluations: list[Evaluation]) -> dict[str, float]:

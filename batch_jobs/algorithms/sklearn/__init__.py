@@ -1,1 +1,1 @@
-"""Linear models on scikit-learn."""
+"""Linear models and forests on scikit-learn."""

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
-
-_MAX_FLAT_PIXELS = 16
-_SAMPLE = 5000
 
 
 class Network(nn.Module):
@@ -30,11 +28,9 @@ class Network(nn.Module):
     def __init__(self, problem: Problem, hyperparameters: CnnHyperparameters, images: NDArray[np.uint8]) -> None:
         super().__init__()
         _, height, width, depth = images.shape
-        pixels = images[:: max(len(images) // _SAMPLE, 1)].astype(np.float64) / 255.0
-        means, deviations = pixels.mean(axis=(0, 1, 2)), pixels.std(axis=(0, 1, 2))
-        self.register_buffer("means", torch.from_numpy(means.astype(np.float32)))
-        scales = 1.0 / np.maximum(deviations, 1e-3)
-        self.register_buffer("inverse_deviations", torch.from_numpy(scales.astype(np.float32)))
+        means, scales = fit_pixels(images)
+        self.register_buffer("means", torch.from_numpy(means))
+        self.register_buffer("inverse_deviations", torch.from_numpy(scales))
         blocks: list[nn.Module] = []
         for outer in hyperparameters.channels:
             blocks += [nn.Conv2d(depth, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
@@ -43,7 +39,7 @@ class Network(nn.Module):
                 blocks.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2
         self.blocks = nn.Sequential(*blocks)
-        self.is_averaged = height * width > _MAX_FLAT_PIXELS
+        self.is_averaged = height * width > MAX_FLAT_PIXELS
         self.layers = nn.Sequential(
             nn.Linear(depth if self.is_averaged else depth * height * width, hyperparameters.hidden),
             nn.ReLU(),

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms.networks import ClassWeights, NetworkHyperparameters
-from aimass_core.errors import InvalidRequestError
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Problem
 
 
@@ -31,18 +31,8 @@ def build_loss(problem: Problem, hyperparameters: NetworkHyperparameters, target
     Raises:
         InvalidRequestError: Balanced values.
     """
-    is_balanced = hyperparameters.class_weights is ClassWeights.BALANCED
+    weights = build_class_weights(problem, hyperparameters, targets.numpy())
     if not problem.task.is_classification:
-        if is_balanced:
-            raise InvalidRequestError(
-                "class_weights is 'balanced', and a regression has no classes: leave class_weights out"
-            )
         return Loss(nn.MSELoss(reduction="none"), None)
-    weights = _balance(targets, problem.num_outputs) if is_balanced else None
-    return Loss(nn.CrossEntropyLoss(weight=weights, reduction="none"), weights)
-
-
-def _balance(targets: Tensor, num_classes: int) -> Tensor:
-    """Rows / (classes x rows of the class); a class without rows has no say."""
-    counts = torch.bincount(targets, minlength=num_classes).float()
-    return torch.where(counts > 0, len(targets) / (num_classes * counts.clamp(min=1)), 0.0)
+    shares = None if weights is None else torch.from_numpy(weights)
+    return Loss(nn.CrossEntropyLoss(weight=shares, reduction="none"), shares)

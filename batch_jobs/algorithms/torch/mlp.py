@@ -1,12 +1,9 @@
 """Multilayer perceptron for tables: piecewise-linear encoding of quantities, embeddings of categories.
 
-The encoding is that of Gorishniy, Rubachev and Babenko, "On Embeddings for Numerical Features in Tabular Deep
-Learning" (NeurIPS 2022), with quantile bins: it makes a network follow steps and plateaus nearly as trees do.
+The encoding is that of `quantities`.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +12,10 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
-
-_MAX_BINS = 32
-_MAX_ENCODED = 2048
-_CLIP = 5.0
 
 
 class Quantities(nn.Module):
@@ -34,47 +28,24 @@ class Quantities(nn.Module):
 
     def __init__(self, numeric: NDArray[np.float32]) -> None:
         super().__init__()
-        left, inverse_widths = _bins(numeric)
-        filled = np.where(np.isnan(numeric), np.nan, numeric.astype(np.float64))
-        means = np.array([_or_zero(np.mean, column[~np.isnan(column)]) for column in filled.T])
-        deviations = np.array([_or_zero(np.std, column[~np.isnan(column)]) for column in filled.T])
-        scales = np.divide(1.0, deviations, out=np.ones_like(deviations), where=deviations > 0)
+        scaling = fit_scaling(numeric)
         for name, value in (
-            ("left", left),
-            ("inverse_widths", inverse_widths),
-            ("means", means),
-            ("inverse_deviations", scales),
+            ("left", scaling.left),
+            ("inverse_widths", scaling.inverse_widths),
+            ("means", scaling.means),
+            ("inverse_deviations", scaling.inverse_deviations),
         ):
-            self.register_buffer(name, torch.from_numpy(value.astype(np.float32)))
-        self.num_outputs = numeric.shape[1] * (2 + left.shape[1])
+            self.register_buffer(name, torch.from_numpy(value))
+        self.num_outputs = scaling.num_outputs
 
     def forward(self, numeric: Tensor) -> Tensor:
         """[rows, columns] to [rows, num_outputs]."""
         is_missing = torch.isnan(numeric)
         filled = torch.where(is_missing, self.means, numeric)
-        scaled = ((filled - self.means) * self.inverse_deviations).clamp(-_CLIP, _CLIP)
+        scaled = ((filled - self.means) * self.inverse_deviations).clamp(-CLIP, CLIP)
         bins = ((filled.unsqueeze(2) - self.left) * self.inverse_widths).clamp(0.0, 1.0)
         bins = torch.where(is_missing.unsqueeze(2), torch.zeros_like(bins), bins)
         return torch.cat([scaled, is_missing.float(), bins.flatten(1)], dim=1)
-
-
-def _or_zero(statistic: Any, values: NDArray[Any]) -> float:
-    return float(statistic(values)) if len(values) else 0.0
-
-
-def _bins(numeric: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Left edges and inverse widths of quantile bins, [columns, bins]; bins that do not exist have width infinity."""
-    num_columns = numeric.shape[1]
-    num_bins = min(_MAX_BINS, _MAX_ENCODED // max(num_columns, 1))
-    left, inverse = np.zeros((num_columns, num_bins)), np.zeros((num_columns, num_bins))
-    for index, column in enumerate(numeric.T):
-        present = column[~np.isnan(column)].astype(np.float64)
-        if not len(present) or not num_bins:
-            continue
-        edges = np.unique(np.quantile(present, np.linspace(0, 1, num_bins + 1)))
-        for position, (low, high) in enumerate(pairwise(edges)):
-            left[index, position], inverse[index, position] = low, 1.0 / max(high - low, 1e-30)
-    return left, inverse
 
 
 class Network(nn.Module):
@@ -84,7 +55,7 @@ class Network(nn.Module):
         super().__init__()
         self.num_numeric = problem.num_numeric
         self.quantities = Quantities(features[:, : self.num_numeric]) if self.num_numeric else None
-        sizes = [min(16, 2 + round(size**0.5)) for size in problem.cardinalities]
+        sizes = [embedding_width(size) for size in problem.cardinalities]
         self.embeddings = nn.ModuleList(
             nn.Embedding(size, width) for size, width in zip(problem.cardinalities, sizes, strict=True)
         )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.export.converted import keep_scores
+from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.xgboost.boosting import Boosting
 
 _OBJECTIVES = {
@@ -93,16 +94,4 @@ class FittedTrees:
         model = convert_xgboost(
             self.booster, initial_types=[(FEATURES, FloatTensorType([None, width]))], target_opset=15
         )
-        _keep_scores(model)
-        return model
-
-
-def _keep_scores(model: onnx.ModelProto) -> None:
-    """The converter's outputs are (label, probabilities), or one value: only the last is kept, as `scores`."""
-    scores = model.graph.output[-1]
-    for node in model.graph.node:
-        for position, name in enumerate(node.output):
-            if name == scores.name:
-                node.output[position] = SCORES
-    scores.name = SCORES
-    del model.graph.output[:-1]
+        return keep_scores(model)

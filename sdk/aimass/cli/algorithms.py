@@ -1,5 +1,6 @@
 """`aimass algorithms`: what can be trained."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ def list_algorithms(context: typer.Context, output: Output = OutputFormat.TABLE)
         Column("LEARNS FROM", lambda a: ", ".join(a.kinds)),
         Column("TASKS", lambda a: ", ".join(a.tasks)),
         Column("FRAMEWORKS", lambda a: ", ".join(a.frameworks)),
-        Column("DESCRIPTION", lambda a: a.description.partition(".")[0], is_long=True),
+        Column("DESCRIPTION", lambda a: " ".join(a.description.partition("\n\n")[0].split()), is_long=True),
     )
     show_list(client_of(context).algorithms.list(), columns, output=output)
     if output is OutputFormat.TABLE:
@@ -35,8 +36,18 @@ def show(
 ) -> None:
     """One algorithm, with its hyperparameters, their ranges and defaults."""
     info = client_of(context).algorithms.get(algorithm)
-    if output is not OutputFormat.TABLE:
+    if output in (OutputFormat.JSON, OutputFormat.YAML):
         show_one(info, {}, output=output)
+        return
+    columns = (
+        Column("HYPERPARAMETER", lambda h: h.name),
+        Column("TYPE", lambda h: h.type),
+        Column("RANGE", lambda h: h.range),
+        Column("DEFAULT", lambda h: h.default),
+        Column("MEANING", lambda h: h.meaning, is_long=True),
+    )
+    if output is OutputFormat.CSV:
+        show_list(_hyperparameters(info), columns, output=output)
         return
     fields = {
         "algorithm": info.name,
@@ -46,13 +57,6 @@ def show(
         "frameworks": ", ".join(info.frameworks),
     }
     show_one(info, fields, output=output)
-    columns = (
-        Column("HYPERPARAMETER", lambda h: h.name),
-        Column("TYPE", lambda h: h.type),
-        Column("RANGE", lambda h: h.range),
-        Column("DEFAULT", lambda h: h.default),
-        Column("MEANING", lambda h: h.meaning, is_long=True),
-    )
     show_list(_hyperparameters(info), columns, output=output)
     say(f"Set them with: aimass train <dataset> --algorithm {info.name} -H name=value")
 
@@ -73,7 +77,7 @@ def _hyperparameters(info: AlgorithmInfo) -> Iterator[_Hyperparameter]:
             name=name,
             type=_type(schema, definitions),
             range=_range(schema, definitions),
-            default=str(schema.get("default", "required")),
+            default=json.dumps(schema["default"]) if "default" in schema else "required",
             meaning=schema.get("description", ""),
         )
 
@@ -100,4 +104,6 @@ def _range(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         parts += [f"{sign} {choice[key]:g}" for key, sign in _BOUNDS.items() if key in choice]
         if "enum" in choice:
             parts.append(" | ".join(map(str, choice["enum"])))
+        if "maxItems" in choice:
+            parts.append(f"{choice.get('minItems', 0)} to {choice['maxItems']} of them")
     return ", ".join(parts)

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -49,6 +51,9 @@ def train(
     target: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
     task: Annotated[Task | None, typer.Option(help="Default: found out from the target.")] = None,
     model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
+    features: Annotated[
+        str, typer.Option(help="plain, auto, or a JSON or YAML file of recipes: docs/FEATURES.md.")
+    ] = "plain",
     exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Forecast the target so many rows ahead.")] = None,
@@ -81,6 +86,7 @@ def train(
         "horizon": horizon,
         "window": window,
         "time_column": time_column,
+        "features": _to_features(features),
     }
     job = client_of(context).jobs.train(
         dataset,
@@ -104,6 +110,28 @@ def train(
         show_list([job], _COLUMNS, output=output)
         return
     _finish(_watch(job), output)
+
+
+def _to_features(words: str) -> Any:
+    """`auto` as it is; `plain` is the default, so nothing; else what the file says."""
+    if words in ("plain", "auto"):
+        return words if words == "auto" else None
+    path = Path(words)
+    if not path.is_file():
+        raise typer.BadParameter(
+            f"{words!r} is neither plain nor auto nor a file: name a JSON or YAML file", param_hint="--features"
+        )
+    try:
+        # JSON is YAML.
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{words} is neither JSON nor YAML: {error}", param_hint="--features") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(
+            f"{words} holds a {type(found).__name__}, and an object such as {{columns: {{}}}} is wanted",
+            param_hint="--features",
+        )
+    return found
 
 
 def _to_hyperparameters(pairs: list[str]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class JobsApi(Api):
         *,
         algorithm: str,
         hyperparameters: dict[str, Any] | None = None,
+        features: str | dict[str, Any] | None = None,
         validation: str | Dataset | DatasetVersion | None = None,
         test: str | Dataset | DatasetVersion | None = None,
         vcpus: int | None = None,
@@ -122,6 +123,7 @@ class JobsApi(Api):
             dataset: A name, `name@version`, or what `upload` returned.
             algorithm: See `client.algorithms.list()`.
             hyperparameters: Those of the algorithm; the others keep their defaults.
+            features: "plain" (the default), "auto", or recipes as in `FeatureSpec`.
             validation: Default: `validation_fraction` (0.2) of the dataset is held out.
             test: Judged once, at the end.
             vcpus: Default: the job definition's.
@@ -142,6 +144,8 @@ class JobsApi(Api):
         """
         fields: dict[str, Any] = {"dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
         fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
+        if features is not None:
+            fields["features"] = {"default": features} if isinstance(features, str) else features
         fields |= {name: _to_ref(ref) for name, ref in (("validation", validation), ("test", test)) if ref is not None}
         compute = {
             "vcpus": vcpus,

@@ -93,7 +93,7 @@ def test_a_job_with_little_time_ends_by_itself_with_a_model_and_a_note(
 ) -> None:
     patience = {"patience": None} if algorithm == "mlp" else {"early_stopping_rounds": 1_000}
     trained = train_model(
-        channels, algorithm, hyperparameters=chosen | patience, deadline=time.monotonic() + 6, validation_fraction=0.5
+        channels, algorithm, hyperparameters=chosen | patience, deadline=time.monotonic() + 3, validation_fraction=0.5
     )
     assert trained.metrics["roc_auc"] > 0.6
     assert any("the job's time was up" in warning for warning in trained.card.warnings)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
-from aimass_core.errors import InvalidRequestError
+from aimass_core.errors import InvalidDataError, InvalidRequestError
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, shape_images, write_channel
 from tests.unit.batch_jobs.conftest import Train, Trained
 
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
+    "lightgbm": {"num_rounds": 60, "early_stopping_rounds": 10, "learning_rate": 0.1, "min_child_samples": 5},
+    "random_forest": {"num_trees": 40},
     "linear": {},
     "mlp": {"hidden": [32], "epochs": 12, "batch_size": 64, "learning_rate": 0.01},
     "cnn": {"channels": [8, 16], "hidden": 16, "epochs": 6, "batch_size": 32, "shift": 1},
@@ -48,7 +50,7 @@ def _run_golden(trained: Trained) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("algorithm", ["xgboost", "linear", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
 def test_learns_a_table_and_exports_what_it_learned(
     tmp_path: Path, train_model: Train, algorithm: str, task: str
 ) -> None:
@@ -63,7 +65,7 @@ def test_learns_a_table_and_exports_what_it_learned(
     if task == "regression":
         assert trained.metrics["r2"] > 0.5
     else:
-        assert trained.metrics["roc_auc"] > 0.85
+        assert trained.metrics["roc_auc"] > 0.8
     assert card.importances[0].column in {"länge (cm)", "色"}
     outputs = _run_golden(trained)
     for name, expected in trained.golden.outputs.items():
@@ -104,7 +106,7 @@ def test_one_row_and_many_rows_get_the_same_answers(tmp_path: Path, train_model:
     np.testing.assert_allclose(alone[0], whole["probabilities"][0], atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "mlp"])
 def test_the_same_seed_gives_the_same_model(tmp_path: Path, train_model: Train, algorithm: str) -> None:
     channels = _channels(tmp_path, "binary")
     quick = QUICK[algorithm] | ({"epochs": 2} if algorithm == "mlp" else {})
@@ -154,6 +156,9 @@ def test_predictions_of_the_test_channel_are_those_of_the_graph(tmp_path: Path, 
     [
         ("xgboost", ColumnType.NUMBER),
         ("xgboost", ColumnType.STRING),
+        ("lightgbm", ColumnType.NUMBER),
+        ("lightgbm", ColumnType.STRING),
+        ("random_forest", ColumnType.STRING),
         ("linear", ColumnType.STRING),
         ("linear", ColumnType.DATETIME),
         ("mlp", ColumnType.STRING),
@@ -208,3 +213,92 @@ def test_a_column_called_split_divides_an_image_set(tmp_path: Path, train_model:
 def test_an_algorithm_for_tables_refuses_images(tmp_path: Path, train_model: Train) -> None:
     with pytest.raises(InvalidRequestError, match="choose one of cnn"):
         train_model({"train": _image_channel(tmp_path / "train", 20)}, "xgboost")
+
+
+RECIPES: dict[str, Any] = {
+    "columns": {
+        "länge (cm)": {"impute": "median", "indicator": True, "transform": "quantile_normal", "scale": "standard"},
+        "width": {"transform": "yeo_johnson"},
+        "count": {"impute": "most_frequent", "scale": "minmax"},
+        "色": {"encode": ["target", "one_hot", "frequency", "code"]},
+        "label": {"parts": ["month", "weekday", "days"]},
+    },
+    "crosses": [{"columns": ["色", "is_new"], "encode": ["target", "code"]}],
+    "ratios": [["länge (cm)", "width"]],
+    "polynomial": {"columns": ["width", "count"], "degree": 2},
+}
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
+def test_recipes_end_in_the_graph(tmp_path: Path, train_model: Train, algorithm: str, task: str) -> None:
+    trained = train_model(_channels(tmp_path, task), algorithm, hyperparameters=QUICK[algorithm], features=RECIPES)
+    assert trained.card.export_check.max_abs_difference < 1e-5
+    assert trained.card.features is not None
+    assert trained.card.features["columns"]["width"] == {"transform": "yeo_johnson"}
+    assert trained.metrics["r2"] > 0.5 if task == "regression" else trained.metrics["roc_auc"] > 0.8
+    outputs = _run_golden(trained)
+    name = "value" if task == "regression" else "probabilities"
+    np.testing.assert_allclose(outputs[name], trained.golden.outputs[name], atol=trained.golden.tolerance)
+
+
+def test_recipes_and_selection_are_fitted_in_every_fold_anew(tmp_path: Path, train_model: Train) -> None:
+    channels = {"train": _channels(tmp_path, "binary")["train"]}
+    features = RECIPES | {"select": {"method": "mutual_information", "keep": 5}}
+    trained = train_model(channels, "lightgbm", hyperparameters=QUICK["lightgbm"], folds=3, features=features)
+    assert trained.card.export_check.num_rows == NUM_ROWS
+    assert sum("keeps 5 of" in text for text in trained.card.warnings) >= 1
+
+
+def test_a_column_that_no_feature_needs_is_no_input(tmp_path: Path, train_model: Train) -> None:
+    features = {"columns": {"width": {"drop": True}, "色": {"drop": True}}}
+    trained = train_model(_channels(tmp_path, "binary"), "linear", features=features)
+    assert {spec.column for spec in trained.signature.inputs} == {"länge (cm)", "count", "is_new", "label"}
+
+
+def _ratio_channel(path: Path, *, has_signal: bool) -> Path:
+    rng = np.random.default_rng(0)
+    first, second, third = rng.uniform(1, 10, (3, 1500))
+    signal = first / second - 1 if has_signal else rng.normal(size=1500)
+    labels = np.where(signal + rng.normal(size=1500) * 0.1 > 0, "yes", "no").tolist()
+    columns: Columns = {
+        name: (ColumnType.NUMBER, values.tolist()) for name, values in (("a", first), ("b", second), ("c", third))
+    }
+    return write_channel(path, {**columns, "y": (ColumnType.STRING, labels)}, target="y")
+
+
+@pytest.mark.parametrize("algorithm", ["lightgbm", "linear"])
+def test_auto_finds_what_helps_and_says_so(tmp_path: Path, train_model: Train, algorithm: str) -> None:
+    channels = {"train": _ratio_channel(tmp_path / "data", has_signal=True)}
+    quick = {"num_rounds": 60} if algorithm == "lightgbm" else {}
+    plain = train_model(channels, algorithm, hyperparameters=quick, run_name="plain")
+    auto = train_model(channels, algorithm, hyperparameters=quick, run_name="auto", features={"default": "auto"})
+    assert auto.metrics["roc_auc"] > plain.metrics["roc_auc"]
+    assert auto.card.features is not None
+    assert ["a", "b"] in auto.card.features["ratios"] or ["b", "a"] in auto.card.features["ratios"]
+    assert any("ratios of numbers: loss -" in text and "kept" in text for text in auto.card.warnings)
+    assert any("are kept; on validation data" in text for text in auto.card.warnings)
+    again = train_model(channels, algorithm, hyperparameters=quick, run_name="again", features=auto.card.features)
+    assert again.metrics == auto.metrics
+
+
+def test_auto_never_makes_the_validation_score_worse(tmp_path: Path, train_model: Train) -> None:
+    channels = {"train": _ratio_channel(tmp_path / "data", has_signal=False)}
+    plain = train_model(channels, "lightgbm", hyperparameters=QUICK["lightgbm"], run_name="plain")
+    auto = train_model(
+        channels, "lightgbm", hyperparameters=QUICK["lightgbm"], run_name="auto", features={"default": "auto"}
+    )
+    assert auto.metrics["roc_auc"] >= plain.metrics["roc_auc"]
+    assert auto.card.features is None
+    assert any("auto found nothing" in text or "are not kept" in text for text in auto.card.warnings)
+
+
+def test_features_are_for_tables(tmp_path: Path, train_model: Train) -> None:
+    channels = {"train": _image_channel(tmp_path / "train", 20)}
+    with pytest.raises(InvalidRequestError, match="learns from images"):
+        train_model(channels, "cnn", features={"default": "auto"})
+
+
+def test_a_recipe_for_a_column_that_is_not_there_is_refused_before_training(tmp_path: Path, train_model: Train) -> None:
+    with pytest.raises(InvalidDataError, match="did you mean 'width'"):
+        train_model(_channels(tmp_path, "binary"), "linear", features={"columns": {"widht": {"scale": "standard"}}})

@@ -10,6 +10,7 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -86,6 +87,7 @@ class TrainSpec(Request):
     time_column: str | None = Field(
         default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
     )
+    features: FeatureSpec | None = Field(default=None, description="Null: plain. Of tables only.")
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
     folds: int | None = Field(

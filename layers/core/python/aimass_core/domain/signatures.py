@@ -124,6 +124,9 @@ class Card(Contract):
     task: Task
     target: str
     hyperparameters: dict[str, Any]
+    features: dict[str, Any] | None = Field(
+        default=None, description="The feature engineering that the model has, as a job takes it; null: plain."
+    )
     seed: int
     dataset: str
     dataset_digest: str | None = None

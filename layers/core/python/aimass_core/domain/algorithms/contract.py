@@ -62,13 +62,17 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmSpec:
-    """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default."""
+    """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default.
+
+    `is_of_trees`: it splits single columns, so that no monotone change of a column changes what it learns.
+    """
 
     name: str
     kinds: tuple[DataKind, ...]
     tasks: tuple[Task, ...]
     hyperparameters: type[Request]
     implementations: Mapping[str, Implementation] = field(hash=False)
+    is_of_trees: bool = False
 
     @property
     def default_framework(self) -> str:

@@ -9,6 +9,7 @@ from aimass_core.domain.common import Request
 from aimass_core.domain.signatures import Task
 
 _TORCH_LIBRARIES = ("torch", "onnxscript")
+_TENSORFLOW_LIBRARIES = ("tensorflow-cpu", "keras", "tf2onnx")
 
 
 class Optimizer(StrEnum):
@@ -100,7 +101,10 @@ MLP = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=MlpHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES)
+        "torch": Implementation(learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp", libraries=_TENSORFLOW_LIBRARIES
+        ),
     },
 )
 
@@ -125,6 +129,9 @@ CNN = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=CnnHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"))
+        "torch": Implementation(learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow")),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn", libraries=(*_TENSORFLOW_LIBRARIES, "pillow")
+        ),
     },
 )

@@ -13,6 +13,8 @@ from aimass_core.errors import ErrorDetail, InvalidRequestError
 ENTRY_POINTS = "aimass.algorithms"
 _BUILT_IN = (
     trees.XGBOOST,
+    trees.LIGHTGBM,
+    trees.RANDOM_FOREST,
     linear.LINEAR,
     networks.MLP,
     networks.CNN,

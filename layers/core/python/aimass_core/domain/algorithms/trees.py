@@ -1,4 +1,4 @@
-"""Trees."""
+"""Ensembles of trees."""
 
 from pydantic import Field
 
@@ -32,4 +32,61 @@ XGBOOST = AlgorithmSpec(
             learner="batch_jobs.algorithms.xgboost.trees:Trees", libraries=("xgboost-cpu", "onnxmltools")
         )
     },
+    is_of_trees=True,
+)
+
+
+class LightGBMHyperparameters(Request):
+    """Gradient-boosted trees that grow leaf by leaf (Ke et al. 2017), early-stopped on the validation channel."""
+
+    num_rounds: int = Field(default=1000, ge=1, le=20_000, description="At most; early stopping chooses.")
+    early_stopping_rounds: int = Field(default=50, ge=1, le=1_000)
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    num_leaves: int = Field(default=31, ge=2, le=4096, description="Of each tree.")
+    max_depth: int | None = Field(default=None, ge=1, le=64, description="Null: as num_leaves allows.")
+    min_child_samples: int = Field(default=20, ge=1, le=100_000, description="Rows in a leaf.")
+    subsample: float = Field(default=0.9, gt=0, le=1)
+    colsample_bytree: float = Field(default=0.8, gt=0, le=1)
+    reg_alpha: float = Field(default=0.0, ge=0, le=1_000)
+    reg_lambda: float = Field(default=1.0, ge=0, le=1_000)
+    max_bin: int = Field(default=255, ge=16, le=4096)
+
+
+LIGHTGBM = AlgorithmSpec(
+    name="lightgbm",
+    kinds=(DataKind.TABLE,),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    hyperparameters=LightGBMHyperparameters,
+    implementations={
+        "lightgbm": Implementation(
+            learner="batch_jobs.algorithms.lightgbm.trees:Trees", libraries=("lightgbm", "onnxmltools")
+        )
+    },
+    is_of_trees=True,
+)
+
+
+class RandomForestHyperparameters(Request):
+    """Random forest (Breiman 2001): the mean of many trees, each grown on a sample of rows and columns."""
+
+    num_trees: int = Field(default=200, ge=1, le=5_000)
+    max_depth: int | None = Field(default=None, ge=1, le=64, description="Null: as min_samples_leaf allows.")
+    min_samples_leaf: int = Field(default=5, ge=1, le=100_000, description="Rows in a leaf; fewer make larger models.")
+    max_features: float | None = Field(
+        default=None, gt=0, le=1, description="Share of columns at each split; null: square root, regression a third."
+    )
+    max_samples: float = Field(default=1.0, gt=0, le=1, description="Share of the rows that a tree is grown on.")
+
+
+RANDOM_FOREST = AlgorithmSpec(
+    name="random_forest",
+    kinds=(DataKind.TABLE,),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    hyperparameters=RandomForestHyperparameters,
+    implementations={
+        "sklearn": Implementation(
+            learner="batch_jobs.algorithms.sklearn.forest:RandomForest", libraries=("scikit-learn", "skl2onnx")
+        )
+    },
+    is_of_trees=True,
 )

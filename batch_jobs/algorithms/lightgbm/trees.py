@@ -1,0 +1,145 @@
+"""Gradient-boosted trees on raw float32 columns: missing values and categories of few values are LightGBM's own.
+
+NOTE: nothing scales the columns, for the reason given in `batch_jobs.algorithms.xgboost.trees`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.converted import keep_scores
+from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
+
+_OBJECTIVES = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}
+_CURVES = {"binary_logloss": "log_loss", "multi_logloss": "log_loss", "rmse": "rmse"}
+_METRICS = {Task.BINARY: "binary_logloss", Task.MULTICLASS: "multi_logloss", Task.REGRESSION: "rmse"}
+_REPORT_EVERY = 10
+
+# A split by a set of categories becomes one ONNX node for each of the set. Beyond so many, the codes are split as
+# quantities: they are ordered by frequency.
+MAX_NATIVE_CATEGORIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The algorithm `lightgbm`."""
+
+    hyperparameters: LightGBMHyperparameters
+
+    def fit(
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        context: FitContext,
+    ) -> "FittedTrees":
+        """See `Learner.fit`; a step is a boosting round."""
+        num_rounds = context.num_steps or self.hyperparameters.num_rounds
+        parameters = self._parameters(problem)
+        data = _dataset(train, problem, parameters)
+        parts, names = [data], ["train"]
+        callbacks: list[Any] = [_ReportRounds(context, num_rounds)]
+        if validation is not None:
+            parts.append(_dataset(validation, problem, parameters, reference=data))
+            names.append("validation")
+            callbacks.append(lightgbm.early_stopping(self.hyperparameters.early_stopping_rounds, verbose=False))
+        booster = lightgbm.train(parameters, data, num_rounds, valid_sets=parts, valid_names=names, callbacks=callbacks)
+        best = booster.best_iteration or booster.current_iteration()
+        if not booster.feature_importance().any():
+            context.listener.message(
+                f"the model always gives the same answer: no split of the {train.num_rows} rows leaves at least "
+                f"min_child_samples={self.hyperparameters.min_child_samples} on either side"
+            )
+        return FittedTrees(booster=to_single_precision(booster, num_rounds=best), problem=problem, num_steps=best)
+
+    def _parameters(self, problem: Problem) -> dict[str, Any]:
+        chosen = self.hyperparameters
+        return {
+            "objective": _OBJECTIVES[problem.task],
+            "metric": _METRICS[problem.task],
+            "seed": problem.seed,
+            "num_threads": problem.num_threads,
+            "deterministic": True,
+            "force_col_wise": True,
+            "verbosity": -1,
+            "bagging_freq": 1,  # without it, `subsample` does nothing
+            "max_depth": chosen.max_depth or -1,
+            **({"num_class": problem.num_outputs} if problem.task is Task.MULTICLASS else {}),
+            **chosen.model_dump(exclude={"num_rounds", "early_stopping_rounds", "max_depth"}),
+        }
+
+
+def _dataset(
+    examples: Examples, problem: Problem, parameters: dict[str, Any], *, reference: lightgbm.Dataset | None = None
+) -> lightgbm.Dataset:
+    native = [
+        problem.num_numeric + position
+        for position, size in enumerate(problem.cardinalities)
+        if size <= MAX_NATIVE_CATEGORIES
+    ]
+    return lightgbm.Dataset(
+        examples.features,
+        label=examples.targets,
+        categorical_feature=native,
+        reference=reference,
+        params=dict(parameters),
+    )
+
+
+class _ReportRounds:
+    def __init__(self, context: FitContext, num_rounds: int) -> None:
+        self._context = context
+        self._num_rounds = num_rounds
+
+    def __call__(self, environment: lightgbm.callback.CallbackEnv) -> None:
+        """The signature is LightGBM's."""
+        step = environment.iteration + 1
+        if environment.iteration % _REPORT_EVERY == 0 or step == self._num_rounds:
+            losses = {
+                f"{found.dataset_name}/{_CURVES[found.metric_name]}": float(found.metric_value)
+                for found in environment.evaluation_result_list
+            }
+            self._context.listener.step(step, self._num_rounds, losses)
+        if self._context.is_time_up() and step < self._num_rounds:
+            self._context.listener.message(
+                f"the job's time was up after {step} of at most {self._num_rounds} rounds. A larger max_seconds, or a "
+                "higher learning_rate, lets it come to its end"
+            )
+            raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedTrees:
+    """A booster, cut at its best round."""
+
+    booster: lightgbm.Booster
+    problem: Problem
+    num_steps: int
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Fitted.predict`."""
+        scores = np.asarray(self.booster.predict(features, num_threads=self.problem.num_threads), dtype=np.float32)
+        return np.stack([1 - scores, scores], axis=1) if self.problem.task is Task.BINARY else scores
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """See `Fitted.to_onnx`."""
+        from onnxmltools import convert_lightgbm
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        width = self.problem.num_numeric + len(self.problem.cardinalities)
+        model = convert_lightgbm(
+            self.booster,
+            name="lightgbm",
+            initial_types=[(FEATURES, FloatTensorType([None, width]))],
+            target_opset=15,
+            zipmap=False,
+        )
+        return keep_scores(model)

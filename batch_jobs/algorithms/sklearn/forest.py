@@ -1,0 +1,120 @@
+"""Random forests (Breiman 2001) on raw float32 columns: missing values are scikit-learn's own, categories are codes.
+
+NOTE: nothing scales the columns, for the reason given in `batch_jobs.algorithms.xgboost.trees`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.metrics import log_loss, root_mean_squared_error
+
+from aimass_core.domain.algorithms.trees import RandomForestHyperparameters
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
+from batch_jobs.algorithms.export.converted import keep_scores
+from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+
+_NUM_REPORTS = 8
+_MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
+
+
+@dataclass(frozen=True, slots=True)
+class RandomForest:
+    """The algorithm `random_forest`."""
+
+    hyperparameters: RandomForestHyperparameters
+
+    def fit(
+        self,
+        problem: Problem,
+        train: Examples,
+        validation: Examples | None,
+        *,
+        context: FitContext,
+    ) -> "FittedForest":
+        """See `Learner.fit`; a step is a tree. More trees never overfit, so all are grown and kept."""
+        num_trees = context.num_steps or self.hyperparameters.num_trees
+        fitted = FittedForest(forest=self._build(problem), problem=problem, num_steps=num_trees)
+        for step in np.unique(np.linspace(1, num_trees, _NUM_REPORTS + 1).astype(int)).tolist():
+            # scikit-learn grows the missing trees only: the forest is the one that a single fit would give.
+            fitted.forest.set_params(n_estimators=step)
+            fitted.forest.fit(train.features, train.targets)
+            losses = {} if validation is None else {f"validation/{_LOSS[problem.task]}": _loss(fitted, validation)}
+            context.listener.step(step, num_trees, losses)
+        return fitted
+
+    def _build(self, problem: Problem) -> Any:
+        chosen = self.hyperparameters
+        is_regression = problem.task is Task.REGRESSION
+        forest = RandomForestRegressor if is_regression else RandomForestClassifier
+        return forest(
+            max_depth=chosen.max_depth,
+            min_samples_leaf=chosen.min_samples_leaf,
+            max_features=chosen.max_features or (1 / 3 if is_regression else "sqrt"),
+            max_samples=chosen.max_samples if chosen.max_samples < 1 else None,
+            random_state=problem.seed,
+            n_jobs=problem.num_threads,
+            warm_start=True,
+        )
+
+
+_LOSS = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
+
+
+def _loss(fitted: "FittedForest", part: Examples) -> float:
+    scores = fitted.predict(part.features).astype(np.float64)
+    if fitted.problem.task is Task.REGRESSION:
+        return float(root_mean_squared_error(part.targets, scores))
+    scores /= scores.sum(axis=1, keepdims=True)
+    return float(log_loss(part.targets, scores, labels=range(fitted.problem.num_outputs)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedForest:
+    """A forest of `num_steps` trees."""
+
+    forest: Any
+    problem: Problem
+    num_steps: int
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Fitted.predict`."""
+        if self.problem.task is Task.REGRESSION:
+            return np.asarray(self.forest.predict(features), dtype=np.float32)
+        return np.asarray(self.forest.predict_proba(features), dtype=np.float32)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """See `Fitted.to_onnx`."""
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType
+
+        width = self.problem.num_numeric + len(self.problem.cardinalities)
+        is_regression = self.problem.task is Task.REGRESSION
+        model = convert_sklearn(
+            self.forest,
+            name="random_forest",
+            initial_types=[(FEATURES, FloatTensorType([None, width]))],
+            target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
+            options=None if is_regression else {id(self.forest): {"zipmap": False}},
+        )
+        self._send_missing(model)
+        return keep_scores(model)
+
+    def _send_missing(self, model: onnx.ModelProto) -> None:
+        """Each node is told where a missing value goes.
+
+        NOTE: skl2onnx 1.20 converts a forest as if none was ever missing.
+        """
+        goes_left = np.concatenate([tree.tree_.missing_go_to_left for tree in self.forest.estimators_]).astype(int)
+        (attribute,) = [
+            attribute
+            for node in model.graph.node
+            for attribute in node.attribute
+            if attribute.name == _MISSING_ATTRIBUTE
+        ]
+        del attribute.ints[:]
+        attribute.ints.extend(goes_left.tolist())

@@ -1,0 +1,1 @@
+"""Networks in TensorFlow, by Keras 3."""

@@ -1,0 +1,67 @@
+"""A trained Keras network with its answer: probabilities, or standardised values."""
+
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
+from batch_jobs.algorithms.tensorflow.batches import EVALUATION_BATCH
+
+_EXPORT_OPSET = 18
+"""The newest that tf2onnx, Keras's way to ONNX, writes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedNetwork:
+    """A network that has been trained."""
+
+    answer: keras.Model
+    is_regression: bool
+    num_steps: int
+
+    def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """See `Fitted.predict`."""
+        scores = np.asarray(self.answer.predict(features, batch_size=EVALUATION_BATCH, verbose=0), dtype=np.float32)
+        return scores[:, 0] if self.is_regression else scores
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """See `Fitted.to_onnx`."""
+        (source,) = self.answer.inputs
+        signature = [tf.TensorSpec(source.shape, source.dtype, name=FEATURES)]
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # What the exporter warns about are its own deprecated calls.
+            warnings.simplefilter("ignore")
+            path = Path(folder) / "model.onnx"
+            self.answer.export(
+                str(path), format="onnx", input_signature=signature, opset_version=_EXPORT_OPSET, verbose=False
+            )
+            model = onnx.load(path)
+        _rename(model, model.graph.input[0].name, FEATURES)
+        _rename(model, model.graph.output[0].name, SCORES)
+        return model
+
+
+def to_fitted(network: keras.Model, problem: Problem, *, num_steps: int) -> FittedNetwork:
+    """The network followed by a softmax where there are classes."""
+    is_regression = not problem.task.is_classification
+    outputs = network.outputs[0] if is_regression else keras.layers.Softmax(dtype="float32")(network.outputs[0])
+    answer = keras.Model(network.inputs, outputs)
+    return FittedNetwork(answer=answer, is_regression=is_regression, num_steps=num_steps)
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = new if value.name == old else value.name
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for position, name in enumerate(names):
+                if name == old:
+                    names[position] = new

@@ -1,0 +1,26 @@
+"""Settles TensorFlow before its first operation."""
+
+import os
+
+# NOTE: read when TensorFlow is imported: its logs of the host go nowhere, and its backend is the one whose export is
+# exact.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from batch_jobs.algorithms.learning import Problem
+
+
+def start(problem: Problem, *, deterministic: bool) -> None:
+    """The same seed and threads give the same weights."""
+    keras.utils.set_random_seed(problem.seed)
+    with contextlib.suppress(RuntimeError):
+        # Threads are settled once a process; later fits of the job find them as they were.
+        tf.config.threading.set_intra_op_parallelism_threads(problem.num_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,184 @@
+"""Keras networks on small data: options, exact resumption, and the same promises as the torch ones."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.tensorflow.cnn import Cnn
+from batch_jobs.algorithms.tensorflow.mlp import Mlp
+
+NUM_ROWS = 120
+
+
+class _KilledError(Exception):
+    """The process is gone."""
+
+
+@dataclass
+class _Listener:
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
+        for name, value in losses.items():
+            self.curves.setdefault(name, []).append(value)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@dataclass
+class _Memory:
+    """Checkpoints in memory; the process dies after so many places where it could be resumed."""
+
+    dies_after: float = math.inf
+    stored: Checkpoint | None = None
+    num_reached: int = 0
+
+    def load(self) -> Checkpoint | None:
+        return self.stored
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        yield
+
+    def reach(self, build: Callable[[], Checkpoint]) -> None:
+        self.num_reached += 1
+        if self.num_reached >= self.dies_after:
+            self.stored = build()
+            raise _KilledError
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        self.stored = checkpoint
+
+
+def _problem(task: Task = Task.MULTICLASS, num_outputs: int = 3) -> Problem:
+    return Problem(
+        task=task,
+        kind=DataKind.TABLE,
+        num_outputs=num_outputs,
+        num_numeric=3,
+        cardinalities=(4,),
+        seed=3,
+        num_threads=1,
+    )
+
+
+def _examples(seed: int, *, task: Task = Task.MULTICLASS, num_rows: int = NUM_ROWS) -> Examples:
+    generator = np.random.default_rng(seed)
+    numeric = generator.normal(size=(num_rows, 3)).astype(np.float32)
+    codes = generator.integers(1, 4, size=(num_rows, 1)).astype(np.float32)
+    signal = numeric[:, 0] - numeric[:, 1] + codes[:, 0]
+    numeric[::11, 2] = np.nan
+    features = np.concatenate([numeric, codes], axis=1)
+    if task is Task.REGRESSION:
+        return Examples(features=features, targets=(signal - signal.mean()) / signal.std())
+    return Examples(features=features, targets=np.digitize(signal, [1.0, 3.0]).astype(np.int64))
+
+
+def _fit(
+    *, task: Task = Task.MULTICLASS, checkpoints: _Memory | None = None, is_time_up: Any = None, **hyperparameters: Any
+) -> tuple[Any, _Listener]:
+    listener = _Listener()
+    context = FitContext(
+        listener=listener,
+        checkpoints=checkpoints or _Memory(),
+        is_time_up=is_time_up or (lambda: False),
+    )
+    chosen = MlpHyperparameters(
+        **{"hidden": [16], "epochs": 4, "batch_size": 32, "learning_rate": 0.01} | hyperparameters
+    )
+    outputs = 1 if task is Task.REGRESSION else 3
+    fitted = Mlp(chosen).fit(_problem(task, outputs), _examples(0, task=task), _examples(1, task=task), context=context)
+    return fitted, listener
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [
+        {},
+        {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05},
+        {"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0},
+        {"schedule": "step", "class_weights": "balanced", "accumulation": 2},
+        {"precision": "bfloat16", "ema_decay": 0.9, "schedule": "constant"},
+    ],
+)
+def test_every_option_learns(hyperparameters: dict[str, Any]) -> None:
+    fitted, listener = _fit(epochs=20, **hyperparameters)
+    losses = listener.curves["validation/log_loss"]
+    assert min(losses) < 0.7 * losses[0]
+    assert np.allclose(fitted.predict(_examples(2).features).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_regression_answers_standardised_values() -> None:
+    fitted, listener = _fit(task=Task.REGRESSION, epochs=20)
+    rows = _examples(2, task=Task.REGRESSION)
+    assert fitted.predict(rows.features).shape == (NUM_ROWS,)
+    assert listener.curves["validation/rmse"][-1] < 0.6
+
+
+@pytest.mark.parametrize("hyperparameters", [{}, {"ema_decay": 0.9, "accumulation": 2}, {"schedule": "plateau"}])
+@pytest.mark.parametrize("dies_after", [3, 5])
+def test_d15_a_resumed_training_ends_as_the_undisturbed_one(hyperparameters: dict[str, Any], dies_after: int) -> None:
+    undisturbed, _ = _fit(**hyperparameters)
+    memory = _Memory(dies_after=dies_after)
+    with pytest.raises(_KilledError):
+        _fit(checkpoints=memory, **hyperparameters)
+    memory.dies_after = math.inf
+    resumed, listener = _fit(checkpoints=memory, **hyperparameters)
+    assert any("goes on from a checkpoint" in message for message in listener.messages)
+    features = _examples(2).features
+    np.testing.assert_array_equal(resumed.predict(features), undisturbed.predict(features))
+
+
+def test_a_finished_training_is_not_repeated() -> None:
+    memory = _Memory()
+    first, _ = _fit(checkpoints=memory)
+    again, listener = _fit(checkpoints=memory)
+    assert not listener.curves
+    features = _examples(2).features
+    np.testing.assert_array_equal(again.predict(features), first.predict(features))
+
+
+def test_d8_a_loss_that_is_no_number_says_what_to_do() -> None:
+    far = _examples(0, task=Task.REGRESSION)
+    with pytest.raises(InvalidRequestError, match="lower learning_rate"):
+        Mlp(MlpHyperparameters(epochs=2)).fit(
+            _problem(Task.REGRESSION, 1),
+            Examples(features=far.features, targets=far.targets * 1e30),
+            None,
+            context=FitContext(listener=_Listener()),
+        )
+
+
+def test_the_end_of_the_time_keeps_the_best_model() -> None:
+    calls = iter(range(1000))
+    fitted, listener = _fit(epochs=50, is_time_up=lambda: next(calls) > 12)
+    assert len(listener.curves["train/log_loss"]) < 5
+    assert any("time was up" in message for message in listener.messages)
+    assert fitted.num_steps >= 1
+
+
+def test_images_are_learned_with_augmentation() -> None:
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 160)
+    images = generator.integers(0, 60, (160, 8, 8, 1)).astype(np.uint8)
+    images[labels == 1, 2:6, 2:6] += 120
+    examples = [
+        Examples(features=part, targets=of) for part, of in ((images[:120], labels[:120]), (images[120:], labels[120:]))
+    ]
+    problem = Problem(task=Task.BINARY, kind=DataKind.IMAGES, num_outputs=2, seed=0, num_threads=1)
+    chosen = CnnHyperparameters(channels=[8], hidden=8, epochs=6, batch_size=16, learning_rate=0.01, flip=True)
+    fitted = Cnn(chosen).fit(problem, *examples, context=FitContext(listener=_Listener()))
+    scores = fitted.predict(images[120:])
+    assert (scores.argmax(axis=1) == labels[120:]).mean() > 0.9
