@@ -73,7 +73,8 @@ def from_resources(config: Mapping[str, Any], *, job: str, resolve: _Resolve = s
     Raises:
         InvalidRequestError: The file lacks its hosts, or this one is none of them.
     """
-    hosts, current = config.get("hosts"), config.get("current_host")
+    hosts: Any = config.get("hosts")
+    current: Any = config.get("current_host")
     if not _are_names(hosts) or current not in hosts:
         raise InvalidRequestError(
             f"resourceconfig.json names the hosts {hosts!r} and the current host {current!r}: the hosts must be a "

@@ -1,0 +1,82 @@
+"""The processes of a fit, connected by XGBoost's own collective; its tracker runs in the main one."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import xgboost
+from xgboost import collective
+from xgboost.tracker import RabitTracker
+
+from batch_jobs.algorithms.sharing import WAIT_SECONDS, Alone, Team, lost
+from batch_jobs.runtime.cluster import Cluster
+
+Value = TypeVar("Value")
+
+# XGBoost waits 2 s more after each failed attempt to connect: about as long as WAIT_SECONDS.
+_NUM_RETRIES = 30
+
+# Each fit has a tracker of its own, at a port where the one before cannot be met. All processes make the same fits.
+_fits = itertools.count()
+_NUM_PORTS = 30
+
+
+class XGBoostTeam:
+    """Satisfies `Team`."""
+
+    def __init__(self) -> None:
+        self.rank, self.num_processes = collective.get_rank(), collective.get_world_size()
+
+    def any(self, flags: Sequence[bool]) -> list[bool]:
+        """See Team."""
+        raised = collective.allreduce(np.array(flags, dtype=np.float32), collective.Op.MAX)
+        return [bool(flag) for flag in raised]
+
+    def from_main(self, value: Value) -> Value:
+        """See Team."""
+        # NOTE: it takes no None.
+        sent: list[Value] = collective.broadcast([value], 0)
+        return sent[0]
+
+
+@contextmanager
+def joined(cluster: Cluster) -> Iterator[Team]:
+    """Within it the processes of the cluster are a team, and whatever XGBoost does is done by all of them.
+
+    Raises:
+        UnavailableError: One of them was lost.
+    """
+    if cluster.is_alone:
+        yield Alone()
+        return
+    port = cluster.first_port + 1 + next(_fits) % _NUM_PORTS
+    try:
+        # NOTE: bound to every address, as the others may know the main machine by another one than itself does.
+        tracker = _start_tracker(cluster, port) if cluster.is_main else None
+        with collective.CommunicatorContext(
+            dmlc_communicator="rabit",
+            dmlc_tracker_uri=cluster.main_address,
+            dmlc_tracker_port=port,
+            dmlc_task_id=f"{cluster.rank:04d}",
+            dmlc_retry=_NUM_RETRIES,
+            dmlc_timeout=WAIT_SECONDS,
+        ):
+            yield XGBoostTeam()
+        if tracker is not None:
+            tracker.wait_for()
+    except xgboost.core.XGBoostError as error:
+        raise lost(error) from error
+
+
+def _start_tracker(cluster: Cluster, port: int) -> RabitTracker:
+    tracker = RabitTracker(
+        n_workers=cluster.num_processes,
+        host_ip="0.0.0.0",  # noqa: S104
+        port=port,
+        sortby="task",
+        timeout=WAIT_SECONDS,
+    )
+    tracker.start()
+    return tracker
