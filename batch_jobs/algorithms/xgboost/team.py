@@ -21,6 +21,7 @@ _NUM_RETRIES = 30
 # Each fit has a tracker of its own, at a port where the one before cannot be met. All processes make the same fits.
 _fits = itertools.count()
 _NUM_PORTS = 30
+_trackers: list[RabitTracker] = []
 
 
 class XGBoostTeam:
@@ -55,17 +56,21 @@ def joined(cluster: Cluster) -> Iterator[Team]:
     try:
         # NOTE: bound to every address, as the others may know the main machine by another one than itself does.
         tracker = _start_tracker(cluster, port) if cluster.is_main else None
-        with collective.CommunicatorContext(
+        collective.init(
             dmlc_communicator="rabit",
             dmlc_tracker_uri=cluster.main_address,
             dmlc_tracker_port=port,
             dmlc_task_id=f"{cluster.rank:04d}",
             dmlc_retry=_NUM_RETRIES,
             dmlc_timeout=WAIT_SECONDS,
-        ):
-            yield XGBoostTeam()
+        )
+        yield XGBoostTeam()
+        # NOTE: not in a `finally`. Where a process was lost, this would go on trying to tell the tracker for minutes,
+        # and the tracker, freed while others are connected, would bring this process down with it.
+        collective.finalize()
         if tracker is not None:
             tracker.wait_for()
+            _trackers.remove(tracker)
     except xgboost.core.XGBoostError as error:
         raise lost(error) from error
 
@@ -79,4 +84,5 @@ def _start_tracker(cluster: Cluster, port: int) -> RabitTracker:
         timeout=WAIT_SECONDS,
     )
     tracker.start()
+    _trackers.append(tracker)
     return tracker

@@ -60,11 +60,12 @@ def train(
     window: Annotated[int | None, typer.Option(help="Forecast from so many of the latest rows.")] = None,
     time_column: Annotated[str | None, typer.Option(help="Of a forecast: rows are in its order.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
+    nodes: Annotated[int | None, typer.Option(help="Machines that train together, on Batch; default: 1.")] = None,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
     backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
     instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
-    instance_count: Annotated[int | None, typer.Option(help="On SageMaker.")] = None,
+    instance_count: Annotated[int | None, typer.Option(help="On SageMaker: machines that train together.")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="On SageMaker: machines that cost less.")] = False,
     max_wait_seconds: Annotated[
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
@@ -94,6 +95,7 @@ def train(
         hyperparameters=_to_hyperparameters(hyperparameter or []),
         seed=seed,
         exclude_columns=exclude or [],
+        num_nodes=nodes,
         vcpus=vcpus,
         memory_mib=memory_mib,
         backend=backend,

@@ -29,6 +29,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
     job_quotas.check(ports, principal.workspace_id, limits)
     spec = request.spec
     spec.check()
+    spec.check_machines(request.compute.num_machines)
     channels = job_channels.resolve(ports, principal.workspace_id, spec)
     train = channels[0]
     dataset = records.get(ports, Dataset, principal.workspace_id, train.version.dataset_id)
