@@ -1,6 +1,5 @@
 """The processes of a fit, connected by XGBoost's own collective; its tracker runs in the main one."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,16 +10,11 @@ from xgboost import collective
 from xgboost.tracker import RabitTracker
 
 from batch_jobs.algorithms.sharing import WAIT_SECONDS, Alone, Team, lost
+from batch_jobs.algorithms.xgboost.meeting import announce, ask
 from batch_jobs.runtime.cluster import Cluster
 
 Value = TypeVar("Value")
 
-# XGBoost waits 2 s more after each failed attempt to connect: about as long as WAIT_SECONDS.
-_NUM_RETRIES = 30
-
-# Each fit has a tracker of its own, at a port where the one before cannot be met. All processes make the same fits.
-_fits = itertools.count()
-_NUM_PORTS = 30
 _trackers: list[RabitTracker] = []
 
 
@@ -52,37 +46,47 @@ def joined(cluster: Cluster) -> Iterator[Team]:
     if cluster.is_alone:
         yield Alone()
         return
-    port = cluster.first_port + 1 + next(_fits) % _NUM_PORTS
     try:
-        # NOTE: bound to every address, as the others may know the main machine by another one than itself does.
-        tracker = _start_tracker(cluster, port) if cluster.is_main else None
+        tracker = _start_tracker(cluster) if cluster.is_main else None
+        port = _agree_on_port(cluster, tracker)
         collective.init(
             dmlc_communicator="rabit",
             dmlc_tracker_uri=cluster.main_address,
             dmlc_tracker_port=port,
             dmlc_task_id=f"{cluster.rank:04d}",
-            dmlc_retry=_NUM_RETRIES,
             dmlc_timeout=WAIT_SECONDS,
         )
         yield XGBoostTeam()
-        # NOTE: not in a `finally`. Where a process was lost, this would go on trying to tell the tracker for minutes,
-        # and the tracker, freed while others are connected, would bring this process down with it.
+        # NOTE: not in a `finally`. Where a process was lost, this would go on trying to tell the tracker, and
+        # the tracker, freed while others are connected, would bring this process down with it.
         collective.finalize()
         if tracker is not None:
             tracker.wait_for()
             _trackers.remove(tracker)
     except xgboost.core.XGBoostError as error:
-        raise lost(error) from error
+        if "collective" in str(error):
+            raise lost(error) from error
+        raise
 
 
-def _start_tracker(cluster: Cluster, port: int) -> RabitTracker:
+def _start_tracker(cluster: Cluster) -> RabitTracker:
     tracker = RabitTracker(
         n_workers=cluster.num_processes,
-        host_ip="0.0.0.0",  # noqa: S104
-        port=port,
+        host_ip="0.0.0.0",  # noqa: S104 - as the meeting
         sortby="task",
         timeout=WAIT_SECONDS,
     )
     tracker.start()
     _trackers.append(tracker)
     return tracker
+
+
+def _agree_on_port(cluster: Cluster, tracker: RabitTracker | None) -> int:
+    try:
+        if tracker is None:
+            return ask(cluster, wait_seconds=WAIT_SECONDS)
+        port = int(tracker.worker_args()["dmlc_tracker_port"])
+        announce(cluster, port, wait_seconds=WAIT_SECONDS)
+    except OSError as error:
+        raise lost(error) from error
+    return port
