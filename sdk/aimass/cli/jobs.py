@@ -187,7 +187,7 @@ def _say_event(event: JobEvent) -> None:
 def _where(job: Job) -> str:
     compute = job.compute
     if compute.backend is Backend.BATCH:
-        return "batch"
+        return f"batch, {compute.num_nodes} nodes" if compute.num_nodes > 1 else "batch"
     count = f"{compute.instance_count} x " if compute.instance_count > 1 else ""
     return f"sagemaker, {count}{compute.instance_type}{' (spot)' if compute.spot else ''}"
 
