@@ -1,14 +1,15 @@
 """Permutation importance of raw columns, through the exported graph (Breiman 2001)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from aimass_core.domain.signatures import Importance
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
-from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, evaluate, primary_metric
+from batch_jobs.evaluate.analysis.intervals import Measured, Z, measure, standard_error
+from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, PRIMARY_METRICS
 from batch_jobs.evaluate.scoring import Scorer
 
 MAX_ROWS = 2000
@@ -36,12 +37,12 @@ def permutation_importances(
     rng = np.random.default_rng(seed)
     order = rng.permutation(frame.num_rows)
     started = clock()
-    _measure(scorer, frame.take(order[:MIN_ROWS]), target, truth[order[:MIN_ROWS]])
+    scorer.answer(frame.take(order[:MIN_ROWS]))
     seconds_per_row = (clock() - started) / min(MIN_ROWS, frame.num_rows)
     affordable = int(max_seconds / max(seconds_per_row * NUM_REPEATS * len(frame.columns), 1e-9))
     sample = np.sort(order[: min(max(affordable, MIN_ROWS), MAX_ROWS)])
     frame, truth = frame.take(sample), truth[sample]
-    base = _measure(scorer, frame, target, truth)
+    metric, base = _measure_primary(target, truth, scorer.answer(frame).scores)
     deadline = started + 2 * max_seconds
     found: list[Importance] = []
     for column, values in frame.columns.items():
@@ -49,13 +50,30 @@ def permutation_importances(
             message(f"importances: time was up with {len(frame.columns) - len(found)} columns still to measure")
             break
         shuffled = [frame.with_column(column, values[rng.permutation(frame.num_rows)]) for _ in range(NUM_REPEATS)]
-        losses = [base - _measure(scorer, other, target, truth) for other in shuffled]
-        found.append(Importance(column=column, mean=float(np.mean(losses)), std=float(np.std(losses))))
+        found.append(
+            _compare(column, base, [_require(metric, truth, scorer.answer(x).scores) for x in shuffled], metric)
+        )
     return sorted(found, key=lambda item: -item.mean)
 
 
-def _measure(scorer: Scorer, frame: Frame, target: Target, truth: Array) -> float:
-    """The primary metric, larger being better."""
-    values = evaluate("", target, truth, scorer.answer(frame).scores).metrics
-    name = primary_metric(target, values)
-    return -values[name] if name in LOWER_IS_BETTER else values[name]
+def _compare(column: str, base: Measured, shuffled: Sequence[Measured], metric: str) -> Importance:
+    """The interval has two parts: of all rows there might be these were taken, and of all orders these."""
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    losses = [sign * (base.value - other.value) for other in shuffled]
+    mean, std = float(np.mean(losses)), float(np.std(losses, ddof=1))
+    by_rows = standard_error(base.influences - np.mean([other.influences for other in shuffled], axis=0))
+    margin = Z * float(np.hypot(by_rows, std / np.sqrt(len(losses))))
+    return Importance(column=column, mean=mean, std=std, low=mean - margin, high=mean + margin)
+
+
+def _measure_primary(target: Target, truth: Array, scores: Array) -> tuple[str, Measured]:
+    """The metric that the model is known by, or accuracy where the sample has none."""
+    metric = PRIMARY_METRICS[target.task]
+    found = measure(metric, truth, scores)
+    return (metric, found) if found is not None else ("accuracy", _require("accuracy", truth, scores))
+
+
+def _require(metric: str, truth: Array, scores: Array) -> Measured:
+    found = measure(metric, truth, scores)
+    assert found is not None  # noqa: S101  it depends on the truth alone, and exists for the base
+    return found

@@ -1,17 +1,27 @@
-"""`report.html`: one self-contained page about a model; plots are inline SVG, and nothing is fetched."""
+"""`report.html`: one self-contained page about a model; plots are inline SVG, and nothing is fetched.
 
+The page carries its own policy: no script, no style but the one sheet whose digest it names, pictures in the page.
+"""
+
+import base64
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import numpy as np
 
-from aimass_core.domain.signatures import Card, Signature
-from batch_jobs.data.frames import Array
+from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.reports import Report
+from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature
 from batch_jobs.evaluate import plots
-from batch_jobs.evaluate.plots import Curve
+from batch_jobs.evaluate.figures import DARK
 
 _MAX_SHOWN_INPUTS = 60
 _MAX_CATEGORIES = 8
+_MAX_CLASSES = 30
+_MAX_SLICES = 30
+_MAX_CONFUSED = 12
 _TITLES = {
     "accuracy": "Accuracy",
     "f1": "F1",
@@ -26,60 +36,95 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportData:
-    """What the page shows beside the card: rows of one channel with the answers to them, and the curves."""
+class _Figures:
+    """A section of the page: plots side by side, and a line below them."""
 
-    card: Card
-    signature: Signature
-    channel: str
-    truth: Array
-    scores: Array
-    curves: tuple[Curve, ...]
+    title: str
+    svgs: list[str]
+    note: str = ""
 
 
-def write_report(path: Path, data: ReportData) -> None:
-    """Renders the page. All texts of the user's data are escaped."""
+def write_report(path: Path, report: Report, card: Card, signature: Signature) -> None:
+    """Leaves report.html and report.json in a folder. All texts of the user's data are escaped."""
+    (path / ArtifactName.REPORT_DATA).write_text(report.model_dump_json(indent=1), encoding="utf-8")
+    (path / ArtifactName.REPORT).write_text(render(report, card, signature), encoding="utf-8")
+
+
+def render(report: Report, card: Card, signature: Signature) -> str:
+    """The page."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("batch_jobs.evaluate"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("batch_jobs.evaluate"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["figure"] = to_figure
     environment.filters["size"] = to_size
-    page = environment.get_template("report.html.j2").render(
-        card=data.card,
-        signature=data.signature,
-        channel=data.channel,
+    sheet = environment.get_template("report.css.j2").render(dark=DARK)
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    matrix = card.evaluations[-1].confusion_matrix
+    classes = sorted(report.classes, key=lambda found: found.f1 if found.f1 is not None else 2.0)
+    return environment.get_template("report.html.j2").render(
+        sheet=sheet,
+        digest=digest,
+        report=report,
+        card=card,
+        signature=signature,
         titles=_TITLES,
-        inputs=data.signature.inputs[:_MAX_SHOWN_INPUTS],
-        num_more_inputs=max(len(data.signature.inputs) - _MAX_SHOWN_INPUTS, 0),
+        inputs=signature.inputs[:_MAX_SHOWN_INPUTS],
+        num_more_inputs=max(len(signature.inputs) - _MAX_SHOWN_INPUTS, 0),
         max_categories=_MAX_CATEGORIES,
-        plots=_plots(data),
+        classes=classes[:_MAX_CLASSES],
+        slices=report.slices.items[:_MAX_SLICES] if report.slices else [],
+        confused=_confused(matrix) if matrix is not None else [],
+        matrix=plots.confusion(matrix) if matrix is not None else None,
+        max_matrix_labels=plots.MAX_MATRIX_LABELS,
+        learning=_learning(report),
+        judged=_judged(report),
+        importances=plots.importances(card.importances) if card.importances else None,
     )
-    path.write_text(page, encoding="utf-8")
 
 
-def _plots(data: ReportData) -> list[tuple[str, str]]:
-    """Pairs of a heading and an SVG."""
-    drawn: list[tuple[str, str]] = []
-    labels = data.signature.labels
-    if data.truth.ndim > 1:
-        drawn.append((f"Forecasts, {data.channel}", plots.forecasts(data.truth, data.scores)))
-    elif labels is None:
-        drawn.append(
-            (f"Predicted against actual, {data.channel}", plots.predicted_against_actual(data.truth, data.scores))
-        )
-    else:
-        matrix = data.card.evaluations[-1].confusion_matrix
-        if matrix is not None:
-            drawn.append((f"Confusion matrix, {data.channel}", plots.confusion(matrix)))
-        if len(labels) == 2:
-            both = plots.roc_and_precision(data.truth, data.scores[:, 1])
-            drawn.append((f"ROC and precision-recall, {data.channel}", both))
-    if any(len(curve.steps) > 1 for curve in data.curves):
-        drawn.append(("Learning curves", plots.learning_curves(data.curves)))
-    if data.card.importances:
-        title = f"Permutation importance ({_TITLES.get(data.card.primary_metric, data.card.primary_metric)})"
-        drawn.append((title, plots.importances(data.card.importances)))
-    return drawn
+def _learning(report: Report) -> _Figures | None:
+    curves = [curve for curve in report.learning_curves if len(curve.steps) > 1]
+    return _Figures(title="Learning curves", svgs=plots.learning_curves(curves)) if curves else None
+
+
+def _judged(report: Report) -> list[_Figures]:
+    """ROC, calibration and errors, where there are such."""
+    found = []
+    if report.roc:
+        both = [plots.roc(report.roc), plots.precision_recall(report.precision_recall, report.num_rows)]
+        note = ""
+        if len(report.roc) > 1:
+            note = f"Each class against all others; the worst are named, {len(report.roc)} are drawn."
+        found.append(_Figures(title="ROC and precision-recall", svgs=both, note=note))
+    if (calibration := report.calibration) is not None:
+        note = f"Expected calibration error {to_figure(calibration.expected_error)}, "
+        note += f"Brier score {to_figure(calibration.brier_score)}. On the dashed line, probabilities can be trusted."
+        found.append(_Figures(title="Calibration", svgs=[plots.calibration(calibration)], note=note))
+    if report.forecasts is not None:
+        note = "Dashed is what was forecast. The error is the mean of the absolute errors of all windows."
+        found.append(_Figures(title="Forecasts", svgs=plots.forecasts(report.forecasts), note=note))
+    if (errors := report.residuals) is not None:
+        spread = ", ".join(f"{percent} %: {to_figure(value)}" for percent, value in errors.quantiles.items())
+        note = f"Errors: mean {to_figure(errors.mean)}, standard deviation {to_figure(errors.std)}. Quantiles {spread}."
+        found.append(_Figures(title="Predictions and errors", svgs=plots.residuals(errors), note=note))
+    return found
+
+
+def _confused(matrix: ConfusionMatrix) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes: actual, predicted, rows, share of the actual class."""
+    counts = np.asarray(matrix.counts)
+    wrong = counts - np.diag(counts.diagonal())
+    found = []
+    for position in np.argsort(-wrong, axis=None, kind="stable")[:_MAX_CONFUSED].tolist():
+        actual, predicted = divmod(position, len(counts))
+        if number := int(wrong[actual, predicted]):
+            share = number / int(counts[actual].sum())
+            found.append((matrix.labels[actual], matrix.labels[predicted], number, share))
+    return found
 
 
 def to_figure(value: float) -> str:

@@ -25,7 +25,7 @@ class Cluster:
     """
 
     rank: int = 0
-    hosts: tuple[str, ...] = ("localhost",)
+    hosts: tuple[str, ...] = ("algo-1",)
     main_address: str = "127.0.0.1"
     first_port: int = _FIRST_PORT
     interface: str | None = None
@@ -34,6 +34,11 @@ class Cluster:
     def num_processes(self) -> int:
         """The world's size."""
         return len(self.hosts)
+
+    @property
+    def host(self) -> str:
+        """The name of this one's machine."""
+        return self.hosts[self.rank]
 
     @property
     def is_main(self) -> bool:

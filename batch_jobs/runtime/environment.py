@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aimass_core.domain.jobs import PrepareSpec, TrainSpec
+from aimass_core.domain.jobs import AnySpec
 from batch_jobs.runtime.cluster import Cluster
 
 
@@ -22,7 +22,7 @@ class Environment:
     model_path: Path
     output_path: Path
     checkpoint_path: Path
-    spec: TrainSpec | PrepareSpec
+    spec: AnySpec
     attempt: int
     num_cpus: int
     num_gpus: int

@@ -17,6 +17,14 @@ _MAX_CAUSE = 2_000
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|bad_alloc|cannot allocate memory", re.IGNORECASE)
 
 
+class UserCodeError(Exception):
+    """Code of the user's own failed: why, and the last that it printed."""
+
+    def __init__(self, cause: str, *, code: str = "script_failed", output: str = "") -> None:
+        super().__init__(cause)
+        self.code, self.cause, self.output = code, cause, output
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How an attempt that did not succeed ends."""
@@ -30,6 +38,8 @@ def explain(error: BaseException, variables: Mapping[str, str]) -> Ending:
     if isinstance(error, InvalidRequestError):
         exit_code = ExitCode.DATA_ERROR if isinstance(error, InvalidDataError) else ExitCode.USER_ERROR
         return _end(exit_code, error.code, error.message, None, variables)
+    if isinstance(error, UserCodeError):
+        return _end(ExitCode.USER_ERROR, error.code, error.cause, error.output or None, variables)
     text = _format(error)
     if _is_out_of_memory(error):
         cause = (

@@ -27,7 +27,7 @@ from batch_jobs.runtime.storage.folders import resolve_folders
 Run = Callable[[Environment, Reporter], Mapping[str, float]]
 
 # Each has `run(environment, reporter)`, which returns the final metrics, and is imported only when it is asked for.
-KINDS = {"train": "batch_jobs.train", "prepare": "batch_jobs.prepare"}
+KINDS = {"train": "batch_jobs.train", "script": "batch_jobs.script", "prepare": "batch_jobs.prepare"}
 
 _LAST_REPORTS_SECONDS = 60.0
 _LAST_REPORTS_INTERRUPTED_SECONDS = 5.0

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.reports import LearningCurve
 from aimass_core.domain.signatures import Evaluation
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
@@ -18,7 +19,6 @@ from batch_jobs.encoding.contract import Encoder
 from batch_jobs.encoding.features.categories import Truth
 from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
-from batch_jobs.evaluate.plots import Curve
 from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
@@ -58,7 +58,7 @@ class Training:
     validated: Part
     validation_scores: Array
     evaluation: Evaluation
-    curves: tuple[Curve, ...]
+    curves: tuple[LearningCurve, ...]
     features: FeatureSpec | None
     """How the columns were made into features; None: plainly."""
 
@@ -78,11 +78,11 @@ class _FitListener:
         shown = {name: loss * self.deviation if name.endswith("/rmse") else loss for name, loss in losses.items()}
         self.reporter.progress(self.label, step=step, num_steps=num_steps)
         self.reporter.metrics(step, shown)
-        for name in shown.keys() - {"train/learning_rate"}:
+        for name, value in shown.items():
             points = self.points.setdefault(name, [])
             while points and points[-1][0] >= step:
                 points.pop()  # a resumed fit repeats what came after its checkpoint
-            points.append((step, shown[name]))
+            points.append((step, value))
 
     def message(self, text: str) -> None:
         self.notes(text)
@@ -260,9 +260,9 @@ class Fitting:
         )
         return features, Examples(features=features.transform_training(train.frame), targets=values)
 
-    def _curves(self) -> tuple[Curve, ...]:
+    def _curves(self) -> tuple[LearningCurve, ...]:
         return tuple(
-            Curve(name=name, steps=tuple(step for step, _ in points), values=tuple(value for _, value in points))
+            LearningCurve(name=name, steps=[step for step, _ in points], values=[value for _, value in points])
             for name, points in self._points.items()
         )
 

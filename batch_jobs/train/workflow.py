@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 
 from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.reports import Augmented, Report
 from aimass_core.domain.schemas import ColumnType, DatasetKind
-from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance
+from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance, Signature
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
+from batch_jobs.evaluate.analysis.building import Judged, build_report
+from batch_jobs.evaluate.analysis.pictures import to_grid
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
-from batch_jobs.evaluate.report import ReportData, write_report
+from batch_jobs.evaluate.report import write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
@@ -40,8 +44,8 @@ _COMMON_LIBRARIES = ("scikit-learn", "onnx", "onnxruntime", "numpy", "pyarrow")
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     """Trains as `environment.spec` says.
 
-    Leaves model.onnx, signature.json, golden.json, card.json and report.html in `model_path`, and the predictions of
-    the validation and test channels in `output_path`.
+    Leaves model.onnx, signature.json, golden.json, card.json, report.html and report.json in `model_path`, and the
+    predictions of the validation and test channels in `output_path`.
 
     A machine that is not the main one of several takes part in the fits, and leaves nothing.
 
@@ -126,16 +130,21 @@ class _Finish:
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        report = ReportData(
-            card=card,
-            signature=signature,
-            channel=shown.name,
-            truth=shown.truth,
-            scores=scores,
-            curves=training.curves,
-        )
-        write_report(path / ArtifactName.REPORT, report)
+        judged = Judged(channel=shown.name, frame=shown.frame, rows=shown.rows, truth=shown.truth, scores=scores)
+        write_report(path, self._report(judged, card, signature), card, signature)
         return _final_metrics(evaluations)
+
+    def _report(self, judged: Judged, card: Card, signature: Signature) -> Report:
+        augmented, chosen = None, self.spec.resolve_hyperparameters()
+        if isinstance(chosen, CnnHyperparameters) and self.spec.resolve_framework() == "torch":
+            # Torch is not needed by those who train without it.
+            from batch_jobs.data.augmentation.building import name_steps
+            from batch_jobs.data.augmentation.samples import augmented_rows
+
+            (images,) = self.training.train.frame.columns.values()
+            if rows := augmented_rows(images, chosen, seed=self.spec.seed):
+                augmented = Augmented(picture=to_grid(rows), steps=name_steps(chosen))
+        return build_report(judged, card, signature, curves=self.training.curves, augmented=augmented)
 
     def _scale(self) -> float:
         """What differences are measured in: probabilities as they are, values in deviations of the target.

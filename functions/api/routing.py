@@ -148,15 +148,17 @@ class ResourceRouter(Router):
 
 
 def find(operations: Iterable[Operation], *, method: str, path: str) -> Operation:
-    """The operation that a request means.
+    """The operation that a request means. Where a fixed address and one with parameters both match, the fixed one.
 
     Raises:
         NotFoundError: no route has this path.
         MethodNotAllowedError: routes have it, but for other methods.
     """
-    matching = {operation.method: operation for operation in operations if operation.pattern.fullmatch(path)}
-    if not matching:
+    candidates = [operation for operation in operations if operation.pattern.fullmatch(path)]
+    if not candidates:
         raise NotFoundError("There is nothing at this address. GET /v1/openapi.json lists all that there is.")
+    num_parameters = min(operation.path.count("<") for operation in candidates)
+    matching = {each.method: each for each in candidates if each.path.count("<") == num_parameters}
     if method not in matching:
         allowed = sorted(matching)
         raise MethodNotAllowedError(f"This address takes {', '.join(allowed)}.", allowed=allowed)

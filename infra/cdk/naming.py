@@ -34,6 +34,7 @@ UPLOADS_PREFIX = "uploads/"
 DROP_PREFIX = "drop/"
 DATASETS_PREFIX = "datasets/"
 JOBS_PREFIX = "jobs/"
+SOURCES_PREFIX = "sources/"
 CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 MODELS_PREFIX = "models/"
 

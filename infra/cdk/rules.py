@@ -63,6 +63,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LANDING}/{naming.DROP_PREFIX}*",
             f"{_LAKE}/{naming.DATASETS_PREFIX}*",
             f"{_LAKE}/{naming.JOBS_PREFIX}*",
+            f"{_LAKE}/{naming.SOURCES_PREFIX}*",
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
         ),

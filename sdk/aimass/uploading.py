@@ -24,6 +24,7 @@ from aimass_core.domain.datasets import (
     UploadStatus,
     WriteMode,
 )
+from aimass_core.domain.job_sources import JobSource, JobSourceCreate
 from aimass_core.errors import InvalidDataError
 
 if TYPE_CHECKING:
@@ -63,6 +64,16 @@ def send_file(
         _put_parts(client, f"{base}/{upload.id}", upload, path, progress)
     answer = client.http.request("POST", f"{base}/{upload.id}/complete")
     return DatasetVersion.model_validate(answer, context={"client": client})
+
+
+def send_source(client: Client, path: Path) -> str:
+    """Sends a packed source of a script where it is not there already; returns its SHA-256."""
+    sha256, num_bytes = _hash_file(path), path.stat().st_size
+    body = to_request(JobSourceCreate, sha256=sha256, num_bytes=num_bytes)
+    answer = JobSource.model_validate(client.http.request("POST", "/v1/jobs/sources", body=body.model_dump()))
+    if answer.request is not None:
+        _put(client, answer.request, path, num_bytes=num_bytes, progress=_Progress(num_bytes, None))
+    return sha256
 
 
 @contextmanager

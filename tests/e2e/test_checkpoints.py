@@ -18,7 +18,7 @@ from aimass_core.domain.jobs import EventType, JobStatus
 from tests.ports import free_port
 from tests.stack import BIN, Stack, wait_until, write_loans
 
-_CHOSEN = {"epochs": 30, "patience": 30, "batch_size": 8}
+_CHOSEN = {"epochs": 15, "patience": 15, "batch_size": 8}
 
 
 @pytest.fixture

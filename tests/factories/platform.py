@@ -10,6 +10,7 @@ from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.signatures import Card, Datatype, ExportCheck, Golden, Signature, Task, TensorSpec
 from aimass_core.ports import Ports, Put
@@ -108,6 +109,7 @@ def leave_result(ports: Ports, job: Job, *, attempt: int = 1, model: bytes = b"o
         "model/card.json": _card().model_dump_json().encode(),
         "model/golden.json": GOLDEN.model_dump_json().encode(),
         "model/report.html": b"<html></html>",
+        "model/report.json": Report(channel="validation", num_rows=2).model_dump_json().encode(),
         "output/validation_predictions.parquet": b"PAR1",
     }
     for name, body in contents.items():

@@ -144,6 +144,7 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
         ({"spec": {**SPEC, "algorithm": "magic"}}, 422, "xgboost"),
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
+        ({"spec": {**SPEC, "algorithm": "cnn", "hyperparameters": {"augmentation": "much"}}}, 422, "randaugment"),
         ({"spec": {**SPEC, "dataset": "../../etc"}}, 422, "pattern"),
         ({"spec": {"kind": "prepare", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
         ({"spec": {**SPEC, "dataset": "nothing"}}, 404, "nothing"),
@@ -355,3 +356,60 @@ def test_what_several_machines_can_train_is_taken(api: Api) -> None:
     algorithms = {item["name"]: item["distributed"] for item in api.get("/v1/algorithms").json["items"]}
     assert algorithms["mlp"] == ["torch"]
     assert algorithms["linear"] == []
+
+
+# --- scripts and estimates -------------------------------------------------------------------------------------------
+
+SOURCE = {"sha256": "1" * 64, "num_bytes": 100}
+SCRIPT = {"kind": "script", "source": "1" * 64, "entry_point": "train.py", "channels": {"train": "adult"}}
+
+
+def test_source_is_signed_for_exactly_its_bytes(api: Api) -> None:
+    answer = api.post("/v1/jobs/sources", SOURCE)
+    assert answer.status == 200
+    signed = answer.json["request"]
+    assert (signed["method"], signed["headers"]["content-length"]) == ("PUT", "100")
+    assert f"sources/{api.workspace.id}/" in signed["url"]
+    for wrong in ({"num_bytes": 0}, {"num_bytes": 10**9}, {"sha256": "x"}, {"key": "../models/x"}):
+        assert api.post("/v1/jobs/sources", {**SOURCE, **wrong}).status == 422
+
+
+def test_script_goes_from_a_request_to_a_model(api: Api) -> None:
+    refused = api.post("/v1/jobs", {"spec": SCRIPT})
+    assert (refused.status, "/v1/jobs/sources" in refused.text) == (409, True)
+    api.ports.lake.put(keys.job_source(api.workspace.id, "1" * 64), b"packed")
+    made = api.post("/v1/jobs", {"spec": SCRIPT})
+    assert (made.status, made.json["kind"]) == (202, "script")
+    ended = run_to_end(api, made.json)
+    assert (ended["status"], ended["model_version"]["model_name"]) == ("SUCCEEDED", "adult")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"entry_point": "../../bin/sh"}, "entry_point"),
+        ({"command": ["sh"]}, "command"),
+        ({"algorithm": "xgboost"}, "algorithm"),
+        ({"source": "s3://elsewhere/code.tar.gz"}, "source"),
+        ({"hyperparameters": {"a b": 1}}, "hyperparameters"),
+        ({"kind": "magic"}, "kind"),
+    ],
+)
+def test_script_that_does_not_fit_its_schema_is_refused(api: Api, change: dict[str, Any], words: str) -> None:
+    refused = api.post("/v1/jobs", {"spec": {**SCRIPT, **change}})
+    assert (refused.status, words in refused.text) == (422, True), refused.text
+
+
+def test_estimate_answers_figures_and_submits_nothing(api: Api) -> None:
+    answer = api.post("/v1/jobs/estimate", {"spec": SPEC, "max_cost_usd": 0.05})
+    assert answer.status == 200
+    assert answer.json["seconds"]["low"] < answer.json["seconds"]["high"]
+    assert answer.json["max_seconds"] == answer.json["budget"]["seconds"] < 3600
+    assert api.get("/v1/jobs").json["items"] == []
+    assert api.post("/v1/jobs/estimate", {"spec": {**SPEC, "target": "incom"}}).status == 422
+
+
+def test_budget_is_the_jobs_limit_and_says_so(api: Api) -> None:
+    made = api.post("/v1/jobs", {"spec": SPEC, "max_cost_usd": 0.05}).json
+    assert made["max_seconds"] == made["budget"]["seconds"] < 3600
+    assert "so it is the limit" in made["budget"]["explanation"]

@@ -41,7 +41,8 @@ def test_model_version_has_card_signature_and_links(api: Api) -> None:
     version = api.get("/v1/models/adult/versions/1").json
     assert version["card"]["primary_metric"] == "roc_auc"
     assert version["signature"]["labels"] == ["no", "yes"]
-    assert set(version["links"]) == {"model.onnx", "signature.json", "card.json", "golden.json", "report.html"}
+    files = {"model.onnx", "signature.json", "card.json", "golden.json", "report.html", "report.json"}
+    assert set(version["links"]) == files
     assert api.get("/v1/models/adult/versions/2").status == 404
     assert api.get("/v1/models/adult/versions/zero").status in (404, 422)
 

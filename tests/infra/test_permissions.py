@@ -12,6 +12,7 @@ WILDCARD_ENDINGS = (
     "/drop/*",
     "/datasets/*",
     "/jobs/*",
+    "/sources/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
     ":log-stream:*",
@@ -115,8 +116,8 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
 def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
-    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "models/*"}
+    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
+    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "models/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
@@ -135,4 +136,5 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.DROP_PREFIX == naming.DROP_PREFIX
     assert keys.dataset_file("ws", "ds", "0").startswith(naming.DATASETS_PREFIX)
     assert keys.job_prefix("ws", "job").startswith(naming.JOBS_PREFIX)
+    assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)

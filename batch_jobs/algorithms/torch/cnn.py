@@ -1,7 +1,6 @@
 """Convolutional network for images: uint8 pixels in, normalisation inside the graph."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.augmentation.building import build_augment, build_mix
 
 
 class Network(nn.Module):
@@ -57,28 +57,6 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class _Augment:
-    """Random shifts, repeating the border, and left-right flips."""
-
-    shift: int
-    flip: bool
-
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        num_rows, height, width, _ = images.shape
-        ys = self._positions(num_rows, height, generator)
-        xs = self._positions(num_rows, width, generator)
-        if self.flip:
-            is_flipped = torch.rand(num_rows, generator=generator) < 0.5
-            xs = torch.where(is_flipped[:, None], xs.flip(1), xs)
-        rows = torch.arange(num_rows)[:, None, None]
-        return images[rows, ys[:, :, None], xs[:, None, :]]
-
-    def _positions(self, num_rows: int, size: int, generator: torch.Generator) -> Tensor:
-        offsets = torch.randint(-self.shift, self.shift + 1, (num_rows, 1), generator=generator)
-        return (torch.arange(size)[None, :] + offsets).clamp(0, size - 1)
-
-
-@dataclass(frozen=True, slots=True)
 class Cnn:
     """The algorithm `cnn`."""
 
@@ -97,7 +75,6 @@ class Cnn:
         network = Network(problem, self.hyperparameters, train.features)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         chosen = self.hyperparameters
-        augment: Any = _Augment(chosen.shift, chosen.flip) if chosen.shift or chosen.flip else None
         epochs = train_network(
             network,
             chosen,
@@ -105,7 +82,8 @@ class Cnn:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
-            augment=augment,
+            augment=build_augment(chosen, train.features.shape[1:]),
+            mix=build_mix(chosen),
         )
         answer = Answer(network, problem)
         return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])

@@ -23,8 +23,10 @@ from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.schedules import build_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
 from batch_jobs.algorithms.torch.team import Replica, joined, total
+from batch_jobs.data.augmentation.mixing import Mixture
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
+Mix = Callable[[Tensor, torch.Generator], tuple[Tensor, Mixture | None]]
 Group = list[tuple[Tensor, Tensor, Tensor]]
 
 
@@ -37,6 +39,7 @@ def train_network(
     *,
     context: FitContext,
     augment: Augment | None = None,
+    mix: Mix | None = None,
 ) -> int:
     """Trains in place and leaves the weights of the best epoch.
 
@@ -69,6 +72,7 @@ def train_network(
             context=share(context, team),
             team=team,
             augment=augment,
+            mix=mix,
         ).run()
 
 
@@ -86,11 +90,12 @@ class _Training:
         context: FitContext,
         team: Team,
         augment: Augment | None,
+        mix: Mix | None,
     ) -> None:
         chosen = hyperparameters
         self._network, self._chosen, self._problem = network, chosen, problem
         self._train, self._validation = train, validation
-        self._context, self._augment = context, augment
+        self._context, self._augment, self._mix = context, augment, mix
         self._team, self._replica = team, Replica(network, team)
         num_rows = len(train.targets)
         _check_shares(min(chosen.batch_size, num_rows), team)
@@ -176,10 +181,14 @@ class _Training:
         self._optimizer.zero_grad(set_to_none=True)
         for number, (features, targets, _) in enumerate(group, start=1):
             inputs = self._augment(features, generator) if self._augment else features
+            inputs, mixture = self._mix(inputs, generator) if self._mix else (inputs, None)
             with self._replica.gathering(is_last=number == len(group)):
                 with autocast(self._chosen.precision, self._device):
                     output = self._replica(inputs)
                 loss = self._loss.sum(output, targets)
+                if mixture is not None:
+                    # The others are the same rows in another order: their weights add up to the same.
+                    loss = torch.lerp(self._loss.sum(output, targets[mixture.order]), loss, mixture.share)
                 loss_sum += float(loss.detach())
                 (loss / divisor).backward()  # type: ignore[no-untyped-call]
         self._position.loss_sum += total(self._team, loss_sum)
@@ -200,13 +209,15 @@ class _Training:
     def _judge_epoch(self) -> None:
         """Tells the losses, and keeps the weights where they are the best so far."""
         position = self._position
-        losses = {"train": position.loss_sum / position.weight_sum}
+        losses, others = {"train": position.loss_sum / position.weight_sum}, {}
         if self._validation is not None:
             is_judge = self._team.rank == 0
-            losses["validation"] = self._team.from_main(self._evaluate(self._validation) if is_judge else 0.0)
+            judgement = self._team.from_main(self._evaluate(self._validation) if is_judge else (0.0, None))
+            losses["validation"], accuracy = judgement
             self._require_number(losses["validation"])
+            others = {} if accuracy is None else {"validation/accuracy": accuracy}
         rate = float(self._optimizer.param_groups[0]["lr"])
-        curves = _curves(losses, self._problem.task) | {"train/learning_rate": rate}
+        curves = _curves(losses, self._problem.task) | others | {"train/learning_rate": rate}
         self._context.listener.step(position.epoch, self._last_epoch, curves)
         self._schedule.after_epoch(losses.get("validation", losses["train"]))
         judged = losses.get("validation", -float(position.epoch))
@@ -215,11 +226,18 @@ class _Training:
             self._best = states.copy_weights(self._judged)
 
     @torch.inference_mode()
-    def _evaluate(self, batches: Batches) -> float:
-        """The mean loss of all rows."""
+    def _evaluate(self, batches: Batches) -> tuple[float, float | None]:
+        """The mean loss of all rows and, where there are classes, the share of right answers."""
         self._judged.eval()
-        losses = [(float(self._loss.sum(self._judged(x), y)), self._loss.weigh(y)) for x, y in batches.in_order()]
-        return sum(loss for loss, _ in losses) / (sum(weight for _, weight in losses) or 1.0)
+        loss = weight = num_hits = 0.0
+        for features, targets in batches.in_order():
+            output = self._judged(features)
+            loss += float(self._loss.sum(output, targets))
+            weight += self._loss.weigh(targets)
+            if self._problem.task.is_classification:
+                num_hits += int((output.argmax(1) == targets).sum())
+        accuracy = num_hits / len(batches.targets) if self._problem.task.is_classification else None
+        return loss / (weight or 1.0), accuracy
 
     def _has_lost_patience(self) -> bool:
         patience = self._chosen.patience

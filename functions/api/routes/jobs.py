@@ -7,8 +7,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from aimass_core.domain.common import Page, Role
+from aimass_core.domain.estimates import JobEstimate
+from aimass_core.domain.job_sources import JobSource, JobSourceCreate
 from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus, JobTensorBoard
-from aimass_core.services import job_results, job_story, jobs
+from aimass_core.services import estimates, job_results, job_sources, job_story, jobs
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
 from functions.api.routing import ResourceRouter
@@ -28,6 +30,18 @@ def create_job(body: JobCreate) -> Response[Job]:
     """The dataset versions are pinned now, by digest: what is uploaded later does not change the job."""
     job = jobs.create(router.ports, router.caller, body, limits=router.job_limits)
     return _accepted(job)
+
+
+@router.operation("POST", "/v1/jobs/estimate", role=Role.DEVELOPER, summary="Estimate a job")
+def estimate_job(body: JobCreate) -> JobEstimate:
+    """What the same body as POST /v1/jobs would take: seconds, dollars, memory, disk. Nothing is submitted."""
+    return estimates.estimate(router.ports, router.caller, body)
+
+
+@router.operation("POST", "/v1/jobs/sources", role=Role.DEVELOPER, summary="Send the source of a script")
+def create_job_source(body: JobSourceCreate) -> JobSource:
+    """How to send a .tar.gz of it: one signed PUT, or nothing where the same bytes are there already."""
+    return job_sources.create(router.ports, router.caller, body)
 
 
 @router.operation("GET", "/v1/jobs", role=Role.VIEWER, summary="List jobs")

@@ -27,10 +27,11 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
     """Answers every row that can be read, and says of the others why not.
 
     Raises:
-        InvalidRequestError: No row has any column that the model knows.
+        InvalidRequestError: No row has any column that the model knows, or the model takes tensors only.
         DeadlineExceededError: It took too long.
     """
     signature = served.model.signature
+    _require_columns(signature, endpoint=served.endpoint.name)
     warnings = _check_columns(signature, records)
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
@@ -51,6 +52,14 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
 def columns_of(signature: Signature) -> list[str]:
     """The names that a row may have."""
     return [spec.column or spec.name for spec in signature.inputs]
+
+
+def _require_columns(signature: Signature, *, endpoint: str) -> None:
+    if signature.task is Task.CUSTOM or any(spec.column_type is None for spec in signature.inputs):
+        raise InvalidRequestError(
+            "This model was made by a script and takes tensors, not rows. Send them to "
+            f"/v2/models/{endpoint}/infer; its inputs are: {_names([spec.name for spec in signature.inputs])}."
+        )
 
 
 def _check_columns(signature: Signature, records: Records) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aimass_core.domain.endpoints import Endpoint, ServedModel
+from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.ports import Ports
 from aimass_core.services import records
 from functions.predictions.serving.model import LoadedModel
-from functions.predictions.serving.store import MAX_MODEL_BYTES, ModelAddress, ModelRefusedError, ModelStore
+from functions.predictions.serving.store import ModelAddress, ModelRefusedError, ModelStore
 
 _MAX_ENDPOINTS = 1_000
 _FAILURE_SECONDS = 5.0

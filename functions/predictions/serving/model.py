@@ -11,10 +11,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from functions.predictions.limits import MAX_VALUES_AT_ONCE
-from functions.predictions.serving.graph_check import GraphError
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]

@@ -7,17 +7,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from aimass_core.domain import keys
+from aimass_core.domain import graph_check, keys
+from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import records
-from functions.predictions.serving import graph_check
-from functions.predictions.serving.graph_check import GraphError
 from functions.predictions.serving.model import LoadedModel, load_model
 
-MAX_MODEL_BYTES = 512 * 1024**2
 MAX_DISK_BYTES = 1024**3
 _log = logging.getLogger(__name__)
 

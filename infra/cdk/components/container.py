@@ -15,7 +15,7 @@ def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.list_bucket(storage.lake),
-        allow.read_objects(storage.lake, *written),
+        allow.read_objects(storage.lake, *written, naming.SOURCES_PREFIX),
         allow.write_objects(storage.lake, *written),
         allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
         allow.send_messages(storage.ingest_queue),

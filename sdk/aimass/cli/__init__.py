@@ -16,6 +16,7 @@ from aimass.cli import (
     endpoints,
     jobs,
     models,
+    scripts,
     tensorboard,
     workspaces,
 )
@@ -83,6 +84,7 @@ for module, name, words in (
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
 app.command("train")(jobs.train)
+app.command("run")(scripts.run)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)

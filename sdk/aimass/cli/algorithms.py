@@ -86,7 +86,7 @@ def _hyperparameters(info: AlgorithmInfo) -> Iterator[_Hyperparameter]:
 def _choices(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The alternatives of a schema, references resolved."""
     found = []
-    for choice in schema.get("anyOf", [schema]):
+    for choice in schema.get("anyOf") or schema.get("oneOf") or [schema]:
         reference = choice.get("$ref", "").rpartition("/")[2]
         found.append(definitions.get(reference, choice))
     return found
@@ -94,7 +94,7 @@ def _choices(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[
 
 def _type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     return " or ".join(
-        f"list of {choice['items'].get('type', 'values')}s" if "items" in choice else str(choice.get("type", "any"))
+        f"list of {choice['items'].get('type', 'value')}s" if "items" in choice else str(choice.get("type", "any"))
         for choice in _choices(schema, definitions)
     )
 

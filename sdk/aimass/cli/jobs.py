@@ -14,7 +14,8 @@ from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
 from aimass_core.domain.compute import Backend
-from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, TrainSpec
+from aimass_core.domain.estimates import JobEstimate
+from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
@@ -24,6 +25,8 @@ def _what(job: Job) -> str:
     match job.spec:
         case TrainSpec(algorithm=algorithm, dataset=dataset):
             return f"{algorithm} on {dataset}"
+        case ScriptSpec(entry_point=entry_point):
+            return entry_point
         case PrepareSpec(number=number):
             return f"version {number}"
 
@@ -71,7 +74,9 @@ def train(
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
     ] = None,
     max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
+    max_cost_usd: Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")] = None,
     checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -89,25 +94,37 @@ def train(
         "time_column": time_column,
         "features": _to_features(features),
     }
-    job = client_of(context).jobs.train(
-        dataset,
-        algorithm=algorithm,
-        hyperparameters=_to_hyperparameters(hyperparameter or []),
-        seed=seed,
-        exclude_columns=exclude or [],
-        num_nodes=nodes,
-        vcpus=vcpus,
-        memory_mib=memory_mib,
-        backend=backend,
-        instance_type=instance_type,
-        instance_count=instance_count,
-        spot=spot or None,
-        max_wait_seconds=max_wait_seconds,
-        max_seconds=max_seconds,
-        checkpoint_seconds=checkpoint_seconds,
-        **{name: value for name, value in spec.items() if value is not None},
-    )
+    options: dict[str, Any] = {
+        **spec,
+        "hyperparameters": to_hyperparameters(hyperparameter or []),
+        "seed": seed,
+        "exclude_columns": exclude or [],
+        "num_nodes": nodes,
+        "vcpus": vcpus,
+        "memory_mib": memory_mib,
+        "backend": backend,
+        "instance_type": instance_type,
+        "instance_count": instance_count,
+        "spot": spot or None,
+        "max_wait_seconds": max_wait_seconds,
+        "max_seconds": max_seconds,
+        "max_cost_usd": max_cost_usd,
+        "checkpoint_seconds": checkpoint_seconds,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(dataset, algorithm=algorithm, **given), output=output)
+        return
+    job = jobs.train(dataset, algorithm=algorithm, **given)
     say(f"Job [bold]{job.id}[/] submitted.")
+    follow(job, detach=detach, output=output)
+
+
+def follow(job: Job, *, detach: bool, output: OutputFormat) -> None:
+    """Shows a job that was just submitted to its end, or only that it is there."""
+    if job.budget is not None:
+        say(f"[dim]{escape(job.budget.explanation)}[/]")
     if detach:
         show_list([job], _COLUMNS, output=output)
         return
@@ -136,7 +153,27 @@ def _to_features(words: str) -> Any:
     return found
 
 
-def _to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
+def show_estimate(estimate: JobEstimate, *, output: OutputFormat) -> None:
+    """What a job would take."""
+    if output is not OutputFormat.TABLE:
+        show_one(estimate, {}, output=output)
+        return
+    spans = {"seconds": estimate.seconds, "cost (USD)": estimate.cost_usd, "memory (MiB)": estimate.memory_mib}
+    fields: dict[str, Any] = {
+        name: f"{span.expected:,.6g}  ({span.low:,.4g} to {span.high:,.4g})" if span else "not known"
+        for name, span in spans.items()
+    }
+    fields |= {"disk (MiB)": estimate.disk_mib, "USD per hour": estimate.usd_per_hour}
+    fields |= {"limit (seconds)": estimate.max_seconds, "limit costs (USD)": estimate.max_cost_usd}
+    fields["data"] = f"{estimate.num_rows:,} rows, {estimate.num_columns} columns, {estimate.num_bytes:,} bytes"
+    show_one(estimate, fields, output=output)
+    for note in [*estimate.notes, *([estimate.budget.explanation] if estimate.budget else [])]:
+        say(f"[dim]{escape(note)}[/]")
+    say(f"[dim]Prices: {escape(estimate.price_source)}.[/]")
+
+
+def to_hyperparameters(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` pairs; a value is JSON where it can be."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -203,10 +240,12 @@ def _finish(job: Job, output: OutputFormat) -> None:
         return
     version = job.model_version.get()
     evaluations = version.card.evaluations if version.card else []
-    names = list(evaluations[0].metrics) if evaluations else []
-    columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
-    columns += [_metric_column(name) for name in names]
-    show_list(evaluations, columns, output=output)
+    if evaluations:
+        columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
+        columns += [_metric_column(name) for name in evaluations[0].metrics]
+        show_list(evaluations, columns, output=output)
+    else:
+        show_one(job, {"job": job.id, "status": job.status, **job.metrics}, output=output)
     say(f"Model [bold]{version.ref}[/] registered ({version.model_bytes / 1000:,.0f} kB).")
     say(f"Next: aimass deploy {version.model_name}    report: aimass models report {version.ref}")
 
@@ -252,6 +291,17 @@ def show_logs(context: typer.Context, job_id: str) -> None:
         typer.echo(f"{line.at.astimezone():%H:%M:%S} {line.message}")
 
 
+@app.command("artifacts")
+def list_artifacts(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
+    """The files that it left; with --output json their links."""
+    columns = (
+        Column("FILE", lambda a: a.name),
+        Column("BYTES", lambda a: a.num_bytes, is_number=True),
+        Column("SHA-256", lambda a: a.sha256[:12]),
+    )
+    show_list(client_of(context).jobs.artifacts(job_id), columns, output=output, empty="No artifacts.")
+
+
 @app.command("stop")
 def stop_job(context: typer.Context, job_id: str) -> None:
     """End a job."""
@@ -269,7 +319,4 @@ def retry_job(
     """Run a FAILED or STOPPED job again, as a new one."""
     job = client_of(context).jobs.retry(job_id)
     say(f"Job [bold]{job.id}[/] submitted.")
-    if detach:
-        show_list([job], _COLUMNS, output=output)
-        return
-    _finish(_watch(job), output)
+    follow(job, detach=detach, output=output)

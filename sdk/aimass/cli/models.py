@@ -56,7 +56,7 @@ def get_model(context: typer.Context, model: str, output: Output = OutputFormat.
         **{name: f"{pinned.dataset_name}@{pinned.number}" for name, pinned in version.datasets.items()},
         **version.metrics,
     }
-    if version.card:
+    if version.card and version.card.export_check:
         fields["export difference"] = f"{version.card.export_check.max_abs_difference:.1e}"
     show_one(version, fields, output=output)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aimass import packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.models import ModelVersion
 from aimass_core.domain import jobs as contract
+from aimass_core.domain.compute import Compute
+from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.jobs import JobCreate, JobEvent, JobStatus, LogLine
 
 _PATH = "/v1/jobs"
 _WAIT_SECONDS = 5
+_COMPUTE = tuple(Compute.model_fields)
 OnUpdate = Callable[["Job", Sequence[JobEvent]], None]
 
 
@@ -115,6 +119,7 @@ class JobsApi(Api):
         spot: bool | None = None,
         max_wait_seconds: int | None = None,
         max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
         depends_on: Sequence[str | Job] = (),
         **spec: Any,
     ) -> Job:
@@ -136,6 +141,7 @@ class JobsApi(Api):
             spot: Machines that cost less and may be taken away; the job then goes on.
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
             max_seconds: The training ends before, with the best model it has by then.
+            max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
             **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
                 horizon, window, time_column, checkpoint_seconds: see TrainSpec.
@@ -144,29 +150,106 @@ class JobsApi(Api):
             InvalidRequestError: A hyperparameter is unknown or out of range.
             InvalidDataError: The dataset does not allow it.
         """
-        fields: dict[str, Any] = {"dataset": _to_ref(dataset), "algorithm": algorithm, **spec}
-        fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
-        if features is not None:
-            fields["features"] = {"default": features} if isinstance(features, str) else features
-        fields |= {name: _to_ref(ref) for name, ref in (("validation", validation), ("test", test)) if ref is not None}
-        compute = {
-            "num_nodes": num_nodes,
-            "vcpus": vcpus,
-            "memory_mib": memory_mib,
-            "backend": backend,
-            "instance_type": instance_type,
-            "instance_count": instance_count,
-            "spot": spot,
-            "max_wait_seconds": max_wait_seconds,
-        }
-        request = to_request(
-            JobCreate,
-            spec=fields,
-            compute={name: value for name, value in compute.items() if value is not None},
-            max_seconds=max_seconds,
-            depends_on=[job if isinstance(job, str) else job.id for job in depends_on],
+        request = _to_train_request(
+            dataset,
+            algorithm=algorithm,
+            hyperparameters=hyperparameters,
+            channels={"validation": validation, "test": test},
+            compute=_chosen(
+                num_nodes=num_nodes,
+                vcpus=vcpus,
+                memory_mib=memory_mib,
+                backend=backend,
+                instance_type=instance_type,
+                instance_count=instance_count,
+                spot=spot,
+                max_wait_seconds=max_wait_seconds,
+            ),
+            limits=_chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
+            depends_on=depends_on,
+            spec={**spec, "features": features},
         )
+        return self.submit(request)
+
+    def run_script(
+        self,
+        source: str | Path,
+        *,
+        entry_point: str = "train.py",
+        dataset: str | Dataset | DatasetVersion | None = None,
+        channels: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        hyperparameters: Mapping[str, str | int | float | bool] | None = None,
+        model: str | None = None,
+        max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
+        depends_on: Sequence[str | Job] = (),
+        **compute: Any,
+    ) -> Job:
+        """Runs a program of your own, as SageMaker runs one.
+
+        Args:
+            source: A folder, or a .tar, .tar.gz or .zip of one (`git archive` makes them); with requirements.txt, its
+                requirements are installed first.
+            entry_point: A Python file in it.
+            dataset: The channel `train`: Parquet files in the folder that SM_CHANNEL_TRAIN names.
+            channels: More of them, by name.
+            hyperparameters: Arguments of the program (`--epochs 3`), and SM_HP_* variables.
+            model: Then the job fails unless the program leaves one .onnx file in SM_MODEL_DIR that can be served.
+            max_seconds: Then it is stopped.
+            max_cost_usd: See `train`.
+            depends_on: Jobs that have to succeed first.
+            **compute: vcpus, memory_mib, gpus, backend, instance_type, instance_count, spot, max_wait_seconds.
+
+        Raises:
+            InvalidDataError: The source is too large, has links, or lacks the entry point.
+        """
+        given = ({"train": dataset} if dataset is not None else {}) | dict(channels or {})
+        spec = {
+            "kind": "script",
+            "source": "0" * 64,
+            "entry_point": entry_point,
+            "channels": {name: _to_ref(ref) for name, ref in given.items()},
+            "hyperparameters": dict(hyperparameters or {}),
+            "model": model,
+        }
+        body: dict[str, Any] = {
+            "compute": compute,
+            "depends_on": _to_ids(depends_on),
+            **_chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
+        }
+        # Before anything is sent, what can be checked here is.
+        to_request(JobCreate, spec=spec, **body)
+        with packing.packed(Path(source), entry_point=entry_point) as path:
+            sha256 = uploading.send_source(self._client, path)
+        return self.submit(to_request(JobCreate, spec={**spec, "source": sha256}, **body))
+
+    def submit(self, request: JobCreate) -> Job:
+        """Submits a request as the API takes it."""
         return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
+
+    def estimate(
+        self, dataset: str | Dataset | DatasetVersion, *, algorithm: str, max_seconds: int = 3600, **options: Any
+    ) -> JobEstimate:
+        """What `train` with the same arguments would take: seconds, dollars, memory, disk. Nothing is submitted."""
+        names = {"validation", "test"}
+        compute = _chosen(**{name: options.pop(name, None) for name in _COMPUTE})
+        limits = _chosen(max_seconds=max_seconds, max_cost_usd=options.pop("max_cost_usd", None))
+        request = _to_train_request(
+            dataset,
+            algorithm=algorithm,
+            hyperparameters=options.pop("hyperparameters", None),
+            channels={name: options.pop(name, None) for name in names},
+            compute=compute,
+            limits=limits,
+            depends_on=options.pop("depends_on", ()),
+            spec=options,
+        )
+        answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
+        return JobEstimate.model_validate(answer)
+
+    def artifacts(self, job_id: str) -> Sequence[contract.ArtifactLink]:
+        """Every file that it left, with URLs that work for some minutes; none until it has succeeded."""
+        return self._get(contract.JobArtifacts, f"{_PATH}/{job_id}/artifacts").artifacts
 
     def list(self, *, status: str | None = None) -> Pages[Job]:
         """All of the workspace, newest first."""
@@ -228,6 +311,33 @@ def _safe_parts(name: str) -> list[str]:
     if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
         raise ConnectionFailedError(f"The server names a file {name!r}, which is no path within a folder.")
     return parts
+
+
+def _to_train_request(
+    dataset: str | Dataset | DatasetVersion,
+    *,
+    algorithm: str,
+    hyperparameters: dict[str, Any] | None,
+    channels: Mapping[str, str | Dataset | DatasetVersion | None],
+    compute: dict[str, Any],
+    limits: dict[str, Any],
+    depends_on: Sequence[str | Job],
+    spec: Mapping[str, Any],
+) -> JobCreate:
+    fields: dict[str, Any] = {"kind": "train", "dataset": _to_ref(dataset), "algorithm": algorithm, **_chosen(**spec)}
+    fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
+    if isinstance(features := fields.get("features"), str):
+        fields["features"] = {"default": features}
+    fields |= {name: _to_ref(ref) for name, ref in channels.items() if ref is not None}
+    return to_request(JobCreate, spec=fields, compute=compute, depends_on=_to_ids(depends_on), **limits)
+
+
+def _chosen(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _to_ids(jobs: Sequence[str | Job]) -> list[str]:
+    return [job if isinstance(job, str) else job.id for job in jobs]
 
 
 def _to_ref(dataset: str | Dataset | DatasetVersion) -> str:

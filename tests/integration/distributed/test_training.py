@@ -180,9 +180,12 @@ def test_a_lost_machine_ends_the_attempt_and_the_next_ends_as_if_undisturbed(
     assert again[0].metrics() == undisturbed(algorithm)
 
 
-def test_a_loss_that_is_no_number_is_told_by_every_machine(site: Site) -> None:
+def test_a_loss_that_is_no_number_is_told_by_every_machine(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {name: (ColumnType.NUMBER, rng.normal(size=200).tolist()) for name in ("a", "b")}
+    channel = write_channel(tmp_path / "train", columns, target="b")
     wild = {"optimizer": "sgd", "learning_rate": 1.0, "schedule": "constant", "max_gradient_norm": None}
-    machines = site.start(2, "mlp", _MLP | wild | {"hidden": [512] * 8, "momentum": 0.99}, name="wild")
+    machines = Site(tmp_path, channel).start(2, "mlp", _MLP | wild, name="wild")
     assert [machine.end() for machine in machines] == [64, 64], [machine.log for machine in machines]
     assert all("the loss is not a number any more" in machine.log for machine in machines)
 

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.domain.signatures import Task
 from functions.predictions.rows import cells
 from functions.predictions.rows.errors import CellError
 from tests.factories.served_models import (
     IMAGES,
+    TABLE,
     deploy,
     endless_model,
     image_model,
@@ -335,3 +337,16 @@ def test_what_is_no_image_is_an_error_of_its_row(images: Bench, cell: Any, word:
     first, second = images.predict({"image": cell}, good, name="shades").json["predictions"]
     assert word in first["error"]
     assert second["value"] == pytest.approx(7)
+
+
+def test_model_of_tensors_says_where_they_go() -> None:
+    bench = Bench()
+    inputs = [spec.model_copy(update={"column": None, "column_type": None}) for spec in TABLE.inputs]
+    deploy(
+        bench.ports,
+        bench.workspace_id,
+        signature=TABLE.model_copy(update={"task": Task.CUSTOM, "inputs": inputs}),
+    )
+    answer = bench.predict({"age": 39, "city": "Oslo"})
+    assert answer.status == 422
+    assert "/v2/models/adult/infer" in answer.json["detail"]

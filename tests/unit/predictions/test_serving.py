@@ -7,14 +7,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from aimass_core.domain import keys
+from aimass_core.domain import graph_check, keys
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.models import ArtifactName
 from aimass_core.errors import UnavailableError
 from aimass_core.services import records
-from functions.predictions.serving import graph_check
 from functions.predictions.serving.endpoints import ModelCache
-from functions.predictions.serving.graph_check import GraphError
 from functions.predictions.serving.store import ModelAddress, ModelRefusedError, ModelStore
 from tests.factories.served_models import (
     IMAGES,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError
 from tests.unit.batch_jobs.channel_files import Columns, write_channel
@@ -53,6 +54,11 @@ def test_forecasts_a_season_and_exports_what_it_learned(
     assert trained.metrics["test/rmse"] < 12
     assert card.primary_metric == "rmse"
     assert card.export_check.max_abs_difference < 1e-5
+    report = Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+    assert report.forecasts is not None
+    assert len(report.forecasts.errors) == HORIZON
+    assert np.mean(report.forecasts.errors) == pytest.approx(trained.metrics["test/mae"], rel=1e-3)
+    assert 'aria-label="Error by step"' in (trained.model_path / "report.html").read_text(encoding="utf-8")
     scale = np.std(season()["sales"][1][:240])
     assert trained.metrics["test/scaled_mae"] == pytest.approx(trained.metrics["test/mae"] / scale, rel=1e-3)
     assert trained.metrics["test/scaled_mse"] == pytest.approx((trained.metrics["test/rmse"] / scale) ** 2, rel=1e-3)

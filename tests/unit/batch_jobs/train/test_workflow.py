@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, shape_images, write_channel
@@ -50,11 +51,21 @@ def _run_golden(trained: Trained) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
+@pytest.mark.parametrize(
+    ("algorithm", "framework"),
+    [
+        ("xgboost", None),
+        ("lightgbm", None),
+        ("random_forest", None),
+        ("linear", None),
+        ("mlp", "torch"),
+        ("mlp", "tensorflow"),
+    ],
+)
 def test_learns_a_table_and_exports_what_it_learned(
-    tmp_path: Path, train_model: Train, algorithm: str, task: str
+    tmp_path: Path, train_model: Train, algorithm: str, framework: str | None, task: str
 ) -> None:
-    trained = train_model(_channels(tmp_path, task), algorithm, hyperparameters=QUICK[algorithm])
+    trained = train_model(_channels(tmp_path, task), algorithm, framework=framework, hyperparameters=QUICK[algorithm])
     card = trained.card
     assert card.task == task
     assert card.export_check.num_rows == NUM_ROWS * 0.2 or task != "regression"
@@ -67,6 +78,14 @@ def test_learns_a_table_and_exports_what_it_learned(
     else:
         assert trained.metrics["roc_auc"] > 0.8
     assert card.importances[0].column in {"länge (cm)", "色"}
+    first = card.importances[0]
+    assert first.low is not None
+    assert first.high is not None
+    assert first.low < first.mean < first.high
+    report = Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+    assert (report.channel, report.num_rows) == ("test", card.evaluations[-1].num_rows)
+    assert report.slices
+    assert report.slices.overall == pytest.approx(card.primary_value, abs=1e-9)
     outputs = _run_golden(trained)
     for name, expected in trained.golden.outputs.items():
         if name == "label":
@@ -185,9 +204,10 @@ def _image_channel(path: Path, num_rows: int, **options: Any) -> Path:
     return write_channel(path, columns, target="label", kind=DatasetKind.IMAGES, image_shape=shape)
 
 
-def test_learns_images_and_exports_from_pixels(tmp_path: Path, train_model: Train) -> None:
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_learns_images_and_exports_from_pixels(tmp_path: Path, train_model: Train, framework: str) -> None:
     channels = {"train": _image_channel(tmp_path / "train", 300), "test": _image_channel(tmp_path / "test", 60, seed=1)}
-    trained = train_model(channels, "cnn", hyperparameters=QUICK["cnn"])
+    trained = train_model(channels, "cnn", framework=framework, hyperparameters=QUICK["cnn"])
     assert trained.metrics["accuracy"] > 0.9
     (spec,) = trained.signature.inputs
     assert (spec.name, spec.datatype, spec.shape) == ("image", "UINT8", [-1, 12, 12, 1])

@@ -197,6 +197,15 @@ def test_d11_success_without_an_artifact_is_a_failure(ports: MemoryPorts, job: J
     assert not page.rows
 
 
+def test_d16_a_container_of_an_earlier_release_leaves_no_report_data(ports: MemoryPorts, job: Job) -> None:
+    result = leave_result(ports, job)
+    kept = [artifact for artifact in result.artifacts if artifact.name != "model/report.json"]
+    earlier = result.model_copy(update={"artifacts": kept})
+    ports.lake.put(artifact_key(job, "result.json"), earlier.model_dump_json().encode())
+    ports.lake.delete(artifact_key(job, "model/report.json"))
+    assert tell(ports, job, JobStatus.SUCCEEDED, exit_code=0).status is JobStatus.SUCCEEDED
+
+
 @pytest.mark.parametrize("name", ["model/model.onnx", "model/golden.json", "result.json"])
 def test_d11_success_with_other_bytes_is_a_failure(ports: MemoryPorts, job: Job, name: str) -> None:
     leave_result(ports, job)

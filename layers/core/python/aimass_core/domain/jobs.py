@@ -4,7 +4,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, model_validator
 
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     """Which work a job does; the container is started as `python -m batch_jobs <kind>`."""
 
     TRAIN = "train"
+    SCRIPT = "script"
     PREPARE = "prepare"
 
 
@@ -167,6 +168,31 @@ def _refuse(field: str, message: str) -> InvalidRequestError:
     return InvalidRequestError(message, details=[ErrorDetail(location=f"body.spec.{field}", message=message)])
 
 
+ChannelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
+ScriptHyperparameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class ScriptSpec(Request):
+    """A program of the user's own, run as SageMaker runs one: hyperparameters as arguments, folders as variables."""
+
+    kind: Literal[JobKind.SCRIPT]
+    source: Sha256 = Field(description="SHA-256 of a .tar.gz that was sent as POST /v1/jobs/sources said.")
+    entry_point: str = Field(
+        max_length=500,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_][A-Za-z0-9_-]*)*\.py$",
+        description="A Python file within the source.",
+        examples=["train.py"],
+    )
+    channels: dict[ChannelName, VersionRef] = Field(default={}, max_length=20, examples=[{"train": "adult@3"}])
+    hyperparameters: dict[ScriptHyperparameter, str | int | float | bool] = Field(default={}, max_length=100)
+    model: Name | None = Field(
+        default=None,
+        description="Then the job fails where the script leaves no model that can be registered. Null: one that it "
+        "leaves is registered under the name of the first channel's dataset.",
+    )
+
+
 class PrepareSpec(Request):
     """Turns landed files that are too large for a Lambda into a dataset version. Submitted by ingest only."""
 
@@ -175,14 +201,15 @@ class PrepareSpec(Request):
     number: int = Field(ge=1)
 
 
-JobSpec = Annotated[TrainSpec | PrepareSpec, Field(discriminator="kind")]
-JOB_SPEC: TypeAdapter[TrainSpec | PrepareSpec] = TypeAdapter(JobSpec)
+AnySpec = TrainSpec | ScriptSpec | PrepareSpec
+JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
+JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 
 
 class JobCreate(Request):
     """Body of POST /v1/jobs."""
 
-    spec: TrainSpec
+    spec: Annotated[TrainSpec | ScriptSpec, Field(discriminator="kind")]
     compute: Compute = Compute()
     max_seconds: int = Field(
         default=3600,
@@ -191,7 +218,22 @@ class JobCreate(Request):
         strict=True,
         description="What each attempt may take. A training ends before, with the best model it has by then.",
     )
+    max_cost_usd: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="Turned into seconds by the price of the compute; the smaller of these and max_seconds holds, for "
+        "each attempt.",
+    )
     depends_on: list[Id] = Field(default=[], max_length=MAX_DEPENDENCIES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kind(cls, body: Any) -> Any:
+        """A spec without a kind trains, as its default says: a discriminator alone would insist on it."""
+        if isinstance(body, dict) and isinstance(spec := body.get("spec"), dict) and "kind" not in spec:
+            return body | {"spec": {"kind": JobKind.TRAIN, **spec}}
+        return body
 
     @model_validator(mode="after")
     def _check_waiting(self) -> Self:
@@ -232,6 +274,15 @@ class Failure(Contract):
     exit_code: int | None = None
 
 
+class Budget(Contract):
+    """How `max_cost_usd` became a limit in seconds."""
+
+    max_cost_usd: float
+    usd_per_hour: float
+    seconds: int = Field(description="What the money buys.")
+    explanation: str
+
+
 class ModelRef(Contract):
     """The model version that a job made."""
 
@@ -249,7 +300,8 @@ class Job(Resource):
     kind: JobKind
     spec: JobSpec
     compute: Compute = Compute()
-    max_seconds: int
+    max_seconds: int = Field(description="Of each attempt; less than was asked for where the budget buys less.")
+    budget: Budget | None = None
     status: JobStatus
     status_reason: str | None = None
     attempt: int = Field(default=0, description="The attempt that may write; 0 before the first has started.")
@@ -355,11 +407,11 @@ class JobResult(Contract):
     metrics: dict[str, float] = {}
 
 
-def to_hyperparameters(spec: TrainSpec | PrepareSpec) -> dict[str, str]:
+def to_hyperparameters(spec: AnySpec) -> dict[str, str]:
     """The spec as `hyperparameters.json` of the SageMaker contract: flat, every value a string of JSON."""
     return {name: json.dumps(value) for name, value in spec.model_dump(mode="json").items()}
 
 
-def from_hyperparameters(values: dict[str, str]) -> TrainSpec | PrepareSpec:
+def from_hyperparameters(values: dict[str, str]) -> AnySpec:
     """The reverse of `to_hyperparameters`."""
     return JOB_SPEC.validate_python({name: json.loads(value) for name, value in values.items()})

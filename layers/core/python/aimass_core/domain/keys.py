@@ -79,6 +79,11 @@ def dataset_version_object(workspace_id: str, dataset_id: str, number: int, name
     return f"datasets/{workspace_id}/{dataset_id}/versions/{number:08d}/{name}"
 
 
+def job_source(workspace_id: str, sha256: str) -> str:
+    """A packed source of scripts, named by its content: jobs share it."""
+    return f"sources/{workspace_id}/{sha256}.tar.gz"
+
+
 def job_prefix(workspace_id: str, job_id: str) -> str:
     """Everything of a job."""
     return f"jobs/{workspace_id}/{job_id}/"

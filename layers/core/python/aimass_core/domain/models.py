@@ -36,6 +36,7 @@ class ArtifactName(StrEnum):
     CARD = "card.json"
     GOLDEN = "golden.json"
     REPORT = "report.html"
+    REPORT_DATA = "report.json"
 
 
 class ModelVersion(Resource):

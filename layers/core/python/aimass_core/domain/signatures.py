@@ -16,10 +16,11 @@ class Task(StrEnum):
     MULTICLASS = "multiclass"
     REGRESSION = "regression"
     FORECASTING = "forecasting"
+    CUSTOM = "custom"
 
     @property
     def is_classification(self) -> bool:
-        """Whether the answer is a label."""
+        """Whether the answer is a label. That of a custom model (a script's) is whatever its outputs are."""
         return self in (Task.BINARY, Task.MULTICLASS)
 
 
@@ -84,7 +85,9 @@ class Importance(Contract):
 
     column: str
     mean: float
-    std: float
+    std: float = Field(description="Over the shuffles.")
+    low: float | None = Field(default=None, description="Of the 95 % interval: over shuffles and rows.")
+    high: float | None = None
 
 
 class ConfusionMatrix(Contract):
@@ -130,12 +133,12 @@ class Card(Contract):
     seed: int
     dataset: str
     dataset_digest: str | None = None
-    num_train_rows: int
+    num_train_rows: int | None = None
     evaluations: list[Evaluation]
-    primary_metric: str
-    primary_value: float
+    primary_metric: str = Field(default="", description="Empty where a script left no metrics.")
+    primary_value: float | None = None
     importances: list[Importance] = []
-    export_check: ExportCheck
+    export_check: ExportCheck | None = Field(default=None, description="Null of a script's model: nothing to compare.")
     model_bytes: int
     training_seconds: float
     warnings: list[str] = []

@@ -1,14 +1,14 @@
 """Which data a training job gets: references are resolved, checked against the request and pinned by digest."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aimass_core.domain import keys
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
-from aimass_core.domain.jobs import PinnedDataset, TrainSpec
+from aimass_core.domain.jobs import PinnedDataset, ScriptSpec, TrainSpec
 from aimass_core.domain.schemas import ColumnType, DatasetKind, Schema
 from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError
 from aimass_core.ports import Check, Ports
@@ -41,12 +41,16 @@ class Channel:
         return Check(key=key, expected=self.version.revision)
 
 
-def resolve(ports: Ports, workspace_id: str, spec: TrainSpec) -> list[Channel]:
-    """The channels of a training job: `train`, and `validation` and `test` where they are asked for.
+def resolve(ports: Ports, workspace_id: str, spec: TrainSpec | ScriptSpec) -> list[Channel]:
+    """The channels of a job: a script's own; of a training `train`, and `validation` and `test` where asked for.
 
     Raises NotFoundError for an unknown dataset or version, ConflictError for one that is not READY.
     """
-    references = {"train": spec.dataset, "validation": spec.validation, "test": spec.test}
+    references: Mapping[str, str | None]
+    if isinstance(spec, ScriptSpec):
+        references = spec.channels
+    else:
+        references = {"train": spec.dataset, "validation": spec.validation, "test": spec.test}
     return [
         _resolve_channel(ports, workspace_id, name, reference)
         for name, reference in references.items()

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from aimass_core.domain.compute_states import ComputeState
-from aimass_core.domain.jobs import Job, JobKind, JobStatus, ModelRef
+from aimass_core.domain.jobs import Job, JobStatus, ModelRef
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
 from aimass_core.services import backends, job_failures, job_results, job_states, models, records
@@ -45,7 +45,7 @@ def finish(ports: Ports, job: Job, state: ComputeState) -> Job:
     model_version: ModelRef | None = None
     try:
         result = job_results.load_verified(ports, job, attempt=fields["attempt"])
-        if job.kind is JobKind.TRAIN:
+        if job_results.makes_model(job, result):
             model_version = models.register(ports, job, result)
     except job_results.ResultError as error:
         return job_states.fail(ports, job.workspace_id, job.id, error.failure, **fields)

@@ -36,8 +36,8 @@ _EXIT_CODES = {
 _CAUSES = {
     "out_of_memory": "The container needed more memory than the {memory} that it had, and was killed (exit code 137). "
     "Submit it with more memory (compute.memory_mib), or on less data.",
-    "timeout": "It did not end within its max_seconds of {max_seconds}. Submit it with a higher max_seconds, or on "
-    "less data.",
+    "timeout": "It did not end within its max_seconds of {max_seconds}.{budget} Submit it with a higher max_seconds, "
+    "or on less data.",
     "no_machines": "There were no machines for it in its time ({reason}). Submit it with a longer "
     "compute.max_wait_seconds, with another compute.instance_type, or without spot.",
     "host_terminated": "The machine that it ran on went away ({reason}). {retry}",
@@ -75,12 +75,19 @@ def describe(code: str, job: Job, *, reason: str | None = None, exit_code: int |
     cause = _CAUSES[code].format(
         memory=memory,
         max_seconds=job.max_seconds,
+        budget=_tell_budget(job),
         reason=reason or "nothing",
         exit_code="none" if exit_code is None else exit_code,
         retry=next_step(job),
         logs=f"Read its log with: aimass jobs logs {job.id}",
     )
     return Failure(code=code, cause=cause[:_MAX_CAUSE], exit_code=exit_code)
+
+
+def _tell_budget(job: Job) -> str:
+    if job.budget is None or job.budget.seconds > job.max_seconds:
+        return ""
+    return f" Its max_cost_usd of {job.budget.max_cost_usd:g} bought no more."
 
 
 def next_step(job: Job) -> str:

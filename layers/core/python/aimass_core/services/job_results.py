@@ -17,6 +17,7 @@ from aimass_core.domain.jobs import (
     JobTensorBoard,
 )
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.ports import BlobNotFoundError, Ports
 
@@ -27,7 +28,10 @@ _CONTENTS: dict[ArtifactName, type[BaseModel]] = {
     ArtifactName.SIGNATURE: Signature,
     ArtifactName.CARD: Card,
     ArtifactName.GOLDEN: Golden,
+    ArtifactName.REPORT_DATA: Report,
 }
+# Containers of earlier releases leave none, and jobs run on while the platform is updated.
+_OPTIONAL = frozenset({ArtifactName.REPORT_DATA})
 
 
 class ResultError(Exception):
@@ -62,9 +66,16 @@ def load_verified(ports: Ports, job: Job, *, attempt: int) -> JobResult:
         raise _missing(job, "result.json")
     for artifact in result.artifacts:
         _verify(ports, job, artifact, attempt=attempt)
-    if job.kind is JobKind.TRAIN:
+    if makes_model(job, result):
         _verify_model(ports, job, result)
     return result
+
+
+def makes_model(job: Job, result: JobResult) -> bool:
+    """Whether a model version comes of it: of a training always, of a script where its container has put one there."""
+    if job.kind is JobKind.SCRIPT:
+        return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
+    return job.kind is JobKind.TRAIN
 
 
 def model_artifacts(result: JobResult) -> dict[ArtifactName, Artifact]:
@@ -139,9 +150,11 @@ def _verify(ports: Ports, job: Job, artifact: Artifact, *, attempt: int) -> None
 def _verify_model(ports: Ports, job: Job, result: JobResult) -> None:
     artifacts = model_artifacts(result)
     for name in ArtifactName:
-        if name not in artifacts:
+        if name not in artifacts and name not in _OPTIONAL:
             raise _missing(job, MODEL_FOLDER + name)
     for name, contents in _CONTENTS.items():
+        if name not in artifacts:
+            continue
         body = ports.lake.get(artifact_key(job, result, artifacts[name]))
         try:
             contents.model_validate_json(body)

@@ -6,11 +6,11 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.datasets import Dataset, DatasetVersion
+from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, WriteConflictError
-from aimass_core.services import backends, job_channels, job_quotas, job_states, platform, records
+from aimass_core.services import backends, job_channels, job_plans, job_quotas, job_states, platform, records
 from aimass_core.services.job_quotas import JobLimits
 
 PREPARE_MAX_SECONDS = 6 * 3600
@@ -27,25 +27,19 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
     job_quotas.check(ports, principal.workspace_id, limits)
-    spec = request.spec
-    spec.check()
-    spec.check_machines(request.compute.num_machines)
-    channels = job_channels.resolve(ports, principal.workspace_id, spec)
-    train = channels[0]
-    dataset = records.get(ports, Dataset, principal.workspace_id, train.version.dataset_id)
-    target = job_channels.resolve_target(spec, train, dataset_target=dataset.target)
-    job_channels.check(spec, channels, target=target)
+    plan = job_plans.resolve(ports, principal.workspace_id, request)
     job = Job(
         **records.new_fields(ports, principal, Job),
-        kind=JobKind.TRAIN,
-        spec=spec.model_copy(update={"target": target, "model": spec.model or dataset.name}),
+        kind=plan.spec.kind,
+        spec=plan.spec,
         compute=request.compute,
-        max_seconds=request.max_seconds,
+        max_seconds=plan.max_seconds,
+        budget=plan.budget,
         status=JobStatus.SUBMITTED,
-        channels={channel.name: channel.to_pin() for channel in channels},
+        channels={channel.name: channel.to_pin() for channel in plan.channels},
         depends_on=list(dict.fromkeys(request.depends_on)),
     )
-    return _submit(ports, principal, job, channels=channels)
+    return _submit(ports, principal, job, channels=plan.channels)
 
 
 def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
@@ -153,6 +147,7 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
         spec=former.spec,
         compute=former.compute,
         max_seconds=former.max_seconds,
+        budget=former.budget,
         status=JobStatus.SUBMITTED,
         channels=former.channels,
         depends_on=former.depends_on,

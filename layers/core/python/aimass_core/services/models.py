@@ -6,7 +6,7 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Artifact, Job, JobResult, ModelRef, TrainSpec
+from aimass_core.domain.jobs import Artifact, Job, JobResult, ModelRef, PrepareSpec
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.signatures import Card, Signature
 from aimass_core.errors import (
@@ -185,7 +185,7 @@ def _reserve_number(ports: Ports, principal: Principal, job: Job) -> VersionKey:
 
 
 def _find_or_create_model(ports: Ports, principal: Principal, job: Job) -> Model:
-    name = _require_train(job).model or job.channels["train"].dataset_name
+    name = _model_name(job)
     try:
         return records.find(ports, Model, job.workspace_id, name)
     except NotFoundError:
@@ -216,7 +216,7 @@ def _build_version(
         model_id=model.id,
         model_name=model.name,
         job_id=job.id,
-        algorithm=_require_train(job).algorithm,
+        algorithm=card.algorithm,
         task=card.task,
         primary_metric=card.primary_metric,
         datasets=job.channels,
@@ -280,10 +280,13 @@ def _require_free(version: ModelVersion) -> None:
         )
 
 
-def _require_train(job: Job) -> TrainSpec:
-    if not isinstance(job.spec, TrainSpec):
+def _model_name(job: Job) -> str:
+    if isinstance(job.spec, PrepareSpec):
         raise InternalError(f"The job {job.id} is a {job.kind} job: it makes no model.")
-    return job.spec
+    if job.spec.model is not None:
+        return job.spec.model
+    first = next(iter(job.channels.values()), None)
+    return job.kind if first is None else first.dataset_name
 
 
 def _object(version: ModelVersion, name: str) -> str:

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms import networks
 from aimass_core.domain.algorithms.contract import DataKind
-from aimass_core.domain.algorithms.networks import MlpHyperparameters, NetworkHyperparameters
+from aimass_core.domain.algorithms.networks import CNN, CnnHyperparameters, MlpHyperparameters, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import Batches, to_batches
+from batch_jobs.algorithms.torch.cnn import Cnn
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.augmentation.mixing import Mixture
 
 NUM_ROWS = 90
 
@@ -147,6 +149,63 @@ def test_resumed_training_ends_with_the_same_weights_bit_for_bit(options: dict[s
             assert torch.equal(weights[name], tensor), (dies_after, name)
 
 
+@pytest.mark.parametrize("augmentation", ["strong", "randaugment"])
+def test_resumed_training_on_changed_images_ends_with_the_same_weights(augmentation: str) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (48, 8, 8, 3), dtype=np.uint8)
+    examples = Examples(features=images, targets=rng.integers(0, 3, 48))
+    hyperparameters = CNN.resolve_hyperparameters(
+        {"augmentation": augmentation, "epochs": 2, "batch_size": 16, "channels": [4], "hidden": 4}
+    )
+    assert isinstance(hyperparameters, CnnHyperparameters)
+    problem = Problem(task=Task.MULTICLASS, kind=DataKind.IMAGES, num_outputs=3, seed=3, num_threads=1)
+
+    def fit(memory: Memory) -> Tensor:
+        context = FitContext(listener=Listener(), checkpoints=memory)
+        return torch.from_numpy(Cnn(hyperparameters).fit(problem, examples, examples, context=context).predict(images))
+
+    expected = fit(Memory())
+    memory = Memory(dies_after=4)
+    with pytest.raises(_KilledError):
+        fit(memory)
+    memory.dies_after = math.inf
+    assert torch.equal(fit(memory), expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OneBatch(Batches):
+    """All rows, in their order."""
+
+    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        yield self.features, self.targets
+
+
+def _mix_with_the_mirror(features: Tensor, generator: torch.Generator) -> tuple[Tensor, Mixture]:
+    order = torch.arange(len(features)).flip(0)
+    return torch.lerp(features[order], features, 0.25), Mixture(order=order, share=0.25)
+
+
+def test_the_loss_of_a_mixture_is_that_of_both_targets() -> None:
+    batches = _batches(0, num_rows=16)
+    listener, network = Listener(), _network(dropout=0.0)
+    with torch.no_grad():
+        output = network.train()(_mix_with_the_mirror(batches.features, torch.Generator())[0])
+    own, other = (
+        nn.functional.cross_entropy(output, targets) for targets in (batches.targets, batches.targets.flip(0))
+    )
+    train_network(
+        _network(dropout=0.0),
+        _chosen(epochs=1),
+        _problem(),
+        _OneBatch(features=batches.features, targets=batches.targets),
+        None,
+        context=FitContext(listener=listener),
+        mix=_mix_with_the_mirror,
+    )
+    assert float(own) != pytest.approx(float(other), abs=1e-3)
+    assert listener.curves["train/log_loss"] == [pytest.approx(0.25 * float(own) + 0.75 * float(other), abs=1e-6)]
+
+
 def test_a_training_that_is_interrupted_in_every_step_comes_to_the_same_end() -> None:
     expected, _ = _train(_chosen(epochs=2))
     memory = Memory(dies_after=1)
@@ -267,6 +326,16 @@ def test_the_moving_average_is_smoother_than_the_weights() -> None:
         return float(np.abs(np.diff(listener.curves["validation/log_loss"][5:])).mean())
 
     assert roughness(0.98) < 0.5 * roughness(0.0)
+
+
+def test_the_share_of_right_answers_is_told_beside_the_loss() -> None:
+    listener, network = Listener(), _network()
+    _train(_chosen(), network=network, listener=listener)
+    best = int(np.argmin(listener.curves["validation/log_loss"]))
+    batches = _batches(1)
+    with torch.inference_mode():
+        hits = network.eval()(batches.features).argmax(1) == batches.targets
+    assert listener.curves["validation/accuracy"][best] == pytest.approx(float(hits.float().mean()), abs=1e-6)
 
 
 def test_long_gradients_are_cut() -> None:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from aimass_core.domain.algorithms.augmentation import Augmentation, Preset
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.common import Request
 from aimass_core.domain.signatures import Task
@@ -132,6 +133,11 @@ class CnnHyperparameters(NetworkHyperparameters):
     image_size: int | None = Field(default=None, ge=8, le=512, description="Null: that of the images, at most 64.")
     flip: bool = Field(default=False, description="Augment with left-right flips.")
     shift: int = Field(default=2, ge=0, le=32, description="Augment with random shifts of up to this many pixels.")
+    augmentation: Augmentation = Field(
+        default=Preset.NONE,
+        description="What else is done to training images: none, light, standard, strong, randaugment; or a list of "
+        'steps, such as {"name": "rotate", "degrees": 10}.',
+    )
 
 
 CNN = AlgorithmSpec(

@@ -6,6 +6,7 @@ tensor or an operator's domain are entered. Field numbers are those of onnx.prot
 
 from collections.abc import Callable, Iterator, Mapping
 
+MAX_MODEL_BYTES = 512 * 1024**2
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 _MAX_DEPTH = 64

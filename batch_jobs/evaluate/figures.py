@@ -1,0 +1,121 @@
+"""Matplotlib figures as inline SVG that a page can style: dark or light, under a policy that forbids inline styles."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1f2937", "#9ca3af", "#e5e7eb"
+BLUE, ORANGE = "#2563eb", "#d97706"
+COLOURS = (BLUE, ORANGE, "#059669", "#dc2626", "#7c3aed")
+# What the page draws for each of them in the dark.
+DARK = dict(
+    zip(
+        (INK, MUTED, GRID, *COLOURS),
+        ("#e5e7eb", "#6b7280", "#2b3340", "#60a5fa", "#fbbf24", "#34d399", "#f87171", "#a78bfa"),
+        strict=True,
+    )
+)
+_STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+
+
+class Drawing:
+    """Where `figure` leaves the SVG."""
+
+    svg: str = ""
+
+
+@contextmanager
+def figure(width: float, height: float, *, title: str) -> Iterator[tuple[Figure, Drawing]]:
+    """A figure without pyplot (which keeps global state), in inches; the title is read out, not shown.
+
+    Texts stay texts, so the page is small and can be searched.
+    """
+    drawing = Drawing()
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": title}), warnings.catch_warnings():
+        # Texts are drawn by the browser, in its own fonts; ours are only measured with.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        drawn = Figure(figsize=(width, height), layout="constrained")
+        yield drawn, drawing
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    drawing.svg = to_inline(buffer.getvalue(), title=title)
+
+
+def to_inline(svg: bytes, *, title: str) -> str:
+    """Style attributes become presentation attributes, which a style sheet overrules and no policy forbids.
+
+    Names that nothing refers to go: the figures of one page would share them.
+    """
+    root = ET.fromstring(svg)  # noqa: S314  Matplotlib wrote it just now
+    root.attrib = {"viewBox": root.attrib["viewBox"], "width": root.attrib["width"], "role": "img", "aria-label": title}
+    for element in list(root):
+        if element.tag.endswith("metadata"):
+            root.remove(element)
+    for definitions in root.iter(f"{_SVG}defs"):
+        for style in definitions.findall(f"{_SVG}style"):
+            definitions.remove(style)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        _unstyle(element)
+    referred = {name for element in root.iter() for name in _references(element)}
+    for element in root.iter():
+        if element.attrib.get("id") not in referred:
+            element.attrib.pop("id", None)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _unstyle(element: ET.Element) -> None:
+    for declaration in element.attrib.pop("style", "").split(";"):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if name and name != "font-family":
+            element.set(name, value)
+    if _HREF in element.attrib:
+        element.set("href", element.attrib.pop(_HREF))
+    if "d" in element.attrib:
+        element.set("d", element.attrib["d"].replace("\n", "").strip())
+
+
+def _references(element: ET.Element) -> Iterator[str]:
+    for value in element.attrib.values():
+        if value.startswith("url(#"):
+            yield value[5:-1]
+        elif value.startswith("#") and element.tag == "use":
+            yield value[1:]
+
+
+def to_label(text: str, limit: int = 28) -> str:
+    """As a figure can carry it: without characters that XML forbids, and short, with both its ends."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    if len(clean) <= limit:
+        return clean
+    tail = (limit - 1) // 2
+    return f"{clean[: limit - 1 - tail]}…{clean[-tail:]}"

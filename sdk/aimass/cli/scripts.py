@@ -1,0 +1,60 @@
+"""`aimass run`: a program of one's own as a job."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aimass.cli.jobs import follow, to_hyperparameters
+from aimass.cli.output import Output, OutputFormat, client_of, say
+from aimass_core.domain.compute import Backend
+
+
+def run(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="A folder, or a .tar.gz, .tar or .zip of one (`git archive`).")],
+    entry_point: Annotated[str, typer.Option(help="The Python file to run.")] = "train.py",
+    dataset: Annotated[str | None, typer.Option(help="The channel `train`: `name` or `name@version`.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="name=dataset; may be repeated.")] = None,
+    hyperparameter: Annotated[
+        list[str] | None, typer.Option("--hyperparameter", "-H", help="name=value; may be repeated.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Register what it leaves under this name, or fail.")] = None,
+    vcpus: Annotated[int | None, typer.Option()] = None,
+    memory_mib: Annotated[int | None, typer.Option()] = None,
+    gpus: Annotated[int | None, typer.Option()] = None,
+    backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
+    instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
+    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_cost_usd: Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Run a program of your own, with SageMaker's conventions, and register the model that it leaves."""
+    compute: dict[str, Any] = {
+        "vcpus": vcpus,
+        "memory_mib": memory_mib,
+        "gpus": gpus,
+        "backend": backend,
+        "instance_type": instance_type,
+    }
+    job = client_of(context).jobs.run_script(
+        source,
+        entry_point=entry_point,
+        dataset=dataset,
+        channels=dict(_to_channel(pair) for pair in channel or []),
+        hyperparameters=to_hyperparameters(hyperparameter or []),
+        model=model,
+        max_seconds=max_seconds,
+        max_cost_usd=max_cost_usd,
+        **{name: value for name, value in compute.items() if value is not None},
+    )
+    say(f"Job [bold]{job.id}[/] submitted.")
+    follow(job, detach=detach, output=output)
+
+
+def _to_channel(pair: str) -> tuple[str, str]:
+    name, equals, dataset = pair.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{pair!r}: write name=dataset", param_hint="--channel")
+    return name, dataset
