@@ -1,8 +1,16 @@
 """`python -m batch_jobs <kind>`: the command of every job container."""
 
+import logging
+import os
 import sys
 
 from batch_jobs.runtime import lifecycle
 
 if __name__ == "__main__":
-    sys.exit(lifecycle.main(sys.argv[1:]))
+    code = lifecycle.main(sys.argv[1:])
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # NOTE: the code says whether there is another attempt, and native libraries that are torn down with connections
+    # to lost machines end in SIGSEGV instead.
+    os._exit(code)

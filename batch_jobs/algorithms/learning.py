@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
 from batch_jobs.data.targets import TargetScale
+from batch_jobs.runtime.cluster import Cluster
 
 FEATURES = "features"
 SCORES = "scores"
@@ -98,8 +99,12 @@ class Checkpoints(Protocol):
     def running(self) -> AbstractContextManager[None]:
         """Within it, an interruption waits until the fit next comes to `reach`."""
 
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
-        """The fit could go on from here. Saves what `build` returns where it is time to; leaves where it has to."""
+    def is_leaving(self) -> bool:
+        """Whether this process has to leave at the next `reach`."""
+
+    def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
+        """The fit could go on from here. Saves what `build` returns where it is time to; leaves where it has to, and
+        with `leave` in any case."""
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """The fit is done: a later attempt need not repeat it."""
@@ -116,7 +121,11 @@ class NoCheckpoints:
         """See Checkpoints."""
         return nullcontext()
 
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
+    def is_leaving(self) -> bool:
+        """See Checkpoints."""
+        return False
+
+    def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
         """See Checkpoints."""
 
     def finish(self, checkpoint: Checkpoint) -> None:
@@ -128,13 +137,15 @@ class FitContext:
     """What surrounds a fit.
 
     `num_steps`: without validation examples, do exactly so many rounds or epochs. `is_time_up`: asked after every
-    small step; then the fit ends with the best it has, and says so.
+    small step; then the fit ends with the best it has, and says so. `cluster`: the processes that make this fit
+    together, each with the same examples.
     """
 
     listener: Listener
     num_steps: int | None = None
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     is_time_up: Callable[[], bool] = lambda: False
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 class Learner(Protocol):

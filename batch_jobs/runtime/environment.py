@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimass_core.domain.jobs import AnySpec
+from batch_jobs.runtime.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,7 @@ class Environment:
     attempt: int
     num_cpus: int
     num_gpus: int
-    hosts: tuple[str, ...]
-    current_host: str
+    cluster: Cluster
     job: str = ""
     deadline: float | None = None
     dataset: str = ""

@@ -34,6 +34,16 @@ class Fence:
             self.attempt = _count(records.get(self.ports, Job, self.workspace_id, self.job_id))
         return job_states.change(self.ports, self.workspace_id, self.job_id, self._claim)
 
+    def look(self) -> Job:
+        """The job as it is now, for who writes nothing. Raises SupersededError where this attempt may not run.
+
+        Where nobody counts attempts, the claim of another process of this one is not a later attempt.
+        """
+        job = records.get(self.ports, Job, self.workspace_id, self.job_id)
+        if self.attempt:
+            self.require(job)
+        return job
+
     def check(self) -> Job:
         """The job as it is now. Raises SupersededError."""
         job = records.get(self.ports, Job, self.workspace_id, self.job_id)

@@ -1,9 +1,12 @@
-"""Where a container runs, as its lifecycle sees it: on Batch or SageMaker, beside our registry, or there alone."""
+"""Where a container runs, as its lifecycle sees it: on Batch or SageMaker, beside our registry, or there alone.
+
+Of several machines the main one's host claims the job, reports and hands over; the others' `ParticipantHost` reads.
+"""
 
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -13,7 +16,8 @@ from aimass_core.domain import keys
 from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
-from batch_jobs.runtime import interruption, resources
+from batch_jobs.runtime import cluster, interruption, resources
+from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.fence import Fence
@@ -27,6 +31,7 @@ from batch_jobs.runtime.storage.mirror import Mirror
 
 # Of the seconds before SIGKILL, those in which an interrupted attempt hands over its last checkpoint.
 _LAST_CHECKPOINT_SECONDS = 12.0
+_CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json")
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +62,7 @@ class Host(Protocol):
 class BatchHost:
     """Configuration and channels come from the lake; events, artifacts and failures go back."""
 
-    _config_files: ClassVar[tuple[str, ...]] = ("hyperparameters.json", "inputdataconfig.json", "resourceconfig.json")
+    _config_files: ClassVar[tuple[str, ...]] = (*_CONFIG_FILES, "resourceconfig.json")
 
     def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
         self._fence, self._folders, self._variables = fence, folders, variables
@@ -84,13 +89,7 @@ class BatchHost:
         self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
         self._reporter.start()
         self._reporter.progress("download")
-        self._download_config()
-        paths = channels.download_channels(
-            self._fence.ports.lake,
-            self._fence.workspace_id,
-            _read_config(self._folders, "inputdataconfig.json"),
-            self._folders.data,
-        )
+        paths = _download(self._fence, self._folders, self._config_files)
         self._mirror = self._begin_mirror()
         environment = _to_environment(
             self._folders,
@@ -98,6 +97,7 @@ class BatchHost:
             self._variables,
             attempt=self.attempt,
             job_name=job.id,
+            place=self._find_place(),
             deadline=self._started + job.max_seconds,
             job=job,
         )
@@ -121,6 +121,9 @@ class BatchHost:
         self._end_mirror(timeout_seconds=max(timeout_seconds, _LAST_CHECKPOINT_SECONDS))
         if self._reporter is not None:
             self._reporter.finish(timeout_seconds=timeout_seconds)
+
+    def _find_place(self) -> Cluster:
+        return cluster.from_batch(self._variables)
 
     def _prepare_folders(self) -> None:
         self._folders.clear()
@@ -157,43 +160,87 @@ class BatchHost:
         except AimassError as error:
             _log.warning("the job's checkpoints stay in the lake: %s", error.message)
 
-    def _download_config(self) -> None:
-        for name in self._config_files:
-            key = keys.job_config(self._fence.workspace_id, self._fence.job_id, name)
-            try:
-                body = self._fence.ports.lake.get(key)
-            except BlobNotFoundError as error:
-                raise InvalidRequestError(
-                    f"The job's configuration {name} is gone from the lake. Submit the job again."
-                ) from error
-            (self._folders.config / name).write_bytes(body)
-
 
 class TrainingJobHost(BatchHost):
     """As on Batch, in a job that dispatch gave to SageMaker: which hosts there are, SageMaker says."""
 
-    _config_files: ClassVar[tuple[str, ...]] = ("hyperparameters.json", "inputdataconfig.json")
+    _config_files = _CONFIG_FILES
 
-    def begin(self) -> tuple[Environment, Reporter]:
-        """See Host."""
-        environment, reporter = super().begin()
-        num_idle = len(environment.hosts) - 1
-        if num_idle:
-            reporter.message(
-                f"This kind of job works on one instance: {num_idle} of its {num_idle + 1} ended at once. "
-                "Submit it with instance_count 1."
-            )
-        return environment, reporter
+    def _find_place(self) -> Cluster:
+        return find_place(self._folders, self._variables)
 
     def _prepare_folders(self) -> None:
         """They are new, and hold resourceconfig.json and what former containers of the job saved."""
         self._folders.make()
 
 
-def find_idle_host(folders: Folders) -> str | None:
-    """The name of this host, where another one of the training job does the work."""
+class ParticipantHost:
+    """A machine that takes part and is not the main one. It reads the job and its data; what it has to say is in its
+    own log. It claims nothing: the main one does, perhaps later."""
+
+    def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str], place: Cluster) -> None:
+        self._fence, self._folders, self._variables, self._place = fence, folders, variables, place
+        self._started = time.monotonic()
+
+    @property
+    def folders(self) -> Folders:
+        """See Host."""
+        return self._folders
+
+    @property
+    def attempt(self) -> int:
+        """See Host."""
+        return max(1, self._fence.attempt)
+
+    def begin(self) -> tuple[Environment, Reporter]:
+        """See Host."""
+        job = self._fence.look()
+        place = self._place
+        _log.info("job %s, machine %d of %d, workspace %s", job.id, place.rank, place.num_processes, job.workspace_id)
+        self._folders.make()
+        paths = _download(self._fence, self._folders, _CONFIG_FILES)
+        environment = _to_environment(
+            self._folders,
+            paths,
+            self._variables,
+            attempt=self.attempt,
+            job_name=job.id,
+            place=place,
+            deadline=self._started + job.max_seconds,
+            job=job,
+        )
+        return environment, ConsoleReporter()
+
+    def finish(self, metrics: Mapping[str, float]) -> None:
+        """See Host. The main machine has the result."""
+
+    def fail(self, failure: Failure) -> None:
+        """See Host. The main machine fails too, and says so."""
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """See Host."""
+
+
+def find_place(folders: Folders, variables: Mapping[str, str]) -> Cluster:
+    """On SageMaker."""
     config = _read_config(folders, "resourceconfig.json")
-    return None if config["current_host"] == config["hosts"][0] else str(config["current_host"])
+    return cluster.from_resources(config, job=variables.get("TRAINING_JOB_NAME", ""))
+
+
+def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> Mapping[str, Path]:
+    """Brings in the configuration and the channels that it names."""
+    lake = fence.ports.lake
+    for name in names:
+        try:
+            body = lake.get(keys.job_config(fence.workspace_id, fence.job_id, name))
+        except BlobNotFoundError as error:
+            raise InvalidRequestError(
+                f"The job's configuration {name} is gone from the lake. Submit the job again."
+            ) from error
+        (folders.config / name).write_bytes(body)
+    return channels.download_channels(
+        lake, fence.workspace_id, _read_config(folders, "inputdataconfig.json"), folders.data
+    )
 
 
 class SageMakerHost:
@@ -219,12 +266,20 @@ class SageMakerHost:
         paths = channels.list_channels(self._folders.data)
         job_name = self._variables.get("TRAINING_JOB_NAME", "")
         environment = _to_environment(
-            self._folders, paths, self._variables, attempt=self.attempt, job_name=job_name, deadline=None
+            self._folders,
+            paths,
+            self._variables,
+            attempt=self.attempt,
+            job_name=job_name,
+            place=find_place(self._folders, self._variables),
+            deadline=None,
         )
         return environment, Reporters([ConsoleReporter(), self._tensorboard])
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """See Host. The metrics go where SageMaker's users look for them: into the log and output.tar.gz."""
+        if not find_place(self._folders, self._variables).is_main:
+            return
         (self._folders.output / "metrics.json").write_text(json.dumps(dict(metrics), indent=1, allow_nan=False))
         _log.info("final metrics: %s", " ".join(f"{name}={value:.6g}" for name, value in metrics.items()))
 
@@ -243,10 +298,10 @@ def _to_environment(
     *,
     attempt: int,
     job_name: str,
+    place: Cluster,
     deadline: float | None,
     job: Job | None = None,
 ) -> Environment:
-    config = _read_config(folders, "resourceconfig.json")
     try:
         spec = from_hyperparameters(_read_config(folders, "hyperparameters.json"))
     except ValidationError as error:
@@ -263,8 +318,7 @@ def _to_environment(
         attempt=attempt,
         num_cpus=resources.count_cpus(variables),
         num_gpus=resources.count_gpus(variables),
-        hosts=tuple(config["hosts"]),
-        current_host=config["current_host"],
+        cluster=place,
         job=job_name,
         deadline=deadline,
         dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else getattr(spec, "dataset", ""),

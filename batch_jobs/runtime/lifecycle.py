@@ -14,12 +14,12 @@ from aimass_core import bootstrap
 from aimass_core.domain.jobs import Failure
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.settings import ContainerSettings
-from batch_jobs.runtime import failures, interruption, resources
+from batch_jobs.runtime import cluster, failures, interruption, resources
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.failures import Ending
 from batch_jobs.runtime.fence import Fence, SupersededError
-from batch_jobs.runtime.hosts import BatchHost, Host, SageMakerHost, TrainingJobHost, find_idle_host
+from batch_jobs.runtime.hosts import BatchHost, Host, ParticipantHost, SageMakerHost, TrainingJobHost, find_place
 from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.runtime.storage.folders import resolve_folders
@@ -44,9 +44,6 @@ def main(arguments: Sequence[str]) -> int:
     interruption.listen()
     try:
         host = resolve_host(os.environ)
-        if isinstance(host, TrainingJobHost) and (idle := find_idle_host(host.folders)):
-            _log.info("%s has nothing to do: this kind of job works on one instance", idle)
-            return ExitCode.SUCCESS
     except ValidationError as error:
         _log.error("the container lacks its variables: %s", error)
         return ExitCode.PLATFORM_FAULT
@@ -69,6 +66,9 @@ def resolve_host(variables: Mapping[str, str]) -> Host:
         job_id=settings.job_id,
         attempt=int(variables.get("AWS_BATCH_JOB_ATTEMPT", "1")) if is_batch else 0,
     )
+    place = cluster.from_batch(variables) if is_batch else find_place(folders, variables)
+    if not place.is_main:
+        return ParticipantHost(fence, folders, variables, place)
     return (BatchHost if is_batch else TrainingJobHost)(fence, folders, variables)
 
 

@@ -10,25 +10,29 @@ from pathlib import Path
 from batch_jobs.algorithms.learning import Checkpoint
 from batch_jobs.runtime import interruption
 from batch_jobs.runtime.checkpoints import CheckpointFolder
-from batch_jobs.runtime.interruption import Postponement
+from batch_jobs.runtime.interruption import Interrupted, Postponement
 
 Points = dict[str, list[tuple[int, float]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointPlace:
-    """Where a job's checkpoints lie, and how often there is one."""
+    """Where a job's checkpoints lie, and how often there is one; none of them is this process's where it only takes
+    part."""
 
     path: Path
     job: str
     interval_seconds: float
     message: Callable[[str], None]
+    is_kept: bool = True
 
     def of_fit(self, label: str, points: Points) -> "FitCheckpoints":
         """Those of one fit; `points` are saved with each and filled again from what is loaded."""
         name = re.sub(r"[^a-z0-9]+", "-", label)
         folder = CheckpointFolder(path=self.path / name, job=self.job, message=self.message)
-        return FitCheckpoints(folder=folder, interval_seconds=self.interval_seconds, points=points)
+        return FitCheckpoints(
+            folder=folder, interval_seconds=self.interval_seconds, points=points, is_kept=self.is_kept
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +42,7 @@ class FitCheckpoints:
     folder: CheckpointFolder
     interval_seconds: float
     points: Points
+    is_kept: bool = True
     clock: Callable[[], float] = time.monotonic
     _saved_at: float = field(init=False)
     _postponement: Postponement | None = field(default=None, init=False)
@@ -61,17 +66,22 @@ class FitCheckpoints:
         with interruption.postponed() as self._postponement:
             yield
 
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
+    def is_leaving(self) -> bool:
         """See Checkpoints."""
-        is_leaving = self._postponement is not None and self._postponement.is_due
-        if is_leaving or self.clock() - self._saved_at >= self.interval_seconds:
+        return self._postponement is not None and self._postponement.is_due
+
+    def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
+        """See Checkpoints."""
+        is_leaving = leave or self.is_leaving()
+        if self.is_kept and (is_leaving or self.clock() - self._saved_at >= self.interval_seconds):
             self._save(build())
-        if self._postponement is not None:
-            self._postponement.leave_if_due()
+        if is_leaving:
+            raise Interrupted
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """See Checkpoints. What led to the end is not needed any more."""
-        self._save(checkpoint)
+        if self.is_kept:
+            self._save(checkpoint)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         document = {"fit": checkpoint.document, "points": self.points, "is_finished": checkpoint.is_finished}

@@ -8,6 +8,7 @@ from batch_jobs.algorithms.learning import Learner
 from batch_jobs.encoding.features.checks import check_features
 from batch_jobs.encoding.features.search import search_features
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, primary_metric
+from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace
@@ -26,6 +27,7 @@ def train_with_features(
     notes: Notes,
     checkpoints: CheckpointPlace,
     budget: Budget,
+    cluster: Cluster,
 ) -> Training:
     """With `auto` the algorithm is fitted twice: without the recipes that were found and with them.
 
@@ -44,6 +46,7 @@ def train_with_features(
             notes=notes,
             checkpoints=checkpoints,
             budget=budget,
+            cluster=cluster,
             suffix=suffix,
             num_fits_after=num_fits_after,
         )

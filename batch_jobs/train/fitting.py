@@ -19,6 +19,7 @@ from batch_jobs.encoding.contract import Encoder
 from batch_jobs.encoding.features.categories import Truth
 from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
+from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace, Points
@@ -107,6 +108,7 @@ class Fitting:
         notes: Notes,
         checkpoints: CheckpointPlace,
         budget: Budget,
+        cluster: Cluster,
         suffix: str = "",
         num_fits_after: int = 0,
     ) -> None:
@@ -120,6 +122,7 @@ class Fitting:
         self._notes = notes
         self._checkpoints = checkpoints
         self._budget = budget
+        self._cluster = cluster
         self._suffix = suffix
         self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
@@ -228,6 +231,7 @@ class Fitting:
                 num_steps=num_steps,
                 checkpoints=self._checkpoints.of_fit(label, self._points),
                 is_time_up=self._budget.share(self._num_fits_left),
+                cluster=self._cluster,
             ),
         )
         self._num_fits_left -= 1

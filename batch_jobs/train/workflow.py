@@ -47,6 +47,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     Leaves model.onnx, signature.json, golden.json, card.json, report.html and report.json in `model_path`, and the
     predictions of the validation and test channels in `output_path`.
 
+    A machine that is not the main one of several takes part in the fits, and leaves nothing.
+
     Returns:
         The metrics of the test channel, or where there is none of the validation; those of each channel also under
         `validation/<name>` and `test/<name>`.
@@ -79,9 +81,13 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
             job=environment.job,
             interval_seconds=spec.checkpoint_seconds,
             message=notes,
+            is_kept=environment.cluster.is_main,
         ),
         budget=budget,
+        cluster=environment.cluster,
     )
+    if not environment.cluster.is_main:
+        return {}
     return _Finish(
         environment=environment,
         spec=spec,

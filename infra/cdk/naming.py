@@ -16,6 +16,7 @@ CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
+MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"
 TRAINING_ROLE = "aimass-training"

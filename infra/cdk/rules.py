@@ -86,11 +86,12 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=_wildcards(
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
             f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK,),
-        reason="Revisions of our job definition, jobs (Batch makes up their ids), and training jobs of our prefix.",
+        reason="Revisions of our job definitions, jobs (Batch makes up their ids), and training jobs of our prefix.",
     ),
     Acknowledgement(
         rules=_wildcards("*"),

@@ -16,7 +16,8 @@ class EnvironmentSettings:
         api_burst: requests that may come at once.
         cors_origins: exact origins of web pages that may call the API; none by default.
         batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
-        batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried.
+        batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
+            several machines on none of them: where those are wanted, this is false.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         image_tag: which image of the job container runs.
     """

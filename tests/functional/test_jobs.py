@@ -329,6 +329,35 @@ def test_reconciler_answers_what_it_healed(api: Api) -> None:
     assert healed["faults"] == 0
 
 
+@pytest.mark.parametrize(
+    ("spec", "compute", "words"),
+    [
+        ({"algorithm": "linear"}, {"num_nodes": 2}, "linear (sklearn) trains on one machine, and 2 are asked for."),
+        ({"algorithm": "lightgbm"}, {"num_nodes": 2}, "Several machines can train: xgboost (xgboost), mlp (torch)"),
+        ({"algorithm": "mlp", "framework": "tensorflow"}, {"num_nodes": 3}, "mlp (tensorflow) trains on one machine"),
+        (
+            {"algorithm": "linear"},
+            {"backend": "sagemaker", "instance_type": "ml.m5.large", "instance_count": 2},
+            "linear (sklearn) trains on one machine",
+        ),
+        ({"features": {"default": "auto"}}, {"num_nodes": 2}, "auto tries features on one machine"),
+    ],
+)
+def test_what_one_machine_trains_alone_is_refused_on_several(
+    api: Api, spec: dict[str, Any], compute: dict[str, Any], words: str
+) -> None:
+    answer = api.post("/v1/jobs", {"spec": {**SPEC, **spec}, "compute": compute})
+    assert answer.status == 422
+    assert words in answer.json["detail"]
+
+
+def test_what_several_machines_can_train_is_taken(api: Api) -> None:
+    assert api.post("/v1/jobs", {"spec": SPEC, "compute": {"num_nodes": 2}}).status == 202
+    algorithms = {item["name"]: item["distributed"] for item in api.get("/v1/algorithms").json["items"]}
+    assert algorithms["mlp"] == ["torch"]
+    assert algorithms["linear"] == []
+
+
 # --- scripts and estimates -------------------------------------------------------------------------------------------
 
 SOURCE = {"sha256": "1" * 64, "num_bytes": 100}

@@ -6,7 +6,8 @@ from tests.infra.templates import Properties, Template
 
 
 def _definition(template: Template) -> Properties:
-    (definition,) = template.properties("AWS::Batch::JobDefinition")
+    """Of jobs with one container."""
+    (definition,) = (item for item in template.properties("AWS::Batch::JobDefinition") if item["Type"] == "container")
     return definition
 
 
@@ -66,9 +67,21 @@ def test_containers_cannot_take_over_the_hosts_role(batch: Template) -> None:
     assert options == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
 
 
-def test_nobody_may_connect_to_a_job(batch: Template) -> None:
+def test_nobody_may_connect_to_a_job_but_jobs(batch: Template) -> None:
+    (network,) = batch.properties("AWS::EC2::VPC")
     for group in batch.properties("AWS::EC2::SecurityGroup"):
-        assert "SecurityGroupIngress" not in group
+        assert [rule["CidrIp"] for rule in group["SecurityGroupIngress"]] == [network["CidrBlock"]]
+
+
+def test_jobs_on_several_machines_are_those_on_one(batch: Template) -> None:
+    one, several = (
+        next(item for item in batch.properties("AWS::Batch::JobDefinition") if item["Type"] == kind)
+        for kind in ("container", "multinode")
+    )
+    (nodes,) = several["NodeProperties"]["NodeRangeProperties"]
+    assert nodes == {"TargetNodes": "0:", "Container": one["ContainerProperties"]}
+    assert (several["NodeProperties"]["MainNode"], several["RetryStrategy"]) == (0, one["RetryStrategy"])
+    assert several["JobDefinitionName"] == naming.MULTINODE_JOB_DEFINITION
 
 
 def test_data_stays_in_awss_network(batch: Template) -> None:

@@ -19,6 +19,7 @@ WILDCARD_ENDINGS = (
     ":log-group:/aws/batch/job:*",
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
+    ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
     ":training-job/aimass-*",
 )
@@ -96,6 +97,8 @@ def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Templat
             f"job-queue/{naming.JOB_QUEUE}",
             f"job-definition/{naming.JOB_DEFINITION}",
             f"job-definition/{naming.JOB_DEFINITION}:*",
+            f"job-definition/{naming.MULTINODE_JOB_DEFINITION}",
+            f"job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
         }
 
 

@@ -14,9 +14,9 @@ def test_role_and_image_are_those_that_the_functions_submit_with(
     variables = application.function("dispatch")["Environment"]["Variables"]
     assert to_text(variables["AIMASS_TRAINING_ROLE_ARN"]).endswith(f":role/{role['RoleName']}")
     image = to_text(variables["AIMASS_TRAINING_IMAGE"])
-    (container,) = [item["ContainerProperties"] for item in batch.properties("AWS::Batch::JobDefinition")]
     assert f"/{repository['RepositoryName']}:" in image
-    assert f":{image.rpartition(':')[2]}" in json.dumps(container["Image"])
+    for definition in batch.properties("AWS::Batch::JobDefinition"):
+        assert f":{image.rpartition(':')[2]}" in json.dumps(definition)
 
 
 def test_only_sagemaker_takes_the_role(sagemaker: Template) -> None:

@@ -21,14 +21,20 @@ class Batches:
     features: Tensor
     targets: Tensor
 
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """All rows once in random order. A last batch of one row is left out: it has no variance to normalise by.
+    def shuffled(
+        self, size: int, generator: torch.Generator, *, part: int = 0, num_parts: int = 1
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """All rows once in random order: of each batch the features and targets of one part, and all its targets.
+
+        The parts of a batch are disjoint, and as equal as can be. A last batch of one row for each part, or less, is
+        left out: one row has no variance to normalise by.
 
         NOTE: the generator is asked before the first batch and never again, so that an epoch can be resumed within.
         """
         for index in torch.split(torch.randperm(len(self.targets), generator=generator), size):
-            if len(index) > 1 or len(self.targets) == 1:
-                yield self.features[index], self.targets[index]
+            if len(index) >= 2 * num_parts or len(self.targets) == 1:
+                own = torch.tensor_split(index, num_parts)[part]
+                yield self.features[own], self.targets[own], self.targets[index]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""

@@ -13,6 +13,7 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
+from batch_jobs.algorithms.sharing import Team, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
 from batch_jobs.algorithms.torch.ema import build_average
@@ -21,11 +22,12 @@ from batch_jobs.algorithms.torch.numerics import autocast, repeatable
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.schedules import build_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
+from batch_jobs.algorithms.torch.team import Replica, joined, total
 from batch_jobs.data.augmentation.mixing import Mixture
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Mix = Callable[[Tensor, torch.Generator], tuple[Tensor, Mixture | None]]
-Group = list[tuple[Tensor, Tensor]]
+Group = list[tuple[Tensor, Tensor, Tensor]]
 
 
 def train_network(
@@ -43,6 +45,9 @@ def train_network(
 
     The network answers logits [rows, classes], or standardised values [rows, 1].
 
+    The processes of `context.cluster` share the work: each takes its part of every batch, so that together they make
+    the steps that one would make. Rank 0 validates, and saves the checkpoints.
+
     Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training. Where a
     checkpoint lies in the context, it goes on from there.
 
@@ -50,13 +55,25 @@ def train_network(
         The number of epochs that were best.
 
     Raises:
-        InvalidRequestError: The loss is no longer a number.
+        InvalidRequestError: The loss is no longer a number, or a batch is too small to be shared.
+        UnavailableError: Another process of the cluster was lost.
     """
-    with repeatable(hyperparameters.deterministic), context.checkpoints.running():
-        training = _Training(
-            network, hyperparameters, problem, train, validation, context=context, augment=augment, mix=mix
-        )
-        return training.run()
+    with (
+        repeatable(hyperparameters.deterministic),
+        context.checkpoints.running(),
+        joined(context.cluster) as team,
+    ):
+        return _Training(
+            network,
+            hyperparameters,
+            problem,
+            train,
+            validation,
+            context=share(context, team),
+            team=team,
+            augment=augment,
+            mix=mix,
+        ).run()
 
 
 class _Training:
@@ -71,6 +88,7 @@ class _Training:
         validation: Batches | None,
         *,
         context: FitContext,
+        team: Team,
         augment: Augment | None,
         mix: Mix | None,
     ) -> None:
@@ -78,7 +96,9 @@ class _Training:
         self._network, self._chosen, self._problem = network, chosen, problem
         self._train, self._validation = train, validation
         self._context, self._augment, self._mix = context, augment, mix
+        self._team, self._replica = team, Replica(network, team)
         num_rows = len(train.targets)
+        _check_shares(min(chosen.batch_size, num_rows), team)
         if chosen.batch_size > num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {num_rows} rows: every batch holds all of them"
@@ -141,7 +161,9 @@ class _Training:
             self._random.generator.set_state(self._random.epoch_began)
         else:
             self._random.begin_epoch()
-        batches = self._train.shuffled(self._chosen.batch_size, self._random.generator)
+        batches = self._train.shuffled(
+            self._chosen.batch_size, self._random.generator, part=self._team.rank, num_parts=self._team.num_processes
+        )
         num_done = self._position.step * self._chosen.accumulation
         if num_done:
             for _ in islice(batches, num_done):
@@ -152,20 +174,25 @@ class _Training:
 
     def _step(self, group: Group) -> None:
         """One step of the optimizer by the mean loss over all batches of the group."""
-        weights = [self._loss.weigh(targets) for _, targets in group]
+        weight = sum(self._loss.weigh(targets) for _, _, targets in group)
+        # A replica's gradients are the mean of the processes', and the step is by the sum of their parts.
+        divisor = weight / self._team.num_processes
+        generator, loss_sum = self._begin_step(), 0.0
         self._optimizer.zero_grad(set_to_none=True)
-        for features, targets in group:
-            inputs = self._augment(features, self._random.generator) if self._augment else features
-            inputs, mixture = self._mix(inputs, self._random.generator) if self._mix else (inputs, None)
-            with autocast(self._chosen.precision, self._device):
-                output = self._network(inputs)
-            loss = self._loss.sum(output, targets)
-            if mixture is not None:
-                # The others are the same rows in another order: their weights add up to the same.
-                loss = torch.lerp(self._loss.sum(output, targets[mixture.order]), loss, mixture.share)
-            self._position.loss_sum += float(loss.detach())
-            (loss / sum(weights)).backward()  # type: ignore[no-untyped-call]
-        self._position.weight_sum += sum(weights)
+        for number, (features, targets, _) in enumerate(group, start=1):
+            inputs = self._augment(features, generator) if self._augment else features
+            inputs, mixture = self._mix(inputs, generator) if self._mix else (inputs, None)
+            with self._replica.gathering(is_last=number == len(group)):
+                with autocast(self._chosen.precision, self._device):
+                    output = self._replica(inputs)
+                loss = self._loss.sum(output, targets)
+                if mixture is not None:
+                    # The others are the same rows in another order: their weights add up to the same.
+                    loss = torch.lerp(self._loss.sum(output, targets[mixture.order]), loss, mixture.share)
+                loss_sum += float(loss.detach())
+                (loss / divisor).backward()  # type: ignore[no-untyped-call]
+        self._position.loss_sum += total(self._team, loss_sum)
+        self._position.weight_sum += weight
         self._require_number(self._position.loss_sum)
         if self._chosen.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._chosen.max_gradient_norm)
@@ -174,12 +201,19 @@ class _Training:
         if self._average is not None:
             self._average.update_parameters(self._network)
 
+    def _begin_step(self) -> torch.Generator:
+        if self._team.num_processes == 1:
+            return self._random.generator
+        return self._random.begin_step(self._position, seed=self._problem.seed, rank=self._team.rank)
+
     def _judge_epoch(self) -> None:
         """Tells the losses, and keeps the weights where they are the best so far."""
         position = self._position
         losses, others = {"train": position.loss_sum / position.weight_sum}, {}
         if self._validation is not None:
-            losses["validation"], accuracy = self._evaluate(self._validation)
+            is_judge = self._team.rank == 0
+            judgement = self._team.from_main(self._evaluate(self._validation) if is_judge else (0.0, None))
+            losses["validation"], accuracy = judgement
             self._require_number(losses["validation"])
             others = {} if accuracy is None else {"validation/accuracy": accuracy}
         rate = float(self._optimizer.param_groups[0]["lr"])
@@ -263,6 +297,14 @@ class _Training:
         self._network.load_state_dict(best)
         self._network.eval()
         return self._position.best_epoch
+
+
+def _check_shares(num_rows: int, team: Team) -> None:
+    if team.num_processes > 1 and num_rows < 2 * team.num_processes:
+        raise InvalidRequestError(
+            f"a batch has {num_rows} rows, and each of {team.num_processes} machines needs two of them: raise "
+            f"batch_size to {2 * team.num_processes}, or train on fewer machines or more rows"
+        )
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -42,6 +43,17 @@ class Randomness:
     def begin_epoch(self) -> None:
         """Remembers where the epoch's order came from."""
         self.epoch_began = self.generator.get_state()
+
+    def begin_step(self, position: Position, *, seed: int, rank: int) -> torch.Generator:
+        """Of one process among several: what its dropout draws from, and its augmentation.
+
+        Every process draws otherwise, and the same again when the step is repeated, without a word to the others; the
+        loop's own generator stays in step with theirs.
+        """
+        entropy = [seed, rank, position.epoch, position.step]
+        drawn = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        torch.manual_seed(drawn)
+        return torch.Generator().manual_seed(drawn ^ 1)
 
     def to_arrays(self) -> Arrays:
         """States are bytes."""

@@ -5,7 +5,7 @@ from constructs import Construct
 
 
 class JobNetwork(ec2.Vpc):
-    """Two public subnets and nobody who may connect to them: no NAT gateway, so that an idle platform costs nothing.
+    """Two public subnets and nobody outside who may connect to them: no NAT gateway, so an idle platform costs nothing.
 
     Data goes through gateway endpoints, which are free, and does not leave AWS's network.
     """
@@ -25,5 +25,9 @@ class JobNetwork(ec2.Vpc):
         self.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         self.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
         self.job_security_group = ec2.SecurityGroup(
-            self, "Jobs", vpc=self, description="AI Mass jobs: nothing comes in, everything may go out."
+            self, "Jobs", vpc=self, description="AI Mass jobs: nothing comes in from outside, everything may go out."
+        )
+        # Nothing but jobs is in this network.
+        self.job_security_group.add_ingress_rule(
+            ec2.Peer.ipv4(ec2.Vpc.DEFAULT_CIDR_RANGE), ec2.Port.all_tcp(), "Machines that train together"
         )

@@ -135,10 +135,11 @@ def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
 
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
-    """Our definition (any revision) to our queue."""
+    """Our definitions (any revision) to our queue."""
+    definitions = [job_definition_arn(scope, name) for name in (naming.JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)]
     return _allow(
         ["batch:SubmitJob"],
-        [job_queue_arn(scope), job_definition_arn(scope), f"{job_definition_arn(scope)}:*"],
+        [job_queue_arn(scope), *definitions, *(f"{definition}:*" for definition in definitions)],
     )
 
 
@@ -209,9 +210,9 @@ def job_queue_arn(scope: Construct) -> str:
     return _arn(scope, "batch", "job-queue", naming.JOB_QUEUE)
 
 
-def job_definition_arn(scope: Construct) -> str:
+def job_definition_arn(scope: Construct, name: str) -> str:
     """Without a revision, which means the newest."""
-    return _arn(scope, "batch", "job-definition", naming.JOB_DEFINITION)
+    return _arn(scope, "batch", "job-definition", name)
 
 
 def _allow(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:

@@ -10,7 +10,7 @@ from infra.cdk import naming
 from infra.cdk.components.compute import JobCompute
 from infra.cdk.components.container import container_statements
 from infra.cdk.components.environment import environment_of
-from infra.cdk.components.job_definition import ImageRepository, JobDefinition
+from infra.cdk.components.job_definition import ImageRepository, JobDefinition, JobRole, MultinodeJobDefinition
 from infra.cdk.components.network import JobNetwork
 from infra.cdk.components.storage import Storage
 from infra.cdk.settings import EnvironmentSettings
@@ -36,12 +36,17 @@ class BatchStack(Stack):
             is_spot=settings.batch_on_spot,
         )
         repository = ImageRepository(self, "Images")
-        definition = JobDefinition(
+        image = ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag)
+        environment = _container_environment(storage)
+        job_role = JobRole(self, "JobRole", statements=container_statements(storage))
+        definition = JobDefinition(self, "JobDefinition", image=image, environment=environment, job_role=job_role)
+        MultinodeJobDefinition(
             self,
-            "JobDefinition",
-            image=ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag),
-            environment=_container_environment(storage),
-            statements=container_statements(storage),
+            "MultinodeJobDefinition",
+            image=image,
+            environment=environment,
+            job_role=job_role,
+            execution_role=definition.container.execution_role,
         )
         CfnOutput(self, "JobQueueArn", value=compute.queue.job_queue_arn)
         CfnOutput(self, "JobDefinitionArn", value=definition.job_definition_arn)

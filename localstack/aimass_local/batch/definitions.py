@@ -114,6 +114,15 @@ def build_nodes(properties: Document, overrides: Document, *, parameters: Docume
     return containers
 
 
+def to_effective_ranges(properties: Document, containers: list[Document]) -> list[Document]:
+    """The definition's ranges as a job's detail shows them: each with the container that its first node has."""
+    effective = []
+    for entry in properties["nodeRangeProperties"]:
+        nodes = _parse_range(entry["targetNodes"], len(containers))
+        effective.append({**entry, "container": containers[nodes.start]} if nodes else entry)
+    return effective
+
+
 def _check_container(container: Document) -> None:
     if not container.get("image"):
         raise ClientError("Container properties have to name an image")

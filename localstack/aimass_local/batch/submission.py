@@ -68,7 +68,8 @@ def _settle_nodes(
     overrides = request.get("nodeOverrides", {})
     properties = definition["nodeProperties"]
     containers = definitions.build_nodes(properties, overrides, parameters=parameters)
-    return {**properties, "numNodes": len(containers)}, containers
+    ranges = definitions.to_effective_ranges(properties, containers)
+    return {**properties, "numNodes": len(containers), "nodeRangeProperties": ranges}, containers
 
 
 def _check_array_size(request: Document, definition: Document) -> int | None:

@@ -55,6 +55,7 @@ def show(
         "learns from": ", ".join(info.kinds),
         "tasks": ", ".join(info.tasks),
         "frameworks": ", ".join(info.frameworks),
+        "several machines": ", ".join(info.distributed) or "no",
     }
     show_one(info, fields, output=output)
     show_list(_hyperparameters(info), columns, output=output)

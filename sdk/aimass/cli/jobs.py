@@ -63,11 +63,12 @@ def train(
     window: Annotated[int | None, typer.Option(help="Forecast from so many of the latest rows.")] = None,
     time_column: Annotated[str | None, typer.Option(help="Of a forecast: rows are in its order.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
+    nodes: Annotated[int | None, typer.Option(help="Machines that train together, on Batch; default: 1.")] = None,
     vcpus: Annotated[int | None, typer.Option()] = None,
     memory_mib: Annotated[int | None, typer.Option()] = None,
     backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
     instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
-    instance_count: Annotated[int | None, typer.Option(help="On SageMaker.")] = None,
+    instance_count: Annotated[int | None, typer.Option(help="On SageMaker: machines that train together.")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="On SageMaker: machines that cost less.")] = False,
     max_wait_seconds: Annotated[
         int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
@@ -98,6 +99,7 @@ def train(
         "hyperparameters": to_hyperparameters(hyperparameter or []),
         "seed": seed,
         "exclude_columns": exclude or [],
+        "num_nodes": nodes,
         "vcpus": vcpus,
         "memory_mib": memory_mib,
         "backend": backend,
@@ -222,7 +224,7 @@ def _say_event(event: JobEvent) -> None:
 def _where(job: Job) -> str:
     compute = job.compute
     if compute.backend is Backend.BATCH:
-        return "batch"
+        return f"batch, {compute.num_nodes} nodes" if compute.num_nodes > 1 else "batch"
     count = f"{compute.instance_count} x " if compute.instance_count > 1 else ""
     return f"sagemaker, {count}{compute.instance_type}{' (spot)' if compute.spot else ''}"
 

@@ -110,6 +110,7 @@ class JobsApi(Api):
         features: str | dict[str, Any] | None = None,
         validation: str | Dataset | DatasetVersion | None = None,
         test: str | Dataset | DatasetVersion | None = None,
+        num_nodes: int | None = None,
         vcpus: int | None = None,
         memory_mib: int | None = None,
         backend: str | None = None,
@@ -131,11 +132,12 @@ class JobsApi(Api):
             features: "plain" (the default), "auto", or recipes as in `FeatureSpec`.
             validation: Default: `validation_fraction` (0.2) of the dataset is held out.
             test: Judged once, at the end.
+            num_nodes: Machines that train together, each with the resources below; default: 1.
             vcpus: Default: the job definition's.
             memory_mib: Default: the job definition's.
             backend: `batch` (default) or `sagemaker`; the arguments below are for SageMaker.
             instance_type: Such as `ml.m5.xlarge`.
-            instance_count: Default: 1.
+            instance_count: Machines that train together; default: 1.
             spot: Machines that cost less and may be taken away; the job then goes on.
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
             max_seconds: The training ends before, with the best model it has by then.
@@ -154,6 +156,7 @@ class JobsApi(Api):
             hyperparameters=hyperparameters,
             channels={"validation": validation, "test": test},
             compute=_chosen(
+                num_nodes=num_nodes,
                 vcpus=vcpus,
                 memory_mib=memory_mib,
                 backend=backend,

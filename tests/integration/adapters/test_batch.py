@@ -18,7 +18,7 @@ __all__ = ["server", "start_server"]
 @pytest.fixture
 def compute(server: Server) -> BatchCompute:
     server.define("python", "-c", "pass")
-    return BatchCompute(server.client, job_queue="queue", job_definition="definition")
+    return BatchCompute(server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
 
 
 def _submission(*, vcpus: int | None = None, kind: str = "no-such-kind") -> Submission:
@@ -36,7 +36,9 @@ class TestBatchCompute(ComputeContract):
     @pytest.fixture
     def compute(self, server: Server) -> Compute:
         server.define("python", "-c", "pass")
-        return BatchCompute(server.client, job_queue="queue", job_definition="definition")
+        return BatchCompute(
+            server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes"
+        )
 
 
 def test_a_submitted_job_is_found_by_its_name_while_it_runs_and_after(compute: BatchCompute, server: Server) -> None:
@@ -84,6 +86,8 @@ def test_a_terminated_job_fails_with_the_reason_and_may_be_terminated_again(
 
 
 def test_what_batch_will_never_take_is_the_requests_fault(server: Server) -> None:
-    compute = BatchCompute(server.client, job_queue="no-such-queue", job_definition="definition")
+    compute = BatchCompute(
+        server.client, job_queue="no-such-queue", job_definition="definition", multinode_job_definition="nodes"
+    )
     with pytest.raises(InvalidRequestError):
         compute.submit(_submission())

@@ -14,6 +14,7 @@ from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.signatures import Card, Golden, Signature
 from batch_jobs import train
 from batch_jobs.evaluate.scoring import Scorer
+from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.environment import Environment
 
 
@@ -89,6 +90,7 @@ def train_model(tmp_path: Path) -> Train:
         run_name: str = "run",
         reporter: RecordingReporter | None = None,
         deadline: float | None = None,
+        cluster: Cluster | None = None,
         **spec: Any,
     ) -> Trained:
         base = tmp_path / run_name
@@ -103,8 +105,7 @@ def train_model(tmp_path: Path) -> Train:
             attempt=1,
             num_cpus=1,
             num_gpus=0,
-            hosts=("localhost",),
-            current_host="localhost",
+            cluster=cluster or Cluster(),
             dataset="tiny",
             job="job_tiny",
             deadline=deadline,

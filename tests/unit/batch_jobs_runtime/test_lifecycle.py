@@ -112,7 +112,7 @@ def test_environment_is_what_the_job_was_given(workplace: Workplace) -> None:
     assert environment.spec == workplace.job.spec
     assert environment.dataset == "adult@1"
     assert environment.dataset_digest == workplace.job.channels["train"].digest
-    assert environment.hosts == ("algo-1",)
+    assert environment.cluster.is_alone
     assert environment.num_cpus == 1
     assert sorted(path.name for path in environment.channels["train"].iterdir()) == [
         "part-00000.parquet",

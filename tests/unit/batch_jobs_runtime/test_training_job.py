@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from aimass_core.domain.jobs import EventType, JobStatus
+from aimass_core.domain.jobs import JobStatus
 from batch_jobs.runtime import lifecycle
+from batch_jobs.runtime.cluster import Cluster
+from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.fence import Fence, SupersededError
-from batch_jobs.runtime.hosts import BatchHost, SageMakerHost, TrainingJobHost, find_idle_host
+from batch_jobs.runtime.hosts import BatchHost, ParticipantHost, SageMakerHost, TrainingJobHost
+from batch_jobs.runtime.reporting import Reporter
 from tests.unit.batch_jobs_runtime.test_lifecycle import train
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 
@@ -29,8 +32,8 @@ def uncounted(workplace: Workplace) -> Fence:
 
 def host(workplace: Workplace, *, hosts: int = 1, current: int = 1) -> TrainingJobHost:
     workplace.folders.make()
-    names = [f"algo-{number + 1}" for number in range(hosts)]
-    resources = {"current_host": f"algo-{current}", "hosts": names}
+    names = [f"127.0.0.{number + 1}" for number in range(hosts)]
+    resources = {"current_host": f"127.0.0.{current}", "hosts": names}
     (workplace.folders.config / "resourceconfig.json").write_text(json.dumps(resources))
     return TrainingJobHost(uncounted(workplace), workplace.folders, {"OMP_NUM_THREADS": "1"})
 
@@ -71,18 +74,52 @@ def test_the_result_is_in_the_lake_as_on_batch(workplace: Workplace) -> None:
     assert saved.read_text() == "saved"
 
 
-def test_more_instances_than_work_are_told(workplace: Workplace) -> None:
-    assert lifecycle.execute(host(workplace, hosts=3), lambda: train, {}) is ExitCode.SUCCESS
-    texts = [event.data["text"] for event in workplace.events() if event.type is EventType.MESSAGE]
-    assert texts[0].startswith("This kind of job works on one instance: 2 of its 3 ended at once.")
-    assert find_idle_host(host(workplace, hosts=3, current=2).folders) == "algo-2"
-    assert find_idle_host(host(workplace, hosts=3, current=1).folders) is None
+def participant(workplace: Workplace, *, attempt: int) -> ParticipantHost:
+    fence = Fence(
+        ports=workplace.ports, workspace_id=workplace.job.workspace_id, job_id=workplace.job.id, attempt=attempt
+    )
+    place = Cluster(rank=1, hosts=("algo-1", "algo-2"))
+    return ParticipantHost(fence, workplace.folders, {"OMP_NUM_THREADS": "1"}, place)
 
 
-def test_the_variables_say_where_a_container_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**OURS, **BUCKETS}.items():
+def test_a_machine_that_takes_part_reads_the_data_and_leaves_no_trace(workplace: Workplace) -> None:
+    seen: list[Environment] = []
+
+    def look(environment: Environment, reporter: Reporter) -> dict[str, float]:
+        reporter.message("said to its own log")
+        seen.append(environment)
+        return {}
+
+    assert lifecycle.execute(participant(workplace, attempt=1), lambda: look, {}) is ExitCode.SUCCESS
+    assert (seen[0].cluster.rank, seen[0].job, seen[0].spec) == (1, workplace.job.id, workplace.job.spec)
+    assert len(list(seen[0].channels["train"].glob("*.parquet"))) == 2
+    assert workplace.stored() == workplace.job
+    assert (workplace.events(), workplace.names_left()) == ([], [])
+
+
+def test_a_machine_that_fails_leaves_the_job_to_the_main_one(workplace: Workplace) -> None:
+    def fail(environment: Environment, reporter: Reporter) -> dict[str, float]:
+        del environment, reporter
+        raise MemoryError("as large as a house")
+
+    assert lifecycle.execute(participant(workplace, attempt=1), lambda: fail, {}) is ExitCode.PLATFORM_FAULT
+    assert workplace.stored() == workplace.job
+    assert "more memory" in workplace.folders.failure.read_text()
+
+
+def test_a_machine_of_an_attempt_that_was_overtaken_does_not_begin(workplace: Workplace) -> None:
+    workplace.change(attempt=2)
+    assert lifecycle.execute(participant(workplace, attempt=1), lambda: train, {}) is ExitCode.PLATFORM_FAULT
+    assert not (workplace.folders.data / "train").exists()
+
+
+def test_the_variables_say_where_a_container_runs(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    host(workplace, hosts=2, current=1)
+    for name, value in {**OURS, **BUCKETS, "SAGEMAKER_BASE_DIR": str(workplace.folders.root)}.items():
         monkeypatch.setenv(name, value)
     assert type(lifecycle.resolve_host(os.environ)) is TrainingJobHost
+    host(workplace, hosts=2, current=2)
+    assert type(lifecycle.resolve_host(os.environ)) is ParticipantHost
     monkeypatch.setenv("AWS_BATCH_JOB_ID", "1")
     assert type(lifecycle.resolve_host(os.environ)) is BatchHost
     assert type(lifecycle.resolve_host({})) is SageMakerHost

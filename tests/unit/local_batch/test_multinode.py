@@ -92,6 +92,17 @@ def test_node_overrides_reach_their_range_and_the_inner_range_wins(batch: LocalB
     assert node_logs(batch, job_id, 3) == [["outer"], ["over"], ["inner"]]
 
 
+def test_a_job_shows_what_its_nodes_were_given(batch: LocalBatch) -> None:
+    define_nodes(batch, ("0:", ["true"]), num_nodes=2)
+    changes = {"command": ["echo", "mine"], "environment": [{"name": "MINE", "value": "1"}]}
+    nodes = {"numNodes": 3, "nodePropertyOverrides": [{"targetNodes": "0:", "containerOverrides": changes}]}
+    properties = batch.describe(batch.submit(nodeOverrides=nodes))["nodeProperties"]
+    (shown,) = properties["nodeRangeProperties"]
+    assert (properties["numNodes"], shown["targetNodes"]) == (3, "0:")
+    assert shown["container"]["command"] == ["echo", "mine"]
+    assert shown["container"]["environment"] == [{"name": "MINE", "value": "1"}]
+
+
 def test_failure_of_the_main_node_is_retried(batch: LocalBatch) -> None:
     command = ["sh", "-c", "exit $((AWS_BATCH_JOB_ATTEMPT == 1 ? 1 : 0))"]
     define_nodes(batch, ("0:", command), num_nodes=2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aimass_core.domain.jobs import JobKind, ScriptSpec
+from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.storage.folders import Folders
 from batch_jobs.script.workflow import run_source
@@ -81,8 +82,7 @@ class Desk:
             attempt=1,
             num_cpus=2,
             num_gpus=0,
-            hosts=("algo-1",),
-            current_host="algo-1",
+            cluster=Cluster(),
             dataset="adult@1",
         )
 

@@ -27,7 +27,7 @@ def stub(client: Any) -> Iterator[Stubber]:
 
 @pytest.fixture
 def compute(client: Any) -> BatchCompute:
-    return BatchCompute(client, job_queue="queue", job_definition="definition")
+    return BatchCompute(client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
 
 
 def submission(**compute: Any) -> Submission:
@@ -59,6 +59,22 @@ def test_c8_command_is_a_list_of_our_own_words(stub: Stubber, compute: BatchComp
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
     assert compute.submit(submission(vcpus=2, memory_mib=2048, gpus=0)) == "b-1"
+
+
+def test_jobs_on_several_machines_have_a_definition_of_their_own(stub: Stubber, compute: BatchCompute) -> None:
+    overrides = {"command": ANY, "environment": ANY, "resourceRequirements": [{"type": "VCPU", "value": "1"}]}
+    expected = {
+        "jobName": "job_1",
+        "jobQueue": "queue",
+        "jobDefinition": "nodes",
+        "nodeOverrides": {
+            "numNodes": 3,
+            "nodePropertyOverrides": [{"targetNodes": "0:", "containerOverrides": overrides}],
+        },
+        "timeout": {"attemptDurationSeconds": 60},
+    }
+    stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
+    assert compute.submit(submission(num_nodes=3, vcpus=1)) == "b-1"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ def test_sagemaker_takes_instances_and_waits_for_spot_ones() -> None:
     [
         ({"backend": "sagemaker"}, "needs an instance_type"),
         ({**SAGEMAKER, "vcpus": 2}, "vcpus belongs to Batch"),
+        ({**SAGEMAKER, "num_nodes": 2}, "num_nodes belongs to Batch; on SageMaker instance_count says"),
+        ({"num_nodes": 0}, "greater than or equal to 1"),
         ({"instance_type": "ml.m5.xlarge"}, "instance_type belongs to SageMaker"),
         ({"instance_count": 2}, "instance_count belongs to SageMaker"),
         ({"spot": True, "max_wait_seconds": 90}, "spot belongs to SageMaker"),

@@ -68,6 +68,13 @@ def test_job_of_ours_is_known_by_its_environment() -> None:
     assert to_job_address(detail("RUNNING")) == JobAddress(workspace_id="ws_1", job_id="job_1")
 
 
+def test_job_on_several_machines_is_known_by_the_environment_of_its_nodes() -> None:
+    job = detail("RUNNING")
+    container = job.pop("container")
+    job["nodeProperties"] = {"numNodes": 2, "nodeRangeProperties": [{"targetNodes": "0:", "container": container}]}
+    assert to_job_address(job) == JobAddress(workspace_id="ws_1", job_id="job_1")
+
+
 @pytest.mark.parametrize("container", [{"environment": []}, {"environment": [{"name": "AIMASS_JOB_ID", "value": ""}]}])
 def test_job_of_somebody_else_has_no_address(container: dict[str, Any]) -> None:
     assert to_job_address({"container": container}) is None

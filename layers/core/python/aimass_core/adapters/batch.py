@@ -15,10 +15,18 @@ _IS_SWITCHED_OFF = re.compile(r"queue.*(not.*ENABLED|DISABLED)", re.IGNORECASE |
 
 
 class BatchCompute:
-    """Satisfies `Compute`."""
+    """Satisfies `Compute`.
 
-    def __init__(self, client: Any, *, job_queue: str, job_definition: str) -> None:
-        self._client, self._job_queue, self._job_definition = client, job_queue, job_definition
+    Args:
+        client: of boto3.
+        job_queue: for every job.
+        job_definition: of jobs with one container.
+        multinode_job_definition: of jobs on several machines; its one range of nodes has an open end.
+    """
+
+    def __init__(self, client: Any, *, job_queue: str, job_definition: str, multinode_job_definition: str) -> None:
+        self._client, self._job_queue = client, job_queue
+        self._job_definition, self._multinode_job_definition = job_definition, multinode_job_definition
 
     def submit(self, submission: Submission) -> str:
         """See Compute."""
@@ -26,13 +34,22 @@ class BatchCompute:
             answer = self._client.submit_job(
                 jobName=submission.name,
                 jobQueue=self._job_queue,
-                jobDefinition=self._job_definition,
-                containerOverrides=_overrides(submission),
+                **self._what(submission),
                 timeout={"attemptDurationSeconds": submission.max_seconds},
             )
         except AWS_ERRORS as error:
             raise _to_submit_error(error) from error
         return str(answer["jobId"])
+
+    def _what(self, submission: Submission) -> dict[str, Any]:
+        num_nodes, overrides = submission.compute.num_nodes, _overrides(submission)
+        if num_nodes == 1:
+            return {"jobDefinition": self._job_definition, "containerOverrides": overrides}
+        nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
+        return {
+            "jobDefinition": self._multinode_job_definition,
+            "nodeOverrides": {"numNodes": num_nodes, "nodePropertyOverrides": nodes},
+        }
 
     def find(self, name: str) -> str | None:
         """See Compute. The filter by name lists jobs in every status."""

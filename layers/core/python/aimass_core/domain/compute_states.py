@@ -80,12 +80,19 @@ def from_event(event: Mapping[str, Any]) -> tuple[JobAddress, ComputeState] | No
 
 def to_job_address(job_detail: Mapping[str, Any]) -> JobAddress | None:
     """The job of ours, from the environment that dispatch gave to the container. None for somebody else's job."""
-    container = job_detail.get("container") or {}
+    container = job_detail.get("container") or _container_of_nodes(job_detail)
     environment = {pair.get("name"): pair.get("value") for pair in container.get("environment") or []}
     workspace_id, job_id = environment.get(WORKSPACE_VARIABLE), environment.get(JOB_VARIABLE)
     if not workspace_id or not job_id:
         return None
     return JobAddress(workspace_id=workspace_id, job_id=job_id)
+
+
+def _container_of_nodes(job_detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a multi-node job, whose nodes all have the same."""
+    ranges = (job_detail.get("nodeProperties") or {}).get("nodeRangeProperties") or [{}]
+    container: Mapping[str, Any] = ranges[0].get("container") or {}
+    return container
 
 
 # --- SageMaker -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
-from aimass_core.domain.features import FeatureSpec
+from aimass_core.domain.features import FeatureMode, FeatureSpec
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -128,6 +128,24 @@ class TrainSpec(Request):
         if task is not None:
             algorithm.check_task(task)
         self.resolve_hyperparameters()
+
+    def check_machines(self, num_machines: int) -> None:
+        """Raises InvalidRequestError where so many cannot train this together."""
+        algorithm, framework = self.resolve_algorithm(), self.resolve_framework()
+        if num_machines == 1:
+            return
+        if not algorithm.implementations[framework].is_distributed:
+            message = (
+                f"{algorithm.name} ({framework}) trains on one machine, and {num_machines} are asked for. Several "
+                f"machines can train: {', '.join(registry.distributed())}. Choose one of them, or one machine."
+            )
+            raise InvalidRequestError(message, details=[ErrorDetail(location="body.compute", message=message)])
+        if self.features is not None and self.features.default is FeatureMode.AUTO:
+            raise _refuse(
+                "features",
+                f"auto tries features on one machine, and {num_machines} are asked for. Declare the features, or take "
+                "one machine.",
+            )
 
     def _check_forecast(self) -> None:
         if self.horizon is None:

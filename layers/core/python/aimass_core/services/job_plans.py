@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, TrainSpec
+from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.ports import Ports
 from aimass_core.services import job_channels, job_sources, prices, records
 from aimass_core.services.job_channels import Channel
@@ -26,6 +27,13 @@ def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
     spec = request.spec
     if isinstance(spec, TrainSpec):
         spec.check()
+        spec.check_machines(request.compute.num_machines)
+    elif request.compute.num_nodes > 1:
+        raise InvalidRequestError(
+            "A script runs on one node of Batch. Give it a larger one, or several instances of SageMaker, where it is "
+            "told of the others (SM_HOSTS).",
+            details=[ErrorDetail(location="body.compute.num_nodes", message="must be 1 for a script")],
+        )
     channels = job_channels.resolve(ports, workspace_id, spec)
     if isinstance(spec, ScriptSpec):
         job_sources.require(ports, workspace_id, spec.source)

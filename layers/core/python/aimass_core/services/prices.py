@@ -62,7 +62,7 @@ def load() -> PriceTable:
 def usd_per_hour(compute: Compute) -> float | None:
     """Of all machines of a job. None where the table lacks them."""
     machine = load().machine(compute)
-    return None if machine is None else machine.usd_per_hour * compute.instance_count
+    return None if machine is None else machine.usd_per_hour * compute.num_machines
 
 
 def resolve_budget(request: JobCreate) -> Budget | None:

@@ -53,11 +53,13 @@ class Implementation:
     """An algorithm in one framework.
 
     `learner` is "package.module:Class" of a `batch_jobs.algorithms.learning.Learner`, constructed with the
-    hyperparameters. The versions of the distributions in `libraries` are noted in the model's card.
+    hyperparameters. The versions of the distributions in `libraries` are noted in the model's card. `is_distributed`:
+    the learner's processes on several machines train one model together (see `FitContext.cluster`).
     """
 
     learner: str
     libraries: tuple[str, ...]
+    is_distributed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,4 +137,5 @@ class AlgorithmInfo(Contract):
     kinds: list[DataKind]
     tasks: list[Task]
     frameworks: list[str] = Field(description="The first is the default.")
+    distributed: list[str] = Field(default=[], description="The frameworks in which several machines train together.")
     hyperparameters: dict[str, object]

@@ -9,6 +9,10 @@ from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Impl
 from aimass_core.domain.common import Request
 from aimass_core.domain.signatures import Task
 
+BATCH_SIZE = (
+    "Rows of a step, of all machines together: N machines take batch_size / N each and make the steps that one would "
+    "make, so that learning_rate means the same on any number of them."
+)
 _TORCH_LIBRARIES = ("torch", "onnxscript")
 _TENSORFLOW_LIBRARIES = ("tensorflow-cpu", "keras", "tf2onnx")
 
@@ -71,7 +75,12 @@ class NetworkHyperparameters(Request):
         "after decay_epochs without a better loss (0.5).",
     )
     decay_epochs: int = Field(default=5, ge=1, le=10_000, description="Of the schedules step and plateau.")
-    batch_size: int = Field(default=256, ge=1, le=65_536)
+    batch_size: int = Field(
+        default=256,
+        ge=1,
+        le=65_536,
+        description=BATCH_SIZE,
+    )
     accumulation: int = Field(default=1, ge=1, le=1_024, description="Batches whose gradients make one step.")
     epochs: int = Field(default=40, ge=1, le=10_000)
     patience: int | None = Field(
@@ -102,7 +111,9 @@ MLP = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=MlpHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES),
+        "torch": Implementation(
+            learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES, is_distributed=True
+        ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.mlp:Mlp", libraries=_TENSORFLOW_LIBRARIES
         ),
@@ -116,7 +127,7 @@ class CnnHyperparameters(NetworkHyperparameters):
     channels: list[int] = Field(default=[32, 64, 128], min_length=1, max_length=6)
     hidden: int = Field(default=128, ge=1, le=4096)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    batch_size: int = Field(default=128, ge=1, le=4096)
+    batch_size: int = Field(default=128, ge=1, le=4096, description=BATCH_SIZE)
     epochs: int = Field(default=8, ge=1, le=1_000)
     patience: int | None = Field(default=4, ge=1, le=1_000)
     image_size: int | None = Field(default=None, ge=8, le=512, description="Null: that of the images, at most 64.")
@@ -135,7 +146,9 @@ CNN = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=CnnHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow")),
+        "torch": Implementation(
+            learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"), is_distributed=True
+        ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.cnn:Cnn", libraries=(*_TENSORFLOW_LIBRARIES, "pillow")
         ),

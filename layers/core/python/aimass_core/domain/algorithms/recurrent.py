@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation, TextReading
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 
 
@@ -37,7 +37,7 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
     word_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Part of the words that each step takes as unknown."
     )
-    batch_size: int = Field(default=64, ge=1, le=65_536)
+    batch_size: int = Field(default=64, ge=1, le=65_536, description=BATCH_SIZE)
     epochs: int = Field(default=10, ge=1, le=10_000)
     patience: int | None = Field(default=4, ge=1, le=10_000)
 
@@ -48,6 +48,8 @@ RNN = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=RnnHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"))
+        "torch": Implementation(
+            learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"), is_distributed=True
+        )
     },
 )

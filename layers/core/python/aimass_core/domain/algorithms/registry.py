@@ -63,6 +63,16 @@ def fitting(kind: DatasetKind) -> list[str]:
     return [spec.name for spec in load_all().values() if spec.fits(kind)]
 
 
+def distributed() -> list[str]:
+    """The algorithms that several machines can train together, and the framework each of them needs for it."""
+    return [
+        f"{spec.name} ({framework})"
+        for spec in load_all().values()
+        for framework, implementation in spec.implementations.items()
+        if implementation.is_distributed
+    ]
+
+
 def list_infos() -> list[AlgorithmInfo]:
     """All of them as the API answers them."""
     return [to_info(spec) for spec in load_all().values()]
@@ -76,5 +86,6 @@ def to_info(spec: AlgorithmSpec) -> AlgorithmInfo:
         kinds=list(spec.kinds),
         tasks=list(spec.tasks),
         frameworks=list(spec.implementations),
+        distributed=[name for name, made in spec.implementations.items() if made.is_distributed],
         hyperparameters=spec.hyperparameters.model_json_schema(),
     )

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 
 
@@ -26,7 +26,7 @@ class FcnHyperparameters(NetworkHyperparameters):
         default=False, description="Bring every series to mean 0 and deviation 1: what counts is its shape alone."
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    batch_size: int = Field(default=16, ge=1, le=4096)
+    batch_size: int = Field(default=16, ge=1, le=4096, description=BATCH_SIZE)
     epochs: int = Field(default=150, ge=1, le=10_000)
     patience: int | None = Field(default=50, ge=1, le=10_000)
     # Without it, the weights of the one epoch that a small validation set likes best are luck.
@@ -52,7 +52,9 @@ FCN = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
     hyperparameters=FcnHyperparameters,
     implementations={
-        "torch": Implementation(learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"))
+        "torch": Implementation(
+            learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
+        )
     },
 )
 
@@ -67,7 +69,7 @@ class NlinearHyperparameters(NetworkHyperparameters):
         default=False, description="Look at every numeric column. Default: at the past of the target alone."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    batch_size: int = Field(default=32, ge=1, le=4096)
+    batch_size: int = Field(default=32, ge=1, le=4096, description=BATCH_SIZE)
     epochs: int = Field(default=100, ge=1, le=10_000)
     patience: int | None = Field(default=15, ge=1, le=10_000)
 
@@ -79,7 +81,9 @@ NLINEAR = AlgorithmSpec(
     hyperparameters=NlinearHyperparameters,
     implementations={
         "torch": Implementation(
-            learner="batch_jobs.algorithms.torch.nlinear:Nlinear", libraries=("torch", "onnxscript")
+            learner="batch_jobs.algorithms.torch.nlinear:Nlinear",
+            libraries=("torch", "onnxscript"),
+            is_distributed=True,
         )
     },
 )

@@ -29,7 +29,9 @@ XGBOOST = AlgorithmSpec(
     hyperparameters=XGBoostHyperparameters,
     implementations={
         "xgboost": Implementation(
-            learner="batch_jobs.algorithms.xgboost.trees:Trees", libraries=("xgboost-cpu", "onnxmltools")
+            learner="batch_jobs.algorithms.xgboost.trees:Trees",
+            libraries=("xgboost-cpu", "onnxmltools"),
+            is_distributed=True,
         )
     },
     is_of_trees=True,
