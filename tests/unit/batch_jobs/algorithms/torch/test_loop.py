@@ -176,8 +176,10 @@ def test_resumed_training_on_changed_images_ends_with_the_same_weights(augmentat
 class _OneBatch(Batches):
     """All rows, in their order."""
 
-    def shuffled(self, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        yield self.features, self.targets
+    def shuffled(
+        self, size: int, generator: torch.Generator, *, part: int = 0, num_parts: int = 1
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        yield self.features, self.targets, self.targets
 
 
 def _mix_with_the_mirror(features: Tensor, generator: torch.Generator) -> tuple[Tensor, Mixture]:
