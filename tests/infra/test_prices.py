@@ -91,6 +91,11 @@ def test_checked_in_table_is_as_the_script_writes_it() -> None:
 
 
 def test_default_compute_is_that_of_the_job_definition(batch: Template) -> None:
-    (definition,) = batch.properties("AWS::Batch::JobDefinition")
-    requirements = {each["Type"]: each["Value"] for each in definition["ContainerProperties"]["ResourceRequirements"]}
-    assert requirements == {"VCPU": str(DEFAULT_VCPUS), "MEMORY": str(DEFAULT_MEMORY_MIB)}
+    for definition in batch.properties("AWS::Batch::JobDefinition"):
+        if "NodeProperties" in definition:
+            (nodes,) = definition["NodeProperties"]["NodeRangeProperties"]
+            container = nodes["Container"]
+        else:
+            container = definition["ContainerProperties"]
+        requirements = {each["Type"]: each["Value"] for each in container["ResourceRequirements"]}
+        assert requirements == {"VCPU": str(DEFAULT_VCPUS), "MEMORY": str(DEFAULT_MEMORY_MIB)}
