@@ -73,7 +73,7 @@ def test_tensorboard_shows_the_curves_of_a_job_that_runs(
 ) -> None:
     port = free_port()
     dataset = client.datasets.upload(loans[0], name="curves", target="repaid").ref
-    job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_CHOSEN | {"epochs": 10_000})
+    job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_CHOSEN | {"epochs": 10_000, "patience": None})
     command = [str(BIN / "aimass"), "tensorboard", job.id, "--no-open", "--port", str(port)]
     environment = {name: value for name, value in stack.environment().items() if not name.startswith("AWS_")}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
