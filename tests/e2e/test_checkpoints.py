@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -84,7 +83,7 @@ def test_tensorboard_shows_the_curves_of_a_job_that_runs(
             more = wait_until(lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=120)
             assert more[: len(first)] == first
         finally:
-            os.kill(board.pid, signal.SIGINT)
+            board.terminate()
     job.stop()
 
 
