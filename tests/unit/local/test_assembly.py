@@ -17,7 +17,7 @@ def _requirements() -> dict[str, float]:
     definitions: list[dict[str, Any]] = [
         resource["Properties"]
         for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::Batch::JobDefinition"
+        if resource["Type"] == "AWS::Batch::JobDefinition" and "ContainerProperties" in resource["Properties"]
     ]
     (definition,) = definitions
     entries = definition["ContainerProperties"]["ResourceRequirements"]

@@ -36,6 +36,9 @@ class _Wire:
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Wire], S3BlobStore]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
+    # Another test of the same process may have named a server.
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
 
     def over(wire: _Wire) -> S3BlobStore:
