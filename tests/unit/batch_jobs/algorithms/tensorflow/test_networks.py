@@ -1,9 +1,6 @@
 """Keras networks on small data: options, exact resumption, and the same promises as the torch ones."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,53 +10,12 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.tensorflow.cnn import Cnn
 from batch_jobs.algorithms.tensorflow.mlp import Mlp
+from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
 NUM_ROWS = 120
-
-
-class _KilledError(Exception):
-    """The process is gone."""
-
-
-@dataclass
-class _Listener:
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    messages: list[str] = field(default_factory=list)
-
-    def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
-        for name, value in losses.items():
-            self.curves.setdefault(name, []).append(value)
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-@dataclass
-class _Memory:
-    """Checkpoints in memory; the process dies after so many places where it could be resumed."""
-
-    dies_after: float = math.inf
-    stored: Checkpoint | None = None
-    num_reached: int = 0
-
-    def load(self) -> Checkpoint | None:
-        return self.stored
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        yield
-
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
-        self.num_reached += 1
-        if self.num_reached >= self.dies_after:
-            self.stored = build()
-            raise _KilledError
-
-    def finish(self, checkpoint: Checkpoint) -> None:
-        self.stored = checkpoint
 
 
 def _problem(task: Task = Task.MULTICLASS, num_outputs: int = 3) -> Problem:
@@ -87,12 +43,12 @@ def _examples(seed: int, *, task: Task = Task.MULTICLASS, num_rows: int = NUM_RO
 
 
 def _fit(
-    *, task: Task = Task.MULTICLASS, checkpoints: _Memory | None = None, is_time_up: Any = None, **hyperparameters: Any
-) -> tuple[Any, _Listener]:
-    listener = _Listener()
+    *, task: Task = Task.MULTICLASS, checkpoints: Memory | None = None, is_time_up: Any = None, **hyperparameters: Any
+) -> tuple[Any, Listener]:
+    listener = Listener()
     context = FitContext(
         listener=listener,
-        checkpoints=checkpoints or _Memory(),
+        checkpoints=checkpoints or Memory(),
         is_time_up=is_time_up or (lambda: False),
     )
     chosen = MlpHyperparameters(
@@ -131,8 +87,8 @@ def test_a_regression_answers_standardised_values() -> None:
 @pytest.mark.parametrize("dies_after", [3, 5])
 def test_d15_a_resumed_training_ends_as_the_undisturbed_one(hyperparameters: dict[str, Any], dies_after: int) -> None:
     undisturbed, _ = _fit(**hyperparameters)
-    memory = _Memory(dies_after=dies_after)
-    with pytest.raises(_KilledError):
+    memory = Memory(dies_after=dies_after)
+    with pytest.raises(KilledError):
         _fit(checkpoints=memory, **hyperparameters)
     memory.dies_after = math.inf
     resumed, listener = _fit(checkpoints=memory, **hyperparameters)
@@ -142,7 +98,7 @@ def test_d15_a_resumed_training_ends_as_the_undisturbed_one(hyperparameters: dic
 
 
 def test_a_finished_training_is_not_repeated() -> None:
-    memory = _Memory()
+    memory = Memory()
     first, _ = _fit(checkpoints=memory)
     again, listener = _fit(checkpoints=memory)
     assert not listener.curves
@@ -157,7 +113,7 @@ def test_d8_a_loss_that_is_no_number_says_what_to_do() -> None:
             _problem(Task.REGRESSION, 1),
             Examples(features=far.features, targets=far.targets * 1e30),
             None,
-            context=FitContext(listener=_Listener()),
+            context=FitContext(listener=Listener()),
         )
 
 
@@ -179,7 +135,7 @@ def test_images_are_learned_with_augmentation() -> None:
     ]
     problem = Problem(task=Task.BINARY, kind=DataKind.IMAGES, num_outputs=2, seed=0, num_threads=1)
     chosen = CnnHyperparameters(channels=[8], hidden=8, epochs=6, batch_size=16, learning_rate=0.01, flip=True)
-    fitted = Cnn(chosen).fit(problem, *examples, context=FitContext(listener=_Listener()))
+    fitted = Cnn(chosen).fit(problem, *examples, context=FitContext(listener=Listener()))
     scores = fitted.predict(images[120:])
     assert (scores.argmax(axis=1) == labels[120:]).mean() > 0.9
 
@@ -189,5 +145,5 @@ def test_augmentation_is_refused_with_the_framework_that_does_it() -> None:
     examples = Examples(features=np.zeros((4, 8, 8, 3), dtype=np.uint8), targets=np.asarray([0, 1, 0, 1]))
     with pytest.raises(InvalidRequestError, match="framework torch"):
         Cnn(CnnHyperparameters.model_validate({"augmentation": "light"})).fit(
-            problem, examples, None, context=FitContext(listener=_Listener())
+            problem, examples, None, context=FitContext(listener=Listener())
         )

@@ -1,9 +1,8 @@
 """The training loop on a tiny network: its options, its bad inputs, and going on after an interruption."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -17,57 +16,14 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CNN, CnnHyperparameters, MlpHyperparameters, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import Batches, to_batches
 from batch_jobs.algorithms.torch.cnn import Cnn
 from batch_jobs.algorithms.torch.loop import train_network
 from batch_jobs.data.augmentation.mixing import Mixture
+from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
 NUM_ROWS = 90
-
-
-class _KilledError(Exception):
-    """The process is gone."""
-
-
-@dataclass
-class Listener:
-    """Keeps all that it is told."""
-
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    messages: list[str] = field(default_factory=list)
-
-    def step(self, step: int, num_steps: int, losses: Mapping[str, float]) -> None:
-        for name, value in losses.items():
-            self.curves.setdefault(name, []).append(value)
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-
-@dataclass
-class Memory:
-    """Checkpoints in memory; the process dies after so many of them."""
-
-    dies_after: float = math.inf
-    stored: Checkpoint | None = None
-    num_reached: int = 0
-
-    def load(self) -> Checkpoint | None:
-        return self.stored
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        yield
-
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
-        self.num_reached += 1
-        if self.num_reached >= self.dies_after:
-            self.stored = build()
-            raise _KilledError
-
-    def finish(self, checkpoint: Checkpoint) -> None:
-        self.stored = checkpoint
 
 
 def _problem(task: Task = Task.MULTICLASS, num_outputs: int = 3) -> Problem:
@@ -137,7 +93,7 @@ def test_resumed_training_ends_with_the_same_weights_bit_for_bit(options: dict[s
     expected, expected_steps = _train(chosen, undisturbed, listener=listener)
     for dies_after in range(1, undisturbed.num_reached + 1, 4):
         disturbed, told = Memory(dies_after=dies_after), Listener()
-        with pytest.raises(_KilledError):
+        with pytest.raises(KilledError):
             _train(chosen, disturbed, listener=told)
         disturbed.dies_after = math.inf
         torch.manual_seed(99)
@@ -166,7 +122,7 @@ def test_resumed_training_on_changed_images_ends_with_the_same_weights(augmentat
 
     expected = fit(Memory())
     memory = Memory(dies_after=4)
-    with pytest.raises(_KilledError):
+    with pytest.raises(KilledError):
         fit(memory)
     memory.dies_after = math.inf
     assert torch.equal(fit(memory), expected)
@@ -216,7 +172,7 @@ def test_a_training_that_is_interrupted_in_every_step_comes_to_the_same_end() ->
         try:
             weights, _ = _train(_chosen(epochs=2), memory)
             break
-        except _KilledError:
+        except KilledError:
             continue
     assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
 

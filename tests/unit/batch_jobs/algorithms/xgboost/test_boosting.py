@@ -1,8 +1,7 @@
 """Boosting that is interrupted, runs out of time, or loses patience."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -14,12 +13,9 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.xgboost.trees import FittedTrees, Trees
-
-
-class _KilledError(Exception):
-    """The process is gone."""
+from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Memory
 
 
 @dataclass
@@ -33,29 +29,6 @@ class Listener:
 
     def message(self, text: str) -> None:
         self.messages.append(text)
-
-
-@dataclass
-class Memory:
-    dies_after: float = math.inf
-    stored: Checkpoint | None = None
-    num_reached: int = 0
-
-    def load(self) -> Checkpoint | None:
-        return self.stored
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        yield
-
-    def reach(self, build: Callable[[], Checkpoint]) -> None:
-        self.num_reached += 1
-        if self.num_reached >= self.dies_after:
-            self.stored = build()
-            raise _KilledError
-
-    def finish(self, checkpoint: Checkpoint) -> None:
-        self.stored = checkpoint
 
 
 def _examples(seed: int, num_rows: int) -> Examples:
@@ -81,7 +54,7 @@ def test_resumed_boosting_ends_with_the_same_trees(dies_after: int) -> None:
     expected = _fit(Memory())
     assert 7 < expected.num_steps < 80
     memory, listener = Memory(dies_after=dies_after), Listener()
-    with pytest.raises(_KilledError):
+    with pytest.raises(KilledError):
         _fit(memory)
     memory.dies_after = math.inf
     found = _fit(memory, listener)
