@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,12 +11,8 @@ from batch_jobs.runtime.interruption import Interrupted
 
 
 @pytest.fixture(autouse=True)
-def listening() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)
+def listening() -> None:
     interruption.listen()
-    yield
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGALRM, before[1])
 
 
 def _terminate() -> None:

@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -30,12 +28,9 @@ def desk(tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
-def sigterm() -> Iterator[None]:
+def sigterm() -> None:
     """The process's handler of SIGTERM, as the container's."""
-    before = signal.getsignal(signal.SIGTERM)
     interruption.listen()
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def wait_for(path: Path, *, seconds: float = 30) -> str:

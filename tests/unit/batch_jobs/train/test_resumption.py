@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +36,8 @@ class InterruptingReporter(RecordingReporter):
 
 
 @pytest.fixture(autouse=True)
-def listening() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)
+def listening() -> None:
     interruption.listen()
-    yield
-    signal.signal(signal.SIGTERM, before[0])
-    signal.signal(signal.SIGALRM, before[1])
 
 
 @pytest.fixture
