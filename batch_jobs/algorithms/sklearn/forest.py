@@ -17,6 +17,7 @@ from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.sklearn.one_by_one import labels_log_loss
 
 _NUM_REPORTS = 8
 _MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
@@ -49,8 +50,10 @@ class RandomForest:
 
     def _build(self, problem: Problem) -> Any:
         chosen = self.hyperparameters
+        # NOTE: of 0 and 1 the squared error is half the Gini impurity, and a mean is a probability: one regression of
+        # all labels is the classification of them, and skl2onnx converts it.
         is_regression = problem.task is Task.REGRESSION
-        forest = RandomForestRegressor if is_regression else RandomForestClassifier
+        forest = RandomForestClassifier if _has_classes(problem) else RandomForestRegressor
         return forest(
             max_depth=chosen.max_depth,
             min_samples_leaf=chosen.min_samples_leaf,
@@ -62,13 +65,24 @@ class RandomForest:
         )
 
 
-_LOSS = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
+_LOSS = {
+    Task.BINARY: "log_loss",
+    Task.MULTICLASS: "log_loss",
+    Task.MULTILABEL: "log_loss",
+    Task.REGRESSION: "rmse",
+}
+
+
+def _has_classes(problem: Problem) -> bool:
+    return problem.task in (Task.BINARY, Task.MULTICLASS)
 
 
 def _loss(fitted: "FittedForest", part: Examples) -> float:
     scores = fitted.predict(part.features).astype(np.float64)
     if fitted.problem.task is Task.REGRESSION:
         return float(root_mean_squared_error(part.targets, scores))
+    if fitted.problem.task is Task.MULTILABEL:
+        return labels_log_loss(part.targets, scores)
     scores /= scores.sum(axis=1, keepdims=True)
     return float(log_loss(part.targets, scores, labels=range(fitted.problem.num_outputs)))
 
@@ -83,9 +97,8 @@ class FittedForest:
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
-        if self.problem.task is Task.REGRESSION:
-            return np.asarray(self.forest.predict(features), dtype=np.float32)
-        return np.asarray(self.forest.predict_proba(features), dtype=np.float32)
+        answer = self.forest.predict_proba if _has_classes(self.problem) else self.forest.predict
+        return np.asarray(answer(features), dtype=np.float32)
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
@@ -93,13 +106,12 @@ class FittedForest:
         from skl2onnx.common.data_types import FloatTensorType
 
         width = self.problem.num_numeric + len(self.problem.cardinalities)
-        is_regression = self.problem.task is Task.REGRESSION
         model = convert_sklearn(
             self.forest,
             name="random_forest",
             initial_types=[(FEATURES, FloatTensorType([None, width]))],
             target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-            options=None if is_regression else {id(self.forest): {"zipmap": False}},
+            options={id(self.forest): {"zipmap": False}} if _has_classes(self.problem) else None,
         )
         self._send_missing(model)
         return keep_scores(model)

@@ -17,7 +17,8 @@ from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
-from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, fit_text_design
+from batch_jobs.algorithms.sklearn.one_by_one import fit_one_by_one, labels_log_loss
+from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, add_link, fit_text_design
 
 Doubles = NDArray[np.float64]
 
@@ -97,19 +98,24 @@ class Linear:
 
     def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], listener: Listener) -> dict[str, Any]:
         """The model, its weights [columns, outputs] and its biases; of two classes the one logit of the second."""
+        chosen = self.hyperparameters
         if problem.task is Task.REGRESSION:
-            ridge = Ridge(alpha=self.hyperparameters.l2).fit(columns, targets)
+            ridge = Ridge(alpha=chosen.l2).fit(columns, targets)
             return {"model": ridge, "weights": ridge.coef_[:, None], "biases": np.array([ridge.intercept_])}
-        model = LogisticRegression(
-            C=1.0 / self.hyperparameters.l2, max_iter=self.hyperparameters.max_iterations, random_state=problem.seed
-        )
+        if problem.task is Task.MULTILABEL:
+            labels = fit_one_by_one(columns, targets, chosen, seed=problem.seed)
+            if labels.num_stopped:
+                listener.message(
+                    f"the solvers of {labels.num_stopped} labels stopped at max_iterations={chosen.max_iterations} "
+                    "before they converged"
+                )
+            return {"model": labels, "weights": labels.coef_.T, "biases": labels.intercept_}
+        model = LogisticRegression(C=1.0 / chosen.l2, max_iter=chosen.max_iterations, random_state=problem.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(columns, targets)
-        if int(model.n_iter_.max()) >= self.hyperparameters.max_iterations:
-            listener.message(
-                f"the solver stopped at max_iterations={self.hyperparameters.max_iterations} before it converged"
-            )
+        if int(model.n_iter_.max()) >= chosen.max_iterations:
+            listener.message(f"the solver stopped at max_iterations={chosen.max_iterations} before it converged")
         return {"model": model, "weights": model.coef_.T, "biases": model.intercept_}
 
 
@@ -118,6 +124,8 @@ def _loss(name: str, fitted: "FittedLinear | FittedTextLinear", part: Examples) 
     scores = fitted.predict(part.features).astype(np.float64)
     if problem.task is Task.REGRESSION:
         return f"{name}/rmse", float(root_mean_squared_error(part.targets, scores))
+    if problem.task is Task.MULTILABEL:
+        return f"{name}/log_loss", labels_log_loss(part.targets, scores)
     scores /= scores.sum(axis=1, keepdims=True)
     return f"{name}/log_loss", float(log_loss(part.targets, scores, labels=range(problem.num_outputs)))
 
@@ -147,11 +155,11 @@ class FittedLinear:
         features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
         columns = graph.node("Concat", *self._design_parts(graph, features), axis=1)
         weights, biases = self.weights, self.biases
-        if self.problem.num_outputs == 2:
+        if self.problem.task is Task.BINARY:
             # One logit is the same as two of which the first is zero.
             weights, biases = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, biases[0]])
         logits = graph.node("Gemm", columns, graph.constant(weights, np.float64), graph.constant(biases, np.float64))
-        scores = logits if self.problem.task is Task.REGRESSION else graph.node("Softmax", logits, axis=1)
+        scores = add_link(graph, logits, self.problem)
         single = graph.node("Cast", scores, to=TensorProto.FLOAT)
         graph.output(single, SCORES, TensorProto.FLOAT, ["rows", self.problem.num_outputs])
         return graph.build()

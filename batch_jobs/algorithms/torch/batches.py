@@ -47,9 +47,9 @@ def _evaluation_size(features: Tensor) -> int:
 
 
 def to_batches(examples: Examples) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
+    """Class indices stay int64; values and labels become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
-    targets = targets.float() if targets.is_floating_point() else targets
+    targets = targets if targets.dtype is torch.int64 else targets.float()
     return Batches(features=torch.from_numpy(examples.features), targets=targets)
 
 

@@ -45,7 +45,7 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
 RNN = AlgorithmSpec(
     name="rnn",
     kinds=(DataKind.TEXT, DataKind.SERIES),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=RnnHyperparameters,
     implementations={
         "torch": Implementation(
