@@ -5,7 +5,7 @@ They come as a list of texts (JSON, or text between separators), or as one colum
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ Message = Callable[[str], None]
 _LISTS = pa.list_(pa.string())
 _MAX_NAMES = 10
 _MAX_NAME_LENGTH = 500
+_MIN_GROUP = 5
 
 
 def are_lists(channel: Channel, column: str) -> bool:
@@ -42,26 +43,37 @@ def _first_texts(values: pa.ChunkedArray) -> list[str] | None:
         return None
 
 
-def merge_columns(channel: Channel, columns: Sequence[str], *, message: Message) -> tuple[Channel, str]:
-    """One column of labels in the place of a column of 0 and 1 for each label, and what it is called.
-
-    A row in which one of them is missing is left out: nobody knows whether it has the label.
+def read_labels(
+    channels: Mapping[str, Channel], target: str | list[str], *, separator: str, message: Message
+) -> tuple[Mapping[str, Channel], str]:
+    """The channels with one column of lists of labels, and its name. Rows that nobody has labelled are left out.
 
     Raises:
-        InvalidDataError: A column is absent, or has other values.
+        InvalidDataError: A column is absent, or holds no labels.
+    """
+    if isinstance(target, str):
+        found = {key: _to_lists(each, target, separator=separator, message=message) for key, each in channels.items()}
+        return found, target
+    name = ", ".join(target)[:_MAX_NAME_LENGTH]
+    return {key: _merge_columns(each, target, name, message=message) for key, each in channels.items()}, name
+
+
+def _merge_columns(channel: Channel, columns: Sequence[str], merged: str, *, message: Message) -> Channel:
+    """One column of labels in the place of a column of 0 and 1 for each label.
+
+    A row in which one of them is missing is left out: nobody knows whether it has the label.
     """
     flags = [_to_flags(channel, name) for name in columns]
     matrix = np.stack([np.asarray(found.to_numpy(zero_copy_only=False)) for found in flags], axis=1)
     is_known = np.all([np.asarray(found.is_valid().to_numpy(zero_copy_only=False)) for found in flags], axis=0)
     names = np.array(columns, dtype=object)
     lists = [names[row.astype(bool)].tolist() if known else None for row, known in zip(matrix, is_known, strict=True)]
-    merged = ", ".join(columns)[:_MAX_NAME_LENGTH]
     table = channel.table.drop_columns(list(columns)).append_column(merged, pa.array(lists, _LISTS))
     kept = [column for column in channel.schema.columns if column.name not in set(columns)]
     schema = channel.schema.model_copy(
         update={"columns": [*kept, Column(name=merged, type=ColumnType.STRING)], "target": merged}
     )
-    return _only_known(_with(channel, table, schema), merged, message), merged
+    return _only_known(_with(channel, table, schema), merged, message)
 
 
 def _to_flags(channel: Channel, name: str) -> pa.ChunkedArray:
@@ -83,14 +95,11 @@ def _to_flags(channel: Channel, name: str) -> pa.ChunkedArray:
     )
 
 
-def to_lists(channel: Channel, column: str, *, separator: str, message: Message) -> Channel:
+def _to_lists(channel: Channel, column: str, *, separator: str, message: Message) -> Channel:
     """The channel with its target column as lists of texts, each label once.
 
     Where cells are JSON lists, `[]` is a row of no label, and a missing cell a row that nobody has looked at: it is
     left out. Text with separators has no other way to say "none" than an empty cell.
-
-    Raises:
-        InvalidDataError: The column is absent, or holds something else.
     """
     found = channel.schema.column(column)
     if found is None:
@@ -166,7 +175,7 @@ def _only_known(channel: Channel, column: str, message: Message) -> Channel:
 
 
 def resolve_labels(channel: Channel, column: str, *, message: Message) -> Target:
-    """The labels that occur in the training channel, once `to_lists` or `merge_columns` has been there.
+    """The labels that occur in the training channel, once `read_labels` has been there.
 
     Raises:
         InvalidDataError: There are too few rows or labels, or too many labels.
@@ -228,10 +237,15 @@ def encode_labels(channel: Channel, target: Target, *, message: Message) -> NDAr
 
 
 def rarest_labels(truth: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Of each row the rarest of its labels, or -1: parts that share each group evenly share the labels about evenly."""
+    """Groups of rows by the rarest of their labels: parts that share each evenly share the labels about evenly.
+
+    -1 is the group of no label, and of the rows that would make a group of less than five.
+    """
     order = np.argsort(truth.sum(axis=0, dtype=np.int64), kind="stable")
     ordered = truth[:, order]
-    return np.where(ordered.any(axis=1), order[ordered.argmax(axis=1)], -1)
+    rarest = np.where(ordered.any(axis=1), order[ordered.argmax(axis=1)], -1)
+    found, counts = np.unique(rarest, return_counts=True)
+    return np.where(np.isin(rarest, found[counts < _MIN_GROUP]), -1, rarest)
 
 
 def _names(labels: Sequence[str]) -> str:

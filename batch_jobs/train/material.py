@@ -15,7 +15,7 @@ from batch_jobs.data.channels import Channel, divide_by_split_column, read_chann
 from batch_jobs.data.features import choose_features, choose_texts, has_any_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
-from batch_jobs.data.labels import are_lists, encode_labels, merge_columns, resolve_labels, to_lists
+from batch_jobs.data.labels import are_lists, encode_labels, read_labels, resolve_labels
 from batch_jobs.data.series import choose_series, series_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
@@ -96,15 +96,11 @@ def _resolve_target(
     name = spec.target or channels[TRAIN].schema.target
     if not name:
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
-    if isinstance(name, list):
-        merged = {key: merge_columns(channel, name, message=notes) for key, channel in channels.items()}
-        channels, name = {key: channel for key, (channel, _) in merged.items()}, merged[TRAIN][1]
-        return channels, resolve_labels(channels[TRAIN], name, message=notes)
-    if spec.task is Task.MULTILABEL or (spec.task is None and are_lists(channels[TRAIN], name)):
+    if spec.resolve_task() is Task.MULTILABEL or (spec.task is None and are_lists(channels[TRAIN], str(name))):
         spec.resolve_algorithm().check_task(Task.MULTILABEL)
-        separator = spec.label_separator
-        channels = {key: to_lists(each, name, separator=separator, message=notes) for key, each in channels.items()}
+        channels, name = read_labels(channels, name, separator=spec.label_separator, message=notes)
         return channels, resolve_labels(channels[TRAIN], name, message=notes)
+    assert isinstance(name, str)  # noqa: S101  several columns are always labels
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     return channels, resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
 

@@ -14,12 +14,14 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 
 from aimass_core.domain.algorithms.trees import RandomForestHyperparameters
 from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.sklearn.one_by_one import labels_log_loss
 
 _NUM_REPORTS = 8
+_MAX_LEAF_VALUES = 20_000_000
 _MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
 
 
@@ -44,6 +46,7 @@ class RandomForest:
             # scikit-learn grows the missing trees only: the forest is the one that a single fit would give.
             fitted.forest.set_params(n_estimators=step)
             fitted.forest.fit(train.features, train.targets)
+            _check_size(fitted.forest, num_trees, problem)
             losses = {} if validation is None else {f"validation/{_LOSS[problem.task]}": _loss(fitted, validation)}
             context.listener.step(step, num_trees, losses)
         return fitted
@@ -62,6 +65,18 @@ class RandomForest:
             random_state=problem.seed,
             n_jobs=problem.num_threads,
             warm_start=True,
+        )
+
+
+def _check_size(forest: Any, num_trees: int, problem: Problem) -> None:
+    """Every leaf holds a value for each label: said after the first tree, before memory is full."""
+    mean_leaves = np.mean([tree.tree_.n_leaves for tree in forest.estimators_])
+    num_values = int(num_trees * mean_leaves * problem.num_outputs)
+    if problem.task is Task.MULTILABEL and num_values > _MAX_LEAF_VALUES:
+        raise InvalidRequestError(
+            f"{num_trees} trees of about {mean_leaves:,.0f} leaves for {problem.num_outputs:,} labels would hold "
+            f"{num_values:,} values, and {_MAX_LEAF_VALUES:,} is the most: lower num_trees, raise min_samples_leaf, or "
+            "take linear or mlp"
         )
 
 

@@ -106,6 +106,21 @@ def test_parquet_types_become_ours(scene: Scene) -> None:
     assert any("1 infinite" in warning for warning in version.profile.warnings)
 
 
+def test_parquet_lists_of_text_are_text_as_json_has_it(scene: Scene) -> None:
+    tags = [["a", 'b "c"'], [], None, ["ä", None]]
+    table = pa.table(
+        {
+            "plain": pa.array(tags),
+            "large": pa.array(tags, pa.large_list(pa.large_string())),
+            "codes": pa.array(tags, pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+        }
+    )
+    version = scene.upload(scene.dataset(), to_parquet(table))
+    assert types(version) == {"plain": "string", "large": "string", "codes": "string"}
+    for row, wanted in zip(scene.rows(version), ['["a","b \\"c\\""]', "[]", None, '["ä",null]'], strict=True):
+        assert set(row.values()) == {wanted}
+
+
 def test_parquet_that_a_table_cannot_hold_is_refused(scene: Scene) -> None:
     nested = pa.array([{"a": {"b": 1}}])
     version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": [1], "nested": nested})))
