@@ -169,8 +169,9 @@ class TrainSpec(Request):
             if self.task is Task.FORECASTING or only or self.window or self.time_column:
                 raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
             return
-        if self.resolve_task() not in (None, Task.FORECASTING):
-            raise _refuse("task", f"With a horizon the task is a forecast, not {self.task}. Leave one of them out.")
+        task = self.resolve_task()
+        if task not in (None, Task.FORECASTING):
+            raise _refuse("task", f"With a horizon the task is a forecast, not {task}. Leave one of them out.")
         if self.folds is not None:
             raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
 
