@@ -16,7 +16,7 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.sklearn.one_by_one import fit_one_by_one, labels_log_loss
 from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, add_link, fit_text_design
 
@@ -86,26 +86,26 @@ class Linear:
         fitted: FittedLinear | FittedTextLinear
         if problem.kind is DataKind.TEXT:
             words = fit_text_design(train.features, problem)
-            solved = self._solve(problem, words.transform(train.features), train.targets, context.listener)
+            solved = self._solve(problem, words.transform(train.features), train.targets, context)
             fitted = FittedTextLinear(problem=problem, design=words, **solved)
         else:
             design = fit_design(train.features, problem)
-            solved = self._solve(problem, design.transform(train.features), train.targets, context.listener)
+            solved = self._solve(problem, design.transform(train.features), train.targets, context)
             fitted = FittedLinear(problem=problem, design=design, **solved)
         losses = {"train": train} | ({"validation": validation} if validation is not None else {})
         context.listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
         return fitted
 
-    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], listener: Listener) -> dict[str, Any]:
+    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], context: FitContext) -> dict[str, Any]:
         """The model, its weights [columns, outputs] and its biases; of two classes the one logit of the second."""
         chosen = self.hyperparameters
         if problem.task is Task.REGRESSION:
             ridge = Ridge(alpha=chosen.l2).fit(columns, targets)
             return {"model": ridge, "weights": ridge.coef_[:, None], "biases": np.array([ridge.intercept_])}
         if problem.task is Task.MULTILABEL:
-            labels = fit_one_by_one(columns, targets, chosen, seed=problem.seed)
+            labels = fit_one_by_one(columns, targets, chosen, seed=problem.seed, is_time_up=context.is_time_up)
             if labels.num_stopped:
-                listener.message(
+                context.listener.message(
                     f"the solvers of {labels.num_stopped} labels stopped at max_iterations={chosen.max_iterations} "
                     "before they converged"
                 )
@@ -115,7 +115,9 @@ class Linear:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(columns, targets)
         if int(model.n_iter_.max()) >= chosen.max_iterations:
-            listener.message(f"the solver stopped at max_iterations={chosen.max_iterations} before it converged")
+            context.listener.message(
+                f"the solver stopped at max_iterations={chosen.max_iterations} before it converged"
+            )
         return {"model": model, "weights": model.coef_.T, "biases": model.intercept_}
 
 

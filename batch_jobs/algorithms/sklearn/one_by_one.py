@@ -1,6 +1,7 @@
 """A logistic regression for each label of a multi-label task (one versus rest)."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
+from aimass_core.errors import InvalidRequestError
 
 Doubles = NDArray[np.float64]
 
@@ -32,9 +34,18 @@ class OneByOne:
 
 
 def fit_one_by_one(
-    columns: Any, targets: NDArray[np.uint8], hyperparameters: LinearHyperparameters, *, seed: int
+    columns: Any,
+    targets: NDArray[np.uint8],
+    hyperparameters: LinearHyperparameters,
+    *,
+    seed: int,
+    is_time_up: Callable[[], bool],
 ) -> OneByOne:
-    """Of a label that every row has, or none, there is nothing to learn but how often it occurs."""
+    """Of a label that every row has, or none, there is nothing to learn but how often it occurs.
+
+    Raises:
+        InvalidRequestError: There was no time for all labels: those that are left would have no model.
+    """
     num_rows, num_labels = targets.shape
     coefficients = np.zeros((num_labels, columns.shape[1]))
     intercepts = logit((targets.sum(axis=0, dtype=np.int64) + 0.5) / (num_rows + 1))
@@ -42,6 +53,10 @@ def fit_one_by_one(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for label in np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0)):
+            if is_time_up():
+                raise InvalidRequestError(
+                    f"The job's time was up after {label} of {num_labels} labels: give it a larger max_seconds."
+                )
             model = LogisticRegression(
                 C=1.0 / hyperparameters.l2, max_iter=hyperparameters.max_iterations, random_state=seed
             ).fit(columns, targets[:, label])

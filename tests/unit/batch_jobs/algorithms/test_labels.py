@@ -13,6 +13,7 @@ from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from aimass_core.domain.algorithms.trees import RandomForestHyperparameters, XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.export.builder import finish
 from batch_jobs.algorithms.learning import SCORES, Examples, FitContext, Fitted, Problem
@@ -73,6 +74,12 @@ def test_one_forest_of_all_labels_gives_the_probabilities_of_scikit_learns_class
     # Ties between splits may fall otherwise: impurities are summed in another order.
     for label in (0, 1):
         np.testing.assert_allclose(fitted.predict(train.features)[:, label], answers[label][:, 1], atol=0.05)
+
+
+def test_linear_models_of_many_labels_end_with_the_jobs_time() -> None:
+    context = FitContext(listener=Listener(), is_time_up=lambda: True)
+    with pytest.raises(InvalidRequestError, match="time was up after 0 of 4 labels"):
+        Linear(LinearHyperparameters()).fit(PROBLEM, _examples(0), None, context=context)
 
 
 def test_balanced_weights_make_both_sides_of_a_label_equal() -> None:

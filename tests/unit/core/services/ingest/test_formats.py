@@ -211,9 +211,22 @@ def test_npz_of_numbers(scene: Scene) -> None:
     assert str(scene.rows(version)[1]["x1"]) == "0.0"
 
 
+def test_npz_with_a_column_for_each_label_becomes_lists_of_labels(scene: Scene) -> None:
+    y = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=np.uint8)
+    lists = ['["0","2"]', "[]", '["1"]']
+    table = scene.upload(scene.dataset("table"), to_npz(x=np.zeros((3, 2)), y=y))
+    assert types(table)["y"] == "string"
+    assert [row["y"] for row in scene.rows(table)] == lists
+    pictures = to_npz(train_images=np.zeros((3, 4, 4), np.uint8), train_labels=y.astype(bool))
+    images = scene.upload(scene.dataset("images"), pictures)
+    assert [row["label"] for row in scene.rows(images)] == lists
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        (to_npz(x=np.zeros((2, 3)), y=np.eye(2)), "one-hot"),
+        (to_npz(x=np.zeros((3, 3)), y=np.array([[0, 2], [0, 1], [1, 1]])), "0 and 1 of shape (rows, labels)"),
         (to_npz(x=np.array([{}], dtype=object), y=np.array([1])), "Python objects"),
         (to_npz(x=np.zeros((2, 3, 3, 1)), y=np.zeros(2)), "uint8"),
         (to_npz(x=np.zeros((2, 3, 3), dtype=np.uint8)), "no labels"),
