@@ -21,7 +21,7 @@ from batch_jobs.evaluate.metrics import evaluate
 from tests.unit.batch_jobs.channel_files import Columns, encode_png, write_channel
 from tests.unit.batch_jobs.conftest import Train, Trained
 
-NETWORK = {"epochs": 30, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
+NETWORK = {"epochs": 15, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "random_forest": {"num_trees": 40},
