@@ -53,7 +53,8 @@ class _DropWords:
     part: float
 
     def __call__(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        is_dropped = (torch.rand(ids.shape, generator=generator) < self.part) & (ids > _UNKNOWN)
+        is_drawn = torch.rand(ids.shape, generator=generator) < self.part
+        is_dropped = is_drawn.to(ids.device) & (ids > _UNKNOWN)
         return torch.where(is_dropped, _UNKNOWN, ids)
 
 
