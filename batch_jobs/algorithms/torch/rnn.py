@@ -47,7 +47,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class _DropWords:
+class DropWords:
     """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
 
     part: float
@@ -83,7 +83,7 @@ class Rnn:
             train,
             validation,
             context=context,
-            augment=_DropWords(self.hyperparameters.word_dropout) if drops_words else None,
+            augment=DropWords(self.hyperparameters.word_dropout) if drops_words else None,
             # NOTE: a dimension of size one would be traced as a constant.
             example=np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype),
             has_variable_length=True,
