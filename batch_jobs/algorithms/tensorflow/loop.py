@@ -75,7 +75,9 @@ class _Training:
     ) -> None:
         chosen = hyperparameters
         if chosen.sharding is not Sharding.NONE:
-            raise InvalidRequestError(f"sharding is {chosen.sharding!r}, which is of torch only: leave it out")
+            raise InvalidRequestError(
+                f"sharding is '{chosen.sharding}', which the framework torch does: leave it out, or train in torch"
+            )
         self._chosen, self._problem, self._context, self._augment = chosen, problem, context, augment
         if chosen.batch_size > train.num_rows:
             context.listener.message(
