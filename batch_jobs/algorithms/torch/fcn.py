@@ -17,9 +17,7 @@ from torch.nn import functional
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.torch.batches import to_batches
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 
 _EPSILON = 1e-6
 
@@ -155,15 +153,13 @@ class Fcn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
-        epochs = train_network(
+        return fit_network(
             network,
             self.hyperparameters,
             problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
+            train,
+            validation,
             context=context,
-        )
-        answer = Answer(network, problem)
-        return FittedNetwork(
-            answer=answer, num_steps=epochs, example=example_of(train.features), has_variable_length=True
+            example=example_of(train.features),
+            has_variable_length=True,
         )

@@ -9,8 +9,10 @@ import torch
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
+from aimass_core.domain.algorithms.series import FcnHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.fcn import Fcn
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork
 from batch_jobs.algorithms.torch.rnn import Network, Rnn
 from batch_jobs.algorithms.torch.sequences import turn
@@ -122,3 +124,21 @@ def test_learns_series_of_different_lengths_with_gaps() -> None:
     learner = Rnn(_hyperparameters(hidden=16, embedding=8, epochs=12, learning_rate=0.02, dropout=0.0, batch_size=32))
     fitted = learner.fit(_problem(DataKind.SERIES, 1), examples, examples, context=FitContext(listener=_Silent()))
     assert np.corrcoef(fitted.predict(series), slope)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("algorithm", ["rnn", "fcn"])
+def test_series_of_no_step_and_of_100_000_are_learned_together(algorithm: str) -> None:
+    long = np.sin(np.arange(100_000, dtype=np.float32) / 50)
+    series = np.full((4, 100_000, 2), np.nan, np.float32)
+    series[1, 0], series[2] = 1.0, long[:, None]
+    series[3] = -series[2]
+    learners: dict[str, Any] = {
+        "rnn": Rnn(_hyperparameters(cell="gru", hidden=2, embedding=2, bidirectional=False, epochs=1)),
+        "fcn": Fcn(FcnHyperparameters(channels=[2, 2], kernels=[5, 3], epochs=1)),
+    }
+    examples = Examples(features=series, targets=np.array([0.0, 1.0, 0.5, -0.5]))
+    context = FitContext(listener=_Silent(), num_steps=1)
+    fitted = learners[algorithm].fit(_problem(DataKind.SERIES, 1), examples, None, context=context)
+    answers = fitted.predict(series)
+    assert np.isfinite(answers).all()
+    np.testing.assert_allclose(fitted.predict(series[:2, :1]), answers[:2], atol=1e-5)
