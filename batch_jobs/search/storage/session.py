@@ -149,7 +149,9 @@ class Session:
     def flush(self) -> None:
         """Sends what is not sent yet. What cannot be sent now goes with the trial's next write."""
         with self.lock:
-            self._timer = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             for view in self._views.values():
                 for draft in [draft for draft in view.drafts.values() if draft]:
                     try:

@@ -128,7 +128,7 @@ class Studies:
 
     def _delete_trials(self, study_id: int) -> None:
         partition = keys.study_partition(self._workspace_id, study_id)
-        found = self._table.query(partition, start=keys.trial_row(0), end=keys.STUDY_ROW)
+        found = self._table.query(partition, start=keys.trial_row(0), end=keys.STUDY_ROW, only_keys=True)
         sort_keys = [item["sk"]["S"] for item in found]
         self._table.delete_many([RowKey(partition, sort) for sort in sort_keys if sort != keys.STUDY_ROW])
 

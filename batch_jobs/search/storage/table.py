@@ -53,8 +53,9 @@ class StudiesTable:
         item: Item | None = self._call_table("get_item", Key=to_key(key), ConsistentRead=True).get("Item")
         return item
 
-    def query(self, partition: str, *, start: str, end: str) -> Iterator[Item]:
+    def query(self, partition: str, *, start: str, end: str, only_keys: bool = False) -> Iterator[Item]:
         """Items in the order of their sort keys, both ends included, past DynamoDB's pages of 1 MB."""
+        projection = {"ProjectionExpression": "pk, sk"} if only_keys else {}
         after: dict[str, Any] = {}
         while True:
             answer = self._call_table(
@@ -62,6 +63,7 @@ class StudiesTable:
                 KeyConditionExpression="pk = :pk AND sk BETWEEN :start AND :end",
                 ExpressionAttributeValues={":pk": {"S": partition}, ":start": {"S": start}, ":end": {"S": end}},
                 ConsistentRead=True,
+                **projection,
                 **after,
             )
             yield from answer["Items"]
