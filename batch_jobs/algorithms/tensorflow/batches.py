@@ -50,8 +50,8 @@ class Batches:
 
 
 def to_batches(examples: Examples, class_weights: NDArray[np.float32] | None) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
-    targets = examples.targets.astype(np.float32) if examples.targets.dtype.kind == "f" else examples.targets
+    """Class indices stay int64; values and labels become float32 as the network's own."""
+    targets = examples.targets if examples.targets.dtype == np.int64 else examples.targets.astype(np.float32)
     weights = np.ones(len(targets), np.float32) if class_weights is None else class_weights[targets]
     with tf.device("CPU"):
         return Batches(

@@ -13,6 +13,7 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
 
@@ -57,9 +58,13 @@ class FittedNetwork:
 
 
 def to_fitted(network: keras.Model, problem: Problem, *, num_steps: int) -> FittedNetwork:
-    """The network followed by a softmax where there are classes."""
+    """The network followed by a softmax where there are classes, and by a sigmoid where there are labels."""
     is_regression = not problem.task.is_classification
-    outputs = network.outputs[0] if is_regression else keras.layers.Softmax(dtype="float32")(network.outputs[0])
+    outputs = network.outputs[0]
+    if problem.task is Task.MULTILABEL:
+        outputs = keras.layers.Activation("sigmoid", dtype="float32")(outputs)
+    elif not is_regression:
+        outputs = keras.layers.Softmax(dtype="float32")(outputs)
     answer = keras.Model(network.inputs, outputs)
     return FittedNetwork(answer=answer, is_regression=is_regression, num_steps=num_steps)
 

@@ -16,6 +16,7 @@ from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
 from batch_jobs.algorithms.tensorflow.average import Average
 from batch_jobs.algorithms.tensorflow.batches import Augment, to_batches
+from batch_jobs.algorithms.tensorflow.losses import build_loss
 from batch_jobs.algorithms.tensorflow.optimizers import build_optimizer
 
 Build = Callable[[str], keras.Model]
@@ -84,14 +85,14 @@ class _Training:
                 f"batch_size {chosen.batch_size} is more than the {train.num_rows} rows: every batch holds all of them"
             )
         weights = build_class_weights(problem, chosen, train.targets)
-        self._train = to_batches(train, weights)
-        self._validation = None if validation is None else to_batches(validation, weights)
+        row_weights = None if problem.task is Task.MULTILABEL else weights
+        self._train = to_batches(train, row_weights)
+        self._validation = None if validation is None else to_batches(validation, row_weights)
         self._network = build("mixed_bfloat16" if chosen.precision is Precision.BFLOAT16 else "float32")
         self._optimizer = build_optimizer(chosen, context.listener)
-        is_regression = not problem.task.is_classification
         self._network.compile(
             optimizer=self._optimizer,
-            loss="mse" if is_regression else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=build_loss(problem.task, weights),
             # NOTE: XLA compiles anew for every size of batch.
             jit_compile=chosen.compile,
         )

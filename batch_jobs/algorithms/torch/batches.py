@@ -40,9 +40,9 @@ class Batches:
 
 
 def to_batches(examples: Examples) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
+    """Class indices stay int64; values and labels become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
-    targets = targets.float() if targets.is_floating_point() else targets
+    targets = targets if targets.dtype is torch.int64 else targets.float()
     return Batches(features=torch.from_numpy(examples.features), targets=targets)
 
 

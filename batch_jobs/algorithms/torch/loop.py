@@ -254,14 +254,15 @@ class _Training:
     def _evaluate(self, batches: Batches) -> tuple[float, float | None]:
         """The mean loss of all rows and, where there are classes, the share of right answers."""
         self._judged.eval()
+        has_classes = self._problem.task in (Task.BINARY, Task.MULTICLASS)
         loss = weight = num_hits = 0.0
         for features, targets in batches.in_order():
             output, wanted = self._judged(to_device(features, self._device)), to_device(targets, self._device)
             loss += float(self._loss.sum(output, wanted))
             weight += self._loss.weigh(targets)
-            if self._problem.task.is_classification:
+            if has_classes:
                 num_hits += int((output.argmax(1) == wanted).sum())
-        accuracy = num_hits / len(batches.targets) if self._problem.task.is_classification else None
+        accuracy = num_hits / len(batches.targets) if has_classes else None
         return loss / (weight or 1.0), accuracy
 
     def _has_lost_patience(self) -> bool:

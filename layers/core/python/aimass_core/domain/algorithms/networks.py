@@ -123,7 +123,7 @@ class MlpHyperparameters(NetworkHyperparameters):
 MLP = AlgorithmSpec(
     name="mlp",
     kinds=(DataKind.TABLE,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=MlpHyperparameters,
     implementations={
         "torch": Implementation(
@@ -158,7 +158,7 @@ class CnnHyperparameters(NetworkHyperparameters):
 CNN = AlgorithmSpec(
     name="cnn",
     kinds=(DataKind.IMAGES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=CnnHyperparameters,
     implementations={
         "torch": Implementation(

@@ -45,7 +45,7 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
 RNN = AlgorithmSpec(
     name="rnn",
     kinds=(DataKind.TEXT, DataKind.SERIES),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION, Task.FORECASTING),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION, Task.FORECASTING),
     hyperparameters=RnnHyperparameters,
     implementations={
         "torch": Implementation(

@@ -49,7 +49,7 @@ class FcnHyperparameters(NetworkHyperparameters):
 FCN = AlgorithmSpec(
     name="fcn",
     kinds=(DataKind.SERIES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=FcnHyperparameters,
     implementations={
         "torch": Implementation(
