@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from aimass_core.domain import keys
@@ -63,7 +63,7 @@ def test_overhead_of_a_trial(stack: Stack, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_opening_a_long_study(stack: Stack, tmp_path: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {f"hyperparameter_{index}": FloatDistribution(0.0, 1.0) for index in range(6)}
+    space: dict[str, BaseDistribution] = {f"hyperparameter_{index}": FloatDistribution(0.0, 1.0) for index in range(6)}
     trials = [
         create_trial(value=1 / (n + 1), params=dict.fromkeys(space, n / NUM_LONG), distributions=space)
         for n in range(NUM_LONG)

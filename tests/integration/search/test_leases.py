@@ -6,19 +6,29 @@ from datetime import UTC, datetime, timedelta
 
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from batch_jobs.search.storage import FAILURE
+from batch_jobs.search.storage import FAILURE, DynamoDbStorage
 from batch_jobs.search.telling import tell
 from tests.integration.search.conftest import NewStorage
 
 NewWorker = Callable[..., optuna.Study]
-UNIT = FloatDistribution(0.0, 1.0)
+UNIT: BaseDistribution = FloatDistribution(0.0, 1.0)
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Heartbeat of storage is supposed", "ignore::optuna.exceptions.ExperimentalWarning"
 )
+
+
+def storage_of(study: optuna.Study) -> DynamoDbStorage:
+    storage = study._storage
+    assert isinstance(storage, DynamoDbStorage)
+    return storage
+
+
+def reap(study: optuna.Study) -> list[int]:
+    return storage_of(study).reap(study._study_id)
 
 
 class Clock:
@@ -58,10 +68,10 @@ def test_e1_a_lost_trial_fails_with_its_reason_and_is_tried_once_more(new_worker
     trial.report(0.5, 1)
 
     clock.wait(29)
-    assert other._storage.reap(other._study_id) == []
+    assert reap(other) == []
     clock.wait(2)
-    assert other._storage.reap(other._study_id) == [0]
-    assert new_worker()._storage.reap(other._study_id) == []
+    assert reap(other) == [0]
+    assert reap(new_worker()) == []
     failed, waiting = other.trials
     assert failed.state == TrialState.FAIL
     assert "no sign of it until 2026-01-01T00:00:30+00:00. Tried again as trial 1." in failed.system_attrs[FAILURE]
@@ -77,7 +87,7 @@ def test_e1_a_lost_trial_fails_with_its_reason_and_is_tried_once_more(new_worker
     again.set_constraint("bytes", 2.0)  # that of the first run is not the second's
     clock.wait(31)
     third = new_worker()
-    assert third._storage.reap(third._study_id) == [1]
+    assert reap(third) == [1]
     assert [trial.state for trial in third.trials] == [TrialState.FAIL] * 2
     assert "second attempt already" in third.trials[1].system_attrs[FAILURE]
 
@@ -88,7 +98,7 @@ def test_e2_a_late_tell_of_a_lost_trial_is_ignored(
     slow, other = new_worker(), new_worker()
     trial = slow.ask({"x": UNIT})
     clock.wait(31)
-    other._storage.reap(other._study_id)
+    reap(other)
     told = tell(slow, trial, 0.5)
     assert (told.is_accepted, told.trial.state) == (False, TrialState.FAIL)
     assert "told late, and 0.5 is ignored" in caplog.text
@@ -98,18 +108,18 @@ def test_e2_a_late_tell_of_a_lost_trial_is_ignored(
 
 
 def test_a_heartbeat_keeps_a_trial(new_worker: NewWorker, clock: Clock) -> None:
-    worker, reaper = new_worker(), new_worker(read_ttl_seconds=3600.0)
+    worker = new_worker()
     trial = worker.ask({"x": UNIT})
-    assert [trial.state for trial in reaper.trials] == []
-    reaper._storage._session.view(reaper._study_id).refresh(now=True)
+    reaper = new_worker(read_ttl_seconds=3600.0)
+    assert [trial.state for trial in reaper.trials] == [TrialState.RUNNING]
     for _ in range(3):
         clock.wait(20)
-        worker._storage.record_heartbeat(trial._trial_id)
+        storage_of(worker).record_heartbeat(trial._trial_id)
         # What the reaper knows of the lease is old; the table decides.
-        assert reaper._storage.reap(reaper._study_id) == []
+        assert reap(reaper) == []
     clock.wait(31)
-    assert reaper._storage.reap(reaper._study_id) == [0]
-    worker._storage.record_heartbeat(trial._trial_id)
+    assert reap(reaper) == [0]
+    storage_of(worker).record_heartbeat(trial._trial_id)
     assert new_worker().trials[0].state == TrialState.FAIL
 
 
@@ -119,7 +129,7 @@ def test_reapers_that_meet_queue_nothing_twice(new_worker: NewWorker, clock: Clo
     clock.wait(31)
     reapers = [new_worker() for _ in range(6)]
     with ThreadPoolExecutor(len(reapers)) as pool:
-        reaped = list(pool.map(lambda study: study._storage.reap(study._study_id), reapers))
+        reaped = list(pool.map(reap, reapers))
     assert sorted(number for numbers in reaped for number in numbers) == [0, 1, 2]
     trials = new_worker().trials
     assert [trial.state for trial in trials] == [TrialState.FAIL] * 3 + [TrialState.WAITING] * 3

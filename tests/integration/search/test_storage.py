@@ -10,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
@@ -22,7 +22,7 @@ from batch_jobs.search.storage import DynamoDbStorage, items
 from tests.integration.search.conftest import NewStorage
 
 MINIMIZE = [StudyDirection.MINIMIZE]
-UNIT = FloatDistribution(0.0, 1.0)
+UNIT: BaseDistribution = FloatDistribution(0.0, 1.0)
 
 
 @contextmanager
