@@ -13,7 +13,7 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
-from batch_jobs.algorithms.sharing import Team, share
+from batch_jobs.algorithms.sharing import Team, check_shares, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
 from batch_jobs.algorithms.torch.ema import build_average
@@ -98,7 +98,7 @@ class _Training:
         self._context, self._augment, self._mix = context, augment, mix
         self._team, self._replica = team, Replica(network, team)
         num_rows = len(train.targets)
-        _check_shares(min(chosen.batch_size, num_rows), team)
+        check_shares(min(chosen.batch_size, num_rows), team)
         if chosen.batch_size > num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {num_rows} rows: every batch holds all of them"
@@ -297,14 +297,6 @@ class _Training:
         self._network.load_state_dict(best)
         self._network.eval()
         return self._position.best_epoch
-
-
-def _check_shares(num_rows: int, team: Team) -> None:
-    if team.num_processes > 1 and num_rows < 2 * team.num_processes:
-        raise InvalidRequestError(
-            f"a batch has {num_rows} rows, and each of {team.num_processes} machines needs two of them: raise "
-            f"batch_size to {2 * team.num_processes}, or train on fewer machines or more rows"
-        )
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:
