@@ -117,13 +117,11 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Callab
     return cache(lambda algorithm: site.train(2, algorithm, _LONG[algorithm])[0].metrics())
 
 
-@pytest.mark.parametrize("spec", [{"framework": "torch"}, {"framework": "tensorflow", "folds": 2}], ids=str)
-def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divide(
-    site: Site, spec: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divide(site: Site, framework: str) -> None:
     chosen = _MLP | {"batch_size": 64, "accumulation": 2, "class_weights": "balanced"}
-    (alone,) = site.train(1, "mlp", chosen, **spec)
-    main, *others = site.train(3, "mlp", chosen, **spec)
+    (alone,) = site.train(1, "mlp", chosen, framework=framework)
+    main, *others = site.train(3, "mlp", chosen, framework=framework)
     assert main.metrics() == pytest.approx(alone.metrics(), abs=2e-3)
     for other in others:
         assert not (other.root / "output/data/metrics.json").exists()
@@ -131,10 +129,10 @@ def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divi
         assert list((other.root / "checkpoints").iterdir()) == []
 
 
-@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
-def test_images_are_learned_by_two(tmp_path: Path, images: Path, framework: str) -> None:
+@pytest.mark.parametrize("spec", [{"framework": "torch"}, {"framework": "tensorflow", "folds": 2}], ids=str)
+def test_images_are_learned_by_two(tmp_path: Path, images: Path, spec: dict[str, Any]) -> None:
     chosen = {"channels": [8], "hidden": 16, "epochs": 6, "patience": 6, "batch_size": 32, "learning_rate": 0.01}
-    main, _ = Site(tmp_path, images).train(2, "cnn", chosen, framework=framework)
+    main, _ = Site(tmp_path, images).train(2, "cnn", chosen, **spec)
     assert main.metrics()["accuracy"] > 0.9
 
 
@@ -182,6 +180,23 @@ def test_a_lost_main_machine_is_noticed_by_tensorflow(site: Site) -> None:
     os.kill(main.process.pid, signal.SIGKILL)
     assert [machine.end() for machine in machines] == [_KILLED, _INTERRUPTED], other.log
     assert "Another machine of the job was lost" in other.log
+
+
+def test_a_machine_with_a_part_of_the_network_is_lost_and_the_next_attempt_goes_on(site: Site) -> None:
+    chosen = _LONG["mlp"] | {"sharding": "full"}
+    machines = site.start(2, "mlp", chosen, name="disturbed")
+    wait_until(lambda: list(machines[0].root.glob("checkpoints/*/*.safetensors")), seconds=_SECONDS)
+    machines[1].process.kill()
+    assert [machine.end() for machine in machines] == [_INTERRUPTED, _KILLED], [machine.log for machine in machines]
+    assert "Another machine of the job was lost" in machines[0].log
+
+    again = site.start(2, "mlp", chosen, name="disturbed")
+    try:
+        wait_until(lambda: all("goes on from a checkpoint" in machine.log for machine in again), seconds=_SECONDS)
+    finally:
+        for machine in again:
+            machine.process.kill()
+            machine.end()
 
 
 def test_a_loss_that_is_no_number_is_told_by_every_machine(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def _fit(
         {"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0},
         {"schedule": "step", "class_weights": "balanced", "accumulation": 2},
         {"precision": "bfloat16", "ema_decay": 0.9, "schedule": "constant"},
+        {"compile": True},
     ],
 )
 def test_every_option_learns(hyperparameters: dict[str, Any]) -> None:
@@ -164,3 +165,8 @@ def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_
     for number, batch in enumerate(zip(*parts, strict=True)):
         assert np.concatenate([features for features, _, _ in batch]).tolist() == whole[number][0].numpy().tolist()
         assert sum(float(tf.reduce_mean(weights)) for _, _, weights in batch) == pytest.approx(1)
+
+
+def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:
+    with pytest.raises(InvalidRequestError, match="sharding is 'full', which the framework torch does"):
+        _fit(sharding="full")
