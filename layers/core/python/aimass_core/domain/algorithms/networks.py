@@ -130,7 +130,9 @@ MLP = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES, is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp", libraries=_TENSORFLOW_LIBRARIES
+            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
+            libraries=_TENSORFLOW_LIBRARIES,
+            is_distributed=True,
         ),
     },
 )
@@ -165,7 +167,9 @@ CNN = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"), is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn", libraries=(*_TENSORFLOW_LIBRARIES, "pillow")
+            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",
+            libraries=(*_TENSORFLOW_LIBRARIES, "pillow"),
+            is_distributed=True,
         ),
     },
 )

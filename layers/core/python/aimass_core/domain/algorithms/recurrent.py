@@ -52,7 +52,9 @@ RNN = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"), is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.rnn:Rnn", libraries=("tensorflow-cpu", "keras")
+            learner="batch_jobs.algorithms.tensorflow.rnn:Rnn",
+            libraries=("tensorflow-cpu", "keras"),
+            is_distributed=True,
         ),
     },
 )

@@ -56,7 +56,9 @@ FCN = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.fcn:Fcn", libraries=("tensorflow-cpu", "keras", "tf2onnx")
+            learner="batch_jobs.algorithms.tensorflow.fcn:Fcn",
+            libraries=("tensorflow-cpu", "keras", "tf2onnx"),
+            is_distributed=True,
         ),
     },
 )
