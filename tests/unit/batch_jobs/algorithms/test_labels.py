@@ -98,7 +98,7 @@ def test_torch_and_keras_have_the_same_loss(class_weights: str) -> None:
     chosen = MlpHyperparameters.model_validate({"class_weights": class_weights})
     targets = _examples(0).targets.astype(np.float32)
     logits = np.random.default_rng(0).normal(size=targets.shape).astype(np.float32)
-    loss = build_loss(PROBLEM, chosen, torch.from_numpy(targets))
+    loss = build_loss(PROBLEM, chosen, torch.from_numpy(targets), torch.device("cpu"))
     mine = float(loss.sum(torch.from_numpy(logits), torch.from_numpy(targets))) / loss.weigh(torch.from_numpy(targets))
     weights = build_class_weights(PROBLEM, chosen, targets)
     theirs = float(build_keras_loss(Task.MULTILABEL, weights)(targets, logits).numpy().mean())

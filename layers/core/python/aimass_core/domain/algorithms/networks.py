@@ -50,6 +50,13 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Sharding(StrEnum):
+    """What each of several machines holds. FULL: a part of weights, gradients and moments (FSDP, Zhao et al. 2023)."""
+
+    NONE = "none"
+    FULL = "full"
+
+
 class NetworkHyperparameters(Request):
     """What the training loop of every network takes."""
 
@@ -96,6 +103,14 @@ class NetworkHyperparameters(Request):
         default=False,
         description="Only operations that repeat bit for bit; processors do anyway.",
     )
+    compile: bool = Field(
+        default=False,
+        description="torch.compile, in TensorFlow XLA: begins later, is then faster where the network is large.",
+    )
+    sharding: Sharding = Field(
+        default=Sharding.NONE,
+        description="full: several machines hold the network in parts, for one that is too large for each. Torch only.",
+    )
 
 
 class MlpHyperparameters(NetworkHyperparameters):
@@ -115,7 +130,9 @@ MLP = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES, is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp", libraries=_TENSORFLOW_LIBRARIES
+            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
+            libraries=_TENSORFLOW_LIBRARIES,
+            is_distributed=True,
         ),
     },
 )
@@ -150,7 +167,9 @@ CNN = AlgorithmSpec(
             learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"), is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn", libraries=(*_TENSORFLOW_LIBRARIES, "pillow")
+            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",
+            libraries=(*_TENSORFLOW_LIBRARIES, "pillow"),
+            is_distributed=True,
         ),
     },
 )
