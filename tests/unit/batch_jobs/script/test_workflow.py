@@ -19,6 +19,7 @@ from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.failures import UserCodeError
 from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.script.processes import Program
+from tests.factories.served_models import LABELLED, TABLE, labels_model, table_model
 from tests.unit.batch_jobs.script.scripts import OWN, Desk, build_wheel, new_desk
 
 
@@ -342,9 +343,19 @@ def test_own_signature_is_kept_where_it_is_true(desk: Desk, tmp_path: Path) -> N
     assert kept == own
 
 
+def test_own_multi_label_model_says_by_truth_values_which_labels_apply(desk: Desk, tmp_path: Path) -> None:
+    leave(desk, tmp_path, {"m.onnx": labels_model(), "signature.json": LABELLED.model_dump_json().encode()})
+    kept = Signature.model_validate_json((desk.folders.model / "signature.json").read_bytes())
+    assert kept == LABELLED
+    golden = Golden.model_validate_json((desk.folders.model / "golden.json").read_bytes())
+    assert {type(flag) for row in golden.outputs["label"] for flag in row} == {bool}
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
+        ({"m.onnx": table_model(), "signature.json": TABLE.model_copy(update={"task": Task.MULTILABEL})
+          .model_dump_json().encode()}, "as a multilabel model it needs the output 'label' as BOOL"),
         ({"m.onnx": b"not protobuf at all"}, "may not be served"),
         ({"m.onnx": b""}, "may not be served"),
         ({"a.onnx": linear_model(), "b.onnx": linear_model()}, "2 .onnx files"),

@@ -21,7 +21,7 @@ from batch_jobs.evaluate.metrics import evaluate
 from tests.unit.batch_jobs.channel_files import Columns, encode_png, write_channel
 from tests.unit.batch_jobs.conftest import Train, Trained
 
-NETWORK = {"epochs": 30, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
+NETWORK = {"epochs": 15, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "random_forest": {"num_trees": 40},
@@ -163,8 +163,8 @@ def test_images_carry_several_labels(tmp_path: Path, train_model: Train) -> None
 WORDS = {"sport": ["match", "goal", "team"], "money": ["bank", "price", "market"], "art": ["museum", "film", "song"]}
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "rnn"])
-def test_texts_carry_several_labels(tmp_path: Path, train_model: Train, algorithm: str) -> None:
+@pytest.mark.parametrize(("algorithm", "framework"), [("linear", None), ("rnn", "torch"), ("rnn", "tensorflow")])
+def test_texts_carry_several_labels(tmp_path: Path, train_model: Train, algorithm: str, framework: str | None) -> None:
     rng = np.random.default_rng(0)
     filler = ["the", "a", "some", "of", "to", "and"]
     texts, labels = [], []
@@ -178,13 +178,18 @@ def test_texts_carry_several_labels(tmp_path: Path, train_model: Train, algorith
     quick = {"embedding": 16, "hidden": 16, "layers": 1, "bidirectional": False, "pooling": "mean", "epochs": 10}
     quick |= {"batch_size": 32, "learning_rate": 0.03, "word_dropout": 0.0}
     trained = train_model(
-        {"train": channel}, algorithm, task="multilabel", hyperparameters=quick if algorithm == "rnn" else {}
+        {"train": channel},
+        algorithm,
+        framework=framework,
+        task="multilabel",
+        hyperparameters=quick if algorithm == "rnn" else {},
     )
     assert trained.signature.labels == sorted(WORDS)
     assert trained.metrics["f1"] > 0.8
 
 
-def test_series_carry_several_labels(tmp_path: Path, train_model: Train) -> None:
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_series_carry_several_labels(tmp_path: Path, train_model: Train, framework: str) -> None:
     rng = np.random.default_rng(0)
     flags = rng.random((200, 2)) < 0.5
     series = rng.normal(0, 0.3, (200, 24))
@@ -198,6 +203,7 @@ def test_series_carry_several_labels(tmp_path: Path, train_model: Train) -> None
     trained = train_model(
         {"train": channel},
         "fcn",
+        framework=framework,
         hyperparameters={"channels": [8, 16, 8], "epochs": 15, "batch_size": 32, "learning_rate": 0.01},
     )
     assert trained.metrics["roc_auc"] > 0.95
