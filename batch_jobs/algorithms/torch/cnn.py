@@ -13,7 +13,7 @@ from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
-from batch_jobs.data.augmentation.building import build_augment, build_mix
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class Network(nn.Module):
@@ -75,6 +75,7 @@ class Cnn:
         network = Network(problem, self.hyperparameters, train.features)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         chosen = self.hyperparameters
+        augmentation = build_augmentation(chosen, problem, train.features)
         epochs = train_network(
             network,
             chosen,
@@ -82,8 +83,8 @@ class Cnn:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
-            augment=build_augment(chosen, train.features.shape[1:]),
-            mix=build_mix(chosen),
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )
         answer = Answer(network, problem)
         return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])

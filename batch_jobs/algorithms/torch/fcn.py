@@ -20,6 +20,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.augmentation.building import build_augmentation
 
 _EPSILON = 1e-6
 
@@ -155,6 +156,7 @@ class Fcn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         epochs = train_network(
             network,
             self.hyperparameters,
@@ -162,6 +164,8 @@ class Fcn:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )
         answer = Answer(network, problem)
         return FittedNetwork(

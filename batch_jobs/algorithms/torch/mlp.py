@@ -16,6 +16,7 @@ from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class Quantities(nn.Module):
@@ -101,6 +102,7 @@ class Mlp:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         epochs = train_network(
             network,
             self.hyperparameters,
@@ -108,6 +110,8 @@ class Mlp:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )
         network.settle_unknowns(train.features)
         answer = Answer(network, problem)

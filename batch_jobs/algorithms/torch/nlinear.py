@@ -17,6 +17,7 @@ from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fcn import SeriesScaler
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class FromLastValue(nn.Module):
@@ -87,6 +88,7 @@ class Nlinear:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = FromLastValue(Network(problem, self.hyperparameters, _differences(train.features)), problem)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         epochs = train_network(
             network,
             self.hyperparameters,
@@ -94,6 +96,8 @@ class Nlinear:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )
         return FittedNetwork(answer=Answer(network, problem), num_steps=epochs, example=train.features[:2])
 

@@ -7,15 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
+from batch_jobs.data.augmentation.building import build_augmentation
 
-_UNKNOWN = 1
 _EXAMPLE_LENGTH = 5
 
 
@@ -49,17 +48,6 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class _DropWords:
-    """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
-
-    part: float
-
-    def __call__(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        is_dropped = (torch.rand(ids.shape, generator=generator) < self.part) & (ids > _UNKNOWN)
-        return torch.where(is_dropped, _UNKNOWN, ids)
-
-
-@dataclass(frozen=True, slots=True)
 class Rnn:
     """The algorithm `rnn`."""
 
@@ -76,7 +64,7 @@ class Rnn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
-        drops_words = problem.kind is DataKind.TEXT and self.hyperparameters.word_dropout > 0
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         epochs = train_network(
             network,
             self.hyperparameters,
@@ -84,7 +72,8 @@ class Rnn:
             to_batches(train),
             None if validation is None else to_batches(validation),
             context=context,
-            augment=_DropWords(self.hyperparameters.word_dropout) if drops_words else None,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )
         # NOTE: a dimension of size one would be traced as a constant.
         example = np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype)

@@ -144,7 +144,7 @@ class JobsApi(Api):
             max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
             **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
-                horizon, window, time_column, checkpoint_seconds: see TrainSpec.
+                horizon, window, time_column, resample, checkpoint_seconds: see TrainSpec.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.

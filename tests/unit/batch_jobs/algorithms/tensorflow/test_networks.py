@@ -138,12 +138,3 @@ def test_images_are_learned_with_augmentation() -> None:
     fitted = Cnn(chosen).fit(problem, *examples, context=FitContext(listener=Listener()))
     scores = fitted.predict(images[120:])
     assert (scores.argmax(axis=1) == labels[120:]).mean() > 0.9
-
-
-def test_augmentation_is_refused_with_the_framework_that_does_it() -> None:
-    problem = Problem(task=Task.MULTICLASS, kind=DataKind.IMAGES, num_outputs=2, seed=3, num_threads=1)
-    examples = Examples(features=np.zeros((4, 8, 8, 3), dtype=np.uint8), targets=np.asarray([0, 1, 0, 1]))
-    with pytest.raises(InvalidRequestError, match="framework torch"):
-        Cnn(CnnHyperparameters.model_validate({"augmentation": "light"})).fit(
-            problem, examples, None, context=FitContext(listener=Listener())
-        )
