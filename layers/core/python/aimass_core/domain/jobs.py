@@ -101,7 +101,9 @@ class TrainSpec(Request):
     )
     features: FeatureSpec | None = Field(default=None, description="Null: plain. Of tables only.")
     resample: Resample | None = Field(
-        default=None, description="Null: rows are as they are. Else rows are added to rare classes; of tables only."
+        default=None,
+        description="Null: rows are as they are. Else rows are added to rare classes, of tables only; probabilities "
+        "are then those of classes that are alike in number.",
     )
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
