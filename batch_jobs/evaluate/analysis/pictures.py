@@ -14,6 +14,7 @@ _MAX_SIDE = 96
 _MAX_LOSSLESS_PIXELS = 48 * 48
 _GAP = 2
 _PLOT_SIZE = (96, 60)
+_FRAME = "#d5dbdb"
 _COLOURS = ("#0972d3", "#d91515", "#037f0c", "#8d6605")
 
 
@@ -40,6 +41,7 @@ def draw_series(series: Array, *, low: Array, high: Array) -> Array:
     width, height = (scale * side for side in _PLOT_SIZE)
     canvas = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(canvas)
+    draw.rectangle((0, 0, width - 1, height - 1), outline=_FRAME, width=scale)
     last = max(len(series) - 1, 1)
     for values, bottom, top, colour in zip(series.T, low, high, _COLOURS, strict=False):
         heights = height * (0.95 - 0.9 * (values - bottom) / max(float(top - bottom), 1e-12))
