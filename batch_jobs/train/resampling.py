@@ -24,7 +24,7 @@ def resample(
     """
     task, kind, labels = material.target.task, material.data_kind, material.target.labels
     if labels is None or task not in (Task.BINARY, Task.MULTICLASS):
-        raise InvalidRequestError(f"resample adds rows to rare classes, and this is a {task}: leave it out")
+        raise InvalidRequestError(f"resample is for a choice of one class, and this task is {task}: leave it out")
     if kind is not DataKind.TABLE:
         raise InvalidRequestError(f"resample is for the rows of tables, and these are {kind}: leave it out")
     counts = np.bincount(examples.targets, minlength=len(labels))

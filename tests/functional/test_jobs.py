@@ -142,6 +142,13 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     [
         ({"spec": {**SPEC, "target": "incom"}}, 422, "Did you mean"),
         ({"spec": {**SPEC, "algorithm": "magic"}}, 422, "xgboost"),
+        ({"spec": {**SPEC, "algorithm": "lightgbm", "task": "multilabel"}}, 422, "lightgbm does not do multilabel"),
+        ({"spec": {**SPEC, "target": ["income", "absent"]}}, 422, "no column 'absent'"),
+        ({"spec": {**SPEC, "target": ["income"]}}, 422, "two at least"),
+        ({"spec": {**SPEC, "target": ["income", "income"]}}, 422, "different labels"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "task": "binary"}}, 422, "multi-label task, not binary"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "horizon": 3}}, 422, "not multilabel"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "exclude_columns": ["age"]}}, 422, "'age' is among"),
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
         ({"spec": {**SPEC, "algorithm": "cnn", "hyperparameters": {"augmentation": "much"}}}, 422, "randaugment"),

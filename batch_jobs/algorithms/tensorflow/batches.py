@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import Examples
 
-EVALUATION_BATCH = 1024
 Augment = Callable[[Any, Any], Any]
 """A batch of features and a seed of two integers to the features changed."""
 
@@ -46,12 +46,12 @@ class Batches:
     def in_order(self) -> tf.data.Dataset:
         """All rows."""
         rows = tf.data.Dataset.from_tensor_slices((self.features, self.targets, self.weights))
-        return rows.batch(EVALUATION_BATCH).prefetch(2)
+        return rows.batch(evaluation_size(self.features.shape)).prefetch(2)
 
 
 def to_batches(examples: Examples, class_weights: NDArray[np.float32] | None) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
-    targets = examples.targets.astype(np.float32) if examples.targets.dtype.kind == "f" else examples.targets
+    """Class indices stay int64; values and labels become float32 as the network's own."""
+    targets = examples.targets if examples.targets.dtype == np.int64 else examples.targets.astype(np.float32)
     weights = np.ones(len(targets), np.float32) if class_weights is None else class_weights[targets]
     with tf.device("CPU"):
         return Batches(

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule, Sharding
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms import rates
@@ -16,6 +16,7 @@ from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
 from batch_jobs.algorithms.tensorflow.average import Average
 from batch_jobs.algorithms.tensorflow.batches import Augment, to_batches
+from batch_jobs.algorithms.tensorflow.losses import build_loss
 from batch_jobs.algorithms.tensorflow.optimizers import build_optimizer
 
 Build = Callable[[str], keras.Model]
@@ -74,22 +75,26 @@ class _Training:
         augment: Augment | None,
     ) -> None:
         chosen = hyperparameters
+        if chosen.sharding is not Sharding.NONE:
+            raise InvalidRequestError(
+                f"sharding is '{chosen.sharding}', which the framework torch does: leave it out, or train in torch"
+            )
         self._chosen, self._problem, self._context, self._augment = chosen, problem, context, augment
         if chosen.batch_size > train.num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {train.num_rows} rows: every batch holds all of them"
             )
         weights = build_class_weights(problem, chosen, train.targets)
-        self._train = to_batches(train, weights)
-        self._validation = None if validation is None else to_batches(validation, weights)
+        row_weights = None if problem.task is Task.MULTILABEL else weights
+        self._train = to_batches(train, row_weights)
+        self._validation = None if validation is None else to_batches(validation, row_weights)
         self._network = build("mixed_bfloat16" if chosen.precision is Precision.BFLOAT16 else "float32")
         self._optimizer = build_optimizer(chosen, context.listener)
-        is_regression = not problem.task.is_classification
         self._network.compile(
             optimizer=self._optimizer,
-            loss="mse" if is_regression else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=build_loss(problem.task, weights),
             # NOTE: XLA compiles anew for every size of batch.
-            jit_compile=False,
+            jit_compile=chosen.compile,
         )
         self._optimizer.build(self._network.trainable_variables)
         self._average = Average(self._network.weights, chosen.ema_decay) if chosen.ema_decay else None

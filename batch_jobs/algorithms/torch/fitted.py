@@ -11,25 +11,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.builder import OPSET
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
-from batch_jobs.algorithms.torch.batches import predict_scores
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import predict_scores, to_batches
+from batch_jobs.algorithms.torch.loop import Augment, Mix, train_network
 
 
 class Answer(nn.Module):
-    """The network, followed by a softmax where there are classes."""
+    """The network, followed by a softmax where there are classes, and by a sigmoid where there are labels."""
 
     def __init__(self, network: nn.Module, problem: Problem) -> None:
         super().__init__()
         self.network = network
         self.is_regression = not problem.task.is_classification
+        self.is_multilabel = problem.task is Task.MULTILABEL
         self.is_forecast = problem.task is Task.FORECASTING
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities [rows, classes], or standardised values [rows, 1 or horizon]."""
+        """Probabilities [rows, classes or labels], or standardised values [rows, 1 or horizon]."""
         output: Tensor = self.network(features)
+        if self.is_multilabel:
+            return torch.sigmoid(output)
         return output if self.is_regression else torch.softmax(output, dim=1)
 
 
@@ -82,3 +87,35 @@ def start(problem: Problem) -> None:
     """The same seed and threads give the same weights."""
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.num_threads)
+
+
+def fit_network(
+    network: nn.Module,
+    hyperparameters: NetworkHyperparameters,
+    problem: Problem,
+    train: Examples,
+    validation: Examples | None,
+    *,
+    context: FitContext,
+    augment: Augment | None = None,
+    mix: Mix | None = None,
+    example: NDArray[Any] | None = None,
+    has_variable_length: bool = False,
+) -> FittedNetwork:
+    """Trains a network that was built after `start`. Without an `example`, it is the first two rows."""
+    epochs = train_network(
+        network,
+        hyperparameters,
+        problem,
+        to_batches(train),
+        None if validation is None else to_batches(validation),
+        context=context,
+        augment=augment,
+        mix=mix,
+    )
+    return FittedNetwork(
+        answer=Answer(network, problem),
+        num_steps=epochs,
+        example=train.features[:2] if example is None else example,
+        has_variable_length=has_variable_length,
+    )

@@ -60,8 +60,7 @@ def show(
     show_one(info, fields, output=output)
     show_list(_hyperparameters(info), columns, output=output)
     if steps := list(_steps(info)):
-        columns = (Column("STEP OF AUGMENTATION", lambda h: h.name), *columns[2:])
-        show_list(steps, columns, output=output)
+        show_list(steps, (Column("STEP OF AUGMENTATION", lambda h: h.name), *columns[2:]), output=output)
     if DataKind.TABLE in info.kinds:
         say("Rows added to rare classes, in training alone: --resample smote")
     say(f"Set them with: aimass train <dataset> --algorithm {info.name} -H name=value")

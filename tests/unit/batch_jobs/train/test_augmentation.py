@@ -186,7 +186,7 @@ def test_rows_of_what_is_no_table_or_has_no_classes_are_not_made(tmp_path: Path,
     columns, signal = mixed_columns(80)
     numbers = columns | {"target": (ColumnType.NUMBER, signal.tolist())}
     channels = {"train": write_channel(tmp_path / "numbers", numbers, target="target")}
-    with pytest.raises(InvalidRequestError, match="rare classes, and this is a regression"):
+    with pytest.raises(InvalidRequestError, match="a choice of one class, and this task is regression"):
         train_model(channels, "linear", resample="smote", run_name="numbers")
 
 

@@ -67,6 +67,7 @@ def _fit(
         {"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0},
         {"schedule": "step", "class_weights": "balanced", "accumulation": 2},
         {"precision": "bfloat16", "ema_decay": 0.9, "schedule": "constant"},
+        {"compile": True},
     ],
 )
 def test_every_option_learns(hyperparameters: dict[str, Any]) -> None:
@@ -138,3 +139,8 @@ def test_images_are_learned_with_augmentation() -> None:
     fitted = Cnn(chosen).fit(problem, *examples, context=FitContext(listener=Listener()))
     scores = fitted.predict(images[120:])
     assert (scores.argmax(axis=1) == labels[120:]).mean() > 0.9
+
+
+def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:
+    with pytest.raises(InvalidRequestError, match="sharding is 'full', which the framework torch does"):
+        _fit(sharding="full")

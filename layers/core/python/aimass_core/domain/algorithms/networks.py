@@ -52,6 +52,13 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Sharding(StrEnum):
+    """What each of several machines holds. FULL: a part of weights, gradients and moments (FSDP, Zhao et al. 2023)."""
+
+    NONE = "none"
+    FULL = "full"
+
+
 class NetworkHyperparameters(Request):
     """What the training loop of every network takes."""
 
@@ -98,6 +105,14 @@ class NetworkHyperparameters(Request):
         default=False,
         description="Only operations that repeat bit for bit; processors do anyway.",
     )
+    compile: bool = Field(
+        default=False,
+        description="torch.compile, in TensorFlow XLA: begins later, is then faster where the network is large.",
+    )
+    sharding: Sharding = Field(
+        default=Sharding.NONE,
+        description="full: several machines hold the network in parts, for one that is too large for each. Torch only.",
+    )
 
 
 class MlpHyperparameters(NetworkHyperparameters):
@@ -115,7 +130,7 @@ class MlpHyperparameters(NetworkHyperparameters):
 MLP = AlgorithmSpec(
     name="mlp",
     kinds=(DataKind.TABLE,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=MlpHyperparameters,
     implementations={
         "torch": Implementation(
@@ -152,7 +167,7 @@ class CnnHyperparameters(NetworkHyperparameters):
 CNN = AlgorithmSpec(
     name="cnn",
     kinds=(DataKind.IMAGES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=CnnHyperparameters,
     implementations={
         "torch": Implementation(

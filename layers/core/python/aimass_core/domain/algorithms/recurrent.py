@@ -27,7 +27,7 @@ class Pooling(StrEnum):
 
 
 class RnnHyperparameters(NetworkHyperparameters, TextReading):
-    """Recurrent network for texts and series: LSTM or GRU in one direction or both, pooled over the steps."""
+    """Recurrent network for texts, series, forecasts: LSTM or GRU in one direction or both, pooled over the steps."""
 
     cell: Cell = Cell.LSTM
     bidirectional: bool = Field(default=True, description="A second network reads from the end to the beginning.")
@@ -41,8 +41,8 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
     )
     augmentation: SequenceAugmentation = Field(
         default=Strength.NONE,
-        description="What else is done to training data: none, light, standard, strong; or a list of steps, such as "
-        '{"name": "jitter"}. Of texts: drop and swap; of series: the others.',
+        description="What else is done to training data (torch): none, light, standard, strong; or a list of steps, "
+        'such as {"name": "jitter"}. Of texts: drop and swap; of series: the others.',
     )
     batch_size: int = Field(default=64, ge=1, le=65_536, description=BATCH_SIZE)
     epochs: int = Field(default=10, ge=1, le=10_000)
@@ -52,11 +52,16 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
 RNN = AlgorithmSpec(
     name="rnn",
     kinds=(DataKind.TEXT, DataKind.SERIES),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION, Task.FORECASTING),
     hyperparameters=RnnHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"), is_distributed=True
-        )
+        ),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.rnn:Rnn",
+            libraries=("tensorflow-cpu", "keras"),
+            lacks=("augmentation",),
+        ),
     },
 )

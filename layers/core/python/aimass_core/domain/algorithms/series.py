@@ -29,8 +29,8 @@ class FcnHyperparameters(NetworkHyperparameters):
     )
     augmentation: SeriesAugmentation = Field(
         default=Strength.NONE,
-        description="What is done to training series: none, light, standard, strong; or a list of steps, such as "
-        '{"name": "jitter", "deviation": 0.1}.',
+        description="What is done to training series (torch): none, light, standard, strong; or a list of steps, "
+        'such as {"name": "jitter", "deviation": 0.1}.',
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     batch_size: int = Field(default=16, ge=1, le=4096, description=BATCH_SIZE)
@@ -56,12 +56,17 @@ class FcnHyperparameters(NetworkHyperparameters):
 FCN = AlgorithmSpec(
     name="fcn",
     kinds=(DataKind.SERIES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=FcnHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
-        )
+        ),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.fcn:Fcn",
+            libraries=("tensorflow-cpu", "keras", "tf2onnx"),
+            lacks=("augmentation",),
+        ),
     },
 )
 
