@@ -41,6 +41,12 @@ class Encoding:
         return len(self.numbers) + len(DATE_PARTS) * len(self.dates)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the matrix's columns."""
+        parts = (f"{date} ({part})" for date in self.dates for part in DATE_PARTS)
+        return (*self.numbers, *parts, *(category.column for category in self.categories))
+
+    @property
     def cardinalities(self) -> tuple[int, ...]:
         """Of each category, the number of codes, that of the unknown included."""
         return tuple(len(category.values) + 1 for category in self.categories)

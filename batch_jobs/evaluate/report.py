@@ -80,6 +80,7 @@ def render(report: Report, card: Card, signature: Signature) -> str:
         num_more_inputs=max(len(signature.inputs) - _MAX_SHOWN_INPUTS, 0),
         max_categories=_MAX_CATEGORIES,
         classes=classes[:_MAX_CLASSES],
+        max_classes=_MAX_CLASSES,
         slices=report.slices.items[:_MAX_SLICES] if report.slices else [],
         confused=_confused(matrix) if matrix is not None else [],
         matrix=plots.confusion(matrix) if matrix is not None else None,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
-from aimass_core.domain.reports import LearningCurve
+from aimass_core.domain.reports import LearningCurve, ResampledClass
 from aimass_core.domain.signatures import Evaluation, Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
@@ -26,6 +26,7 @@ from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace, Points
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
 from batch_jobs.train.notes import Notes
+from batch_jobs.train.resampling import resample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ class Training:
     curves: tuple[LearningCurve, ...]
     features: FeatureSpec | None
     """How the columns were made into features; None: plainly."""
+    resampled: tuple[ResampledClass, ...]
+    """Of the fit of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class Fitting:
         self._suffix = suffix
         self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
+        self._resampled: tuple[ResampledClass, ...] = ()
 
     def run(self) -> Training:
         """By folds where they are asked for, else by the validation channel or a hold-out."""
@@ -160,6 +164,7 @@ class Fitting:
             evaluation=evaluate(VALIDATION, self._material.target, validation.truth, scores),
             curves=self._curves(),
             features=self._features,
+            resampled=self._resampled,
         )
 
     def _cross_validate(self, num_folds: int) -> Training:
@@ -190,6 +195,7 @@ class Fitting:
             evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
             curves=self._curves(),
             features=self._features,
+            resampled=self._resampled,
         )
 
     def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
@@ -210,6 +216,10 @@ class Fitting:
         material, target, label = self._material, self._material.target, f"{label}{self._suffix}"
         scale = fit_scale(target, train.truth)
         encoder, examples = self._encode(train, scale)
+        if self._spec.resample is not None:
+            examples, self._resampled = resample(
+                examples, material, num_numeric=encoder.num_numeric, seed=self._spec.seed, message=self._notes
+            )
         problem = Problem(
             task=target.task,
             kind=material.data_kind,

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from aimass_core.domain.algorithms.contract import DataKind
-from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.reports import Augmented, Report
+from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Importance, Signature
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.analysis.building import Judged, build_report
-from batch_jobs.evaluate.analysis.pictures import to_grid
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export
 from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
@@ -27,6 +25,7 @@ from batch_jobs.evaluate.report import write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer, to_answers
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.train.augmented import show_augmentation
 from batch_jobs.train.budget import begin_budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.export import export
@@ -60,6 +59,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     spec = environment.spec
     if not isinstance(spec, TrainSpec):
         raise InvalidRequestError(f"a {spec.kind} job cannot be trained")
+    # A container may be started without the API.
+    spec.check()
     notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
     channels = read_channels(environment, notes)
@@ -135,16 +136,14 @@ class _Finish:
         return _final_metrics(evaluations)
 
     def _report(self, judged: Judged, card: Card, signature: Signature) -> Report:
-        augmented, chosen = None, self.spec.resolve_hyperparameters()
-        if isinstance(chosen, CnnHyperparameters) and self.spec.resolve_framework() == "torch":
-            # Torch is not needed by those who train without it.
-            from batch_jobs.data.augmentation.building import name_steps
-            from batch_jobs.data.augmentation.samples import augmented_rows
-
-            (images,) = self.training.train.frame.columns.values()
-            if rows := augmented_rows(images, chosen, seed=self.spec.seed):
-                augmented = Augmented(picture=to_grid(rows), steps=name_steps(chosen))
-        return build_report(judged, card, signature, curves=self.training.curves, augmented=augmented)
+        return build_report(
+            judged,
+            card,
+            signature,
+            curves=self.training.curves,
+            augmented=show_augmentation(self.training, self.material, self.spec),
+            resampled=self.training.resampled,
+        )
 
     def _scale(self) -> float:
         """What differences are measured in: probabilities as they are, values in deviations of the target.
@@ -225,6 +224,7 @@ class _Finish:
         final = evaluations[-1].metrics
         name = primary_metric(self.material.target, final)
         implementation = self.spec.resolve_algorithm().implementations[self.spec.resolve_framework()]
+        libraries = (*_COMMON_LIBRARIES, *(("imbalanced-learn",) if self.spec.resample else ()))
         return Card(
             algorithm=self.spec.algorithm,
             framework=self.spec.resolve_framework(),
@@ -244,7 +244,7 @@ class _Finish:
             model_bytes=num_bytes,
             training_seconds=round(self.training_seconds, 3),
             warnings=list(self.notes.texts),
-            versions={name: metadata.version(name) for name in (*implementation.libraries, *_COMMON_LIBRARIES)},
+            versions={name: metadata.version(name) for name in (*implementation.libraries, *libraries)},
         )
 
     def _features(self) -> dict[str, Any] | None:

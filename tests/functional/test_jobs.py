@@ -152,6 +152,37 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
         ({"spec": {**SPEC, "algorithm": "cnn", "hyperparameters": {"augmentation": "much"}}}, 422, "randaugment"),
+        (
+            {
+                "spec": {
+                    **SPEC,
+                    "algorithm": "mlp",
+                    "framework": "tensorflow",
+                    "hyperparameters": {"augmentation": "light"},
+                }
+            },
+            422,
+            "in torch alone",
+        ),
+        (
+            {
+                "spec": {
+                    **SPEC,
+                    "algorithm": "cnn",
+                    "framework": "tensorflow",
+                    "hyperparameters": {"sharding": "full"},
+                }
+            },
+            422,
+            "sharding in torch alone",
+        ),
+        (
+            {"spec": {**SPEC, "algorithm": "fcn", "hyperparameters": {"augmentation": [{"name": "flip"}]}}},
+            422,
+            "jitter",
+        ),
+        ({"spec": {**SPEC, "algorithm": "fcn", "resample": "smote"}}, 422, "rows of tables"),
+        ({"spec": {**SPEC, "resample": "smot"}}, 422, "smote"),
         ({"spec": {**SPEC, "dataset": "../../etc"}}, 422, "pattern"),
         ({"spec": {"kind": "prepare", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
         ({"spec": {**SPEC, "dataset": "nothing"}}, 404, "nothing"),

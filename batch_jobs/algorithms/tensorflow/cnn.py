@@ -11,9 +11,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from aimass_core.domain.algorithms.augmentation import Preset
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
-from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, to_fitted
@@ -43,10 +41,6 @@ class Cnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         chosen = self.hyperparameters
-        if chosen.augmentation != Preset.NONE:
-            raise InvalidRequestError(
-                "augmentation is done by the framework torch alone: leave `framework` out, or set augmentation to none"
-            )
         start(problem, deterministic=chosen.deterministic)
         means, inverse_deviations = fit_pixels(train.features)
         network, num_steps = train_network(

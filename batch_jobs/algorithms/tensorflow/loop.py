@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule, Sharding
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms import rates
@@ -90,10 +90,6 @@ class _Training:
         augment: Augment | None,
     ) -> None:
         chosen = hyperparameters
-        if chosen.sharding is not Sharding.NONE:
-            raise InvalidRequestError(
-                f"sharding is '{chosen.sharding}', which the framework torch does: leave it out, or train in torch"
-            )
         self._chosen, self._problem, self._context, self._augment = chosen, problem, context, augment
         self._team = team
         check_shares(min(chosen.batch_size, train.num_rows), team)

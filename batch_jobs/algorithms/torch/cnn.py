@@ -11,7 +11,7 @@ from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
-from batch_jobs.data.augmentation.building import build_augment, build_mix
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class Network(nn.Module):
@@ -72,6 +72,7 @@ class Cnn:
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         return fit_network(
             network,
             self.hyperparameters,
@@ -79,6 +80,6 @@ class Cnn:
             train,
             validation,
             context=context,
-            augment=build_augment(self.hyperparameters, train.features.shape[1:]),
-            mix=build_mix(self.hyperparameters),
+            augment=augmentation.augment,
+            mix=augmentation.mix,
         )

@@ -19,6 +19,7 @@ from aimass_core.domain.algorithms.series import FcnHyperparameters
 from batch_jobs.algorithms.channels import fit_channels
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.data.augmentation.building import build_augmentation
 
 _EPSILON = 1e-6
 
@@ -150,6 +151,7 @@ class Fcn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         return fit_network(
             network,
             self.hyperparameters,
@@ -157,6 +159,8 @@ class Fcn:
             train,
             validation,
             context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
             example=example_of(train.features),
             has_variable_length=True,
         )

@@ -60,6 +60,10 @@ class FittedNetwork:
         dimensions = {0: torch.export.Dim("rows")}
         if self.has_variable_length:
             dimensions[1] = torch.export.Dim("steps")
+        # NOTE: torch 2.13 exports recurrent layers with loops that it registers for the time of an export. What it
+        # cached in the one before hides them, and the length of the example would be that of every series.
+        for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
+            operator._dispatch_cache.clear()
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         with warnings.catch_warnings():
             # What torch's exporter warns about are its own deprecated calls.

@@ -14,6 +14,7 @@ from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class Quantities(nn.Module):
@@ -99,6 +100,16 @@ class Mlp:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
-        fitted = fit_network(network, self.hyperparameters, problem, train, validation, context=context)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
+        fitted = fit_network(
+            network,
+            self.hyperparameters,
+            problem,
+            train,
+            validation,
+            context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
+        )
         network.settle_unknowns(train.features)
         return fitted

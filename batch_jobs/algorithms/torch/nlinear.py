@@ -15,6 +15,7 @@ from aimass_core.domain.algorithms.series import NlinearHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fcn import SeriesScaler
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class FromLastValue(nn.Module):
@@ -85,7 +86,17 @@ class Nlinear:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = FromLastValue(Network(problem, self.hyperparameters, _differences(train.features)), problem)
-        return fit_network(network, self.hyperparameters, problem, train, validation, context=context)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
+        return fit_network(
+            network,
+            self.hyperparameters,
+            problem,
+            train,
+            validation,
+            context=context,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
+        )
 
 
 def _differences(series: NDArray[Any]) -> NDArray[Any]:

@@ -7,15 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 from batch_jobs.algorithms.torch.nlinear import FromLastValue, last_values
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
+from batch_jobs.data.augmentation.building import build_augmentation
 
-_UNKNOWN = 1
 _EXAMPLE_LENGTH = 5
 
 
@@ -57,18 +56,6 @@ def _build(problem: Problem, hyperparameters: RnnHyperparameters, features: NDAr
 
 
 @dataclass(frozen=True, slots=True)
-class DropWords:
-    """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
-
-    part: float
-
-    def __call__(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        is_drawn = torch.rand(ids.shape, generator=generator) < self.part
-        is_dropped = is_drawn.to(ids.device) & (ids > _UNKNOWN)
-        return torch.where(is_dropped, _UNKNOWN, ids)
-
-
-@dataclass(frozen=True, slots=True)
 class Rnn:
     """The algorithm `rnn`."""
 
@@ -85,7 +72,7 @@ class Rnn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = _build(problem, self.hyperparameters, train.features)
-        drops_words = problem.kind is DataKind.TEXT and self.hyperparameters.word_dropout > 0
+        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         return fit_network(
             network,
             self.hyperparameters,
@@ -93,7 +80,8 @@ class Rnn:
             train,
             validation,
             context=context,
-            augment=DropWords(self.hyperparameters.word_dropout) if drops_words else None,
+            augment=augmentation.augment,
+            mix=augmentation.mix,
             # NOTE: a dimension of size one would be traced as a constant.
             example=np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype),
             has_variable_length=True,

@@ -10,7 +10,7 @@ from kornia.augmentation.auto import RandAugment as KorniaRandAugment
 from kornia.augmentation.auto.rand_augment.rand_augment import default_policy
 from torch import Tensor
 
-from aimass_core.domain.algorithms import augmentation as declared
+from aimass_core.domain.algorithms.augmentation import images as declared
 
 Stage = Callable[[Tensor], Tensor]
 Size = tuple[int, int]

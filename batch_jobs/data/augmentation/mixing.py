@@ -1,13 +1,23 @@
 """Changes between images: two are made one, and the loss is that of both targets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from aimass_core.domain.algorithms.augmentation import Cutmix, MixStep
+from aimass_core.domain.algorithms.augmentation.images import Cutmix, MixStep
+
+Blend = Callable[[Tensor, Tensor, float, torch.Generator], Tensor]
+"""Rows, others, the share that the rows keep of themselves, and a generator to rows between both."""
+
+
+def mix_present(own: Tensor, others: Tensor, share: float, _: torch.Generator) -> Tensor:
+    """float32. What is missing in a row stays so, as its padding does; of what the other lacks, its own stays."""
+    values = own.float()
+    mixed = torch.lerp(others.float(), values, share)
+    return torch.where(torch.isnan(mixed), values, mixed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +33,10 @@ class MixAugment:
     """The first of the steps whose turn it is; the share is one for a batch, as in the papers."""
 
     steps: Sequence[MixStep]
+    blend: Blend = mix_present
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Mixture | None]:
-        """[rows, height, width, channels]; None where nothing is mixed."""
+        """Rows of any shape, images for cutmix; None where nothing is mixed."""
         for step in self.steps:
             if float(torch.rand((), generator=generator)) < step.probability:
                 return self._mix(step, images, generator)
@@ -36,8 +47,7 @@ class MixAugment:
         share = float(random.beta(step.alpha, step.alpha))
         order = torch.randperm(len(images), generator=generator).to(images.device)
         if not isinstance(step, Cutmix):
-            others = images[order].float()
-            return torch.lerp(others, images.float(), share), Mixture(order=order, share=share)
+            return self.blend(images, images[order], share, generator), Mixture(order=order, share=share)
         _, height, width, _ = images.shape
         rows, columns = (_span(size, share, random) for size in (height, width))
         mixed = images.clone()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aimass_core.domain.reports import Augmented, LearningCurve, Report
+from aimass_core.domain.reports import Augmented, LearningCurve, Report, ResampledClass
 from aimass_core.domain.signatures import Card, Signature
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.evaluate.analysis.curves import (
@@ -18,6 +18,8 @@ from batch_jobs.evaluate.analysis.curves import (
 from batch_jobs.evaluate.analysis.examples import is_wrong, worst_examples
 from batch_jobs.evaluate.analysis.residuals import forecasts, residuals
 from batch_jobs.evaluate.analysis.slices import find_slices
+
+_MAX_RESAMPLED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ def build_report(
     *,
     curves: Sequence[LearningCurve],
     augmented: Augmented | None = None,
+    resampled: Sequence[ResampledClass] = (),
 ) -> Report:
     """Everything that the report says beside the card."""
     truth, scores, labels = judged.truth, judged.scores, signature.labels
@@ -57,6 +60,7 @@ def build_report(
             types={spec.column or spec.name: spec.column_type for spec in signature.inputs},
         ),
         augmented=augmented,
+        resampled=sorted(resampled, key=lambda found: found.num_rows)[:_MAX_RESAMPLED],
     )
     if labels is None:
         ahead = forecasts(truth, scores, judged.rows) if truth.ndim > 1 else None

@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
-from aimass_core.domain.algorithms.contract import AlgorithmInfo
+from aimass_core.domain.algorithms.contract import AlgorithmInfo, DataKind
 
 app = typer.Typer()
 
@@ -59,6 +59,10 @@ def show(
     }
     show_one(info, fields, output=output)
     show_list(_hyperparameters(info), columns, output=output)
+    if steps := list(_steps(info)):
+        show_list(steps, (Column("STEP OF AUGMENTATION", lambda h: h.name), *columns[2:]), output=output)
+    if DataKind.TABLE in info.kinds:
+        say("Rows added to rare classes, in training alone: --resample smote")
     say(f"Set them with: aimass train <dataset> --algorithm {info.name} -H name=value")
 
 
@@ -81,6 +85,25 @@ def _hyperparameters(info: AlgorithmInfo) -> Iterator[_Hyperparameter]:
             default=json.dumps(schema["default"]) if "default" in schema else "required",
             meaning=schema.get("description", ""),
         )
+
+
+def _steps(info: AlgorithmInfo) -> Iterator[_Hyperparameter]:
+    """The steps that a list of `augmentation` may have; their strengths as ranges and defaults."""
+    definitions: Any = info.hyperparameters.get("$defs", {})
+    properties: Any = info.hyperparameters.get("properties", {})
+    for choice in _choices(properties.get("augmentation", {}), definitions):
+        for step in _choices(choice.get("items", {}), definitions):
+            strengths = {name: found for name, found in step.get("properties", {}).items() if name != "name"}
+            if strengths:
+                yield _Hyperparameter(
+                    name=step["properties"]["name"]["const"],
+                    type="object",
+                    range="; ".join(f"{name} {_range(found, definitions)}" for name, found in strengths.items()),
+                    default=", ".join(
+                        f"{name} {json.dumps(found.get('default'))}" for name, found in strengths.items()
+                    ),
+                    meaning=" ".join(step.get("description", "").split()),
+                )
 
 
 def _choices(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[Mapping[str, Any]]:

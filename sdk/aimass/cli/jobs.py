@@ -15,7 +15,7 @@ from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.estimates import JobEstimate
-from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import EventType, JobEvent, JobStatus, PrepareSpec, Resample, ScriptSpec, TrainSpec
 from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
@@ -63,6 +63,9 @@ def train(
     features: Annotated[
         str, typer.Option(help="plain, auto, or a JSON or YAML file of recipes: docs/FEATURES.md.")
     ] = "plain",
+    resample: Annotated[
+        Resample | None, typer.Option(help="Add rows to rare classes of a table, in training alone.")
+    ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Forecast the target so many rows ahead.")] = None,
@@ -100,6 +103,7 @@ def train(
         "window": window,
         "time_column": time_column,
         "features": _to_features(features),
+        "resample": resample,
     }
     options: dict[str, Any] = {
         **spec,

@@ -1,6 +1,6 @@
 """What the command line says of hyperparameters, from their schemas."""
 
-from aimass.cli.algorithms import _hyperparameters
+from aimass.cli.algorithms import _hyperparameters, _steps
 from aimass_core.domain.algorithms.registry import find, to_info
 
 
@@ -10,3 +10,14 @@ def test_alternatives_are_named_with_their_choices() -> None:
     assert (augmentation.type, augmentation.default) == ("string or list of values", '"none"')
     assert "light | standard | strong | randaugment" in augmentation.range
     assert (shown["channels"].type, shown["patience"].type) == ("list of integers", "integer or null")
+
+
+def test_the_steps_of_augmentation_are_named_with_strengths_and_meanings() -> None:
+    steps = {found.name: found for found in _steps(to_info(find("rnn")))}
+    assert {"jitter", "time_warp", "crop", "cutout", "drop", "swap", "mixup"} <= set(steps)
+    warp = steps["magnitude_warp"]
+    assert warp.range == "probability > 0, <= 1; deviation > 0, <= 2; knots >= 1, <= 64"
+    assert warp.default == "probability 1.0, deviation 0.2, knots 4"
+    assert warp.meaning.startswith("Multiplies by a smooth curve")
+    assert "rotate" in {found.name for found in _steps(to_info(find("cnn")))}
+    assert list(_steps(to_info(find("xgboost")))) == []

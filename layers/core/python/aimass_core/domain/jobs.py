@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, model_validator
 
 from aimass_core.domain.algorithms import registry
-from aimass_core.domain.algorithms.contract import AlgorithmSpec
+from aimass_core.domain.algorithms.augmentation.series import FORECAST_STEPS, unfit_for_forecasts
+from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.features import ColumnName, FeatureMode, FeatureSpec
@@ -64,6 +65,16 @@ _NEXT: dict[JobStatus, set[JobStatus]] = {
 }
 
 
+class Resample(StrEnum):
+    """How rare classes of a table are made as frequent as the most frequent one, in training rows alone.
+
+    SMOTE: rows between rows of the class and their nearest neighbours in it (Chawla et al. 2002), with categories that
+    are most frequent among these.
+    """
+
+    SMOTE = "smote"
+
+
 class TrainSpec(Request):
     """What to train, as the user asks for it."""
 
@@ -73,7 +84,7 @@ class TrainSpec(Request):
     test: VersionRef | None = None
     algorithm: str = Field(max_length=63, description="See GET /v1/algorithms.", examples=["xgboost"])
     framework: str | None = Field(default=None, max_length=63, description="Null: the algorithm's first.")
-    hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
+    hyperparameters: dict[str, JsonScalar | list[JsonScalar | dict[str, JsonScalar]]] = {}
     target: ColumnName | list[ColumnName] | None = Field(
         default=None,
         description="Null: the dataset's target. Several columns of 0 and 1 are the labels of a multi-label task.",
@@ -95,6 +106,11 @@ class TrainSpec(Request):
         default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
     )
     features: FeatureSpec | None = Field(default=None, description="Null: plain. Of tables only.")
+    resample: Resample | None = Field(
+        default=None,
+        description="Null: rows are as they are. Else rows are added to rare classes, of tables only; probabilities "
+        "are then those of classes that are alike in number.",
+    )
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
     validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
     folds: int | None = Field(
@@ -125,7 +141,7 @@ class TrainSpec(Request):
         readable when ranges change.
 
         Raises:
-            InvalidRequestError: Unknown algorithm, framework, hyperparameter; a value or task that it cannot do.
+            InvalidRequestError: Unknown algorithm, framework, hyperparameter; what it cannot do.
         """
         algorithm = self.resolve_algorithm()
         algorithm.check_framework(self.resolve_framework())
@@ -133,7 +149,32 @@ class TrainSpec(Request):
         task = Task.FORECASTING if self.horizon else self.resolve_task()
         if task is not None:
             algorithm.check_task(task)
-        self.resolve_hyperparameters()
+        hyperparameters = self.resolve_hyperparameters()
+        algorithm.check_lacking(self.resolve_framework(), hyperparameters)
+        self._check_tables()
+        unfit = unfit_for_forecasts(getattr(hyperparameters, "augmentation", None))
+        if self.horizon and unfit:
+            raise _refuse(
+                "hyperparameters.augmentation",
+                f"The step {unfit[0]!r} would change what the forecast goes on from. Of a forecast there are: "
+                f"{', '.join(FORECAST_STEPS)}.",
+            )
+
+    def _check_tables(self) -> None:
+        """What there is of tables alone."""
+        algorithm = self.resolve_algorithm()
+        declared = {"features": self.features, "resample": self.resample}
+        for name, value in declared.items():
+            if value is not None and DataKind.TABLE not in algorithm.kinds:
+                kinds = " or ".join(algorithm.kinds)
+                raise _refuse(
+                    name, f"{name} is for the rows of tables, and {self.algorithm} learns from {kinds}. Leave it out."
+                )
+        task = self.resolve_task()
+        if self.resample is not None and task not in (None, Task.BINARY, Task.MULTICLASS):
+            raise _refuse(
+                "resample", f"{self.resample} is for a choice of one class, and this task is {task}. Leave it out."
+            )
 
     def resolve_task(self) -> Task | None:
         """The task as far as the request says it. Raises InvalidRequestError for several targets of another task."""

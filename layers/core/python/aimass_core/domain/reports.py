@@ -149,11 +149,30 @@ class Example(Contract):
     picture: str | None = None
 
 
-class Augmented(Contract):
-    """One picture (a data URI): training images in the first row, below them what augmentation made of each."""
+class AugmentedRow(Contract):
+    """A training text, or the values of a table's row, and what augmentation made of it, several times."""
 
-    picture: str
+    before: str
+    after: list[str]
+
+
+class Augmented(Contract):
+    """What is done to training data, and to some of it by way of example.
+
+    Images and series are one picture (a data URI): some of training in the first row, below them what was made of each.
+    """
+
     steps: list[str]
+    picture: str | None = None
+    rows: list[AugmentedRow] = []
+
+
+class ResampledClass(Contract):
+    """Training rows of a class, and how many were added to them."""
+
+    label: str
+    num_rows: int
+    num_added: int
 
 
 class Report(Contract):
@@ -176,3 +195,4 @@ class Report(Contract):
     num_wrong: int | None = Field(default=None, description="Of a classification; of labels: rows in which one is.")
     examples: list[Example] = Field(default=[], description="The worst first.")
     augmented: Augmented | None = None
+    resampled: list[ResampledClass] = Field(default=[], description="Of the model's own fit; the rarest 100 first.")

@@ -143,15 +143,6 @@ def test_images_are_learned_with_augmentation() -> None:
     assert (scores.argmax(axis=1) == labels[120:]).mean() > 0.9
 
 
-def test_augmentation_is_refused_with_the_framework_that_does_it() -> None:
-    problem = Problem(task=Task.MULTICLASS, kind=DataKind.IMAGES, num_outputs=2, seed=3, num_threads=1)
-    examples = Examples(features=np.zeros((4, 8, 8, 3), dtype=np.uint8), targets=np.asarray([0, 1, 0, 1]))
-    with pytest.raises(InvalidRequestError, match="framework torch"):
-        Cnn(CnnHyperparameters.model_validate({"augmentation": "light"})).fit(
-            problem, examples, None, context=FitContext(listener=Listener())
-        )
-
-
 @pytest.mark.parametrize("num_parts", [1, 3])
 def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_parts: int) -> None:
     rows = Batches(features=tf.range(25), targets=tf.range(25), weights=tf.ones(25))
@@ -165,8 +156,3 @@ def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_
     for number, batch in enumerate(zip(*parts, strict=True)):
         assert np.concatenate([features for features, _, _ in batch]).tolist() == whole[number][0].numpy().tolist()
         assert sum(float(tf.reduce_mean(weights)) for _, _, weights in batch) == pytest.approx(1)
-
-
-def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:
-    with pytest.raises(InvalidRequestError, match="sharding is 'full', which the framework torch does"):
-        _fit(sharding="full")

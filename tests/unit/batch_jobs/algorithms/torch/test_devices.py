@@ -18,13 +18,13 @@ from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
 from aimass_core.domain.algorithms.series import FcnHyperparameters, NlinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.torch import cnn, fcn, mlp, nlinear, rnn
+from batch_jobs.algorithms.torch import cnn, fcn, mlp, nlinear
 from batch_jobs.algorithms.torch.devices import CPU, choose_device, compiled, to_device
 from batch_jobs.algorithms.torch.losses import build_loss
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
 from batch_jobs.algorithms.torch.states import load_optimizer, optimizer_to_state
-from batch_jobs.data.augmentation.building import build_augment, build_mix
+from batch_jobs.data.augmentation.building import build_augmentation
 from batch_jobs.data.targets import TargetScale
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
@@ -86,7 +86,8 @@ def test_a_recurrent_network_computes_where_its_batch_is(kind: DataKind, pooling
 def test_images_are_changed_where_they_are(augmentation: str) -> None:
     chosen = CNN.resolve_hyperparameters({"augmentation": augmentation, "flip": True})
     assert isinstance(chosen, CnnHyperparameters)
-    augment, mix = build_augment(chosen, (16, 16, 3)), build_mix(chosen)
+    built = build_augmentation(chosen, _problem(DataKind.IMAGES), _IMAGES)
+    augment, mix = built.augment, built.mix
     assert augment is not None
     changed = augment(torch.from_numpy(_IMAGES).to(_META), torch.Generator())
     for _ in range(5 if mix else 0):
@@ -97,7 +98,20 @@ def test_images_are_changed_where_they_are(augmentation: str) -> None:
 
 def test_words_are_dropped_where_they_are() -> None:
     ids = torch.zeros((8, 12), dtype=torch.int64, device=_META)
-    assert rnn.DropWords(0.5)(ids, torch.Generator()).device == _META
+    chosen = RnnHyperparameters.model_validate({"augmentation": "strong"})
+    augment = build_augmentation(chosen, _problem(DataKind.TEXT), np.zeros((1, 1), np.int64)).augment
+    assert augment is not None
+    assert augment(ids, torch.Generator()).device == _META
+
+
+def test_rows_are_changed_where_they_are() -> None:
+    chosen = MlpHyperparameters.model_validate({"augmentation": "strong"})
+    rows = np.ones((8, 3), np.float32)
+    built = build_augmentation(chosen, _problem(DataKind.TABLE, num_numeric=2, cardinalities=(9,)), rows)
+    assert built.augment is not None
+    assert built.mix is not None
+    changed = built.augment(torch.from_numpy(rows).to(_META), torch.Generator())
+    assert built.mix(changed, torch.Generator().manual_seed(2))[0].device == _META
 
 
 def test_a_loss_weighs_on_the_processor_and_sums_on_the_device() -> None:

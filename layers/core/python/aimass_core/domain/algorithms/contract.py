@@ -54,12 +54,14 @@ class Implementation:
 
     `learner` is "package.module:Class" of a `batch_jobs.algorithms.learning.Learner`, constructed with the
     hyperparameters. The versions of the distributions in `libraries` are noted in the model's card. `is_distributed`:
-    the learner's processes on several machines train one model together (see `FitContext.cluster`).
+    the learner's processes on several machines train one model together (see `FitContext.cluster`). `lacks` are the
+    hyperparameters that it takes at their default alone.
     """
 
     learner: str
     libraries: tuple[str, ...]
     is_distributed: bool = False
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,21 @@ class AlgorithmSpec:
                 details=[ErrorDetail(location="body.spec.framework", message=f"must be one of {known}")],
             )
 
+    def check_lacking(self, framework: str, hyperparameters: Request) -> None:
+        """Raises InvalidRequestError where they set what the framework's implementation lacks."""
+        for name in self.implementations[framework].lacks:
+            value, default = getattr(hyperparameters, name), self.hyperparameters.model_fields[name].default
+            if value != default:
+                others = [other for other, made in self.implementations.items() if name not in made.lacks]
+                message = (
+                    f"{self.name} has {name} in {' and '.join(others)} alone, not in {framework}: choose that "
+                    f"framework, or leave {name} out"
+                )
+                raise InvalidRequestError(
+                    f"The hyperparameters of {self.name} are not valid: {message}.",
+                    details=[ErrorDetail(location=f"body.spec.hyperparameters.{name}", message=message)],
+                )
+
     def check_task(self, task: Task) -> None:
         """Raises InvalidRequestError where it cannot do that."""
         if task not in self.tasks:
@@ -126,7 +143,9 @@ class AlgorithmSpec:
 
 def _to_detail(fault: Mapping[str, Any]) -> ErrorDetail:
     path = ".".join(["body", "spec", "hyperparameters", *(str(part) for part in fault["loc"])])
-    return ErrorDetail(location=path, message=str(fault["msg"]))
+    given = fault.get("input")
+    shown = f", and it is {given:g}" if isinstance(given, int | float) and not isinstance(given, bool) else ""
+    return ErrorDetail(location=path, message=f"{fault['msg']}{shown}")
 
 
 class AlgorithmInfo(Contract):

@@ -4,7 +4,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from aimass_core.domain.algorithms.augmentation import Augmentation, Preset
+from aimass_core.domain.algorithms.augmentation.images import Augmentation, Preset
+from aimass_core.domain.algorithms.augmentation.steps import Strength
+from aimass_core.domain.algorithms.augmentation.tables import TableAugmentation
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.common import Request
 from aimass_core.domain.signatures import Task
@@ -118,6 +120,11 @@ class MlpHyperparameters(NetworkHyperparameters):
 
     hidden: list[int] = Field(default=[256, 128], min_length=1, max_length=8)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    augmentation: TableAugmentation = Field(
+        default=Strength.NONE,
+        description="What is done to training rows (torch): none, light, standard, strong; or a list of steps, such as "
+        '{"name": "noise", "deviation": 0.1}.',
+    )
 
 
 MLP = AlgorithmSpec(
@@ -133,6 +140,7 @@ MLP = AlgorithmSpec(
             learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
             libraries=_TENSORFLOW_LIBRARIES,
             is_distributed=True,
+            lacks=("augmentation", "sharding"),
         ),
     },
 )
@@ -152,8 +160,8 @@ class CnnHyperparameters(NetworkHyperparameters):
     shift: int = Field(default=2, ge=0, le=32, description="Augment with random shifts of up to this many pixels.")
     augmentation: Augmentation = Field(
         default=Preset.NONE,
-        description="What else is done to training images: none, light, standard, strong, randaugment; or a list of "
-        'steps, such as {"name": "rotate", "degrees": 10}.',
+        description="What else is done to training images (torch): none, light, standard, strong, randaugment; or a "
+        'list of steps, such as {"name": "rotate", "degrees": 10}.',
     )
 
 
@@ -170,6 +178,7 @@ CNN = AlgorithmSpec(
             learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",
             libraries=(*_TENSORFLOW_LIBRARIES, "pillow"),
             is_distributed=True,
+            lacks=("augmentation", "sharding"),
         ),
     },
 )

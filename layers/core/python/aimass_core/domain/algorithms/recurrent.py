@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from aimass_core.domain.algorithms.augmentation.sequences import SequenceAugmentation
+from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation, TextReading
 from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
@@ -37,6 +39,11 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
     word_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Part of the words that each step takes as unknown."
     )
+    augmentation: SequenceAugmentation = Field(
+        default=Strength.NONE,
+        description="What else is done to training data (torch): none, light, standard, strong; or a list of steps, "
+        'such as {"name": "jitter"}. Of texts: drop and swap; of series: the others.',
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536, description=BATCH_SIZE)
     epochs: int = Field(default=10, ge=1, le=10_000)
     patience: int | None = Field(default=4, ge=1, le=10_000)
@@ -55,6 +62,7 @@ RNN = AlgorithmSpec(
             learner="batch_jobs.algorithms.tensorflow.rnn:Rnn",
             libraries=("tensorflow-cpu", "keras"),
             is_distributed=True,
+            lacks=("augmentation", "sharding"),
         ),
     },
 )

@@ -4,6 +4,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from aimass_core.domain.algorithms.augmentation.series import SeriesAugmentation
+from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
 from aimass_core.domain.signatures import Task
@@ -24,6 +26,11 @@ class FcnHyperparameters(NetworkHyperparameters):
     )
     normalise_series: bool = Field(
         default=False, description="Bring every series to mean 0 and deviation 1: what counts is its shape alone."
+    )
+    augmentation: SeriesAugmentation = Field(
+        default=Strength.NONE,
+        description="What is done to training series (torch): none, light, standard, strong; or a list of steps, "
+        'such as {"name": "jitter", "deviation": 0.1}.',
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     batch_size: int = Field(default=16, ge=1, le=4096, description=BATCH_SIZE)
@@ -59,6 +66,7 @@ FCN = AlgorithmSpec(
             learner="batch_jobs.algorithms.tensorflow.fcn:Fcn",
             libraries=("tensorflow-cpu", "keras", "tf2onnx"),
             is_distributed=True,
+            lacks=("augmentation", "sharding"),
         ),
     },
 )
@@ -74,6 +82,11 @@ class NlinearHyperparameters(NetworkHyperparameters):
         default=False, description="Look at every numeric column. Default: at the past of the target alone."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    augmentation: SeriesAugmentation = Field(
+        default=Strength.NONE,
+        description="What is done to training windows: none, light, standard, strong; or a list of steps. Of a "
+        "forecast: jitter, cutout and mixup alone.",
+    )
     batch_size: int = Field(default=32, ge=1, le=4096, description=BATCH_SIZE)
     epochs: int = Field(default=100, ge=1, le=10_000)
     patience: int | None = Field(default=15, ge=1, le=10_000)

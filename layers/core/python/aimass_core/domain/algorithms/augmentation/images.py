@@ -1,13 +1,11 @@
-"""How training images are changed at random, so that a network learns what does not matter."""
+"""Changes to images."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from aimass_core.domain.common import Request
-
-MAX_STEPS = 16
+from aimass_core.domain.algorithms.augmentation.steps import Mixup, Step, Steps, form
 
 
 class Preset(StrEnum):
@@ -20,11 +18,7 @@ class Preset(StrEnum):
     RANDAUGMENT = "randaugment"
 
 
-class _Step(Request):
-    probability: float = Field(default=1.0, gt=0, le=1, description="Of each image to be changed.")
-
-
-class Flip(_Step):
+class Flip(Step):
     """Mirrors."""
 
     name: Literal["flip"]
@@ -32,35 +26,35 @@ class Flip(_Step):
     probability: float = Field(default=0.5, gt=0, le=1, description="Of each image to be changed.")
 
 
-class Rotate(_Step):
+class Rotate(Step):
     """By up to so many degrees, to either side."""
 
     name: Literal["rotate"]
     degrees: float = Field(default=15.0, gt=0, le=180)
 
 
-class Crop(_Step):
+class Crop(Step):
     """A part of at least this share of the area, brought back to the image's size."""
 
     name: Literal["crop"]
     min_share: float = Field(default=0.6, ge=0.05, lt=1)
 
 
-class Scale(_Step):
+class Scale(Step):
     """Larger or smaller by up to this share."""
 
     name: Literal["scale"]
     share: float = Field(default=0.2, gt=0, le=0.9)
 
 
-class Translate(_Step):
+class Translate(Step):
     """By up to this share of the size, in either direction."""
 
     name: Literal["translate"]
     share: float = Field(default=0.1, gt=0, le=0.9)
 
 
-class Colour(_Step):
+class Colour(Step):
     """Each by up to this share; hue by a part of the circle. Grey images have neither saturation nor hue."""
 
     name: Literal["colour"]
@@ -70,28 +64,28 @@ class Colour(_Step):
     hue: float = Field(default=0.0, ge=0, le=0.5)
 
 
-class Noise(_Step):
+class Noise(Step):
     """Gaussian, of this standard deviation where black is 0 and white is 1."""
 
     name: Literal["noise"]
     deviation: float = Field(default=0.05, gt=0, le=1)
 
 
-class Blur(_Step):
+class Blur(Step):
     """Gaussian, of up to so many pixels."""
 
     name: Literal["blur"]
     max_sigma: float = Field(default=1.0, ge=0.1, le=10)
 
 
-class Cutout(_Step):
+class Cutout(Step):
     """A grey square of this share of the side (DeVries & Taylor 2017)."""
 
     name: Literal["cutout"]
     share: float = Field(default=0.25, gt=0, lt=1)
 
 
-class RandAugment(_Step):
+class RandAugment(Step):
     """So many of 13 operations (12 for grey images), chosen anew for every few images (Cubuk et al. 2020)."""
 
     name: Literal["randaugment"]
@@ -99,14 +93,7 @@ class RandAugment(_Step):
     magnitude: int = Field(default=9, ge=1, le=29)
 
 
-class Mixup(_Step):
-    """Mixes the images and the losses of pairs (Zhang et al. 2018); the probability is that of a batch."""
-
-    name: Literal["mixup"]
-    alpha: float = Field(default=0.2, gt=0, le=10, description="Of the Beta distribution that the share is drawn from.")
-
-
-class Cutmix(_Step):
+class Cutmix(Step):
     """Puts a part of one image into another (Yun et al. 2019); the probability is that of a batch."""
 
     name: Literal["cutmix"]
@@ -115,16 +102,10 @@ class Cutmix(_Step):
 
 ImageStep = Flip | Rotate | Crop | Scale | Translate | Colour | Noise | Blur | Cutout | RandAugment
 MixStep = Mixup | Cutmix
-Step = Annotated[ImageStep | MixStep, Field(discriminator="name")]
-
-
-def _form(value: Any) -> str:
-    return "steps" if isinstance(value, list) else "preset"
-
-
 Augmentation = Annotated[
-    Annotated[Preset, Tag("preset")] | Annotated[list[Step], Field(max_length=MAX_STEPS), Tag("steps")],
-    Discriminator(_form),
+    Annotated[Preset, Tag("preset")]
+    | Annotated[list[Annotated[ImageStep | MixStep, Field(discriminator="name")]], Steps, Tag("steps")],
+    Discriminator(form),
 ]
 
 PRESETS: dict[Preset, tuple[ImageStep | MixStep, ...]] = {

@@ -5,10 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from aimass_core.domain.algorithms.augmentation import PRESETS, Preset
+from aimass_core.domain.algorithms.augmentation.images import PRESETS, Preset
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CNN, CnnHyperparameters
+from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.data.augmentation.building import build_augment, build_mix, name_steps
+from batch_jobs.algorithms.learning import Problem
+from batch_jobs.data.augmentation.building import Augmentation, build_augmentation
 from batch_jobs.data.augmentation.mixing import MixAugment
 from batch_jobs.data.augmentation.samples import augmented_rows
 
@@ -41,8 +44,13 @@ def _images(channels: int, num_rows: int = 40, side: int = 8) -> Tensor:
     return (image * random).to(torch.uint8)
 
 
+def _build(chosen: CnnHyperparameters, shape: tuple[int, ...] = (8, 8, 3)) -> Augmentation:
+    problem = Problem(task=Task.BINARY, kind=DataKind.IMAGES, num_outputs=2, seed=0, num_threads=1)
+    return build_augmentation(chosen, problem, np.zeros((1, *shape), dtype=np.uint8))
+
+
 def _run(augmentation: object, images: Tensor, seed: int = 1) -> Tensor:
-    augment = build_augment(_chosen(augmentation), tuple(images.shape[1:]))
+    augment = _build(_chosen(augmentation), tuple(images.shape[1:])).augment
     assert augment is not None
     return augment(images, torch.Generator().manual_seed(seed))
 
@@ -89,27 +97,26 @@ def test_a_flip_is_exact() -> None:
 def test_presets_work_on_all_shapes(preset: Preset, shape: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (5, *shape), dtype=np.uint8)
-    rows = augmented_rows(images, _chosen(preset.value), seed=0)
+    built = _build(_chosen(preset.value), shape)
+    rows = augmented_rows(images, built, seed=0)
     assert [row.shape for row in rows] == [(5, *shape)] * len(rows)
     assert np.array_equal(rows[0], images)
     assert not np.array_equal(rows[1], images)
-    assert len(name_steps(_chosen(preset.value))) == len(PRESETS[preset])
+    assert len(built.names) == len(PRESETS[preset])
 
 
 def test_the_default_is_a_shift_and_none_with_no_shift_is_nothing() -> None:
     default = CnnHyperparameters()
-    assert (default.augmentation, build_mix(default), name_steps(default)) == (
-        "none",
-        None,
-        ["shift of up to 2 pixels"],
-    )
-    assert build_augment(_chosen("none"), (8, 8, 3)) is None
-    assert augmented_rows(np.zeros((3, 8, 8, 3), dtype=np.uint8), _chosen("none"), seed=0) == []
+    built = _build(default)
+    assert (default.augmentation, built.mix, built.names) == ("none", None, ["shift of up to 2 pixels"])
+    nothing = _build(_chosen("none"))
+    assert nothing.augment is None
+    assert augmented_rows(np.zeros((3, 8, 8, 3), dtype=np.uint8), nothing, seed=0) == []
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix"])
 def test_mixtures_are_of_as_much_as_they_say(name: str) -> None:
-    mix = build_mix(_chosen([{"name": name, "alpha": 1.0}]))
+    mix = _build(_chosen([{"name": name, "alpha": 1.0}])).mix
     assert isinstance(mix, MixAugment)
     images = torch.arange(32, dtype=torch.uint8)[:, None, None, None].expand(32, 20, 10, 3).contiguous()
     generator = torch.Generator().manual_seed(0)

@@ -1,0 +1,1 @@
+"""How training data is changed at random, so that a network learns what does not matter."""
