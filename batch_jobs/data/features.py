@@ -14,6 +14,7 @@ from batch_jobs.data.channels import Channel
 MAX_TEXT_VALUES = 50
 MAX_TEXT_FRACTION = 0.05
 MIN_WORDS = 1.5
+_FIRST_ROWS = 1000
 _NO_FEATURES = {
     ColumnType.IMAGE: "images are learned from in image sets only",
     ColumnType.SERIES: "a table is learned from here; series are for the algorithms that learn from series",
@@ -132,18 +133,25 @@ def image_column(channel: Channel) -> Column:
 def _why_not(column: Column, values: pa.ChunkedArray) -> str | None:
     if column.type in _NO_FEATURES:
         return _NO_FEATURES[column.type]
-    num_missing = values.null_count
-    if num_missing == len(values):
+    if values.null_count == len(values):
         return "it has no values"
-    num_distinct = len(pc.unique(values.drop_null()))
-    if num_distinct == 1 and num_missing == 0:
+    if values.null_count == 0 and _is_constant(values):
         return f"it always is {values[0].as_py()!r}"
     if column.type is ColumnType.STRING:
-        return _why_not_text(values, num_distinct)
-    is_unique = num_distinct == len(values)
-    if column.type is ColumnType.INTEGER and is_unique and _ROW_ID.search(column.name):
+        return _why_not_text(values, _count_distinct(values))
+    may_be_id = column.type is ColumnType.INTEGER and _ROW_ID.search(column.name)
+    if may_be_id and _count_distinct(values) == len(values):
         return "it numbers the rows, a different value in each"
     return None
+
+
+def _is_constant(values: pa.ChunkedArray) -> bool:
+    """To tell all values of a long column apart takes a while, and the first few say enough."""
+    return all(_count_distinct(part) == 1 for part in (values.slice(0, _FIRST_ROWS), values))
+
+
+def _count_distinct(values: pa.ChunkedArray) -> int:
+    return len(pc.unique(values.drop_null()))
 
 
 def _why_not_text(values: pa.ChunkedArray, num_distinct: int) -> str | None:
@@ -158,6 +166,6 @@ def _is_text(column: Column, values: pa.ChunkedArray) -> bool:
     if column.type is not ColumnType.STRING or values.null_count == len(values):
         return False
     present = values.drop_null()
-    is_free = _why_not_text(values, len(pc.unique(present))) is not None
+    is_free = _why_not_text(values, _count_distinct(present)) is not None
     num_words = pc.add(pc.count_substring_regex(present, r"\S\s+\S"), 1)
     return is_free and bool(pc.mean(num_words).as_py() >= MIN_WORDS)

@@ -4,6 +4,7 @@ AimassError
 ├── the server's tree                  raised again as the same class
 ├── ConfigurationError                 no API key, no such profile
 ├── ConnectionFailedError              the server could not be reached, or answered something else
+├── MissingPackageError                an optional package is not installed
 ├── WaitTimeoutError                   `wait` gave up; the work itself goes on
 ├── JobFailedError                     the job that was waited for FAILED or was STOPPED
 └── RejectedDataError                  the files that were uploaded did not become a version
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "JobFailedError",
+    "MissingPackageError",
     "RejectedDataError",
     "WaitTimeoutError",
 ]
@@ -40,6 +42,12 @@ class ConnectionFailedError(AimassError):
     """No answer, or none that AI Mass gives."""
 
     code = "connection_failed"
+
+
+class MissingPackageError(AimassError):
+    """What was asked for needs a package of one of the extras."""
+
+    code = "missing_package"
 
 
 class WaitTimeoutError(AimassError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import psutil
@@ -21,6 +23,33 @@ def time_calls(call: Callable[[], object], *, num: int, warm: int = 10) -> np.nd
         call()
         found[index] = (time.perf_counter() - started) * 1e3
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """How long something took: by the clock, and of all processors that this process had meanwhile."""
+
+    seconds: float
+    processor_seconds: float
+
+
+def compare(calls: Mapping[str, Callable[[], object]], *, num_rounds: int, warm: int = 1) -> dict[str, Span]:
+    """The medians of calls that take turns, so that a slow minute of the machine is no one's alone."""
+    found: dict[str, list[Span]] = {name: [] for name in calls}
+    for number in range(warm + num_rounds):
+        for name, call in calls.items():
+            started, used = time.perf_counter(), time.process_time()
+            call()
+            span = Span(seconds=time.perf_counter() - started, processor_seconds=time.process_time() - used)
+            if number >= warm:
+                found[name].append(span)
+    return {
+        name: Span(
+            seconds=median(span.seconds for span in spans),
+            processor_seconds=median(span.processor_seconds for span in spans),
+        )
+        for name, spans in found.items()
+    }
 
 
 def percentiles(milliseconds: np.ndarray) -> list[str]:

@@ -8,6 +8,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,8 @@ import tritonclient.http as triton
 
 import aimass
 from aimass_core.domain import keys
+from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.signatures import Golden
 from tests.stack import Stack, wait_until, write_loans
 
 
@@ -65,6 +68,29 @@ def test_cli_predicts_a_csv_file(deployed: str, stack: Stack, loans: tuple[Path,
     lines = stack.cli("predict", deployed, str(loans[1]), "--output", "csv").splitlines()
     assert lines[0] == "ROW,LABEL,PROBABILITY,NOTES"
     assert len(lines) == 301
+
+
+def test_mlflow_has_the_job_and_answers_as_the_endpoint_must(
+    deployed: str, stack: Stack, client: aimass.Client, tmp_path: Path
+) -> None:
+    tracking = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    tracking.create_experiment("loans", artifact_location=str(tmp_path / "artifacts"))
+    version = client.models.get_version(deployed, 1)
+    to = ("--tracking-uri", tracking.tracking_uri, "--experiment", "loans")
+    run = tracking.get_run(stack.cli("jobs", "export-mlflow", version.job_id, *to).strip())
+    assert run.data.metrics["test/roc_auc"] == pytest.approx(version.metrics["roc_auc"])
+    assert run.data.params["max_depth"] == "6"
+    assert len(tracking.get_metric_history(run.info.run_id, "validation/log_loss")) > 1
+    assert version.signature is not None
+    golden = Golden.model_validate_json(version.download(ArtifactName.GOLDEN, tmp_path / "golden.json").read_bytes())
+    datatypes = {"FP32": np.float32, "FP64": np.float64, "BYTES": object}
+    inputs = {
+        spec.name: np.array(golden.inputs[spec.name], datatypes[spec.datatype]) for spec in version.signature.inputs
+    }
+    model = mlflow.pyfunc.load_model(tracking.download_artifacts(run.info.run_id, "model", str(tmp_path)))
+    answer = model.predict(inputs)
+    assert answer["label"].tolist() == golden.outputs["label"]
+    assert np.abs(answer["probabilities"] - golden.outputs["probabilities"]).max() <= golden.tolerance
 
 
 def test_tritonclient_curl_and_sdk_get_the_same_answer(deployed: str, stack: Stack, client: aimass.Client) -> None:

@@ -15,7 +15,7 @@ from batch_jobs.data.augmentation.building import build_augmentation
 
 
 class Network(nn.Module):
-    """Blocks of convolution, batch normalisation, ReLU and pooling, then two linear layers.
+    """Blocks of convolution, batch normalisation, pooling and ReLU, then two linear layers.
 
     What the blocks leave is flattened where it is at most 4 x 4 pixels, and averaged where it is more.
     """
@@ -31,11 +31,13 @@ class Network(nn.Module):
         self.register_buffer("inverse_deviations", torch.from_numpy(scales))
         blocks: list[nn.Module] = []
         for outer in hyperparameters.channels:
-            blocks += [nn.Conv2d(depth, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer), nn.ReLU()]
+            blocks += [nn.Conv2d(depth, outer, 3, padding=1, bias=False), nn.BatchNorm2d(outer)]
             depth = outer
             if min(height, width) > 1:
                 blocks.append(nn.MaxPool2d(2))
                 height, width = height // 2, width // 2
+            # After the pooling it is the same, and a quarter of the work.
+            blocks.append(nn.ReLU())
         self.blocks = nn.Sequential(*blocks)
         self.is_averaged = height * width > MAX_FLAT_PIXELS
         self.layers = nn.Sequential(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one, stderr_console
 from aimass.errors import JobFailedError
+from aimass.mlflow_export import EXPERIMENT
 from aimass.resources.jobs import Job
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.estimates import JobEstimate
@@ -311,6 +312,20 @@ def list_artifacts(context: typer.Context, job_id: str, output: Output = OutputF
         Column("SHA-256", lambda a: a.sha256[:12]),
     )
     show_list(client_of(context).jobs.artifacts(job_id), columns, output=output, empty="No artifacts.")
+
+
+@app.command("export-mlflow")
+def export_mlflow(
+    context: typer.Context,
+    job_id: str,
+    tracking_uri: Annotated[str | None, typer.Option(help="Default: MLFLOW_TRACKING_URI.")] = None,
+    experiment: Annotated[str, typer.Option(help="Made where there is none.")] = EXPERIMENT,
+) -> None:
+    """Make a run of MLflow of a job that has ended; prints the run's id."""
+    job = client_of(context).jobs.get(job_id)
+    run_id = job.export_mlflow(tracking_uri=tracking_uri, experiment=experiment)
+    say(f"{job.id} is in MLflow's experiment {escape(experiment)}, as this run:")
+    typer.echo(run_id)
 
 
 @app.command("stop")

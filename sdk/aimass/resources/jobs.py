@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aimass import packing, uploading
+from aimass import mlflow_export, packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources.datasets import Dataset, DatasetVersion
@@ -87,9 +87,34 @@ class Job(contract.Job, Bound):
         """Every line that its container wrote."""
         return self._client.jobs.logs(self.id)
 
+    def all_events(self) -> Iterator[JobEvent]:
+        """Its whole story until now."""
+        last = 0
+        while (seen := self._client.jobs.events(self.id, after=last)).events:
+            yield from seen.events
+            last = seen.last
+
     def download_tensorboard(self, folder: str | Path) -> int:
         """Brings its TensorBoard files up to date; see JobsApi.download_tensorboard."""
         return self._client.jobs.download_tensorboard(self.id, folder)
+
+    def export_mlflow(self, *, tracking_uri: str | None = None, experiment: str = mlflow_export.EXPERIMENT) -> str:
+        """Makes a run of MLflow of a job that has ended (`pip install 'aimass[mlflow]'`); returns the run's id.
+
+        It has the hyperparameters, seed and data digests as parameters, curves and final metrics, and the files of the
+        model version as artifacts, the model itself in MLflow's ONNX flavor: `mlflow.pyfunc.load_model` takes
+        `runs:/<id>/model`. A final metric that shares its name with a curve is called `final/<name>`.
+
+        Args:
+            tracking_uri: Of MLflow; default: MLFLOW_TRACKING_URI.
+            experiment: Made where there is none. A job that is in it already is not exported again.
+
+        Raises:
+            ConflictError: It has not ended.
+            MissingPackageError: MLflow is not installed.
+            ConnectionFailedError: MLflow does not answer, or refuses.
+        """
+        return mlflow_export.export(self, tracking_uri=tracking_uri, experiment=experiment)
 
 
 class JobEvents(contract.JobEvents):
