@@ -71,15 +71,16 @@ def test_opening_a_long_study(stack: Stack, tmp_path: Path) -> None:
     rows = []
     for name, place in _places(stack, tmp_path).items():
         _fill(place, trials)
-        storage = place.open()
-        started = time.perf_counter()
-        study = optuna.load_study(study_name="bench", storage=storage)
+        started, started_cpu = time.perf_counter(), time.process_time()
+        study = optuna.load_study(study_name="bench", storage=place.open())
         assert len(study.get_trials(deepcopy=False)) == NUM_LONG
-        opened = time.perf_counter()
+        opened, opened_cpu = time.perf_counter(), time.process_time()
         study.ask(space)
         asked = time.perf_counter()
-        rows.append([name, f"{opened - started:.2f} s", f"{asked - opened:.2f} s"])
-    print_table(f"Opening a study of {NUM_LONG:,} trials", ["", "until all are read", "the first ask"], rows)
+        seconds = (opened - started, opened_cpu - started_cpu, asked - opened)
+        rows.append([name, *(f"{each:.2f} s" for each in seconds)])
+    header = ["", "until all are read", "of it, CPU of this process", "the first ask"]
+    print_table(f"Opening a study of {NUM_LONG:,} trials", header, rows)
 
 
 def _fill(place: Place, trials: list[FrozenTrial]) -> None:

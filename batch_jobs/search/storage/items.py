@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.trial import FrozenTrial, TrialState
 
 from aimass_core.domain import keys
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.search.storage.expressions import AttributeValue, Item, text
 
 MAX_TRIALS = 1_000_000  # of one study: a trial's id is the study's and its number
@@ -26,6 +27,12 @@ _load_distribution = lru_cache(maxsize=4096)(json_to_distribution)
 def to_trial_id(study_id: int, number: int) -> int:
     """Optuna's ids are unique in the whole storage."""
     return study_id * MAX_TRIALS + number
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidRequestError for a name that DynamoDB cannot have."""
+    if not name:
+        raise InvalidRequestError("A hyperparameter or attribute has an empty name. Give it one.")
 
 
 def to_json(value: Any) -> AttributeValue:

@@ -115,6 +115,7 @@ class Session:
         """Sets a hyperparameter. Raises as `updatable_trial`, and ValueError for another kind of distribution."""
         trial = self.updatable_trial(trial_id)
         view, number = self.locate(trial_id)
+        items.check_name(name)
         view.row = self._studies.check_distribution(view.row, name, distribution)
         position = list(trial.params).index(name) if name in trial.params else len(trial.params)
         self._set(view, number, items.PARAMS, name, items.to_param(position, internal, distribution))
@@ -160,6 +161,7 @@ class Session:
                         _log.warning("trial %d of study %r was not written: %s", draft.number, view.row.name, error)
 
     def _set(self, view: StudyView, number: int, section: str, key: str, value: AttributeValue) -> None:
+        items.check_name(key)
         draft = view.drafts.get(number)
         if draft is None:
             self._writer.set_entry(view, number, section, key, value)

@@ -103,6 +103,7 @@ class Studies:
         Raises:
             KeyError: there is no such study.
         """
+        items.check_name(key)
         expression = Expression()
         expression.assign([section, key], items.to_json(value))
         return self._update(study_id, expression)

@@ -16,8 +16,9 @@ from batch_jobs.search.storage.expressions import AttributeValue, Expression, It
 from batch_jobs.search.storage.table import ConditionFailedError, StudiesTable
 from batch_jobs.search.storage.views import StudyView
 
-# Each trial that was quicker is learnt from its refusal, which is cheaper than reading while they are few.
-_MAX_STEPS = 4
+# A trial that was quicker is learnt from its refusal, which is cheaper than reading all that are new, while these are
+# few: where the last reading is young.
+_MAX_STEPS, _YOUNG_SECONDS = 4, 0.1
 
 
 class TrialWriter:
@@ -43,7 +44,7 @@ class TrialWriter:
         attempts = 0
         while not self._put(view, item):
             attempts += 1
-            if attempts % _MAX_STEPS == 0:  # far behind
+            if attempts % _MAX_STEPS == 0 or view.age_seconds > _YOUNG_SECONDS:
                 view.refresh(now=True)
         return int(item["sk"]["S"])
 

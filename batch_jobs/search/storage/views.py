@@ -46,7 +46,12 @@ class StudyView:
     @property
     def is_fresh(self) -> bool:
         """Whether it is not older than it may be."""
-        return time.monotonic() - self._read_at < self._ttl_seconds
+        return self.age_seconds < self._ttl_seconds
+
+    @property
+    def age_seconds(self) -> float:
+        """Since it was read."""
+        return time.monotonic() - self._read_at
 
     @property
     def next_number(self) -> int:

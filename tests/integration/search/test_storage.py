@@ -231,6 +231,27 @@ def test_j1_a_lost_answer_doubles_and_loses_nothing(clients: AwsClients, table: 
     assert [trial.state for trial in storage.get_all_trials(study._study_id)] == [TrialState.COMPLETE] * 2
 
 
+def test_threads_share_a_storage(new_storage: NewStorage) -> None:
+    study = optuna.create_study(storage=new_storage(heartbeat_interval_seconds=60))
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=24, n_jobs=4)
+    stored = new_storage().get_all_trials(study._study_id)
+    assert [(trial.number, trial.state) for trial in stored] == [(n, TrialState.COMPLETE) for n in range(24)]
+    assert all(trial.value == trial.params["x"] for trial in stored)
+
+
+def test_an_empty_name_is_refused_at_once(new_storage: NewStorage) -> None:
+    study = optuna.create_study(storage=new_storage())
+    trial = study.ask()
+    for refuse in (
+        lambda: trial.suggest_float("", 0.0, 1.0),
+        lambda: trial.set_user_attr("", 1),
+        lambda: study.set_user_attr("", 1),
+    ):
+        with pytest.raises(InvalidRequestError, match="empty name"):
+            refuse()
+    study.tell(trial, 1.0)
+
+
 def test_studies_of_another_workspace_are_not_there(new_storage: NewStorage) -> None:
     study_id = new_storage().create_new_study(MINIMIZE, "mine")
     new_storage(workspace_id="other").create_new_study(MINIMIZE, "mine")
