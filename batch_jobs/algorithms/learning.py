@@ -30,7 +30,8 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Features as `Problem` describes them, and targets: int64 class indices, or standardised float64 values."""
+    """Features as `Problem` describes them, and targets: int64 class indices, standardised float64 values, or of a
+    multi-label task uint8 [rows, labels], 1 where a row has the label."""
 
     features: NDArray[Any]
     targets: NDArray[Any]
@@ -74,7 +75,8 @@ class Fitted(Protocol):
         """Rounds or epochs that gave the best validation loss; what a fit without validation should do."""
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities [rows, classes], or standardised values [rows], or [rows, horizon], by the framework itself."""
+        """By the framework itself: probabilities [rows, classes or labels], or standardised values [rows], or
+        [rows, horizon]."""
 
     def to_onnx(self) -> onnx.ModelProto:
         """A graph from `features` to `scores` [rows, num_outputs]: probabilities, or standardised values."""

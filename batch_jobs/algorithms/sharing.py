@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from aimass_core.errors import UnavailableError
+from aimass_core.errors import InvalidRequestError, UnavailableError
 from batch_jobs.algorithms.learning import Checkpoint, Checkpoints, FitContext
 
 Value = TypeVar("Value")
@@ -95,6 +95,15 @@ def share(context: FitContext, team: Team, *, is_in_parts: bool = False) -> FitC
         return context
     checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up, is_in_parts)
     return replace(context, checkpoints=checkpoints, is_time_up=lambda: checkpoints.is_time_up)
+
+
+def check_shares(num_rows: int, team: Team) -> None:
+    """Raises InvalidRequestError where a batch of so many rows has too few for each process."""
+    if team.num_processes > 1 and num_rows < 2 * team.num_processes:
+        raise InvalidRequestError(
+            f"a batch has {num_rows} rows, and each of {team.num_processes} machines needs two of them: raise "
+            f"batch_size to {2 * team.num_processes}, or train on fewer machines or more rows"
+        )
 
 
 def lost(error: BaseException) -> UnavailableError:

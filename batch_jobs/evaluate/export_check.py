@@ -2,24 +2,24 @@
 
 import numpy as np
 
-from aimass_core.domain.signatures import ExportCheck
+from aimass_core.domain.signatures import ExportCheck, Task
 from aimass_core.errors import InternalError
+from batch_jobs.algorithms.export.assembly import THRESHOLD
 from batch_jobs.data.frames import Array
-from batch_jobs.evaluate.scoring import Answers
+from batch_jobs.data.targets import Target
+from batch_jobs.evaluate.scoring import Answers, to_answers
 
 TOLERANCE = 1e-4
 
 
-def check_export(
-    channel: str, *, framework: Array, exported: Answers, labels: tuple[str, ...] | None, scale: float
-) -> ExportCheck:
+def check_export(channel: str, *, framework: Array, exported: Answers, target: Target, scale: float) -> ExportCheck:
     """Compares the two on every row.
 
     Args:
         channel: The channel that both have answered.
         framework: Probabilities or values as the framework gives them.
         exported: The graph's answers to the same rows.
-        labels: By class index; None for a regression.
+        target: Says what the scores stand for.
         scale: What a difference is divided by: 1 for probabilities, the target's standard deviation for values.
 
     Raises:
@@ -30,10 +30,13 @@ def check_export(
     # NOTE: a NaN answer compares as no difference at all; it counts as an infinite one.
     largest = float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max())
     is_other = np.zeros(len(framework), dtype=bool)
-    if labels is not None and exported.labels is not None:
-        is_other = np.asarray(labels, dtype=object)[framework.argmax(axis=1)] != exported.labels
-    # Where two classes are equally likely to within the tolerance, either label is right.
-    num_wrong = int((is_other & (_margin(framework) > 2 * TOLERANCE)).sum()) if labels is not None else 0
+    is_wrong = is_other
+    if exported.labels is not None:
+        # Where two classes are equally likely to within the tolerance, either label is right.
+        other = to_answers(framework, target) != exported.labels
+        wrong = other & (_margin(framework, target) > 2 * TOLERANCE)
+        is_other, is_wrong = (found.reshape(len(framework), -1).any(axis=1) for found in (other, wrong))
+    num_wrong = int(is_wrong.sum())
     if largest > TOLERANCE or num_wrong:
         raise InternalError(
             f"the exported model does not repeat the trained one: on {len(framework)} rows of channel {channel} they "
@@ -48,7 +51,9 @@ def check_export(
     )
 
 
-def _margin(probabilities: Array) -> Array:
-    """How far the best class is ahead of the next."""
+def _margin(probabilities: Array, target: Target) -> Array:
+    """How far the best class is ahead of the next, or each label of its opposite."""
+    if target.task is Task.MULTILABEL:
+        return np.asarray(2 * np.abs(probabilities - THRESHOLD))
     best = np.partition(probabilities, -2, axis=1)
     return np.asarray(best[:, -1] - best[:, -2])

@@ -9,7 +9,7 @@ from aimass_core.domain.signatures import Importance
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.analysis.intervals import Measured, Z, measure, standard_error
-from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, PRIMARY_METRICS
+from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, PRIMARY_METRICS, fallback_metric
 from batch_jobs.evaluate.scoring import Scorer
 
 MAX_ROWS = 2000
@@ -70,7 +70,10 @@ def _measure_primary(target: Target, truth: Array, scores: Array) -> tuple[str, 
     """The metric that the model is known by, or accuracy where the sample has none."""
     metric = PRIMARY_METRICS[target.task]
     found = measure(metric, truth, scores)
-    return (metric, found) if found is not None else ("accuracy", _require("accuracy", truth, scores))
+    if found is not None:
+        return metric, found
+    metric = fallback_metric(target)
+    return metric, _require(metric, truth, scores)
 
 
 def _require(metric: str, truth: Array, scores: Array) -> Measured:

@@ -1,10 +1,13 @@
 """Predictions of a channel as a Parquet file: what was true beside what the exported model says."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aimass_core.domain.signatures import Task
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.scoring import Answers
@@ -13,7 +16,8 @@ from batch_jobs.evaluate.scoring import Answers
 def write_predictions(path: Path, *, target: Target, rows: Array, truth: Array, answers: Answers) -> None:
     """Columns: `row` in the channel, `actual`, then `label` and `p_<class>` of each class, or `value`.
 
-    Of a forecast `row` is the last that it was made from, and both are lists.
+    Of a multi-label task `actual` and `label` are lists. Of a forecast `row` is the last that it was made from, and
+    both are lists.
     """
     columns: dict[str, pa.Array] = {"row": pa.array(rows, pa.int64())}
     if target.labels is None or answers.labels is None:
@@ -25,8 +29,19 @@ def write_predictions(path: Path, *, target: Target, rows: Array, truth: Array, 
             for name, values, kind in zip(("actual", "value"), (truth, answers.scores), kinds, strict=True)
         }
     else:
-        columns["actual"] = pa.array([target.labels[index] for index in truth.tolist()], pa.string())
-        columns["label"] = pa.array(answers.labels.tolist(), pa.string())
+        if target.task is Task.MULTILABEL:
+            columns |= {"actual": _lists(truth, target.labels), "label": _lists(answers.labels, target.labels)}
+        else:
+            columns["actual"] = pa.array([target.labels[index] for index in truth.tolist()], pa.string())
+            columns["label"] = pa.array(answers.labels.tolist(), pa.string())
         for index, label in enumerate(target.labels):
             columns[f"p_{label}"] = pa.array(answers.scores[:, index], pa.float32())
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _lists(applies: Array, labels: Sequence[str]) -> pa.Array:
+    """The labels of each row."""
+    rows, columns = np.nonzero(applies)
+    offsets = np.searchsorted(rows, np.arange(len(applies) + 1))
+    texts = pa.array(labels, pa.string()).take(pa.array(columns, pa.int64()))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts)

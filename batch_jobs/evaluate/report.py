@@ -13,7 +13,7 @@ import numpy as np
 
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
-from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature
+from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature, Task
 from batch_jobs.evaluate import plots
 from batch_jobs.evaluate.figures import DARK
 
@@ -25,7 +25,11 @@ _MAX_CONFUSED = 12
 _TITLES = {
     "accuracy": "Accuracy",
     "f1": "F1",
+    "f1_micro": "F1, all labels together",
     "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "subset_accuracy": "Rows without a wrong label",
+    "hamming_loss": "Wrong labels",
     "log_loss": "Log loss",
     "rmse": "RMSE",
     "mae": "MAE",
@@ -81,7 +85,7 @@ def render(report: Report, card: Card, signature: Signature) -> str:
         matrix=plots.confusion(matrix) if matrix is not None else None,
         max_matrix_labels=plots.MAX_MATRIX_LABELS,
         learning=_learning(report),
-        judged=_judged(report),
+        judged=_judged(report, is_multilabel=signature.task is Task.MULTILABEL),
         importances=plots.importances(card.importances) if card.importances else None,
     )
 
@@ -91,14 +95,15 @@ def _learning(report: Report) -> _Figures | None:
     return _Figures(title="Learning curves", svgs=plots.learning_curves(curves)) if curves else None
 
 
-def _judged(report: Report) -> list[_Figures]:
+def _judged(report: Report, *, is_multilabel: bool) -> list[_Figures]:
     """ROC, calibration and errors, where there are such."""
     found = []
     if report.roc:
         both = [plots.roc(report.roc), plots.precision_recall(report.precision_recall, report.num_rows)]
         note = ""
         if len(report.roc) > 1:
-            note = f"Each class against all others; the worst are named, {len(report.roc)} are drawn."
+            each = "Each label" if is_multilabel else "Each class against all others"
+            note = f"{each}; the worst are named, {len(report.roc)} are drawn."
         found.append(_Figures(title="ROC and precision-recall", svgs=both, note=note))
     if (calibration := report.calibration) is not None:
         note = f"Expected calibration error {to_figure(calibration.expected_error)}, "

@@ -7,9 +7,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from aimass_core.domain.signatures import Signature
-from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE
+from aimass_core.domain.signatures import Signature, Task
+from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, THRESHOLD, VALUE
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.targets import Target
 
 _MAX_ROWS = 4096
 _MAX_VALUES = 2**19
@@ -17,7 +18,10 @@ _MAX_VALUES = 2**19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the graph says: `labels` (None for a regression), and probabilities [rows, classes] or values [rows]."""
+    """What the graph says: `labels` (None for a regression), and probabilities [rows, classes] or values [rows].
+
+    Labels are texts [rows], or of a multi-label task booleans [rows, labels].
+    """
 
     labels: Array | None
     scores: NDArray[np.float32]
@@ -50,6 +54,13 @@ class Scorer:
     def _run(self, frame: Frame) -> list[Any]:
         wanted = [VALUE] if self._signature.labels is None else [LABEL, PROBABILITIES]
         return list(self._session.run(wanted, to_inputs(frame, self._signature)))
+
+
+def to_answers(scores: Array, target: Target) -> Array:
+    """The labels that probabilities stand for, as the graph answers them."""
+    if target.task is Task.MULTILABEL:
+        return np.asarray(scores >= THRESHOLD)
+    return np.asarray(np.asarray(target.labels, dtype=object)[scores.argmax(axis=1)])
 
 
 def to_inputs(frame: Frame, signature: Signature) -> dict[str, Array]:

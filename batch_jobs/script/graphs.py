@@ -133,6 +133,9 @@ def _check_answers(signature: Signature) -> None:
     names = {spec.name for spec in signature.outputs}
     if signature.task.is_classification and not (names >= {"label", "probabilities"} and signature.labels):
         raise GraphError(f"as a {signature.task} model it needs the outputs 'label' and 'probabilities', and labels")
+    flags = [spec for spec in signature.outputs if (spec.name, spec.datatype) == ("label", Datatype.BOOL)]
+    if signature.task is Task.MULTILABEL and [len(spec.shape) for spec in flags] != [2]:
+        raise GraphError("as a multilabel model it needs the output 'label' as BOOL [-1, number of labels]")
     if signature.task is Task.REGRESSION and "value" not in names:
         raise GraphError("as a regression it needs the output 'value'")
 

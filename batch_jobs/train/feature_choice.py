@@ -3,9 +3,10 @@
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.features import FeatureMode, FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Learner
-from batch_jobs.encoding.features.checks import check_features
+from batch_jobs.encoding.features.checks import check_features, find_target_recipes
 from batch_jobs.encoding.features.search import search_features
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, primary_metric
 from batch_jobs.runtime.cluster import Cluster
@@ -61,6 +62,11 @@ def train_with_features(
             "leave `features` out"
         )
     check_features(declared, material.parts[TRAIN].frame, material.columns)
+    if material.target.task is Task.MULTILABEL and (asking := find_target_recipes(declared)):
+        raise InvalidRequestError(
+            f"features: {', '.join(asking)} look at one target, and a multi-label task has one for each label: leave "
+            "them out"
+        )
     base = declared.model_copy(update={"default": FeatureMode.PLAIN})
     is_plain = not base.model_dump(exclude_defaults=True, exclude={"max_seconds"})
     is_auto = declared.default is FeatureMode.AUTO

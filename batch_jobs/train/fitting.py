@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.reports import LearningCurve
-from aimass_core.domain.signatures import Evaluation
+from aimass_core.domain.signatures import Evaluation, Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.labels import rarest_labels
 from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
@@ -267,7 +268,10 @@ class Fitting:
         )
 
     def _classes(self, part: Part) -> Array | None:
-        return part.truth if self._material.target.task.is_classification else None
+        task = self._material.target.task
+        if task is Task.MULTILABEL:
+            return rarest_labels(part.truth)
+        return part.truth if task.is_classification else None
 
 
 def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:

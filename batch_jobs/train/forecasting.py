@@ -1,6 +1,7 @@
 """The channels of a forecast: windows in time, validated on the last of them, and what the naive forecasts achieve."""
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import numpy as np
 
@@ -29,7 +30,8 @@ def load_forecast(channels: Mapping[str, Channel], spec: TrainSpec, message: Mes
         InvalidDataError: The target is no number, or there are too few rows.
     """
     train, horizon, window = channels[TRAIN], int(spec.horizon or 0), spec.num_window_rows
-    name = spec.target or train.schema.target
+    # A forecast of several targets was refused when it was asked for.
+    name = cast("str | None", spec.target or train.schema.target)
     names = _choose_columns(train, name, spec, message)
     timelines = {
         key: read_timeline(channel, names, target=names[0], time_column=spec.time_column, message=message)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from aimass_core.domain.signatures import Datatype, Golden, Signature, TensorSpec
+from aimass_core.domain.signatures import Datatype, Golden, Signature, Task, TensorSpec
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE, name_inputs
 from batch_jobs.data.frames import Array, Frame
@@ -26,8 +26,11 @@ def build_signature(material: Material, encoder: Encoder) -> Signature:
         shape = [-1, material.target.horizon] if material.target.horizon else [-1]
         outputs = [TensorSpec(name=VALUE, datatype=Datatype.FP32, shape=shape)]
     else:
+        answer = TensorSpec(name=LABEL, datatype=Datatype.BYTES, shape=[-1])
+        if material.target.task is Task.MULTILABEL:
+            answer = TensorSpec(name=LABEL, datatype=Datatype.BOOL, shape=[-1, len(labels)])
         outputs = [
-            TensorSpec(name=LABEL, datatype=Datatype.BYTES, shape=[-1]),
+            answer,
             TensorSpec(name=PROBABILITIES, datatype=Datatype.FP32, shape=[-1, len(labels)]),
         ]
     return Signature(

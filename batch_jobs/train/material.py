@@ -9,11 +9,13 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape
+from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
 from batch_jobs.data.features import choose_features, choose_texts, has_any_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
+from batch_jobs.data.labels import are_lists, encode_labels, read_labels, resolve_labels
 from batch_jobs.data.series import choose_series, series_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
@@ -64,18 +66,15 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
     kinds = _fitting_kinds(spec, kind)
     if spec.folds and VALIDATION in channels:
         raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
-    name = spec.target or channels[TRAIN].schema.target
-    if name is None:
-        raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
-    channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
-    target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
+    channels, target = _resolve_target(channels, spec, notes)
+    encode = encode_labels if target.task is Task.MULTILABEL else encode_target
     data_kind = _choose_data_kind(kinds, channels[TRAIN], target.column, spec)
     reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
             name=key,
             frame=reader.read(channel),
-            truth=encode_target(channel, target, message=notes),
+            truth=encode(channel, target, message=notes),
             rows=np.asarray(channel.rows.to_numpy(zero_copy_only=False)),
         )
         for key, channel in channels.items()
@@ -88,6 +87,22 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
         image_shape=reader.image_shape,
         parts=parts,
     )
+
+
+def _resolve_target(
+    channels: Mapping[str, Channel], spec: TrainSpec, notes: Notes
+) -> tuple[Mapping[str, Channel], Target]:
+    """The target, and the channels without the rows that have none."""
+    name = spec.target or channels[TRAIN].schema.target
+    if not name:
+        raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
+    if spec.resolve_task() is Task.MULTILABEL or (spec.task is None and are_lists(channels[TRAIN], str(name))):
+        spec.resolve_algorithm().check_task(Task.MULTILABEL)
+        channels, name = read_labels(channels, name, separator=spec.label_separator, message=notes)
+        return channels, resolve_labels(channels[TRAIN], name, message=notes)
+    assert isinstance(name, str)  # noqa: S101  several columns are always labels
+    channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
+    return channels, resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
 
 
 def _fitting_kinds(spec: TrainSpec, kind: DatasetKind) -> list[DataKind]:

@@ -24,7 +24,7 @@ from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.predictions import write_predictions
 from batch_jobs.evaluate.report import write_report
-from batch_jobs.evaluate.scoring import Answers, Scorer
+from batch_jobs.evaluate.scoring import Answers, Scorer, to_answers
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import begin_budget
@@ -160,16 +160,16 @@ class _Finish:
         """The graph's answers to a part, after they were compared with the framework's."""
         answers = scorer.answer(part.frame)
         framework = self.training.predictor.predict(part.frame)
-        labels = self.material.target.labels
-        check = check_export(part.name, framework=framework, exported=answers, labels=labels, scale=self._scale())
+        target = self.material.target
+        check = check_export(part.name, framework=framework, exported=answers, target=target, scale=self._scale())
         return check, answers
 
     def _fold_answers(self) -> Answers:
         """Every row by the model of the fold that had not seen it."""
-        scores, labels = self.training.validation_scores, self.material.target.labels
-        if labels is None:
+        scores = self.training.validation_scores
+        if self.material.target.labels is None:
             return Answers(labels=None, scores=scores)
-        return Answers(labels=np.asarray(labels, dtype=object)[scores.argmax(axis=1)], scores=scores)
+        return Answers(labels=to_answers(scores, self.material.target), scores=scores)
 
     def _judge(self, scorer: Scorer) -> tuple[list[Evaluation], Part, Array]:
         """The evaluations, and the last of the judged parts with the answers to it."""

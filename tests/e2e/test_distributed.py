@@ -20,22 +20,37 @@ from tests.stack import Stack, wait_until, write_loans
 SMALL: dict[str, Any] = {"vcpus": 1, "memory_mib": 2048}
 NODES: dict[str, Any] = {"num_nodes": 2, **SMALL}
 INSTANCES: dict[str, Any] = {"backend": "sagemaker", "instance_type": "ml.m5.large", "instance_count": 2}
-CHOSEN: dict[str, dict[str, Any]] = {
-    "mlp": {"epochs": 10, "patience": 10, "batch_size": 64, "dropout": 0.0},
-    "xgboost": {"num_rounds": 60},
+MLP: dict[str, Any] = {
+    "algorithm": "mlp",
+    "hyperparameters": {"epochs": 10, "patience": 10, "batch_size": 64, "dropout": 0.0},
 }
-LONG = {"epochs": 60, "patience": 60, "batch_size": 16, "hidden": [32]}
+XGBOOST: dict[str, Any] = {"algorithm": "xgboost", "hyperparameters": {"num_rounds": 60}}
 
 
-@pytest.mark.parametrize(("algorithm", "tolerance"), [("mlp", 0.003), ("xgboost", 0.02)])
+@pytest.mark.parametrize(
+    ("what", "places", "tolerance"),
+    [
+        (MLP, [NODES, INSTANCES], 0.003),
+        # Its nodes are those of the test with a killed one.
+        (MLP | {"framework": "tensorflow"}, [INSTANCES], 0.003),
+        (XGBOOST, [NODES, INSTANCES], 0.02),
+    ],
+    ids=["torch", "tensorflow", "xgboost"],
+)
 def test_two_machines_train_the_model_of_one_on_batch_and_on_sagemaker(
-    stack: Stack, client: aimass.Client, loans: tuple[Path, Path], algorithm: str, tolerance: float
+    stack: Stack,
+    client: aimass.Client,
+    loans: tuple[Path, Path],
+    what: dict[str, Any],
+    places: list[dict[str, Any]],
+    tolerance: float,
 ) -> None:
-    dataset = client.datasets.upload(loans[0], name=f"shared-{algorithm}", target="repaid")
-    hyperparameters = CHOSEN[algorithm]
-    alone = client.jobs.train(dataset, algorithm=algorithm, hyperparameters=hyperparameters, **SMALL).wait()
-    for where in (NODES, INSTANCES):
-        job = client.jobs.train(dataset, algorithm=algorithm, hyperparameters=hyperparameters, **where).wait()
+    dataset = client.datasets.upload(
+        loans[0], name=f"shared-{what.get('framework', what['algorithm'])}", target="repaid"
+    )
+    alone = client.jobs.train(dataset, **what, **SMALL).wait()
+    for where in places:
+        job = client.jobs.train(dataset, **what, **where).wait()
         assert job.model_version is not None
         assert job.metrics["roc_auc"] == pytest.approx(alone.metrics["roc_auc"], abs=tolerance)
         assert job.attempt == 1
@@ -68,29 +83,34 @@ def _kill_node(job: Job, index: int) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize(("framework", "epochs"), [("torch", 60), ("tensorflow", 12)])
 def test_d15_a_killed_node_ends_the_attempt_and_the_next_ends_with_the_undisturbed_metrics(
-    own_stack: Stack, tmp_path: Path
+    stack: Stack, client: aimass.Client, tmp_path: Path, framework: str, epochs: int
 ) -> None:
     write_loans(tmp_path / "loans.csv", num_rows=2000, seed=0)
-    bucket = own_stack.outputs["LakeBucketName"]
-    with own_stack.client() as client:
-        dataset = client.datasets.upload(tmp_path / "loans.csv", name="loans", target="repaid").ref
+    dataset = client.datasets.upload(tmp_path / "loans.csv", name=f"killed-{framework}", target="repaid").ref
 
-        def train() -> Job:
-            return client.jobs.train(
-                dataset, algorithm="mlp", hyperparameters=LONG, seed=5, checkpoint_seconds=1, **NODES
-            )
+    def train() -> Job:
+        return client.jobs.train(
+            dataset,
+            algorithm="mlp",
+            framework=framework,
+            hyperparameters={"epochs": epochs, "patience": epochs, "batch_size": 16, "hidden": [32]},
+            seed=5,
+            checkpoint_seconds=1,
+            **NODES,
+        )
 
-        def has_checkpoint(job: Job) -> bool:
-            prefix = keys.job_checkpoints(job.workspace_id, job.id)
-            return bool(own_stack.aws("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents"))
+    def has_checkpoint(job: Job) -> bool:
+        prefix, bucket = keys.job_checkpoints(job.workspace_id, job.id), stack.outputs["LakeBucketName"]
+        return bool(stack.aws("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents"))
 
-        job = train()
-        wait_until(lambda: has_checkpoint(job), seconds=120)
-        _kill_node(job, 1)
-        ended = client.jobs.get(job.id).wait(timeout_seconds=240)
-        assert ended.attempt == 2
-        texts = [str(e.data["text"]) for e in client.jobs.events(job.id).events if e.type is EventType.MESSAGE]
-        assert any("goes on from a checkpoint in epoch" in text for text in texts), texts
-        assert ended.metrics == train().wait(timeout_seconds=240).metrics
-        assert not _processes(job)
+    job = train()
+    wait_until(lambda: has_checkpoint(job), seconds=120)
+    _kill_node(job, 1)
+    ended = client.jobs.get(job.id).wait(timeout_seconds=240)
+    assert ended.attempt == 2
+    texts = [str(e.data["text"]) for e in client.jobs.events(job.id).events if e.type is EventType.MESSAGE]
+    assert any("goes on from a checkpoint in epoch" in text for text in texts), texts
+    assert ended.metrics == train().wait(timeout_seconds=240).metrics
+    assert not _processes(job)

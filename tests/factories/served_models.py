@@ -423,3 +423,41 @@ def forecast_model() -> bytes:
         ],
     )
     return finish(graph)
+
+
+LABELLED = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.MULTILABEL,
+    target="tags",
+    inputs=[TensorSpec(name="x", datatype=Datatype.FP32, shape=[-1, 1], column="x", column_type=ColumnType.NUMBER)],
+    outputs=[
+        TensorSpec(name="label", datatype=Datatype.BOOL, shape=[-1, 3]),
+        TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=[-1, 3]),
+    ],
+    labels=["low", "high", "higher"],
+)
+
+
+def labels_model() -> bytes:
+    """Logits -x - 1, x - 1 and 2x - 1; a label applies where its probability is at least a half."""
+    nodes = [
+        helper.make_node("Mul", ["x", "factors"], ["products"]),
+        helper.make_node("Sub", ["products", "one"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("GreaterOrEqual", ["probabilities", "half"], ["label"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "labels",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.BOOL, ["n", 3]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [
+            helper.make_tensor("factors", TensorProto.FLOAT, [3], [-1.0, 1.0, 2.0]),
+            helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+            helper.make_tensor("half", TensorProto.FLOAT, [], [0.5]),
+        ],
+    )
+    return finish(graph)

@@ -142,6 +142,13 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
     [
         ({"spec": {**SPEC, "target": "incom"}}, 422, "Did you mean"),
         ({"spec": {**SPEC, "algorithm": "magic"}}, 422, "xgboost"),
+        ({"spec": {**SPEC, "algorithm": "lightgbm", "task": "multilabel"}}, 422, "lightgbm does not do multilabel"),
+        ({"spec": {**SPEC, "target": ["income", "absent"]}}, 422, "no column 'absent'"),
+        ({"spec": {**SPEC, "target": ["income"]}}, 422, "two at least"),
+        ({"spec": {**SPEC, "target": ["income", "income"]}}, 422, "different labels"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "task": "binary"}}, 422, "multi-label task, not binary"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "horizon": 3}}, 422, "not multilabel"),
+        ({"spec": {**SPEC, "target": ["income", "age"], "exclude_columns": ["age"]}}, 422, "'age' is among"),
         ({"spec": {**SPEC, "hyperparameters": {"max_depth": 99}}}, 422, "max_depth"),
         ({"spec": {**SPEC, "hyperparameters": {"max_dept": 3}}}, 422, "max_dept"),
         ({"spec": {**SPEC, "algorithm": "cnn", "hyperparameters": {"augmentation": "much"}}}, 422, "randaugment"),
@@ -333,8 +340,7 @@ def test_reconciler_answers_what_it_healed(api: Api) -> None:
     ("spec", "compute", "words"),
     [
         ({"algorithm": "linear"}, {"num_nodes": 2}, "linear (sklearn) trains on one machine, and 2 are asked for."),
-        ({"algorithm": "lightgbm"}, {"num_nodes": 2}, "Several machines can train: xgboost (xgboost), mlp (torch)"),
-        ({"algorithm": "mlp", "framework": "tensorflow"}, {"num_nodes": 3}, "mlp (tensorflow) trains on one machine"),
+        ({"algorithm": "lightgbm"}, {"num_nodes": 2}, "xgboost (xgboost), mlp (torch), mlp (tensorflow), cnn"),
         (
             {"algorithm": "linear"},
             {"backend": "sagemaker", "instance_type": "ml.m5.large", "instance_count": 2},
@@ -354,7 +360,7 @@ def test_what_one_machine_trains_alone_is_refused_on_several(
 def test_what_several_machines_can_train_is_taken(api: Api) -> None:
     assert api.post("/v1/jobs", {"spec": SPEC, "compute": {"num_nodes": 2}}).status == 202
     algorithms = {item["name"]: item["distributed"] for item in api.get("/v1/algorithms").json["items"]}
-    assert algorithms["mlp"] == ["torch"]
+    assert algorithms["mlp"] == ["torch", "tensorflow"]
     assert algorithms["linear"] == []
 
 

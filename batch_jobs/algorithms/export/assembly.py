@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose
 
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import INNER_PREFIX, GraphBuilder, finish
 from batch_jobs.algorithms.learning import FEATURES, SCORES
 from batch_jobs.data.targets import Target, TargetScale
@@ -13,6 +14,8 @@ from batch_jobs.data.targets import Target, TargetScale
 LABEL = "label"
 PROBABILITIES = "probabilities"
 VALUE = "value"
+THRESHOLD = 0.5
+"""A label of a multi-label task applies where its probability is no less."""
 _MODEL_PREFIX = f"{INNER_PREFIX}model/"
 
 
@@ -60,8 +63,13 @@ def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
         values = graph.node("Add", scaled, graph.constant(scale.mean, np.float64))
         graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, shape)
         return graph.build()
-    scores = graph.input(source, TensorProto.FLOAT, ["rows", len(target.labels)])
-    best = graph.node("ArgMax", scores, axis=1, keepdims=0)
-    graph.output(graph.node("Gather", graph.texts(target.labels), best), LABEL, TensorProto.STRING, ["rows"])
-    graph.output(scores, PROBABILITIES, TensorProto.FLOAT, ["rows", len(target.labels)])
+    num_labels = len(target.labels)
+    scores = graph.input(source, TensorProto.FLOAT, ["rows", num_labels])
+    if target.task is Task.MULTILABEL:
+        applies = graph.node("GreaterOrEqual", scores, graph.constant(THRESHOLD, np.float32))
+        graph.output(applies, LABEL, TensorProto.BOOL, ["rows", num_labels])
+    else:
+        best = graph.node("ArgMax", scores, axis=1, keepdims=0)
+        graph.output(graph.node("Gather", graph.texts(target.labels), best), LABEL, TensorProto.STRING, ["rows"])
+    graph.output(scores, PROBABILITIES, TensorProto.FLOAT, ["rows", num_labels])
     return graph.build()

@@ -14,11 +14,14 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 
 from aimass_core.domain.algorithms.trees import RandomForestHyperparameters
 from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.sklearn.one_by_one import labels_log_loss
 
 _NUM_REPORTS = 8
+_MAX_LEAF_VALUES = 20_000_000
 _MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
 
 
@@ -43,14 +46,17 @@ class RandomForest:
             # scikit-learn grows the missing trees only: the forest is the one that a single fit would give.
             fitted.forest.set_params(n_estimators=step)
             fitted.forest.fit(train.features, train.targets)
+            _check_size(fitted.forest, num_trees, problem)
             losses = {} if validation is None else {f"validation/{_LOSS[problem.task]}": _loss(fitted, validation)}
             context.listener.step(step, num_trees, losses)
         return fitted
 
     def _build(self, problem: Problem) -> Any:
         chosen = self.hyperparameters
+        # NOTE: of 0 and 1 the squared error is half the Gini impurity, and a mean is a probability: one regression of
+        # all labels is the classification of them, and skl2onnx converts it.
         is_regression = problem.task is Task.REGRESSION
-        forest = RandomForestRegressor if is_regression else RandomForestClassifier
+        forest = RandomForestClassifier if _has_classes(problem) else RandomForestRegressor
         return forest(
             max_depth=chosen.max_depth,
             min_samples_leaf=chosen.min_samples_leaf,
@@ -62,13 +68,36 @@ class RandomForest:
         )
 
 
-_LOSS = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "rmse"}
+def _check_size(forest: Any, num_trees: int, problem: Problem) -> None:
+    """Every leaf holds a value for each label: said after the first tree, before memory is full."""
+    mean_leaves = np.mean([tree.tree_.n_leaves for tree in forest.estimators_])
+    num_values = int(num_trees * mean_leaves * problem.num_outputs)
+    if problem.task is Task.MULTILABEL and num_values > _MAX_LEAF_VALUES:
+        raise InvalidRequestError(
+            f"{num_trees} trees of about {mean_leaves:,.0f} leaves for {problem.num_outputs:,} labels would hold "
+            f"{num_values:,} values, and {_MAX_LEAF_VALUES:,} is the most: lower num_trees, raise min_samples_leaf, or "
+            "take linear or mlp"
+        )
+
+
+_LOSS = {
+    Task.BINARY: "log_loss",
+    Task.MULTICLASS: "log_loss",
+    Task.MULTILABEL: "log_loss",
+    Task.REGRESSION: "rmse",
+}
+
+
+def _has_classes(problem: Problem) -> bool:
+    return problem.task in (Task.BINARY, Task.MULTICLASS)
 
 
 def _loss(fitted: "FittedForest", part: Examples) -> float:
     scores = fitted.predict(part.features).astype(np.float64)
     if fitted.problem.task is Task.REGRESSION:
         return float(root_mean_squared_error(part.targets, scores))
+    if fitted.problem.task is Task.MULTILABEL:
+        return labels_log_loss(part.targets, scores)
     scores /= scores.sum(axis=1, keepdims=True)
     return float(log_loss(part.targets, scores, labels=range(fitted.problem.num_outputs)))
 
@@ -83,9 +112,8 @@ class FittedForest:
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
-        if self.problem.task is Task.REGRESSION:
-            return np.asarray(self.forest.predict(features), dtype=np.float32)
-        return np.asarray(self.forest.predict_proba(features), dtype=np.float32)
+        answer = self.forest.predict_proba if _has_classes(self.problem) else self.forest.predict
+        return np.asarray(answer(features), dtype=np.float32)
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
@@ -93,13 +121,12 @@ class FittedForest:
         from skl2onnx.common.data_types import FloatTensorType
 
         width = self.problem.num_numeric + len(self.problem.cardinalities)
-        is_regression = self.problem.task is Task.REGRESSION
         model = convert_sklearn(
             self.forest,
             name="random_forest",
             initial_types=[(FEATURES, FloatTensorType([None, width]))],
             target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-            options=None if is_regression else {id(self.forest): {"zipmap": False}},
+            options={id(self.forest): {"zipmap": False}} if _has_classes(self.problem) else None,
         )
         self._send_missing(model)
         return keep_scores(model)

@@ -16,8 +16,9 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.linear import LinearHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Listener, Problem
-from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, fit_text_design
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.sklearn.one_by_one import fit_one_by_one, labels_log_loss
+from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, add_link, fit_text_design
 
 Doubles = NDArray[np.float64]
 
@@ -85,30 +86,37 @@ class Linear:
         fitted: FittedLinear | FittedTextLinear
         if problem.kind is DataKind.TEXT:
             words = fit_text_design(train.features, problem)
-            solved = self._solve(problem, words.transform(train.features), train.targets, context.listener)
+            solved = self._solve(problem, words.transform(train.features), train.targets, context)
             fitted = FittedTextLinear(problem=problem, design=words, **solved)
         else:
             design = fit_design(train.features, problem)
-            solved = self._solve(problem, design.transform(train.features), train.targets, context.listener)
+            solved = self._solve(problem, design.transform(train.features), train.targets, context)
             fitted = FittedLinear(problem=problem, design=design, **solved)
         losses = {"train": train} | ({"validation": validation} if validation is not None else {})
         context.listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
         return fitted
 
-    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], listener: Listener) -> dict[str, Any]:
+    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], context: FitContext) -> dict[str, Any]:
         """The model, its weights [columns, outputs] and its biases; of two classes the one logit of the second."""
+        chosen = self.hyperparameters
         if problem.task is Task.REGRESSION:
-            ridge = Ridge(alpha=self.hyperparameters.l2).fit(columns, targets)
+            ridge = Ridge(alpha=chosen.l2).fit(columns, targets)
             return {"model": ridge, "weights": ridge.coef_[:, None], "biases": np.array([ridge.intercept_])}
-        model = LogisticRegression(
-            C=1.0 / self.hyperparameters.l2, max_iter=self.hyperparameters.max_iterations, random_state=problem.seed
-        )
+        if problem.task is Task.MULTILABEL:
+            labels = fit_one_by_one(columns, targets, chosen, seed=problem.seed, is_time_up=context.is_time_up)
+            if labels.num_stopped:
+                context.listener.message(
+                    f"the solvers of {labels.num_stopped} labels stopped at max_iterations={chosen.max_iterations} "
+                    "before they converged"
+                )
+            return {"model": labels, "weights": labels.coef_.T, "biases": labels.intercept_}
+        model = LogisticRegression(C=1.0 / chosen.l2, max_iter=chosen.max_iterations, random_state=problem.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(columns, targets)
-        if int(model.n_iter_.max()) >= self.hyperparameters.max_iterations:
-            listener.message(
-                f"the solver stopped at max_iterations={self.hyperparameters.max_iterations} before it converged"
+        if int(model.n_iter_.max()) >= chosen.max_iterations:
+            context.listener.message(
+                f"the solver stopped at max_iterations={chosen.max_iterations} before it converged"
             )
         return {"model": model, "weights": model.coef_.T, "biases": model.intercept_}
 
@@ -118,6 +126,8 @@ def _loss(name: str, fitted: "FittedLinear | FittedTextLinear", part: Examples) 
     scores = fitted.predict(part.features).astype(np.float64)
     if problem.task is Task.REGRESSION:
         return f"{name}/rmse", float(root_mean_squared_error(part.targets, scores))
+    if problem.task is Task.MULTILABEL:
+        return f"{name}/log_loss", labels_log_loss(part.targets, scores)
     scores /= scores.sum(axis=1, keepdims=True)
     return f"{name}/log_loss", float(log_loss(part.targets, scores, labels=range(problem.num_outputs)))
 
@@ -147,11 +157,11 @@ class FittedLinear:
         features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
         columns = graph.node("Concat", *self._design_parts(graph, features), axis=1)
         weights, biases = self.weights, self.biases
-        if self.problem.num_outputs == 2:
+        if self.problem.task is Task.BINARY:
             # One logit is the same as two of which the first is zero.
             weights, biases = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, biases[0]])
         logits = graph.node("Gemm", columns, graph.constant(weights, np.float64), graph.constant(biases, np.float64))
-        scores = logits if self.problem.task is Task.REGRESSION else graph.node("Softmax", logits, axis=1)
+        scores = add_link(graph, logits, self.problem)
         single = graph.node("Cast", scores, to=TensorProto.FLOAT)
         graph.output(single, SCORES, TensorProto.FLOAT, ["rows", self.problem.num_outputs])
         return graph.build()

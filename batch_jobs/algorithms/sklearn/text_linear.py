@@ -124,12 +124,10 @@ class FittedTextLinear:
         gathered = graph.node("Gather", graph.constant(weights, np.float64), columns)
         sums = graph.node("Squeeze", graph.node("MatMul", shares, gathered), graph.constant([1], np.int64))
         scores = graph.node("Add", sums, graph.constant(self.biases, np.float64))
-        if self.problem.num_outputs == 2:
+        if self.problem.task is Task.BINARY:
             # One logit is the same as two of which the first is zero.
             scores = graph.node("Concat", graph.node("Mul", scores, graph.constant(0, np.float64)), scores, axis=1)
-        if self.problem.task is not Task.REGRESSION:
-            scores = graph.node("Softmax", scores, axis=1)
-        single = graph.node("Cast", scores, to=TensorProto.FLOAT)
+        single = graph.node("Cast", add_link(graph, scores, self.problem), to=TensorProto.FLOAT)
         graph.output(single, SCORES, TensorProto.FLOAT, ["rows", self.problem.num_outputs])
         return graph.build()
 
@@ -150,3 +148,10 @@ class FittedTextLinear:
             values_int64s=list(known.values()),
             default_int64=self.design.num_columns,
         )
+
+
+def add_link(graph: GraphBuilder, logits: str, problem: Problem) -> str:
+    """From logits to probabilities; values are what they are."""
+    if problem.task is Task.REGRESSION:
+        return logits
+    return graph.node("Sigmoid", logits) if problem.task is Task.MULTILABEL else graph.node("Softmax", logits, axis=1)

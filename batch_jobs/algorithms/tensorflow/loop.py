@@ -14,9 +14,12 @@ from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms import rates
 from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.sharing import Alone, check_shares, share
 from batch_jobs.algorithms.tensorflow.average import Average
-from batch_jobs.algorithms.tensorflow.batches import Augment, to_batches
+from batch_jobs.algorithms.tensorflow.batches import Augment, Batches, to_batches
+from batch_jobs.algorithms.tensorflow.losses import build_loss
 from batch_jobs.algorithms.tensorflow.optimizers import build_optimizer
+from batch_jobs.algorithms.tensorflow.team import Replica, TensorFlowTeam, joined
 
 Build = Callable[[str], keras.Model]
 """From a Keras dtype policy to a network that answers logits [rows, classes], or standardised values [rows, 1]."""
@@ -37,12 +40,24 @@ def train_network(
     Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training. Where a
     checkpoint lies in the context, it goes on from there.
 
+    The processes of `context.cluster` share the work: each takes its part of every batch, so that together they make
+    the steps that one would make. Rank 0 validates, and saves the checkpoints.
+
     Raises:
-        InvalidRequestError: The loss is no longer a number.
+        InvalidRequestError: The loss is no longer a number, or a batch is too small to be shared.
+        UnavailableError: Another process of the cluster was lost.
     """
-    training = _Training(build, hyperparameters, problem, train, validation, context=context, augment=augment)
-    with context.checkpoints.running():
-        weights, num_epochs = training.run()
+    with context.checkpoints.running(), joined(context.cluster) as team:
+        weights, num_epochs = _Training(
+            build,
+            hyperparameters,
+            problem,
+            train,
+            validation,
+            context=share(context, team),
+            team=team,
+            augment=augment,
+        ).run()
     network = build("float32")
     network.set_weights(weights)
     return network, num_epochs
@@ -71,6 +86,7 @@ class _Training:
         validation: Examples | None,
         *,
         context: FitContext,
+        team: Alone | TensorFlowTeam,
         augment: Augment | None,
     ) -> None:
         chosen = hyperparameters
@@ -79,19 +95,23 @@ class _Training:
                 f"sharding is '{chosen.sharding}', which the framework torch does: leave it out, or train in torch"
             )
         self._chosen, self._problem, self._context, self._augment = chosen, problem, context, augment
+        self._team = team
+        check_shares(min(chosen.batch_size, train.num_rows), team)
         if chosen.batch_size > train.num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {train.num_rows} rows: every batch holds all of them"
             )
         weights = build_class_weights(problem, chosen, train.targets)
-        self._train = to_batches(train, weights)
-        self._validation = None if validation is None else to_batches(validation, weights)
-        self._network = build("mixed_bfloat16" if chosen.precision is Precision.BFLOAT16 else "float32")
+        row_weights = None if problem.task is Task.MULTILABEL else weights
+        self._train = to_batches(train, row_weights)
+        self._validation = None if validation is None else to_batches(validation, row_weights)
+        network = build("mixed_bfloat16" if chosen.precision is Precision.BFLOAT16 else "float32")
+        self._network = network if isinstance(team, Alone) else Replica(network, team)
+        self._spread_seeds()
         self._optimizer = build_optimizer(chosen, context.listener)
-        is_regression = not problem.task.is_classification
         self._network.compile(
             optimizer=self._optimizer,
-            loss="mse" if is_regression else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=build_loss(problem.task, weights),
             # NOTE: XLA compiles anew for every size of batch.
             jit_compile=chosen.compile,
         )
@@ -136,6 +156,8 @@ class _Training:
             epoch=position.epoch,
             skip=position.step,
             augment=self._augment,
+            part=self._team.rank,
+            num_parts=self._team.num_processes,
         )
         steps = _Steps(self.before_batch, self.after_batch)
         history = self._network.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[steps])
@@ -162,7 +184,7 @@ class _Training:
         if self._average is not None:
             self._average.swap()
         if self._validation is not None:
-            losses["validation"] = float(self._network.evaluate(self._validation.in_order(), verbose=0))
+            losses["validation"] = self._team.from_main(self._evaluate(self._validation))
         self._require_numbers(losses)
         judged = losses.get("validation", -float(position.epoch))
         if judged < position.best_loss:
@@ -175,6 +197,10 @@ class _Training:
         self._context.listener.step(
             position.epoch, self._last_epoch, _curves(losses, self._problem.task) | {"train/learning_rate": rate}
         )
+
+    def _evaluate(self, batches: Batches) -> float:
+        is_judge = self._team.rank == 0
+        return float(self._network.evaluate(batches.in_order(), verbose=0)) if is_judge else 0.0
 
     def _has_lost_patience(self) -> bool:
         patience = self._chosen.patience
@@ -224,10 +250,17 @@ class _Training:
                 variable.assign(array)
         if self._average is not None:
             self._average.load(_from_arrays("average", stored.arrays), num_updates=position.num_averaged)
+        self._spread_seeds()
         self._context.listener.message(
             f"training goes on from a checkpoint in epoch {position.epoch}, after {position.step} of its batches"
         )
         return position
+
+    def _spread_seeds(self) -> None:
+        """Every process draws otherwise, such as for dropout; the main one as if it were alone."""
+        weights = {id(weight) for weight in self._network.weights}
+        for state in (variable for variable in self._network.variables if id(variable) not in weights):
+            state.assign(state.numpy() + np.array([self._team.rank, 0], state.numpy().dtype))
 
 
 class _Steps(keras.callbacks.Callback):  # type: ignore[misc]

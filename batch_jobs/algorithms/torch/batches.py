@@ -7,11 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import Examples
-
-_EVALUATION_BATCH = 1024
-# A network may hold some hundred times its input.
-_EVALUATION_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +35,14 @@ class Batches:
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
-        size = _evaluation_size(self.features)
+        size = evaluation_size(self.features.shape)
         yield from zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
 
 
-def _evaluation_size(features: Tensor) -> int:
-    return min(_EVALUATION_BATCH, max(_EVALUATION_VALUES // max(features[0].numel(), 1), 1))
-
-
 def to_batches(examples: Examples) -> Batches:
-    """Class indices stay int64; values become float32 as the network's own."""
+    """Class indices stay int64; values and labels become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
-    targets = targets.float() if targets.is_floating_point() else targets
+    targets = targets if targets.dtype is torch.int64 else targets.float()
     return Batches(features=torch.from_numpy(examples.features), targets=targets)
 
 
@@ -58,5 +51,5 @@ def predict_scores(answer: nn.Module, features: Any) -> Any:
     """Final scores of all rows as numpy, in batches."""
     answer.eval()
     tensor = torch.from_numpy(features)
-    parts = [answer(part) for part in torch.split(tensor, _evaluation_size(tensor))]
+    parts = [answer(part) for part in torch.split(tensor, evaluation_size(tensor.shape))]
     return torch.cat(parts).numpy()

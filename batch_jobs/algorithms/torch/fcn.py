@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
+from batch_jobs.algorithms.channels import fit_channels
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 
@@ -33,13 +34,9 @@ class SeriesScaler(nn.Module):
 
     def __init__(self, series: NDArray[np.float32], *, by_series: bool) -> None:
         super().__init__()
-        flat = series.reshape(-1, series.shape[2])
-        present = [column[~np.isnan(column)].astype(np.float64) for column in flat.T]
-        means = np.array([values.mean() if len(values) else 0.0 for values in present])
-        deviations = np.array([values.std() if len(values) else 0.0 for values in present])
-        scales = np.divide(1.0, deviations, out=np.ones_like(deviations), where=deviations > 0)
-        self.register_buffer("means", torch.from_numpy(means.astype(np.float32)))
-        self.register_buffer("inverse_deviations", torch.from_numpy(scales.astype(np.float32)))
+        means, inverse_deviations = fit_channels(series)
+        self.register_buffer("means", torch.from_numpy(means))
+        self.register_buffer("inverse_deviations", torch.from_numpy(inverse_deviations))
         self.by_series = by_series
 
     def forward(self, series: Tensor) -> tuple[Tensor, Tensor]:

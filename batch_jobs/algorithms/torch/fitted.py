@@ -21,17 +21,20 @@ from batch_jobs.algorithms.torch.loop import Augment, Mix, train_network
 
 
 class Answer(nn.Module):
-    """The network, followed by a softmax where there are classes."""
+    """The network, followed by a softmax where there are classes, and by a sigmoid where there are labels."""
 
     def __init__(self, network: nn.Module, problem: Problem) -> None:
         super().__init__()
         self.network = network
         self.is_regression = not problem.task.is_classification
+        self.is_multilabel = problem.task is Task.MULTILABEL
         self.is_forecast = problem.task is Task.FORECASTING
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities [rows, classes], or standardised values [rows, 1 or horizon]."""
+        """Probabilities [rows, classes or labels], or standardised values [rows, 1 or horizon]."""
         output: Tensor = self.network(features)
+        if self.is_multilabel:
+            return torch.sigmoid(output)
         return output if self.is_regression else torch.softmax(output, dim=1)
 
 

@@ -13,7 +13,7 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Shard
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
-from batch_jobs.algorithms.sharing import Team, share
+from batch_jobs.algorithms.sharing import Team, check_shares, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
 from batch_jobs.algorithms.torch.devices import CPU, choose_device, to_device
@@ -100,7 +100,7 @@ class _Training:
         self._context, self._augment, self._mix = context, augment, mix
         self._team, self._device = team, choose_device(team.rank, context.listener)
         num_rows = len(train.targets)
-        _check_shares(min(chosen.batch_size, num_rows), team)
+        check_shares(min(chosen.batch_size, num_rows), team)
         if chosen.batch_size > num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {num_rows} rows: every batch holds all of them"
@@ -254,14 +254,15 @@ class _Training:
     def _evaluate(self, batches: Batches) -> tuple[float, float | None]:
         """The mean loss of all rows and, where there are classes, the share of right answers."""
         self._judged.eval()
+        has_classes = self._problem.task in (Task.BINARY, Task.MULTICLASS)
         loss = weight = num_hits = 0.0
         for features, targets in batches.in_order():
             output, wanted = self._judged(to_device(features, self._device)), to_device(targets, self._device)
             loss += float(self._loss.sum(output, wanted))
             weight += self._loss.weigh(targets)
-            if self._problem.task.is_classification:
+            if has_classes:
                 num_hits += int((output.argmax(1) == wanted).sum())
-        accuracy = num_hits / len(batches.targets) if self._problem.task.is_classification else None
+        accuracy = num_hits / len(batches.targets) if has_classes else None
         return loss / (weight or 1.0), accuracy
 
     def _has_lost_patience(self) -> bool:
@@ -323,14 +324,6 @@ class _Training:
         self._model.load_state_dict(best)
         self._model.to(CPU).eval()
         return self._position.best_epoch
-
-
-def _check_shares(num_rows: int, team: Team) -> None:
-    if team.num_processes > 1 and num_rows < 2 * team.num_processes:
-        raise InvalidRequestError(
-            f"a batch has {num_rows} rows, and each of {team.num_processes} machines needs two of them: raise "
-            f"batch_size to {2 * team.num_processes}, or train on fewer machines or more rows"
-        )
 
 
 def _curves(losses: dict[str, float], task: Task) -> dict[str, float]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Problem
 
@@ -31,7 +32,7 @@ class Loss:
 def build_loss(
     problem: Problem, hyperparameters: NetworkHyperparameters, targets: Tensor, device: torch.device
 ) -> Loss:
-    """Squared error of values, cross entropy of classes.
+    """Squared error of values, cross entropy of classes, and of labels the mean of their binary cross entropies.
 
     Raises:
         InvalidRequestError: Balanced values.
@@ -40,4 +41,6 @@ def build_loss(
     if not problem.task.is_classification:
         return Loss(nn.MSELoss(reduction="none"), None)
     shares = None if weights is None else torch.from_numpy(weights)
+    if problem.task is Task.MULTILABEL:
+        return Loss(nn.BCEWithLogitsLoss(pos_weight=shares, reduction="none").to(device), None)
     return Loss(nn.CrossEntropyLoss(weight=shares, reduction="none").to(device), shares)

@@ -1,4 +1,4 @@
-"""Recurrent network for texts and series."""
+"""Recurrent network for texts, series and forecasts."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.nlinear import FromLastValue, last_values
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
 
 _UNKNOWN = 1
@@ -46,6 +48,14 @@ class Network(nn.Module):
         return self.answer(self.pool(states, lengths))  # type: ignore[no-any-return]
 
 
+def _build(problem: Problem, hyperparameters: RnnHyperparameters, features: NDArray[np.generic]) -> nn.Module:
+    """A forecast is read as differences from the latest values, and the target's is added to the answer."""
+    if problem.task is not Task.FORECASTING:
+        return Network(problem, hyperparameters, features)
+    differences = features - last_values(torch.from_numpy(features)).numpy()
+    return FromLastValue(Network(problem, hyperparameters, differences), problem)
+
+
 @dataclass(frozen=True, slots=True)
 class DropWords:
     """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
@@ -74,7 +84,7 @@ class Rnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
+        network = _build(problem, self.hyperparameters, train.features)
         drops_words = problem.kind is DataKind.TEXT and self.hyperparameters.word_dropout > 0
         return fit_network(
             network,

@@ -9,8 +9,8 @@ import xgboost
 from xgboost import collective
 from xgboost.tracker import RabitTracker
 
+from batch_jobs.algorithms.meeting import meet
 from batch_jobs.algorithms.sharing import WAIT_SECONDS, Alone, Team, lost
-from batch_jobs.algorithms.xgboost.meeting import announce, ask
 from batch_jobs.runtime.cluster import Cluster
 
 Value = TypeVar("Value")
@@ -82,11 +82,10 @@ def _start_tracker(cluster: Cluster) -> RabitTracker:
 
 
 def _agree_on_port(cluster: Cluster, tracker: RabitTracker | None) -> int:
+    """XGBoost's tracker cannot be reached before it is there."""
+    port = 0 if tracker is None else int(tracker.worker_args()["dmlc_tracker_port"])
     try:
-        if tracker is None:
-            return ask(cluster, wait_seconds=WAIT_SECONDS)
-        port = int(tracker.worker_args()["dmlc_tracker_port"])
-        announce(cluster, port, wait_seconds=WAIT_SECONDS)
+        (_, agreed), *_ = meet(cluster, port, wait_seconds=WAIT_SECONDS)
     except OSError as error:
         raise lost(error) from error
-    return port
+    return agreed

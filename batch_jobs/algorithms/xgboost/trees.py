@@ -19,11 +19,13 @@ from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.sharing import Team, share
 from batch_jobs.algorithms.xgboost.boosting import Boosting
+from batch_jobs.algorithms.xgboost.labels import to_labels_graph
 from batch_jobs.algorithms.xgboost.team import joined
 
 _OBJECTIVES = {
     Task.BINARY: ("binary:logistic", "logloss"),
     Task.MULTICLASS: ("multi:softprob", "mlogloss"),
+    Task.MULTILABEL: ("binary:logistic", "logloss"),
     Task.REGRESSION: ("reg:squarederror", "rmse"),
 }
 
@@ -104,4 +106,6 @@ class FittedTrees:
         model = convert_xgboost(
             self.booster, initial_types=[(FEATURES, FloatTensorType([None, width]))], target_opset=15
         )
+        if self.problem.task is Task.MULTILABEL:
+            return to_labels_graph(model, self.booster, num_labels=self.problem.num_outputs, width=width)
         return keep_scores(model)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from aimass_core.domain.features import ColumnRecipe, Encode, FeatureSpec
+from aimass_core.domain.features import ColumnRecipe, Encode, FeatureMode, FeatureSpec
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.errors import InvalidDataError
 from batch_jobs.data.frames import Frame
@@ -40,6 +40,17 @@ def check_features(spec: FeatureSpec, frame: Frame, columns: Sequence[Column]) -
         _check_type("crosses", cross.columns, types, _CATEGORIES, "texts or booleans")
         _check_pairs(cross.columns, frame)
     _check_left(spec, types)
+
+
+def find_target_recipes(spec: FeatureSpec) -> list[str]:
+    """What in it is fitted to the values of one target, in the words of a job."""
+    found = ["default: auto"] if spec.default is FeatureMode.AUTO else []
+    encoded = {f"{name!r}": recipe.encode or () for name, recipe in spec.columns.items()}
+    encoded |= {f"the cross {list(cross.columns)}": cross.encode for cross in spec.crosses}
+    found += [f"encode: {Encode.TARGET} of {what}" for what, encodings in encoded.items() if Encode.TARGET in encodings]
+    if spec.select is not None and spec.select.method != "variance":
+        found.append(f"select: {spec.select.method}")
+    return found
 
 
 def _check_left(spec: FeatureSpec, types: Mapping[str, ColumnType]) -> None:

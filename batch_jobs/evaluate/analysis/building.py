@@ -63,7 +63,7 @@ def build_report(
         errors = residuals(truth, scores, seed=card.seed)
         return report.model_copy(update={"residuals": errors, "forecasts": ahead})
     found = {
-        "classes": class_scores(truth, scores.argmax(axis=1), labels),
+        "classes": class_scores(truth, scores, labels),
         "roc": roc_curves(truth, scores, labels),
         "precision_recall": precision_recall_curves(truth, scores, labels),
         "calibration": calibration(truth, scores, labels),

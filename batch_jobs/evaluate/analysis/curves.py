@@ -6,6 +6,7 @@ import numpy as np
 from sklearn import metrics
 
 from aimass_core.domain.reports import Calibration, CalibrationBin, ClassScore, LearningCurve, RateCurve
+from batch_jobs.algorithms.export.assembly import THRESHOLD
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.analysis.intervals import share_interval
 from batch_jobs.evaluate.analysis.thinning import MAX_POINTS, thin, to_numbers
@@ -25,10 +26,13 @@ def thin_curve(curve: LearningCurve) -> LearningCurve:
 
 
 def roc_curves(truth: Array, scores: Array, labels: Sequence[str]) -> list[RateCurve]:
-    """Of each class that occurs, but not everywhere; the smallest areas first. Of two classes that of the second."""
+    """Of each class that occurs, but not everywhere; the smallest areas first. Of two classes that of the second.
+
+    Here and below, a truth of shape [rows, labels] is that of a multi-label task: each label is judged by itself.
+    """
     curves = []
     for index in _classes_with_curve(truth, labels):
-        is_class = truth == index
+        is_class = _applies(truth, index)
         false_rate, true_rate, _ = metrics.roc_curve(is_class, scores[:, index])
         area = float(metrics.auc(false_rate, true_rate))
         curves.append(_to_curve(labels, index, area=area, points=(false_rate, true_rate), num_positive=is_class.sum()))
@@ -39,7 +43,7 @@ def precision_recall_curves(truth: Array, scores: Array, labels: Sequence[str]) 
     """As `roc_curves`."""
     curves = []
     for index in _classes_with_curve(truth, labels):
-        is_class = truth == index
+        is_class = _applies(truth, index)
         precision, recall, _ = metrics.precision_recall_curve(is_class, scores[:, index])
         area = float(metrics.average_precision_score(is_class, scores[:, index]))
         points = recall[::-1], precision[::-1]
@@ -48,10 +52,14 @@ def precision_recall_curves(truth: Array, scores: Array, labels: Sequence[str]) 
 
 
 def _classes_with_curve(truth: Array, labels: Sequence[str]) -> Iterator[int]:
-    counts = np.bincount(truth, minlength=len(labels))
-    for index in [1] if len(labels) == 2 else range(len(labels)):
-        if 0 < counts[index] < len(truth):
+    for index in [1] if truth.ndim == 1 and len(labels) == 2 else range(len(labels)):
+        if 0 < np.count_nonzero(_applies(truth, index)) < len(truth):
             yield index
+
+
+def _applies(truth: Array, index: int) -> Array:
+    """The rows of a class, or those that have a label."""
+    return np.asarray(truth == index if truth.ndim == 1 else truth[:, index] == 1)
 
 
 def _to_curve(
@@ -73,12 +81,13 @@ def _bounded(curves: list[RateCurve]) -> list[RateCurve]:
     return sorted(curves, key=lambda curve: curve.area)[:_MAX_CURVES]
 
 
-def class_scores(truth: Array, predicted: Array, labels: Sequence[str]) -> list[ClassScore]:
+def class_scores(truth: Array, scores: Array, labels: Sequence[str]) -> list[ClassScore]:
     """One line for each class, in their order."""
-    counts = metrics.confusion_matrix(truth, predicted, labels=range(len(labels)))
+    predicted = scores >= THRESHOLD if truth.ndim > 1 else scores.argmax(axis=1)
     found = []
     for index, label in enumerate(labels):
-        hits, actual, answered = int(counts[index, index]), int(counts[index].sum()), int(counts[:, index].sum())
+        is_actual, is_answered = _applies(truth, index), _applies(predicted, index)
+        hits, actual, answered = (int(rows.sum()) for rows in (is_actual & is_answered, is_actual, is_answered))
         found.append(
             ClassScore(
                 label=label,
@@ -95,9 +104,14 @@ def class_scores(truth: Array, predicted: Array, labels: Sequence[str]) -> list[
 def calibration(truth: Array, scores: Array, labels: Sequence[str]) -> Calibration:
     """In 15 bins of equal width."""
     probabilities = scores.astype(np.float64)
-    is_binary = len(labels) == 2
-    given = probabilities[:, 1] if is_binary else probabilities.max(axis=1)
-    came = truth == 1 if is_binary else probabilities.argmax(axis=1) == truth
+    is_binary = truth.ndim == 1 and len(labels) == 2
+    if truth.ndim > 1:
+        given, came = probabilities.ravel(), truth.ravel() == 1
+        squares = (given - came) ** 2
+    else:
+        given = probabilities[:, 1] if is_binary else probabilities.max(axis=1)
+        came = truth == 1 if is_binary else probabilities.argmax(axis=1) == truth
+        squares = (probabilities**2).sum(axis=1) - 2 * probabilities[np.arange(len(truth)), truth] + 1
     which = np.minimum((given * _NUM_BINS).astype(int), _NUM_BINS - 1)
     bins, difference = [], 0.0
     for index in np.unique(which):
@@ -107,10 +121,9 @@ def calibration(truth: Array, scores: Array, labels: Sequence[str]) -> Calibrati
         share = num_true / num_rows
         difference += num_rows * abs(share - promised)
         bins.append(CalibrationBin(num_rows=num_rows, mean_probability=promised, share=share, low=low, high=high))
-    squares = (probabilities**2).sum(axis=1) - 2 * probabilities[np.arange(len(truth)), truth] + 1
     return Calibration(
         label=labels[1] if is_binary else None,
-        expected_error=difference / len(truth),
+        expected_error=difference / len(given),
         brier_score=float(squares.mean()),
         bins=bins,
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from aimass_core.domain.reports import Example, LabelProbability
 from aimass_core.domain.schemas import ColumnType
+from batch_jobs.algorithms.export.assembly import THRESHOLD
 from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
 from batch_jobs.evaluate.analysis.pictures import to_picture
 from batch_jobs.evaluate.analysis.slices import shorten
@@ -19,7 +20,9 @@ _MISSING = "missing"
 
 
 def is_wrong(truth: Array, scores: Array) -> Array:
-    """By row of a classification."""
+    """By row of a classification; of several labels a row is wrong where one of them is."""
+    if truth.ndim > 1:
+        return np.asarray(((scores >= THRESHOLD) != truth).any(axis=1))
     return np.asarray(scores.argmax(axis=1) != truth)
 
 
@@ -35,6 +38,8 @@ def worst_examples(
 ) -> list[Example]:
     """Of a classification the wrong answers that gave the truth the least probability, else the largest errors.
 
+    Of several labels a row is as bad as the worst of them.
+
     Args:
         frame: The rows.
         columns: Its columns, those that matter most first.
@@ -47,6 +52,9 @@ def worst_examples(
     if labels is None:
         badness = np.abs(scores.astype(np.float64) - truth).reshape(len(truth), -1).mean(axis=1)
         candidates = np.flatnonzero(badness > 0)
+    elif truth.ndim > 1:
+        badness = np.abs(scores.astype(np.float64) - truth).max(axis=1)
+        candidates = np.flatnonzero(is_wrong(truth, scores))
     else:
         badness = 1 - scores[np.arange(len(truth)), truth].astype(np.float64)
         candidates = np.flatnonzero(is_wrong(truth, scores))
@@ -74,13 +82,28 @@ def _answer(truth: Array, scores: Array, labels: Sequence[str] | None) -> dict[s
         if np.ndim(truth):
             return {"actual": _to_list(truth), "predicted": _to_list(scores), "error": float((scores - truth).mean())}
         return {"actual": f"{truth:.6g}", "predicted": f"{scores:.6g}", "error": float(scores - truth)}
+    if np.ndim(truth):
+        worst = np.argsort(-np.abs(scores - truth), kind="stable")[:_NUM_LIKELY].tolist()
+        return {
+            "actual": _to_names(truth == 1, labels),
+            "predicted": _to_names(scores >= THRESHOLD, labels),
+            "probabilities": _probabilities(worst, scores, labels),
+        }
     likely = np.argsort(-scores, kind="stable")[:_NUM_LIKELY].tolist()
     shown = likely if int(truth) in likely else [*likely, int(truth)]
     return {
         "actual": labels[int(truth)],
         "predicted": labels[likely[0]],
-        "probabilities": [LabelProbability(label=labels[i], probability=round(float(scores[i]), 6)) for i in shown],
+        "probabilities": _probabilities(shown, scores, labels),
     }
+
+
+def _probabilities(shown: Sequence[int], scores: Array, labels: Sequence[str]) -> list[LabelProbability]:
+    return [LabelProbability(label=labels[i], probability=round(float(scores[i]), 6)) for i in shown]
+
+
+def _to_names(applies: Array, labels: Sequence[str]) -> str:
+    return shorten(", ".join(labels[index] for index in np.flatnonzero(applies).tolist()) or "no label", _MAX_TEXT)
 
 
 def _to_list(values: Array) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, rankdata
 
+from batch_jobs.algorithms.export.assembly import THRESHOLD
 from batch_jobs.data.frames import Array
 
 Z = 1.959964
@@ -34,8 +35,16 @@ def standard_error(influences: Array) -> float:
 
 
 def measure(metric: str, truth: Array, scores: Array) -> Measured | None:
-    """The metric `accuracy`, `roc_auc` of two classes, or `rmse`; None where it does not exist, or is another."""
+    """The metric `accuracy`, `subset_accuracy`, `roc_auc` of two classes or of labels, or `rmse`.
+
+    None where it does not exist, or is another.
+    """
     match metric:
+        case "subset_accuracy":
+            hits = ((scores >= THRESHOLD) == truth).all(axis=1).astype(np.float64)
+            return Measured(value=float(hits.mean()), influences=hits - hits.mean())
+        case "roc_auc" if truth.ndim > 1:
+            return _mean_roc_auc(truth == 1, scores)
         case "accuracy":
             hits = (scores.argmax(axis=1) == truth).astype(np.float64)
             return Measured(value=float(hits.mean()), influences=hits - hits.mean())
@@ -56,7 +65,7 @@ def interval(metric: str, truth: Array, scores: Array) -> tuple[float, float, fl
     found = measure(metric, truth, scores)
     if found is None:
         return None
-    if metric == "accuracy":
+    if metric in ("accuracy", "subset_accuracy"):
         return found.value, *share_interval(round(found.value * len(truth)), len(truth))
     low, high = found.interval
     return found.value, max(low, 0.0), min(high, 1.0) if metric == "roc_auc" else high
@@ -66,6 +75,17 @@ def share_interval(num_true: int, num_rows: int) -> tuple[float, float]:
     """Of a share (Wilson 1927): it holds for few rows and at 0 and 1 as well."""
     found = binomtest(num_true, num_rows).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
+
+
+def _mean_roc_auc(applies: Array, scores: Array) -> Measured | None:
+    """Over the labels that some rows have and some have not; a mean's influences are the mean of the influences."""
+    found = [_roc_auc(applies[:, label], scores[:, label]) for label in range(applies.shape[1])]
+    if not (known := [each for each in found if each is not None]):
+        return None
+    return Measured(
+        value=float(np.mean([each.value for each in known])),
+        influences=np.mean([each.influences for each in known], axis=0),
+    )
 
 
 def _roc_auc(is_positive: Array, scores: Array) -> Measured | None:

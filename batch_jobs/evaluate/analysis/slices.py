@@ -37,7 +37,7 @@ def find_slices(
     labels: Sequence[str] | None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Slices | None:
-    """Slices of 20 rows or more by the first columns, and of a classification by class; None where there is no metric.
+    """Slices of 20 rows or more by the first columns, and by class where there are such; None where there is no metric.
 
     It takes a few seconds at most: the first columns come first.
 
@@ -46,7 +46,7 @@ def find_slices(
         columns: Its columns, those that matter most first.
         truth: As in `metrics.evaluate`.
         scores: As in `metrics.evaluate`.
-        metric: accuracy, roc_auc or rmse.
+        metric: accuracy, subset_accuracy, roc_auc or rmse.
         labels: None for a regression.
     """
     whole = interval(metric, truth, scores)
@@ -83,7 +83,7 @@ def _groups(frame: Frame, columns: Sequence[str], truth: Array, labels: Sequence
         for values, rows in _divide(column, frame.columns[column]):
             if MIN_ROWS <= len(rows) < frame.num_rows:
                 yield _Group(column=values[0], values=values[1], rows=rows)
-    if labels is not None:
+    if labels is not None and truth.ndim == 1:
         for index, label in enumerate(labels):
             rows = np.flatnonzero(truth == index)
             if len(rows) >= MIN_ROWS:

@@ -108,24 +108,30 @@ def _run(model: LoadedModel, inputs: Tensors, seconds_left: Callable[[], float])
 
 
 def _to_prediction(signature: Signature, output: Mapping[str, Any], warnings: Sequence[str]) -> Prediction:
+    if signature.task.is_classification:
+        return _to_classification(signature, output, list(warnings))
     if signature.task is Task.FORECASTING:
         values = [float(value) for value in output["value"]]
         if not np.isfinite(values).all():
             return Prediction(error="the model's forecast has values that are not numbers", warnings=list(warnings))
         return Prediction(values=values, warnings=list(warnings))
-    if not signature.task.is_classification:
-        value = float(output["value"])
-        if not np.isfinite(value):
-            return Prediction(error=f"the model's answer is {value}", warnings=list(warnings))
-        return Prediction(value=value, warnings=list(warnings))
-    label = str(output["label"])
+    value = float(output["value"])
+    if not np.isfinite(value):
+        return Prediction(error=f"the model's answer is {value}", warnings=list(warnings))
+    return Prediction(value=value, warnings=list(warnings))
+
+
+def _to_classification(signature: Signature, output: Mapping[str, Any], warnings: list[str]) -> Prediction:
     scores = [float(score) for score in output["probabilities"]]
     if not np.isfinite(scores).all():
-        return Prediction(error="the model's probabilities are not numbers", warnings=list(warnings))
+        return Prediction(error="the model's probabilities are not numbers", warnings=warnings)
     probabilities = dict(zip(signature.labels or [], scores, strict=True))
-    return Prediction(
-        label=label, probability=probabilities.get(label), probabilities=probabilities, warnings=list(warnings)
-    )
+    if signature.task is Task.MULTILABEL:
+        applying = [name for name, applies in zip(probabilities, output["label"], strict=True) if applies]
+        likeliest = sorted(applying, key=lambda name: -probabilities[name])
+        return Prediction(labels=likeliest, probabilities=probabilities, warnings=warnings)
+    label = str(output["label"])
+    return Prediction(label=label, probability=probabilities.get(label), probabilities=probabilities, warnings=warnings)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """`aimass deploy`, `aimass predict` and `aimass endpoints`."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -61,7 +62,9 @@ def predict(
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
     is_forecast = any(p.values is not None for p in answer.predictions)
-    columns = [_ROW, *(_LABEL if has_labels else _VALUES if is_forecast else _VALUE), _NOTES]
+    is_multilabel = any(p.labels is not None for p in answer.predictions)
+    what = _LABELS if is_multilabel else _LABEL if has_labels else _VALUES if is_forecast else _VALUE
+    columns = [_ROW, *what, _NOTES]
     shown = rows_answered[:_MAX_TABLE_ROWS] if output is OutputFormat.TABLE else rows_answered
     show_list(shown, columns, output=output)
     if len(shown) < len(rows_answered):
@@ -79,9 +82,24 @@ _LABEL = (
     Column("LABEL", lambda item: item.prediction.label),
     Column("PROBABILITY", lambda item: item.prediction.probability, is_number=True),
 )
+_LABELS = (
+    Column("LABELS", lambda item: _write_labels(item.prediction), is_long=True),
+    Column("PROBABILITIES", lambda item: _write_probabilities(item.prediction), is_long=True),
+)
 _VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
 _VALUES = (Column("VALUES", lambda item: item.prediction.values, is_long=True),)
 _NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings), is_long=True)
+
+
+def _write_labels(prediction: Prediction) -> str | None:
+    """As a JSON list: a label may hold any mark."""
+    return None if prediction.labels is None else json.dumps(prediction.labels, ensure_ascii=False)
+
+
+def _write_probabilities(prediction: Prediction) -> str | None:
+    """Those of the labels that apply."""
+    given = prediction.probabilities or {}
+    return None if prediction.labels is None else " ".join(f"{given[name]:.4f}" for name in prediction.labels)
 
 
 @app.command("list")

@@ -51,8 +51,14 @@ def train(
     ] = None,
     validation: Annotated[str | None, typer.Option(help="A dataset; default: a part is held out.")] = None,
     test: Annotated[str | None, typer.Option(help="A dataset that the model is judged on, once.")] = None,
-    target: Annotated[str | None, typer.Option(help="Default: the dataset's.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Default: the dataset's. Repeated: columns of 0 and 1, each a label (multi-label)."),
+    ] = None,
     task: Annotated[Task | None, typer.Option(help="Default: found out from the target.")] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="Between the labels of a multi-label target that is text; default: |.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Default: the dataset's name.")] = None,
     features: Annotated[
         str, typer.Option(help="plain, auto, or a JSON or YAML file of recipes: docs/FEATURES.md.")
@@ -85,8 +91,9 @@ def train(
         "framework": framework,
         "validation": validation,
         "test": test,
-        "target": target,
+        "target": target[0] if target and len(target) == 1 else target or None,
         "task": task,
+        "label_separator": label_separator,
         "model": model,
         "folds": folds,
         "horizon": horizon,

@@ -144,7 +144,8 @@ class JobsApi(Api):
             max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
             **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
-                horizon, window, time_column, checkpoint_seconds: see TrainSpec.
+                label_separator, horizon, window, time_column, checkpoint_seconds: see TrainSpec. A list of columns
+                of 0 and 1 as target is a multi-label task.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.

@@ -117,32 +117,27 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Callab
     return cache(lambda algorithm: site.train(2, algorithm, _LONG[algorithm])[0].metrics())
 
 
-def test_two_machines_make_the_steps_that_one_would_make(site: Site) -> None:
-    (alone,) = site.train(1, "mlp", _MLP)
-    main, other = site.train(2, "mlp", _MLP)
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divide(site: Site, framework: str) -> None:
+    chosen = _MLP | {"batch_size": 64, "accumulation": 2, "class_weights": "balanced"}
+    (alone,) = site.train(1, "mlp", chosen, framework=framework)
+    main, *others = site.train(3, "mlp", chosen, framework=framework)
     assert main.metrics() == pytest.approx(alone.metrics(), abs=2e-3)
-    assert not (other.root / "output/data/metrics.json").exists()
-    assert list((other.root / "model").iterdir()) == []
-    assert list((other.root / "checkpoints").iterdir()) == []
+    for other in others:
+        assert not (other.root / "output/data/metrics.json").exists()
+        assert list((other.root / "model").iterdir()) == []
+        assert list((other.root / "checkpoints").iterdir()) == []
 
 
-def test_three_machines_share_batches_that_they_cannot_divide(site: Site) -> None:
-    (alone,) = site.train(1, "mlp", _MLP | {"batch_size": 64, "accumulation": 2, "class_weights": "balanced"})
-    machines = site.train(3, "mlp", _MLP | {"batch_size": 64, "accumulation": 2, "class_weights": "balanced"})
-    assert machines[0].metrics() == pytest.approx(alone.metrics(), abs=2e-3)
-
-
-def test_images_are_learned_by_two_as_by_one(tmp_path: Path, images: Path) -> None:
-    site = Site(tmp_path, images)
-    chosen = {"channels": [8], "hidden": 16, "epochs": 6, "patience": 6, "batch_size": 32}
-    (alone,), (main, _) = site.train(1, "cnn", chosen), site.train(2, "cnn", chosen)
-    assert alone.metrics()["accuracy"] > 0.9
+@pytest.mark.parametrize("spec", [{"framework": "torch"}, {"framework": "tensorflow", "folds": 2}], ids=str)
+def test_images_are_learned_by_two(tmp_path: Path, images: Path, spec: dict[str, Any]) -> None:
+    chosen = {"channels": [8], "hidden": 16, "epochs": 6, "patience": 6, "batch_size": 32, "learning_rate": 0.01}
+    main, _ = Site(tmp_path, images).train(2, "cnn", chosen, **spec)
     assert main.metrics()["accuracy"] > 0.9
 
 
-@pytest.mark.parametrize("spec", [{}, {"folds": 3}], ids=str)
-def test_trees_of_two_machines_are_as_good_as_those_of_one(site: Site, spec: dict[str, Any]) -> None:
-    (alone,), (main, other) = site.train(1, "xgboost", _XGBOOST, **spec), site.train(2, "xgboost", _XGBOOST, **spec)
+def test_folds_of_trees_of_two_machines_are_as_good_as_those_of_one(site: Site) -> None:
+    (alone,), (main, other) = site.train(1, "xgboost", _XGBOOST, folds=3), site.train(2, "xgboost", _XGBOOST, folds=3)
     assert main.metrics()["roc_auc"] == pytest.approx(alone.metrics()["roc_auc"], abs=0.02)
     assert not (other.root / "output/data/metrics.json").exists()
 
@@ -151,7 +146,6 @@ def test_trees_of_two_machines_are_as_good_as_those_of_one(site: Site, spec: dic
     ("algorithm", "how", "victim"),
     [
         ("mlp", signal.SIGKILL, 0),
-        ("mlp", signal.SIGKILL, 1),
         ("mlp", signal.SIGTERM, 1),
         ("xgboost", signal.SIGKILL, 1),
         ("xgboost", signal.SIGTERM, 0),
@@ -178,6 +172,14 @@ def test_a_lost_machine_ends_the_attempt_and_the_next_ends_as_if_undisturbed(
     assert "goes on from a checkpoint" in again[0].log
     assert "goes on from a checkpoint" in again[1].log
     assert again[0].metrics() == undisturbed(algorithm)
+
+
+def test_a_lost_main_machine_is_noticed_by_tensorflow(site: Site) -> None:
+    main, other = machines = site.start(2, "mlp", _LONG["mlp"], name="lost", framework="tensorflow")
+    wait_until(lambda: list(main.root.glob("checkpoints/*/*.safetensors")), seconds=_SECONDS)
+    os.kill(main.process.pid, signal.SIGKILL)
+    assert [machine.end() for machine in machines] == [_KILLED, _INTERRUPTED], other.log
+    assert "Another machine of the job was lost" in other.log
 
 
 def test_a_machine_with_a_part_of_the_network_is_lost_and_the_next_attempt_goes_on(site: Site) -> None:

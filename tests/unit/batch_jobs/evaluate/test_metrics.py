@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from aimass_core.domain.signatures import Task
 from batch_jobs.data.targets import Target
@@ -9,6 +10,7 @@ from batch_jobs.evaluate.metrics import evaluate, primary_metric
 
 BINARY = Target(column="y", task=Task.BINARY, labels=("no", "yes"))
 THREE = Target(column="y", task=Task.MULTICLASS, labels=("a", "b", "c"))
+LABELS = Target(column="y", task=Task.MULTILABEL, labels=("a", "b", "c", "d"))
 VALUE = Target(column="y", task=Task.REGRESSION, labels=None)
 
 
@@ -35,6 +37,36 @@ def test_one_class_alone_has_no_area_and_is_known_by_its_accuracy() -> None:
     found = evaluate("test", BINARY, np.array([1, 1]), np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))
     assert "roc_auc" not in found.metrics
     assert primary_metric(BINARY, found.metrics) == "accuracy"
+
+
+def test_metrics_of_labels_are_scikit_learns_and_leave_out_what_has_no_area() -> None:
+    rng = np.random.default_rng(0)
+    truth = (rng.random((200, 4)) < [0.5, 0.2, 0.05, 0.0]).astype(np.uint8)
+    scores = np.clip(truth * 0.3 + rng.random((200, 4)) * 0.7, 0, 1).astype(np.float32)
+    found = evaluate("test", LABELS, truth, scores)
+    predicted = scores >= 0.5
+    assert found.metrics == pytest.approx(
+        {
+            "f1": metrics.f1_score(truth, predicted, average="macro", zero_division=0),
+            "f1_micro": metrics.f1_score(truth, predicted, average="micro"),
+            "subset_accuracy": metrics.accuracy_score(truth, predicted),
+            "hamming_loss": metrics.hamming_loss(truth, predicted),
+            "roc_auc": metrics.roc_auc_score(truth[:, :3], scores[:, :3]),
+            "average_precision": metrics.average_precision_score(truth[:, :3], scores[:, :3]),
+            "log_loss": np.mean([metrics.log_loss(truth[:, i], scores[:, i], labels=[0, 1]) for i in range(4)]),
+        },
+        abs=1e-6,
+    )
+    assert found.confusion_matrix is None
+    assert primary_metric(LABELS, found.metrics) == "roc_auc"
+
+
+def test_labels_that_all_or_no_rows_have_are_known_by_the_rows_that_are_right() -> None:
+    truth = np.tile(np.array([1, 0, 0, 0], np.uint8), (3, 1))
+    found = evaluate("test", LABELS, truth, np.tile(np.array([0.9, 0.1, 0.1, 0.1], np.float32), (3, 1)))
+    assert "roc_auc" not in found.metrics
+    assert primary_metric(LABELS, found.metrics) == "subset_accuracy"
+    assert found.metrics["subset_accuracy"] == 1.0
 
 
 def test_regression_metrics() -> None:

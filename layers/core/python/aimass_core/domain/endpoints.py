@@ -72,6 +72,9 @@ class Prediction(Contract):
     """The answer for one row. A row that could not be read has an `error` and nothing else; the others are answered."""
 
     label: str | None = None
+    labels: list[str] | None = Field(
+        default=None, description="Of a multi-label model: those that apply, the likeliest first; there may be none."
+    )
     probability: float | None = Field(default=None, description="Of the label.")
     probabilities: dict[str, float] | None = None
     value: float | None = Field(default=None, description="Of a regression.")

@@ -10,7 +10,7 @@ from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import Contract, Id, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
-from aimass_core.domain.features import FeatureMode, FeatureSpec
+from aimass_core.domain.features import ColumnName, FeatureMode, FeatureSpec
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -74,8 +74,14 @@ class TrainSpec(Request):
     algorithm: str = Field(max_length=63, description="See GET /v1/algorithms.", examples=["xgboost"])
     framework: str | None = Field(default=None, max_length=63, description="Null: the algorithm's first.")
     hyperparameters: dict[str, JsonScalar | list[JsonScalar]] = {}
-    target: str | None = Field(default=None, max_length=500, description="Null: the dataset's target.")
+    target: ColumnName | list[ColumnName] | None = Field(
+        default=None,
+        description="Null: the dataset's target. Several columns of 0 and 1 are the labels of a multi-label task.",
+    )
     task: Task | None = Field(default=None, description="Null: found out from the target.")
+    label_separator: str = Field(
+        default="|", min_length=1, max_length=10, description="Between the labels of a multi-label target that is text."
+    )
     horizon: int | None = Field(
         default=None, ge=1, le=10_000, description="Forecast the target so many rows ahead. Null: no forecast is made."
     )
@@ -124,10 +130,20 @@ class TrainSpec(Request):
         algorithm = self.resolve_algorithm()
         algorithm.check_framework(self.resolve_framework())
         self._check_forecast()
-        task = Task.FORECASTING if self.horizon else self.task
+        task = Task.FORECASTING if self.horizon else self.resolve_task()
         if task is not None:
             algorithm.check_task(task)
         self.resolve_hyperparameters()
+
+    def resolve_task(self) -> Task | None:
+        """The task as far as the request says it. Raises InvalidRequestError for several targets of another task."""
+        if not isinstance(self.target, list):
+            return self.task
+        if len(set(self.target)) < max(len(self.target), 2):
+            raise _refuse("target", f"Several target columns are different labels, two at least; got {self.target}.")
+        if self.task not in (None, Task.MULTILABEL):
+            raise _refuse("task", f"Several target columns are the labels of a multi-label task, not {self.task}.")
+        return Task.MULTILABEL
 
     def check_machines(self, num_machines: int) -> None:
         """Raises InvalidRequestError where so many cannot train this together."""
@@ -153,8 +169,9 @@ class TrainSpec(Request):
             if self.task is Task.FORECASTING or only or self.window or self.time_column:
                 raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
             return
-        if self.task not in (None, Task.FORECASTING):
-            raise _refuse("task", f"With a horizon the task is a forecast, not {self.task}. Leave one of them out.")
+        task = self.resolve_task()
+        if task not in (None, Task.FORECASTING):
+            raise _refuse("task", f"With a horizon the task is a forecast, not {task}. Leave one of them out.")
         if self.folds is not None:
             raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
 

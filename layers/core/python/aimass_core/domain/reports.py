@@ -17,7 +17,7 @@ class LearningCurve(Contract):
 
 
 class RateCurve(Contract):
-    """One class against all others.
+    """One class against all others, or one label.
 
     ROC: x is the false, y the true positive rate, and `area` that under it. Precision-recall: x is recall, y precision,
     and `area` the average precision.
@@ -31,7 +31,10 @@ class RateCurve(Contract):
 
 
 class ClassScore(Contract):
-    """How one class is recognised; precision is null where it was never predicted, recall where it never occurs."""
+    """How one class, or label, is recognised.
+
+    Precision is null where it was never predicted, recall where it never occurs.
+    """
 
     label: str
     num_rows: int
@@ -54,12 +57,15 @@ class CalibrationBin(Contract):
 class Calibration(Contract):
     """A reliability diagram (Guo et al. 2017); empty bins are left out.
 
-    Of two classes by the probability of the second, `label`; of more by that of the predicted class, `label` null.
+    Of two classes by the probability of the second, `label`; of more by that of the predicted class, `label` null. Of a
+    multi-label task every label of every row counts as a row.
     """
 
     label: str | None
     expected_error: float = Field(description="ECE: the mean over rows of |share - mean probability| of their bin.")
-    brier_score: float = Field(description="The mean squared error of the probabilities, summed over classes.")
+    brier_score: float = Field(
+        description="The mean squared error of the probabilities: over classes the sum, over labels the mean."
+    )
     bins: list[CalibrationBin]
 
 
@@ -135,7 +141,9 @@ class Example(Contract):
     row: int = Field(description="In its channel, from 0.")
     actual: str
     predicted: str
-    probabilities: list[LabelProbability] = Field(default=[], description="The likeliest classes, and the actual one.")
+    probabilities: list[LabelProbability] = Field(
+        default=[], description="The likeliest classes, and the actual one; or the labels that are most wrong."
+    )
     error: float | None = Field(default=None, description="Of a regression: predicted - actual.")
     values: dict[str, str] = {}
     picture: str | None = None
@@ -165,6 +173,6 @@ class Report(Contract):
     residuals: Residuals | None = None
     forecasts: Forecasts | None = None
     slices: Slices | None = None
-    num_wrong: int | None = Field(default=None, description="Of a classification.")
+    num_wrong: int | None = Field(default=None, description="Of a classification; of labels: rows in which one is.")
     examples: list[Example] = Field(default=[], description="The worst first.")
     augmented: Augmented | None = None

@@ -14,14 +14,16 @@ class Task(StrEnum):
 
     BINARY = "binary"
     MULTICLASS = "multiclass"
+    MULTILABEL = "multilabel"
     REGRESSION = "regression"
     FORECASTING = "forecasting"
     CUSTOM = "custom"
 
     @property
     def is_classification(self) -> bool:
-        """Whether the answer is a label. That of a custom model (a script's) is whatever its outputs are."""
-        return self in (Task.BINARY, Task.MULTICLASS)
+        """Whether the answer is a label, or any number of them (multi-label). That of a custom model (a script's) is
+        whatever its outputs are."""
+        return self in (Task.BINARY, Task.MULTICLASS, Task.MULTILABEL)
 
 
 class Datatype(StrEnum):
@@ -56,8 +58,9 @@ class Signature(Contract):
     missing is NaN). Images: one input UINT8 of shape [-1, height, width, channels]. Series: FP32 of shape [-1, -1], the
     second dimension time, the same for all of a request; shorter rows are filled up with NaN at their end.
     Forecasts take from each column its latest values, oldest first: FP32 of shape [-1, window].
-    Outputs of a classification: `label` BYTES [-1] and `probabilities` FP32 [-1, len(labels)]; of a regression:
-    `value` FP32 [-1]; of a forecast: `value` FP32 [-1, horizon].
+    Outputs of a classification: `label` BYTES [-1] and `probabilities` FP32 [-1, len(labels)], of which a multi-label
+    model answers each for itself, and as `label` BOOL [-1, len(labels)] which of them apply; of a regression: `value`
+    FP32 [-1]; of a forecast: `value` FP32 [-1, horizon].
     """
 
     kind: DatasetKind
@@ -100,6 +103,8 @@ class ConfusionMatrix(Contract):
 class Evaluation(Contract):
     """Metrics of one channel. Names: accuracy f1 roc_auc log_loss rmse mae r2.
 
+    Of a multi-label task roc_auc, average_precision and f1 are means over the labels, f1_micro counts all labels of all
+    rows together; subset_accuracy is the share of rows whose labels are all right, hamming_loss that of wrong labels.
     Of a forecast over all steps of all horizons, and in addition scaled_mse and scaled_mae: of values that are
     standardised by the training rows, as the literature reports them.
     """

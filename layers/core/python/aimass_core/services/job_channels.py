@@ -74,8 +74,11 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
     return channels
 
 
-def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | None) -> str:
-    """The target's column. Raises InvalidRequestError where there is none, InvalidDataError where it does not exist."""
+def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | None) -> str | list[str]:
+    """The target's column, or one for each label.
+
+    Raises InvalidRequestError where there is none, InvalidDataError where it does not exist.
+    """
     target = spec.target or train.version.target or train.schema.target or dataset_target
     if target is None:
         raise InvalidRequestError(
@@ -83,11 +86,11 @@ def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | Non
             f"Name one of its columns: {_names(column.name for column in train.schema.columns)}.",
             details=[ErrorDetail(location="body.spec.target", message="is missing")],
         )
-    _require_columns(train.schema, [target], location="body.spec.target")
+    _require_columns(train.schema, _listed(target), location="body.spec.target")
     return target
 
 
-def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str) -> None:
+def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str | list[str]) -> None:
     """Raises InvalidRequestError or InvalidDataError where the request and its data do not fit together."""
     train = channels[0]
     _check_kind(spec, train)
@@ -97,14 +100,15 @@ def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str) -> None:
             details=[ErrorDetail(location="body.spec.folds", message="excludes validation")],
         )
     _require_columns(train.schema, spec.exclude_columns, location="body.spec.exclude_columns")
-    if target in spec.exclude_columns:
+    targets = _listed(target)
+    if excluded := set(targets) & set(spec.exclude_columns):
         raise InvalidRequestError(
-            f"The target {target!r} is among the excluded columns. Take it out of exclude_columns.",
+            f"The target {_names(sorted(excluded))} is among the excluded columns. Take it out of exclude_columns.",
             details=[ErrorDetail(location="body.spec.exclude_columns", message="holds the target")],
         )
     if spec.time_column is not None:
         _require_columns(train.schema, [spec.time_column], location="body.spec.time_column")
-    used = [column.name for column in train.schema.columns if column.name not in {target, *spec.exclude_columns}]
+    used = [column.name for column in train.schema.columns if column.name not in {*targets, *spec.exclude_columns}]
     if not used:
         raise InvalidDataError(
             f"Without the target and the excluded columns, nothing is left of {train.version.dataset_name!r} "
@@ -112,7 +116,11 @@ def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str) -> None:
             details=[ErrorDetail(location="body.spec.exclude_columns", message="leaves no column")],
         )
     for channel in channels[1:]:
-        _check_compatible(train, channel, [*used, target])
+        _check_compatible(train, channel, [*used, *targets])
+
+
+def _listed(target: str | list[str]) -> list[str]:
+    return target if isinstance(target, list) else [target]
 
 
 def _resolve_channel(ports: Ports, workspace_id: str, name: str, reference: str) -> Channel:

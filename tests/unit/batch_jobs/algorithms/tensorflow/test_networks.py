@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.tensorflow.batches import Batches
 from batch_jobs.algorithms.tensorflow.cnn import Cnn
 from batch_jobs.algorithms.tensorflow.mlp import Mlp
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
@@ -148,6 +150,21 @@ def test_augmentation_is_refused_with_the_framework_that_does_it() -> None:
         Cnn(CnnHyperparameters.model_validate({"augmentation": "light"})).fit(
             problem, examples, None, context=FitContext(listener=Listener())
         )
+
+
+@pytest.mark.parametrize("num_parts", [1, 3])
+def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_parts: int) -> None:
+    rows = Batches(features=tf.range(25), targets=tf.range(25), weights=tf.ones(25))
+    parts = [
+        list(rows.shuffled(10, seed=1, epoch=2, skip=0, augment=None, part=part, num_parts=num_parts))
+        for part in range(num_parts)
+    ]
+    whole = list(rows.shuffled(10, seed=1, epoch=2, skip=0, augment=None))
+    # The last five rows are too few for three machines.
+    assert len(parts[0]) == (3 if num_parts == 1 else 2)
+    for number, batch in enumerate(zip(*parts, strict=True)):
+        assert np.concatenate([features for features, _, _ in batch]).tolist() == whole[number][0].numpy().tolist()
+        assert sum(float(tf.reduce_mean(weights)) for _, _, weights in batch) == pytest.approx(1)
 
 
 def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:

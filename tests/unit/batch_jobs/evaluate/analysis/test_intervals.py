@@ -48,8 +48,28 @@ def test_the_true_roc_auc_lies_within_95_of_100_times() -> None:
     assert 0.92 <= np.mean(inside) <= 0.98
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "subset_accuracy"])
+def test_intervals_of_several_labels_are_as_wide_as_resampling_says(metric: str) -> None:
+    rng = np.random.default_rng(3)
+    truth = (rng.random((400, 3)) < [0.5, 0.3, 0.2]).astype(np.uint8)
+    # The labels are told by the same noise: their areas vary together.
+    scores = 1 / (1 + np.exp(0.8 - 1.6 * truth - rng.normal(size=(400, 1)) - rng.normal(size=(400, 3)) / 2))
+    found = interval(metric, truth, scores)
+    assert found
+    if metric == "roc_auc":
+        assert found[0] == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+    again = []
+    for _ in range(400):
+        rows = rng.integers(0, 400, 400)
+        other = measure(metric, truth[rows], scores[rows])
+        assert other
+        again.append(other.value)
+    assert found[2] - found[1] == pytest.approx(2 * 1.96 * np.std(again), rel=0.15)
+
+
 def test_there_is_no_roc_auc_of_one_class() -> None:
     assert interval("roc_auc", np.zeros(5, dtype=int), np.ones((5, 2))) is None
+    assert interval("roc_auc", np.zeros((5, 3), dtype=np.uint8), np.ones((5, 3))) is None
 
 
 def test_a_share_of_all_leaves_room_for_chance() -> None:

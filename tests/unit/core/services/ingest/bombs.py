@@ -83,6 +83,12 @@ BOMBS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         ),
         "3,000 times",
     ),
+    "parquet dictionary in lists": (
+        lambda: to_parquet(
+            pa.table({"x": pa.ListArray.from_arrays(range(200_001), one_text(200_000, "y" * MIB))}), store_schema=False
+        ),
+        "3,000 times",
+    ),
     "parquet delta": (
         lambda: to_parquet(
             pa.table({"x": ["y" * MIB] * 200}), use_dictionary=False, column_encoding={"x": "DELTA_BYTE_ARRAY"}

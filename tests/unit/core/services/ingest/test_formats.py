@@ -106,6 +106,21 @@ def test_parquet_types_become_ours(scene: Scene) -> None:
     assert any("1 infinite" in warning for warning in version.profile.warnings)
 
 
+def test_parquet_lists_of_text_are_text_as_json_has_it(scene: Scene) -> None:
+    tags = [["a", 'b "c"'], [], None, ["ä", None]]
+    table = pa.table(
+        {
+            "plain": pa.array(tags),
+            "large": pa.array(tags, pa.large_list(pa.large_string())),
+            "codes": pa.array(tags, pa.list_(pa.dictionary(pa.int32(), pa.string()))),
+        }
+    )
+    version = scene.upload(scene.dataset(), to_parquet(table))
+    assert types(version) == {"plain": "string", "large": "string", "codes": "string"}
+    for row, wanted in zip(scene.rows(version), ['["a","b \\"c\\""]', "[]", None, '["ä",null]'], strict=True):
+        assert set(row.values()) == {wanted}
+
+
 def test_parquet_that_a_table_cannot_hold_is_refused(scene: Scene) -> None:
     nested = pa.array([{"a": {"b": 1}}])
     version = scene.upload(scene.dataset(), to_parquet(pa.table({"x": [1], "nested": nested})))
@@ -196,9 +211,22 @@ def test_npz_of_numbers(scene: Scene) -> None:
     assert str(scene.rows(version)[1]["x1"]) == "0.0"
 
 
+def test_npz_with_a_column_for_each_label_becomes_lists_of_labels(scene: Scene) -> None:
+    y = np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]], dtype=np.uint8)
+    lists = ['["0","2"]', "[]", '["1"]']
+    table = scene.upload(scene.dataset("table"), to_npz(x=np.zeros((3, 2)), y=y))
+    assert types(table)["y"] == "string"
+    assert [row["y"] for row in scene.rows(table)] == lists
+    pictures = to_npz(train_images=np.zeros((3, 4, 4), np.uint8), train_labels=y.astype(bool))
+    images = scene.upload(scene.dataset("images"), pictures)
+    assert [row["label"] for row in scene.rows(images)] == lists
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        (to_npz(x=np.zeros((2, 3)), y=np.eye(2)), "one-hot"),
+        (to_npz(x=np.zeros((3, 3)), y=np.array([[0, 2], [0, 1], [1, 1]])), "0 and 1 of shape (rows, labels)"),
         (to_npz(x=np.array([{}], dtype=object), y=np.array([1])), "Python objects"),
         (to_npz(x=np.zeros((2, 3, 3, 1)), y=np.zeros(2)), "uint8"),
         (to_npz(x=np.zeros((2, 3, 3), dtype=np.uint8)), "no labels"),

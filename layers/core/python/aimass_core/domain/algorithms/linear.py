@@ -17,7 +17,7 @@ class LinearHyperparameters(TextReading):
 LINEAR = AlgorithmSpec(
     name="linear",
     kinds=(DataKind.TABLE, DataKind.TEXT),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=LinearHyperparameters,
     implementations={
         "sklearn": Implementation(learner="batch_jobs.algorithms.sklearn.linear:Linear", libraries=("scikit-learn",))

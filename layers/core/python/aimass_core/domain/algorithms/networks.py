@@ -123,14 +123,16 @@ class MlpHyperparameters(NetworkHyperparameters):
 MLP = AlgorithmSpec(
     name="mlp",
     kinds=(DataKind.TABLE,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=MlpHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES, is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp", libraries=_TENSORFLOW_LIBRARIES
+            learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
+            libraries=_TENSORFLOW_LIBRARIES,
+            is_distributed=True,
         ),
     },
 )
@@ -158,14 +160,16 @@ class CnnHyperparameters(NetworkHyperparameters):
 CNN = AlgorithmSpec(
     name="cnn",
     kinds=(DataKind.IMAGES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=CnnHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"), is_distributed=True
         ),
         "tensorflow": Implementation(
-            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn", libraries=(*_TENSORFLOW_LIBRARIES, "pillow")
+            learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",
+            libraries=(*_TENSORFLOW_LIBRARIES, "pillow"),
+            is_distributed=True,
         ),
     },
 )

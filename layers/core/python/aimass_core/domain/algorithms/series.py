@@ -49,12 +49,17 @@ class FcnHyperparameters(NetworkHyperparameters):
 FCN = AlgorithmSpec(
     name="fcn",
     kinds=(DataKind.SERIES,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=FcnHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
-        )
+        ),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.fcn:Fcn",
+            libraries=("tensorflow-cpu", "keras", "tf2onnx"),
+            is_distributed=True,
+        ),
     },
 )
 

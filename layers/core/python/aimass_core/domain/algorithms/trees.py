@@ -25,7 +25,7 @@ class XGBoostHyperparameters(Request):
 XGBOOST = AlgorithmSpec(
     name="xgboost",
     kinds=(DataKind.TABLE,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=XGBoostHyperparameters,
     implementations={
         "xgboost": Implementation(
@@ -83,7 +83,7 @@ class RandomForestHyperparameters(Request):
 RANDOM_FOREST = AlgorithmSpec(
     name="random_forest",
     kinds=(DataKind.TABLE,),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=RandomForestHyperparameters,
     implementations={
         "sklearn": Implementation(

@@ -1,5 +1,6 @@
 """Reads `.npz` files: images with labels, a matrix of numbers or series with a target. Pickles are never opened."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ AnyArray = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """The rows of one split (None: there is only one). `is_series`: the array is called so."""
+    """The rows of one split (None: there is only one). `is_series`: the array is called so.
+
+    A `y` of two dimensions has a column of 0 and 1 for each label.
+    """
 
     split: str | None
     x: AnyArray
@@ -100,15 +104,30 @@ def _find_parts(arrays: dict[str, AnyArray]) -> list[_Part]:
         raise FileRejectedError(
             f"No array is called x, images, data or features: there are {sorted(arrays)}. {_ADVICE}"
         )
+    has_flags = _have_flags(parts)
     for part in parts:
         if part.x.ndim == 0 or not len(part.x):
             raise FileRejectedError(f"The array x has no rows. {_ADVICE}")
-        if part.y is not None and (part.y.size != len(part.x)):
+        if part.y is not None and not has_flags and part.y.size != len(part.x):
             raise FileRejectedError(
                 f"There are {len(part.x):,} rows but labels of shape {part.y.shape}. One label per row is needed; turn "
-                "one-hot labels into class numbers with numpy.argmax(y, axis=1)."
+                "one-hot labels into class numbers with numpy.argmax(y, axis=1). (Where rows have several labels or "
+                "none, y is 0 and 1 of shape (rows, labels).)"
             )
     return sorted(parts, key=lambda part: ("train", "validation", "test", None).index(part.split))
+
+
+def _have_flags(parts: list[_Part]) -> bool:
+    """Whether y is a matrix of 0 and 1 in which some row has several labels or none; else it is classes, one-hot."""
+    matrices = [part.y for part in parts if part.y is not None]
+    shapes = {(y.ndim, y.shape[1:]) for y in matrices}
+    if len(shapes) != 1 or matrices[0].ndim != 2 or matrices[0].shape[1] < 2:
+        return False
+    if any(len(part.x) != len(part.y) for part in parts if part.x.ndim and part.y is not None):
+        return False
+    if any(y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all() for y in matrices):
+        return False
+    return any(y.any() for y in matrices) and any((y.sum(axis=1) != 1).any() for y in matrices)
 
 
 def _spool_images(parts: list[_Part], work_path: Path, reading: Reading) -> SpooledFile:
@@ -119,7 +138,8 @@ def _spool_images(parts: list[_Part], work_path: Path, reading: Reading) -> Spoo
         if part.y is None:
             raise FileRejectedError(f"The images have no labels. {_ADVICE}")
         pixels = _to_channels_last(part.x)
-        for image, label in zip(pixels, _texts(part.y), strict=True):
+        labels = _to_lists(part.y) if _is_matrix(part.y) else _texts(part.y)
+        for image, label in zip(pixels, labels, strict=True):
             number += 1
             spooler.add(number, _encode(image), label=label, split=part.split)
     return spooler.finish()
@@ -174,12 +194,18 @@ def _spool_series(parts: list[_Part], work_path: Path, reading: Reading) -> Spoo
 
 
 def _label_columns(parts: list[_Part]) -> list[SpooledColumn]:
-    columns = [] if parts[0].y is None else [SpooledColumn(name="y", fixed=_type_of(parts[0].y))]
+    y = parts[0].y
+    columns = []
+    if y is not None:
+        columns = [SpooledColumn(name="y", fixed=ColumnType.STRING if _is_matrix(y) else _type_of(y))]
     return columns + [SpooledColumn(name="split", fixed=ColumnType.STRING)] * any(part.split for part in parts)
 
 
 def _label_arrays(part: _Part, rows: AnyArray, *, has_split: bool) -> list[pa.Array]:
-    arrays = [] if part.y is None else [_to_arrow(part.y.reshape(-1)[rows])]
+    arrays = []
+    if part.y is not None:
+        is_matrix = _is_matrix(part.y)
+        arrays = [pa.array(_to_lists(part.y[rows]), pa.string()) if is_matrix else _to_arrow(part.y.reshape(-1)[rows])]
     return arrays + [pa.array([part.split] * len(rows), type=pa.string())] * has_split
 
 
@@ -242,6 +268,15 @@ def _to_arrow(values: AnyArray) -> pa.Array:
         return pa.array(_texts(values), type=pa.string())
     wanted = {ColumnType.INTEGER: np.int64, ColumnType.NUMBER: np.float64, ColumnType.BOOLEAN: np.bool_}[kind]
     return pa.array(np.ascontiguousarray(values).astype(wanted))
+
+
+def _is_matrix(y: AnyArray) -> bool:
+    return y.ndim == 2 and y.shape[1] > 1
+
+
+def _to_lists(flags: AnyArray) -> Iterator[str]:
+    """The numbers of the labels that a row has, as a JSON list of texts."""
+    return (json.dumps([str(label) for label in np.flatnonzero(row).tolist()], separators=(",", ":")) for row in flags)
 
 
 def _texts(values: AnyArray) -> list[str]:

@@ -1,5 +1,6 @@
 """Reads Parquet: the file's own types become ours; nothing in it is ever executed."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from aimass_core.services.ingest.image_bytes import BadImageError, check_image
 from aimass_core.services.ingest.image_spools import ImageSpooler
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
-from aimass_core.services.ingest.parquet_rows import ParquetRows
+from aimass_core.services.ingest.parquet_rows import ParquetRows, is_list, is_list_of_texts
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
 
@@ -119,20 +120,20 @@ def _to_type(field: pa.Field) -> ColumnType:
         (pa.types.is_string_view, ColumnType.STRING),
         (pa.types.is_null, ColumnType.STRING),
         (_is_list_of_numbers, ColumnType.SERIES),
+        (is_list_of_texts, ColumnType.STRING),
     ]
     column_type = next((column_type for matches, column_type in rules if matches(found)), None)
     if column_type is None:
         raise FileRejectedError(
             f"Column {field.name!r} has the type {str(found)[:100]}, which a table cannot hold. Convert it to numbers, "
-            "text, truth values, times or lists of numbers, or leave it out.",
+            "text, truth values, times, lists of numbers or lists of text, or leave it out.",
             column=field.name,
         )
     return column_type
 
 
 def _is_list_of_numbers(found: pa.DataType) -> bool:
-    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
-    if not any(matches(found) for matches in kinds):
+    if not is_list(found):
         return False
     value = found.value_type
     return bool(pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_decimal(value))
@@ -147,6 +148,8 @@ def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array
         raise FileRejectedError(f"Column {name!r} is damaged: {str(error)[:200]}.", column=name) from error
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if is_list_of_texts(values.type):
+        return pa.array([None if each is None else _to_json(each) for each in values.to_pylist()], pa.string())
     wanted = ARROW_TYPES[column_type]
     try:
         if column_type in (ColumnType.NUMBER, ColumnType.SERIES):
@@ -156,6 +159,11 @@ def _to_column(name: str, values: pa.Array, column_type: ColumnType) -> pa.Array
         return values.cast(wanted)
     except pa.ArrowInvalid as error:
         raise FileRejectedError(f"Column {name!r} cannot be read: {str(error)[:200]}.", column=name) from error
+
+
+def _to_json(labels: list[Any]) -> str:
+    """A list of texts is a text, as one of a JSON file would be."""
+    return json.dumps(labels, ensure_ascii=False, separators=(",", ":"))
 
 
 def _in_years(values: pa.Array) -> pa.Array:
@@ -183,7 +191,8 @@ def _spool_images(rows: ParquetRows, work_path: Path, reading: Reading) -> Spool
             reading.bad_row(line=number, column="image", reason=f"Row {number}: {error}")
             continue
         split = row.get("split")
-        spooler.add(number, checked, label=str(label), split=None if split is None else str(split))
+        text = _to_json(label) if isinstance(label, list) else str(label)
+        spooler.add(number, checked, label=text, split=None if split is None else str(split))
     return spooler.finish()
 
 

@@ -19,6 +19,7 @@ from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
 _PIECE_BYTES, _PIECE_VALUES = 32 * 1024**2, 4 * 1024**2
+_BYTES = "BYTE_ARRAY"
 _DELTA, _DELTA_BYTES, _MIN_DELTA_ROWS, _MAX_ROWS = "DELTA_BYTE_ARRAY", 512 * 1024**2, 64, 1_000_000
 
 
@@ -31,12 +32,13 @@ class ParquetRows:
             self.schema: pa.Schema = file.schema_arrow
             num_rows, num_values = file.metadata.num_rows, self._check(file.metadata)
             deltas = _find_deltas(file.metadata)
+            leaves = [name for field in self.schema for name in _text_leaves(field.name, field.type, file.metadata)]
         # None of these texts is longer than all bytes of its column.
         self._max_rows = max(_MIN_DELTA_ROWS, _DELTA_BYTES // max(1, *deltas.values())) if deltas else _MAX_ROWS
         if any(pa.types.is_nested(field.type) for field in self.schema):
             # A row of lists is as long as it likes.
             self._max_rows = min(self._max_rows, max(_PIECE_VALUES * num_rows // max(num_values, 1), 1))
-        texts = [name for field in self.schema for name in _text_leaves(field.name, field.type) if name not in deltas]
+        texts = [name for name in leaves if name not in deltas]
         self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
 
     def __enter__(self) -> Self:
@@ -97,18 +99,43 @@ def _find_deltas(metadata: Any) -> dict[str, int]:
     return found
 
 
-def _text_leaves(name: str, found: pa.DataType) -> Iterator[str]:
+def _text_leaves(name: str, found: pa.DataType, metadata: Any) -> Iterator[str]:
     if pa.types.is_struct(found):
         for field in found:
-            yield from _text_leaves(f"{name}.{field.name}", field.type)
+            yield from _text_leaves(f"{name}.{field.name}", field.type, metadata)
+    elif is_list_of_texts(found):
+        # Writers differ in what they call the inside of a list.
+        leaves = (metadata.schema.column(index) for index in range(metadata.num_columns))
+        yield from (leaf.path for leaf in leaves if leaf.path.startswith(f"{name}.") and leaf.physical_type == _BYTES)
     elif found in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
         yield name
+
+
+def is_list(found: pa.DataType) -> bool:
+    """Of whatever, in any of Arrow's layouts."""
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
+    return any(matches(found) for matches in kinds)
+
+
+def is_list_of_texts(found: pa.DataType) -> bool:
+    """Whether each row has any number of texts."""
+    if not is_list(found):
+        return False
+    value = found.value_type.value_type if pa.types.is_dictionary(found.value_type) else found.value_type
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
 
 
 def _text_sizes(column: pa.Array) -> npt.NDArray[np.int64]:
     """How many bytes the texts of every row have."""
     if pa.types.is_struct(column.type):
         return sum((_text_sizes(field) for field in column.flatten()), np.zeros(len(column), dtype=np.int64))
+    if is_list_of_texts(column.type):
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+        # As JSON a text has quotes and a comma.
+        sums = np.concatenate([[0], np.cumsum(_text_sizes(column.flatten()) + 3)])
+        ends = np.cumsum(lengths, dtype=np.int64)
+        of_rows: npt.NDArray[np.int64] = sums[ends] - sums[ends - lengths]
+        return of_rows
     is_dictionary = pa.types.is_dictionary(column.type)
     texts = column.dictionary if is_dictionary else column
     if not _has_bytes(texts.type):
