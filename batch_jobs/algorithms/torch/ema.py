@@ -17,8 +17,9 @@ def build_average(network: nn.Module, decay: float) -> AveragedModel | None:
         return None
 
     @torch.no_grad()
-    def update(averages: Sequence[Tensor], values: Sequence[Tensor], num_updates: Tensor | int) -> None:
-        done = int(num_updates)
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], _: Tensor | int) -> None:
+        # NOTE: what is passed is a copy on the device, and to read it waits for all that is queued there.
+        done = int(averaged.n_averaged)
         share = 1 - min(decay, (1 + done) / (10 + done))
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
@@ -26,4 +27,5 @@ def build_average(network: nn.Module, decay: float) -> AveragedModel | None:
             else:
                 average.copy_(value)
 
-    return AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    averaged = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    return averaged
