@@ -1,7 +1,8 @@
 """Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from aimass_core.domain.reports import LearningCurve
 from aimass_core.domain.signatures import Evaluation
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.maps import write_map
 from batch_jobs.data.splits import Split, hold_out, k_folds
+from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
 from batch_jobs.encoding.contract import Encoder
@@ -23,7 +26,7 @@ from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace, Points
-from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
+from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part, Sample
 from batch_jobs.train.notes import Notes
 
 
@@ -36,9 +39,10 @@ class Predictor:
     scale: TargetScale
     labels: tuple[str, ...] | None
 
-    def predict(self, frame: Frame) -> NDArray[np.float32]:
+    def predict(self, frame: Frame | StoredFrame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        scores = self.fitted.predict(self.encoder.transform(frame))
+        parts = [self.fitted.predict(self.encoder.transform(batch)) for batch in frame.batches()]
+        scores = np.concatenate(parts) if len(parts) > 1 else parts[0]
         return scores if self.labels else self.scale.to_values(scores)
 
 
@@ -109,6 +113,7 @@ class Fitting:
         checkpoints: CheckpointPlace,
         budget: Budget,
         cluster: Cluster,
+        scratch_path: Path,
         suffix: str = "",
         num_fits_after: int = 0,
     ) -> None:
@@ -123,6 +128,7 @@ class Fitting:
         self._checkpoints = checkpoints
         self._budget = budget
         self._cluster = cluster
+        self._scratch_path = scratch_path
         self._suffix = suffix
         self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
@@ -220,7 +226,7 @@ class Fitting:
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        judges = None if validation is None else _examples(validation, encoder, scale)
+        judges = None if validation is None else self._to_examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
@@ -232,33 +238,53 @@ class Fitting:
                 checkpoints=self._checkpoints.of_fit(label, self._points),
                 is_time_up=self._budget.share(self._num_fits_left),
                 cluster=self._cluster,
+                scratch_path=self._scratch_path,
             ),
         )
         self._num_fits_left -= 1
         return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
 
     def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
-        material, spec = self._material, self._spec
+        material, spec, known = self._material, self._spec, train.sample(seed=self._spec.seed)
         if self._features is None:
             encoder = fit_encoder(
                 material.data_kind,
-                train.frame,
+                known.frame,
                 material.columns,
                 hyperparameters=spec.resolve_hyperparameters(),
                 image_shape=material.image_shape,
                 window=spec.num_window_rows if material.target.horizon else None,
             )
-            return encoder, _examples(train, encoder, scale)
-        values = _to_learn(train, scale)
+            return encoder, self._to_examples(train, encoder, scale, known=known)
         features = fit_features(
             self._features,
-            train.frame,
+            known.frame,
             material.columns,
-            Truth(target=material.target, values=values, seed=spec.seed),
+            Truth(target=material.target, values=_to_learn(known.truth, scale), seed=spec.seed),
             num_threads=self._num_threads,
             message=self._notes,
         )
-        return features, Examples(features=features.transform_training(train.frame), targets=values)
+        fitted_on = features.transform_training(known.frame)
+        if isinstance(train.frame, Frame):
+            return features, Examples(features=fitted_on, targets=_to_learn(train.truth, scale))
+        examples = self._to_examples(train, features, scale, known=known)
+        examples.features[known.index] = fitted_on
+        return features, replace(examples, sample=fitted_on)
+
+    def _to_examples(
+        self, part: Part, encoder: Encoder, scale: TargetScale, *, known: Sample | None = None
+    ) -> Examples:
+        """On disk where the part is; then those that are `known` are also in memory."""
+        targets = _to_learn(part.truth, scale)
+        if isinstance(part.frame, Frame):
+            return Examples(features=encoder.transform(part.frame), targets=targets)
+        features = write_map(
+            (encoder.transform(batch) for batch in part.frame.batches()),
+            num_rows=part.num_rows,
+            folder=self._scratch_path,
+        )
+        sample = None if known is None else encoder.transform(known.frame)
+        return Examples(features=features, targets=targets, sample=sample)
 
     def _curves(self) -> tuple[LearningCurve, ...]:
         return tuple(
@@ -270,13 +296,9 @@ class Fitting:
         return part.truth if self._material.target.task.is_classification else None
 
 
-def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
-    return Examples(features=encoder.transform(part.frame), targets=_to_learn(part, scale))
-
-
-def _to_learn(part: Part, scale: TargetScale) -> Array:
-    if part.truth.dtype.kind != "f":
-        return part.truth
-    targets = scale.to_standard(part.truth)
+def _to_learn(truth: Array, scale: TargetScale) -> Array:
+    if truth.dtype.kind != "f":
+        return truth
+    targets = scale.to_standard(truth)
     # A horizon of one is a single value to a learner.
     return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -10,11 +11,13 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
+from batch_jobs.data import sizes
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
 from batch_jobs.data.features import choose_features, choose_texts, has_any_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
 from batch_jobs.data.series import choose_series, series_frame
+from batch_jobs.data.stored import StoredChannel, StoredFrame, open_channel, stored_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.train.notes import Notes
@@ -22,12 +25,25 @@ from batch_jobs.train.notes import Notes
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
+AnyChannel = Channel | StoredChannel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Rows of a part that are in memory; `index` says which."""
+
+    frame: Frame
+    truth: Array
+    rows: Array
+    index: Array | slice
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """Labelled rows: features, targets, and where the rows stand in their channel."""
 
     name: str
-    frame: Frame
+    frame: Frame | StoredFrame
     truth: Array
     rows: Array
 
@@ -39,6 +55,14 @@ class Part:
     def take(self, index: Array, *, name: str) -> "Part":
         """The rows of these positions."""
         return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], rows=self.rows[index])
+
+    def sample(self, *, seed: int) -> Sample:
+        """All rows where they are in memory, else some that fit."""
+        if isinstance(self.frame, Frame):
+            return Sample(frame=self.frame, truth=self.truth, rows=self.rows, index=slice(None))
+        index = self.frame.channel.choose_sample(seed=seed)
+        frame = self.frame.take(index).load()
+        return Sample(frame=frame, truth=self.truth[index], rows=self.rows[index], index=index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +77,9 @@ class Material:
     parts: Mapping[str, Part]
 
 
-def load_material(channels: Mapping[str, Channel], environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
+def load_material(
+    channels: Mapping[str, AnyChannel], environment: Environment, spec: TrainSpec, notes: Notes
+) -> Material:
     """Checks all channels and turns them into features and targets.
 
     Raises:
@@ -69,8 +95,9 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     target = resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
-    data_kind = _choose_data_kind(kinds, channels[TRAIN], target.column, spec)
-    reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
+    known = _sample(channels[TRAIN], spec, notes)
+    data_kind = _choose_data_kind(kinds, known, target.column, spec)
+    reader = _reader(known, data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
             name=key,
@@ -88,6 +115,18 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
         image_shape=reader.image_shape,
         parts=parts,
     )
+
+
+def _sample(channel: AnyChannel, spec: TrainSpec, notes: Notes) -> Channel:
+    """What columns are chosen by."""
+    if isinstance(channel, Channel):
+        return channel
+    known = channel.take(channel.choose_sample(seed=spec.seed)).load()
+    notes(
+        f"columns are chosen, and their encodings are learned, from {known.num_rows} of {channel.num_rows} rows: "
+        "some of each row group, or of 64 where there are more"
+    )
+    return known
 
 
 def _fitting_kinds(spec: TrainSpec, kind: DatasetKind) -> list[DataKind]:
@@ -116,20 +155,58 @@ def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: str, spec
     return kinds[0]
 
 
-def read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+def read_channels(environment: Environment, spec: TrainSpec, notes: Notes) -> dict[str, AnyChannel]:
     """The channels of the job, and a test channel where the training data names one itself.
 
+    They are in memory where they and what is made of them fit into it, else on disk.
+
     Raises:
-        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows.
+        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows, or they are larger
+            than memory and such a job cannot do with less of them at a time.
     """
     if TRAIN not in environment.channels:
         raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
-    channels = {name: read_channel(name, path) for name, path in environment.channels.items()}
+    read = open_channel if _stay_on_disk(environment, spec, notes) else read_channel
+    channels: dict[str, AnyChannel] = {name: read(name, path) for name, path in environment.channels.items()}
     if TEST not in channels and (divided := divide_by_split_column(channels[TRAIN])) is not None:
         channels[TRAIN], channels[TEST] = divided
         counts = f"{channels[TRAIN].num_rows} rows are trained on, {channels[TEST].num_rows} are the test"
         notes(f"the column 'split' divides the data: {counts}")
     return channels
+
+
+def _stay_on_disk(environment: Environment, spec: TrainSpec, notes: Notes) -> bool:
+    memory_bytes = environment.memory_bytes
+    num_bytes = sizes.decoded_bytes(environment.channels.values())
+    if memory_bytes is None or not sizes.is_large(num_bytes, memory_bytes):
+        return False
+    size, memory = f"{num_bytes / 1024**2:,.0f} MiB", f"{memory_bytes / 1024**2:,.0f} MiB"
+    words = f"the data is {size} once it is decoded, and the job has {memory}"
+    if reason := _why_in_memory(spec):
+        if not sizes.is_too_large(num_bytes, memory_bytes):
+            return False
+        raise InvalidRequestError(
+            f"{words} of memory, which is too little as {reason}. Give it {sizes.needed_mib(num_bytes)} MiB "
+            f"(compute.memory_mib), or train one of {', '.join(registry.streamed())}, without folds"
+        )
+    notes(f"{words} of memory: it is read from disk, some rows at a time")
+    return True
+
+
+def _why_in_memory(spec: TrainSpec) -> str | None:
+    """What needs all rows at once."""
+    if spec.horizon:
+        return "a forecast needs all rows at once"
+    if spec.folds:
+        return "folds need all rows at once"
+    if not spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed:
+        return f"{spec.algorithm} ({spec.resolve_framework()}) needs all rows at once"
+    return None
+
+
+def in_memory(channels: Mapping[str, AnyChannel]) -> dict[str, Channel]:
+    """Those of a job that needs all rows at once: `read_channels` has seen to it."""
+    return {name: channel for name, channel in channels.items() if isinstance(channel, Channel)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +216,13 @@ class _Reader:
     image_shape: ImageShape | None
     num_threads: int
 
-    def read(self, channel: Channel) -> Frame:
+    def read(self, channel: AnyChannel) -> Frame | StoredFrame:
+        if isinstance(channel, Channel):
+            return self.read_all(channel)
+        row_bytes = prod(self.image_shape.model_dump().values()) if self.image_shape else 0
+        return stored_frame(channel, self.columns, self.read_all, row_bytes=row_bytes)
+
+    def read_all(self, channel: Channel) -> Frame:
         if self.kind is DataKind.SERIES:
             return series_frame(channel, self.columns)
         if self.image_shape is None:

@@ -1,13 +1,15 @@
-"""Examples as tensors in memory, in batches."""
+"""Examples as tensors in batches; on disk, those of a window of it are in memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from batch_jobs.algorithms.learning import Examples
+from batch_jobs.data.maps import BLOCK_BYTES, WINDOW_BYTES, is_on_disk, release
 
 _EVALUATION_BATCH = 1024
 # A network may hold some hundred times its input.
@@ -16,10 +18,12 @@ _EVALUATION_VALUES = 2**19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """Tensors in memory."""
+    """Tensors; `map` is what the features are where they lie on disk."""
 
     features: Tensor
     targets: Tensor
+    map: NDArray[Any] | None = None
+    window_bytes: int = WINDOW_BYTES
 
     def shuffled(
         self, size: int, generator: torch.Generator, *, part: int = 0, num_parts: int = 1
@@ -31,15 +35,42 @@ class Batches:
 
         NOTE: the generator is asked before the first batch and never again, so that an epoch can be resumed within.
         """
-        for index in torch.split(torch.randperm(len(self.targets), generator=generator), size):
+        for number, index in enumerate(torch.split(self._order(generator), size), start=1):
             if len(index) >= 2 * num_parts or len(self.targets) == 1:
                 own = torch.tensor_split(index, num_parts)[part]
                 yield self.features[own], self.targets[own], self.targets[index]
+            self._rest(number, size)
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
         size = _evaluation_size(self.features)
-        yield from zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
+        batches = zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
+        for number, batch in enumerate(batches, start=1):
+            yield batch
+            self._rest(number, size)
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        """Random; of a map that is larger than a window, only within windows of random blocks."""
+        num_rows, row_bytes = len(self.features), self._row_bytes
+        if self.map is None or num_rows * row_bytes <= self.window_bytes:
+            return torch.randperm(num_rows, generator=generator)
+        size = max(BLOCK_BYTES // row_bytes, 1)
+        blocks = torch.randperm(-(-num_rows // size), generator=generator)
+        windows = []
+        for window in torch.split(blocks, max(self.window_bytes // (size * row_bytes), 1)):
+            rows = (window[:, None] * size + torch.arange(size)).flatten()
+            rows = rows[rows < num_rows]
+            windows.append(rows[torch.randperm(len(rows), generator=generator)])
+        return torch.cat(windows)
+
+    @property
+    def _row_bytes(self) -> int:
+        return max(self.features[0].numel() * self.features.element_size(), 1)
+
+    def _rest(self, num_batches: int, size: int) -> None:
+        """After about each window, what was read of it need not be in memory any more."""
+        if self.map is not None and num_batches % max(self.window_bytes // (size * self._row_bytes), 1) == 0:
+            release(self.map)
 
 
 def _evaluation_size(features: Tensor) -> int:
@@ -50,7 +81,8 @@ def to_batches(examples: Examples) -> Batches:
     """Class indices stay int64; values become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
     targets = targets.float() if targets.is_floating_point() else targets
-    return Batches(features=torch.from_numpy(examples.features), targets=targets)
+    features = examples.features
+    return Batches(features=torch.from_numpy(features), targets=targets, map=features if is_on_disk(features) else None)
 
 
 @torch.inference_mode()

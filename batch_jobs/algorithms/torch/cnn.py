@@ -72,7 +72,7 @@ class Cnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
+        network = Network(problem, self.hyperparameters, train.known)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         chosen = self.hyperparameters
         epochs = train_network(
@@ -86,4 +86,4 @@ class Cnn:
             mix=build_mix(chosen),
         )
         answer = Answer(network, problem)
-        return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])
+        return FittedNetwork(answer=answer, num_steps=epochs, example=train.known[:2])

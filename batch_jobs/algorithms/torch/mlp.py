@@ -16,6 +16,7 @@ from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
 from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.data.maps import blocks
 
 
 class Quantities(nn.Module):
@@ -76,12 +77,20 @@ class Network(nn.Module):
     @torch.no_grad()
     def settle_unknowns(self, features: NDArray[np.float32]) -> None:
         """An unknown category that training never saw gets the mean of the known ones, weighted by frequency."""
-        for index, embedding in enumerate(self.embeddings):
+        for embedding, found in zip(self.embeddings, self._count_codes(features), strict=True):
             assert isinstance(embedding, nn.Embedding)  # noqa: S101  nn.ModuleList forgets the type
-            codes = features[:, self.num_numeric + index].astype(np.int64)
-            counts = torch.from_numpy(np.bincount(codes, minlength=embedding.num_embeddings)).float()
+            counts = torch.from_numpy(found).float()
             if counts[0] == 0:
                 embedding.weight[0] = (counts[:, None] * embedding.weight).sum(0) / counts.sum()
+
+    def _count_codes(self, features: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+        """Of each category, the rows of each code."""
+        sizes = [len(next(embedding.parameters())) for embedding in self.embeddings]
+        counts = [np.zeros(size, dtype=np.int64) for size in sizes]
+        for block in blocks(features) if sizes else ():
+            for index, size in enumerate(sizes):
+                counts[index] += np.bincount(block[:, self.num_numeric + index].astype(np.int64), minlength=size)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ class Mlp:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
+        network = Network(problem, self.hyperparameters, train.known)
         epochs = train_network(
             network,
             self.hyperparameters,
@@ -111,4 +120,4 @@ class Mlp:
         )
         network.settle_unknowns(train.features)
         answer = Answer(network, problem)
-        return FittedNetwork(answer=answer, num_steps=epochs, example=train.features[:2])
+        return FittedNetwork(answer=answer, num_steps=epochs, example=train.known[:2])

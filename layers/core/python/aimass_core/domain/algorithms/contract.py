@@ -54,12 +54,14 @@ class Implementation:
 
     `learner` is "package.module:Class" of a `batch_jobs.algorithms.learning.Learner`, constructed with the
     hyperparameters. The versions of the distributions in `libraries` are noted in the model's card. `is_distributed`:
-    the learner's processes on several machines train one model together (see `FitContext.cluster`).
+    the learner's processes on several machines train one model together (see `FitContext.cluster`). `is_streamed`: it
+    learns from features that are larger than memory (see `Examples`).
     """
 
     learner: str
     libraries: tuple[str, ...]
     is_distributed: bool = False
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
