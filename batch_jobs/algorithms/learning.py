@@ -42,6 +42,9 @@ class Examples:
     targets: NDArray[Any]
     sample: NDArray[Any] | None = None
     """Of features on disk, rows that are in memory."""
+    shares: tuple[int, ...] | None = None
+    """Of how many rows each process of the fit has the features: these are this one's, the targets all of them in the
+    processes' order. None: every process has all rows."""
 
     @property
     def known(self) -> NDArray[Any]:
@@ -50,8 +53,16 @@ class Examples:
 
     @property
     def num_rows(self) -> int:
-        """How many."""
+        """How many all processes have together."""
         return len(self.targets)
+
+    def own(self, rank: int, num_processes: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Features and targets of one process's part."""
+        if self.shares is None:
+            part = slice(rank, None, num_processes)
+            return self.features[part], self.targets[part]
+        start = sum(self.shares[:rank])
+        return self.features, self.targets[start : start + self.shares[rank]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,8 +55,9 @@ def is_on_disk(array: NDArray[Any]) -> bool:
 
 def release(array: NDArray[Any]) -> None:
     """What was read of it leaves this process's memory; it stays in the system's cache as long as there is room."""
-    if isinstance(array.base, mmap.mmap):
-        array.base.madvise(mmap.MADV_DONTNEED)
+    found = getattr(array, "_mmap", None)  # of a view too
+    if isinstance(found, mmap.mmap):
+        found.madvise(mmap.MADV_DONTNEED)
 
 
 def blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:

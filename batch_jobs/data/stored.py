@@ -92,6 +92,14 @@ class StoredChannel:
             except (pa.ArrowException, OSError) as error:
                 raise misfit(f"{self.name}, row group {group.number} of {group.path.name}", error) from error
 
+    def shares(self, num: int) -> list[Array]:
+        """Positions of the members in every num-th row group, from each of the first ones on."""
+        owner = np.zeros(len(self.is_member), dtype=np.int16)
+        for number, group in enumerate(self.groups):
+            owner[group.first : group.end] = number % num
+        owner = owner[self.is_member]
+        return [np.flatnonzero(owner == rank) for rank in range(num)]
+
     def choose_sample(self, *, seed: int) -> Array:
         """Positions of some members, ascending: all, or as many from each of up to 64 row groups as it has a share."""
         counts = np.array([np.count_nonzero(self.is_member[group.first : group.end]) for group in self.groups])

@@ -11,6 +11,7 @@ from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.reports import LearningCurve
 from aimass_core.domain.signatures import Evaluation
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.maps import write_map
@@ -268,23 +269,41 @@ class Fitting:
         if isinstance(train.frame, Frame):
             return features, Examples(features=fitted_on, targets=_to_learn(train.truth, scale))
         examples = self._to_examples(train, features, scale, known=known)
-        examples.features[known.index] = fitted_on
+        own = np.arange(train.num_rows) if self._cluster.is_alone else self._share(train.frame)[self._cluster.rank]
+        _, places, rows = np.intersect1d(
+            own, np.arange(train.num_rows)[known.index], assume_unique=True, return_indices=True
+        )
+        examples.features[places] = fitted_on[rows]
         return features, replace(examples, sample=fitted_on)
 
     def _to_examples(
         self, part: Part, encoder: Encoder, scale: TargetScale, *, known: Sample | None = None
     ) -> Examples:
-        """On disk where the part is; then those that are `known` are also in memory."""
+        """On disk where the part is. Then the rows that are trained on are those of which some are `known`, and of them
+        each machine reads its own row groups."""
         targets = _to_learn(part.truth, scale)
         if isinstance(part.frame, Frame):
             return Examples(features=encoder.transform(part.frame), targets=targets)
+        frame, shares = part.frame, None
+        if known is not None and not self._cluster.is_alone:
+            positions = self._share(frame)
+            shares = tuple(map(len, positions))
+            frame, targets = frame.take(positions[self._cluster.rank]), targets[np.concatenate(positions)]
         features = write_map(
-            (encoder.transform(batch) for batch in part.frame.batches()),
-            num_rows=part.num_rows,
-            folder=self._scratch_path,
+            (encoder.transform(batch) for batch in frame.batches()), num_rows=frame.num_rows, folder=self._scratch_path
         )
         sample = None if known is None else encoder.transform(known.frame)
-        return Examples(features=features, targets=targets, sample=sample)
+        return Examples(features=features, targets=targets, sample=sample, shares=shares)
+
+    def _share(self, frame: StoredFrame) -> list[Array]:
+        """Which of the rows that are trained on each machine reads."""
+        shares = frame.channel.shares(self._cluster.num_processes)
+        if not all(map(len, shares)):
+            raise InvalidRequestError(
+                f"the training data has {len(frame.channel.groups)} row groups, and each of {len(shares)} machines "
+                "needs one with rows to train on: train on fewer machines"
+            )
+        return shares
 
     def _curves(self) -> tuple[LearningCurve, ...]:
         return tuple(

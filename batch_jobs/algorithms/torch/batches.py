@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples
 from batch_jobs.data.maps import BLOCK_BYTES, WINDOW_BYTES, is_on_disk, release
 
@@ -18,11 +19,12 @@ _EVALUATION_VALUES = 2**19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """Tensors; `map` is what the features are where they lie on disk."""
+    """Tensors; `map` is what the features are where they lie on disk, and `shares` are those of `Examples`."""
 
     features: Tensor
     targets: Tensor
     map: NDArray[Any] | None = None
+    shares: tuple[int, ...] | None = None
     window_bytes: int = WINDOW_BYTES
 
     def shuffled(
@@ -35,11 +37,12 @@ class Batches:
 
         NOTE: the generator is asked before the first batch and never again, so that an epoch can be resumed within.
         """
-        for number, index in enumerate(torch.split(self._order(generator), size), start=1):
-            if len(index) >= 2 * num_parts or len(self.targets) == 1:
-                own = torch.tensor_split(index, num_parts)[part]
-                yield self.features[own], self.targets[own], self.targets[index]
-            self._rest(number, size)
+        indices = (
+            self._divide(size, generator, part, num_parts) if self.shares is None else self._join(size, generator, part)
+        )
+        for number, (own, targets, index) in enumerate(indices, start=1):
+            yield self.features[own], self.targets[targets], self.targets[index]
+            self._rest(number, len(own))
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
@@ -49,9 +52,34 @@ class Batches:
             yield batch
             self._rest(number, size)
 
-    def _order(self, generator: torch.Generator) -> Tensor:
+    def _divide(
+        self, size: int, generator: torch.Generator, part: int, num_parts: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches of rows that all processes have."""
+        for index in torch.split(self._order(len(self.targets), generator), size):
+            if len(index) >= 2 * num_parts or len(self.targets) == 1:
+                own = torch.tensor_split(index, num_parts)[part]
+                yield own, own, index
+
+    def _join(self, size: int, generator: torch.Generator, part: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches that each process adds some of its own rows to: as many batches of all, whatever rows each has."""
+        shares = self.shares or ()
+        num_batches = -(-len(self.targets) // size)
+        if min(shares) < 2 * num_batches:
+            raise InvalidRequestError(
+                f"the row groups of one of {len(shares)} machines hold {min(shares)} rows, and {num_batches} batches "
+                f"need two of each machine: raise batch_size from {size}, or train on fewer machines"
+            )
+        # Every process draws every order, so that all know of each batch all targets, and go on from the same state.
+        orders = [torch.tensor_split(self._order(count, generator), num_batches) for count in shares]
+        starts = [sum(shares[:rank]) for rank in range(len(shares))]
+        for parts in zip(*orders, strict=True):
+            placed = [start + rows for start, rows in zip(starts, parts, strict=True)]
+            yield parts[part], placed[part], torch.cat(placed)
+
+    def _order(self, num_rows: int, generator: torch.Generator) -> Tensor:
         """Random; of a map that is larger than a window, only within windows of random blocks."""
-        num_rows, row_bytes = len(self.features), self._row_bytes
+        row_bytes = self._row_bytes
         if self.map is None or num_rows * row_bytes <= self.window_bytes:
             return torch.randperm(num_rows, generator=generator)
         size = max(BLOCK_BYTES // row_bytes, 1)
@@ -82,7 +110,12 @@ def to_batches(examples: Examples) -> Batches:
     targets = torch.from_numpy(examples.targets)
     targets = targets.float() if targets.is_floating_point() else targets
     features = examples.features
-    return Batches(features=torch.from_numpy(features), targets=targets, map=features if is_on_disk(features) else None)
+    return Batches(
+        features=torch.from_numpy(features),
+        targets=targets,
+        map=features if is_on_disk(features) else None,
+        shares=examples.shares,
+    )
 
 
 @torch.inference_mode()

@@ -27,10 +27,10 @@ class Matrices:
             raise InvalidRequestError(
                 f"{examples.num_rows} rows cannot be shared by {team.num_processes} machines: train on fewer machines"
             )
-        own = slice(team.rank, None, team.num_processes)
-        if not is_on_disk(examples.features):
-            return xgboost.DMatrix(examples.features[own], label=examples.targets[own], nthread=num_threads)
-        pages = _Pages(examples, self._scratch_path)
+        features, targets = examples.own(team.rank, team.num_processes)
+        if not is_on_disk(features):
+            return xgboost.DMatrix(features, label=targets, nthread=num_threads)
+        pages = _Pages(features, targets, self._scratch_path)
         matrix = xgboost.ExtMemQuantileDMatrix(pages, nthread=num_threads, max_bin=self._max_bin, ref=self._first)
         self._first = self._first or matrix
         return matrix
@@ -39,15 +39,15 @@ class Matrices:
 class _Pages(xgboost.DataIter):  # type: ignore[misc]
     """The rows, again and again; XGBoost keeps its own quantised pages of them."""
 
-    def __init__(self, examples: Examples, folder: Path) -> None:
+    def __init__(self, features: NDArray[Any], targets: NDArray[Any], folder: Path) -> None:
         """XGBoost names its files by this prefix and the matrix's address, and removes them with the matrix."""
-        self._examples = examples
+        self._features, self._targets = features, targets
         self._begin()
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(cache_prefix=str(folder / "pages"))
 
     def _begin(self) -> None:
-        self._blocks: Iterator[NDArray[Any]] = blocks(self._examples.features)
+        self._blocks: Iterator[NDArray[Any]] = blocks(self._features)
         self._start = 0
 
     def next(self, input_data: Callable[..., None]) -> bool:
@@ -56,7 +56,7 @@ class _Pages(xgboost.DataIter):  # type: ignore[misc]
         if block is None:
             return False
         end = self._start + len(block)
-        input_data(data=block, label=self._examples.targets[self._start : end])
+        input_data(data=block, label=self._targets[self._start : end])
         self._start = end
         return True
 
