@@ -21,7 +21,7 @@ from tests.benchmarks.report import print_table
 NUM_COLUMNS, GROUP_ROWS, NUM_GROUPS = 25, 100_000, 100
 MEMORY_BYTES = 2 * 1024**3
 _TRAIN = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from aimass_core.domain.jobs import TrainSpec
 from batch_jobs import train
@@ -34,7 +34,7 @@ metrics = train.run(
     Environment(
         base_path=base, channels={"train": data}, model_path=base / "model", output_path=base / "output",
         checkpoint_path=base / "checkpoints", spec=TrainSpec.model_validate(spec), attempt=1, num_cpus=2, num_gpus=0,
-        memory_bytes=memory, cluster=Cluster(),
+        memory_bytes=memory, cluster=Cluster(), deadline=time.monotonic() + 900,
     ),
     ConsoleReporter(),
 )
@@ -73,9 +73,9 @@ def test_peak_memory_of_two_gigabytes_of_parquet(folder: Path, tmp_path: Path) -
     try:
         rows.append(["pandas.read_parquet", *_row(_watch([sys.executable, "-c", _PANDAS, str(file)]))])
         for algorithm, library, chosen in (
-            ("mlp", "torch", {"epochs": 1, "batch_size": 4096}),
             ("xgboost", "xgboost, onnxmltools", {"num_rounds": 20}),
             ("lightgbm", "lightgbm, onnxmltools", {"num_rounds": 20}),
+            ("mlp", "torch", {"epochs": 1, "batch_size": 4096, "hidden": [32]}),
         ):
             alone = _watch([sys.executable, "-c", _IMPORT.format(library=library)])
             spec = {"dataset": "large", "algorithm": algorithm, "hyperparameters": chosen}
