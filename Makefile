@@ -10,7 +10,7 @@ demo: $(VENV)/.local ## Set up, start the local cloud, run the main job, leave i
 	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev ## Set up and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.dev ## Style, types and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -126,6 +126,9 @@ class Checkpoints(Protocol):
     def is_leaving(self) -> bool:
         """Whether this process has to leave at the next `reach`."""
 
+    def is_due(self) -> bool:
+        """Whether the next `reach` saves, because it is time to."""
+
     def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
         """The fit could go on from here. Saves what `build` returns where it is time to; leaves where it has to, and
         with `leave` in any case."""
@@ -146,6 +149,10 @@ class NoCheckpoints:
         return nullcontext()
 
     def is_leaving(self) -> bool:
+        """See Checkpoints."""
+        return False
+
+    def is_due(self) -> bool:
         """See Checkpoints."""
         return False
 

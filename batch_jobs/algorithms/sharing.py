@@ -55,6 +55,7 @@ class _SharedCheckpoints:
     team: Team
     own: Checkpoints
     ask_time: Callable[[], bool]
+    is_in_parts: bool
     is_time_up: bool = field(default=False, init=False)
 
     def load(self) -> Checkpoint | None:
@@ -66,21 +67,33 @@ class _SharedCheckpoints:
     def is_leaving(self) -> bool:
         return self.own.is_leaving()
 
+    def is_due(self) -> bool:
+        return self.own.is_due()
+
     def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
-        """One exchange for both questions, as it comes after every step."""
+        """One exchange for all questions, as it comes after every step."""
         is_late = self.team.rank == 0 and self.ask_time()
-        is_leaving, self.is_time_up = self.team.any([leave or self.own.is_leaving(), is_late])
-        self.own.reach(build, leave=is_leaving)
+        is_leaving, self.is_time_up, is_due = self.team.any(
+            [leave or self.own.is_leaving(), is_late, self.own.is_due()]
+        )
+        if not self.is_in_parts:
+            self.own.reach(build, leave=is_leaving)
+        elif is_leaving or is_due:
+            gathered = build()
+            self.own.reach(lambda: gathered, leave=is_leaving)
 
     def finish(self, checkpoint: Checkpoint) -> None:
         self.own.finish(checkpoint)
 
 
-def share(context: FitContext, team: Team) -> FitContext:
-    """The context of a fit that all processes of the team make together."""
+def share(context: FitContext, team: Team, *, is_in_parts: bool = False) -> FitContext:
+    """The context of a fit that all processes of the team make together.
+
+    `is_in_parts`: each holds a part of the state, so that all have to be there to build a checkpoint.
+    """
     if team.num_processes == 1:
         return context
-    checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up)
+    checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up, is_in_parts)
     return replace(context, checkpoints=checkpoints, is_time_up=lambda: checkpoints.is_time_up)
 
 

@@ -70,10 +70,14 @@ class FitCheckpoints:
         """See Checkpoints."""
         return self._postponement is not None and self._postponement.is_due
 
+    def is_due(self) -> bool:
+        """See Checkpoints."""
+        return self.is_kept and self.clock() - self._saved_at >= self.interval_seconds
+
     def reach(self, build: Callable[[], Checkpoint], *, leave: bool = False) -> None:
         """See Checkpoints."""
         is_leaving = leave or self.is_leaving()
-        if self.is_kept and (is_leaving or self.clock() - self._saved_at >= self.interval_seconds):
+        if self.is_due() or (is_leaving and self.is_kept):
             self._save(build())
         if is_leaving:
             raise Interrupted

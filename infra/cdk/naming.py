@@ -10,6 +10,7 @@ BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
 
 REGISTRY_TABLE = "aimass-registry"
+STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret

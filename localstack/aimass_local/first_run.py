@@ -33,6 +33,7 @@ def create_first_workspace(outputs: Mapping[str, str], *, port: int) -> FirstKey
 
     storage = settings.StorageSettings(
         registry_table=outputs["RegistryTableName"],
+        studies_table=outputs["StudiesTableName"],
         landing_bucket=outputs["LandingBucketName"],
         lake_bucket=outputs["LakeBucketName"],
     )

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+from aimass_local.asgi import Message, Receive, Scope, Send, send_body
 from aimass_local.environment import API_ID, API_STAGE
 from aimass_local.state import StateUnreadableError
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH_PATH = "/_aimass/health"
@@ -341,26 +338,15 @@ async def _send_error(send: Send, request: _Request, status: int, code: str, mes
     """An error in the form that the AWS SDK of the called service understands."""
     if request.service in {"", "s3"} and not _is_api_call(request):
         body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        await _send_body(send, status, "application/xml", body.encode())
+        await send_body(send, status, "application/xml", body.encode())
         return
     await _send_json(send, status, {"__type": code, "message": message}, code=code)
 
 
 async def _send_json(send: Send, status: int, content: Mapping[str, Any], *, code: str = "") -> None:
-    extra = [(b"x-amzn-errortype", code.encode())] if code else []
-    await _send_body(send, status, "application/json", json.dumps(content).encode(), extra)
+    extra = [("x-amzn-errortype", code)] if code else []
+    await send_body(send, status, "application/json", json.dumps(content).encode(), extra)
 
 
 async def _redirect(send: Send, location: str) -> None:
-    await _send_body(send, 302, "text/plain", b"", [(b"location", location.encode())])
-
-
-async def _send_body(
-    send: Send, status: int, content_type: str, body: bytes, extra: list[tuple[bytes, bytes]] | None = None
-) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *(extra or [])]
-    if status == 413:
-        # The rest of the body is not read: the connection cannot be used again.
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_body(send, 302, "text/plain", b"", [("location", location)])

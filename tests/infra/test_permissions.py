@@ -125,6 +125,18 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
 
 
+def test_jobs_alone_reach_studies(application: Template, batch: Template, sagemaker: Template) -> None:
+    for template, roles in ((application, set()), (batch, {"JobRole"}), (sagemaker, {"TrainingRole"})):
+        reaching = [
+            item for item in template.statements() if any("Studies" in to_text(each) for each in item.resources)
+        ]
+        assert {
+            role for role in ("JobRole", "TrainingRole") for item in reaching if item.owner.startswith(role)
+        } == roles
+        assert len(reaching) == len(roles)
+        assert all("dynamodb:UpdateItem" in item.actions for item in reaching)
+
+
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
     actions = _actions_of(batch, "JobRole") | _actions_of(sagemaker, "TrainingRole")
     forbidden = ("batch:", "iam:", "lambda:", "sagemaker:", "secretsmanager:")

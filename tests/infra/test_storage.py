@@ -1,5 +1,6 @@
 """What holds data outlives its stack, is private, and announces what arrives."""
 
+from infra.cdk import naming
 from tests.infra.templates import Template
 
 
@@ -27,6 +28,16 @@ def test_the_registry_has_its_keys_index_and_stream(stateful: Template) -> None:
     assert registry["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
     assert registry["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     assert registry["DeletionProtectionEnabled"] is True
+
+
+def test_studies_have_their_keys_and_are_protected(stateful: Template) -> None:
+    studies = next(
+        item for item in stateful.properties("AWS::DynamoDB::Table") if item["TableName"] == naming.STUDIES_TABLE
+    )
+    assert [(key["AttributeName"], key["KeyType"]) for key in studies["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
+    assert studies["DeletionProtectionEnabled"] is True
+    # Trials never expire, and nobody listens.
+    assert not {"TimeToLiveSpecification", "StreamSpecification"} & studies.keys()
 
 
 def test_j10_bucket_names_hold_the_account_so_nobody_else_can_take_them(stateful: Template) -> None:

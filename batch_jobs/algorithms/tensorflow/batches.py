@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import Examples
 
-EVALUATION_BATCH = 1024
 Augment = Callable[[Any, Any], Any]
 """A batch of features and a seed of two integers to the features changed."""
 
@@ -46,7 +46,7 @@ class Batches:
     def in_order(self) -> tf.data.Dataset:
         """All rows."""
         rows = tf.data.Dataset.from_tensor_slices((self.features, self.targets, self.weights))
-        return rows.batch(EVALUATION_BATCH).prefetch(2)
+        return rows.batch(evaluation_size(self.features.shape)).prefetch(2)
 
 
 def to_batches(examples: Examples, class_weights: NDArray[np.float32] | None) -> Batches:

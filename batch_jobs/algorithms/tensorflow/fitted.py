@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,26 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
-from batch_jobs.algorithms.tensorflow.batches import EVALUATION_BATCH
 
 _EXPORT_OPSET = 18
 """The newest that tf2onnx, Keras's way to ONNX, writes."""
+
+
+def export_by_keras(answer: keras.Model) -> onnx.ModelProto:
+    """Keras's own way to ONNX."""
+    (source,) = answer.inputs
+    signature = [tf.TensorSpec(source.shape, source.dtype, name=FEATURES)]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # What the exporter warns about are its own deprecated calls.
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "model.onnx"
+        answer.export(str(path), format="onnx", input_signature=signature, opset_version=_EXPORT_OPSET, verbose=False)
+        model = onnx.load(path)
+    _rename(model, model.graph.input[0].name, FEATURES)
+    _rename(model, model.graph.output[0].name, SCORES)
+    return model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,28 +41,19 @@ class FittedNetwork:
 
     answer: keras.Model
     is_regression: bool
+    is_forecast: bool = False
     num_steps: int
+    export: Callable[[keras.Model], onnx.ModelProto] = export_by_keras
 
     def predict(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """See `Fitted.predict`."""
-        scores = np.asarray(self.answer.predict(features, batch_size=EVALUATION_BATCH, verbose=0), dtype=np.float32)
-        return scores[:, 0] if self.is_regression else scores
+        scores = self.answer.predict(features, batch_size=evaluation_size(features.shape), verbose=0)
+        scores = np.asarray(scores, dtype=np.float32)
+        return scores[:, 0] if self.is_regression and not self.is_forecast else scores
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        (source,) = self.answer.inputs
-        signature = [tf.TensorSpec(source.shape, source.dtype, name=FEATURES)]
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            # What the exporter warns about are its own deprecated calls.
-            warnings.simplefilter("ignore")
-            path = Path(folder) / "model.onnx"
-            self.answer.export(
-                str(path), format="onnx", input_signature=signature, opset_version=_EXPORT_OPSET, verbose=False
-            )
-            model = onnx.load(path)
-        _rename(model, model.graph.input[0].name, FEATURES)
-        _rename(model, model.graph.output[0].name, SCORES)
-        return model
+        return self.export(self.answer)
 
 
 def to_fitted(network: keras.Model, problem: Problem, *, num_steps: int) -> FittedNetwork:

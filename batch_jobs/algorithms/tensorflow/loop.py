@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Precision, Schedule, Sharding
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms import rates
@@ -74,6 +74,10 @@ class _Training:
         augment: Augment | None,
     ) -> None:
         chosen = hyperparameters
+        if chosen.sharding is not Sharding.NONE:
+            raise InvalidRequestError(
+                f"sharding is '{chosen.sharding}', which the framework torch does: leave it out, or train in torch"
+            )
         self._chosen, self._problem, self._context, self._augment = chosen, problem, context, augment
         if chosen.batch_size > train.num_rows:
             context.listener.message(
@@ -89,7 +93,7 @@ class _Training:
             optimizer=self._optimizer,
             loss="mse" if is_regression else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             # NOTE: XLA compiles anew for every size of batch.
-            jit_compile=False,
+            jit_compile=chosen.compile,
         )
         self._optimizer.build(self._network.trainable_variables)
         self._average = Average(self._network.weights, chosen.ema_decay) if chosen.ema_decay else None

@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.evaluation import evaluation_size
 from batch_jobs.algorithms.learning import Examples
 from batch_jobs.data.maps import BLOCK_BYTES, WINDOW_BYTES, is_on_disk, release
-
-_EVALUATION_BATCH = 1024
-# A network may hold some hundred times its input.
-_EVALUATION_VALUES = 2**19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +43,7 @@ class Batches:
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All rows."""
-        size = _evaluation_size(self.features)
+        size = evaluation_size(self.features.shape)
         batches = zip(torch.split(self.features, size), torch.split(self.targets, size), strict=True)
         for number, batch in enumerate(batches, start=1):
             yield batch
@@ -101,10 +98,6 @@ class Batches:
             release(self.map)
 
 
-def _evaluation_size(features: Tensor) -> int:
-    return min(_EVALUATION_BATCH, max(_EVALUATION_VALUES // max(features[0].numel(), 1), 1))
-
-
 def to_batches(examples: Examples) -> Batches:
     """Class indices stay int64; values become float32 as the network's own."""
     targets = torch.from_numpy(examples.targets)
@@ -123,5 +116,5 @@ def predict_scores(answer: nn.Module, features: Any) -> Any:
     """Final scores of all rows as numpy, in batches."""
     answer.eval()
     tensor = torch.from_numpy(features)
-    parts = [answer(part) for part in torch.split(tensor, _evaluation_size(tensor))]
+    parts = [answer(part) for part in torch.split(tensor, evaluation_size(tensor.shape))]
     return torch.cat(parts).numpy()

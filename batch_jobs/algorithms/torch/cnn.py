@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
-from batch_jobs.algorithms.torch.batches import to_batches
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 from batch_jobs.data.augmentation.building import build_augment, build_mix
 
 
@@ -74,16 +72,13 @@ class Cnn:
         start(problem)
         network = Network(problem, self.hyperparameters, train.known)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        chosen = self.hyperparameters
-        epochs = train_network(
+        return fit_network(
             network,
-            chosen,
+            self.hyperparameters,
             problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
+            train,
+            validation,
             context=context,
-            augment=build_augment(chosen, train.features.shape[1:]),
-            mix=build_mix(chosen),
+            augment=build_augment(self.hyperparameters, train.features.shape[1:]),
+            mix=build_mix(self.hyperparameters),
         )
-        answer = Answer(network, problem)
-        return FittedNetwork(answer=answer, num_steps=epochs, example=train.known[:2])

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
+from batch_jobs.algorithms.channels import fit_channels
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.torch.batches import to_batches
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 
 _EPSILON = 1e-6
 
@@ -35,13 +34,9 @@ class SeriesScaler(nn.Module):
 
     def __init__(self, series: NDArray[np.float32], *, by_series: bool) -> None:
         super().__init__()
-        flat = series.reshape(-1, series.shape[2])
-        present = [column[~np.isnan(column)].astype(np.float64) for column in flat.T]
-        means = np.array([values.mean() if len(values) else 0.0 for values in present])
-        deviations = np.array([values.std() if len(values) else 0.0 for values in present])
-        scales = np.divide(1.0, deviations, out=np.ones_like(deviations), where=deviations > 0)
-        self.register_buffer("means", torch.from_numpy(means.astype(np.float32)))
-        self.register_buffer("inverse_deviations", torch.from_numpy(scales.astype(np.float32)))
+        means, inverse_deviations = fit_channels(series)
+        self.register_buffer("means", torch.from_numpy(means))
+        self.register_buffer("inverse_deviations", torch.from_numpy(inverse_deviations))
         self.by_series = by_series
 
     def forward(self, series: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,15 +150,13 @@ class Fcn:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.features)
-        epochs = train_network(
+        return fit_network(
             network,
             self.hyperparameters,
             problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
+            train,
+            validation,
             context=context,
-        )
-        answer = Answer(network, problem)
-        return FittedNetwork(
-            answer=answer, num_steps=epochs, example=example_of(train.features), has_variable_length=True
+            example=example_of(train.features),
+            has_variable_length=True,
         )

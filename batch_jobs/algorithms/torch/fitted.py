@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.builder import OPSET
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
-from batch_jobs.algorithms.torch.batches import predict_scores
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.torch.batches import predict_scores, to_batches
+from batch_jobs.algorithms.torch.loop import Augment, Mix, train_network
 
 
 class Answer(nn.Module):
@@ -78,3 +80,35 @@ def start(problem: Problem) -> None:
     """The same seed and threads give the same weights."""
     torch.manual_seed(problem.seed)
     torch.set_num_threads(problem.num_threads)
+
+
+def fit_network(
+    network: nn.Module,
+    hyperparameters: NetworkHyperparameters,
+    problem: Problem,
+    train: Examples,
+    validation: Examples | None,
+    *,
+    context: FitContext,
+    augment: Augment | None = None,
+    mix: Mix | None = None,
+    example: NDArray[Any] | None = None,
+    has_variable_length: bool = False,
+) -> FittedNetwork:
+    """Trains a network that was built after `start`. Without an `example`, it is the first two rows."""
+    epochs = train_network(
+        network,
+        hyperparameters,
+        problem,
+        to_batches(train),
+        None if validation is None else to_batches(validation),
+        context=context,
+        augment=augment,
+        mix=mix,
+    )
+    return FittedNetwork(
+        answer=Answer(network, problem),
+        num_steps=epochs,
+        example=train.known[:2] if example is None else example,
+        has_variable_length=has_variable_length,
+    )

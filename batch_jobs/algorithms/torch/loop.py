@@ -9,20 +9,21 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from aimass_core.domain.algorithms.networks import NetworkHyperparameters
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Sharding
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
 from batch_jobs.algorithms.sharing import Team, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
+from batch_jobs.algorithms.torch.devices import CPU, choose_device, to_device
 from batch_jobs.algorithms.torch.ema import build_average
 from batch_jobs.algorithms.torch.losses import build_loss
 from batch_jobs.algorithms.torch.numerics import autocast, repeatable
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.schedules import build_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
-from batch_jobs.algorithms.torch.team import Replica, joined, total
+from batch_jobs.algorithms.torch.team import Replica, joined, share_buffers, total
 from batch_jobs.data.augmentation.mixing import Mixture
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -46,7 +47,8 @@ def train_network(
     The network answers logits [rows, classes], or standardised values [rows, 1].
 
     The processes of `context.cluster` share the work: each takes its part of every batch, so that together they make
-    the steps that one would make. Rank 0 validates, and saves the checkpoints.
+    the steps that one would make. Rank 0 validates, and saves the checkpoints. Where each holds only a part of the
+    network, all of them validate.
 
     Without validation it does exactly `context.num_steps` epochs, on the schedule of a full training. Where a
     checkpoint lies in the context, it goes on from there.
@@ -69,7 +71,7 @@ def train_network(
             problem,
             train,
             validation,
-            context=share(context, team),
+            context=share(context, team, is_in_parts=hyperparameters.sharding is Sharding.FULL),
             team=team,
             augment=augment,
             mix=mix,
@@ -93,25 +95,31 @@ class _Training:
         mix: Mix | None,
     ) -> None:
         chosen = hyperparameters
-        self._network, self._chosen, self._problem = network, chosen, problem
+        self._model, self._chosen, self._problem = network, chosen, problem
         self._train, self._validation = train, validation
         self._context, self._augment, self._mix = context, augment, mix
-        self._team, self._replica = team, Replica(network, team)
+        self._team, self._device = team, choose_device(team.rank, context.listener)
         num_rows = len(train.targets)
         _check_shares(min(chosen.batch_size, num_rows), team)
         if chosen.batch_size > num_rows:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {num_rows} rows: every batch holds all of them"
             )
-        self._loss = build_loss(problem, chosen, train.targets)
-        self._optimizer = build_optimizer(network, chosen)
+        if chosen.sharding is Sharding.FULL and team.num_processes == 1:
+            context.listener.message("sharding is left out: it takes several machines, and this job has one")
+        average = build_average(network, chosen.ema_decay)
+        self._replica = Replica(network, team, self._device, hyperparameters=chosen, listener=context.listener)
+        self._network: nn.Module = self._replica.network
+        if average is not None:
+            average.module = self._replica.place(average.module)
+        self._average = average
+        self._loss = build_loss(problem, chosen, train.targets, self._device)
+        self._optimizer = build_optimizer(self._network, chosen)
         steps_per_epoch = math.ceil(math.ceil(num_rows / chosen.batch_size) / chosen.accumulation)
         self._schedule = build_schedule(self._optimizer, chosen, steps_per_epoch=steps_per_epoch)
-        self._average = build_average(network, chosen.ema_decay)
-        self._device = next(network.parameters()).device
         self._random = Randomness(generator=torch.Generator().manual_seed(problem.seed))
         self._position = Position()
-        self._best = states.copy_weights(network)
+        self._best = states.copy_weights(self._network)
         is_final = validation is None and context.num_steps
         self._last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
 
@@ -144,15 +152,28 @@ class _Training:
 
     def _train_epoch(self) -> bool:
         """What is left of the epoch; whether there was time for all of it."""
-        position = self._position
         self._network.train()
-        for group in self._groups():
+        groups = self._groups()
+        group = next(groups, None)
+        while group is not None:
             if self._context.is_time_up():
                 return False
-            self._step(group)
-            position.step += 1
+            weight = sum(self._loss.weigh(targets) for _, _, targets in group)
+            loss_sum = self._step(group, weight)
+            # While a GPU is at it, the next batches are made ready.
+            following = next(groups, None)
+            self._note(loss_sum, weight)
             self._context.checkpoints.reach(self._to_checkpoint)
+            group = following
         return True
+
+    def _note(self, loss_sum: Tensor, weight: float) -> None:
+        """The step is done."""
+        position = self._position
+        position.loss_sum += total(self._team, float(loss_sum))
+        position.weight_sum += weight
+        self._require_number(position.loss_sum)
+        position.step += 1
 
     def _groups(self) -> Iterator[Group]:
         """The batches that make one step each. In a resumed epoch those that had their turn are passed over."""
@@ -170,14 +191,19 @@ class _Training:
                 pass
             self._random.generator.set_state(now)
         while group := list(islice(batches, self._chosen.accumulation)):
-            yield group
+            yield [
+                (to_device(features, self._device), to_device(targets, self._device), of_all)
+                for features, targets, of_all in group
+            ]
 
-    def _step(self, group: Group) -> None:
-        """One step of the optimizer by the mean loss over all batches of the group."""
-        weight = sum(self._loss.weigh(targets) for _, _, targets in group)
+    def _step(self, group: Group, weight: float) -> Tensor:
+        """One step of the optimizer by the mean loss over all batches of the group; the sum of this process's losses.
+
+        NOTE: nothing in here may wait for a GPU: no tensor becomes a number.
+        """
         # A replica's gradients are the mean of the processes', and the step is by the sum of their parts.
         divisor = weight / self._team.num_processes
-        generator, loss_sum = self._begin_step(), 0.0
+        generator, loss_sum = self._begin_step(), torch.zeros((), dtype=torch.float64, device=self._device)
         self._optimizer.zero_grad(set_to_none=True)
         for number, (features, targets, _) in enumerate(group, start=1):
             inputs = self._augment(features, generator) if self._augment else features
@@ -189,17 +215,15 @@ class _Training:
                 if mixture is not None:
                     # The others are the same rows in another order: their weights add up to the same.
                     loss = torch.lerp(self._loss.sum(output, targets[mixture.order]), loss, mixture.share)
-                loss_sum += float(loss.detach())
+                loss_sum += loss.detach()
                 (loss / divisor).backward()  # type: ignore[no-untyped-call]
-        self._position.loss_sum += total(self._team, loss_sum)
-        self._position.weight_sum += weight
-        self._require_number(self._position.loss_sum)
         if self._chosen.max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._chosen.max_gradient_norm)
         self._optimizer.step()
         self._schedule.after_step()
         if self._average is not None:
             self._average.update_parameters(self._network)
+        return loss_sum
 
     def _begin_step(self) -> torch.Generator:
         if self._team.num_processes == 1:
@@ -210,8 +234,9 @@ class _Training:
         """Tells the losses, and keeps the weights where they are the best so far."""
         position = self._position
         losses, others = {"train": position.loss_sum / position.weight_sum}, {}
+        share_buffers(self._team, self._judged)
         if self._validation is not None:
-            is_judge = self._team.rank == 0
+            is_judge = self._team.rank == 0 or self._replica.is_in_parts
             judgement = self._team.from_main(self._evaluate(self._validation) if is_judge else (0.0, None))
             losses["validation"], accuracy = judgement
             self._require_number(losses["validation"])
@@ -225,17 +250,17 @@ class _Training:
             position.best_loss, position.best_epoch = judged, position.epoch
             self._best = states.copy_weights(self._judged)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _evaluate(self, batches: Batches) -> tuple[float, float | None]:
         """The mean loss of all rows and, where there are classes, the share of right answers."""
         self._judged.eval()
         loss = weight = num_hits = 0.0
         for features, targets in batches.in_order():
-            output = self._judged(features)
-            loss += float(self._loss.sum(output, targets))
+            output, wanted = self._judged(to_device(features, self._device)), to_device(targets, self._device)
+            loss += float(self._loss.sum(output, wanted))
             weight += self._loss.weigh(targets)
             if self._problem.task.is_classification:
-                num_hits += int((output.argmax(1) == targets).sum())
+                num_hits += int((output.argmax(1) == wanted).sum())
         accuracy = num_hits / len(batches.targets) if self._problem.task.is_classification else None
         return loss / (weight or 1.0), accuracy
 
@@ -294,8 +319,9 @@ class _Training:
         self._context.listener.message(f"training goes on from a checkpoint in {at}")
 
     def _leave(self, best: dict[str, Tensor]) -> int:
-        self._network.load_state_dict(best)
-        self._network.eval()
+        """Whatever it was trained on, the model is on the processor."""
+        self._model.load_state_dict(best)
+        self._model.to(CPU).eval()
         return self._position.best_epoch
 
 

@@ -9,7 +9,10 @@ from batch_jobs.algorithms.learning import Problem
 
 
 class Loss:
-    """A mean over rows, in which the rows of a class may count more than others."""
+    """A mean over rows, in which the rows of a class may count more than others.
+
+    Rows are weighed on the processor, where all of a batch's targets are.
+    """
 
     def __init__(self, function: nn.Module, class_weights: Tensor | None) -> None:
         self._function, self._class_weights = function, class_weights
@@ -25,7 +28,9 @@ class Loss:
         return float(len(targets) if self._class_weights is None else self._class_weights[targets].sum())
 
 
-def build_loss(problem: Problem, hyperparameters: NetworkHyperparameters, targets: Tensor) -> Loss:
+def build_loss(
+    problem: Problem, hyperparameters: NetworkHyperparameters, targets: Tensor, device: torch.device
+) -> Loss:
     """Squared error of values, cross entropy of classes.
 
     Raises:
@@ -35,4 +40,4 @@ def build_loss(problem: Problem, hyperparameters: NetworkHyperparameters, target
     if not problem.task.is_classification:
         return Loss(nn.MSELoss(reduction="none"), None)
     shares = None if weights is None else torch.from_numpy(weights)
-    return Loss(nn.CrossEntropyLoss(weight=shares, reduction="none"), shares)
+    return Loss(nn.CrossEntropyLoss(weight=shares, reduction="none").to(device), shares)

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
-from batch_jobs.algorithms.torch.batches import to_batches
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 from batch_jobs.data.maps import blocks
 
 
@@ -110,14 +108,6 @@ class Mlp:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = Network(problem, self.hyperparameters, train.known)
-        epochs = train_network(
-            network,
-            self.hyperparameters,
-            problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
-            context=context,
-        )
+        fitted = fit_network(network, self.hyperparameters, problem, train, validation, context=context)
         network.settle_unknowns(train.features)
-        answer = Answer(network, problem)
-        return FittedNetwork(answer=answer, num_steps=epochs, example=train.known[:2])
+        return fitted

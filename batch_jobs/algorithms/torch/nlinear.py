@@ -13,10 +13,8 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.series import NlinearHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.torch.batches import to_batches
 from batch_jobs.algorithms.torch.fcn import SeriesScaler
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 
 
 class FromLastValue(nn.Module):
@@ -87,15 +85,7 @@ class Nlinear:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
         network = FromLastValue(Network(problem, self.hyperparameters, _differences(train.features)), problem)
-        epochs = train_network(
-            network,
-            self.hyperparameters,
-            problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
-            context=context,
-        )
-        return FittedNetwork(answer=Answer(network, problem), num_steps=epochs, example=train.features[:2])
+        return fit_network(network, self.hyperparameters, problem, train, validation, context=context)
 
 
 def _differences(series: NDArray[Any]) -> NDArray[Any]:

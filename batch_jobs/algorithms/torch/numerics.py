@@ -17,12 +17,15 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
 
 @contextmanager
 def repeatable(wanted: bool) -> Iterator[None]:
-    """Within it, an operation that does not repeat raises instead of computing. cuBLAS asks the variable."""
+    """Within it, an operation that does not repeat raises instead of computing. cuBLAS asks the variable.
+
+    Where it is not wanted, cuDNN tries which of its convolutions is the fastest for each shape.
+    """
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = not wanted
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Recurrent network for texts and series."""
+"""Recurrent network for texts, series and forecasts."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.torch.batches import to_batches
-from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork, start
-from batch_jobs.algorithms.torch.loop import train_network
+from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.nlinear import FromLastValue, last_values
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
 
 _UNKNOWN = 1
@@ -48,14 +48,23 @@ class Network(nn.Module):
         return self.answer(self.pool(states, lengths))  # type: ignore[no-any-return]
 
 
+def _build(problem: Problem, hyperparameters: RnnHyperparameters, features: NDArray[np.generic]) -> nn.Module:
+    """A forecast is read as differences from the latest values, and the target's is added to the answer."""
+    if problem.task is not Task.FORECASTING:
+        return Network(problem, hyperparameters, features)
+    differences = features - last_values(torch.from_numpy(features)).numpy()
+    return FromLastValue(Network(problem, hyperparameters, differences), problem)
+
+
 @dataclass(frozen=True, slots=True)
-class _DropWords:
+class DropWords:
     """Takes some words as unknown: the unknown word is learned, and no single word is relied on."""
 
     part: float
 
     def __call__(self, ids: Tensor, generator: torch.Generator) -> Tensor:
-        is_dropped = (torch.rand(ids.shape, generator=generator) < self.part) & (ids > _UNKNOWN)
+        is_drawn = torch.rand(ids.shape, generator=generator) < self.part
+        is_dropped = is_drawn.to(ids.device) & (ids > _UNKNOWN)
         return torch.where(is_dropped, _UNKNOWN, ids)
 
 
@@ -75,19 +84,17 @@ class Rnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
+        network = _build(problem, self.hyperparameters, train.features)
         drops_words = problem.kind is DataKind.TEXT and self.hyperparameters.word_dropout > 0
-        epochs = train_network(
+        return fit_network(
             network,
             self.hyperparameters,
             problem,
-            to_batches(train),
-            None if validation is None else to_batches(validation),
+            train,
+            validation,
             context=context,
-            augment=_DropWords(self.hyperparameters.word_dropout) if drops_words else None,
-        )
-        # NOTE: a dimension of size one would be traced as a constant.
-        example = np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype)
-        return FittedNetwork(
-            answer=Answer(network, problem), num_steps=epochs, example=example, has_variable_length=True
+            augment=DropWords(self.hyperparameters.word_dropout) if drops_words else None,
+            # NOTE: a dimension of size one would be traced as a constant.
+            example=np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype),
+            has_variable_length=True,
         )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import Cell, Pooling
+from batch_jobs.algorithms.channels import fit_channels
 from batch_jobs.algorithms.learning import Problem
 
 
@@ -42,14 +43,9 @@ class SeriesFront(nn.Module):
 
     def __init__(self, series: NDArray[np.float32], width: int) -> None:
         super().__init__()
-        values = series.reshape(-1, series.shape[2]).astype(np.float64)
-        is_some = ~np.isnan(values)
-        counts = np.maximum(is_some.sum(axis=0), 1)
-        means = np.where(is_some, values, 0.0).sum(axis=0) / counts
-        variances = (np.where(is_some, values - means, 0.0) ** 2).sum(axis=0) / counts
-        scales = np.divide(1.0, np.sqrt(variances), out=np.ones_like(variances), where=variances > 0)
-        self.register_buffer("means", torch.from_numpy(means.astype(np.float32)))
-        self.register_buffer("inverse_deviations", torch.from_numpy(scales.astype(np.float32)))
+        means, inverse_deviations = fit_channels(series)
+        self.register_buffer("means", torch.from_numpy(means))
+        self.register_buffer("inverse_deviations", torch.from_numpy(inverse_deviations))
         self.linear = nn.Linear(series.shape[2], width)
 
     def forward(self, series: Tensor) -> tuple[Tensor, Tensor]:

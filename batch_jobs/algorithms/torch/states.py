@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from batch_jobs.algorithms.torch.sharding import laid_as, whole
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -72,8 +74,8 @@ class Randomness:
 
 
 def to_arrays(prefix: str, tensors: Mapping[str, Tensor]) -> Arrays:
-    """Copies: what trains on does not change them."""
-    return {f"{prefix}/{name}": tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+    """Copies: what trains on does not change them. Of tensors in parts they are all of it."""
+    return {f"{prefix}/{name}": whole(tensor.detach()).cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
 def to_tensors(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
@@ -84,7 +86,8 @@ def to_tensors(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Ten
 
 def load_network(network: nn.Module, prefix: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Into the memory that its weights have."""
-    network.load_state_dict(to_tensors(prefix, arrays))
+    own = network.state_dict()
+    network.load_state_dict({name: laid_as(tensor, own[name]) for name, tensor in to_tensors(prefix, arrays).items()})
 
 
 def optimizer_to_state(optimizer: Optimizer) -> tuple[dict[str, Any], Arrays]:
@@ -100,21 +103,24 @@ def optimizer_to_state(optimizer: Optimizer) -> tuple[dict[str, Any], Arrays]:
 
 
 def load_optimizer(optimizer: Optimizer, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Moments lie in memory as their weights do: other strides may round otherwise."""
+    """Moments lie in memory as their weights do: other strides may round otherwise.
+
+    What kernels compute it is this optimizer's own choice: the checkpoint may come from another device.
+    """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for path, tensor in to_tensors("optimizer", arrays).items():
         index, _, name = path.partition("/")
         weight = weights[int(index)]
-        laid = torch.empty_like(weight).copy_(tensor) if tensor.shape == weight.shape else tensor
+        laid = laid_as(tensor, weight) if tensor.shape == weight.shape else tensor
         state.setdefault(int(index), {})[name] = laid.detach()
     groups = [
-        {name: tuple(value) if name == "betas" else value for name, value in group.items()}
-        for group in document["groups"]
+        {name: tuple(value) if name == "betas" else value for name, value in group.items()} | {"fused": own["fused"]}
+        for group, own in zip(document["groups"], optimizer.param_groups, strict=True)
     ]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def copy_weights(network: nn.Module) -> dict[str, Tensor]:
-    """As they are now."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    """As they are now; whole, where the network is in parts."""
+    return {name: whole(tensor.detach()).clone() for name, tensor in network.state_dict().items()}

@@ -12,7 +12,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Sharding
+from batch_jobs.algorithms.learning import Listener
 from batch_jobs.algorithms.sharing import WAIT_SECONDS, Alone, Team, lost
+from batch_jobs.algorithms.torch.devices import compiled
+from batch_jobs.algorithms.torch.sharding import sharded
 from batch_jobs.runtime.cluster import Cluster
 
 Value = TypeVar("Value")
@@ -77,21 +81,52 @@ def _connect(cluster: Cluster) -> None:
 
 
 class Replica:
-    """A network that every process of a team has, and whose gradients are the mean of theirs."""
+    """A network that every process of a team has, whole or in parts, and whose gradients are the mean of theirs.
 
-    def __init__(self, network: nn.Module, team: Team) -> None:
-        self._is_shared = team.num_processes > 1
-        self._network: Any = DistributedDataParallel(network) if self._is_shared else network
+    Its `network` holds the weights that are trained: it is the one that was given, or a copy in parts.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        team: Team,
+        device: torch.device,
+        *,
+        hyperparameters: NetworkHyperparameters,
+        listener: Listener,
+    ) -> None:
+        is_shared = team.num_processes > 1
+        self.is_in_parts = is_shared and hyperparameters.sharding is Sharding.FULL
+        self._device, self._num_processes = device, team.num_processes
+        self.network = self.place(network)
+        self._is_copied = is_shared and not self.is_in_parts
+        self._outer: Any = DistributedDataParallel(self.network) if self._is_copied else self.network
+        self._compute = compiled(self._outer, device, listener) if hyperparameters.compile else self._outer
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """A network on the device; in parts, a copy."""
+        if self.is_in_parts:
+            return sharded(network, self._device, num_processes=self._num_processes)
+        return network.to(self._device)
 
     def __call__(self, features: Tensor) -> Tensor:
-        output: Tensor = self._network(features)
+        output: Tensor = self._compute(features)
         return output
 
     @contextmanager
     def gathering(self, *, is_last: bool) -> Iterator[None]:
         """Around forward and backward of a batch: gradients are exchanged with the last batch of a step."""
-        with self._network.no_sync() if self._is_shared and not is_last else nullcontext():
+        if self.is_in_parts:
+            self._outer.set_requires_gradient_sync(is_last)
+        with self._outer.no_sync() if self._is_copied and not is_last else nullcontext():
             yield
+
+
+def share_buffers(team: Team, network: nn.Module) -> None:
+    """Everybody gets the means and variances of normalisation that the main one learned from its part of the rows."""
+    if team.num_processes > 1:
+        for buffer in network.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def total(team: Team, value: float) -> float:

@@ -8,10 +8,11 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data, reporting to the registry, and leaving artifacts."""
+    """Reading data, reporting to the registry, searching, and leaving artifacts."""
     written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX)
     return [
         allow.change_registry(storage.registry),
+        allow.change_studies(storage.studies),
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.list_bucket(storage.lake),

@@ -38,6 +38,22 @@ def query_registry_by_status(table: dynamodb.ITable) -> iam.PolicyStatement:
     return _allow(["dynamodb:Query"], [f"{table.table_arn}/index/gsi1"])
 
 
+def change_studies(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Trials and studies, alone, in batches and in transactions."""
+    return _allow(
+        [
+            "dynamodb:BatchGetItem",
+            "dynamodb:BatchWriteItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ],
+        [table.table_arn],
+    )
+
+
 def keep_idempotency(table: dynamodb.ITable) -> iam.PolicyStatement:
     """What Powertools does with its records."""
     return _allow(

@@ -1,4 +1,4 @@
-"""Where everything is kept: the registry, the idempotency records, the two buckets and the secret for cursors."""
+"""Where everything is kept: registry, studies, idempotency records, the two buckets and the secret for cursors."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ class Storage:
     """What the other stacks work on."""
 
     registry: dynamodb.ITable
+    studies: dynamodb.ITable
     idempotency: dynamodb.ITable
     landing: s3.IBucket
     lake: s3.IBucket
@@ -27,6 +28,7 @@ class Storage:
         """Values of aimass_core.settings.StorageSettings."""
         return {
             "registry_table": self.registry.table_name,
+            "studies_table": self.studies.table_name,
             "landing_bucket": self.landing.bucket_name,
             "lake_bucket": self.lake.bucket_name,
         }
@@ -52,6 +54,25 @@ class Registry(dynamodb.Table):
             removal_policy=RemovalPolicy.RETAIN,
         )
         self.add_global_secondary_index(index_name="gsi1", partition_key=_string("gsi1pk"), sort_key=_string("gsi1sk"))
+
+
+class StudiesTable(dynamodb.Table):
+    """Studies, and one item per trial: the Optuna storage of batch_jobs.search."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            table_name=naming.STUDIES_TABLE,
+            partition_key=_string("pk"),
+            sort_key=_string("sk"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
 
 
 class IdempotencyTable(dynamodb.Table):

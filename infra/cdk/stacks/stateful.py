@@ -12,6 +12,7 @@ from infra.cdk.components.storage import (
     LandingBucket,
     Registry,
     Storage,
+    StudiesTable,
 )
 
 
@@ -23,6 +24,7 @@ class StatefulStack(Stack):
         ingest = IngestQueue(self, "Ingest")
         self.storage = Storage(
             registry=Registry(self, "Registry"),
+            studies=StudiesTable(self, "Studies"),
             idempotency=IdempotencyTable(self, "Idempotency"),
             landing=LandingBucket(self, "Landing", queue=ingest),
             lake=LakeBucket(self, "Lake"),
@@ -31,6 +33,7 @@ class StatefulStack(Stack):
         CursorSecret(self, "CursorSecret")
         outputs = {
             "RegistryTableName": self.storage.registry.table_name,
+            "StudiesTableName": self.storage.studies.table_name,
             "IdempotencyTableName": self.storage.idempotency.table_name,
             "LandingBucketName": self.storage.landing.bucket_name,
             "LakeBucketName": self.storage.lake.bucket_name,

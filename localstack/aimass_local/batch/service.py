@@ -10,15 +10,15 @@ import asyncio
 import json
 import logging
 import os
-import shutil
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
+from aimass_local.asgi import Receive, Scope, Send, read_body, send_body
 from aimass_local.batch import cloudformation, submission, wire
 from aimass_local.batch.attempts import Host
 from aimass_local.batch.casing import from_pascal_case, to_pascal_case
@@ -29,12 +29,9 @@ from aimass_local.batch.requirements import Capacity
 from aimass_local.batch.resources import ARN_PREFIX, Resources
 from aimass_local.batch.scheduler import Scheduler
 from aimass_local.batch.wire import Document
-from aimass_local.containers import Image, PutLogEvents, kill_orphans
+from aimass_local.containers import Image, PutLogEvents, clear_runs
 from aimass_local.documents import DocumentStore
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Result = TypeVar("Result")
 
 _STOP_GRACE_SECONDS = 30.0
@@ -104,10 +101,7 @@ class BatchService:
         """
         self._loop = asyncio.get_running_loop()
         self._store = DocumentStore.open(self._data_dir / "batch.sqlite3")
-        num_orphans = await asyncio.to_thread(kill_orphans, self._host.run_folder)
-        if num_orphans:
-            _logger.warning("ended %d processes that the former server left running", num_orphans)
-        await asyncio.to_thread(shutil.rmtree, self._host.run_folder, ignore_errors=True)
+        await asyncio.to_thread(clear_runs, self._host.run_folder)
         self._resources = Resources(self._store)
         self._scheduler = Scheduler(
             self._store, self._resources, capacity=self._capacity, host=self._host, emit_event=self._emit_event
@@ -130,18 +124,9 @@ class BatchService:
         """ASGI; only HTTP."""
         if scope["type"] != "http":
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body") or len(body) > _MAX_BODY_BYTES:
-                break
+        body = await read_body(receive, max_bytes=_MAX_BODY_BYTES)
         status, answer, headers = self.handle(scope["method"], scope["path"], scope["query_string"].decode(), body)
-        content = json.dumps(answer).encode()
-        headers = {"content-type": "application/json", "content-length": str(len(content)), **headers}
-        start = {"status": status, "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
-        await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": content})
+        await send_body(send, status, "application/json", json.dumps(answer).encode(), headers.items())
 
     def handle(self, method: str, path: str, query: str, body: bytes) -> tuple[int, Document, dict[str, str]]:
         """Answers one request: HTTP status, JSON body, headers. On the event loop only."""

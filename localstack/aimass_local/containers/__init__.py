@@ -10,7 +10,7 @@ from aimass_local.containers.container import (
     read_images,
 )
 from aimass_local.containers.logs import LogPump, PutLogEvents
-from aimass_local.containers.processes import Watchdog, kill_orphans
+from aimass_local.containers.processes import Watchdog, clear_runs
 
 __all__ = [
     "Container",
@@ -20,8 +20,8 @@ __all__ = [
     "PutLogEvents",
     "StartError",
     "Watchdog",
+    "clear_runs",
     "find_image",
-    "kill_orphans",
     "make_folders",
     "read_images",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,9 +40,12 @@ def kill_container(folder: Path, *, session: int) -> None:
     _kill_until_none(lambda process: _is_in_session(process, session) or _get_marker(process) == str(folder))
 
 
-def kill_orphans(run_folder: Path) -> int:
-    """Kills what the containers of a former server left running; returns how many processes. Blocks."""
-    return _kill_until_none(lambda process: _get_marker(process).startswith(f"{run_folder}{os.sep}"))
+def clear_runs(run_folder: Path) -> None:
+    """Ends what the containers of a former server left running, and removes their folders. Blocks."""
+    num_orphans = _kill_until_none(lambda process: _get_marker(process).startswith(f"{run_folder}{os.sep}"))
+    if num_orphans:
+        _logger.warning("ended %d processes that the former server left running", num_orphans)
+    shutil.rmtree(run_folder, ignore_errors=True)
 
 
 def limit(pid: int, ulimits: Mapping[str, tuple[int, int]]) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aimass_local.containers import Image, PutLogEvents, kill_orphans
+from aimass_local.asgi import Receive, Scope, Send, read_body, send_body
+from aimass_local.containers import Image, PutLogEvents, clear_runs
 from aimass_local.documents import Document, DocumentStore, NotSavedError
 from aimass_local.sagemaker import events, queries, requests, wire
 from aimass_local.sagemaker.errors import InternalError, InUseError, SageMakerError, ValidationError
@@ -30,10 +30,6 @@ from aimass_local.sagemaker.jobs import (
     to_tags,
 )
 from aimass_local.sagemaker.runs import Ending, Machine, Run
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # SageMaker gives a container so long to save its model, and then kills it.
 STOP_GRACE_SECONDS = 120.0
@@ -113,10 +109,7 @@ class SageMakerService:
             StateLockedError: another server uses the folder.
         """
         self._store = DocumentStore.open(self._data_dir / "sagemaker.sqlite3")
-        num_orphans = await asyncio.to_thread(kill_orphans, self._machine.run_folder)
-        if num_orphans:
-            _logger.warning("ended %d processes that the former server left running", num_orphans)
-        await asyncio.to_thread(shutil.rmtree, self._machine.run_folder, ignore_errors=True)
+        await asyncio.to_thread(clear_runs, self._machine.run_folder)
         for name, document in self._store.load(_KIND):
             self._jobs[name] = TrainingJob.from_document(document)
         for job in self._jobs.values():
@@ -143,19 +136,10 @@ class SageMakerService:
         """ASGI; only HTTP."""
         if scope["type"] != "http":
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body") or len(body) > _MAX_BODY_BYTES:
-                break
+        body = await read_body(receive, max_bytes=_MAX_BODY_BYTES)
         names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         status, answer, headers = self.handle(names.get("x-amz-target", ""), body)
-        content = json.dumps(answer).encode()
-        headers = {"content-type": wire.CONTENT_TYPE, "content-length": str(len(content)), **headers}
-        start = {"status": status, "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
-        await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": content})
+        await send_body(send, status, wire.CONTENT_TYPE, json.dumps(answer).encode(), headers.items())
 
     def handle(self, target: str, body: bytes) -> tuple[int, Document, dict[str, str]]:
         """Answers one request: HTTP status, JSON body, headers. On the event loop only."""

@@ -180,6 +180,23 @@ def test_a_lost_machine_ends_the_attempt_and_the_next_ends_as_if_undisturbed(
     assert again[0].metrics() == undisturbed(algorithm)
 
 
+def test_a_machine_with_a_part_of_the_network_is_lost_and_the_next_attempt_goes_on(site: Site) -> None:
+    chosen = _LONG["mlp"] | {"sharding": "full"}
+    machines = site.start(2, "mlp", chosen, name="disturbed")
+    wait_until(lambda: list(machines[0].root.glob("checkpoints/*/*.safetensors")), seconds=_SECONDS)
+    machines[1].process.kill()
+    assert [machine.end() for machine in machines] == [_INTERRUPTED, _KILLED], [machine.log for machine in machines]
+    assert "Another machine of the job was lost" in machines[0].log
+
+    again = site.start(2, "mlp", chosen, name="disturbed")
+    try:
+        wait_until(lambda: all("goes on from a checkpoint" in machine.log for machine in again), seconds=_SECONDS)
+    finally:
+        for machine in again:
+            machine.process.kill()
+            machine.end()
+
+
 def test_a_loss_that_is_no_number_is_told_by_every_machine(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     columns = {name: (ColumnType.NUMBER, rng.normal(size=200).tolist()) for name in ("a", "b")}

@@ -18,7 +18,12 @@ from tests.unit.batch_jobs_runtime.test_lifecycle import train
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 
 OURS = {"AIMASS_WORKSPACE_ID": "ws", "AIMASS_JOB_ID": "job", "AIMASS_REGISTRY_TABLE": "registry"}
-BUCKETS = {"AIMASS_LANDING_BUCKET": "landing", "AIMASS_LAKE_BUCKET": "lake", "AWS_DEFAULT_REGION": "eu-central-1"}
+STORAGE = {
+    "AIMASS_STUDIES_TABLE": "studies",
+    "AIMASS_LANDING_BUCKET": "landing",
+    "AIMASS_LAKE_BUCKET": "lake",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def test_a_machine_of_an_attempt_that_was_overtaken_does_not_begin(workplace: Wo
 
 def test_the_variables_say_where_a_container_runs(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     host(workplace, hosts=2, current=1)
-    for name, value in {**OURS, **BUCKETS, "SAGEMAKER_BASE_DIR": str(workplace.folders.root)}.items():
+    for name, value in {**OURS, **STORAGE, "SAGEMAKER_BASE_DIR": str(workplace.folders.root)}.items():
         monkeypatch.setenv(name, value)
     assert type(lifecycle.resolve_host(os.environ)) is TrainingJobHost
     host(workplace, hosts=2, current=2)

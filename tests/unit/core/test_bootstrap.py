@@ -9,6 +9,7 @@ from aimass_core.settings import AuthorizerSettings, DispatchSettings, StorageSe
 
 ENVIRONMENT = {
     "AIMASS_REGISTRY_TABLE": "registry",
+    "AIMASS_STUDIES_TABLE": "studies",
     "AIMASS_LANDING_BUCKET": "landing",
     "AIMASS_LAKE_BUCKET": "lake",
     "AWS_DEFAULT_REGION": "eu-central-1",

@@ -14,6 +14,7 @@ class StorageSettings(_Settings):
     """Every function and every container."""
 
     registry_table: str
+    studies_table: str
     landing_bucket: str
     lake_bucket: str
 

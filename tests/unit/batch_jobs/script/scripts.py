@@ -18,6 +18,7 @@ OWN = {
     "AWS_SECRET_ACCESS_KEY": "the-secret-of-the-job-role",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/0123",
     "AIMASS_REGISTRY_TABLE": "aimass-registry",
+    "AIMASS_STUDIES_TABLE": "aimass-studies",
     "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/0",
     "GITHUB_TOKEN": "ghp-something-secret",
 }

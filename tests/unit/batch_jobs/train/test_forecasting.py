@@ -14,6 +14,7 @@ from tests.unit.batch_jobs.channel_files import Columns, write_channel
 from tests.unit.batch_jobs.conftest import Train, Trained
 
 QUICK: dict[str, Any] = {"epochs": 20, "learning_rate": 0.02}
+RECURRENT: dict[str, Any] = {"hidden": 24, "embedding": 16, "dropout": 0.0, "pooling": "last", "batch_size": 16}
 NUM_ROWS, WINDOW, HORIZON = 300, 24, 6
 
 
@@ -31,9 +32,9 @@ def season(num_rows: int = NUM_ROWS, *, first: int = 0, noise: float = 0.3) -> C
     }
 
 
-def _forecast(train_model: Train, channels: dict[str, Path], **options: Any) -> Trained:
+def _forecast(train_model: Train, channels: dict[str, Path], *, algorithm: str = "nlinear", **options: Any) -> Trained:
     spec = {"horizon": HORIZON, "window": WINDOW, "time_column": "at", "hyperparameters": QUICK} | options
-    return train_model(channels, "nlinear", **spec)
+    return train_model(channels, algorithm, **spec)
 
 
 @pytest.fixture
@@ -44,11 +45,21 @@ def channels(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("options", [{}, {"all_columns": True}, {"hidden": [32]}])
+@pytest.mark.parametrize(
+    ("algorithm", "framework", "options"),
+    [
+        ("nlinear", "torch", {}),
+        ("nlinear", "torch", {"all_columns": True}),
+        ("nlinear", "torch", {"hidden": [32]}),
+        ("rnn", "torch", RECURRENT),
+        ("rnn", "tensorflow", RECURRENT),
+    ],
+)
 def test_forecasts_a_season_and_exports_what_it_learned(
-    channels: dict[str, Path], train_model: Train, options: dict[str, Any]
+    channels: dict[str, Path], train_model: Train, algorithm: str, framework: str, options: dict[str, Any]
 ) -> None:
-    trained = _forecast(train_model, channels, hyperparameters=QUICK | options)
+    chosen = QUICK | options
+    trained = _forecast(train_model, channels, algorithm=algorithm, framework=framework, hyperparameters=chosen)
     card = trained.card
     assert card.task == "forecasting"
     assert trained.metrics["test/rmse"] < 12
@@ -127,8 +138,23 @@ def test_missing_values_are_learned_around(tmp_path: Path, train_model: Train) -
     assert np.isfinite(trained.metrics["rmse"])
 
 
-def test_one_step_ahead_from_the_default_window(channels: dict[str, Path], train_model: Train) -> None:
-    trained = _forecast(train_model, channels, horizon=1, window=None)
+@pytest.mark.parametrize(
+    ("algorithm", "framework", "options"),
+    [("nlinear", "torch", {}), ("rnn", "torch", RECURRENT), ("rnn", "tensorflow", RECURRENT)],
+)
+def test_one_step_ahead_from_the_default_window(
+    channels: dict[str, Path], train_model: Train, algorithm: str, framework: str, options: dict[str, Any]
+) -> None:
+    chosen = QUICK | options
+    trained = _forecast(
+        train_model,
+        channels,
+        algorithm=algorithm,
+        framework=framework,
+        hyperparameters=chosen,
+        horizon=1,
+        window=None,
+    )
     assert trained.signature.inputs[0].shape == [-1, 32]
     assert trained.signature.outputs[0].shape == [-1, 1]
     assert trained.metrics["test/rmse"] < 12

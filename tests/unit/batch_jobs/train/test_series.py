@@ -12,6 +12,14 @@ from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, write_ch
 from tests.unit.batch_jobs.conftest import Train, Trained
 
 QUICK: dict[str, Any] = {"channels": [8, 8], "kernels": [5, 3], "epochs": 12, "learning_rate": 0.01}
+RECURRENT: dict[str, Any] = {
+    "hidden": 12,
+    "embedding": 8,
+    "dropout": 0.0,
+    "epochs": 12,
+    "learning_rate": 0.02,
+    "batch_size": 16,
+}
 
 
 def waves(num_rows: int, *, seed: int = 0, min_length: int = 12, max_length: int = 24) -> Columns:
@@ -48,11 +56,20 @@ def channels(tmp_path: Path) -> dict[str, Path]:
     return {"train": train, "test": write_channel(tmp_path / "test", waves(60, seed=1, max_length=40), target="class")}
 
 
-@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize(
+    ("algorithm", "framework", "chosen"),
+    [
+        ("fcn", "torch", QUICK),
+        ("fcn", "torch", QUICK | {"residual": True}),
+        ("fcn", "tensorflow", QUICK),
+        ("rnn", "torch", RECURRENT),
+        ("rnn", "tensorflow", RECURRENT),
+    ],
+)
 def test_learns_series_of_any_length_and_exports_what_it_learned(
-    channels: dict[str, Path], train_model: Train, residual: bool
+    channels: dict[str, Path], train_model: Train, algorithm: str, framework: str, chosen: dict[str, Any]
 ) -> None:
-    trained = train_model(channels, "fcn", hyperparameters=QUICK | {"residual": residual})
+    trained = train_model(channels, algorithm, framework=framework, hyperparameters=chosen)
     assert trained.metrics["test/accuracy"] > 0.9
     assert trained.card.export_check.max_abs_difference < 1e-5
     assert [(spec.name, spec.shape) for spec in trained.signature.inputs] == [

@@ -1,12 +1,9 @@
 """The service's errors become ours. (What DynamoDB stores is tested on the emulator, by the contract.)"""
 
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from aimass_core.adapters.dynamodb import DynamoDbRegistry
@@ -16,6 +13,7 @@ from aimass_core.domain.keys import RowKey
 from aimass_core.errors import InternalError, UnavailableError
 from aimass_core.ports import Put, WriteConflictError
 from tests.contracts.registry import row
+from tests.factories.dynamodb_wire import Wire
 
 
 class _Failing:
@@ -65,25 +63,6 @@ def test_h18_errors_of_the_service_become_ours_without_its_words(error: Exceptio
         assert not any(word in str(raised.value) for word in ("arn:", "secret", "10.0.0.1"))
 
 
-class _Wire:
-    """What DynamoDB sends back, answer by answer, below the real client; and what it was sent."""
-
-    def __init__(self, *answers: tuple[int, dict[str, Any]]) -> None:
-        self._answers = list(answers)
-        self.bodies: list[dict[str, Any]] = []
-
-    def __call__(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        self.bodies.append(json.loads(request.body))
-        status, body = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        headers = {"content-type": "application/x-amz-json-1.0"}
-        return AWSResponse(request.url, status, headers, _Raw(json.dumps(body).encode()))
-
-
-class _Raw(io.BytesIO):
-    def stream(self) -> Iterator[bytes]:
-        yield self.read()
-
-
 def _cancelled(*reasons: str) -> tuple[int, dict[str, Any]]:
     return 400, {
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -93,12 +72,12 @@ def _cancelled(*reasons: str) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[_Wire], DynamoDbRegistry]:
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Wire], DynamoDbRegistry]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
 
-    def over(wire: _Wire) -> DynamoDbRegistry:
+    def over(wire: Wire) -> DynamoDbRegistry:
         client = AwsClients().dynamodb
         client.meta.events.register("before-send.dynamodb", wire)
         return DynamoDbRegistry(client, table="registry")
@@ -111,39 +90,39 @@ PAIR = (Put(row=row("a", "b")), Put(row=row("a", "c")))
 
 @pytest.mark.parametrize("reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_j1_transaction_that_met_another_one_is_repeated_as_the_same(
-    connect: Callable[[_Wire], DynamoDbRegistry], reason: str
+    connect: Callable[[Wire], DynamoDbRegistry], reason: str
 ) -> None:
-    wire = _Wire(*[_cancelled("None", reason)] * 2, (200, {}))
+    wire = Wire(*[_cancelled("None", reason)] * 2, (200, {}))
     connect(wire).write(*PAIR)
     assert len(wire.bodies) == 3
     assert all(body == wire.bodies[0] for body in wire.bodies), "also the ClientRequestToken"
     assert wire.bodies[0]["ClientRequestToken"]
 
 
-def test_j1_single_write_that_met_a_transaction_is_repeated(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
+def test_j1_single_write_that_met_a_transaction_is_repeated(connect: Callable[[Wire], DynamoDbRegistry]) -> None:
     conflict = 400, {"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "ongoing"}
-    wire = _Wire(conflict, (200, {}))
+    wire = Wire(conflict, (200, {}))
     connect(wire).write(PAIR[0])
     assert len(wire.bodies) == 2
 
 
-def test_j1_repeats_are_bounded_and_end_as_unavailable(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
-    wire = _Wire(_cancelled("None", "TransactionConflict"))
+def test_j1_repeats_are_bounded_and_end_as_unavailable(connect: Callable[[Wire], DynamoDbRegistry]) -> None:
+    wire = Wire(_cancelled("None", "TransactionConflict"))
     with pytest.raises(UnavailableError, match="same rows"):
         connect(wire).write(*PAIR)
     assert len(wire.bodies) == MAX_ATTEMPTS
 
 
-def test_j1_conflict_beside_a_failed_condition_is_not_repeated(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
-    wire = _Wire(_cancelled("ConditionalCheckFailed", "TransactionConflict"), (200, {}))
+def test_j1_conflict_beside_a_failed_condition_is_not_repeated(connect: Callable[[Wire], DynamoDbRegistry]) -> None:
+    wire = Wire(_cancelled("ConditionalCheckFailed", "TransactionConflict"), (200, {}))
     with pytest.raises(WriteConflictError):
         connect(wire).write(*PAIR)
     assert [body for body in wire.bodies[1:] if "TransactItems" in body] == []
 
 
-def test_j1_server_fault_is_repeated_as_the_same_transaction(connect: Callable[[_Wire], DynamoDbRegistry]) -> None:
+def test_j1_server_fault_is_repeated_as_the_same_transaction(connect: Callable[[Wire], DynamoDbRegistry]) -> None:
     fault = 500, {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "fault"}
-    wire = _Wire(fault, (200, {}))
+    wire = Wire(fault, (200, {}))
     connect(wire).write(*PAIR)
     assert len({body["ClientRequestToken"] for body in wire.bodies}) == 1
     assert len(wire.bodies) == 2

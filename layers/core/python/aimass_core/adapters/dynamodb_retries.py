@@ -15,13 +15,22 @@ TRY_AGAIN_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "Provis
 CONDITION_FAILED = "ConditionalCheckFailed"
 MAX_ATTEMPTS = 8
 _FIRST_SECONDS, _MAX_SECONDS = 0.05, 1.0
-_WRITES = ("TransactWriteItems", "PutItem", "DeleteItem")
+_WRITES = ("TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem")
 
 
 def retry_conflicts(client: BaseClient) -> None:
-    """Makes a DynamoDB client repeat such writes, at most `MAX_ATTEMPTS` times in all, with growing random pauses."""
+    """Makes a DynamoDB client repeat such writes, at most `MAX_ATTEMPTS` times in all, with growing random pauses.
+
+    A client that does so already stays as it is.
+    """
     for operation in _WRITES:
-        client.meta.events.register(f"needs-retry.dynamodb.{operation}", _seconds_to_wait)
+        event = f"needs-retry.dynamodb.{operation}"
+        client.meta.events.register(event, _seconds_to_wait, unique_id=f"aimass-conflicts-{operation}")
+
+
+def pause_seconds(attempts: int) -> float:
+    """How long to wait after so many attempts: "full jitter", as those who met each other should not meet again."""
+    return random.uniform(0, min(_MAX_SECONDS, _FIRST_SECONDS * 2**attempts))  # noqa: S311
 
 
 def is_passing(error: Mapping[str, Any]) -> bool:
@@ -36,5 +45,4 @@ def _seconds_to_wait(response: tuple[Any, Mapping[str, Any]] | None, attempts: i
     """botocore's question after each answer; None leaves the decision to its own retries."""
     if response is None or attempts >= MAX_ATTEMPTS or not is_passing(response[1]):
         return None
-    # "Full jitter": those who met each other should not meet again.
-    return random.uniform(0, min(_MAX_SECONDS, _FIRST_SECONDS * 2**attempts))  # noqa: S311
+    return pause_seconds(attempts)

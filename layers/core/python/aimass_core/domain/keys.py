@@ -45,6 +45,34 @@ def status_partition(resource: str, status: str) -> str:
     return f"{resource.upper()}#{status}"
 
 
+# --- DynamoDB: studies ------------------------------------------------------------------------------------------------
+
+STUDY_ROW = "STUDY"
+"""A study's own row sorts after its trials, so that reading the new trials reads it too."""
+STUDY_COUNTER_ROW = "COUNTER"
+STUDY_NAMES_PREFIX = "NAME#"
+
+
+def studies_partition(workspace_id: str) -> str:
+    """The names of a workspace's studies, and the counter of their ids."""
+    return f"{partition(workspace_id)}#STUDIES"
+
+
+def study_partition(workspace_id: str, study_id: int) -> str:
+    """A study and its trials."""
+    return f"{partition(workspace_id)}#STUDY#{study_id}"
+
+
+def study_name_row(workspace_id: str, name: str) -> RowKey:
+    """The row that reserves a study's name and leads to its id."""
+    return RowKey(studies_partition(workspace_id), f"{STUDY_NAMES_PREFIX}{name}")
+
+
+def trial_row(number: int) -> str:
+    """Sort key of a trial. Padded, so that it sorts."""
+    return f"{number:06d}"
+
+
 # --- S3: landing -----------------------------------------------------------------------------------------------------
 
 UPLOADS_PREFIX = "uploads/"

@@ -67,6 +67,7 @@ def _fit(
         {"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0},
         {"schedule": "step", "class_weights": "balanced", "accumulation": 2},
         {"precision": "bfloat16", "ema_decay": 0.9, "schedule": "constant"},
+        {"compile": True},
     ],
 )
 def test_every_option_learns(hyperparameters: dict[str, Any]) -> None:
@@ -147,3 +148,8 @@ def test_augmentation_is_refused_with_the_framework_that_does_it() -> None:
         Cnn(CnnHyperparameters.model_validate({"augmentation": "light"})).fit(
             problem, examples, None, context=FitContext(listener=Listener())
         )
+
+
+def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:
+    with pytest.raises(InvalidRequestError, match="sharding is 'full', which the framework torch does"):
+        _fit(sharding="full")

@@ -397,3 +397,17 @@ def test_a_batch_larger_than_the_data_holds_all_rows_and_it_says_so(epochs: int)
     _train(MlpHyperparameters(batch_size=4096, epochs=epochs), listener=listener)
     assert len(listener.curves["train/log_loss"]) == epochs
     assert any("batch_size 4096 is more than the 90 rows" in text for text in listener.messages)
+
+
+def test_a_class_that_training_never_saw_is_judged_and_has_no_weight() -> None:
+    train, validation = _batches(0), _batches(1)
+    seen = train.targets < 2
+    part = Batches(features=train.features[seen], targets=train.targets[seen])
+    assert set(validation.targets.tolist()) == {0, 1, 2}
+    for class_weights in ("none", "balanced"):
+        listener, network = Listener(), _network()
+        chosen = _chosen(class_weights=class_weights)
+        train_network(network, chosen, _problem(), part, validation, context=FitContext(listener=listener))
+        assert all(math.isfinite(value) for values in listener.curves.values() for value in values)
+        with torch.inference_mode():
+            assert network(validation.features).isfinite().all()

@@ -50,6 +50,13 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Sharding(StrEnum):
+    """What each of several machines holds. FULL: a part of weights, gradients and moments (FSDP, Zhao et al. 2023)."""
+
+    NONE = "none"
+    FULL = "full"
+
+
 class NetworkHyperparameters(Request):
     """What the training loop of every network takes."""
 
@@ -95,6 +102,14 @@ class NetworkHyperparameters(Request):
     deterministic: bool = Field(
         default=False,
         description="Only operations that repeat bit for bit; processors do anyway.",
+    )
+    compile: bool = Field(
+        default=False,
+        description="torch.compile, in TensorFlow XLA: begins later, is then faster where the network is large.",
+    )
+    sharding: Sharding = Field(
+        default=Sharding.NONE,
+        description="full: several machines hold the network in parts, for one that is too large for each. Torch only.",
     )
 
 

@@ -25,7 +25,7 @@ class Pooling(StrEnum):
 
 
 class RnnHyperparameters(NetworkHyperparameters, TextReading):
-    """Recurrent network for texts and series: LSTM or GRU in one direction or both, pooled over the steps."""
+    """Recurrent network for texts, series, forecasts: LSTM or GRU in one direction or both, pooled over the steps."""
 
     cell: Cell = Cell.LSTM
     bidirectional: bool = Field(default=True, description="A second network reads from the end to the beginning.")
@@ -45,11 +45,14 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
 RNN = AlgorithmSpec(
     name="rnn",
     kinds=(DataKind.TEXT, DataKind.SERIES),
-    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.REGRESSION, Task.FORECASTING),
     hyperparameters=RnnHyperparameters,
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"), is_distributed=True
-        )
+        ),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.rnn:Rnn", libraries=("tensorflow-cpu", "keras")
+        ),
     },
 )

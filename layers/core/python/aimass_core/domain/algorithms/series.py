@@ -54,7 +54,10 @@ FCN = AlgorithmSpec(
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
-        )
+        ),
+        "tensorflow": Implementation(
+            learner="batch_jobs.algorithms.tensorflow.fcn:Fcn", libraries=("tensorflow-cpu", "keras", "tf2onnx")
+        ),
     },
 )
 

@@ -1,0 +1,52 @@
+"""A table of studies in the emulator, and storages on it; loopback sockets only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from aimass_core.bootstrap import AwsClients
+from batch_jobs.search.storage import DynamoDbStorage
+from tests.integration.adapters.conftest import clients
+
+__all__ = ["clients"]
+
+NewStorage = Callable[..., DynamoDbStorage]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+@pytest.fixture(scope="session")
+def table(clients: AwsClients) -> str:
+    """A table as the stateful stack makes it."""
+    name = f"studies-{uuid4().hex}"
+    clients.dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    return name
+
+
+@pytest.fixture
+def workspace_id() -> str:
+    """Of one test alone."""
+    return f"ws-{uuid4().hex}"
+
+
+@pytest.fixture
+def new_storage(clients: AwsClients, table: str, workspace_id: str) -> NewStorage:
+    """Makes storages of one workspace; each knows nothing of the others', as in processes of their own."""
+
+    def make(**options: Any) -> DynamoDbStorage:
+        return DynamoDbStorage(clients.dynamodb, table, **{"workspace_id": workspace_id, **options})
+
+    return make
