@@ -52,7 +52,7 @@ def _channel_bytes(path: Path) -> int:
         except (OSError, ValueError) as error:
             raise InvalidDataError(f"channel {path.name}: {file.name} cannot be read as Parquet: {error}") from error
         wide = {column.name for column in schema.columns if column.type in _OF_MANY_BYTES}
-        num_bytes += metadata.num_rows * _row_bytes(schema)
+        num_bytes += metadata.num_rows * row_bytes(schema)
         num_bytes += sum(_uncompressed(metadata.row_group(number), wide) for number in range(metadata.num_row_groups))
     return num_bytes
 
@@ -60,8 +60,8 @@ def _channel_bytes(path: Path) -> int:
 _OF_MANY_BYTES = (ColumnType.STRING, ColumnType.SERIES, ColumnType.IMAGE)
 
 
-def _row_bytes(schema: Schema) -> int:
-    """Without texts' letters, series and files of images."""
+def row_bytes(schema: Schema) -> int:
+    """What a row takes in memory, without texts' letters, series and files of images."""
     if schema.kind is DatasetKind.IMAGES:
         shape = schema.image_shape
         height, width = (shape.height, shape.width) if shape else (DEFAULT_MAX_SIZE, DEFAULT_MAX_SIZE)

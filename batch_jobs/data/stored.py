@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.schemas import Column, Schema
 from batch_jobs.data.channels import ARROW_TYPES, Channel, empty, misfit, read_schema, to_types
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.sizes import row_bytes
 
 _BATCH_BYTES = 16 * 1024**2
 _MAX_BATCH_ROWS = 32_768
@@ -100,10 +101,10 @@ class StoredChannel:
         owner = owner[self.is_member]
         return [np.flatnonzero(owner == rank) for rank in range(num)]
 
-    def choose_sample(self, *, seed: int) -> Array:
+    def choose_sample(self, *, seed: int, row_bytes: int = 0) -> Array:
         """Positions of some members, ascending: all, or as many from each of up to 64 row groups as it has a share."""
         counts = np.array([np.count_nonzero(self.is_member[group.first : group.end]) for group in self.groups])
-        limit = min(MAX_SAMPLE_ROWS, max(SAMPLE_BYTES // self.row_bytes, 1000))
+        limit = min(MAX_SAMPLE_ROWS, max(SAMPLE_BYTES // max(self.row_bytes, row_bytes), 256))
         if counts.sum() <= limit:
             return np.arange(counts.sum())
         generator = np.random.default_rng(seed)
@@ -167,7 +168,7 @@ def open_channel(name: str, path: Path) -> StoredChannel:
         schema=schema,
         groups=tuple(groups),
         is_member=np.ones(num_rows, dtype=bool),
-        row_bytes=max(num_bytes // num_rows, 1) + 8 * len(schema.columns),
+        row_bytes=num_bytes // num_rows + max(row_bytes(schema), 1),
     )
     if strange:
         for _ in channel.batches(sorted(strange)):

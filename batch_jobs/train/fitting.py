@@ -1,6 +1,6 @@
 """Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from aimass_core.domain.signatures import Evaluation
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
-from batch_jobs.data.maps import write_map
-from batch_jobs.data.splits import Split, hold_out, k_folds
+from batch_jobs.data.maps import blocks, write_map
+from batch_jobs.data.splits import hold_out, k_folds
 from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
@@ -42,8 +42,12 @@ class Predictor:
 
     def predict(self, frame: Frame | StoredFrame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        parts = [self.fitted.predict(self.encoder.transform(batch)) for batch in frame.batches()]
-        scores = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return self.answer(self.encoder.transform(batch) for batch in frame.batches())
+
+    def answer(self, parts: Iterable[Array]) -> NDArray[np.float32]:
+        """The same of features, which come in parts."""
+        found = [self.fitted.predict(features) for features in parts]
+        scores = np.concatenate(found) if len(found) > 1 else found[0]
         return scores if self.labels else self.scale.to_values(scores)
 
 
@@ -154,8 +158,7 @@ class Fitting:
                 f"{validation.num_rows} of {whole.num_rows} rows are held out for validation; the model is the one "
                 "fitted on the others"
             )
-        predictor = self._fit(train, validation, num_steps=None, label="fit")
-        scores = predictor.predict(validation.frame)
+        predictor, scores = self._fit_and_judge(train, validation, label="fit")
         return Training(
             predictor=predictor,
             num_train_rows=train.num_rows,
@@ -176,14 +179,16 @@ class Fitting:
         scores = np.full(shape, np.nan, dtype=np.float32)
         steps, evaluations = [], []
         for number, split in enumerate(splits, start=1):
-            predictor, scores[split.validation] = self._fit_fold(whole, split, f"fold {number} of {num_folds}")
+            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+            label = f"fold {number} of {num_folds}"
+            predictor, scores[split.validation] = self._fit_and_judge(train, validation, label=label)
             steps.append(predictor.fitted.num_steps)
             evaluations.append(evaluate(VALIDATION, target, whole.truth[split.validation], scores[split.validation]))
         final_steps = max(round(float(np.mean(steps))), 1)
         self._notes(
             f"the model is fitted on all {whole.num_rows} rows in {final_steps} steps, the mean of {num_folds} folds"
         )
-        predictor = self._fit(whole, None, num_steps=final_steps, label="final fit")
+        predictor, _ = self._fit(whole, None, num_steps=final_steps, label="final fit")
         judged = np.sort(np.concatenate([split.validation for split in splits]))
         pooled = evaluate(VALIDATION, target, whole.truth[judged], scores[judged])
         return Training(
@@ -198,10 +203,11 @@ class Fitting:
             features=self._features,
         )
 
-    def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
-        train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
-        predictor = self._fit(train, validation, num_steps=None, label=label)
-        return predictor, predictor.predict(validation.frame)
+    def _fit_and_judge(self, train: Part, validation: Part, *, label: str) -> tuple[Predictor, Array]:
+        """With the answers to the validation rows."""
+        predictor, judges = self._fit(train, validation, num_steps=None, label=label)
+        assert judges is not None  # noqa: S101  there are validation rows
+        return predictor, predictor.answer(blocks(judges.features))
 
     def _mean_metrics(self, evaluations: list[Evaluation]) -> dict[str, float]:
         names = [name for name in evaluations[0].metrics if all(name in other.metrics for other in evaluations)]
@@ -212,7 +218,10 @@ class Fitting:
         self._notes(f"{len(evaluations)} folds: {primary} {means[primary]:.4f} ± {spread:.4f}")
         return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
-    def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
+    def _fit(
+        self, train: Part, validation: Part | None, *, num_steps: int | None, label: str
+    ) -> tuple[Predictor, Examples | None]:
+        """And the validation rows as they were encoded."""
         material, target, label = self._material, self._material.target, f"{label}{self._suffix}"
         scale = fit_scale(target, train.truth)
         encoder, examples = self._encode(train, scale)
@@ -243,7 +252,7 @@ class Fitting:
             ),
         )
         self._num_fits_left -= 1
-        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
+        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels), judges
 
     def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
         material, spec, known = self._material, self._spec, train.sample(seed=self._spec.seed)

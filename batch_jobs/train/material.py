@@ -60,7 +60,7 @@ class Part:
         """All rows where they are in memory, else some that fit."""
         if isinstance(self.frame, Frame):
             return Sample(frame=self.frame, truth=self.truth, rows=self.rows, index=slice(None))
-        index = self.frame.channel.choose_sample(seed=seed)
+        index = self.frame.channel.choose_sample(seed=seed, row_bytes=self.frame.row_bytes)
         frame = self.frame.take(index).load()
         return Sample(frame=frame, truth=self.truth[index], rows=self.rows[index], index=index)
 

@@ -1,7 +1,7 @@
 """A training job from its channels to its artifacts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -34,7 +34,7 @@ from batch_jobs.train.feature_choice import train_with_features
 from batch_jobs.train.fitting import Training
 from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
-from batch_jobs.train.material import TEST, Material, Part, in_memory, load_material, read_channels
+from batch_jobs.train.material import TEST, Material, Part, Sample, in_memory, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
@@ -113,6 +113,7 @@ class _Finish:
     training_seconds: float
     reporter: Reporter
     notes: Notes
+    samples: dict[str, Sample] = field(default_factory=dict)
 
     def run(self) -> dict[str, float]:
         self.reporter.progress("exporting")
@@ -125,8 +126,7 @@ class _Finish:
         else:
             check, _ = self._answer(scorer, training.checked, has_predictions=False)
             self._write_fold_predictions()
-        known = training.checked.sample(seed=self.spec.seed).frame
-        golden = build_golden(known, predictor, scorer, signature, scale=self._scale())
+        golden = build_golden(self._sample(training.checked).frame, predictor, scorer, signature, scale=self._scale())
         self.reporter.progress("evaluating")
         evaluations, shown, scores = self._judge(scorer)
         card = self._card(evaluations, check, self._importances(scorer), num_bytes=len(model))
@@ -140,9 +140,15 @@ class _Finish:
         write_report(path, self._report(self._to_judged(shown, scores), card, signature), card, signature)
         return _final_metrics(evaluations)
 
+    def _sample(self, part: Part) -> Sample:
+        """Read once."""
+        if part.name not in self.samples:
+            self.samples[part.name] = part.sample(seed=self.spec.seed)
+        return self.samples[part.name]
+
     def _to_judged(self, part: Part, scores: Array) -> Judged:
         """What the report is about."""
-        known = part.sample(seed=self.spec.seed)
+        known = self._sample(part)
         scores = scores[known.index]
         return Judged(channel=part.name, frame=known.frame, rows=known.rows, truth=known.truth, scores=scores)
 
@@ -219,7 +225,7 @@ class _Finish:
             part = self.material.parts.get(TEST, part)
             if part.name != TEST:
                 self.notes("importances are measured on rows that the model was fitted on, as folds leave no others")
-        known = part.sample(seed=self.spec.seed)
+        known = self._sample(part)
         return permutation_importances(
             scorer,
             known.frame,
