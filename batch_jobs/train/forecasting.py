@@ -96,7 +96,7 @@ def _part(name: str, timeline: Timeline, *, window: int, horizon: int, first: in
             f"with a target, and {needed} are needed: channel {timeline.name} has {timeline.num_rows} rows. Give it "
             "more, or take a smaller window or horizon"
         )
-    return Part(name=name, frame=windows.frame, truth=windows.truth, rows=windows.rows)
+    return Part(name=name, frame=windows.frame, truth=windows.truth, numbers=windows.rows)
 
 
 def _tell_naive(parts: Mapping[str, Part], target: Target, period: int | None, message: Message) -> None:

@@ -40,12 +40,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Labelled rows: features, targets, and where the rows stand in their channel."""
+    """Labelled rows: features and targets. `numbers` are the `rows` of a frame in memory; one on disk knows them."""
 
     name: str
     frame: Frame | StoredFrame
     truth: Array
-    rows: Array
+    numbers: Array | None
 
     @property
     def num_rows(self) -> int:
@@ -54,7 +54,16 @@ class Part:
 
     def take(self, index: Array, *, name: str) -> "Part":
         """The rows of these positions."""
-        return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], rows=self.rows[index])
+        numbers = None if self.numbers is None else self.numbers[index]
+        return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], numbers=numbers)
+
+    @property
+    def rows(self) -> Array:
+        """Where they stand in their channel."""
+        if isinstance(self.frame, StoredFrame):
+            return np.flatnonzero(self.frame.channel.is_member)
+        assert self.numbers is not None  # noqa: S101  as the class says
+        return self.numbers
 
     def sample(self, *, seed: int) -> Sample:
         """All rows where they are in memory, else some that fit."""
@@ -103,7 +112,7 @@ def load_material(
             name=key,
             frame=reader.read(channel),
             truth=encode_target(channel, target, message=notes),
-            rows=np.asarray(channel.rows.to_numpy(zero_copy_only=False)),
+            numbers=np.asarray(channel.rows.to_numpy(zero_copy_only=False)) if isinstance(channel, Channel) else None,
         )
         for key, channel in channels.items()
     }

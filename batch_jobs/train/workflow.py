@@ -180,6 +180,7 @@ class _Finish:
         """Compares the graph's scores of a part, which it returns, with the framework's; writes the predictions."""
         checks: list[ExportCheck] = []
         found: list[Array] = []
+        rows = part.rows
         start, scale, labels = 0, self._scale(), self.material.target.labels
         with self._predictions(part) as writer:
             for batch in part.frame.batches():
@@ -188,7 +189,7 @@ class _Finish:
                 expected = self.training.predictor.predict(batch) if framework is None else framework[now]
                 checks.append(check_export(part.name, framework=expected, exported=answers, labels=labels, scale=scale))
                 if has_predictions:
-                    writer.write(rows=part.rows[now], truth=part.truth[now], answers=answers)
+                    writer.write(rows=rows[now], truth=part.truth[now], answers=answers)
                 found.append(answers.scores)
                 start = now.stop
         return join_checks(checks), np.concatenate(found)
