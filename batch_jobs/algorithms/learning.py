@@ -1,8 +1,10 @@
 """What every algorithm is given and what it gives back."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,15 +33,37 @@ class Listener(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
     """Features as `Problem` describes them, and targets: int64 class indices, standardised float64 values, or of a
-    multi-label task uint8 [rows, labels], 1 where a row has the label."""
+    multi-label task uint8 [rows, labels], 1 where a row has the label.
+
+    Features that are larger than memory lie on disk (`batch_jobs.data.maps`): an algorithm whose implementation
+    `is_streamed` reads some rows of them at a time, and takes what statistics it needs from those that are `known`.
+    """
 
     features: NDArray[Any]
     targets: NDArray[Any]
+    sample: NDArray[Any] | None = None
+    """Of features on disk, rows that are in memory."""
+    shares: tuple[int, ...] | None = None
+    """Of how many rows each process of the fit has the features: these are this one's, the targets all of them in the
+    processes' order. None: every process has all rows."""
+
+    @property
+    def known(self) -> NDArray[Any]:
+        """Rows in memory: all, or a sample."""
+        return self.features if self.sample is None else self.sample
 
     @property
     def num_rows(self) -> int:
-        """How many."""
+        """How many all processes have together."""
         return len(self.targets)
+
+    def own(self, rank: int, num_processes: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Features and targets of one process's part."""
+        if self.shares is None:
+            part = slice(rank, None, num_processes)
+            return self.features[part], self.targets[part]
+        start = sum(self.shares[:rank])
+        return self.features, self.targets[start : start + self.shares[rank]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +171,7 @@ class FitContext:
 
     `num_steps`: without validation examples, do exactly so many rounds or epochs. `is_time_up`: asked after every
     small step; then the fit ends with the best it has, and says so. `cluster`: the processes that make this fit
-    together, each with the same examples.
+    together, each with the same examples. `scratch_path`: a folder for what does not fit into memory.
     """
 
     listener: Listener
@@ -155,6 +179,7 @@ class FitContext:
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     is_time_up: Callable[[], bool] = lambda: False
     cluster: Cluster = field(default_factory=Cluster)
+    scratch_path: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
 
 class Learner(Protocol):

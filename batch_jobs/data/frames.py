@@ -1,6 +1,6 @@
 """Feature columns as the model's own input tensors: what serving sends is exactly what training saw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,10 @@ class Frame:
     def take(self, index: Array) -> "Frame":
         """The rows of these positions."""
         return Frame(columns={name: values[index] for name, values in self.columns.items()}, num_rows=len(index))
+
+    def batches(self) -> Iterator["Frame"]:
+        """All rows in order; as `stored.StoredFrame` has them."""
+        yield self
 
     def append(self, other: "Frame") -> "Frame":
         """These rows and then those of another frame with the same columns."""

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError
-from batch_jobs.data.channels import Channel
+from batch_jobs.data.channels import AnySource, Source
 
 Array = NDArray[Any]
 MIN_ROWS = 20
 MAX_CLASSES = 1000
 MAX_VALUE = 1e15
 MAX_INTEGER_CLASSES = 20
+_MANY_VALUES = 1_000_000
 _LABEL_TYPES = (ColumnType.STRING, ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER)
 
 
@@ -69,7 +70,7 @@ def fit_scale(target: "Target", truth: Array) -> TargetScale:
     return target.scale or TargetScale(mean=float(truth.mean()), deviation=float(truth.std()) or 1.0)
 
 
-def drop_unlabelled(channel: Channel, column: str, *, message: Callable[[str], None]) -> Channel:
+def drop_unlabelled(channel: AnySource, column: str, *, message: Callable[[str], None]) -> AnySource:
     """Without the rows whose target is missing.
 
     Raises:
@@ -80,7 +81,7 @@ def drop_unlabelled(channel: Channel, column: str, *, message: Callable[[str], N
         raise InvalidDataError(
             f"channel {channel.name} has no target column {column!r}; it has {names}. Name one of them as the target"
         )
-    values = channel.table.column(column)
+    values = channel.column(column)
     is_present = pc.is_valid(values).combine_chunks()
     if pa.types.is_floating(values.type):
         is_present = pc.and_(is_present, pc.fill_null(pc.is_finite(values), False).combine_chunks())
@@ -97,7 +98,7 @@ def drop_unlabelled(channel: Channel, column: str, *, message: Callable[[str], N
     return kept
 
 
-def resolve_target(channel: Channel, column: str, *, task: Task | None, message: Callable[[str], None]) -> Target:
+def resolve_target(channel: Source, column: str, *, task: Task | None, message: Callable[[str], None]) -> Target:
     """Settles the task and the labels by the training channel.
 
     A text or boolean target is a classification; whole numbers are one where they have at most 20 values and fewer
@@ -116,14 +117,24 @@ def resolve_target(channel: Channel, column: str, *, task: Task | None, message:
         raise InvalidDataError(
             f"channel {channel.name} has {channel.num_rows} rows with a target: training needs at least {MIN_ROWS}"
         )
-    values = channel.table.column(column)
-    num_distinct = len(pc.unique(values))
+    values = channel.column(column)
+    num_distinct = count_distinct(values)
     if num_distinct == 1:
         raise InvalidDataError(f"target {column!r} is constant ({values[0].as_py()!r}): there is nothing to learn")
     chosen = task or _infer_task(declared.type, values, num_distinct)
     if chosen is Task.REGRESSION:
         return _regression_target(column, declared.type, num_distinct, is_inferred=task is None, message=message)
-    return _classification_target(column, to_labels(values), task=task, message=message)
+    return _classification_target(column, values, task=task, message=message)
+
+
+def count_distinct(values: pa.ChunkedArray) -> int:
+    """How many values there are; from a million on it is not counted further, as it takes a multiple of the memory."""
+    found = pc.unique(values.slice(0, 0))
+    for chunk in values.chunks:
+        found = pc.unique(pa.chunked_array([found, pc.unique(chunk)], found.type))
+        if len(found) > _MANY_VALUES:
+            break
+    return len(found)
 
 
 def _infer_task(column_type: ColumnType, values: pa.ChunkedArray, num_distinct: int) -> Task:
@@ -144,13 +155,18 @@ def _regression_target(
             "leave `task` out, or choose a numeric target"
         )
     if is_inferred:
-        message(f"task: regression, because target {column!r} is a {column_type} column with {num_distinct} values")
+        count = f"more than {_MANY_VALUES:,}" if num_distinct > _MANY_VALUES else num_distinct
+        message(f"task: regression, because target {column!r} is a {column_type} column with {count} values")
     return Target(column=column, task=Task.REGRESSION, labels=None)
 
 
-def _classification_target(column: str, labels: Array, *, task: Task | None, message: Callable[[str], None]) -> Target:
-    names, counts = np.unique(labels, return_counts=True)
-    num_rows, num_classes = len(labels), len(names)
+def _classification_target(
+    column: str, values: pa.ChunkedArray, *, task: Task | None, message: Callable[[str], None]
+) -> Target:
+    labels, codes = _to_codes(values)
+    names, inverse = np.unique(labels, return_inverse=True)
+    counts = np.bincount(inverse, weights=np.bincount(codes, minlength=len(labels))).astype(int)
+    num_rows, num_classes = len(values), len(names)
     if num_classes > num_rows / 2:
         raise InvalidDataError(
             f"target {column!r} has {num_classes} different values in {num_rows} rows, nearly one for each row: "
@@ -186,7 +202,13 @@ def _check_rare_classes(column: str, names: Array, counts: Array, *, message: Ca
     )
 
 
-def to_labels(values: pa.ChunkedArray) -> Array:
+def _to_codes(values: pa.ChunkedArray) -> tuple[Array, Array]:
+    """The labels of the different values, and of each row which of them it has; two values may have one label."""
+    encoded = values.dictionary_encode().combine_chunks()
+    return to_labels(encoded.dictionary), np.asarray(encoded.indices.to_numpy(zero_copy_only=False))
+
+
+def to_labels(values: pa.Array | pa.ChunkedArray) -> Array:
     """A target column as texts: "3" for 3 and 3.0, "true" and "false", texts trimmed."""
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
@@ -204,13 +226,13 @@ def sort_labels(labels: Sequence[str]) -> list[str]:
         return sorted(labels)
 
 
-def encode_target(channel: Channel, target: Target, *, message: Callable[[str], None]) -> Array:
+def encode_target(channel: Source, target: Target, *, message: Callable[[str], None]) -> Array:
     """Class indices (int64) or values (float64) of a channel's target column.
 
     Raises:
         InvalidDataError: A label was not in the training channel, or a value is not a number.
     """
-    values = channel.table.column(target.column)
+    values = channel.column(target.column)
     if target.labels is None:
         if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):
             raise InvalidDataError(
@@ -224,7 +246,7 @@ def encode_target(channel: Channel, target: Target, *, message: Callable[[str], 
             )
         return numbers
     index = {label: position for position, label in enumerate(target.labels)}
-    labels = to_labels(values)
+    labels, codes = _to_codes(values)
     unknown = sorted({label for label in labels.tolist() if label not in index})
     renamed = {label: label[:-1] for label in unknown if label[:-1] in index and not label[-1].isalnum()}
     if strange := [label for label in unknown if label not in renamed]:
@@ -235,4 +257,5 @@ def encode_target(channel: Channel, target: Target, *, message: Callable[[str], 
     if renamed:
         pairs = ", ".join(f"{old!r} as {new!r}" for old, new in renamed.items())
         message(f"channel {channel.name}: labels that differ by a trailing mark are read as the known ones: {pairs}")
-    return np.asarray([index[renamed.get(label, label)] for label in labels.tolist()], dtype=np.int64)
+    numbers = np.asarray([index[renamed.get(label, label)] for label in labels.tolist()], dtype=np.int64)
+    return numbers[codes]

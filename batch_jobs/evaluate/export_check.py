@@ -1,5 +1,7 @@
 """The exported graph against the framework: several exporters are silently wrong, so every row is compared."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aimass_core.domain.signatures import ExportCheck, Task
@@ -47,6 +49,16 @@ def check_export(channel: str, *, framework: Array, exported: Answers, target: T
         num_rows=len(framework),
         max_abs_difference=largest,
         num_label_differences=int(is_other.sum()),
+        tolerance=TOLERANCE,
+    )
+
+
+def join_checks(checks: Sequence[ExportCheck]) -> ExportCheck:
+    """Those of all batches as one."""
+    return ExportCheck(
+        num_rows=sum(check.num_rows for check in checks),
+        max_abs_difference=max(check.max_abs_difference for check in checks),
+        num_label_differences=sum(check.num_label_differences for check in checks),
         tolerance=TOLERANCE,
     )
 

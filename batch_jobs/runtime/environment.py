@@ -13,8 +13,8 @@ class Environment:
     """What a job's code may know. Nothing below reads an environment variable or a literal /opt/ml.
 
     `channels` maps a channel's name to its folder: `schema.json` and Parquet files. `job` names the job to itself and
-    to later attempts. `deadline` is the `time.monotonic()` at which the compute service kills this attempt; None where
-    nobody said.
+    to later attempts. `memory_bytes` is what the job may have of it; None where nobody said. `deadline` is the
+    `time.monotonic()` at which the compute service kills this attempt; None where nobody said.
     """
 
     base_path: Path
@@ -26,6 +26,7 @@ class Environment:
     attempt: int
     num_cpus: int
     num_gpus: int
+    memory_bytes: int | None = None
     cluster: Cluster
     job: str = ""
     deadline: float | None = None

@@ -318,6 +318,7 @@ def _to_environment(
         attempt=attempt,
         num_cpus=resources.count_cpus(variables),
         num_gpus=resources.count_gpus(variables),
+        memory_bytes=resources.count_memory_bytes(job.compute if job else None),
         cluster=place,
         job=job_name,
         deadline=deadline,

@@ -1,10 +1,17 @@
-"""How many processors and accelerators this container was given, not how many its machine has."""
+"""How many processors, how much memory and which accelerators this container was given, not what its machine has."""
 
 import os
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
+from aimass_core.domain.compute import Compute
+from aimass_core.services import prices
+
 _DEVICES = Path("/dev")
+_CGROUPS = Path("/sys/fs/cgroup")
+_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+"""Of versions 2 and 1."""
 
 
 def count_cpus(variables: Mapping[str, str]) -> int:
@@ -20,6 +27,18 @@ def count_gpus(variables: Mapping[str, str], *, devices: Path = _DEVICES) -> int
     if visible is not None:
         return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
     return len(list(devices.glob("nvidia[0-9]*")))
+
+
+def count_memory_bytes(compute: Compute | None, *, cgroups: Path = _CGROUPS) -> int:
+    """The least of what the job asked for, what the container's control group allows, and what the machine has."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    machine = None if compute is None else prices.load().machine(compute)
+    if machine is not None:
+        found.append(int(machine.memory_gib * 1024**3))
+    for name in _LIMITS:
+        with suppress(OSError, ValueError):  # there is no such file, or it says "max"
+            found.append(int((cgroups / name).read_text()))
+    return min(found)
 
 
 def settle_threads(variables: MutableMapping[str, str]) -> None:

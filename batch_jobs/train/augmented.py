@@ -35,7 +35,7 @@ def show_augmentation(training: Training, material: Material, spec: TrainSpec) -
     from batch_jobs.data.augmentation.building import build_augmentation
     from batch_jobs.data.augmentation.samples import augmented_rows
 
-    encoder, frame = training.predictor.encoder, training.train.frame
+    encoder, frame = training.predictor.encoder, training.train.sample(seed=spec.seed).frame
     problem = Problem(
         task=material.target.task,
         kind=material.data_kind,

@@ -1,5 +1,7 @@
 """Trains on the features that a job declares; `auto` looks for better ones, and keeps them only where they are."""
 
+from pathlib import Path
+
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.features import FeatureMode, FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
@@ -29,6 +31,7 @@ def train_with_features(
     checkpoints: CheckpointPlace,
     budget: Budget,
     cluster: Cluster,
+    scratch_path: Path,
 ) -> Training:
     """With `auto` the algorithm is fitted twice: without the recipes that were found and with them.
 
@@ -48,6 +51,7 @@ def train_with_features(
             checkpoints=checkpoints,
             budget=budget,
             cluster=cluster,
+            scratch_path=scratch_path,
             suffix=suffix,
             num_fits_after=num_fits_after,
         )
@@ -61,7 +65,7 @@ def train_with_features(
             f"features are made of the columns of a table, and {spec.algorithm} learns from {material.data_kind}: "
             "leave `features` out"
         )
-    check_features(declared, material.parts[TRAIN].frame, material.columns)
+    check_features(declared, material.parts[TRAIN].sample(seed=spec.seed).frame, material.columns)
     if material.target.task is Task.MULTILABEL and (asking := find_target_recipes(declared)):
         raise InvalidRequestError(
             f"features: {', '.join(asking)} look at one target, and a multi-label task has one for each label: leave "
@@ -74,10 +78,11 @@ def train_with_features(
     if not is_auto:
         return without
     reporter.progress("choosing features")
+    known = without.train.sample(seed=spec.seed)
     found = search_features(
         base,
-        without.train.frame,
-        without.train.truth,
+        known.frame,
+        known.truth,
         material.columns,
         target=material.target,
         is_of_trees=spec.resolve_algorithm().is_of_trees,

@@ -1,7 +1,8 @@
 """Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,13 @@ from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.reports import LearningCurve, ResampledClass
 from aimass_core.domain.signatures import Evaluation, Task
+from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.labels import rarest_labels
-from batch_jobs.data.splits import Split, hold_out, k_folds
+from batch_jobs.data.maps import blocks, write_map
+from batch_jobs.data.splits import hold_out, k_folds
+from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
 from batch_jobs.encoding.contract import Encoder
@@ -24,7 +28,7 @@ from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace, Points
-from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
+from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part, Sample
 from batch_jobs.train.notes import Notes
 from batch_jobs.train.resampling import resample
 
@@ -38,9 +42,14 @@ class Predictor:
     scale: TargetScale
     labels: tuple[str, ...] | None
 
-    def predict(self, frame: Frame) -> NDArray[np.float32]:
+    def predict(self, frame: Frame | StoredFrame) -> NDArray[np.float32]:
         """The framework's own answer: probabilities [rows, classes], or values [rows]."""
-        scores = self.fitted.predict(self.encoder.transform(frame))
+        return self.answer(self.encoder.transform(batch) for batch in frame.batches())
+
+    def answer(self, parts: Iterable[Array]) -> NDArray[np.float32]:
+        """The same of features, which come in parts."""
+        found = [self.fitted.predict(features) for features in parts]
+        scores = np.concatenate(found) if len(found) > 1 else found[0]
         return scores if self.labels else self.scale.to_values(scores)
 
 
@@ -113,6 +122,7 @@ class Fitting:
         checkpoints: CheckpointPlace,
         budget: Budget,
         cluster: Cluster,
+        scratch_path: Path,
         suffix: str = "",
         num_fits_after: int = 0,
     ) -> None:
@@ -127,6 +137,7 @@ class Fitting:
         self._checkpoints = checkpoints
         self._budget = budget
         self._cluster = cluster
+        self._scratch_path = scratch_path
         self._suffix = suffix
         self._num_fits_left = num_fits_after + num_fits(spec)
         self._points: Points = {}
@@ -152,8 +163,7 @@ class Fitting:
                 f"{validation.num_rows} of {whole.num_rows} rows are held out for validation; the model is the one "
                 "fitted on the others"
             )
-        predictor = self._fit(train, validation, num_steps=None, label="fit")
-        scores = predictor.predict(validation.frame)
+        predictor, scores = self._fit_and_judge(train, validation, label="fit")
         return Training(
             predictor=predictor,
             num_train_rows=train.num_rows,
@@ -175,14 +185,16 @@ class Fitting:
         scores = np.full(shape, np.nan, dtype=np.float32)
         steps, evaluations = [], []
         for number, split in enumerate(splits, start=1):
-            predictor, scores[split.validation] = self._fit_fold(whole, split, f"fold {number} of {num_folds}")
+            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+            label = f"fold {number} of {num_folds}"
+            predictor, scores[split.validation] = self._fit_and_judge(train, validation, label=label)
             steps.append(predictor.fitted.num_steps)
             evaluations.append(evaluate(VALIDATION, target, whole.truth[split.validation], scores[split.validation]))
         final_steps = max(round(float(np.mean(steps))), 1)
         self._notes(
             f"the model is fitted on all {whole.num_rows} rows in {final_steps} steps, the mean of {num_folds} folds"
         )
-        predictor = self._fit(whole, None, num_steps=final_steps, label="final fit")
+        predictor, _ = self._fit(whole, None, num_steps=final_steps, label="final fit")
         judged = np.sort(np.concatenate([split.validation for split in splits]))
         pooled = evaluate(VALIDATION, target, whole.truth[judged], scores[judged])
         return Training(
@@ -198,10 +210,11 @@ class Fitting:
             resampled=self._resampled,
         )
 
-    def _fit_fold(self, whole: Part, split: Split, label: str) -> tuple[Predictor, Array]:
-        train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
-        predictor = self._fit(train, validation, num_steps=None, label=label)
-        return predictor, predictor.predict(validation.frame)
+    def _fit_and_judge(self, train: Part, validation: Part, *, label: str) -> tuple[Predictor, Array]:
+        """With the answers to the validation rows."""
+        predictor, judges = self._fit(train, validation, num_steps=None, label=label)
+        assert judges is not None  # noqa: S101  there are validation rows
+        return predictor, predictor.answer(blocks(judges.features))
 
     def _mean_metrics(self, evaluations: list[Evaluation]) -> dict[str, float]:
         names = [name for name in evaluations[0].metrics if all(name in other.metrics for other in evaluations)]
@@ -212,7 +225,10 @@ class Fitting:
         self._notes(f"{len(evaluations)} folds: {primary} {means[primary]:.4f} ± {spread:.4f}")
         return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
-    def _fit(self, train: Part, validation: Part | None, *, num_steps: int | None, label: str) -> Predictor:
+    def _fit(
+        self, train: Part, validation: Part | None, *, num_steps: int | None, label: str
+    ) -> tuple[Predictor, Examples | None]:
+        """And the validation rows as they were encoded."""
         material, target, label = self._material, self._material.target, f"{label}{self._suffix}"
         scale = fit_scale(target, train.truth)
         encoder, examples = self._encode(train, scale)
@@ -231,7 +247,7 @@ class Fitting:
             seed=self._spec.seed,
             num_threads=self._num_threads,
         )
-        judges = None if validation is None else _examples(validation, encoder, scale)
+        judges = None if validation is None else self._to_examples(validation, encoder, scale)
         self._points = {}
         fitted = self._learner.fit(
             problem,
@@ -243,33 +259,71 @@ class Fitting:
                 checkpoints=self._checkpoints.of_fit(label, self._points),
                 is_time_up=self._budget.share(self._num_fits_left),
                 cluster=self._cluster,
+                scratch_path=self._scratch_path,
             ),
         )
         self._num_fits_left -= 1
-        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels)
+        return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels), judges
 
     def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
-        material, spec = self._material, self._spec
+        material, spec, known = self._material, self._spec, train.sample(seed=self._spec.seed)
         if self._features is None:
             encoder = fit_encoder(
                 material.data_kind,
-                train.frame,
+                known.frame,
                 material.columns,
                 hyperparameters=spec.resolve_hyperparameters(),
                 image_shape=material.image_shape,
                 window=spec.num_window_rows if material.target.horizon else None,
             )
-            return encoder, _examples(train, encoder, scale)
-        values = _to_learn(train, scale)
+            return encoder, self._to_examples(train, encoder, scale, known=known)
         features = fit_features(
             self._features,
-            train.frame,
+            known.frame,
             material.columns,
-            Truth(target=material.target, values=values, seed=spec.seed),
+            Truth(target=material.target, values=_to_learn(known.truth, scale), seed=spec.seed),
             num_threads=self._num_threads,
             message=self._notes,
         )
-        return features, Examples(features=features.transform_training(train.frame), targets=values)
+        fitted_on = features.transform_training(known.frame)
+        if isinstance(train.frame, Frame):
+            return features, Examples(features=fitted_on, targets=_to_learn(train.truth, scale))
+        examples = self._to_examples(train, features, scale, known=known)
+        own = np.arange(train.num_rows) if self._cluster.is_alone else self._share(train.frame)[self._cluster.rank]
+        _, places, rows = np.intersect1d(
+            own, np.arange(train.num_rows)[known.index], assume_unique=True, return_indices=True
+        )
+        examples.features[places] = fitted_on[rows]
+        return features, replace(examples, sample=fitted_on)
+
+    def _to_examples(
+        self, part: Part, encoder: Encoder, scale: TargetScale, *, known: Sample | None = None
+    ) -> Examples:
+        """On disk where the part is. Then the rows that are trained on are those of which some are `known`, and of them
+        each machine reads its own row groups."""
+        targets = _to_learn(part.truth, scale)
+        if isinstance(part.frame, Frame):
+            return Examples(features=encoder.transform(part.frame), targets=targets)
+        frame, shares = part.frame, None
+        if known is not None and not self._cluster.is_alone:
+            positions = self._share(frame)
+            shares = tuple(map(len, positions))
+            frame, targets = frame.take(positions[self._cluster.rank]), targets[np.concatenate(positions)]
+        features = write_map(
+            (encoder.transform(batch) for batch in frame.batches()), num_rows=frame.num_rows, folder=self._scratch_path
+        )
+        sample = None if known is None else encoder.transform(known.frame)
+        return Examples(features=features, targets=targets, sample=sample, shares=shares)
+
+    def _share(self, frame: StoredFrame) -> list[Array]:
+        """Which of the rows that are trained on each machine reads."""
+        shares = frame.channel.shares(self._cluster.num_processes)
+        if not all(map(len, shares)):
+            raise InvalidRequestError(
+                f"the training data has {len(frame.channel.groups)} row groups, and each of {len(shares)} machines "
+                "needs one with rows to train on: train on fewer machines"
+            )
+        return shares
 
     def _curves(self) -> tuple[LearningCurve, ...]:
         return tuple(
@@ -284,13 +338,9 @@ class Fitting:
         return part.truth if task.is_classification else None
 
 
-def _examples(part: Part, encoder: Encoder, scale: TargetScale) -> Examples:
-    return Examples(features=encoder.transform(part.frame), targets=_to_learn(part, scale))
-
-
-def _to_learn(part: Part, scale: TargetScale) -> Array:
-    if part.truth.dtype.kind != "f":
-        return part.truth
-    targets = scale.to_standard(part.truth)
+def _to_learn(truth: Array, scale: TargetScale) -> Array:
+    if truth.dtype.kind != "f":
+        return truth
+    targets = scale.to_standard(truth)
     # A horizon of one is a single value to a learner.
     return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets

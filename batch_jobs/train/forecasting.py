@@ -98,7 +98,7 @@ def _part(name: str, timeline: Timeline, *, window: int, horizon: int, first: in
             f"with a target, and {needed} are needed: channel {timeline.name} has {timeline.num_rows} rows. Give it "
             "more, or take a smaller window or horizon"
         )
-    return Part(name=name, frame=windows.frame, truth=windows.truth, rows=windows.rows)
+    return Part(name=name, frame=windows.frame, truth=windows.truth, numbers=windows.rows)
 
 
 def _tell_naive(parts: Mapping[str, Part], target: Target, period: int | None, message: Message) -> None:
@@ -106,7 +106,7 @@ def _tell_naive(parts: Mapping[str, Part], target: Target, period: int | None, m
     for name in (VALIDATION, TEST):
         if name not in parts:
             continue
-        past, truth = parts[name].frame.columns[target.column], parts[name].truth
+        past, truth = parts[name].sample(seed=0).frame.columns[target.column], parts[name].truth
         words = [f"last value {_errors(np.repeat(past[:, -1:], target.horizon, axis=1), truth)}"]
         if period is not None:
             places = past.shape[1] - period + np.arange(target.horizon) % period

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
+from batch_jobs.data import sizes
 from batch_jobs.data.channels import Channel, divide_by_split_column, read_channel
 from batch_jobs.data.features import choose_features, choose_texts, has_any_texts, has_only_texts, image_column
 from batch_jobs.data.frames import Array, Frame, table_frame
 from batch_jobs.data.images import choose_image_shape, image_frame
 from batch_jobs.data.labels import are_lists, encode_labels, read_labels, resolve_labels
 from batch_jobs.data.series import choose_series, series_frame
+from batch_jobs.data.stored import StoredChannel, StoredFrame, open_channel, stored_frame
 from batch_jobs.data.targets import Target, drop_unlabelled, encode_target, resolve_target
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.train.notes import Notes
@@ -24,14 +27,27 @@ from batch_jobs.train.notes import Notes
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Labelled rows: features, targets, and where the rows stand in their channel."""
+AnyChannel = Channel | StoredChannel
 
-    name: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Rows of a part that are in memory; `index` says which."""
+
     frame: Frame
     truth: Array
     rows: Array
+    index: Array | slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Labelled rows: features and targets. `numbers` are the `rows` of a frame in memory; one on disk knows them."""
+
+    name: str
+    frame: Frame | StoredFrame
+    truth: Array
+    numbers: Array | None
 
     @property
     def num_rows(self) -> int:
@@ -40,7 +56,24 @@ class Part:
 
     def take(self, index: Array, *, name: str) -> "Part":
         """The rows of these positions."""
-        return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], rows=self.rows[index])
+        numbers = None if self.numbers is None else self.numbers[index]
+        return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], numbers=numbers)
+
+    @property
+    def rows(self) -> Array:
+        """Where they stand in their channel."""
+        if isinstance(self.frame, StoredFrame):
+            return np.flatnonzero(self.frame.channel.is_member)
+        assert self.numbers is not None  # noqa: S101  as the class says
+        return self.numbers
+
+    def sample(self, *, seed: int) -> Sample:
+        """All rows where they are in memory, else some that fit."""
+        if isinstance(self.frame, Frame):
+            return Sample(frame=self.frame, truth=self.truth, rows=self.rows, index=slice(None))
+        index = self.frame.channel.choose_sample(seed=seed, row_bytes=self.frame.row_bytes)
+        frame = self.frame.take(index).load()
+        return Sample(frame=frame, truth=self.truth[index], rows=self.rows[index], index=index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +88,9 @@ class Material:
     parts: Mapping[str, Part]
 
 
-def load_material(channels: Mapping[str, Channel], environment: Environment, spec: TrainSpec, notes: Notes) -> Material:
+def load_material(
+    channels: Mapping[str, AnyChannel], environment: Environment, spec: TrainSpec, notes: Notes
+) -> Material:
     """Checks all channels and turns them into features and targets.
 
     Raises:
@@ -67,15 +102,15 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
     if spec.folds and VALIDATION in channels:
         raise InvalidRequestError("folds and a validation dataset exclude each other: leave one of them out")
     channels, target = _resolve_target(channels, spec, notes)
-    encode = encode_labels if target.task is Task.MULTILABEL else encode_target
-    data_kind = _choose_data_kind(kinds, channels[TRAIN], target.column, spec)
-    reader = _reader(channels[TRAIN], data_kind, target, spec, notes, num_threads=environment.num_cpus)
+    known = _sample(channels[TRAIN], spec, notes)
+    data_kind = _choose_data_kind(kinds, known, target.column, spec)
+    reader = _reader(known, data_kind, target, spec, notes, num_threads=environment.num_cpus)
     parts = {
         key: Part(
             name=key,
             frame=reader.read(channel),
-            truth=encode(channel, target, message=notes),
-            rows=np.asarray(channel.rows.to_numpy(zero_copy_only=False)),
+            truth=_encode(channel, target, notes),
+            numbers=np.asarray(channel.rows.to_numpy(zero_copy_only=False)) if isinstance(channel, Channel) else None,
         )
         for key, channel in channels.items()
     }
@@ -90,19 +125,49 @@ def load_material(channels: Mapping[str, Channel], environment: Environment, spe
 
 
 def _resolve_target(
-    channels: Mapping[str, Channel], spec: TrainSpec, notes: Notes
-) -> tuple[Mapping[str, Channel], Target]:
+    channels: Mapping[str, AnyChannel], spec: TrainSpec, notes: Notes
+) -> tuple[Mapping[str, AnyChannel], Target]:
     """The target, and the channels without the rows that have none."""
     name = spec.target or channels[TRAIN].schema.target
     if not name:
         raise InvalidDataError("the dataset has no target: name the column to predict as `target`")
-    if spec.resolve_task() is Task.MULTILABEL or (spec.task is None and are_lists(channels[TRAIN], str(name))):
+    if spec.resolve_task() is Task.MULTILABEL or (spec.task is None and _holds_lists(channels[TRAIN], str(name))):
         spec.resolve_algorithm().check_task(Task.MULTILABEL)
-        channels, name = read_labels(channels, name, separator=spec.label_separator, message=notes)
-        return channels, resolve_labels(channels[TRAIN], name, message=notes)
+        labelled, name = read_labels(in_memory(channels), name, separator=spec.label_separator, message=notes)
+        return labelled, resolve_labels(labelled[TRAIN], name, message=notes)
     assert isinstance(name, str)  # noqa: S101  several columns are always labels
     channels = {key: drop_unlabelled(channel, name, message=notes) for key, channel in channels.items()}
     return channels, resolve_target(channels[TRAIN], name, task=spec.task, message=notes)
+
+
+def _holds_lists(channel: AnyChannel, name: str) -> bool:
+    """Raises InvalidRequestError where it does, and the channel is on disk."""
+    if isinstance(channel, Channel):
+        return are_lists(channel, name)
+    if channel.schema.column(name) is not None and are_lists(next(channel.batches([name])), name):
+        raise InvalidRequestError(
+            f"the target {name!r} holds lists of labels, which take all rows at once, and the data is larger than the "
+            "job's memory: give it more (compute.memory_mib)"
+        )
+    return False
+
+
+def _encode(channel: AnyChannel, target: Target, notes: Notes) -> Array:
+    if target.task is Task.MULTILABEL and isinstance(channel, Channel):
+        return encode_labels(channel, target, message=notes)
+    return encode_target(channel, target, message=notes)
+
+
+def _sample(channel: AnyChannel, spec: TrainSpec, notes: Notes) -> Channel:
+    """What columns are chosen by."""
+    if isinstance(channel, Channel):
+        return channel
+    known = channel.take(channel.choose_sample(seed=spec.seed)).load()
+    notes(
+        f"columns are chosen, and their encodings are learned, from {known.num_rows} of {channel.num_rows} rows: "
+        "some of each row group, or of 64 where there are more"
+    )
+    return known
 
 
 def _fitting_kinds(spec: TrainSpec, kind: DatasetKind) -> list[DataKind]:
@@ -131,20 +196,62 @@ def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: str, spec
     return kinds[0]
 
 
-def read_channels(environment: Environment, notes: Notes) -> dict[str, Channel]:
+def read_channels(environment: Environment, spec: TrainSpec, notes: Notes) -> dict[str, AnyChannel]:
     """The channels of the job, and a test channel where the training data names one itself.
 
+    They are in memory where they and what is made of them fit into it, else on disk.
+
     Raises:
-        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows.
+        InvalidDataError, InvalidRequestError: There is no training channel, or one has no rows, or they are larger
+            than memory and such a job cannot do with less of them at a time.
     """
     if TRAIN not in environment.channels:
         raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
-    channels = {name: read_channel(name, path) for name, path in environment.channels.items()}
+    read = open_channel if _stay_on_disk(environment, spec, notes) else read_channel
+    channels: dict[str, AnyChannel] = {name: read(name, path) for name, path in environment.channels.items()}
     if TEST not in channels and (divided := divide_by_split_column(channels[TRAIN])) is not None:
         channels[TRAIN], channels[TEST] = divided
         counts = f"{channels[TRAIN].num_rows} rows are trained on, {channels[TEST].num_rows} are the test"
         notes(f"the column 'split' divides the data: {counts}")
     return channels
+
+
+def _stay_on_disk(environment: Environment, spec: TrainSpec, notes: Notes) -> bool:
+    memory_bytes = environment.memory_bytes
+    num_bytes = sizes.decoded_bytes(environment.channels.values())
+    if memory_bytes is None or not sizes.is_large(num_bytes, memory_bytes):
+        return False
+    size, memory = f"{num_bytes / 1024**2:,.0f} MiB", f"{memory_bytes / 1024**2:,.0f} MiB"
+    words = f"the data is {size} once it is decoded, and the job has {memory}"
+    if reason := _why_in_memory(spec):
+        if not sizes.is_too_large(num_bytes, memory_bytes):
+            return False
+        raise InvalidRequestError(
+            f"{words} of memory, which is too little as {reason}. Give it {sizes.needed_mib(num_bytes)} MiB "
+            f"(compute.memory_mib), or train one of {', '.join(registry.streamed())}, without folds"
+        )
+    notes(f"{words} of memory: it is read from disk, some rows at a time")
+    return True
+
+
+def _why_in_memory(spec: TrainSpec) -> str | None:
+    """What needs all rows at once."""
+    if spec.horizon:
+        return "a forecast needs all rows at once"
+    if spec.folds:
+        return "folds need all rows at once"
+    if spec.resample is not None:
+        return "resample needs all rows at once"
+    if spec.resolve_task() is Task.MULTILABEL:
+        return "several labels a row need all rows at once"
+    if not spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed:
+        return f"{spec.algorithm} ({spec.resolve_framework()}) needs all rows at once"
+    return None
+
+
+def in_memory(channels: Mapping[str, AnyChannel]) -> dict[str, Channel]:
+    """Those of a job that needs all rows at once: `read_channels` has seen to it."""
+    return {name: channel for name, channel in channels.items() if isinstance(channel, Channel)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +261,13 @@ class _Reader:
     image_shape: ImageShape | None
     num_threads: int
 
-    def read(self, channel: Channel) -> Frame:
+    def read(self, channel: AnyChannel) -> Frame | StoredFrame:
+        if isinstance(channel, Channel):
+            return self.read_all(channel)
+        row_bytes = prod(self.image_shape.model_dump().values()) if self.image_shape else 0
+        return stored_frame(channel, self.columns, self.read_all, row_bytes=row_bytes)
+
+    def read_all(self, channel: Channel) -> Frame:
         if self.kind is DataKind.SERIES:
             return series_frame(channel, self.columns)
         if self.image_shape is None:

@@ -1,7 +1,7 @@
 """A training job from its channels to its artifacts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -17,10 +17,10 @@ from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.analysis.building import Judged, build_report
-from batch_jobs.evaluate.export_check import TOLERANCE, check_export
+from batch_jobs.evaluate.export_check import TOLERANCE, check_export, join_checks
 from batch_jobs.evaluate.importance import MAX_SECONDS, permutation_importances
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
-from batch_jobs.evaluate.predictions import write_predictions
+from batch_jobs.evaluate.predictions import PredictionWriter
 from batch_jobs.evaluate.report import write_report
 from batch_jobs.evaluate.scoring import Answers, Scorer, to_answers
 from batch_jobs.runtime.environment import Environment
@@ -33,7 +33,7 @@ from batch_jobs.train.feature_choice import train_with_features
 from batch_jobs.train.fitting import Training
 from batch_jobs.train.forecasting import load_forecast
 from batch_jobs.train.interface import build_golden, build_signature
-from batch_jobs.train.material import TEST, Material, Part, load_material, read_channels
+from batch_jobs.train.material import TEST, Material, Part, Sample, in_memory, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
 _FINEST = 4 * float(np.finfo(np.float32).eps) / TOLERANCE
@@ -63,9 +63,11 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     spec.check()
     notes, began = Notes(reporter), time.monotonic()
     reporter.progress("reading")
-    channels = read_channels(environment, notes)
+    channels = read_channels(environment, spec, notes)
     material = (
-        load_forecast(channels, spec, notes) if spec.horizon else load_material(channels, environment, spec, notes)
+        load_forecast(in_memory(channels), spec, notes)
+        if spec.horizon
+        else load_material(channels, environment, spec, notes)
     )
     started = time.monotonic()
     budget = begin_budget(environment.deadline, reading_seconds=started - began)
@@ -86,6 +88,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         ),
         budget=budget,
         cluster=environment.cluster,
+        scratch_path=environment.base_path / "scratch",
     )
     if not environment.cluster.is_main:
         return {}
@@ -111,6 +114,7 @@ class _Finish:
     training_seconds: float
     reporter: Reporter
     notes: Notes
+    samples: dict[str, Sample] = field(default_factory=dict)
 
     def run(self) -> dict[str, float]:
         self.reporter.progress("exporting")
@@ -118,10 +122,13 @@ class _Finish:
         model = export(predictor, self.material)
         signature = build_signature(self.material, predictor.encoder)
         scorer = Scorer(model, signature)
-        check, answers = self._answer(scorer, training.checked)
-        golden = build_golden(training.checked.frame, predictor, scorer, signature, scale=self._scale())
+        if self.spec.folds is None:
+            check, _ = self._answer(scorer, training.checked, framework=training.validation_scores)
+        else:
+            check, _ = self._answer(scorer, training.checked, has_predictions=False)
+            self._write_fold_predictions()
+        golden = build_golden(self._sample(training.checked).frame, predictor, scorer, signature, scale=self._scale())
         self.reporter.progress("evaluating")
-        self._write_predictions(training.validated, answers if self.spec.folds is None else self._fold_answers())
         evaluations, shown, scores = self._judge(scorer)
         card = self._card(evaluations, check, self._importances(scorer), num_bytes=len(model))
         self.reporter.progress("reporting")
@@ -131,9 +138,20 @@ class _Finish:
         documents = {ArtifactName.SIGNATURE: signature, ArtifactName.GOLDEN: golden, ArtifactName.CARD: card}
         for name, document in documents.items():
             (path / name).write_text(document.model_dump_json(indent=1), encoding="utf-8")
-        judged = Judged(channel=shown.name, frame=shown.frame, rows=shown.rows, truth=shown.truth, scores=scores)
-        write_report(path, self._report(judged, card, signature), card, signature)
+        write_report(path, self._report(self._to_judged(shown, scores), card, signature), card, signature)
         return _final_metrics(evaluations)
+
+    def _sample(self, part: Part) -> Sample:
+        """Read once."""
+        if part.name not in self.samples:
+            self.samples[part.name] = part.sample(seed=self.spec.seed)
+        return self.samples[part.name]
+
+    def _to_judged(self, part: Part, scores: Array) -> Judged:
+        """What the report is about."""
+        known = self._sample(part)
+        scores = scores[known.index]
+        return Judged(channel=part.name, frame=known.frame, rows=known.rows, truth=known.truth, scores=scores)
 
     def _report(self, judged: Judged, card: Card, signature: Signature) -> Report:
         return build_report(
@@ -155,20 +173,36 @@ class _Finish:
         truth = self.training.train.truth
         return max(float(truth.std()), _FINEST * float(np.abs(truth).max()))
 
-    def _answer(self, scorer: Scorer, part: Part) -> tuple[ExportCheck, Answers]:
-        """The graph's answers to a part, after they were compared with the framework's."""
-        answers = scorer.answer(part.frame)
-        framework = self.training.predictor.predict(part.frame)
-        target = self.material.target
-        check = check_export(part.name, framework=framework, exported=answers, target=target, scale=self._scale())
-        return check, answers
+    def _answer(
+        self, scorer: Scorer, part: Part, *, framework: Array | None = None, has_predictions: bool = True
+    ) -> tuple[ExportCheck, Array]:
+        """Compares the graph's scores of a part, which it returns, with the framework's; writes the predictions."""
+        checks: list[ExportCheck] = []
+        found: list[Array] = []
+        rows = part.rows
+        start, scale, target = 0, self._scale(), self.material.target
+        with self._predictions(part) as writer:
+            for batch in part.frame.batches():
+                now = slice(start, start + batch.num_rows)
+                answers = scorer.answer(batch)
+                expected = self.training.predictor.predict(batch) if framework is None else framework[now]
+                checks.append(check_export(part.name, framework=expected, exported=answers, target=target, scale=scale))
+                if has_predictions:
+                    writer.write(rows=rows[now], truth=part.truth[now], answers=answers)
+                found.append(answers.scores)
+                start = now.stop
+        return join_checks(checks), np.concatenate(found)
 
-    def _fold_answers(self) -> Answers:
+    def _predictions(self, part: Part) -> PredictionWriter:
+        path = self.environment.output_path / f"{part.name}_predictions.parquet"
+        return PredictionWriter(path, self.material.target)
+
+    def _write_fold_predictions(self) -> None:
         """Every row by the model of the fold that had not seen it."""
-        scores = self.training.validation_scores
-        if self.material.target.labels is None:
-            return Answers(labels=None, scores=scores)
-        return Answers(labels=to_answers(scores, self.material.target), scores=scores)
+        part, scores, target = self.training.validated, self.training.validation_scores, self.material.target
+        chosen = None if target.labels is None else to_answers(scores, target)
+        with self._predictions(part) as writer:
+            writer.write(rows=part.rows, truth=part.truth, answers=Answers(labels=chosen, scores=scores))
 
     def _judge(self, scorer: Scorer) -> tuple[list[Evaluation], Part, Array]:
         """The evaluations, and the last of the judged parts with the answers to it."""
@@ -176,21 +210,9 @@ class _Finish:
         if TEST not in self.material.parts:
             return [validation], self.training.validated, self.training.validation_scores
         part = self.material.parts[TEST]
-        _, answers = self._answer(scorer, part)
-        self._write_predictions(part, answers)
-        test = evaluate(TEST, self.material.target, part.truth, answers.scores)
-        return [validation, test], part, answers.scores
-
-    def _write_predictions(self, part: Part, answers: Answers) -> None:
-        path = self.environment.output_path
-        path.mkdir(parents=True, exist_ok=True)
-        write_predictions(
-            path / f"{part.name}_predictions.parquet",
-            target=self.material.target,
-            rows=part.rows,
-            truth=part.truth,
-            answers=answers,
-        )
+        _, scores = self._answer(scorer, part)
+        test = evaluate(TEST, self.material.target, part.truth, scores)
+        return [validation, test], part, scores
 
     def _importances(self, scorer: Scorer) -> list[Importance]:
         is_wide_series = self.material.data_kind is DataKind.SERIES and not any(
@@ -203,11 +225,12 @@ class _Finish:
             part = self.material.parts.get(TEST, part)
             if part.name != TEST:
                 self.notes("importances are measured on rows that the model was fitted on, as folds leave no others")
+        known = self._sample(part)
         return permutation_importances(
             scorer,
-            part.frame,
+            known.frame,
             target=self.material.target,
-            truth=part.truth,
+            truth=known.truth,
             seed=self.spec.seed,
             message=self.notes,
             max_seconds=self._importance_seconds(),

@@ -16,6 +16,7 @@ from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
+from batch_jobs.data.maps import is_on_disk, release
 
 _OBJECTIVES = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}
 _CURVES = {"binary_logloss": "log_loss", "multi_logloss": "log_loss", "rmse": "rmse"}
@@ -86,12 +87,31 @@ def _dataset(
         if size <= MAX_NATIVE_CATEGORIES
     ]
     return lightgbm.Dataset(
-        examples.features,
+        _Rows(examples.features) if is_on_disk(examples.features) else examples.features,
         label=examples.targets,
         categorical_feature=native,
         reference=reference,
         params=dict(parameters),
     )
+
+
+class _Rows(lightgbm.Sequence):  # type: ignore[misc]
+    """Features on disk, of which LightGBM takes some rows at a time."""
+
+    batch_size = 16_384
+
+    def __init__(self, features: NDArray[Any]) -> None:
+        self._features = features
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """The signature is LightGBM's."""
+        rows = np.array(self._features[index], dtype=np.float64)
+        if isinstance(index, slice):
+            release(self._features)
+        return rows
+
+    def __len__(self) -> int:
+        return len(self._features)
 
 
 class _ReportRounds:

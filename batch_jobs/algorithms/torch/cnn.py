@@ -72,7 +72,7 @@ class Cnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
+        network = Network(problem, self.hyperparameters, train.known)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         augmentation = build_augmentation(self.hyperparameters, problem, train.features)
         return fit_network(

@@ -116,6 +116,6 @@ def fit_network(
     return FittedNetwork(
         answer=Answer(network, problem),
         num_steps=epochs,
-        example=train.features[:2] if example is None else example,
+        example=train.known[:2] if example is None else example,
         has_variable_length=has_variable_length,
     )

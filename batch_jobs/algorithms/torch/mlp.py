@@ -15,6 +15,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 from batch_jobs.data.augmentation.building import build_augmentation
+from batch_jobs.data.maps import blocks
 
 
 class Quantities(nn.Module):
@@ -75,12 +76,20 @@ class Network(nn.Module):
     @torch.no_grad()
     def settle_unknowns(self, features: NDArray[np.float32]) -> None:
         """An unknown category that training never saw gets the mean of the known ones, weighted by frequency."""
-        for index, embedding in enumerate(self.embeddings):
+        for embedding, found in zip(self.embeddings, self._count_codes(features), strict=True):
             assert isinstance(embedding, nn.Embedding)  # noqa: S101  nn.ModuleList forgets the type
-            codes = features[:, self.num_numeric + index].astype(np.int64)
-            counts = torch.from_numpy(np.bincount(codes, minlength=embedding.num_embeddings)).float()
+            counts = torch.from_numpy(found).float()
             if counts[0] == 0:
                 embedding.weight[0] = (counts[:, None] * embedding.weight).sum(0) / counts.sum()
+
+    def _count_codes(self, features: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+        """Of each category, the rows of each code."""
+        sizes = [len(next(embedding.parameters())) for embedding in self.embeddings]
+        counts = [np.zeros(size, dtype=np.int64) for size in sizes]
+        for block in blocks(features) if sizes else ():
+            for index, size in enumerate(sizes):
+                counts[index] += np.bincount(block[:, self.num_numeric + index].astype(np.int64), minlength=size)
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,8 @@ class Mlp:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         start(problem)
-        network = Network(problem, self.hyperparameters, train.features)
-        augmentation = build_augmentation(self.hyperparameters, problem, train.features)
+        network = Network(problem, self.hyperparameters, train.known)
+        augmentation = build_augmentation(self.hyperparameters, problem, train.known)
         fitted = fit_network(
             network,
             self.hyperparameters,

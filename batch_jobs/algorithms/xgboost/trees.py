@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
-from batch_jobs.algorithms.sharing import Team, share
+from batch_jobs.algorithms.sharing import share
 from batch_jobs.algorithms.xgboost.boosting import Boosting
 from batch_jobs.algorithms.xgboost.labels import to_labels_graph
+from batch_jobs.algorithms.xgboost.matrices import Matrices
 from batch_jobs.algorithms.xgboost.team import joined
 
 _OBJECTIVES = {
@@ -49,9 +49,12 @@ class Trees:
         patience = self.hyperparameters.early_stopping_rounds if validation is not None else None
         with context.checkpoints.running(), joined(context.cluster) as team:
             # What is measured on the parts of all processes is the same for all: they stop in the same round.
-            parts = [(_matrix(train, problem, team), "train")]
+            build = Matrices(
+                problem, team, max_bin=self.hyperparameters.max_bin, scratch_path=context.scratch_path
+            ).build
+            parts = [(build(train), "train")]
             if validation is not None:
-                parts.append((_matrix(validation, problem, team), "validation"))
+                parts.append((build(validation), "validation"))
             boosting = Boosting(self._parameters(problem), parts, num_rounds=num_rounds, patience=patience)
             booster, best = boosting.run(share(context, team))
         return FittedTrees(booster=booster, problem=problem, num_steps=best)
@@ -70,16 +73,6 @@ class Trees:
             **({"num_class": problem.num_outputs} if problem.task is Task.MULTICLASS else {}),
             **chosen.model_dump(exclude={"num_rounds", "early_stopping_rounds"}),
         }
-
-
-def _matrix(examples: Examples, problem: Problem, team: Team) -> xgboost.DMatrix:
-    """This process's part of the rows."""
-    if examples.num_rows < team.num_processes:
-        raise InvalidRequestError(
-            f"{examples.num_rows} rows cannot be shared by {team.num_processes} machines: train on fewer machines"
-        )
-    own = slice(team.rank, None, team.num_processes)
-    return xgboost.DMatrix(examples.features[own], label=examples.targets[own], nthread=problem.num_threads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

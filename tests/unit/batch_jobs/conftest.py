@@ -91,6 +91,7 @@ def train_model(tmp_path: Path) -> Train:
         reporter: RecordingReporter | None = None,
         deadline: float | None = None,
         cluster: Cluster | None = None,
+        memory_bytes: int | None = None,
         **spec: Any,
     ) -> Trained:
         base = tmp_path / run_name
@@ -105,6 +106,7 @@ def train_model(tmp_path: Path) -> Train:
             attempt=1,
             num_cpus=1,
             num_gpus=0,
+            memory_bytes=memory_bytes,
             cluster=cluster or Cluster(),
             dataset="tiny",
             job="job_tiny",

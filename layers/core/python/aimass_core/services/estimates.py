@@ -71,7 +71,7 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
     if isinstance(plan.spec, TrainSpec):
         seconds = _to_span(_seconds(plan.spec, data, machine), UNCERTAINTY)
         memory = _to_span(_memory_mib(plan.spec, data), _MEMORY_UNCERTAINTY)
-        notes += _warn(seconds, memory, machine, max_seconds=plan.max_seconds)
+        notes += _warn(plan.spec, seconds, memory, machine, max_seconds=plan.max_seconds)
     else:
         notes = ["How long a script runs and what memory it takes is not known: only its limits bound the cost."]
     if rate is None:
@@ -163,7 +163,7 @@ def _memory_mib(spec: TrainSpec, data: Sequence[_Data]) -> float:
     return _work(spec).libraries_mib + (2 * sum(each.raw_bytes for each in data) + matrices) / _MIB
 
 
-def _warn(seconds: Span, memory: Span, machine: Machine | None, *, max_seconds: int) -> list[str]:
+def _warn(spec: TrainSpec, seconds: Span, memory: Span, machine: Machine | None, *, max_seconds: int) -> list[str]:
     notes = []
     if seconds.expected > max_seconds:
         notes.append(
@@ -171,9 +171,14 @@ def _warn(seconds: Span, memory: Span, machine: Machine | None, *, max_seconds: 
             "max_seconds, or give it more compute."
         )
     if machine and memory.expected > machine.memory_gib * 1024:
+        advice = "ask for more, or train on less data"
+        if spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed and not spec.folds:
+            advice = (
+                "it will read the data from disk, some rows at a time, which takes longer; ask for more to avoid it"
+            )
         notes.append(
             f"It is expected to need {memory.expected:,.0f} MiB of memory, more than the "
-            f"{machine.memory_gib * 1024:,.0f} MiB of its compute: ask for more, or train on less data."
+            f"{machine.memory_gib * 1024:,.0f} MiB of its compute: {advice}."
         )
     return notes
 

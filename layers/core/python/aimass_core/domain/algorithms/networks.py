@@ -134,7 +134,10 @@ MLP = AlgorithmSpec(
     hyperparameters=MlpHyperparameters,
     implementations={
         "torch": Implementation(
-            learner="batch_jobs.algorithms.torch.mlp:Mlp", libraries=_TORCH_LIBRARIES, is_distributed=True
+            learner="batch_jobs.algorithms.torch.mlp:Mlp",
+            libraries=_TORCH_LIBRARIES,
+            is_distributed=True,
+            is_streamed=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
@@ -172,7 +175,10 @@ CNN = AlgorithmSpec(
     hyperparameters=CnnHyperparameters,
     implementations={
         "torch": Implementation(
-            learner="batch_jobs.algorithms.torch.cnn:Cnn", libraries=(*_TORCH_LIBRARIES, "pillow"), is_distributed=True
+            learner="batch_jobs.algorithms.torch.cnn:Cnn",
+            libraries=(*_TORCH_LIBRARIES, "pillow"),
+            is_distributed=True,
+            is_streamed=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",

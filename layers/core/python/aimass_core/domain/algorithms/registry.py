@@ -73,6 +73,16 @@ def distributed() -> list[str]:
     ]
 
 
+def streamed() -> list[str]:
+    """The algorithms that learn from data larger than memory, and the framework each of them needs for it."""
+    return [
+        f"{spec.name} ({framework})"
+        for spec in load_all().values()
+        for framework, implementation in spec.implementations.items()
+        if implementation.is_streamed
+    ]
+
+
 def list_infos() -> list[AlgorithmInfo]:
     """All of them as the API answers them."""
     return [to_info(spec) for spec in load_all().values()]

@@ -32,6 +32,7 @@ XGBOOST = AlgorithmSpec(
             learner="batch_jobs.algorithms.xgboost.trees:Trees",
             libraries=("xgboost-cpu", "onnxmltools"),
             is_distributed=True,
+            is_streamed=True,
         )
     },
     is_of_trees=True,
@@ -61,7 +62,9 @@ LIGHTGBM = AlgorithmSpec(
     hyperparameters=LightGBMHyperparameters,
     implementations={
         "lightgbm": Implementation(
-            learner="batch_jobs.algorithms.lightgbm.trees:Trees", libraries=("lightgbm", "onnxmltools")
+            learner="batch_jobs.algorithms.lightgbm.trees:Trees",
+            libraries=("lightgbm", "onnxmltools"),
+            is_streamed=True,
         )
     },
     is_of_trees=True,
