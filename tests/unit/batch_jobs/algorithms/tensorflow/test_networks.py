@@ -15,6 +15,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.tensorflow.batches import Batches
 from batch_jobs.algorithms.tensorflow.cnn import Cnn
 from batch_jobs.algorithms.tensorflow.mlp import Mlp
+from batch_jobs.runtime.cluster import Cluster
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
 NUM_ROWS = 120
@@ -170,3 +171,9 @@ def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_
 def test_a_network_in_parts_is_refused_with_the_framework_that_does_it() -> None:
     with pytest.raises(InvalidRequestError, match="sharding is 'full', which the framework torch does"):
         _fit(sharding="full")
+
+
+def test_compiling_is_refused_where_several_machines_train() -> None:
+    context = FitContext(listener=Listener(), cluster=Cluster(hosts=("algo-1", "algo-2")))
+    with pytest.raises(InvalidRequestError, match="compile is true, and XLA cannot compile"):
+        Mlp(MlpHyperparameters(compile=True)).fit(_problem(), _examples(0), None, context=context)
