@@ -83,7 +83,7 @@ def _kill_node(job: Job, index: int) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("framework", "epochs"), [("torch", 60), ("tensorflow", 12)])
+@pytest.mark.parametrize(("framework", "epochs"), [("torch", 40), ("tensorflow", 12)])
 def test_d15_a_killed_node_ends_the_attempt_and_the_next_ends_with_the_undisturbed_metrics(
     stack: Stack, client: aimass.Client, tmp_path: Path, framework: str, epochs: int
 ) -> None:

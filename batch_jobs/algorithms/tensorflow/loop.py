@@ -44,9 +44,15 @@ def train_network(
     the steps that one would make. Rank 0 validates, and saves the checkpoints.
 
     Raises:
-        InvalidRequestError: The loss is no longer a number, or a batch is too small to be shared.
+        InvalidRequestError: The loss is no longer a number, or a batch is too small to be shared; several machines
+            cannot do what is asked for.
         UnavailableError: Another process of the cluster was lost.
     """
+    if hyperparameters.compile and not context.cluster.is_alone:
+        raise InvalidRequestError(
+            "compile is true, and XLA cannot compile what machines say to each other: leave it out, train on one "
+            "machine, or in torch"
+        )
     with context.checkpoints.running(), joined(context.cluster) as team:
         weights, num_epochs = _Training(
             build,

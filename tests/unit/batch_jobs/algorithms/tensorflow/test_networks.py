@@ -15,6 +15,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.tensorflow.batches import Batches
 from batch_jobs.algorithms.tensorflow.cnn import Cnn
 from batch_jobs.algorithms.tensorflow.mlp import Mlp
+from batch_jobs.runtime.cluster import Cluster
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
 NUM_ROWS = 120
@@ -156,3 +157,9 @@ def test_the_parts_of_a_batch_are_the_batch_and_their_weights_make_its_mean(num_
     for number, batch in enumerate(zip(*parts, strict=True)):
         assert np.concatenate([features for features, _, _ in batch]).tolist() == whole[number][0].numpy().tolist()
         assert sum(float(tf.reduce_mean(weights)) for _, _, weights in batch) == pytest.approx(1)
+
+
+def test_compiling_is_refused_where_several_machines_train() -> None:
+    context = FitContext(listener=Listener(), cluster=Cluster(hosts=("algo-1", "algo-2")))
+    with pytest.raises(InvalidRequestError, match="compile is true, and XLA cannot compile"):
+        Mlp(MlpHyperparameters(compile=True)).fit(_problem(), _examples(0), None, context=context)
