@@ -12,7 +12,7 @@ from torch import Tensor
 from aimass_core.domain.algorithms.augmentation import series as declared
 
 Change = Callable[[Tensor, Tensor, torch.Generator], Tensor]
-"""Standardised series, the length of each and a generator to the series changed."""
+"""Standardised series, the length of each (on the processor) and a generator to the series changed."""
 
 _MIN_SPEED = 0.1
 _WARP = 2.0
@@ -29,7 +29,7 @@ class SeriesAugment:
         """`series` are those of training, [rows, steps, channels]: strengths are in units of their deviations."""
         means, deviations = _measure(series)
         self._means, self._deviations = torch.from_numpy(means), torch.from_numpy(deviations)
-        self._changes = [(step.probability, _BUILDERS[type(step)](step)) for step in steps]
+        self._changes = [(step.probability, build_change(step)) for step in steps]
 
     @torch.no_grad()
     def __call__(self, series: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,6 +43,11 @@ class SeriesAugment:
             scaled = torch.where(is_chosen.to(series.device), change(scaled, lengths, generator), scaled)
             is_touched |= is_chosen
         return torch.where(is_touched.to(series.device), scaled * deviations + means, series)
+
+
+def build_change(step: declared.SeriesStep) -> Change:
+    """What a step does, to every series."""
+    return _BUILDERS[type(step)](step)
 
 
 def count_steps(series: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from aimass_core.domain.algorithms.augmentation.series import PRESETS, SeriesStep
+from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CNN, CnnHyperparameters, MlpHyperparameters, NetworkHyperparameters
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
@@ -25,6 +27,7 @@ from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
 from batch_jobs.algorithms.torch.states import load_optimizer, optimizer_to_state
 from batch_jobs.data.augmentation.building import build_augmentation
+from batch_jobs.data.augmentation.series import build_change
 from batch_jobs.data.targets import TargetScale
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
@@ -112,6 +115,12 @@ def test_rows_are_changed_where_they_are() -> None:
     assert built.mix is not None
     changed = built.augment(torch.from_numpy(rows).to(_META), torch.Generator())
     assert built.mix(changed, torch.Generator().manual_seed(2))[0].device == _META
+
+
+@pytest.mark.parametrize("step", PRESETS[Strength.STRONG][:-1], ids=lambda step: str(step.name))
+def test_series_are_changed_where_they_are(step: SeriesStep) -> None:
+    changed = build_change(step)(torch.from_numpy(_SERIES).to(_META), torch.arange(1, 9), torch.Generator())
+    assert (changed.device, changed.shape) == (_META, _SERIES.shape)
 
 
 def test_a_loss_weighs_on_the_processor_and_sums_on_the_device() -> None:
