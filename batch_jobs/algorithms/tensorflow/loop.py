@@ -103,8 +103,6 @@ class _Training:
             context.listener.message(
                 f"batch_size {chosen.batch_size} is more than the {train.num_rows} rows: every batch holds all of them"
             )
-        if chosen.compile and not isinstance(team, Alone):
-            context.listener.message("compile is left out: XLA compiles no exchange between machines")
         weights = build_class_weights(problem, chosen, train.targets)
         row_weights = None if problem.task is Task.MULTILABEL else weights
         self._train = to_batches(train, row_weights)
@@ -117,7 +115,7 @@ class _Training:
             optimizer=self._optimizer,
             loss=build_loss(problem.task, weights),
             # NOTE: XLA compiles anew for every size of batch.
-            jit_compile=chosen.compile and isinstance(team, Alone),
+            jit_compile=chosen.compile,
         )
         self._optimizer.build(self._network.trainable_variables)
         self._average = Average(self._network.weights, chosen.ema_decay) if chosen.ema_decay else None
