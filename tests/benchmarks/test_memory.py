@@ -65,6 +65,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(3600)
 def test_peak_memory_of_two_gigabytes_of_parquet(folder: Path, tmp_path: Path) -> None:
     file = next(folder.glob("*.parquet"))
     num_bytes = file.stat().st_size
