@@ -70,6 +70,8 @@ def test_cli_predicts_a_csv_file(deployed: str, stack: Stack, loans: tuple[Path,
     assert len(lines) == 301
 
 
+# MLflow warns of its own type hints where it first loads a model.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")
 def test_mlflow_has_the_job_and_answers_as_the_endpoint_must(
     deployed: str, stack: Stack, client: aimass.Client, tmp_path: Path
 ) -> None:

@@ -9,7 +9,8 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Optim
 def build_optimizer(network: nn.Module, hyperparameters: NetworkHyperparameters) -> torch.optim.Optimizer:
     """Over all weights of the network. Nesterov's momentum needs some, so without any it is plain descent.
 
-    Fused: one pass over the weights, where torch's default on processors makes ten.
+    Fused: one pass over the weights, where torch's default on processors makes ten. Torch has no fused sgd for a
+    network in parts.
     """
     chosen = hyperparameters
     weights = network.parameters()
@@ -25,5 +26,4 @@ def build_optimizer(network: nn.Module, hyperparameters: NetworkHyperparameters)
                 momentum=chosen.momentum,
                 nesterov=chosen.momentum > 0,
                 weight_decay=chosen.weight_decay,
-                fused=True,
             )
