@@ -15,7 +15,7 @@ from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.runtime.cluster import Cluster
 from tests.benchmarks.workloads import Quiet, images, plain_steps, problem_of_images
 
-ROWS, BATCH, EPOCHS = 2_048, 128, 2
+ROWS, BATCH, EPOCHS = 2_048, 128, 4
 
 
 def main(rank: int, port: int, num_rounds: int) -> None:

@@ -100,8 +100,12 @@ class Replica:
         self._device, self._num_processes = device, team.num_processes
         self.network = self.place(network)
         self._is_copied = is_shared and not self.is_in_parts
-        self._outer: Any = DistributedDataParallel(self.network) if self._is_copied else self.network
+        self._outer: Any = self._copied() if self._is_copied else self.network
         self._compute = compiled(self._outer, device, listener) if hyperparameters.compile else self._outer
+
+    def _copied(self) -> DistributedDataParallel:
+        """Buffers are shared before they judge (`share_buffers`): before every batch all would wait for them."""
+        return DistributedDataParallel(self.network, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def place(self, network: nn.Module) -> nn.Module:
         """A network on the device; in parts, a copy."""
