@@ -166,6 +166,7 @@ def test_images_in_class_folders(scene: Scene) -> None:
     for body in (to_zip(members), to_tar(members), to_tar(members, "w:gz")):
         version = scene.upload(scene.dataset(f"d{len(body)}"), body)
         assert version.kind is DatasetKind.IMAGES
+        assert version.target == "label"
         assert types(version) == {"image": "image", "label": "string", "split": "string"}
         assert version.data_schema is not None
         assert version.data_schema.image_shape == ImageShape(height=6, width=8, channels=3)
@@ -206,7 +207,8 @@ def test_npz_of_images_with_splits(scene: Scene) -> None:
 
 def test_npz_of_numbers(scene: Scene) -> None:
     x = np.array([[1.5, np.nan], [np.inf, -0.0]])
-    version = scene.upload(scene.dataset(target="y"), to_npz(X=x, y=np.array(["a", "b"])))
+    version = scene.upload(scene.dataset(), to_npz(X=x, y=np.array(["a", "b"])))
+    assert version.target == "y"
     assert scene.rows(version) == [{"x0": 1.5, "x1": None, "y": "a"}, {"x0": None, "x1": 0.0, "y": "b"}]
     assert str(scene.rows(version)[1]["x1"]) == "0.0"
 

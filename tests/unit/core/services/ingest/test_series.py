@@ -158,6 +158,7 @@ def test_npz_of_series_filled_up_with_nan(scene: Scene) -> None:
     x[3, 0, 1] = np.nan
     body = to_npz(x=x, y=np.array(["a", "b", "c", "d"]))
     version = scene.upload(scene.dataset(max_bad_fraction=0.5), body)
+    assert version.target == "y"
     assert scene.rows(version) == [
         {"x0": [0.0, 2.0, 4.0], "x1": [1.0, 3.0, 5.0], "y": "a"},
         {"x0": [6.0, 8.0], "x1": [7.0, 9.0], "y": "b"},

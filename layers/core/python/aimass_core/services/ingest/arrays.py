@@ -24,6 +24,7 @@ from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile,
 NPY_MAGIC = b"\x93NUMPY"
 _SERIES_NAME = "series"
 _X_NAMES = {"x", "image", "images", "data", "features", "inputs", _SERIES_NAME}
+_LABEL = "y"
 _Y_NAMES = {"y", "label", "labels", "target", "targets"}
 _BATCH_ROWS = 16_384
 _ADVICE = "Save it as numpy.savez_compressed('data.npz', x=x, y=y), with x of shape (rows, ...) and y of shape (rows,)."
@@ -190,6 +191,7 @@ def _spool_series(parts: list[_Part], work_path: Path, reading: Reading) -> Spoo
         columns=tuple(columns),
         num_rows=writer.num_rows,
         num_bad_rows=reading.quarantine.count - num_before,
+        target=None if y is None else _LABEL,
     )
 
 
@@ -197,7 +199,7 @@ def _label_columns(parts: list[_Part]) -> list[SpooledColumn]:
     y = parts[0].y
     columns = []
     if y is not None:
-        columns = [SpooledColumn(name="y", fixed=ColumnType.STRING if _is_matrix(y) else _type_of(y))]
+        columns = [SpooledColumn(name=_LABEL, fixed=ColumnType.STRING if _is_matrix(y) else _type_of(y))]
     return columns + [SpooledColumn(name="split", fixed=ColumnType.STRING)] * any(part.split for part in parts)
 
 
@@ -231,6 +233,7 @@ def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> Spool
         columns=tuple(columns),
         num_rows=writer.num_rows,
         num_bad_rows=0,
+        target=None if y is None else _LABEL,
     )
 
 

@@ -58,6 +58,7 @@ class ImageSpooler:
             num_rows=self._writer.num_rows,
             num_bad_rows=self._reading.quarantine.count - self._num_before,
             warnings=warnings,
+            target="label",
             image_shape=self._shapes.pop() if len(self._shapes) == 1 else None,
         )
 
