@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import start  # isort: skip  before Keras is imported
+from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
 
 import keras
 import numpy as np
@@ -61,9 +61,9 @@ def _build(
     images = keras.Input(shape, dtype="uint8")
     hidden, (height, width, _) = pixels(images), shape
     for outer in chosen.channels:
-        hidden = layers.Conv2D(outer, 3, padding="same", use_bias=False, kernel_initializer="he_uniform", dtype=policy)(
-            hidden
-        )
+        hidden = layers.Conv2D(
+            outer, 3, padding="same", use_bias=False, kernel_initializer=initial_weights(), dtype=policy
+        )(hidden)
         hidden = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)(hidden)
         hidden = layers.ReLU(dtype=policy)(hidden)
         if min(height, width) > 1:
@@ -71,9 +71,11 @@ def _build(
             height, width = height // 2, width // 2
     is_averaged = height * width > MAX_FLAT_PIXELS
     hidden = layers.GlobalAveragePooling2D(dtype=policy)(hidden) if is_averaged else layers.Flatten()(hidden)
-    hidden = layers.Dense(chosen.hidden, activation="relu", kernel_initializer="he_uniform", dtype=policy)(hidden)
+    hidden = layers.Dense(chosen.hidden, activation="relu", kernel_initializer=initial_weights(), dtype=policy)(hidden)
     hidden = layers.Dropout(chosen.dropout, dtype=policy)(hidden)
-    return keras.Model(images, layers.Dense(problem.num_outputs, dtype="float32")(hidden))
+    return keras.Model(
+        images, layers.Dense(problem.num_outputs, kernel_initializer=initial_weights(), dtype="float32")(hidden)
+    )
 
 
 @dataclass(frozen=True, slots=True)

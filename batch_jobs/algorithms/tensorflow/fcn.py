@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import start  # isort: skip  before Keras is imported
+from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
 
 import keras
 import tensorflow as tf
@@ -76,7 +76,9 @@ def build_network(
     else:
         values = _block(values, is_step, widths, chosen.kernels, is_residual=False, policy=policy)
     mean = _Mean(dtype="float32")(values, is_step)
-    return keras.Model(source, layers.Dense(problem.num_outputs, dtype="float32")(mean))
+    return keras.Model(
+        source, layers.Dense(problem.num_outputs, kernel_initializer=initial_weights(), dtype="float32")(mean)
+    )
 
 
 def _block(
@@ -95,7 +97,7 @@ def _block(
 def _convolve(values: Any, is_step: Any, width: int, kernel: int, policy: str) -> Any:
     """Convolution of the same length, and batch normalisation."""
     output = layers.Conv1D(
-        width, kernel, padding="same", use_bias=False, kernel_initializer="he_uniform", dtype=policy
+        width, kernel, padding="same", use_bias=False, kernel_initializer=initial_weights(), dtype=policy
     )(values)
     return _MaskedNorm(momentum=0.9, epsilon=1e-5, dtype=policy)(output, is_step)
 

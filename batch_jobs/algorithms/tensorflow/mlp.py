@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import start  # isort: skip  before Keras is imported
+from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
 
 import keras
 import numpy as np
@@ -70,9 +70,11 @@ def _build(problem: Problem, chosen: MlpHyperparameters, scaling: Scaling | None
         parts.append(layers.Embedding(size, embedding_width(size), name=_embedding(index), dtype=policy)(codes))
     hidden = ops.concatenate([ops.cast(part, "float32") for part in parts], axis=1)
     for inner in chosen.hidden:
-        hidden = layers.Dense(inner, activation="relu", kernel_initializer="he_uniform", dtype=policy)(hidden)
+        hidden = layers.Dense(inner, activation="relu", kernel_initializer=initial_weights(), dtype=policy)(hidden)
         hidden = layers.Dropout(chosen.dropout, dtype=policy)(hidden)
-    return keras.Model(features, layers.Dense(problem.num_outputs, dtype="float32")(hidden))
+    return keras.Model(
+        features, layers.Dense(problem.num_outputs, kernel_initializer=initial_weights(), dtype="float32")(hidden)
+    )
 
 
 def _embedding(index: int) -> str:
