@@ -107,7 +107,7 @@ def _draw_rates(axes: Axes, curves: Sequence[RateCurve], area: str) -> None:
         axes.plot(curve.x, curve.y, color=colour, linewidth=1.4, label=f"{name}{area} {curve.area:.4f}")
 
 
-def calibration(data: Calibration) -> str:
+def calibration(data: Calibration, *, of: str) -> str:
     """The reliability diagram with intervals, above the number of rows in each bin."""
     promised = [found.mean_probability for found in data.bins]
     shares = np.asarray([found.share for found in data.bins])
@@ -120,8 +120,7 @@ def calibration(data: Calibration) -> str:
         )
         above.set(ylabel="share that was right", xlim=(0, 1), ylim=(0, 1.01))
         below.bar(promised, [found.num_rows for found in data.bins], width=0.035, color=BLUE)
-        name = "of the predicted class" if data.label is None else f"of {to_label(data.label, 20)}"
-        below.set(xlabel=f"probability {name}", ylabel="rows")
+        below.set(xlabel=f"probability of {to_label(of, 20)}", ylabel="rows")
         below.grid(visible=False, axis="x")
     return output.svg
 

@@ -109,7 +109,8 @@ def _judged(report: Report, *, is_multilabel: bool) -> list[_Figures]:
     if (calibration := report.calibration) is not None:
         note = f"Expected calibration error {to_figure(calibration.expected_error)}, "
         note += f"Brier score {to_figure(calibration.brier_score)}. On the dashed line, probabilities can be trusted."
-        found.append(_Figures(title="Calibration", svgs=[plots.calibration(calibration)], note=note))
+        of = calibration.label or ("each label" if is_multilabel else "the predicted class")
+        found.append(_Figures(title="Calibration", svgs=[plots.calibration(calibration, of=of)], note=note))
     if report.forecasts is not None:
         note = "Dashed is what was forecast. The error is the mean of the absolute errors of all windows."
         found.append(_Figures(title="Forecasts", svgs=plots.forecasts(report.forecasts), note=note))
