@@ -17,7 +17,8 @@ from aimass_core.domain.jobs import EventType, JobStatus
 from tests.ports import free_port
 from tests.stack import BIN, Stack, wait_until, write_loans
 
-_CHOSEN = {"epochs": 15, "patience": 15, "batch_size": 8}
+# Some seconds after the first checkpoint, so that whoever disturbs it does so in the middle.
+_CHOSEN = {"epochs": 50, "patience": 50, "batch_size": 8}
 
 
 @pytest.fixture
