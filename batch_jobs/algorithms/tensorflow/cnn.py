@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,8 +12,8 @@ from numpy.typing import NDArray
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
-from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, to_fitted
-from batch_jobs.algorithms.tensorflow.loop import train_network
+from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, fit_network
+from batch_jobs.algorithms.tensorflow.start import initial_weights
 
 
 class Pixels(layers.Layer):  # type: ignore[misc]
@@ -41,9 +39,8 @@ class Cnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         chosen = self.hyperparameters
-        start(problem, deterministic=chosen.deterministic)
         means, inverse_deviations = fit_pixels(train.features)
-        network, num_steps = train_network(
+        return fit_network(
             lambda policy: _build(problem, chosen, train.features.shape[1:], Pixels(means, inverse_deviations), policy),
             chosen,
             problem,
@@ -52,7 +49,6 @@ class Cnn:
             context=context,
             augment=_Augment(chosen.shift, chosen.flip) if chosen.shift or chosen.flip else None,
         )
-        return to_fitted(network, problem, num_steps=num_steps)
 
 
 def _build(

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
-
 import keras
 import tensorflow as tf
 from keras import layers
@@ -13,9 +11,9 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, to_fitted
-from batch_jobs.algorithms.tensorflow.loop import train_network
+from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, fit_network
 from batch_jobs.algorithms.tensorflow.sequences import SeriesScaler
+from batch_jobs.algorithms.tensorflow.start import initial_weights
 
 
 class _IsStep(layers.Layer):  # type: ignore[misc]
@@ -113,8 +111,7 @@ class Fcn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         chosen = self.hyperparameters
-        start(problem, deterministic=chosen.deterministic)
-        network, num_steps = train_network(
+        return fit_network(
             lambda policy: build_network(problem, chosen, train.features, policy=policy),
             chosen,
             problem,
@@ -122,4 +119,3 @@ class Fcn:
             validation,
             context=context,
         )
-        return to_fitted(network, problem, num_steps=num_steps)

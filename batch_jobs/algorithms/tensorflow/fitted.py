@@ -13,9 +13,13 @@ import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.evaluation import evaluation_size
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.tensorflow.batches import Augment
+from batch_jobs.algorithms.tensorflow.loop import Build, train_network
+from batch_jobs.algorithms.tensorflow.start import start
 
 _EXPORT_OPSET = 18
 """The newest that tf2onnx, Keras's way to ONNX, writes."""
@@ -67,6 +71,24 @@ def to_fitted(network: keras.Model, problem: Problem, *, num_steps: int) -> Fitt
         outputs = keras.layers.Softmax(dtype="float32")(outputs)
     answer = keras.Model(network.inputs, outputs)
     return FittedNetwork(answer=answer, is_regression=is_regression, num_steps=num_steps)
+
+
+def fit_network(
+    build: Build,
+    hyperparameters: NetworkHyperparameters,
+    problem: Problem,
+    train: Examples,
+    validation: Examples | None,
+    *,
+    context: FitContext,
+    augment: Augment | None = None,
+) -> FittedNetwork:
+    """Trains the network that `build` makes."""
+    start(problem, deterministic=hyperparameters.deterministic)
+    network, num_steps = train_network(
+        build, hyperparameters, problem, train, validation, context=context, augment=augment
+    )
+    return to_fitted(network, problem, num_steps=num_steps)
 
 
 def _rename(model: onnx.ModelProto, old: str, new: str) -> None:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import initial_weights, start  # isort: skip  before Keras is imported
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -13,8 +11,8 @@ from numpy.typing import NDArray
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, Scaling, embedding_width, fit_scaling
-from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, to_fitted
-from batch_jobs.algorithms.tensorflow.loop import train_network
+from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, fit_network
+from batch_jobs.algorithms.tensorflow.start import initial_weights
 
 
 class Quantities(layers.Layer):  # type: ignore[misc]
@@ -47,9 +45,8 @@ class Mlp:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         chosen = self.hyperparameters
-        start(problem, deterministic=chosen.deterministic)
         scaling = fit_scaling(train.features[:, : problem.num_numeric]) if problem.num_numeric else None
-        network, num_steps = train_network(
+        fitted = fit_network(
             lambda policy: _build(problem, chosen, scaling, policy),
             chosen,
             problem,
@@ -57,8 +54,8 @@ class Mlp:
             validation,
             context=context,
         )
-        _settle_unknowns(network, problem, train.features)
-        return to_fitted(network, problem, num_steps=num_steps)
+        _settle_unknowns(fitted.answer, problem, train.features)
+        return fitted
 
 
 def _build(problem: Problem, chosen: MlpHyperparameters, scaling: Scaling | None, policy: str) -> keras.Model:

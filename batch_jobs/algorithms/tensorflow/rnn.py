@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from batch_jobs.algorithms.tensorflow.start import start  # isort: skip  before Keras is imported
-
 import keras
 import tensorflow as tf
 from keras import layers
@@ -15,9 +13,8 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
-from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, to_fitted
+from batch_jobs.algorithms.tensorflow.fitted import FittedNetwork, fit_network
 from batch_jobs.algorithms.tensorflow.forecasts import Differences, to_differences
-from batch_jobs.algorithms.tensorflow.loop import train_network
 from batch_jobs.algorithms.tensorflow.recurrent_graph import ANSWER, build_graph
 from batch_jobs.algorithms.tensorflow.sequences import pool, read_steps, recur
 from batch_jobs.encoding.vocabulary import UNKNOWN
@@ -75,9 +72,8 @@ class Rnn:
     ) -> FittedNetwork:
         """See `Learner.fit`; a step is an epoch."""
         chosen = self.hyperparameters
-        start(problem, deterministic=chosen.deterministic)
         drops_words = problem.kind is DataKind.TEXT and chosen.word_dropout > 0
-        network, num_steps = train_network(
+        fitted = fit_network(
             lambda policy: build_network(problem, chosen, train.features, policy=policy),
             chosen,
             problem,
@@ -87,7 +83,7 @@ class Rnn:
             augment=_DropWords(chosen.word_dropout) if drops_words else None,
         )
         return replace(
-            to_fitted(network, problem, num_steps=num_steps),
+            fitted,
             is_forecast=problem.task is Task.FORECASTING,
             export=partial(build_graph, problem=problem, chosen=chosen),
         )

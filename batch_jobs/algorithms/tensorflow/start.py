@@ -1,12 +1,5 @@
 """Settles TensorFlow before its first operation."""
 
-import os
-
-# NOTE: read when TensorFlow is imported: its logs of the host go nowhere, and its backend is the one whose export is
-# exact.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-
 import contextlib
 
 import keras
