@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.algorithms.augmentation import images, series, tables, texts
 from aimass_core.domain.algorithms.augmentation.images import ImageStep, MixStep
 from aimass_core.domain.algorithms.augmentation.series import SeriesStep
-from aimass_core.domain.algorithms.augmentation.steps import Mixup, Strength
+from aimass_core.domain.algorithms.augmentation.steps import Mixup, resolve_steps
 from aimass_core.domain.algorithms.augmentation.texts import TextStep
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CnnHyperparameters, MlpHyperparameters, NetworkHyperparameters
@@ -48,7 +48,9 @@ def build_augmentation(
         case CnnHyperparameters():
             return _of_images(hyperparameters, features.shape[1:])
         case MlpHyperparameters():
-            return _of_tables(tables.resolve_steps(hyperparameters.augmentation), features, problem.num_numeric)
+            return _of_tables(
+                resolve_steps(hyperparameters.augmentation, tables.PRESETS), features, problem.num_numeric
+            )
         case RnnHyperparameters() if problem.kind is DataKind.TEXT:
             return _of_texts(hyperparameters)
         case RnnHyperparameters() | FcnHyperparameters() | NlinearHyperparameters():
@@ -64,7 +66,7 @@ def _of_images(chosen: CnnHyperparameters, shape: tuple[int, ...]) -> Augmentati
     parts: list[Augment] = [ShiftAugment(chosen.shift, chosen.flip)] if chosen.shift or chosen.flip else []
     names = [f"shift of up to {chosen.shift} pixels"] if chosen.shift else []
     names += ["flip"] if chosen.flip else []
-    declared = images.resolve_steps(chosen.augmentation)
+    declared = resolve_steps(chosen.augmentation, images.PRESETS)
     steps = [step for step in declared if isinstance(step, get_args(ImageStep))]
     if steps:
         # Kornia is not needed by those who do not ask for it.
@@ -88,8 +90,7 @@ def _of_tables(steps: Sequence[Any], features: NDArray[np.float32], num_numeric:
 
 def _of_texts(chosen: RnnHyperparameters) -> Augmentation:
     """The steps, and then some words are unknown."""
-    declared = chosen.augmentation
-    steps: Sequence[Any] = texts.PRESETS[declared] if isinstance(declared, Strength) else declared
+    steps = resolve_steps(chosen.augmentation, texts.PRESETS)
     _require(steps, get_args(TextStep), "texts")
     parts: list[Augment] = [TextAugment(steps)] if steps else []
     parts += [UnknownWords(chosen.word_dropout)] if chosen.word_dropout else []

@@ -1,7 +1,7 @@
 """Changes to images."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -134,8 +134,3 @@ PRESETS: dict[Preset, tuple[ImageStep | MixStep, ...]] = {
         RandAugment(name="randaugment"),
     ),
 }
-
-
-def resolve_steps(augmentation: Preset | list[Any]) -> tuple[ImageStep | MixStep, ...]:
-    """The steps of a preset, or those that were named."""
-    return PRESETS[augmentation] if isinstance(augmentation, Preset) else tuple(augmentation)

@@ -1,5 +1,6 @@
 """What the steps of every kind of data have in common."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -30,6 +31,11 @@ class Strength(StrEnum):
     LIGHT = "light"
     STANDARD = "standard"
     STRONG = "strong"
+
+
+def resolve_steps(augmentation: StrEnum | Sequence[Any], presets: Mapping[Any, Sequence[Any]]) -> Sequence[Any]:
+    """The steps that were named, or those of a preset."""
+    return presets[augmentation] if isinstance(augmentation, StrEnum) else augmentation
 
 
 def form(value: Any) -> str:

@@ -39,8 +39,3 @@ PRESETS: Mapping[Strength, Sequence[TableStep | Mixup]] = {
         Mixup(name="mixup", probability=0.5),
     ),
 }
-
-
-def resolve_steps(augmentation: Strength | Sequence[TableStep | Mixup]) -> Sequence[TableStep | Mixup]:
-    """The steps of a preset, or those that were named."""
-    return PRESETS[augmentation] if isinstance(augmentation, Strength) else augmentation
