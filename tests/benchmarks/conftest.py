@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sockets import allow_hosts
 from tests.stack import client, stack
 
 __all__ = ["client", "stack"]
@@ -14,4 +15,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.benchmark)
-            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "localhost"]))
+    allow_hosts(items, here, ["127.0.0.1", "localhost"])

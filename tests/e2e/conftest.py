@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.sockets import allow_hosts
 from tests.stack import client, loans, own_stack, stack
 
 __all__ = ["client", "loans", "own_stack", "stack"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "localhost"]))
+    allow_hosts(items, Path(__file__).parent, ["127.0.0.1", "localhost"])

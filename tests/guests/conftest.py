@@ -17,6 +17,7 @@ from aimass_local import lifecycle
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory, client_environment
 from tests.integration.local.conftest import free_port
 from tests.integration.local_sagemaker.conftest import BUCKET, Cloud
+from tests.sockets import allow_hosts
 
 PROGRAMS = Path(__file__).parent / "programs"
 GUEST = REPOSITORY / ".venv-sagemaker/bin/python"
@@ -25,10 +26,7 @@ ROLE = "arn:aws:iam::000000000000:role/training"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts([HOST]))
+    allow_hosts(items, Path(__file__).parent, [HOST])
 
 
 @pytest.fixture(scope="session")

@@ -13,15 +13,13 @@ import pytest
 
 from aimass_core.bootstrap import AwsClients
 from tests.ports import free_port
+from tests.sockets import allow_hosts
 
 _START_SECONDS = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+    allow_hosts(items, Path(__file__).parent, ["127.0.0.1"])
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 from aimass_local import deployment, lifecycle
 from aimass_local.clients import build_client
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory
+from tests.sockets import allow_hosts
 
 Result = TypeVar("Result")
 
@@ -62,10 +63,7 @@ Start = Callable[[Path], Cloud]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts([HOST, "localhost"]))
+    allow_hosts(items, Path(__file__).parent, [HOST, "localhost"])
 
 
 @pytest.fixture(scope="session")

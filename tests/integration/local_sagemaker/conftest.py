@@ -24,6 +24,7 @@ from aimass_local.containers import Image
 from aimass_local.environment import HOST, DataDirectory
 from aimass_local.sagemaker import SageMakerService
 from tests.integration.local.conftest import free_port, wait_until
+from tests.sockets import allow_hosts
 
 Document = dict[str, Any]
 
@@ -33,10 +34,7 @@ FINAL = ("Completed", "Failed", "Stopped")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts([HOST, "127.0.0.2"]))
+    allow_hosts(items, Path(__file__).parent, [HOST, "127.0.0.2"])
 
 
 def build_request(s3: Any, code: str, **changes: Any) -> Document:

@@ -10,6 +10,7 @@ import pytest
 from aimass_core.bootstrap import AwsClients
 from batch_jobs.search.storage import DynamoDbStorage
 from tests.integration.adapters.conftest import clients
+from tests.sockets import allow_hosts
 
 __all__ = ["clients"]
 
@@ -17,10 +18,7 @@ NewStorage = Callable[..., DynamoDbStorage]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+    allow_hosts(items, Path(__file__).parent, ["127.0.0.1"])
 
 
 @pytest.fixture(scope="session")

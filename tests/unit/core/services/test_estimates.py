@@ -13,14 +13,9 @@ from aimass_core.domain.jobs import JobCreate
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, ImageShape, Schema
 from aimass_core.errors import InvalidDataError, InvalidRequestError, NotFoundError
 from aimass_core.services import estimates, job_failures, jobs, prices, records
-from tests.factories.platform import LIMITS, TABLE, add_dataset, add_version, new_ports, new_principal
+from tests.factories.platform import LIMITS, TABLE, add_dataset, add_version, new_principal
 
 SAGEMAKER = {"backend": "sagemaker", "instance_type": "ml.m5.large"}
-
-
-@pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
 
 
 @pytest.fixture

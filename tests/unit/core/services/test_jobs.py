@@ -25,7 +25,6 @@ from tests.factories.platform import (
     add_dataset,
     add_job,
     add_version,
-    new_ports,
     new_principal,
     reload,
     tell,
@@ -36,18 +35,6 @@ IMAGES = Schema(
     columns=[Column(name="image", type=ColumnType.IMAGE), Column(name="label", type=ColumnType.STRING)],
     target="label",
 )
-
-
-@pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
 
 
 def test_new_job_pins_the_latest_version_and_fills_in_what_was_left_out(

@@ -11,28 +11,13 @@ from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.services import dispatch, endpoints, job_results, models
 from tests.factories.platform import (
-    add_dataset,
     add_job,
-    add_version,
     artifact_key,
     leave_result,
-    new_ports,
     new_principal,
     reload,
     tell,
 )
-
-
-@pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
 
 
 def train(ports: MemoryPorts, principal: Principal, *, model: bytes = b"onnx") -> Job:

@@ -24,11 +24,8 @@ from aimass_core.errors import ConflictError, InvalidDataError, NotFoundError
 from aimass_core.services import dispatch, job_sources, jobs, models
 from tests.factories.platform import (
     LIMITS,
-    add_dataset,
-    add_version,
     artifact_key,
     leave_result,
-    new_ports,
     new_principal,
     tell,
 )
@@ -38,14 +35,8 @@ SHA256 = hashlib.sha256(SOURCE).hexdigest()
 
 
 @pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
+def principal(ports: MemoryPorts, principal: Principal) -> Principal:
+    """Who has uploaded a script too."""
     ports.lake.put(keys.job_source(principal.workspace_id, SHA256), SOURCE)
     return principal
 

@@ -1,0 +1,13 @@
+"""Which tests may open sockets: those of a folder that needs a server, to this machine alone."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+
+def allow_hosts(items: Iterable[pytest.Item], folder: Path, hosts: Sequence[str]) -> None:
+    """For the tests of the folder; a conftest's hook is called with those of all."""
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.allow_hosts(list(hosts)))

@@ -1,0 +1,19 @@
+"""A platform in memory, and somebody who has a dataset there; a module that needs others has its own."""
+
+import pytest
+
+from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.domain.common import Principal
+from tests.factories.platform import add_dataset, add_version, new_ports, new_principal
+
+
+@pytest.fixture
+def ports() -> MemoryPorts:
+    return new_ports()
+
+
+@pytest.fixture
+def principal(ports: MemoryPorts) -> Principal:
+    principal = new_principal()
+    add_version(ports, principal, add_dataset(ports, principal))
+    return principal
