@@ -84,6 +84,8 @@ def for_script(
         _kept(variables)
         | {
             "HOME": str(code),
+            # Converters to ONNX write sets in the order of their hashes: the same script shall make the same bytes.
+            "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": f"{code}:{packages}",
             "SAGEMAKER_BASE_DIR": str(base),

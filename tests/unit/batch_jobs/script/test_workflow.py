@@ -75,6 +75,7 @@ json.dump({"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd()}, open(
     assert environment["SM_MODEL_DIR"] == str(desk.folders.model)
     assert json.loads(environment["SM_HPS"]) == {"epochs": 3, "l": 0.5, "name": "a b; rm -rf /", "deep": True}
     assert (environment["SM_HP_EPOCHS"], environment["SM_NUM_CPUS"], environment["SM_NUM_GPUS"]) == ("3", "2", "0")
+    assert environment["PYTHONHASHSEED"] == "0", "the same script makes the same bytes"
     assert json.loads(environment["SM_HOSTS"]) == ["algo-1"]
     assert json.loads(environment["SM_TRAINING_ENV"])["channel_input_dirs"] == {
         "train": environment["SM_CHANNEL_TRAIN"]
