@@ -55,7 +55,6 @@ class _SharedCheckpoints:
     team: Team
     own: Checkpoints
     ask_time: Callable[[], bool]
-    is_in_parts: bool
     is_time_up: bool = field(default=False, init=False)
 
     def load(self) -> Checkpoint | None:
@@ -76,9 +75,7 @@ class _SharedCheckpoints:
         is_leaving, self.is_time_up, is_due = self.team.any(
             [leave or self.own.is_leaving(), is_late, self.own.is_due()]
         )
-        if not self.is_in_parts:
-            self.own.reach(build, leave=is_leaving)
-        elif is_leaving or is_due:
+        if is_leaving or is_due:
             gathered = build()
             self.own.reach(lambda: gathered, leave=is_leaving)
 
@@ -86,14 +83,14 @@ class _SharedCheckpoints:
         self.own.finish(checkpoint)
 
 
-def share(context: FitContext, team: Team, *, is_in_parts: bool = False) -> FitContext:
+def share(context: FitContext, team: Team) -> FitContext:
     """The context of a fit that all processes of the team make together.
 
-    `is_in_parts`: each holds a part of the state, so that all have to be there to build a checkpoint.
+    All of them build a checkpoint together, in the same step: each may hold a part of the state.
     """
     if team.num_processes == 1:
         return context
-    checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up, is_in_parts)
+    checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up)
     return replace(context, checkpoints=checkpoints, is_time_up=lambda: checkpoints.is_time_up)
 
 

@@ -23,7 +23,7 @@ from batch_jobs.algorithms.torch.numerics import autocast, repeatable
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
 from batch_jobs.algorithms.torch.schedules import build_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
-from batch_jobs.algorithms.torch.team import Replica, joined, share_buffers, total
+from batch_jobs.algorithms.torch.team import Replica, gathered, joined, share_buffers
 from batch_jobs.data.augmentation.mixing import Mixture
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -71,7 +71,7 @@ def train_network(
             problem,
             train,
             validation,
-            context=share(context, team, is_in_parts=hyperparameters.sharding is Sharding.FULL),
+            context=share(context, team),
             team=team,
             augment=augment,
             mix=mix,
@@ -168,12 +168,19 @@ class _Training:
         return True
 
     def _note(self, loss_sum: Tensor, weight: float) -> None:
-        """The step is done."""
+        """The step is done. The others' losses are asked for when somebody wants to see them: it takes time."""
         position = self._position
-        position.loss_sum += total(self._team, float(loss_sum))
+        position.loss_sum += float(loss_sum)
         position.weight_sum += weight
-        self._require_number(position.loss_sum)
         position.step += 1
+        if self._team.num_processes == 1:
+            self._require_number(position.loss_sum)
+
+    def _gather_losses(self) -> list[float]:
+        """The sum of this epoch's losses of each process, by rank."""
+        sums = gathered(self._team, self._position.loss_sum)
+        self._require_number(sum(sums))
+        return sums
 
     def _groups(self) -> Iterator[Group]:
         """The batches that make one step each. In a resumed epoch those that had their turn are passed over."""
@@ -233,7 +240,7 @@ class _Training:
     def _judge_epoch(self) -> None:
         """Tells the losses, and keeps the weights where they are the best so far."""
         position = self._position
-        losses, others = {"train": position.loss_sum / position.weight_sum}, {}
+        losses, others = {"train": sum(self._gather_losses()) / position.weight_sum}, {}
         share_buffers(self._team, self._judged)
         if self._validation is not None:
             is_judge = self._team.rank == 0 or self._replica.is_in_parts
@@ -290,6 +297,7 @@ class _Training:
         optimizer, moments = states.optimizer_to_state(self._optimizer)
         document = {
             "position": self._position.to_json(),
+            "loss_sums": self._gather_losses(),
             "optimizer": optimizer,
             "schedule": self._schedule.state_dict(),
         }
@@ -309,6 +317,7 @@ class _Training:
 
     def _restore(self, stored: Checkpoint) -> None:
         self._position = Position(**stored.document["position"])
+        self._position.loss_sum = stored.document["loss_sums"][self._team.rank]
         states.load_network(self._network, "network", stored.arrays)
         self._best = states.to_tensors("best", stored.arrays)
         states.load_optimizer(self._optimizer, stored.document["optimizer"], stored.arrays)

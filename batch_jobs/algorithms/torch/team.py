@@ -133,10 +133,10 @@ def share_buffers(team: Team, network: nn.Module) -> None:
             dist.broadcast(buffer, src=0)
 
 
-def total(team: Team, value: float) -> float:
-    """The sum over all processes."""
+def gathered(team: Team, value: float) -> list[float]:
+    """Each process's own value, by rank."""
     if team.num_processes == 1:
-        return value
-    tensor = torch.tensor([value], dtype=torch.float64)
-    dist.all_reduce(tensor)
-    return float(tensor)
+        return [value]
+    values = [torch.zeros(1, dtype=torch.float64) for _ in range(team.num_processes)]
+    dist.all_gather(values, torch.tensor([value], dtype=torch.float64))
+    return [float(each) for each in values]
