@@ -44,7 +44,7 @@ class JobCapacity(TypedDict):
 class LocalCloud:
     """The parts of the server process; an async context that starts and stops them in order."""
 
-    def __init__(self, data: DataDirectory, *, port: int) -> None:
+    def __init__(self, data: DataDirectory, *, port: int, vcpus: int | None = None) -> None:
         state = emulator.install_patches(
             max_workers_per_function=_MAX_WORKERS_PER_FUNCTION,
             multipart_path=data.multipart,
@@ -52,7 +52,7 @@ class LocalCloud:
         )
         self._port = port
         self._saver = StateSaver(data.state, state)
-        self._batch = _build_batch(data, port=port, emit_event=self._emit_event)
+        self._batch = _build_batch(data, port=port, vcpus=vcpus, emit_event=self._emit_event)
         self._sagemaker = _build_sagemaker(data, port=port, emit_event=self._emit_event)
         self.gateway = Gateway(
             emulator.application,
@@ -95,12 +95,14 @@ class LocalCloud:
         return {"status": "ready", "pid": os.getpid(), "port": self._port, "version": _own_version()}
 
 
-def _build_batch(data: DataDirectory, *, port: int, emit_event: Callable[[dict[str, Any]], None]) -> BatchService:
+def _build_batch(
+    data: DataDirectory, *, port: int, vcpus: int | None, emit_event: Callable[[dict[str, Any]], None]
+) -> BatchService:
     return BatchService(
         data.batch,
         images=_list_images(data),
         environment=_container_environment(port),
-        **job_capacity(num_cpus=os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
+        **job_capacity(num_cpus=vcpus or os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )

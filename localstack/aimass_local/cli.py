@@ -44,6 +44,14 @@ def up(
     port: Port = DEFAULT_PORT,
     data_dir: DataDir = Path(DEFAULT_DATA_DIR),
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay attached; stop with Ctrl-C.")] = False,
+    vcpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="What the jobs that run side by side may reserve together; more than the machine has makes them "
+            "share it. Default: the machine's. Holds until the local cloud is stopped.",
+        ),
+    ] = None,
 ) -> None:
     """Start the local cloud and deploy the stack; safe to repeat."""
     data = DataDirectory.at(data_dir)
@@ -55,6 +63,7 @@ def up(
                 port=port,
                 config_path=config_path,
                 foreground=foreground,
+                vcpus=vcpus,
                 report=status.update,
             )
     except _UP_ERRORS as error:

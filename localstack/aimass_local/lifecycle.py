@@ -70,10 +70,13 @@ def up(
     port: int,
     config_path: Path,
     foreground: bool = False,
+    vcpus: int | None = None,
     template_dir: Path = TEMPLATE_DIR,
     report: Callable[[str], None] = lambda _step: None,
 ) -> Started:
     """Starts the server if it is not running, deploys what changed, and makes the first workspace once.
+
+    `vcpus` is what the containers of jobs may reserve together, of a server that this starts.
 
     Raises:
         LifecycleError: the port or the data directory is taken, or the server does not come up.
@@ -84,7 +87,7 @@ def up(
     process = None
     if holder is None:
         report("starting the server")
-        process = start(data, port=port, foreground=foreground)
+        process = start(data, port=port, foreground=foreground, vcpus=vcpus)
         pid = process.pid
     else:
         pid, port = holder.pid, holder.port
@@ -106,7 +109,9 @@ def up(
     )
 
 
-def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subprocess.Popen[bytes]:
+def start(
+    data: DataDirectory, *, port: int, foreground: bool = False, vcpus: int | None = None
+) -> subprocess.Popen[bytes]:
     """Starts the server process and waits until it answers; deploys nothing.
 
     Raises:
@@ -123,6 +128,7 @@ def start(data: DataDirectory, *, port: int, foreground: bool = False) -> subpro
     except ports.PortTakenError as error:
         raise LifecycleError(str(error)) from error
     command = [sys.executable, "-m", "aimass_local.server", "--port", str(port), "--data-dir", str(data.root)]
+    command += [] if vcpus is None else ["--vcpus", str(vcpus)]
     environment = server_environment(data, port=port)
     _rotate_log(data)
     with data.log_path.open("ab") as log:

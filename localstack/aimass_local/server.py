@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aimass_local.server", description=__doc__)
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--data-dir", type=Path, default=Path(DEFAULT_DATA_DIR))
+    parser.add_argument("--vcpus", type=int)
     options = parser.parse_args(arguments)
     data = DataDirectory.at(options.data_dir)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -43,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             data.create()
             # Before anything reads the developer's.
             with applied(server_environment(data, port=options.port)):
-                return asyncio.run(_serve(data, port=options.port, listener=listener))
+                return asyncio.run(_serve(data, port=options.port, vcpus=options.vcpus, listener=listener))
     except (lock.LockedError, ports.PortTakenError, LifespanFailureError, OSError) as error:
         sys.stderr.write(f"aimass local: {error}\n")
         return 1
 
 
-async def _serve(data: DataDirectory, *, port: int, listener: socket.socket) -> int:
+async def _serve(data: DataDirectory, *, port: int, vcpus: int | None, listener: socket.socket) -> int:
     # NOTE: the emulator reads its settings from the environment when it is imported.
     from aimass_local.assembly import LocalCloud
 
-    cloud = LocalCloud(data, port=port)
+    cloud = LocalCloud(data, port=port, vcpus=vcpus)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
