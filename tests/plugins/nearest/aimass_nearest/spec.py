@@ -4,6 +4,7 @@ from pydantic import Field
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.common import Request
+from aimass_core.domain.distributions import FloatDistribution
 from aimass_core.domain.signatures import Task
 
 
@@ -19,4 +20,5 @@ NEAREST = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS),
     hyperparameters=NearestHyperparameters,
     implementations={"numpy": Implementation(learner="aimass_nearest.learner:Nearest", libraries=("numpy",))},
+    space={"sharpness": FloatDistribution(type="float", low=0.1, high=10.0, log=True)},
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aimass_core.domain.compute_states import JobAddress, to_compute_state, to_job_address
+from aimass_core.domain.compute_states import JobAddress, from_event, to_compute_state, to_job_address
 from aimass_core.domain.jobs import JobStatus
 
 
@@ -73,6 +73,34 @@ def test_job_on_several_machines_is_known_by_the_environment_of_its_nodes() -> N
     container = job.pop("container")
     job["nodeProperties"] = {"numNodes": 2, "nodeRangeProperties": [{"targetNodes": "0:", "container": container}]}
     assert to_job_address(job) == JobAddress(workspace_id="ws_1", job_id="job_1")
+
+
+def child(index: int, status: str, **fields: Any) -> dict[str, Any]:
+    return detail(status, jobId=f"b-1:{index}", arrayProperties={"index": index}, **fields)
+
+
+def event(job_detail: dict[str, Any]) -> dict[str, Any]:
+    return {"source": "aws.batch", "detail-type": "Batch Job State Change", "detail": job_detail}
+
+
+def test_the_first_child_of_an_array_tells_of_the_job_under_the_id_of_the_array() -> None:
+    told = from_event(event(child(0, "RUNNING", attempts=[attempt(exitCode=137)], container={"logStreamName": "s/2"})))
+    assert told is not None
+    address, state = told
+    assert address == JobAddress(workspace_id="ws_1", job_id="job_1")
+    assert (state.compute_job_id, state.status, state.attempt) == ("b-1", JobStatus.RUNNING, 2)
+    assert state.log_stream == "s/2"
+
+
+@pytest.mark.parametrize("status", ["RUNNABLE", "RUNNING", "SUCCEEDED", "FAILED"])
+def test_the_other_children_and_the_array_itself_tell_nothing(status: str) -> None:
+    assert from_event(event(child(1, status))) is None
+    array = detail(status, arrayProperties={"size": 4, "statusSummary": {status: 4}})
+    assert from_event(event(array)) is None
+
+
+def test_a_job_that_is_no_array_may_say_so() -> None:
+    assert from_event(event(detail("RUNNING", arrayProperties={}))) is not None
 
 
 @pytest.mark.parametrize("container", [{"environment": []}, {"environment": [{"name": "AIMASS_JOB_ID", "value": ""}]}])

@@ -58,7 +58,7 @@ def to_compute_state(job_detail: Mapping[str, Any]) -> ComputeState:
         status_reason = status_reason or last.get("statusReason")
     reasons = dict.fromkeys(reason for reason in (container.get("reason"), status_reason) if reason)
     return ComputeState(
-        compute_job_id=job_detail["jobId"],
+        compute_job_id=parent_of(job_detail),
         name=job_detail["jobName"],
         status=status,
         reason="; ".join(reasons) or None,
@@ -69,13 +69,26 @@ def to_compute_state(job_detail: Mapping[str, Any]) -> ComputeState:
 
 
 def from_event(event: Mapping[str, Any]) -> tuple[JobAddress, ComputeState] | None:
-    """What a state-change event of EventBridge tells. None for somebody else's job."""
+    """What a state-change event of EventBridge tells. None for somebody else's job, and for all of an array but its
+    first child, worker 0: that one claims, reports and ends the job."""
     detail = event["detail"]
     if event["source"] == "aws.sagemaker":
         address = to_training_address(detail["TrainingJobName"])
         return None if address is None else (address, to_training_state(detail))
     address = to_job_address(detail)
+    if is_array(detail) or (detail.get("arrayProperties") or {}).get("index", 0) > 0:
+        return None
     return None if address is None else (address, to_compute_state(detail))
+
+
+def is_array(job_detail: Mapping[str, Any]) -> bool:
+    """Whether it is an array itself, not one of its children, whose ids are `<array>:<index>`."""
+    return "size" in (job_detail.get("arrayProperties") or {})
+
+
+def parent_of(job_detail: Mapping[str, Any]) -> str:
+    """The id under which the job was submitted: an array's for its child."""
+    return str(job_detail["jobId"]).partition(":")[0]
 
 
 def to_job_address(job_detail: Mapping[str, Any]) -> JobAddress | None:

@@ -137,6 +137,21 @@ def job_tensorboard(workspace_id: str, job_id: str) -> str:
     return f"{job_prefix(workspace_id, job_id)}tensorboard/"
 
 
+def study_prefix(workspace_id: str, study_id: str) -> str:
+    """Everything that a study leaves in the lake."""
+    return f"studies/{workspace_id}/{study_id}/"
+
+
+def study_best(workspace_id: str, study_id: str) -> str:
+    """Which trial is the best so far, and its artifacts."""
+    return f"{study_prefix(workspace_id, study_id)}best.json"
+
+
+def study_trial(workspace_id: str, study_id: str, number: int, name: str) -> str:
+    """A file of one trial: model/model.onnx, output/validation_predictions.parquet. Written once."""
+    return f"{study_prefix(workspace_id, study_id)}trials/{trial_row(number)}/{name}"
+
+
 def model_object(workspace_id: str, model_id: str, number: int, name: str) -> str:
     """An artifact of a model version."""
     return f"models/{workspace_id}/{model_id}/{number:08d}/{name}"

@@ -116,7 +116,8 @@ class Evaluation(Contract):
 
 
 class ExportCheck(Contract):
-    """The exported graph against the framework, on the whole validation channel."""
+    """The exported graph against the framework, on the whole validation channel; where that was fitted on too, on all
+    rows."""
 
     num_rows: int
     max_abs_difference: float
@@ -139,6 +140,11 @@ class Card(Contract):
     dataset: str
     dataset_digest: str | None = None
     num_train_rows: int | None = None
+    is_refitted: bool = Field(
+        default=False,
+        description="It was fitted on the validation rows too; the figures of validation are those of fits that had "
+        "not seen the rows.",
+    )
     evaluations: list[Evaluation]
     primary_metric: str = Field(default="", description="Empty where a script left no metrics.")
     primary_value: float | None = None

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from aimass_core.domain.common import Contract, Request
+from aimass_core.domain.distributions import Distribution, SearchSpace
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -70,7 +71,8 @@ class Implementation:
 class AlgorithmSpec:
     """One algorithm. Its description is the docstring of its hyperparameters; its first framework is the default.
 
-    `is_of_trees`: it splits single columns, so that no monotone change of a column changes what it learns.
+    `is_of_trees`: it splits single columns, so that no monotone change of a column changes what it learns. `space` is
+    what a search varies where nobody says otherwise.
     """
 
     name: str
@@ -79,6 +81,7 @@ class AlgorithmSpec:
     hyperparameters: type[Request]
     implementations: Mapping[str, Implementation] = field(hash=False)
     is_of_trees: bool = False
+    space: SearchSpace = field(default_factory=dict, hash=False)
 
     @property
     def default_framework(self) -> str:
@@ -160,3 +163,4 @@ class AlgorithmInfo(Contract):
     frameworks: list[str] = Field(description="The first is the default.")
     distributed: list[str] = Field(default=[], description="The frameworks in which several machines train together.")
     hyperparameters: dict[str, object]
+    space: dict[str, Distribution] = Field(default={}, description="What a search varies where nobody says otherwise.")

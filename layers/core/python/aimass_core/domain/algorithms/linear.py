@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation, TextReading
+from aimass_core.domain.distributions import FloatDistribution
 from aimass_core.domain.signatures import Task
 
 
@@ -22,4 +23,6 @@ LINEAR = AlgorithmSpec(
     implementations={
         "sklearn": Implementation(learner="batch_jobs.algorithms.sklearn.linear:Linear", libraries=("scikit-learn",))
     },
+    # C from 1e-4 to 1e4, as in auto-sklearn (Feurer et al. 2015) and around it.
+    space={"l2": FloatDistribution(type="float", low=1e-4, high=1e4, log=True)},
 )

@@ -9,6 +9,7 @@ from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.augmentation.tables import TableAugmentation
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.common import Request
+from aimass_core.domain.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from aimass_core.domain.signatures import Task
 
 BATCH_SIZE = (
@@ -146,6 +147,30 @@ MLP = AlgorithmSpec(
             lacks=("augmentation", "sharding"),
         ),
     },
+    # Gorishniy et al. 2021 and TabZilla (McElfresh et al. 2023): one to four layers, dropout up to a half. The rate is
+    # the highest of a one-cycle schedule, which bears more than their constant one.
+    space={
+        "hidden": CategoricalDistribution(
+            type="categorical",
+            choices=[
+                [64],
+                [256],
+                [512],
+                [128, 64],
+                [256, 128],
+                [512, 256],
+                [128, 128, 128],
+                [256, 256, 256],
+                [512, 256, 128],
+                [256, 256, 256, 256],
+            ],
+        ),
+        "dropout": FloatDistribution(type="float", low=0.0, high=0.5),
+        "learning_rate": FloatDistribution(type="float", low=3e-4, high=2e-2, log=True),
+        "weight_decay": FloatDistribution(type="float", low=1e-6, high=0.1, log=True),
+        "batch_size": IntDistribution(type="int", low=32, high=512, log=True),
+        "augmentation": CategoricalDistribution(type="categorical", choices=["none", "light", "standard"]),
+    },
 )
 
 
@@ -185,6 +210,24 @@ CNN = AlgorithmSpec(
             libraries=(*_TENSORFLOW_LIBRARIES, "pillow"),
             is_distributed=True,
             lacks=("augmentation", "sharding"),
+        ),
+    },
+    # As AutoGluon and Auto-PyTorch (Zimmer et al. 2021) vary networks for images: rates and decay by magnitude, depth
+    # from two to four blocks, each pooled by two; augmentation needs the epochs that go with it.
+    space={
+        "channels": CategoricalDistribution(
+            type="categorical",
+            choices=[[16, 32], [32, 64], [16, 32, 64], [32, 64, 128], [64, 128, 256], [32, 64, 128, 256]],
+        ),
+        "hidden": IntDistribution(type="int", low=32, high=512, log=True),
+        "dropout": FloatDistribution(type="float", low=0.0, high=0.6),
+        "learning_rate": FloatDistribution(type="float", low=3e-4, high=2e-2, log=True),
+        "weight_decay": FloatDistribution(type="float", low=1e-6, high=0.1, log=True),
+        "batch_size": IntDistribution(type="int", low=32, high=256, log=True),
+        "epochs": IntDistribution(type="int", low=5, high=40, log=True),
+        "shift": IntDistribution(type="int", low=0, high=4),
+        "augmentation": CategoricalDistribution(
+            type="categorical", choices=["none", "light", "standard", "randaugment"]
         ),
     },
 )

@@ -8,6 +8,7 @@ from aimass_core.domain.algorithms.augmentation.sequences import SequenceAugment
 from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation, TextReading
 from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
+from aimass_core.domain.distributions import CategoricalDistribution, Choice, FloatDistribution, IntDistribution
 from aimass_core.domain.signatures import Task
 
 
@@ -49,6 +50,8 @@ class RnnHyperparameters(NetworkHyperparameters, TextReading):
     patience: int | None = Field(default=4, ge=1, le=10_000)
 
 
+_IS_RECURRENT: dict[str, list[Choice]] = {"layers": [1, 2]}
+
 RNN = AlgorithmSpec(
     name="rnn",
     kinds=(DataKind.TEXT, DataKind.SERIES),
@@ -64,5 +67,21 @@ RNN = AlgorithmSpec(
             is_distributed=True,
             lacks=("augmentation", "sharding"),
         ),
+    },
+    # What counts in recurrent networks is the rate, then the width (Greff et al. 2017); of layers none (fastText,
+    # Joulin et al. 2017) to two.
+    space={
+        "layers": IntDistribution(type="int", low=0, high=2),
+        "cell": CategoricalDistribution(type="categorical", choices=["lstm", "gru"], when=_IS_RECURRENT),
+        "bidirectional": CategoricalDistribution(type="categorical", choices=[True, False], when=_IS_RECURRENT),
+        "hidden": IntDistribution(type="int", low=32, high=256, log=True, when=_IS_RECURRENT),
+        "embedding": IntDistribution(type="int", low=32, high=256, log=True),
+        "pooling": CategoricalDistribution(type="categorical", choices=["last", "mean", "attention"]),
+        "dropout": FloatDistribution(type="float", low=0.0, high=0.6),
+        "learning_rate": FloatDistribution(type="float", low=3e-4, high=2e-2, log=True),
+        "weight_decay": FloatDistribution(type="float", low=1e-6, high=0.1, log=True),
+        "batch_size": IntDistribution(type="int", low=16, high=128, log=True),
+        "epochs": IntDistribution(type="int", low=5, high=40, log=True),
+        "augmentation": CategoricalDistribution(type="categorical", choices=["none", "light", "standard"]),
     },
 )

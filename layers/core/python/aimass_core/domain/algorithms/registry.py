@@ -98,4 +98,5 @@ def to_info(spec: AlgorithmSpec) -> AlgorithmInfo:
         frameworks=list(spec.implementations),
         distributed=[name for name, made in spec.implementations.items() if made.is_distributed],
         hyperparameters=spec.hyperparameters.model_json_schema(),
+        space=dict(spec.space),
     )

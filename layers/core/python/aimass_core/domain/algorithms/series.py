@@ -8,6 +8,7 @@ from aimass_core.domain.algorithms.augmentation.series import SeriesAugmentation
 from aimass_core.domain.algorithms.augmentation.steps import Strength
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.algorithms.networks import BATCH_SIZE, NetworkHyperparameters
+from aimass_core.domain.distributions import CategoricalDistribution, Choice, FloatDistribution, IntDistribution
 from aimass_core.domain.signatures import Task
 
 
@@ -69,6 +70,22 @@ FCN = AlgorithmSpec(
             lacks=("augmentation", "sharding"),
         ),
     },
+    # Around Wang, Yan and Oates 2017; the longest kernels are those of InceptionTime (Fawaz et al. 2020).
+    space={
+        "residual": CategoricalDistribution(type="categorical", choices=[False, True]),
+        "channels": CategoricalDistribution(
+            type="categorical",
+            choices=[None, [32, 64, 32], [64, 64, 64], [64, 128, 64], [128, 128, 128]],
+        ),
+        "kernels": CategoricalDistribution(
+            type="categorical", choices=[[3, 3, 3], [8, 5, 3], [9, 9, 9], [15, 9, 5], [39, 19, 9]]
+        ),
+        "normalise_series": CategoricalDistribution(type="categorical", choices=[False, True]),
+        "learning_rate": FloatDistribution(type="float", low=3e-4, high=1e-2, log=True),
+        "weight_decay": FloatDistribution(type="float", low=1e-6, high=0.1, log=True),
+        "batch_size": IntDistribution(type="int", low=8, high=64, log=True),
+        "augmentation": CategoricalDistribution(type="categorical", choices=["none", "light", "standard", "strong"]),
+    },
 )
 
 
@@ -92,6 +109,8 @@ class NlinearHyperparameters(NetworkHyperparameters):
     patience: int | None = Field(default=15, ge=1, le=10_000)
 
 
+_PERCEPTRONS: list[Choice] = [[64], [256], [256, 256], [512, 512]]
+
 NLINEAR = AlgorithmSpec(
     name="nlinear",
     kinds=(DataKind.SERIES,),
@@ -103,5 +122,15 @@ NLINEAR = AlgorithmSpec(
             libraries=("torch", "onnxscript"),
             is_distributed=True,
         )
+    },
+    # Linear as in the paper, or a perceptron as in TiDE (Das et al. 2023), whose widths and rates these are.
+    space={
+        "hidden": CategoricalDistribution(type="categorical", choices=[[], *_PERCEPTRONS]),
+        "dropout": FloatDistribution(type="float", low=0.0, high=0.5, when={"hidden": _PERCEPTRONS}),
+        "all_columns": CategoricalDistribution(type="categorical", choices=[False, True]),
+        "learning_rate": FloatDistribution(type="float", low=1e-4, high=1e-2, log=True),
+        "weight_decay": FloatDistribution(type="float", low=1e-6, high=0.1, log=True),
+        "batch_size": IntDistribution(type="int", low=16, high=256, log=True),
+        "augmentation": CategoricalDistribution(type="categorical", choices=["none", "light"]),
     },
 )

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
 from aimass_core.domain.common import Request
+from aimass_core.domain.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from aimass_core.domain.signatures import Task
 
 
@@ -36,6 +37,17 @@ XGBOOST = AlgorithmSpec(
         )
     },
     is_of_trees=True,
+    # Between Grinsztajn, Oyallon and Varoquaux 2022 and TabRepo (Salinas and Erickson 2024). Early stopping chooses the
+    # number of rounds; a rate below 0.02 would need more of them than there are.
+    space={
+        "learning_rate": FloatDistribution(type="float", low=0.02, high=0.3, log=True),
+        "max_depth": IntDistribution(type="int", low=2, high=11),
+        "min_child_weight": FloatDistribution(type="float", low=0.5, high=64.0, log=True),
+        "subsample": FloatDistribution(type="float", low=0.5, high=1.0),
+        "colsample_bytree": FloatDistribution(type="float", low=0.4, high=1.0),
+        "reg_alpha": FloatDistribution(type="float", low=1e-6, high=10.0, log=True),
+        "reg_lambda": FloatDistribution(type="float", low=1e-2, high=30.0, log=True),
+    },
 )
 
 
@@ -68,6 +80,16 @@ LIGHTGBM = AlgorithmSpec(
         )
     },
     is_of_trees=True,
+    # FLAML (Wang et al. 2021), with leaves as TabRepo has them: FLAML's 32,768 make large files.
+    space={
+        "learning_rate": FloatDistribution(type="float", low=0.02, high=0.3, log=True),
+        "num_leaves": IntDistribution(type="int", low=4, high=256, log=True),
+        "min_child_samples": IntDistribution(type="int", low=2, high=128, log=True),
+        "subsample": FloatDistribution(type="float", low=0.5, high=1.0),
+        "colsample_bytree": FloatDistribution(type="float", low=0.4, high=1.0),
+        "reg_alpha": FloatDistribution(type="float", low=1e-6, high=10.0, log=True),
+        "reg_lambda": FloatDistribution(type="float", low=1e-3, high=30.0, log=True),
+    },
 )
 
 
@@ -94,4 +116,10 @@ RANDOM_FOREST = AlgorithmSpec(
         )
     },
     is_of_trees=True,
+    # TabRepo (Salinas and Erickson 2024); more trees are never worse (Probst and Boulesteix 2018), only larger.
+    space={
+        "min_samples_leaf": IntDistribution(type="int", low=1, high=64, log=True),
+        "max_features": CategoricalDistribution(type="categorical", choices=[None, 0.25, 0.5, 0.75, 1.0]),
+        "max_samples": FloatDistribution(type="float", low=0.3, high=1.0),
+    },
 )

@@ -1,0 +1,13 @@
+"""Which work a job does."""
+
+from enum import StrEnum
+
+
+class JobKind(StrEnum):
+    """Which work a job does; the container is started as `python -m batch_jobs <kind>`."""
+
+    TRAIN = "train"
+    SEARCH = "search"
+    AUTOTRAIN = "autotrain"
+    SCRIPT = "script"
+    PREPARE = "prepare"
