@@ -24,7 +24,7 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
     def handle(event: Mapping[str, Any], _context: LambdaContext) -> None:
         told = compute_states.from_event(event)
         if told is None:
-            logger.warning("not a job of ours", resources=event.get("resources"))
+            logger.info("nothing of a job of ours", resources=event.get("resources"))
             return
         address, state = told
         job = job_events.apply(ports(), address.workspace_id, address.job_id, state)

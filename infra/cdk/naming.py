@@ -37,6 +37,7 @@ DATASETS_PREFIX = "datasets/"
 JOBS_PREFIX = "jobs/"
 SOURCES_PREFIX = "sources/"
 CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
+STUDIES_PREFIX = "studies/"
 MODELS_PREFIX = "models/"
 
 

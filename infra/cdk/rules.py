@@ -64,6 +64,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.DATASETS_PREFIX}*",
             f"{_LAKE}/{naming.JOBS_PREFIX}*",
             f"{_LAKE}/{naming.SOURCES_PREFIX}*",
+            f"{_LAKE}/{naming.STUDIES_PREFIX}*",
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
         ),

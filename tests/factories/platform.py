@@ -1,6 +1,7 @@
 """Datasets, job results and containers as the other parts of the platform leave them, for tests on memory ports."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.signatures import Card, Datatype, ExportCheck, Golden, Signature, Task, TensorSpec
+from aimass_core.domain.studies import BestSoFar
 from aimass_core.ports import Ports, Put
 from aimass_core.services import job_events, jobs, records
 from aimass_core.services.job_quotas import JobLimits
@@ -101,27 +103,57 @@ def train_request(dataset: str = "adult", *, depends_on: list[str] | None = None
     return JobCreate(spec=TrainSpec.model_validate(fields), depends_on=depends_on or [])
 
 
-def leave_result(ports: Ports, job: Job, *, attempt: int = 1, model: bytes = b"onnx") -> JobResult:
+def search_request(dataset: str = "adult", **spec: object) -> JobCreate:
+    """A request to search, by default for the hyperparameters of one algorithm; `candidates`, or parts of the one."""
+    one = {name: spec.pop(name) for name in ("algorithm", "framework", "hyperparameters", "space") if name in spec}
+    body = {"kind": "search", "dataset": dataset, "candidates": [{"algorithm": "xgboost", **one}], **spec}
+    return JobCreate.model_validate({"spec": body})
+
+
+def leave_result(
+    ports: Ports, job: Job, *, attempt: int = 1, model: bytes = b"onnx", extra: Mapping[str, bytes] | None = None
+) -> JobResult:
     """What a training container leaves when it ends well."""
-    contents = {
+    contents = {**_model_files(model), "output/validation_predictions.parquet": b"PAR1", **(extra or {})}
+    artifacts = _leave(ports, contents, lambda name: keys.job_attempt(job.workspace_id, job.id, attempt, name))
+    result = JobResult(job_id=job.id, attempt=attempt, artifacts=artifacts, metrics={"validation/roc_auc": 0.93})
+    key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
+    ports.lake.put(key, result.model_dump_json().encode())
+    return result
+
+
+def leave_best(
+    ports: Ports, job: Job, *, trial: int = 3, model: bytes = b"best", at: datetime | None = None
+) -> BestSoFar:
+    """What the worker of a study leaves of a trial that became the best."""
+    study_id = str(job.study_id)
+    contents = {name: body for name, body in _model_files(model).items() if "report" not in name}
+    contents["output/validation_scores.npy"] = b"NUMPY"
+    artifacts = _leave(ports, contents, lambda name: keys.study_trial(job.workspace_id, study_id, trial, name))
+    metrics = {"validation/roc_auc": 0.95}
+    best = BestSoFar(trial=trial, values=[0.95], metrics=metrics, artifacts=artifacts, at=at or ports.clock())
+    ports.lake.put(keys.study_best(job.workspace_id, study_id), best.model_dump_json().encode())
+    return best
+
+
+def _model_files(model: bytes) -> dict[str, bytes]:
+    return {
         "model/model.onnx": model,
         "model/signature.json": _signature().model_dump_json().encode(),
         "model/card.json": _card().model_dump_json().encode(),
         "model/golden.json": GOLDEN.model_dump_json().encode(),
         "model/report.html": b"<html></html>",
         "model/report.json": Report(channel="validation", num_rows=2).model_dump_json().encode(),
-        "output/validation_predictions.parquet": b"PAR1",
     }
+
+
+def _leave(ports: Ports, contents: Mapping[str, bytes], key_of: Callable[[str], str]) -> list[Artifact]:
     for name, body in contents.items():
-        ports.lake.put(keys.job_attempt(job.workspace_id, job.id, attempt, name), body)
-    artifacts = [
+        ports.lake.put(key_of(name), body)
+    return [
         Artifact(name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
         for name, body in contents.items()
     ]
-    result = JobResult(job_id=job.id, attempt=attempt, artifacts=artifacts, metrics={"validation/roc_auc": 0.93})
-    key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
-    ports.lake.put(key, result.model_dump_json().encode())
-    return result
 
 
 def artifact_key(job: Job, name: str, *, attempt: int = 1) -> str:

@@ -13,6 +13,7 @@ WILDCARD_ENDINGS = (
     "/datasets/*",
     "/jobs/*",
     "/sources/*",
+    "/studies/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
     ":log-stream:*",
@@ -116,25 +117,25 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
 def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
-    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "models/*"}
+    assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
+    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
-    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "jobs/*/checkpoints/*"}
+    assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
 
 
-def test_jobs_alone_reach_studies(application: Template, batch: Template, sagemaker: Template) -> None:
-    for template, roles in ((application, set()), (batch, {"JobRole"}), (sagemaker, {"TrainingRole"})):
-        reaching = [
+def test_jobs_alone_write_trials_and_the_api_reads_and_deletes_them(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
+    for template, role in ((application, "ApiRole"), (batch, "JobRole"), (sagemaker, "TrainingRole")):
+        (reaching,) = [
             item for item in template.statements() if any("Studies" in to_text(each) for each in item.resources)
         ]
-        assert {
-            role for role in ("JobRole", "TrainingRole") for item in reaching if item.owner.startswith(role)
-        } == roles
-        assert len(reaching) == len(roles)
-        assert all("dynamodb:UpdateItem" in item.actions for item in reaching)
+        assert reaching.owner.startswith(role)
+        assert ("dynamodb:UpdateItem" in reaching.actions) is (template is not application)
+        assert "dynamodb:BatchWriteItem" in reaching.actions
 
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
@@ -149,4 +150,5 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.dataset_file("ws", "ds", "0").startswith(naming.DATASETS_PREFIX)
     assert keys.job_prefix("ws", "job").startswith(naming.JOBS_PREFIX)
     assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
+    assert keys.study_prefix("ws", "std").startswith(naming.STUDIES_PREFIX)
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)

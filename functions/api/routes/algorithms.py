@@ -10,5 +10,5 @@ router = ResourceRouter("algorithms")
 
 @router.operation("GET", "/v1/algorithms", role=Role.VIEWER, summary="List what can be trained")
 def list_algorithms() -> Page[AlgorithmInfo]:
-    """Every algorithm, with the JSON Schema of its hyperparameters."""
+    """Every algorithm, with the JSON Schema of its hyperparameters and what a search varies."""
     return Page(items=registry.list_infos())

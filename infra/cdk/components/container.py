@@ -9,7 +9,7 @@ from infra.cdk.components.storage import Storage
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
     """Reading data, reporting to the registry, searching, and leaving artifacts."""
-    written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX)
+    written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.STUDIES_PREFIX)
     return [
         allow.change_registry(storage.registry),
         allow.change_studies(storage.studies),

@@ -92,7 +92,7 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
 def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
     """Reading what a job has left and copying it to where models lie."""
     return [
-        allow.read_objects(storage.lake, naming.JOBS_PREFIX),
+        allow.read_objects(storage.lake, naming.JOBS_PREFIX, naming.STUDIES_PREFIX),
         allow.write_objects(storage.lake, naming.MODELS_PREFIX),
     ]
 

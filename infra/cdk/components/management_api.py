@@ -45,9 +45,16 @@ class ManagementApi(PlatformFunction):
 
 
 def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
-    lake_prefixes = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.SOURCES_PREFIX, naming.MODELS_PREFIX)
+    lake_prefixes = (
+        naming.DATASETS_PREFIX,
+        naming.JOBS_PREFIX,
+        naming.SOURCES_PREFIX,
+        naming.STUDIES_PREFIX,
+        naming.MODELS_PREFIX,
+    )
     return [
         allow.change_registry(storage.registry),
+        allow.end_studies(storage.studies),
         allow.keep_idempotency(storage.idempotency),
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX),
@@ -56,7 +63,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.list_bucket(storage.lake),
         allow.read_objects(storage.lake, *lake_prefixes),
         allow.write_objects(storage.lake, naming.SOURCES_PREFIX),
-        allow.delete_objects(storage.lake, naming.MODELS_PREFIX),
+        allow.delete_objects(storage.lake, naming.STUDIES_PREFIX, naming.MODELS_PREFIX),
         allow.send_messages(storage.ingest_queue),
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_job_logs(scope),

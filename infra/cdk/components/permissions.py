@@ -54,6 +54,11 @@ def change_studies(table: dynamodb.ITable) -> iam.PolicyStatement:
     )
 
 
+def end_studies(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Reading trials, and deleting a study with all of them."""
+    return _allow(["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:Query"], [table.table_arn])
+
+
 def keep_idempotency(table: dynamodb.ITable) -> iam.PolicyStatement:
     """What Powertools does with its records."""
     return _allow(

@@ -1,11 +1,14 @@
 """The compute adapter against the local AWS Batch, which runs real processes."""
 
+from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from aimass_core.adapters.batch import BatchCompute
 from aimass_core.domain.compute import Compute as ComputeRequest
+from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Compute, Submission
@@ -13,6 +16,9 @@ from tests.contracts.compute import ComputeContract
 from tests.integration.local_batch.conftest import Server, server, start_server, wait_until
 
 __all__ = ["server", "start_server"]
+
+# Of a study's workers and their attempts: two are killed at once, and tried again.
+BEGUN = ("worker-0-2", "worker-1-2", "worker-2-1")
 
 
 @pytest.fixture
@@ -81,6 +87,75 @@ def test_a_terminated_job_fails_with_the_reason_and_may_be_terminated_again(
     wait_until(lambda: compute.describe([compute_job_id])[0].status.is_terminal)
     compute.terminate(compute_job_id, reason="Again.")
     (state,) = compute.describe([compute_job_id])
+    assert state.status is JobStatus.FAILED
+    assert "Stopped by a person." in (state.reason or "")
+
+
+WORKER = """
+import os, pathlib, signal, sys, time
+index, attempt = os.environ["AWS_BATCH_JOB_ARRAY_INDEX"], os.environ["AWS_BATCH_JOB_ATTEMPT"]
+assert os.environ["AWS_BATCH_JOB_ARRAY_SIZE"] == "3"
+folder = pathlib.Path(sys.argv[1])
+(folder / f"worker-{index}-{attempt}").touch()
+if attempt == "1" and index != "2":
+    os.kill(os.getpid(), signal.SIGKILL)
+while not (folder / "end").exists():
+    time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def workers(server: Server, tmp_path: Path) -> BatchCompute:
+    """Compute whose study containers are small programs, since the job's command is `python -m batch_jobs <kind>`."""
+    module = tmp_path / "modules" / "batch_jobs"
+    module.mkdir(parents=True)
+    (module / "__init__.py").touch()
+    (module / "__main__.py").write_text(f"import sys; sys.argv[1] = {str(tmp_path)!r}\n{WORKER}")
+    server.define(
+        "python",
+        "-c",
+        "pass",
+        vcpus="0.5",
+        environment={"PYTHONPATH": str(module.parent)},
+        retryStrategy={"attempts": 1},
+    )
+    return BatchCompute(server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
+
+
+def _state(compute: BatchCompute, compute_job_id: str) -> ComputeState:
+    (state,) = compute.describe([compute_job_id])
+    return state
+
+
+def test_killed_workers_of_a_study_are_replaced_while_the_others_go_on(
+    workers: BatchCompute, server: Server, tmp_path: Path
+) -> None:
+    submission = replace(_submission(kind="search"), num_workers=3)
+    compute_job_id = workers.submit(submission)
+    assert workers.find(submission.name) == compute_job_id
+    wait_until(lambda: {path.name for path in tmp_path.glob("worker-*")}, lambda names: {*BEGUN} <= names)
+    state = wait_until(lambda: _state(workers, compute_job_id), lambda state: state.status is JobStatus.RUNNING)
+    assert (state.compute_job_id, state.name, state.attempt) == (compute_job_id, submission.name, 2)
+    assert state.log_stream == server.describe(f"{compute_job_id}:0")["container"]["logStreamName"]
+    (tmp_path / "end").touch()
+    parent = server.wait(compute_job_id)
+    assert parent["status"] == "SUCCEEDED"
+    codes = [
+        [attempt["container"]["exitCode"] for attempt in server.describe(f"{compute_job_id}:{index}")["attempts"]]
+        for index in range(3)
+    ]
+    assert codes == [[137, 0], [137, 0], [0]]
+    ended = _state(workers, compute_job_id)
+    assert (ended.status, ended.exit_code, ended.attempt) == (JobStatus.SUCCEEDED, 0, 2)
+
+
+def test_terminating_a_study_ends_all_of_its_workers(workers: BatchCompute, server: Server, tmp_path: Path) -> None:
+    compute_job_id = workers.submit(replace(_submission(kind="search"), num_workers=3))
+    wait_until((tmp_path / "worker-0-2").exists)
+    workers.terminate(compute_job_id, reason="Stopped by a person.")
+    assert server.wait(compute_job_id)["status"] == "FAILED"
+    assert {server.describe(f"{compute_job_id}:{index}")["status"] for index in range(3)} == {"FAILED"}
+    state = _state(workers, compute_job_id)
     assert state.status is JobStatus.FAILED
     assert "Stopped by a person." in (state.reason or "")
 

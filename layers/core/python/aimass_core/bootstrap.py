@@ -8,7 +8,7 @@ from botocore.config import Config
 from pydantic_settings import BaseSettings
 
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
-from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets
+from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets, Trials
 from aimass_core.settings import StorageSettings
 
 _CONFIG = Config(
@@ -159,6 +159,13 @@ class AwsPorts:
         from aimass_core.adapters.logs import TrainingJobLogs
 
         return TrainingJobLogs(self.clients.logs, group=self._setting("training_log_group"))
+
+    @cached_property
+    def trials(self) -> Trials:
+        """DynamoDB."""
+        from aimass_core.adapters.trials import DynamoDbTrials
+
+        return DynamoDbTrials(self.clients.dynamodb, table=self._setting("studies_table"))
 
     @cached_property
     def ingest_queue(self) -> Queue:

@@ -11,6 +11,7 @@ from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
 from aimass_core.domain.jobs import LogLine
 from aimass_core.domain.keys import RowKey
+from aimass_core.domain.studies import Trial
 
 # --- registry --------------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,8 @@ class BlobStore(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
-    in the lake."""
+    in the lake. `num_workers` is of a study: so many containers, of which each is tried again for itself, also where it
+    was killed. What becomes of worker 0 becomes of the job."""
 
     name: str
     kind: str
@@ -198,6 +200,7 @@ class Submission:
     compute: ComputeRequest
     max_seconds: int
     prefix: str
+    num_workers: int | None = None
 
 
 class Compute(Protocol):
@@ -222,6 +225,24 @@ class Logs(Protocol):
 
     def read(self, stream: str, *, cursor: str | None, limit: int) -> tuple[Sequence[LogLine], str | None]:
         """Lines from the oldest on, and a cursor to go on with (also at the present end)."""
+
+
+# --- studies ---------------------------------------------------------------------------------------------------------
+
+
+class Trials(Protocol):
+    """What the workers of studies have written: they name a study by its id."""
+
+    def list_trials(
+        self, workspace_id: str, study_id: str, *, limit: int, start: int = 0
+    ) -> tuple[Sequence[Trial], int | None]:
+        """Trials from number `start` on, in their order, and the number to go on from; None at the end.
+
+        A study that no worker has begun has none.
+        """
+
+    def delete_study(self, workspace_id: str, study_id: str) -> None:
+        """With all its trials. Idempotent."""
 
 
 # --- the other parts -------------------------------------------------------------------------------------------------
@@ -265,6 +286,8 @@ class Ports(Protocol):
     def sagemaker(self) -> Compute: ...
     @property
     def sagemaker_logs(self) -> Logs: ...
+    @property
+    def trials(self) -> Trials: ...
     @property
     def ingest_queue(self) -> Queue: ...
     @property

@@ -1,6 +1,7 @@
 """What is sent to AWS Batch, and what its refusals mean. (Its answers are tested on a real service, by integration.)"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ from botocore.stub import ANY, Stubber
 
 from aimass_core.adapters.batch import BatchCompute
 from aimass_core.domain.compute import Compute
+from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
@@ -75,6 +77,51 @@ def test_jobs_on_several_machines_have_a_definition_of_their_own(stub: Stubber, 
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
     assert compute.submit(submission(num_nodes=3, vcpus=1)) == "b-1"
+
+
+RETRIES = {
+    "attempts": 3,
+    "evaluateOnExit": [
+        {"action": "EXIT", "onReason": "OutOfMemory*"},
+        {"action": "RETRY", "onExitCode": "75"},
+        {"action": "RETRY", "onExitCode": "137"},
+        {"action": "RETRY", "onStatusReason": "Host EC2*"},
+        {"action": "EXIT", "onReason": "*"},
+    ],
+}
+
+
+@pytest.mark.parametrize(("num_workers", "array"), [(1, {}), (4, {"arrayProperties": {"size": 4}})])
+def test_workers_of_a_study_are_an_array_whose_children_are_replaced_when_killed(
+    stub: Stubber, compute: BatchCompute, num_workers: int, array: dict[str, Any]
+) -> None:
+    expected = {
+        "jobName": "job_1",
+        "jobQueue": "queue",
+        "jobDefinition": "definition",
+        "containerOverrides": ANY,
+        "retryStrategy": RETRIES,
+        "timeout": {"attemptDurationSeconds": 60},
+        **array,
+    }
+    stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
+    assert compute.submit(replace(submission(), kind="search", num_workers=num_workers)) == "b-1"
+
+
+def test_an_array_is_described_by_its_first_child(stub: Stubber, compute: BatchCompute) -> None:
+    common = {"jobName": "job_1", "jobQueue": "queue", "startedAt": 1, "jobDefinition": "definition"}
+    array = {**common, "jobId": "b-1", "status": "PENDING", "arrayProperties": {"size": 2}}
+    other = {**common, "jobId": "b-2", "status": "RUNNABLE"}
+    young = {**common, "jobId": "b-3", "status": "SUBMITTED", "arrayProperties": {"size": 2}}
+    worker = {**common, "jobId": "b-1:0", "status": "RUNNING", "container": {"logStreamName": "s"}}
+    stub.add_response("describe_jobs", {"jobs": [array, other, young]}, {"jobs": ["b-1", "b-2", "b-3"]})
+    stub.add_response("describe_jobs", {"jobs": [worker]}, {"jobs": ["b-1:0", "b-3:0"]})
+    states = compute.describe(["b-1", "b-2", "b-3"])
+    assert [(state.compute_job_id, state.status, state.log_stream) for state in states] == [
+        ("b-1", JobStatus.RUNNING, "s"),
+        ("b-2", JobStatus.QUEUED, None),
+        ("b-3", JobStatus.QUEUED, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry
-from aimass_core.ports import BlobStore, Compute, Registry, SignedUrl
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry, MemoryTrials
+from aimass_core.domain.studies import Trial
+from aimass_core.ports import BlobStore, Compute, Registry, SignedUrl, Trials
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.registry import RegistryContract
+from tests.contracts.trials import Leave, TrialsContract
 
 
 class TestMemoryRegistry(RegistryContract):
@@ -19,6 +21,22 @@ class TestMemoryCompute(ComputeContract):
     @pytest.fixture
     def compute(self) -> Compute:
         return MemoryCompute()
+
+
+class TestMemoryTrials(TrialsContract):
+    @pytest.fixture
+    def trials(self) -> Trials:
+        return MemoryTrials()
+
+    @pytest.fixture
+    def leave(self, trials: Trials) -> Leave:
+        assert isinstance(trials, MemoryTrials)
+        stored = trials.trials
+
+        def add(workspace_id: str, study_id: str, left: list[Trial]) -> None:
+            stored.setdefault((workspace_id, study_id), []).extend(left)
+
+        return add
 
 
 class TestMemoryBlobStore(BlobStoreContract):

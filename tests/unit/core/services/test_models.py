@@ -39,7 +39,14 @@ def test_version_detail_has_card_signature_and_links(ports: MemoryPorts, princip
 def test_registering_again_answers_the_same_version(ports: MemoryPorts, principal: Principal) -> None:
     job = train(ports, principal)
     result = job_results.load_verified(ports, job, attempt=1)
-    assert models.register(ports, job, result) == job.model_version
+    again = models.register(
+        ports,
+        job,
+        result.artifacts,
+        key_of=lambda artifact: job_results.artifact_key(job, result, artifact),
+        metrics=result.metrics,
+    )
+    assert again == job.model_version
     assert models.get(ports, principal, "adult").last_number == 1
 
 

@@ -5,12 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
-from aimass_core.domain.compute_states import ComputeState, to_compute_state
+from aimass_core.domain.compute_states import ComputeState, is_array, parent_of, to_compute_state
 from aimass_core.errors import AimassError, InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
 _WHAT = "the compute service"
 _CHUNK = 100
+# Of a study: a worker that was killed is replaced, while the others go on; the rest as in the job definition.
+_WORKER_RETRIES = {
+    "attempts": 3,
+    "evaluateOnExit": [
+        {"action": "EXIT", "onReason": "OutOfMemory*"},
+        {"action": "RETRY", "onExitCode": "75"},
+        {"action": "RETRY", "onExitCode": "137"},
+        {"action": "RETRY", "onStatusReason": "Host EC2*"},
+        {"action": "EXIT", "onReason": "*"},
+    ],
+}
 _IS_SWITCHED_OFF = re.compile(r"queue.*(not.*ENABLED|DISABLED)", re.IGNORECASE | re.DOTALL)
 
 
@@ -43,6 +54,15 @@ class BatchCompute:
 
     def _what(self, submission: Submission) -> dict[str, Any]:
         num_nodes, overrides = submission.compute.num_nodes, _overrides(submission)
+        if submission.num_workers is not None:
+            # An array has at least two children.
+            size = {"arrayProperties": {"size": submission.num_workers}} if submission.num_workers > 1 else {}
+            return {
+                "jobDefinition": self._job_definition,
+                "containerOverrides": overrides,
+                "retryStrategy": _WORKER_RETRIES,
+                **size,
+            }
         if num_nodes == 1:
             return {"jobDefinition": self._job_definition, "containerOverrides": overrides}
         nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
@@ -63,15 +83,21 @@ class BatchCompute:
         return str(min(found, key=lambda job: job["createdAt"])["jobId"]) if found else None
 
     def describe(self, compute_job_ids: Sequence[str]) -> Sequence[ComputeState]:
-        """See Compute."""
-        states: list[ComputeState] = []
+        """See Compute. Of an array's children the first, worker 0, is the one that tells."""
+        jobs = self._describe(compute_job_ids)
+        arrays = [job["jobId"] for job in jobs if is_array(job)]
+        workers = {parent_of(job): job for job in self._describe([f"{array}:0" for array in arrays])}
+        return [to_compute_state(workers.get(job["jobId"], job)) for job in jobs]
+
+    def _describe(self, compute_job_ids: Sequence[str]) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = []
         for first in range(0, len(compute_job_ids), _CHUNK):
             try:
                 answer = self._client.describe_jobs(jobs=list(compute_job_ids[first : first + _CHUNK]))
             except AWS_ERRORS as error:
                 raise to_error(error, what=_WHAT) from error
-            states += [to_compute_state(job) for job in answer["jobs"]]
-        return states
+            jobs += answer["jobs"]
+        return jobs
 
     def terminate(self, compute_job_id: str, *, reason: str) -> None:
         """See Compute. Batch takes it in any status: what has not started is cancelled, what has ended stays."""

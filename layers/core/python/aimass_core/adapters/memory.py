@@ -13,6 +13,7 @@ from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.domain.jobs import JobStatus, LogLine
+from aimass_core.domain.studies import Trial
 from aimass_core.ports import (
     BlobInfo,
     BlobNotFoundError,
@@ -303,6 +304,24 @@ class MemoryLogs:
         return found, str(start + len(found))
 
 
+class MemoryTrials:
+    """Trials by workspace and study, as a test puts them there."""
+
+    def __init__(self) -> None:
+        self.trials: dict[tuple[str, str], list[Trial]] = {}
+
+    def list_trials(
+        self, workspace_id: str, study_id: str, *, limit: int, start: int = 0
+    ) -> tuple[Sequence[Trial], int | None]:
+        """See Trials."""
+        found = [trial for trial in self.trials.get((workspace_id, study_id), []) if trial.number >= start]
+        return found[:limit], found[limit].number if len(found) > limit else None
+
+    def delete_study(self, workspace_id: str, study_id: str) -> None:
+        """See Trials."""
+        self.trials.pop((workspace_id, study_id), None)
+
+
 class MemoryQueue:
     """Messages in the order in which they were sent, with their delays."""
 
@@ -348,6 +367,7 @@ class MemoryPorts:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
+    trials: MemoryTrials = field(default_factory=MemoryTrials)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_predictor))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)

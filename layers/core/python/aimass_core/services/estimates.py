@@ -15,6 +15,7 @@ from aimass_core.domain.common import Principal
 from aimass_core.domain.estimates import JobEstimate, Span
 from aimass_core.domain.jobs import JobCreate, ScriptSpec, TrainSpec
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind, Profile
+from aimass_core.domain.study_specs import StudySpec
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import job_plans, prices
 from aimass_core.services.job_channels import Channel
@@ -64,7 +65,7 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
     """Raises what submitting the same request would raise; nothing is submitted."""
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     table, machine = prices.load(), prices.load().machine(request.compute)
-    rate = prices.usd_per_hour(request.compute)
+    rate = prices.rate_of(request)
     data = [_measure(ports, channel) for channel in plan.channels]
     notes = [f"Times and costs are orders of magnitude: within a factor of {UNCERTAINTY:g} either way."]
     seconds = memory = None
@@ -72,6 +73,13 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
         seconds = _to_span(_seconds(plan.spec, data, machine), UNCERTAINTY)
         memory = _to_span(_memory_mib(plan.spec, data), _MEMORY_UNCERTAINTY)
         notes += _warn(plan.spec, seconds, memory, machine, max_seconds=plan.max_seconds)
+    elif isinstance(plan.spec, StudySpec):
+        # Its trials end early enough for what follows them, but their number is not foretold by max_trials alone.
+        least = plan.max_seconds if plan.spec.max_trials is None else _START_SECONDS
+        seconds = Span(low=least, expected=plan.max_seconds, high=plan.max_seconds)
+        memory = _to_span(max(_memory_mib(spec, data) for spec in plan.trainings), _MEMORY_UNCERTAINTY)
+        notes = ["A study takes the time that it is given (max_seconds), unless it reaches max_trials before."]
+        notes += _warn_memory(memory, machine)
     else:
         notes = ["How long a script runs and what memory it takes is not known: only its limits bound the cost."]
     if rate is None:
@@ -150,7 +158,7 @@ def _seconds(spec: TrainSpec, data: Sequence[_Data], machine: Machine | None) ->
     chosen = spec.resolve_hyperparameters().model_dump()
     passes = next((chosen[name] * share for name, share in _PASSES.items() if chosen.get(name)), _DEFAULT_PASSES)
     fit = train.num_rows * passes * (work.fixed + work.per_feature * train.num_features) / 1e6
-    num_fits = (spec.folds or 0) + 1
+    num_fits = (spec.folds or 0) + 1 + spec.refit
     speed_up = float(max(machine.vcpus, 1)) ** 0.7 if machine else 1.0
     reading = sum(each.num_bytes + each.raw_bytes for each in data) / _READ_BYTES_PER_SECOND
     return _START_SECONDS + reading + num_fits * fit / speed_up
@@ -170,17 +178,20 @@ def _warn(spec: TrainSpec, seconds: Span, memory: Span, machine: Machine | None,
             f"It is expected to need {seconds.expected:,.0f} s, more than the limit of {max_seconds:,} s: raise "
             "max_seconds, or give it more compute."
         )
-    if machine and memory.expected > machine.memory_gib * 1024:
-        advice = "ask for more, or train on less data"
-        if spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed and not spec.folds:
-            advice = (
-                "it will read the data from disk, some rows at a time, which takes longer; ask for more to avoid it"
-            )
-        notes.append(
-            f"It is expected to need {memory.expected:,.0f} MiB of memory, more than the "
-            f"{machine.memory_gib * 1024:,.0f} MiB of its compute: {advice}."
-        )
-    return notes
+    is_streamed = spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed and not spec.folds
+    return notes + _warn_memory(memory, machine, is_streamed=is_streamed)
+
+
+def _warn_memory(memory: Span, machine: Machine | None, *, is_streamed: bool = False) -> list[str]:
+    if machine is None or memory.expected <= machine.memory_gib * 1024:
+        return []
+    advice = "ask for more, or train on less data"
+    if is_streamed:
+        advice = "it will read the data from disk, some rows at a time, which takes longer; ask for more to avoid it"
+    return [
+        f"It is expected to need {memory.expected:,.0f} MiB of memory, more than the "
+        f"{machine.memory_gib * 1024:,.0f} MiB of its compute: {advice}."
+    ]
 
 
 def _to_span(expected: float, factor: float) -> Span:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from aimass_core.domain import keys
 from aimass_core.domain.algorithms import registry
+from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
-from aimass_core.domain.jobs import PinnedDataset, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import PinnedDataset, ScriptSpec
 from aimass_core.domain.schemas import ColumnType, DatasetKind, Schema
+from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError
 from aimass_core.ports import Check, Ports
 from aimass_core.services import records
@@ -41,7 +43,7 @@ class Channel:
         return Check(key=key, expected=self.version.revision)
 
 
-def resolve(ports: Ports, workspace_id: str, spec: TrainSpec | ScriptSpec) -> list[Channel]:
+def resolve(ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec) -> list[Channel]:
     """The channels of a job: a script's own; of a training `train`, and `validation` and `test` where asked for.
 
     Raises NotFoundError for an unknown dataset or version, ConflictError for one that is not READY.
@@ -74,7 +76,7 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
     return channels
 
 
-def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | None) -> str | list[str]:
+def resolve_target(spec: LearningSpec, train: Channel, *, dataset_target: str | None) -> str | list[str]:
     """The target's column, or one for each label.
 
     Raises InvalidRequestError where there is none, InvalidDataError where it does not exist.
@@ -90,10 +92,9 @@ def resolve_target(spec: TrainSpec, train: Channel, *, dataset_target: str | Non
     return target
 
 
-def check(spec: TrainSpec, channels: Sequence[Channel], *, target: str | list[str]) -> None:
+def check(spec: LearningSpec, channels: Sequence[Channel], *, target: str | list[str]) -> None:
     """Raises InvalidRequestError or InvalidDataError where the request and its data do not fit together."""
     train = channels[0]
-    _check_kind(spec, train)
     if spec.folds is not None and spec.validation is not None:
         raise InvalidRequestError(
             "Cross-validation (folds) and a validation dataset exclude each other. Leave one of them out.",
@@ -145,8 +146,9 @@ def _load_channel(ports: Ports, workspace_id: str, name: str, dataset_id: str, n
     return Channel(name=name, version=version, schema=Schema.model_validate_json(blob))
 
 
-def _check_kind(spec: TrainSpec, train: Channel) -> None:
-    algorithm, kind = spec.resolve_algorithm(), train.schema.kind
+def check_kind(algorithm: AlgorithmSpec, train: Channel) -> None:
+    """Raises InvalidDataError where the algorithm cannot learn from such data."""
+    kind = train.schema.kind
     if algorithm.fits(kind):
         return
     words = {DatasetKind.TABLE: "a table", DatasetKind.IMAGES: "images"}

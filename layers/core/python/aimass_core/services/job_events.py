@@ -1,13 +1,15 @@
 """What the compute service tells about a job, applied to its row: in any order, any number of times, however late."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from aimass_core.domain.compute_states import ComputeState
-from aimass_core.domain.jobs import Job, JobStatus, ModelRef
+from aimass_core.domain.jobs import Artifact, Failure, Job, JobStatus, ModelRef
+from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
-from aimass_core.services import backends, job_failures, job_results, job_states, models, records
+from aimass_core.services import backends, job_failures, job_results, job_states, models, records, studies
 
 _log = logging.getLogger(__name__)
 
@@ -25,18 +27,33 @@ def apply(ports: Ports, workspace_id: str, job_id: str, state: ComputeState) -> 
     if job.compute_job_id not in (None, state.compute_job_id):
         _log.warning("event of another submission", extra={"job_id": job_id, "compute_job_id": state.compute_job_id})
         return job
-    if job.status.is_terminal:
-        if not state.status.is_terminal:
-            backends.compute_of(ports, job).terminate(state.compute_job_id, reason=f"The job is {job.status}.")
-        return job
+    if not job.status.is_terminal:
+        job = _apply(ports, job, state)
+    if job.status.is_terminal and (not state.status.is_terminal or _has_workers(job)):
+        backends.compute_of(ports, job).terminate(state.compute_job_id, reason=f"The job is {job.status}.")
+    return job
+
+
+def _apply(ports: Ports, job: Job, state: ComputeState) -> Job:
     match state.status:
         case JobStatus.SUCCEEDED:
             return finish(ports, job, state)
+        case JobStatus.FAILED if _has_workers(job) and _has_result(ports, job, state):
+            # On SageMaker the end of one worker may be that of all, also where worker 0 had handed over.
+            return finish(ports, job, state)
         case JobStatus.FAILED:
-            failure = job_failures.explain(ports, job, state)
-            return job_states.fail(ports, workspace_id, job_id, failure, **_end_fields(job, state))
+            return fail(ports, job, state, job_failures.explain(ports, job, state))
         case _:
-            return job_states.change(ports, workspace_id, job_id, lambda stored: _advance(stored, state))
+            return job_states.change(ports, job.workspace_id, job.id, lambda stored: _advance(stored, state))
+
+
+def _has_workers(job: Job) -> bool:
+    """Whether others may run on when worker 0, whose end is the job's, has ended."""
+    return isinstance(job.spec, StudySpec) and job.spec.num_workers > 1
+
+
+def _has_result(ports: Ports, job: Job, state: ComputeState) -> bool:
+    return job_results.has_result(ports, job, attempt=max(job.attempt, state.attempt))
 
 
 def finish(ports: Ports, job: Job, state: ComputeState) -> Job:
@@ -46,9 +63,15 @@ def finish(ports: Ports, job: Job, state: ComputeState) -> Job:
     try:
         result = job_results.load_verified(ports, job, attempt=fields["attempt"])
         if job_results.makes_model(job, result):
-            model_version = models.register(ports, job, result)
+            model_version = models.register(
+                ports,
+                job,
+                result.artifacts,
+                key_of=lambda artifact: job_results.artifact_key(job, result, artifact),
+                metrics=result.metrics,
+            )
     except job_results.ResultError as error:
-        return job_states.fail(ports, job.workspace_id, job.id, error.failure, **fields)
+        return fail(ports, job, state, error.failure)
     changes = {
         **fields,
         "status": JobStatus.SUCCEEDED,
@@ -57,6 +80,43 @@ def finish(ports: Ports, job: Job, state: ComputeState) -> Job:
         "model_version": model_version,
     }
     return job_states.change(ports, job.workspace_id, job.id, lambda _: dict(changes))
+
+
+def fail(ports: Ports, job: Job, state: ComputeState, failure: Failure) -> Job:
+    """Ends a job that did not end well: FAILED, or STOPPED where somebody asked for that. A study's has a model even
+    so, if a trial has left one."""
+    fields = _end_fields(job, state)
+    best = _find_best(ports, job)
+    if best is not None:
+        fields |= {"model_version": best.ref, "metrics": best.metrics}
+    return job_states.fail(ports, job.workspace_id, job.id, failure, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    ref: ModelRef
+    metrics: dict[str, float]
+
+
+def _find_best(ports: Ports, job: Job) -> _Best | None:
+    """Registers the best model that this job has found; an earlier job of the study has its own."""
+    if job.study_id is None:
+        return None
+    study_id = job.study_id
+    best = studies.load_best(ports, job.workspace_id, study_id)
+    if best is None or best.at < job.created_at:
+        return None
+
+    def key_of(artifact: Artifact) -> str:
+        return studies.trial_key(job.workspace_id, study_id, best, artifact)
+
+    try:
+        job_results.verify(ports, job, best.artifacts, key_of=key_of, required=job_results.SERVED)
+        ref = models.register(ports, job, best.artifacts, key_of=key_of, metrics=best.metrics)
+    except job_results.ResultError as error:
+        _log.warning("the best model cannot be used", extra={"job_id": job.id, "reason": error.failure.cause})
+        return None
+    return _Best(ref, dict(best.metrics))
 
 
 def _advance(job: Job, state: ComputeState) -> dict[str, Any] | None:

@@ -1,6 +1,8 @@
 """What an attempt left: the result that it wrote last, with every artifact checked before anybody relies on it."""
 
 import hashlib
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +23,9 @@ from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.ports import BlobNotFoundError, Ports
 
+KeyOf = Callable[[Artifact], str]
+"""Where an artifact lies in the lake."""
+
 MODEL_FOLDER = "model/"
 LINK_SECONDS = 900
 
@@ -30,8 +35,10 @@ _CONTENTS: dict[ArtifactName, type[BaseModel]] = {
     ArtifactName.GOLDEN: Golden,
     ArtifactName.REPORT_DATA: Report,
 }
-# Containers of earlier releases leave none, and jobs run on while the platform is updated.
-_OPTIONAL = frozenset({ArtifactName.REPORT_DATA})
+# What is served; a trial of a study leaves no more.
+SERVED = frozenset({ArtifactName.MODEL, ArtifactName.SIGNATURE, ArtifactName.CARD, ArtifactName.GOLDEN})
+# Containers of earlier releases leave no report data, and jobs run on while the platform is updated.
+_OF_RESULT = SERVED | {ArtifactName.REPORT}
 
 
 class ResultError(Exception):
@@ -64,23 +71,37 @@ def load_verified(ports: Ports, job: Job, *, attempt: int) -> JobResult:
     result = find(ports, job, attempt=attempt)
     if result is None:
         raise _missing(job, "result.json")
-    for artifact in result.artifacts:
-        _verify(ports, job, artifact, attempt=attempt)
-    if makes_model(job, result):
-        _verify_model(ports, job, result)
+    verify(
+        ports,
+        job,
+        result.artifacts,
+        key_of=lambda artifact: artifact_key(job, result, artifact),
+        required=_OF_RESULT if makes_model(job, result) else frozenset(),
+    )
     return result
 
 
+def verify(
+    ports: Ports, job: Job, artifacts: Sequence[Artifact], *, key_of: KeyOf, required: AbstractSet[ArtifactName]
+) -> None:
+    """Raises ResultError unless every artifact is there, as it says, and among them the required ones of a model."""
+    for artifact in artifacts:
+        _verify(ports, job, artifact, key=key_of(artifact))
+    if required:
+        _verify_model(ports, job, artifacts, key_of=key_of, required=required)
+
+
 def makes_model(job: Job, result: JobResult) -> bool:
-    """Whether a model version comes of it: of a training always, of a script where its container has put one there."""
+    """Whether a model version comes of it: of a training or a study always, of a script where its container has put
+    one there."""
     if job.kind is JobKind.SCRIPT:
         return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
-    return job.kind is JobKind.TRAIN
+    return job.kind is not JobKind.PREPARE
 
 
-def model_artifacts(result: JobResult) -> dict[ArtifactName, Artifact]:
-    """The artifacts that make a model version, by their name in it."""
-    found = {artifact.name: artifact for artifact in result.artifacts}
+def model_artifacts(artifacts: Sequence[Artifact]) -> dict[ArtifactName, Artifact]:
+    """Those that make a model version, by their name in it."""
+    found = {artifact.name: artifact for artifact in artifacts}
     return {name: found[MODEL_FOLDER + name] for name in ArtifactName if MODEL_FOLDER + name in found}
 
 
@@ -110,15 +131,17 @@ def list_artifacts(ports: Ports, job: Job) -> JobArtifacts:
     links = [
         ArtifactLink(
             **artifact.model_dump(),
-            url=ports.lake.sign_get(
-                artifact_key(job, result, artifact),
-                expires_seconds=LINK_SECONDS,
-                download_name=artifact.name.rpartition("/")[2],
-            ),
+            url=sign(ports, artifact_key(job, result, artifact), artifact),
         )
         for artifact in result.artifacts
     ]
     return JobArtifacts(artifacts=links)
+
+
+def sign(ports: Ports, key: str, artifact: Artifact) -> str:
+    """A short-lived link to an artifact."""
+    name = artifact.name.rpartition("/")[2]
+    return ports.lake.sign_get(key, expires_seconds=LINK_SECONDS, download_name=name)
 
 
 def list_event_files(ports: Ports, job: Job) -> JobTensorBoard:
@@ -139,23 +162,25 @@ def _result_key(job: Job, attempt: int) -> str:
     return keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
 
 
-def _verify(ports: Ports, job: Job, artifact: Artifact, *, attempt: int) -> None:
-    info = ports.lake.head(keys.job_attempt(job.workspace_id, job.id, attempt, artifact.name))
+def _verify(ports: Ports, job: Job, artifact: Artifact, *, key: str) -> None:
+    info = ports.lake.head(key)
     if info is None:
         raise _missing(job, artifact.name)
     if info.num_bytes != artifact.num_bytes or info.sha256 not in (None, artifact.sha256):
         raise _invalid(job, artifact.name, f"it should have {artifact.num_bytes} bytes and SHA-256 {artifact.sha256}")
 
 
-def _verify_model(ports: Ports, job: Job, result: JobResult) -> None:
-    artifacts = model_artifacts(result)
+def _verify_model(
+    ports: Ports, job: Job, left: Sequence[Artifact], *, key_of: KeyOf, required: AbstractSet[ArtifactName]
+) -> None:
+    artifacts = model_artifacts(left)
     for name in ArtifactName:
-        if name not in artifacts and name not in _OPTIONAL:
+        if name in required and name not in artifacts:
             raise _missing(job, MODEL_FOLDER + name)
     for name, contents in _CONTENTS.items():
         if name not in artifacts:
             continue
-        body = ports.lake.get(artifact_key(job, result, artifacts[name]))
+        body = ports.lake.get(key_of(artifacts[name]))
         try:
             contents.model_validate_json(body)
         except ValidationError as error:

@@ -8,9 +8,10 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
+from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
-from aimass_core.ports import Ports, Put, WriteConflictError
-from aimass_core.services import backends, job_channels, job_plans, job_quotas, job_states, platform, records
+from aimass_core.ports import Ports, Put, Write, WriteConflictError
+from aimass_core.services import backends, job_channels, job_plans, job_quotas, job_states, platform, records, studies
 from aimass_core.services.job_quotas import JobLimits
 
 PREPARE_MAX_SECONDS = 6 * 3600
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: JobLimits) -> Job:
     """Pins the data by digest and queues the job: the registry's row is the queue.
 
+    A study begins, or goes on, in the same transaction as its job.
+
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
     job_quotas.check(ports, principal.workspace_id, limits)
@@ -32,7 +35,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
         **records.new_fields(ports, principal, Job),
         kind=plan.spec.kind,
         spec=plan.spec,
-        compute=request.compute,
+        compute=plan.compute,
         max_seconds=plan.max_seconds,
         budget=plan.budget,
         status=JobStatus.SUBMITTED,
@@ -182,10 +185,16 @@ def to_input_data_config(workspace_id: str, channels: Mapping[str, PinnedDataset
 def _submit(ports: Ports, principal: Principal, job: Job, *, channels: Sequence[job_channels.Channel]) -> Job:
     _check_dependencies(ports, principal, job.depends_on)
     checks = {channel.to_check().key: channel.to_check() for channel in channels}
+    of_study: list[Write] = []
+    if isinstance(job.spec, StudySpec):
+        joined = studies.join(ports, principal, job)
+        job, of_study = joined.job, joined.writes
+    also = [*job_states.new_writes(job), *checks.values(), *of_study]
     try:
-        return records.create(ports, principal, job, also=[*job_states.new_writes(job), *checks.values()])
+        return records.create(ports, principal, job, also=also)
     except WriteConflictError as error:
-        raise ConflictError("A dataset version of the job changed in this moment. Submit it again.") from error
+        what = "A dataset version or the study" if of_study else "A dataset version"
+        raise ConflictError(f"{what} of the job changed in this moment. Submit it again.") from error
 
 
 def _check_dependencies(ports: Ports, principal: Principal, depends_on: Sequence[str]) -> None:

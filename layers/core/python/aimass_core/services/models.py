@@ -1,12 +1,12 @@
 """Models and their versions: registered once per training job, held while an endpoint serves them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Artifact, Job, JobResult, ModelRef, PrepareSpec
+from aimass_core.domain.jobs import Artifact, Job, ModelRef, PrepareSpec
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.signatures import Card, Signature
 from aimass_core.errors import (
@@ -19,6 +19,7 @@ from aimass_core.errors import (
 )
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import job_results, platform, records
+from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
 
@@ -31,8 +32,10 @@ class VersionKey:
     number: int
 
 
-def register(ports: Ports, job: Job, result: JobResult) -> ModelRef:
-    """Makes the model version of a succeeded training job; called again, it answers the same one.
+def register(
+    ports: Ports, job: Job, artifacts: Sequence[Artifact], *, key_of: KeyOf, metrics: Mapping[str, float]
+) -> ModelRef:
+    """Makes the model version of a job from verified artifacts; called again, it answers the same one.
 
     The number is reserved for the job first, so the copies below it are the job's alone; the version's row comes last,
     so it never names bytes that are not there. Raises ResultError where the copied bytes are not the job's.
@@ -44,16 +47,12 @@ def register(ports: Ports, job: Job, result: JobResult) -> ModelRef:
     version_key = keys.row(job.workspace_id, ModelVersion.resource, reserved.model_id, reserved.number)
     if ports.registry.get(version_key) is not None:
         return ref
-    artifacts = [
-        _copy_artifact(
-            ports, job, artifact, source_key=job_results.artifact_key(job, result, artifact), target=reserved
-        )
-        for artifact in job_results.model_artifacts(result).values()
+    copied = [
+        _copy_artifact(ports, job, artifact, source_key=key_of(artifact), target=reserved)
+        for artifact in job_results.model_artifacts(artifacts).values()
     ]
     fields = records.new_fields(ports, principal, ModelVersion)
-    version = _build_version(
-        ports, job, model, fields | {"number": reserved.number, "metrics": result.metrics}, artifacts
-    )
+    version = _build_version(ports, job, model, fields | {"number": reserved.number, "metrics": metrics}, copied)
     _commit_version(ports, principal, version)
     return ref
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from aimass_core.domain.common import Contract
 from aimass_core.domain.compute import Backend, Compute
 from aimass_core.domain.jobs import Budget, JobCreate
+from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 # Of the job definition (infra/cdk/components/job_definition.py; a test compares both).
@@ -59,10 +60,17 @@ def load() -> PriceTable:
     return PriceTable.model_validate_json(resources.files("aimass_core.services").joinpath("prices.json").read_bytes())
 
 
-def usd_per_hour(compute: Compute) -> float | None:
-    """Of all machines of a job. None where the table lacks them."""
+def usd_per_hour(compute: Compute, *, num_machines: int = 1) -> float | None:
+    """Of so many machines. None where the table lacks them."""
     machine = load().machine(compute)
-    return None if machine is None else machine.usd_per_hour * compute.num_machines
+    return None if machine is None else machine.usd_per_hour * num_machines
+
+
+def rate_of(request: JobCreate) -> float | None:
+    """USD per hour of all machines of a job, or workers of a study. None where the table lacks them."""
+    spec = request.spec
+    num_machines = spec.num_workers if isinstance(spec, StudySpec) else request.compute.num_machines
+    return usd_per_hour(request.compute, num_machines=num_machines)
 
 
 def resolve_budget(request: JobCreate) -> Budget | None:
@@ -70,7 +78,7 @@ def resolve_budget(request: JobCreate) -> Budget | None:
     cost = request.max_cost_usd
     if cost is None:
         return None
-    rate, table = usd_per_hour(request.compute), load()
+    rate, table = rate_of(request), load()
     if rate is None:
         raise _refuse(
             f"There is no price of {request.compute.instance_type} in the table of {table.as_of}, which has: "

@@ -24,7 +24,6 @@ from aimass_core.services import (
     job_events,
     job_failures,
     job_results,
-    job_states,
     jobs,
     uploads,
 )
@@ -157,19 +156,19 @@ def _settle_lost(ports: Ports, job: Job) -> bool:
     if ports.clock() - job.updated_at < LOST_AFTER:
         return False
     if job_results.has_result(ports, job, attempt=job.attempt):
-        job_events.finish(ports, job, _forgotten_success(job))
+        job_events.finish(ports, job, _forgotten(job, JobStatus.SUCCEEDED))
     else:
-        job_states.fail(ports, job.workspace_id, job.id, job_failures.lost(job))
+        job_events.fail(ports, job, _forgotten(job, JobStatus.FAILED), job_failures.lost(job))
     return True
 
 
-def _forgotten_success(job: Job) -> ComputeState:
+def _forgotten(job: Job, status: JobStatus) -> ComputeState:
     return ComputeState(
         compute_job_id=job.compute_job_id or "",
         name=job.id,
-        status=JobStatus.SUCCEEDED,
+        status=status,
         reason=None,
-        exit_code=0,
+        exit_code=0 if status is JobStatus.SUCCEEDED else None,
         attempt=job.attempt,
         log_stream=job.log_stream,
     )
