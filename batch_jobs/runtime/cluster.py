@@ -51,6 +51,28 @@ class Cluster:
         return self.num_processes == 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Which of a study's workers this is. Each trains alone; worker 0 claims the job, reports and hands over."""
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is worker 0."""
+        return self.index == 0
+
+
+ALONE = Worker()
+
+
+def worker_from_batch(variables: Mapping[str, str]) -> Worker:
+    """Of a child of an array job, or of a job that is no array."""
+    index = variables.get(f"{_BATCH}ARRAY_INDEX")
+    return ALONE if index is None else Worker(index=int(index), count=int(variables[f"{_BATCH}ARRAY_SIZE"]))
+
+
 def from_batch(variables: Mapping[str, str], *, resolve: _Resolve = socket.gethostbyname) -> Cluster:
     """Of a multi-node parallel job, or of a job with one container.
 

@@ -3,9 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aimass_core.domain.jobs import AnySpec
-from batch_jobs.runtime.cluster import Cluster
+from aimass_core.ports import Ports
+from batch_jobs.runtime.cluster import ALONE, Cluster, Worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPlace:
+    """Where a study's trials and artifacts lie.
+
+    `client` is boto3's for DynamoDB and `table` that of the studies: Optuna's storage is made of them. There the study
+    is named by its `study_id`.
+    """
+
+    ports: Ports
+    workspace_id: str
+    study_id: str
+    client: Any
+    table: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +32,7 @@ class Environment:
     `channels` maps a channel's name to its folder: `schema.json` and Parquet files. `job` names the job to itself and
     to later attempts. `memory_bytes` is what the job may have of it; None where nobody said. `deadline` is the
     `time.monotonic()` at which the compute service kills this attempt; None where nobody said.
+    `study` is None where the job is none of a study, or runs without our registry.
     """
 
     base_path: Path
@@ -28,6 +46,8 @@ class Environment:
     num_gpus: int
     memory_bytes: int | None = None
     cluster: Cluster
+    worker: Worker = ALONE
+    study: StudyPlace | None = None
     job: str = ""
     deadline: float | None = None
     dataset: str = ""

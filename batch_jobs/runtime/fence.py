@@ -37,11 +37,13 @@ class Fence:
     def look(self) -> Job:
         """The job as it is now, for who writes nothing. Raises SupersededError where this attempt may not run.
 
-        Where nobody counts attempts, the claim of another process of this one is not a later attempt.
+        Where nobody counts attempts of the job, the claim of another process of this one is not a later attempt.
         """
         job = records.get(self.ports, Job, self.workspace_id, self.job_id)
         if self.attempt:
             self.require(job)
+        else:
+            _require_open(job)
         return job
 
     def check(self) -> Job:
@@ -54,8 +56,7 @@ class Fence:
         """Raises SupersededError unless this attempt may write to the job as it was read."""
         if job.attempt > self.attempt:
             raise SupersededError(f"Attempt {self.attempt} was overtaken by attempt {job.attempt}: it writes no more.")
-        if job.status.is_terminal or job.status is JobStatus.STOPPING:
-            raise SupersededError(f"The job is {job.status}: attempt {self.attempt} writes no more.")
+        _require_open(job)
 
     def _claim(self, job: Job) -> dict[str, Any] | None:
         self.require(job)
@@ -63,6 +64,11 @@ class Fence:
         if job.status is not JobStatus.RUNNING:
             changes |= {"status": JobStatus.RUNNING, "status_reason": None}
         return changes or None
+
+
+def _require_open(job: Job) -> None:
+    if job.status.is_terminal or job.status is JobStatus.STOPPING:
+        raise SupersededError(f"The job is {job.status}: its containers write no more.")
 
 
 def _count(job: Job) -> int:

@@ -1,12 +1,14 @@
 """Where a container runs, as its lifecycle sees it: on Batch or SageMaker, beside our registry, or there alone.
 
 Of several machines the main one's host claims the job, reports and hands over; the others' `ParticipantHost` reads.
+So it is with the workers of a study.
 """
 
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,11 +16,12 @@ from pydantic import ValidationError
 
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
+from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
 from batch_jobs.runtime import cluster, interruption, resources
-from batch_jobs.runtime.cluster import Cluster
-from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.cluster import ALONE, Cluster, Worker
+from batch_jobs.runtime.environment import Environment, StudyPlace
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.reporting import Reporter
@@ -33,6 +36,9 @@ from batch_jobs.runtime.storage.mirror import Mirror
 _LAST_CHECKPOINT_SECONDS = 12.0
 _CONFIG_FILES = ("hyperparameters.json", "inputdataconfig.json")
 _log = logging.getLogger(__name__)
+
+OpenStudy = Callable[[str], StudyPlace]
+"""Where the study of that id lies."""
 
 
 class Host(Protocol):
@@ -64,8 +70,10 @@ class BatchHost:
 
     _config_files: ClassVar[tuple[str, ...]] = (*_CONFIG_FILES, "resourceconfig.json")
 
-    def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str]) -> None:
-        self._fence, self._folders, self._variables = fence, folders, variables
+    def __init__(
+        self, fence: Fence, folders: Folders, variables: Mapping[str, str], *, open_study: OpenStudy | None = None
+    ) -> None:
+        self._fence, self._folders, self._variables, self._open_study = fence, folders, variables, open_study
         self._started = time.monotonic()
         self._reporter: RegistryReporter | None = None
         self._tensorboard = TensorBoardReporter(folders.tensorboard, attempt=fence.attempt)
@@ -100,6 +108,8 @@ class BatchHost:
             place=self._find_place(),
             deadline=self._started + job.max_seconds,
             job=job,
+            worker=cluster.worker_from_batch(self._variables),
+            open_study=self._open_study,
         )
         return environment, Reporters([ConsoleReporter(), self._reporter, self._tensorboard])
 
@@ -178,8 +188,17 @@ class ParticipantHost:
     """A machine that takes part and is not the main one. It reads the job and its data; what it has to say is in its
     own log. It claims nothing: the main one does, perhaps later."""
 
-    def __init__(self, fence: Fence, folders: Folders, variables: Mapping[str, str], place: Cluster) -> None:
+    def __init__(
+        self,
+        fence: Fence,
+        folders: Folders,
+        variables: Mapping[str, str],
+        place: Cluster,
+        *,
+        open_study: OpenStudy | None = None,
+    ) -> None:
         self._fence, self._folders, self._variables, self._place = fence, folders, variables, place
+        self._open_study = open_study
         self._started = time.monotonic()
 
     @property
@@ -195,8 +214,9 @@ class ParticipantHost:
     def begin(self) -> tuple[Environment, Reporter]:
         """See Host."""
         job = self._fence.look()
-        place = self._place
-        _log.info("job %s, machine %d of %d, workspace %s", job.id, place.rank, place.num_processes, job.workspace_id)
+        place, worker = self._place, cluster.worker_from_batch(self._variables)
+        which = max(place.rank, worker.index), max(place.num_processes, worker.count)
+        _log.info("job %s, machine %d of %d, workspace %s", job.id, *which, job.workspace_id)
         self._folders.make()
         paths = _download(self._fence, self._folders, _CONFIG_FILES)
         environment = _to_environment(
@@ -208,6 +228,8 @@ class ParticipantHost:
             place=place,
             deadline=self._started + job.max_seconds,
             job=job,
+            worker=worker,
+            open_study=self._open_study,
         )
         return environment, ConsoleReporter()
 
@@ -301,6 +323,8 @@ def _to_environment(
     place: Cluster,
     deadline: float | None,
     job: Job | None = None,
+    worker: Worker = ALONE,
+    open_study: OpenStudy | None = None,
 ) -> Environment:
     try:
         spec = from_hyperparameters(_read_config(folders, "hyperparameters.json"))
@@ -308,7 +332,7 @@ def _to_environment(
         faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise InvalidRequestError(f"hyperparameters.json does not describe a job: {faults}.") from error
     pinned = job.channels.get("train") if job else None
-    return Environment(
+    environment = Environment(
         base_path=folders.root,
         channels=dict(paths),
         model_path=folders.model,
@@ -325,6 +349,19 @@ def _to_environment(
         dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else getattr(spec, "dataset", ""),
         dataset_digest=pinned.digest if pinned else None,
     )
+    if isinstance(spec, StudySpec):
+        study_id = job.study_id if job else None
+        study = open_study(study_id) if open_study and study_id else None
+        return _as_worker(replace(environment, study=study), worker)
+    return environment
+
+
+def _as_worker(environment: Environment, worker: Worker) -> Environment:
+    """SageMaker's hosts are the workers; on Batch they are an array's children. Either way each trains alone."""
+    place = environment.cluster
+    if not place.is_alone:
+        worker = Worker(index=place.rank, count=place.num_processes)
+    return replace(environment, worker=worker, cluster=Cluster(hosts=(place.host,)))
 
 
 def _read_config(folders: Folders, name: str) -> dict[str, Any]:

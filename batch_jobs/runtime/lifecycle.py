@@ -15,7 +15,7 @@ from aimass_core.domain.jobs import Failure
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.settings import ContainerSettings
 from batch_jobs.runtime import cluster, failures, interruption, resources
-from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.environment import Environment, StudyPlace
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.failures import Ending
 from batch_jobs.runtime.fence import Fence, SupersededError
@@ -27,7 +27,13 @@ from batch_jobs.runtime.storage.folders import resolve_folders
 Run = Callable[[Environment, Reporter], Mapping[str, float]]
 
 # Each has `run(environment, reporter)`, which returns the final metrics, and is imported only when it is asked for.
-KINDS = {"train": "batch_jobs.train", "script": "batch_jobs.script", "prepare": "batch_jobs.prepare"}
+KINDS = {
+    "train": "batch_jobs.train",
+    "search": "batch_jobs.search.searching",
+    "autotrain": "batch_jobs.search.autotraining",
+    "script": "batch_jobs.script",
+    "prepare": "batch_jobs.prepare",
+}
 
 _LAST_REPORTS_SECONDS = 60.0
 _LAST_REPORTS_INTERRUPTED_SECONDS = 5.0
@@ -60,16 +66,31 @@ def resolve_host(variables: Mapping[str, str]) -> Host:
     if not is_batch and "AIMASS_JOB_ID" not in variables:
         return SageMakerHost(folders, variables)
     settings = ContainerSettings()
+    ports = bootstrap.build_ports(settings)
+
+    def open_study(study_id: str) -> StudyPlace:
+        return StudyPlace(
+            ports=ports,
+            workspace_id=settings.workspace_id,
+            study_id=study_id,
+            client=ports.clients.dynamodb,
+            table=settings.studies_table,
+        )
+
+    worker = cluster.worker_from_batch(variables)
+    # NOTE: Batch counts the attempts of each worker; the job's are those of worker 0.
+    is_counted = is_batch and worker.is_main
     fence = Fence(
-        ports=bootstrap.build_ports(settings),
+        ports=ports,
         workspace_id=settings.workspace_id,
         job_id=settings.job_id,
-        attempt=int(variables.get("AWS_BATCH_JOB_ATTEMPT", "1")) if is_batch else 0,
+        attempt=int(variables.get("AWS_BATCH_JOB_ATTEMPT", "1")) if is_counted else 0,
     )
     place = cluster.from_batch(variables) if is_batch else find_place(folders, variables)
-    if not place.is_main:
-        return ParticipantHost(fence, folders, variables, place)
-    return (BatchHost if is_batch else TrainingJobHost)(fence, folders, variables)
+    if not (place.is_main and worker.is_main):
+        return ParticipantHost(fence, folders, variables, place, open_study=open_study)
+    host = BatchHost if is_batch else TrainingJobHost
+    return host(fence, folders, variables, open_study=open_study)
 
 
 def execute(host: Host, load: Callable[[], Run], variables: Mapping[str, str]) -> ExitCode:

@@ -65,9 +65,21 @@ class Server:
         order = [{"order": 1, "computeEnvironment": "machine"}]
         client.create_job_queue(jobQueueName="queue", priority=1, computeEnvironmentOrder=order)
 
-    def define(self, *command: str, name: str = "definition", **top: Any) -> None:
-        requirements = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "256"}]
-        container = {"image": "any", "command": list(command), "resourceRequirements": requirements}
+    def define(
+        self,
+        *command: str,
+        name: str = "definition",
+        vcpus: str = "1",
+        environment: dict[str, str] | None = None,
+        **top: Any,
+    ) -> None:
+        requirements = [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": "256"}]
+        container = {
+            "image": "any",
+            "command": list(command),
+            "resourceRequirements": requirements,
+            "environment": [{"name": key, "value": value} for key, value in (environment or {}).items()],
+        }
         self.client.register_job_definition(
             jobDefinitionName=name, type="container", containerProperties=container, **top
         )

@@ -18,13 +18,13 @@ from aimass_core.domain.jobs import (
     EventType,
     Job,
     JobEvent,
-    JobKind,
     JobStatus,
     PinnedDataset,
     TrainSpec,
     to_hyperparameters,
 )
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
+from aimass_core.domain.study_specs import SearchSpec
 from aimass_core.ports import Put
 from aimass_core.services import jobs, records
 from batch_jobs.runtime.fence import Fence
@@ -79,8 +79,11 @@ class Workplace:
         return [info.key.removeprefix(prefix) for info in self.ports.lake.list(prefix)]
 
 
-def new_workplace(path: Path, *, num_files: int = 2) -> Workplace:
-    """A training job that is QUEUED."""
+def new_workplace(
+    path: Path, *, num_files: int = 2, spec: TrainSpec | SearchSpec | None = None, study_id: str | None = None
+) -> Workplace:
+    """A training job that is QUEUED, or one of a study."""
+    spec = spec or TrainSpec(dataset="adult", algorithm="linear", target="income")
     ports, workspace_id, dataset_id = MemoryPorts(), new_id("ws"), new_id("ds")
     manifest = add_files(ports, workspace_id, dataset_id, num_files)
     now = utc_now()
@@ -91,8 +94,9 @@ def new_workplace(path: Path, *, num_files: int = 2) -> Workplace:
         created_at=now,
         updated_at=now,
         created_by="key",
-        kind=JobKind.TRAIN,
-        spec=TrainSpec(dataset="adult", algorithm="linear", target="income"),
+        kind=spec.kind,
+        spec=spec,
+        study_id=study_id,
         max_seconds=600,
         status=JobStatus.QUEUED,
         channels={"train": pin},
