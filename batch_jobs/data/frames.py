@@ -37,13 +37,23 @@ class Frame:
         yield self
 
     def append(self, other: "Frame") -> "Frame":
-        """These rows and then those of another frame with the same columns."""
-        columns = {name: np.concatenate([values, other.columns[name]]) for name, values in self.columns.items()}
+        """These rows and then those of another frame with the same columns. Shorter series are filled up with NaN."""
+        columns = {name: _append(values, other.columns[name]) for name, values in self.columns.items()}
         return Frame(columns=columns, num_rows=self.num_rows + other.num_rows)
 
     def with_column(self, name: str, values: Array) -> "Frame":
         """The same rows with one column replaced."""
         return Frame(columns={**self.columns, name: values}, num_rows=self.num_rows)
+
+
+def _append(first: Array, second: Array) -> Array:
+    if first.ndim == 2:
+        length = max(first.shape[1], second.shape[1])
+        first, second = (
+            np.pad(values, ((0, 0), (0, length - values.shape[1])), constant_values=np.nan)
+            for values in (first, second)
+        )
+    return np.concatenate([first, second])
 
 
 def table_frame(channel: Channel, columns: Sequence[Column]) -> Frame:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
@@ -36,22 +37,34 @@ def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evalu
         truth: Class indices, values, or of several labels 0 and 1 of shape [rows, labels].
         scores: Probabilities of shape [rows, classes], or values of shape [rows], or [rows, horizon] as the truth.
     """
-    if target.labels is None:
-        found = _regression_metrics(truth.ravel(), scores.ravel())
-        if target.scale is not None:
-            deviation = target.scale.deviation
-            found |= {"scaled_mse": (found["rmse"] / deviation) ** 2, "scaled_mae": found["mae"] / deviation}
+    values = {name: measure(name, target, truth, scores) for name in metric_names(target)}
+    found = {name: value for name, value in values.items() if value is not None}
+    if target.labels is None or target.task is Task.MULTILABEL:
         return Evaluation(channel=channel, num_rows=len(truth), metrics=found)
-    if target.task is Task.MULTILABEL:
-        return Evaluation(channel=channel, num_rows=len(truth), metrics=_label_metrics(truth, scores))
-    predicted = scores.argmax(axis=1)
-    counts = metrics.confusion_matrix(truth, predicted, labels=range(len(target.labels)))
+    counts = metrics.confusion_matrix(truth, scores.argmax(axis=1), labels=range(len(target.labels)))
     return Evaluation(
         channel=channel,
         num_rows=len(truth),
-        metrics=_classification_metrics(target, truth, scores, predicted),
+        metrics=found,
         confusion_matrix=ConfusionMatrix(labels=list(target.labels), counts=counts.tolist()),
     )
+
+
+def metric_names(target: Target) -> tuple[str, ...]:
+    """Of all metrics of such a target, whether or not some rows have them."""
+    if target.labels is None:
+        return ("rmse", "mae", "r2", *(("scaled_mse", "scaled_mae") if target.scale is not None else ()))
+    if target.task is Task.MULTILABEL:
+        return ("f1", "f1_micro", "subset_accuracy", "hamming_loss", "log_loss", "roc_auc", "average_precision")
+    return ("accuracy", "f1", "log_loss", "roc_auc")
+
+
+def measure(name: str, target: Target, truth: Array, scores: Array) -> float | None:
+    """One of `metric_names`, see `evaluate`; None where these rows do not have it."""
+    if target.labels is None:
+        return _of_values(name, target, truth.ravel(), scores.ravel())
+    of = _of_labels if target.task is Task.MULTILABEL else _of_classes
+    return of(name, truth, scores)
 
 
 def primary_metric(target: Target, values: Mapping[str, float]) -> str:
@@ -65,47 +78,70 @@ def fallback_metric(target: Target) -> str:
     return "subset_accuracy" if target.task is Task.MULTILABEL else "accuracy"
 
 
-def _regression_metrics(truth: Array, values: Array) -> dict[str, float]:
-    result = {
-        "rmse": float(metrics.root_mean_squared_error(truth, values)),
-        "mae": float(metrics.mean_absolute_error(truth, values)),
-    }
-    # R2 compares with the mean: one row, or rows that are all alike, have nothing to explain.
-    if len(truth) > 1 and np.ptp(truth) > 0:
-        result["r2"] = float(metrics.r2_score(truth, values))
-    return result
+def _of_values(name: str, target: Target, truth: Array, values: Array) -> float | None:
+    deviation = target.scale.deviation if target.scale is not None else 1.0
+    match name:
+        case "rmse":
+            return float(metrics.root_mean_squared_error(truth, values))
+        case "mae":
+            return float(metrics.mean_absolute_error(truth, values))
+        case "scaled_mse":
+            return float((metrics.root_mean_squared_error(truth, values) / deviation) ** 2)
+        case "scaled_mae":
+            return float(metrics.mean_absolute_error(truth, values) / deviation)
+        # R2 compares with the mean: one row, or rows that are all alike, have nothing to explain.
+        case "r2" if len(truth) > 1 and np.ptp(truth) > 0:
+            return float(metrics.r2_score(truth, values))
+    return None
 
 
-def _classification_metrics(target: Target, truth: Array, scores: Array, predicted: Array) -> dict[str, float]:
-    is_binary = target.task is Task.BINARY
+def _of_classes(name: str, truth: Array, scores: Array) -> float | None:
+    is_binary = scores.shape[1] == 2
+    if name == "accuracy":
+        return float((scores.argmax(axis=1) == truth).mean())
     probabilities = scores.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    result = {
-        "accuracy": float(metrics.accuracy_score(truth, predicted)),
-        "f1": float(metrics.f1_score(truth, predicted, average="binary" if is_binary else "macro", zero_division=0.0)),
-        "log_loss": float(metrics.log_loss(truth, probabilities, labels=range(probabilities.shape[1]))),
-    }
-    classes = [1] if is_binary else range(probabilities.shape[1])
-    areas = [_one_versus_rest(truth == index, probabilities[:, index]) for index in classes]
-    known = [area for area in areas if area is not None]
-    return result | ({"roc_auc": float(np.mean(known))} if known else {})
+    match name:
+        case "f1":
+            average = "binary" if is_binary else "macro"
+            return float(metrics.f1_score(truth, scores.argmax(axis=1), average=average, zero_division=0.0))
+        case "log_loss":
+            right = np.clip(probabilities[np.arange(len(truth)), truth], np.finfo(np.float64).eps, None)
+            return float(-np.log(right).mean())
+        case "roc_auc":
+            classes = [1] if is_binary else range(probabilities.shape[1])
+            areas = [_one_versus_rest(truth == index, probabilities[:, index]) for index in classes]
+            known = [area for area in areas if area is not None]
+            return float(np.mean(known)) if known else None
+    return None
 
 
-def _label_metrics(truth: Array, scores: Array) -> dict[str, float]:
+def _of_labels(name: str, truth: Array, scores: Array) -> float | None:
     predicted, probabilities = scores >= THRESHOLD, scores.astype(np.float64)
-    result = {
-        "f1": float(metrics.f1_score(truth, predicted, average="macro", zero_division=0.0)),
-        "f1_micro": float(metrics.f1_score(truth, predicted, average="micro", zero_division=0.0)),
-        "subset_accuracy": float((predicted == truth).all(axis=1).mean()),
-        "hamming_loss": float((predicted != truth).mean()),
-        "log_loss": float(metrics.log_loss(truth.ravel(), probabilities.ravel(), labels=[0, 1])),
-    }
-    if known := np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0)).tolist():
-        areas = [metrics.roc_auc_score(truth[:, label], probabilities[:, label]) for label in known]
-        precisions = [metrics.average_precision_score(truth[:, label], probabilities[:, label]) for label in known]
-        result |= {"roc_auc": float(np.mean(areas)), "average_precision": float(np.mean(precisions))}
-    return result
+    known = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0)).tolist()
+    match name:
+        case "f1" | "f1_micro":
+            average = "macro" if name == "f1" else "micro"
+            return float(metrics.f1_score(truth, predicted, average=average, zero_division=0.0))
+        case "subset_accuracy":
+            return float((predicted == truth).all(axis=1).mean())
+        case "hamming_loss":
+            return float((predicted != truth).mean())
+        case "log_loss":
+            return float(metrics.log_loss(truth.ravel(), probabilities.ravel(), labels=[0, 1]))
+        case "roc_auc" | "average_precision" if known:
+            judge = _roc_auc if name == "roc_auc" else metrics.average_precision_score
+            return float(np.mean([judge(truth[:, label], probabilities[:, label]) for label in known]))
+    return None
 
 
 def _one_versus_rest(is_class: Array, score: Array) -> float | None:
-    return float(metrics.roc_auc_score(is_class, score)) if is_class.any() and not is_class.all() else None
+    return _roc_auc(is_class, score) if is_class.any() and not is_class.all() else None
+
+
+def _roc_auc(is_class: Array, score: Array) -> float:
+    """By ranks (Mann & Whitney 1947): as scikit-learn has it, several times as fast; ensembles ask for it often."""
+    is_class = is_class.astype(bool)
+    num_in = int(np.count_nonzero(is_class))
+    above = rankdata(score, nan_policy="raise")[is_class].sum() - num_in * (num_in + 1) / 2
+    return float(above / (num_in * (len(is_class) - num_in)))

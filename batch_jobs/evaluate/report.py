@@ -1,21 +1,15 @@
-"""`report.html`: one self-contained page about a model; plots are inline SVG, and nothing is fetched.
+"""`report.html`: one self-contained page about a model."""
 
-The page carries its own policy: no script, no style but the one sheet whose digest it names, pictures in the page.
-"""
-
-import base64
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature, Task
 from batch_jobs.evaluate import plots
-from batch_jobs.evaluate.figures import DARK
+from batch_jobs.evaluate.page import render_page, to_figure
 
 _MAX_SHOWN_INPUTS = 60
 _MAX_CATEGORIES = 8
@@ -56,22 +50,11 @@ def write_report(path: Path, report: Report, card: Card, signature: Signature) -
 
 def render(report: Report, card: Card, signature: Signature) -> str:
     """The page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("batch_jobs.evaluate"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = to_figure
-    environment.filters["size"] = to_size
-    sheet = environment.get_template("report.css.j2").render(dark=DARK)
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     matrix = card.evaluations[-1].confusion_matrix
     classes = sorted(report.classes, key=lambda found: found.f1 if found.f1 is not None else 2.0)
-    return environment.get_template("report.html.j2").render(
-        sheet=sheet,
-        digest=digest,
+    return render_page(
+        "batch_jobs.evaluate",
+        "report.html.j2",
         report=report,
         card=card,
         signature=signature,
@@ -132,15 +115,3 @@ def _confused(matrix: ConfusionMatrix) -> list[tuple[str, str, int, float]]:
             share = number / int(counts[actual].sum())
             found.append((matrix.labels[actual], matrix.labels[predicted], number, share))
     return found
-
-
-def to_figure(value: float) -> str:
-    """Four digits that matter: 0.9274, 46920, 1.2e-07."""
-    if value and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.2g}" if abs(value) < 1e-3 else f"{value:.4g}"
-    return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.1f}"
-
-
-def to_size(num_bytes: int) -> str:
-    """Bytes for people."""
-    return f"{num_bytes / 1024**2:.1f} MiB" if num_bytes >= 1024**2 else f"{num_bytes / 1024:.0f} KiB"

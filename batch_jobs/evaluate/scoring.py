@@ -1,5 +1,6 @@
 """Runs the exported graph, as serving will."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ class Scorer:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._signature = signature
+        self.signature = signature
 
     def answer(self, frame: Frame) -> Answers:
         """All rows, in batches."""
@@ -46,14 +47,18 @@ class Scorer:
             self._run(frame.take(np.arange(start, min(start + size, frame.num_rows))))
             for start in range(0, frame.num_rows, size)
         ]
-        if self._signature.labels is None:
+        if self.signature.labels is None:
             return Answers(labels=None, scores=np.concatenate([batch[0] for batch in batches]))
         labels = np.concatenate([batch[0] for batch in batches])
         return Answers(labels=labels, scores=np.concatenate([batch[1] for batch in batches]))
 
+    def run(self, inputs: Mapping[str, Array]) -> list[Any]:
+        """The values, or the labels and the probabilities, of the rows of these tensors."""
+        wanted = [VALUE] if self.signature.labels is None else [LABEL, PROBABILITIES]
+        return list(self._session.run(wanted, dict(inputs)))
+
     def _run(self, frame: Frame) -> list[Any]:
-        wanted = [VALUE] if self._signature.labels is None else [LABEL, PROBABILITIES]
-        return list(self._session.run(wanted, to_inputs(frame, self._signature)))
+        return self.run(to_inputs(frame, self.signature))
 
 
 def to_answers(scores: Array, target: Target) -> Array:

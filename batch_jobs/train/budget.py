@@ -16,18 +16,19 @@ _MAX_RESERVED_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The time of all fits together. Without a deadline there is no end to it."""
+    """The time of all fits together. Without a deadline there is no end to it, but `is_ended` may say so."""
 
     deadline: float | None
+    is_ended: Callable[[], bool] = lambda: False
     clock: Clock = time.monotonic
 
-    def share(self, num_fits: int) -> Callable[[], bool]:
+    def share(self, num_fits: float) -> Callable[[], bool]:
         """Whether the next fit's time is up, where so many are still to come and each gets as much as the others."""
         if self.deadline is None:
-            return lambda: False
+            return self.is_ended
         now = self.clock()
         end = now + (self.deadline - now) / num_fits
-        return lambda: self.clock() >= end
+        return lambda: self.clock() >= end or self.is_ended()
 
 
 def begin_budget(deadline: float | None, *, reading_seconds: float, clock: Clock = time.monotonic) -> Budget:

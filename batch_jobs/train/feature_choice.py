@@ -15,7 +15,7 @@ from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace
-from batch_jobs.train.fitting import Fitting, Training, num_fits
+from batch_jobs.train.fitting import Fitting, Training, num_fits, refit_share
 from batch_jobs.train.material import TRAIN, Material
 from batch_jobs.train.notes import Notes
 
@@ -39,8 +39,10 @@ def train_with_features(
     the score.
     """
 
-    def fit(features: FeatureSpec | None, *, suffix: str = "", num_fits_after: int = 0) -> Training:
-        fitting = Fitting(
+    refit = refit_share(material, spec)
+
+    def begin(features: FeatureSpec | None, *, suffix: str = "", num_fits_after: float = 0) -> Fitting:
+        return Fitting(
             material,
             learner,
             spec,
@@ -53,13 +55,16 @@ def train_with_features(
             cluster=cluster,
             scratch_path=scratch_path,
             suffix=suffix,
-            num_fits_after=num_fits_after,
+            num_fits_after=num_fits_after + refit,
         )
-        return fitting.run()
+
+    def finish(fitting: Fitting, training: Training) -> Training:
+        return fitting.refit(training) if spec.refit else training
 
     declared = spec.features
     if declared is None:
-        return fit(None)
+        plain = begin(None)
+        return finish(plain, plain.run())
     if material.data_kind is not DataKind.TABLE:
         raise InvalidRequestError(
             f"features are made of the columns of a table, and {spec.algorithm} learns from {material.data_kind}: "
@@ -74,9 +79,10 @@ def train_with_features(
     base = declared.model_copy(update={"default": FeatureMode.PLAIN})
     is_plain = not base.model_dump(exclude_defaults=True, exclude={"max_seconds"})
     is_auto = declared.default is FeatureMode.AUTO
-    without = fit(None if is_plain else base, num_fits_after=num_fits(spec) if is_auto else 0)
+    first = begin(None if is_plain else base, num_fits_after=num_fits(spec) if is_auto else 0)
+    without = first.run()
     if not is_auto:
-        return without
+        return finish(first, without)
     reporter.progress("choosing features")
     known = without.train.sample(seed=spec.seed)
     found = search_features(
@@ -92,12 +98,16 @@ def train_with_features(
     )
     if found == base:
         notes("features: auto found nothing that helps, so the columns stay as they are")
-        return without
-    return _better(without, fit(found, suffix=", features chosen"), material, notes)
+        return finish(first, without)
+    second = begin(found, suffix=", features chosen")
+    with_features = second.run()
+    if _is_better(with_features, without, material, notes):
+        return finish(second, with_features)
+    return finish(first, without)
 
 
-def _better(without: Training, with_features: Training, material: Material, notes: Notes) -> Training:
-    """The one of the better score; with the recipes only where the loss says so too, as a score alone is noisy."""
+def _is_better(with_features: Training, without: Training, material: Material, notes: Notes) -> bool:
+    """By the score, and by the loss too, as a score alone is noisy."""
     before, after = without.evaluation.metrics, with_features.evaluation.metrics
     name = primary_metric(material.target, before)
     names = {name, "rmse" if material.target.labels is None else "log_loss"}
@@ -105,6 +115,6 @@ def _better(without: Training, with_features: Training, material: Material, note
     words = ", ".join(f"{key} {after[key]:.5g} with them and {before[key]:.5g} without" for key in sorted(names))
     if min(gains) > 0:
         notes(f"features: the recipes that auto found are kept; on validation data {words}")
-        return with_features
+        return True
     notes(f"features: the recipes that auto found are not kept; on validation data {words}")
-    return without
+    return False

@@ -1,6 +1,6 @@
 """Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.labels import rarest_labels
 from batch_jobs.data.maps import blocks, write_map
-from batch_jobs.data.splits import hold_out, k_folds
+from batch_jobs.data.splits import Split, hold_out, k_folds
 from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
@@ -57,9 +57,9 @@ class Predictor:
 class Training:
     """The outcome of fitting.
 
-    `checked` are the rows on which the export has to repeat the framework: the validation channel, or with k folds
-    all rows. `validated` are the rows that were judged and `validation_scores` the answers they were judged by: those
-    of the model itself, or with k folds of the model that had not seen the row.
+    `checked` are the rows on which the export has to repeat the framework: the validation channel, or all rows where
+    the model `is_refitted`. `validated` are the rows that were judged and `validation_scores` the answers they were
+    judged by: those of the model itself, or where it is refitted those of a fit that had not seen the row.
     """
 
     predictor: Predictor
@@ -74,6 +74,8 @@ class Training:
     """How the columns were made into features; None: plainly."""
     resampled: tuple[ResampledClass, ...]
     """Of the fit of the model."""
+    is_refitted: bool = False
+    """It was fitted on all rows, those that judge included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,14 @@ def num_fits(spec: TrainSpec) -> int:
     return spec.folds + 1 if spec.folds else 1
 
 
+def refit_share(material: Material, spec: TrainSpec) -> float:
+    """What a fit on all rows takes, where that without validation rows takes 1."""
+    if not spec.refit:
+        return 0.0
+    train, validation = hold_out_rows(material, spec)
+    return (train.num_rows + validation.num_rows) / train.num_rows
+
+
 class Fitting:
     """Carries out the fits of one job."""
 
@@ -124,9 +134,10 @@ class Fitting:
         cluster: Cluster,
         scratch_path: Path,
         suffix: str = "",
-        num_fits_after: int = 0,
+        num_fits_after: float = 0,
     ) -> None:
-        """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's."""
+        """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's, a
+        larger fit counting more."""
         self._material = material
         self._learner = learner
         self._spec = spec
@@ -139,7 +150,8 @@ class Fitting:
         self._cluster = cluster
         self._scratch_path = scratch_path
         self._suffix = suffix
-        self._num_fits_left = num_fits_after + num_fits(spec)
+        self._num_fits_left: float = num_fits_after + num_fits(spec)
+        self._is_cut_short = False
         self._points: Points = {}
         self._resampled: tuple[ResampledClass, ...] = ()
 
@@ -148,20 +160,12 @@ class Fitting:
         return self._cross_validate(self._spec.folds) if self._spec.folds else self._validate_once()
 
     def _validate_once(self) -> Training:
-        whole = self._material.parts[TRAIN]
-        if VALIDATION in self._material.parts:
-            train, validation = whole, self._material.parts[VALIDATION]
-        else:
-            split = hold_out(
-                whole.num_rows,
-                classes=self._classes(whole),
-                fraction=self._spec.validation_fraction,
-                seed=self._spec.seed,
-            )
-            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+        train, validation = hold_out_rows(self._material, self._spec)
+        if VALIDATION not in self._material.parts:
+            num_rows = train.num_rows + validation.num_rows
             self._notes(
-                f"{validation.num_rows} of {whole.num_rows} rows are held out for validation; the model is the one "
-                "fitted on the others"
+                f"{validation.num_rows} of {num_rows} rows are held out for validation"
+                f"{'' if self._spec.refit else '; the model is the one fitted on the others'}"
             )
         predictor, scores = self._fit_and_judge(train, validation, label="fit")
         return Training(
@@ -179,7 +183,7 @@ class Fitting:
 
     def _cross_validate(self, num_folds: int) -> Training:
         whole = self._material.parts[TRAIN]
-        splits = list(k_folds(whole.num_rows, classes=self._classes(whole), num_folds=num_folds, seed=self._spec.seed))
+        splits = divide_into_folds(self._material, self._spec, num_folds)
         target = self._material.target
         shape = (whole.num_rows,) if target.labels is None else (whole.num_rows, target.num_outputs)
         scores = np.full(shape, np.nan, dtype=np.float32)
@@ -208,6 +212,40 @@ class Fitting:
             curves=self._curves(),
             features=self._features,
             resampled=self._resampled,
+            is_refitted=True,
+        )
+
+    def refit(self, training: Training) -> Training:
+        """The same on all rows, those of validation included, in as many steps as were best; the last of a job's fits.
+
+        Where time is up before that is done, it is left as it was.
+        """
+        whole, num_steps = self._material.all_rows(), max(training.predictor.fitted.num_steps, 1)
+        self._notes(
+            f"the model is fitted again on all {whole.num_rows} rows in {num_steps} steps, as many as were best; its "
+            "figures of validation are those of the fit that had not seen the rows"
+        )
+        self._num_fits_left = 1
+        try:
+            predictor, _ = self._fit(whole, None, num_steps=num_steps, label="fit on all rows")
+        except InvalidRequestError:
+            # Time that is up before the first step leaves no model; here there is one.
+            if not self._is_cut_short:
+                raise
+        if self._is_cut_short or predictor.fitted.num_steps < num_steps:
+            self._notes(
+                "time was up before the fit on all rows was done: the model is the one that was fitted without the "
+                "validation rows. Give it a larger max_seconds"
+            )
+            return training
+        return replace(
+            training,
+            predictor=predictor,
+            num_train_rows=whole.num_rows,
+            train=whole,
+            checked=whole,
+            resampled=self._resampled,
+            is_refitted=True,
         )
 
     def _fit_and_judge(self, train: Part, validation: Part, *, label: str) -> tuple[Predictor, Array]:
@@ -257,13 +295,23 @@ class Fitting:
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
                 num_steps=num_steps,
                 checkpoints=self._checkpoints.of_fit(label, self._points),
-                is_time_up=self._budget.share(self._num_fits_left),
+                is_time_up=self._share_time(),
                 cluster=self._cluster,
                 scratch_path=self._scratch_path,
             ),
         )
         self._num_fits_left -= 1
         return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels), judges
+
+    def _share_time(self) -> Callable[[], bool]:
+        is_up = self._budget.share(self._num_fits_left)
+        self._is_cut_short = False
+
+        def ask() -> bool:
+            self._is_cut_short = self._is_cut_short or is_up()
+            return self._is_cut_short
+
+        return ask
 
     def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
         material, spec, known = self._material, self._spec, train.sample(seed=self._spec.seed)
@@ -331,11 +379,35 @@ class Fitting:
             for name, points in self._points.items()
         )
 
-    def _classes(self, part: Part) -> Array | None:
-        task = self._material.target.task
-        if task is Task.MULTILABEL:
-            return rarest_labels(part.truth)
-        return part.truth if task.is_classification else None
+
+def hold_out_rows(material: Material, spec: TrainSpec) -> tuple[Part, Part]:
+    """What is trained on and what validates, without folds."""
+    whole = material.parts[TRAIN]
+    if VALIDATION in material.parts:
+        return whole, material.parts[VALIDATION]
+    split = hold_out(whole.num_rows, classes=_classes(material), fraction=spec.validation_fraction, seed=spec.seed)
+    return whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+
+
+def divide_into_folds(material: Material, spec: TrainSpec, num_folds: int) -> list[Split]:
+    """The positions of each fold."""
+    num_rows = material.parts[TRAIN].num_rows
+    return list(k_folds(num_rows, classes=_classes(material), num_folds=num_folds, seed=spec.seed))
+
+
+def validated_rows(material: Material, spec: TrainSpec) -> Part:
+    """Those that judge a fit, with folds those of all."""
+    if spec.folds is None:
+        return hold_out_rows(material, spec)[1]
+    judged = [split.validation for split in divide_into_folds(material, spec, spec.folds)]
+    return material.parts[TRAIN].take(np.sort(np.concatenate(judged)), name=VALIDATION)
+
+
+def _classes(material: Material) -> Array | None:
+    task, truth = material.target.task, material.parts[TRAIN].truth
+    if task is Task.MULTILABEL:
+        return rarest_labels(truth)
+    return truth if task.is_classification else None
 
 
 def _to_learn(truth: Array, scale: TargetScale) -> Array:

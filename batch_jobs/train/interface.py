@@ -1,5 +1,6 @@
 """`signature.json` and `golden.json`: what the graph takes and gives, and a few answers to hold it to."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from batch_jobs.data.frames import Array, Frame
 from batch_jobs.encoding.contract import Encoder
 from batch_jobs.evaluate.export_check import TOLERANCE
 from batch_jobs.evaluate.scoring import Scorer, to_inputs
-from batch_jobs.train.fitting import Predictor
 from batch_jobs.train.material import Material
 
 _GOLDEN_ROWS = 6
@@ -44,17 +44,16 @@ def build_signature(material: Material, encoder: Encoder) -> Signature:
     )
 
 
-def build_golden(frame: Frame, predictor: Predictor, scorer: Scorer, signature: Signature, *, scale: float) -> Golden:
-    """A few rows of the frame, and those that the encoder finds hard: with values missing, or never seen.
+def build_golden(rows: Frame, framework: Array, scorer: Scorer, signature: Signature, *, scale: float) -> Golden:
+    """Rows with the graph's answers to them, which have to be those of the framework.
 
     The tolerance is absolute: of probabilities, or of values in units of `scale`, the target's deviation.
 
     Raises:
         InternalError: On these rows the graph does not answer as the framework does.
     """
-    rows = _golden_rows(frame, predictor.encoder)
     answers = scorer.answer(rows)
-    difference = float(np.abs(answers.scores - predictor.predict(rows)).max()) / scale
+    difference = float(np.abs(answers.scores - framework).max()) / scale
     if not difference <= TOLERANCE:
         raise InternalError(
             f"the exported model differs from the trained one by {difference:.3g} on rows with missing and unseen "
@@ -67,14 +66,14 @@ def build_golden(frame: Frame, predictor: Predictor, scorer: Scorer, signature: 
     return Golden(inputs=inputs, outputs=outputs, tolerance=TOLERANCE * scale)
 
 
-def _golden_rows(frame: Frame, encoder: Encoder) -> Frame:
-    """Up to six rows, fewer where they are long, and the encoder's own."""
+def choose_golden_rows(frame: Frame, make_hard: Callable[[Frame], Frame]) -> Frame:
+    """Up to six rows of the frame, fewer where they are long, and those that are made to be hard (`Encoder`)."""
     rows = frame.take(np.linspace(0, frame.num_rows - 1, num=min(_GOLDEN_ROWS, frame.num_rows)).astype(int))
     lengths = np.sum([_lengths(values) for values in rows.columns.values()], axis=0)
     order = np.argsort(lengths, kind="stable")
     count = max(int((np.cumsum(lengths[order]) <= _MAX_GOLDEN_LENGTH).sum()), 1)
     chosen = rows.take(np.sort(order[:count]))
-    return chosen.append(encoder.hard_rows(chosen))
+    return chosen.append(make_hard(chosen))
 
 
 def _lengths(values: Array) -> Array:

@@ -59,6 +59,17 @@ class Part:
         numbers = None if self.numbers is None else self.numbers[index]
         return Part(name=name, frame=self.frame.take(index), truth=self.truth[index], numbers=numbers)
 
+    def append(self, other: "Part") -> "Part":
+        """These rows and then the other's, both in memory; `numbers` are those of each in its own channel."""
+        assert isinstance(self.frame, Frame)  # noqa: S101  as the docstring says
+        assert isinstance(other.frame, Frame)  # noqa: S101
+        return Part(
+            name=self.name,
+            frame=self.frame.append(other.frame),
+            truth=np.concatenate([self.truth, other.truth]),
+            numbers=np.concatenate([self.rows, other.rows]),
+        )
+
     @property
     def rows(self) -> Array:
         """Where they stand in their channel."""
@@ -86,6 +97,12 @@ class Material:
     columns: Sequence[Column]
     image_shape: ImageShape | None
     parts: Mapping[str, Part]
+
+    def all_rows(self) -> Part:
+        """What can be trained on: the training channel, and the validation channel where there is one."""
+        if VALIDATION not in self.parts:
+            return self.parts[TRAIN]
+        return self.parts[TRAIN].append(self.parts[VALIDATION])
 
 
 def load_material(
@@ -196,6 +213,23 @@ def _choose_data_kind(kinds: list[DataKind], channel: Channel, target: str, spec
     return kinds[0]
 
 
+def find_data_kind(channels: Mapping[str, AnyChannel], spec: TrainSpec, notes: Notes) -> DataKind:
+    """What a dataset is by itself, where no algorithm says how it reads it."""
+    train = channels[TRAIN]
+    if train.schema.kind is DatasetKind.IMAGES:
+        return DataKind.IMAGES
+    if any(
+        column.type is ColumnType.SERIES and column.name not in spec.exclude_columns for column in train.schema.columns
+    ):
+        return DataKind.SERIES
+    target = spec.target or train.schema.target
+    name = target if isinstance(target, str) else ""
+    exclude = [*spec.exclude_columns, *(target if isinstance(target, list) else [])]
+    return (
+        DataKind.TEXT if has_only_texts(_sample(train, spec, notes), target=name, exclude=exclude) else DataKind.TABLE
+    )
+
+
 def read_channels(environment: Environment, spec: TrainSpec, notes: Notes) -> dict[str, AnyChannel]:
     """The channels of the job, and a test channel where the training data names one itself.
 
@@ -207,7 +241,7 @@ def read_channels(environment: Environment, spec: TrainSpec, notes: Notes) -> di
     """
     if TRAIN not in environment.channels:
         raise InvalidRequestError(f"a training job needs the channel {TRAIN!r}; it has {sorted(environment.channels)}")
-    read = open_channel if _stay_on_disk(environment, spec, notes) else read_channel
+    read = open_channel if stays_on_disk(environment, spec, notes) else read_channel
     channels: dict[str, AnyChannel] = {name: read(name, path) for name, path in environment.channels.items()}
     if TEST not in channels and (divided := divide_by_split_column(channels[TRAIN])) is not None:
         channels[TRAIN], channels[TEST] = divided
@@ -216,14 +250,15 @@ def read_channels(environment: Environment, spec: TrainSpec, notes: Notes) -> di
     return channels
 
 
-def _stay_on_disk(environment: Environment, spec: TrainSpec, notes: Notes) -> bool:
+def stays_on_disk(environment: Environment, spec: TrainSpec, notes: Notes) -> bool:
+    """Whether the data is too large to be read into memory. Raises InvalidRequestError where it has to be."""
     memory_bytes = environment.memory_bytes
     num_bytes = sizes.decoded_bytes(environment.channels.values())
     if memory_bytes is None or not sizes.is_large(num_bytes, memory_bytes):
         return False
     size, memory = f"{num_bytes / 1024**2:,.0f} MiB", f"{memory_bytes / 1024**2:,.0f} MiB"
     words = f"the data is {size} once it is decoded, and the job has {memory}"
-    if reason := _why_in_memory(spec):
+    if reason := _why_in_memory(spec, has_validation=VALIDATION in environment.channels):
         if not sizes.is_too_large(num_bytes, memory_bytes):
             return False
         raise InvalidRequestError(
@@ -234,19 +269,18 @@ def _stay_on_disk(environment: Environment, spec: TrainSpec, notes: Notes) -> bo
     return True
 
 
-def _why_in_memory(spec: TrainSpec) -> str | None:
+def _why_in_memory(spec: TrainSpec, *, has_validation: bool) -> str | None:
     """What needs all rows at once."""
-    if spec.horizon:
-        return "a forecast needs all rows at once"
-    if spec.folds:
-        return "folds need all rows at once"
-    if spec.resample is not None:
-        return "resample needs all rows at once"
-    if spec.resolve_task() is Task.MULTILABEL:
-        return "several labels a row need all rows at once"
-    if not spec.resolve_algorithm().implementations[spec.resolve_framework()].is_streamed:
-        return f"{spec.algorithm} ({spec.resolve_framework()}) needs all rows at once"
-    return None
+    algorithm, framework = spec.resolve_algorithm(), spec.resolve_framework()
+    needs = {
+        "a forecast needs": spec.horizon is not None,
+        "folds need": spec.folds is not None,
+        "refit with a validation dataset needs": spec.refit and has_validation,
+        "resample needs": spec.resample is not None,
+        "several labels a row need": spec.resolve_task() is Task.MULTILABEL,
+        f"{algorithm.name} ({framework}) needs": not algorithm.implementations[framework].is_streamed,
+    }
+    return next((f"{what} all rows at once" for what, applies in needs.items() if applies), None)
 
 
 def in_memory(channels: Mapping[str, AnyChannel]) -> dict[str, Channel]:

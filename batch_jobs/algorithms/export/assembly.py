@@ -16,6 +16,7 @@ PROBABILITIES = "probabilities"
 VALUE = "value"
 THRESHOLD = 0.5
 """A label of a multi-label task applies where its probability is no less."""
+ANSWERED = f"{INNER_PREFIX}answer/{SCORES}"
 _MODEL_PREFIX = f"{INNER_PREFIX}model/"
 
 
@@ -44,19 +45,18 @@ def assemble(encoding: onnx.ModelProto, model: onnx.ModelProto, target: Target, 
     core = compose.add_prefix(finish(model), _MODEL_PREFIX)
     features, scores = f"{_MODEL_PREFIX}{FEATURES}", f"{_MODEL_PREFIX}{SCORES}"
     core = compose.merge_models(encoding, core, io_map=[(FEATURES, features)], outputs=[scores])
-    inner = f"{INNER_PREFIX}answer/{SCORES}"
-    merged = finish(compose.merge_models(core, _answer_graph(target, scale), io_map=[(scores, inner)]))
+    merged = finish(compose.merge_models(core, build_answer_graph(target, scale), io_map=[(scores, ANSWERED)]))
     merged.graph.name = "aimass"
     onnx.checker.check_model(merged, full_check=True)
     return bytes(merged.SerializeToString(deterministic=True))
 
 
-def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
+def build_answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
+    """From scores, under the name `ANSWERED`, to the outputs."""
     graph = GraphBuilder("answer")
-    source = f"{INNER_PREFIX}answer/{SCORES}"
     if target.labels is None:
         shape: list[int | str] = ["rows", target.horizon] if target.horizon else ["rows"]
-        scores = graph.input(source, TensorProto.FLOAT, ["rows", target.num_outputs])
+        scores = graph.input(ANSWERED, TensorProto.FLOAT, ["rows", target.num_outputs])
         flat = scores if target.horizon else graph.node("Squeeze", scores, graph.constant([1], np.int64))
         standard = graph.node("Cast", flat, to=TensorProto.DOUBLE)
         scaled = graph.node("Mul", standard, graph.constant(scale.deviation, np.float64))
@@ -64,7 +64,7 @@ def _answer_graph(target: Target, scale: TargetScale) -> onnx.ModelProto:
         graph.output(graph.node("Cast", values, to=TensorProto.FLOAT), VALUE, TensorProto.FLOAT, shape)
         return graph.build()
     num_labels = len(target.labels)
-    scores = graph.input(source, TensorProto.FLOAT, ["rows", num_labels])
+    scores = graph.input(ANSWERED, TensorProto.FLOAT, ["rows", num_labels])
     if target.task is Task.MULTILABEL:
         applies = graph.node("GreaterOrEqual", scores, graph.constant(THRESHOLD, np.float32))
         graph.output(applies, LABEL, TensorProto.BOOL, ["rows", num_labels])

@@ -3,7 +3,7 @@
 NOTE: nothing scales the columns, for the reason given in `batch_jobs.algorithms.xgboost.trees`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Probl
 from batch_jobs.algorithms.sklearn.one_by_one import labels_log_loss
 
 _NUM_REPORTS = 8
+# Between two looks at the time.
+_TREES_AT_ONCE = 5
 _MAX_LEAF_VALUES = 20_000_000
 _MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
 
@@ -39,16 +41,24 @@ class RandomForest:
         *,
         context: FitContext,
     ) -> "FittedForest":
-        """See `Learner.fit`; a step is a tree. More trees never overfit, so all are grown and kept."""
+        """See `Learner.fit`; a step is a tree. More trees never overfit, so all that there is time for are kept."""
         num_trees = context.num_steps or self.hyperparameters.num_trees
         fitted = FittedForest(forest=self._build(problem), problem=problem, num_steps=num_trees)
-        for step in np.unique(np.linspace(1, num_trees, _NUM_REPORTS + 1).astype(int)).tolist():
+        told = set(np.linspace(1, num_trees, _NUM_REPORTS + 1).astype(int).tolist())
+        for step in sorted(told | set(range(_TREES_AT_ONCE, num_trees, _TREES_AT_ONCE))):
+            if step > 1 and context.is_time_up():
+                context.listener.message(
+                    f"the job's time was up after {len(fitted.forest.estimators_)} of {num_trees} trees: the model has "
+                    "these. Give it a larger max_seconds, or fewer trees"
+                )
+                return replace(fitted, num_steps=len(fitted.forest.estimators_))
             # scikit-learn grows the missing trees only: the forest is the one that a single fit would give.
             fitted.forest.set_params(n_estimators=step)
             fitted.forest.fit(train.features, train.targets)
             _check_size(fitted.forest, num_trees, problem)
-            losses = {} if validation is None else {f"validation/{_LOSS[problem.task]}": _loss(fitted, validation)}
-            context.listener.step(step, num_trees, losses)
+            if step in told:
+                losses = {} if validation is None else {f"validation/{_LOSS[problem.task]}": _loss(fitted, validation)}
+                context.listener.step(step, num_trees, losses)
         return fitted
 
     def _build(self, problem: Problem) -> Any:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.domain.signatures import Card
 from tests.unit.batch_jobs.channel_files import mixed_columns, write_channel
 
 _SECONDS = 150
@@ -84,12 +85,15 @@ def _train(path: Path, channel: Path, num: int, spec: dict[str, Any], *, port: i
 def test_machines_with_unequal_row_groups_make_a_model_as_good_as_that_of_one(
     tmp_path: Path, channel: Path, algorithm: str, chosen: dict[str, Any]
 ) -> None:
-    spec = {"algorithm": algorithm, "hyperparameters": chosen}
+    spec = {"algorithm": algorithm, "hyperparameters": chosen, "refit": True}
     port = _PORT + 40 * (os.getpid() % 40)
     found = []
     for num in (1, 2):
         machines = _train(tmp_path, channel, num, spec, port=port)
         assert [code for code, _ in machines] == [0] * num, machines
         found.append(json.loads(machines[0][1].splitlines()[-1]))
+    # By the fits that had not seen the rows; each is followed by one that has.
     assert found[1]["roc_auc"] == pytest.approx(found[0]["roc_auc"], abs=0.03)
     assert not (tmp_path / "2-1" / "model").exists()
+    card = Card.model_validate_json((tmp_path / "2-0" / "model" / "card.json").read_bytes())
+    assert (card.is_refitted, card.num_train_rows) == (True, 700)

@@ -76,6 +76,25 @@ class Trained:
         return table
 
 
+def build_environment(base: Path, channels: Mapping[str, Path], spec: TrainSpec, **options: Any) -> Environment:
+    """A machine of one processor, alone unless the options say otherwise."""
+    fields: dict[str, Any] = {
+        "base_path": base,
+        "channels": dict(channels),
+        "model_path": base / "model",
+        "output_path": base / "output",
+        "checkpoint_path": base / "checkpoints",
+        "spec": spec,
+        "attempt": 1,
+        "num_cpus": 1,
+        "num_gpus": 0,
+        "cluster": Cluster(),
+        "dataset": "tiny",
+        "job": "job_tiny",
+    }
+    return Environment(**(fields | options))
+
+
 Train = Callable[..., Trained]
 
 
@@ -96,20 +115,12 @@ def train_model(tmp_path: Path) -> Train:
     ) -> Trained:
         base = tmp_path / run_name
         reporter = reporter or RecordingReporter()
-        environment = Environment(
-            base_path=base,
-            channels=dict(channels),
-            model_path=base / "model",
-            output_path=base / "output",
-            checkpoint_path=base / "checkpoints",
-            spec=TrainSpec.model_validate({"dataset": "tiny", "algorithm": algorithm} | spec),
-            attempt=1,
-            num_cpus=1,
-            num_gpus=0,
+        environment = build_environment(
+            base,
+            channels,
+            TrainSpec.model_validate({"dataset": "tiny", "algorithm": algorithm} | spec),
             memory_bytes=memory_bytes,
             cluster=cluster or Cluster(),
-            dataset="tiny",
-            job="job_tiny",
             deadline=deadline,
         )
         metrics = train.run(environment, reporter)

@@ -33,6 +33,25 @@ def test_a_channel_without_one_of_the_classes_is_judged_by_the_others() -> None:
     assert found.confusion_matrix.counts[2] == [0, 0, 0]
 
 
+def test_metrics_of_classes_are_scikit_learns_with_ties_and_probabilities_of_0() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 200)
+    scores = rng.integers(0, 4, (200, 3)) + 0.2 * np.eye(3)[truth] + 0.01
+    scores = np.where(scores < 0.1, 0.0, scores).astype(np.float32)
+    scores /= scores.sum(axis=1, keepdims=True)
+    found = evaluate("test", THREE, truth, scores).metrics
+    exact = scores.astype(np.float64) / scores.astype(np.float64).sum(axis=1, keepdims=True)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, exact))
+    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(truth, exact, multi_class="ovr"))
+    assert found["accuracy"] == metrics.accuracy_score(truth, scores.argmax(axis=1))
+
+
+def test_answers_that_are_no_numbers_are_refused() -> None:
+    scores = np.array([[0.5, 0.5], [np.nan, np.nan], [0.2, 0.8]], np.float32)
+    with pytest.raises(ValueError, match="nan"):
+        evaluate("test", BINARY, np.array([0, 1, 1]), scores)
+
+
 def test_one_class_alone_has_no_area_and_is_known_by_its_accuracy() -> None:
     found = evaluate("test", BINARY, np.array([1, 1]), np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))
     assert "roc_auc" not in found.metrics

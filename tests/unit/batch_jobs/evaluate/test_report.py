@@ -29,7 +29,8 @@ from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.analysis.building import Judged, build_report
 from batch_jobs.evaluate.analysis.pictures import to_grid, to_picture
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
-from batch_jobs.evaluate.report import to_figure, write_report
+from batch_jobs.evaluate.page import to_figure
+from batch_jobs.evaluate.report import write_report
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> $x_1$ \x1b\u202e色"
 MAX_BYTES = 2 * 2**20

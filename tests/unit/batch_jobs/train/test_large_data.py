@@ -47,14 +47,14 @@ def _regroup(file: Path, num_rows: int) -> None:
     pq.write_table(pq.read_table(file), file, row_group_size=num_rows)
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize(("task", "refit"), [("binary", False), ("regression", False), ("binary", True)])
 @pytest.mark.parametrize("algorithm", list(QUICK))
 def test_it_is_read_from_disk_and_gives_the_model_of_memory(
-    tmp_path: Path, train_model: Train, algorithm: str, task: str
+    tmp_path: Path, train_model: Train, algorithm: str, task: str, refit: bool
 ) -> None:
-    channels = _channels(tmp_path, task=task)
-    expected = train_model(channels, algorithm, hyperparameters=QUICK[algorithm], run_name="memory")
-    found = train_model(channels, algorithm, hyperparameters=QUICK[algorithm], run_name="disk", memory_bytes=LITTLE)
+    channels, spec = _channels(tmp_path, task=task), {"hyperparameters": QUICK[algorithm], "refit": refit}
+    expected = train_model(channels, algorithm, run_name="memory", **spec)
+    found = train_model(channels, algorithm, run_name="disk", memory_bytes=LITTLE, **spec)
     assert any("is read from disk" in warning for warning in found.card.warnings)
     assert not any("is read from disk" in warning for warning in expected.card.warnings)
     assert found.metrics == pytest.approx(expected.metrics, rel=1e-6)
@@ -118,6 +118,12 @@ def test_what_needs_all_rows_at_once_is_refused_with_the_memory_that_it_takes(
 ) -> None:
     with pytest.raises(InvalidRequestError, match=rf"{reason}\. Give it 1 MiB .*xgboost \(xgboost\)"):
         train_model(_channels(tmp_path), algorithm, memory_bytes=LITTLE, **spec)
+
+
+def test_refit_on_the_rows_of_two_datasets_is_refused_too(tmp_path: Path, train_model: Train) -> None:
+    channels = _channels(tmp_path)
+    with pytest.raises(InvalidRequestError, match="refit with a validation dataset needs all rows at once"):
+        train_model(channels | {"validation": channels["test"]}, "mlp", memory_bytes=LITTLE, refit=True)
 
 
 def test_what_might_just_fit_is_tried_in_memory(tmp_path: Path, train_model: Train) -> None:
