@@ -44,6 +44,7 @@ class DynamoDbStorage(BaseStorage, BaseHeartbeat):
         lease_seconds: how long a worker may be silent; three heartbeats if None.
         max_retries: how often the hyperparameters of a lost trial are queued again.
         max_intermediate_values: kept of one trial; of more every second step, then every fourth.
+        max_trials: of a study; asking for one more raises StudyFullError. A lost trial that is tried again is one.
         clock: of times and leases. Workers' clocks may differ by less than a lease.
     """
 
@@ -59,6 +60,7 @@ class DynamoDbStorage(BaseStorage, BaseHeartbeat):
         lease_seconds: float | None = None,
         max_retries: int = 1,
         max_intermediate_values: int = 1_000,
+        max_trials: int | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._options = {name: value for name, value in locals().items() if name not in ("self", "client", "__class__")}
@@ -75,7 +77,7 @@ class DynamoDbStorage(BaseStorage, BaseHeartbeat):
             lease_seconds = _LEASE_HEARTBEATS * heartbeat_interval_seconds
         self._table = StudiesTable(client, name=table)
         self._studies = Studies(self._table, workspace_id=workspace_id)
-        self._writer = TrialWriter(self._table, lease_seconds=lease_seconds, clock=clock)
+        self._writer = TrialWriter(self._table, lease_seconds=lease_seconds, max_trials=max_trials, clock=clock)
         self._session = Session(
             self._table,
             self._studies,
@@ -232,6 +234,11 @@ class DynamoDbStorage(BaseStorage, BaseHeartbeat):
         with self._session.lock:
             view = self._session.refreshed_view(study_id)
             return reap(self._table, view, now=self._clock(), max_retries=self._max_retries)
+
+    def refresh(self, study_id: int) -> None:
+        """Reads what others have written until now, however young is what is known."""
+        with self._session.lock:
+            self._session.view(study_id).refresh(now=True)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         # Optuna would fail each and then, in a step of its own, queue it again, which a crash between them would lose.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from aimass_core.domain import keys
 from batch_jobs.search.storage import items
@@ -25,6 +25,11 @@ _ORIGINAL, _HISTORY = "failed_trial", "retry_history"
 _OF_THE_RUN = ("constraints", "completed_rung_", FAILURE)
 
 _log = logging.getLogger(__name__)
+
+
+def is_retry(trial: FrozenTrial) -> bool:
+    """Whether it takes the place of a trial whose worker was lost."""
+    return _ORIGINAL in trial.system_attrs
 
 
 def reap(table: StudiesTable, view: StudyView, *, now: datetime, max_retries: int) -> list[int]:

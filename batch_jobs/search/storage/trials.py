@@ -13,6 +13,7 @@ from aimass_core.errors import InvalidRequestError
 from batch_jobs.search.storage import items
 from batch_jobs.search.storage.drafts import Draft
 from batch_jobs.search.storage.expressions import AttributeValue, Expression, Item, number, text
+from batch_jobs.search.storage.leases import is_retry
 from batch_jobs.search.storage.table import ConditionFailedError, StudiesTable
 from batch_jobs.search.storage.views import StudyView
 
@@ -21,20 +22,32 @@ from batch_jobs.search.storage.views import StudyView
 _MAX_STEPS, _YOUNG_SECONDS = 4, 0.1
 
 
+class StudyFullError(Exception):
+    """The study has as many trials as it may have."""
+
+
 class TrialWriter:
     """The writes on trials.
 
     Args:
         table: of studies.
+        max_trials: of a study, of which a lost trial that is tried again is one; None: no end.
         lease_seconds: how long a running trial is its worker's without another sign; None: for ever.
         clock: of leases and times.
     """
 
-    def __init__(self, table: StudiesTable, *, lease_seconds: float | None, clock: Clock) -> None:
+    def __init__(
+        self, table: StudiesTable, *, lease_seconds: float | None, max_trials: int | None, clock: Clock
+    ) -> None:
         self._table, self._lease_seconds, self._clock = table, lease_seconds, clock
+        self._max_trials = max_trials
 
     def create(self, view: StudyView, template: FrozenTrial | None) -> int:
-        """Puts a trial at the first free number, which leaves no gaps, and returns the number."""
+        """Puts a trial at the first free number, which leaves no gaps, and returns the number.
+
+        Raises:
+            StudyFullError: all trials with smaller numbers are known by then, so that no worker makes one too many.
+        """
         item = items.to_item(template or create_trial(state=TrialState.RUNNING), partition=view.partition, number=0)
         if template is None:
             item[items.STARTED] = items.to_time(self._clock())
@@ -126,6 +139,9 @@ class TrialWriter:
             raise InvalidRequestError(
                 f"The study has {items.MAX_TRIALS:,} trials, the most it can have. Begin another."
             )
+        num_asked = sum(not is_retry(trial) for trial in view.trials.values())
+        if self._max_trials is not None and num_asked >= self._max_trials:
+            raise StudyFullError(f"The study {view.row.name!r} has its {self._max_trials:,} trials.")
         item["sk"] = text(keys.trial_row(view.next_number))
         try:
             self._table.put(item)

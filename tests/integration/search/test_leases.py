@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from batch_jobs.search.storage import FAILURE, DynamoDbStorage
+from batch_jobs.search.storage import FAILURE, DynamoDbStorage, StudyFullError
 from batch_jobs.search.telling import tell
 from tests.integration.search.conftest import NewStorage
 
@@ -160,3 +160,28 @@ def test_values_and_states_are_told(new_worker: NewWorker) -> None:
     pruned.report(0.75, 3)
     assert tell(study, pruned, state=TrialState.PRUNED).trial.values == [0.75]
     assert tell(study, study.ask(), state=TrialState.FAIL).trial.state == TrialState.FAIL
+
+
+def test_e3_parallel_asks_make_exactly_as_many_trials_as_a_study_may_have(new_worker: NewWorker, clock: Clock) -> None:
+    workers = [new_worker(max_trials=10) for _ in range(8)]
+
+    def ask_until_full(worker: optuna.Study) -> int:
+        for count in range(32):
+            try:
+                worker.ask({"x": UNIT})
+            except StudyFullError:
+                return count
+        return 32
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        asked = sum(pool.map(ask_until_full, workers))
+    assert asked == 10
+    assert [trial.number for trial in new_worker().trials] == list(range(10))
+    # Those that are lost are tried again, beyond that number.
+    clock.wait(31)
+    late = new_worker(max_trials=10)
+    assert len(reap(late)) == 10
+    again = [late.ask({"x": UNIT}) for _ in range(10)]
+    assert [trial.number for trial in again] == list(range(10, 20))
+    with pytest.raises(StudyFullError):
+        late.ask({"x": UNIT})

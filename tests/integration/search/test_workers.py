@@ -30,7 +30,7 @@ def processes(clients: AwsClients) -> ForkServerContext:
     return context
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -76,7 +76,7 @@ def test_e1_the_trials_of_killed_workers_are_tried_again_by_others(
     ]
     for process in started:
         process.start()
-    _wait_until(lambda: sum("is_stuck" in trial.user_attrs for trial in study.trials) == 2)
+    wait_until(lambda: sum("is_stuck" in trial.user_attrs for trial in study.trials) == 2)
     for process in started[:2]:
         os.kill(process.pid or 0, signal.SIGKILL)
     assert [_join(process) for process in started] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]

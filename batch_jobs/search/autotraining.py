@@ -1,0 +1,141 @@
+"""An autotrain job: from a dataset and a budget to the best model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from aimass_core.domain.algorithms import registry
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.studies import TrialAttribute
+from aimass_core.domain.study_specs import AutotrainSpec, Candidate, Objective, Preset, PrunerName, SamplerName
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.search import portfolio
+from batch_jobs.search.combining import Combined, combine
+from batch_jobs.search.goals import Goal
+from batch_jobs.search.leaderboards import build_leaderboard
+from batch_jobs.search.materials import Materials
+from batch_jobs.search.profiling import Profile, check_algorithms, profile
+from batch_jobs.search.refitting import refit
+from batch_jobs.search.studying import Plan, Point, Studying, begin
+from batch_jobs.train.notes import Notes
+
+_NUM_KEPT, _NUM_KEPT_EACH = 12, 2
+# With `small`, the smallest model is chosen among those whose error is at most so much larger than the best one's.
+_SMALL_LOSS = 0.05
+_PERFECT = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Aim:
+    """What a preset means: networks for tables or not, the most of all time that one trial gets, how many models may
+    be combined, and whether what is chosen is fitted again on all rows."""
+
+    has_table_networks: bool
+    trial_share: float
+    max_members: int
+    is_refitted: bool = True
+
+
+_AIMS: Mapping[Preset, _Aim] = {
+    Preset.FAST: _Aim(has_table_networks=False, trial_share=0.2, max_members=3, is_refitted=False),
+    Preset.BALANCED: _Aim(has_table_networks=True, trial_share=0.3, max_members=5),
+    Preset.BEST: _Aim(has_table_networks=True, trial_share=0.4, max_members=10),
+    Preset.SMALL: _Aim(has_table_networks=True, trial_share=0.2, max_members=1),
+}
+
+
+def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
+    """Tries what did well elsewhere, searches on from there, and combines the best models where that is better.
+
+    Leaves what a training job leaves, of the model that was chosen, and leaderboard.json, study.html and figures in
+    `output_path`. A worker that is not the main one runs trials and leaves nothing but these.
+
+    Returns:
+        The metrics of the model, as a training job's.
+
+    Raises:
+        InvalidRequestError, InvalidDataError: What was asked for cannot be done with this data, or no trial succeeded.
+    """
+    spec = environment.spec
+    if not isinstance(spec, AutotrainSpec):
+        raise InvalidRequestError(f"a {spec.kind} job is no autotrain job")
+    aim, notes = _AIMS[spec.preset], Notes(reporter)
+    reporter.progress("reading")
+    materials = Materials(environment, notes)
+    found = profile(environment, spec, materials)
+    candidates = _choose_candidates(spec, found, aim)
+    plan = Plan(
+        candidates=candidates,
+        objectives=[Objective(metric=spec.metric)],
+        sampler=SamplerName.TPE,
+        pruner=PrunerName.ASHA,
+        points=_choose_points(candidates, found),
+        trial_share=aim.trial_share,
+        reserved_share=0.1 if aim.max_members == 1 else 0.2,
+        num_kept=_NUM_KEPT,
+        num_kept_each=_NUM_KEPT_EACH,
+    )
+    notes(
+        f"{found.task} on {found.kind} data of {found.num_rows:,} rows: {', '.join(each.name for each in candidates)}"
+    )
+    studying = begin(environment, reporter, spec, plan, materials=materials)
+    studying.worker.work()
+    if not environment.worker.is_main:
+        return {}
+    return _finish(studying, aim, is_small=spec.preset is Preset.SMALL)
+
+
+def _finish(studying: Studying, aim: _Aim, *, is_small: bool) -> dict[str, float]:
+    """Chooses the model, combines and fits again, and hands over."""
+    number, exported = studying.choose()
+    worker = studying.worker
+    ranked, (goal,) = worker.ranked(), worker.goals
+    if is_small:
+        for trial in _by_size(ranked, goal):
+            if (smaller := studying.find(trial.number)) is not None:
+                number, exported = trial.number, smaller
+                break
+    combined: Combined | None = None
+    if aim.max_members > 1:
+        studying.reporter.progress("combining")
+        combined = combine(studying, ranked, goal, max_members=aim.max_members, is_refitted=aim.is_refitted)
+    if combined is None:
+        if aim.is_refitted:
+            exported = refit(studying, {number: exported}, goal)[number]
+        return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=number))
+    leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, ensemble=combined.row)
+    return studying.hand_over(combined.exported, leaderboard, material=combined.material)
+
+
+def _choose_candidates(spec: AutotrainSpec, found: Profile, aim: _Aim) -> list[Candidate]:
+    if spec.algorithms is not None:
+        check_algorithms(spec.algorithms, found)
+        return [Candidate(algorithm=name) for name in dict.fromkeys(spec.algorithms)]
+    names = portfolio.algorithms(found.kind, found.task, num_rows=found.num_rows, num_columns=found.num_columns)
+    quick = [name for name in names if aim.has_table_networks or not _is_slow(name, found.kind)]
+    return [Candidate(algorithm=name) for name in quick or names]
+
+
+def _is_slow(name: str, kind: DataKind) -> bool:
+    return kind is DataKind.TABLE and not registry.find(name).is_of_trees and name != "linear"
+
+
+def _choose_points(candidates: Sequence[Candidate], found: Profile) -> list[Point]:
+    """What the portfolio has of the candidates, and the defaults of those that it does not know."""
+    by_name = {candidate.algorithm: candidate for candidate in candidates}
+    known = portfolio.configurations(found.kind, found.task, num_rows=found.num_rows, num_columns=found.num_columns)
+    points: list[Point] = [
+        (by_name[each.algorithm], each.hyperparameters) for each in known if each.algorithm in by_name
+    ]
+    tried = {candidate.algorithm for candidate, _ in points}
+    return points + [(candidate, {}) for name, candidate in by_name.items() if name not in tried]
+
+
+def _by_size(ranked: Sequence[FrozenTrial], goal: Goal) -> list[FrozenTrial]:
+    """Those that are nearly as good as the best, the smallest first."""
+    errors = [abs(trial.values[0]) if goal.sign > 0 else _PERFECT - trial.values[0] for trial in ranked]
+    near = [trial for trial, error in zip(ranked, errors, strict=True) if error <= errors[0] * (1 + _SMALL_LOSS)]
+    return sorted(near, key=lambda trial: int(trial.user_attrs[TrialAttribute.MODEL_BYTES]))

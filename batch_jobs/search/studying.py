@@ -1,0 +1,195 @@
+"""A study from its data to the worker that runs its trials, and from its best trial to the job's result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from aimass_core.domain import search_spaces
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.studies import Leaderboard
+from aimass_core.domain.study_specs import AnyStudySpec, Candidate, Objective, PrunerName, SamplerName
+from aimass_core.errors import InternalError
+from batch_jobs.runtime.environment import Environment
+from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.search import opening
+from batch_jobs.search.archive import Archive
+from batch_jobs.search.goals import resolve_goals
+from batch_jobs.search.materials import Materials
+from batch_jobs.search.pictures import write_pictures
+from batch_jobs.search.progress import Progress
+from batch_jobs.search.pruners import build_pruner
+from batch_jobs.search.running import TrialRunner
+from batch_jobs.search.samplers import LEARNING, build_sampler, choose_sampler
+from batch_jobs.search.space import StudySpace
+from batch_jobs.search.timetable import plan
+from batch_jobs.search.working import Worker, explain_failures
+from batch_jobs.train.exporting import Exported
+from batch_jobs.train.fitting import validated_rows
+from batch_jobs.train.handover import Handover
+from batch_jobs.train.material import Material
+from batch_jobs.train.notes import Notes
+
+LEADERBOARD = "leaderboard.json"
+# Of an ensemble and of the job's files: seconds on an idle machine, and how many exports of one model that is like.
+_CLOSING_SECONDS, _EXPORTS, _EXPORT_SECONDS = 3.0, 5, 1.0
+_MAX_SEED = 2**32
+_SEEDS_OF_A_JOB = 7_919
+Point = tuple[Candidate, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a study is searched.
+
+    `points` are tried first. `trial_share` is the most of all time that one trial gets, `reserved_share` what is left
+    for the end. `num_kept` of the best trials leave their models in the lake, and `num_kept_each` of each algorithm.
+    """
+
+    candidates: Sequence[Candidate]
+    objectives: Sequence[Objective]
+    sampler: SamplerName | None = None
+    pruner: PrunerName | None = None
+    points: Sequence[Point] = ()
+    trial_share: float = 1.0
+    reserved_share: float = 0.1
+    num_kept: int = 1
+    num_kept_each: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studying:
+    """One worker's part in a study, and what it hands over in the end."""
+
+    environment: Environment
+    reporter: Reporter
+    notes: Notes
+    spec: AnyStudySpec
+    worker: Worker
+    settings: Mapping[str, str]
+
+    def choose(self) -> tuple[int, Exported]:
+        """The best trial. Raises InvalidRequestError where none is."""
+        ranked = self.worker.ranked()
+        for trial in ranked:
+            exported = self.find(trial.number)
+            if exported is not None:
+                return trial.number, exported
+        if ranked:
+            raise InternalError(f"The model of trial {ranked[0].number} is gone. Continue the study with another job.")
+        raise explain_failures(self.worker.study.get_trials(deepcopy=False))
+
+    def time_to_combine(self) -> float | None:
+        """When the choice of an ensemble has to end so that one is exported and handed over in time; None: never.
+
+        What that takes is told from what the machine needed for reading and for exports, as busy as it is.
+        """
+        if self.environment.deadline is None:
+            return None
+        worker = self.worker
+        export_seconds = median(worker.export_seconds) if worker.export_seconds else _EXPORT_SECONDS
+        closing = _CLOSING_SECONDS + worker.runner.materials.reading_seconds + _EXPORTS * export_seconds
+        return self.environment.deadline - closing
+
+    def find(self, number: int) -> Exported | None:
+        """The model of a trial, if one was kept."""
+        if self.worker.best is not None and self.worker.best[0] == number:
+            return self.worker.best[1]
+        spec = self.find_spec(number)
+        validated = validated_rows(self.worker.runner.materials.find(spec), spec)
+        return self.worker.archive.load(number, spec, validated)
+
+    def find_spec(self, number: int) -> TrainSpec:
+        """What a trial was trained by."""
+        trial = self.worker.study.get_trials(deepcopy=False)[number]
+        candidate, chosen = self.worker.space.suggest(trial)
+        return candidate.to_train_spec(self.spec, chosen)
+
+    def hand_over(
+        self, exported: Exported, leaderboard: Leaderboard, *, material: Material | None = None
+    ) -> dict[str, float]:
+        """Leaves the job's files. Returns its metrics. `material`: of an ensemble, what it is judged by."""
+        path, worker = self.environment.output_path, self.worker
+        metrics = Handover(
+            environment=self.environment,
+            material=material or worker.runner.materials.find(exported.spec),
+            exported=exported,
+            reporter=self.reporter,
+            notes=self.notes,
+        ).run()
+        (path / LEADERBOARD).write_text(leaderboard.model_dump_json(indent=1), encoding="utf-8")
+        write_pictures(
+            path,
+            worker.study,
+            worker.goals,
+            title=self.spec.study or self.environment.job,
+            description=f"{self.spec.kind} on {self.environment.dataset}",
+            settings=self.settings,
+            leaderboard=leaderboard,
+        )
+        return metrics
+
+
+def begin(
+    environment: Environment, reporter: Reporter, spec: AnyStudySpec, found: Plan, *, materials: Materials
+) -> Studying:
+    """Reads the data and opens the study.
+
+    Raises:
+        InvalidRequestError, InvalidDataError: What was asked for cannot be done with this data.
+    """
+    notes = materials.notes
+    for number, candidate in enumerate(found.candidates):
+        candidate.to_train_spec(spec, {}).check()
+        search_spaces.check_space(
+            candidate.resolve_algorithm(),
+            candidate.resolve_framework(),
+            candidate.space,
+            fixed=search_spaces.fixed_values(candidate),
+            location=f"body.spec.candidates.{number}.space",
+        )
+    material = materials.find(found.candidates[0].to_train_spec(spec, {}))
+    goals = resolve_goals(found.objectives, material.target)
+    space = StudySpace(found.candidates)
+    study = opening.open_study(environment, goals, max_trials=spec.max_trials)
+    num_known = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+    index = environment.worker.index
+    pruner = found.pruner or (PrunerName.ASHA if len(goals) == 1 else PrunerName.NONE)
+    sampler = found.sampler or choose_sampler(
+        space.distributions(),
+        max_trials=spec.max_trials,
+        trial_seconds=None,
+        is_conditional=space.is_conditional,
+        is_pruned=pruner is not PrunerName.NONE,
+    )
+    # A study that goes on draws other points than it did.
+    seed = (spec.seed + index + _SEEDS_OF_A_JOB * num_known) % _MAX_SEED
+    opening.equip(study, build_sampler(sampler, space, seed=seed), build_pruner(pruner))
+    if environment.worker.is_main and sampler in LEARNING:
+        points = [space.to_params(candidate, hyperparameters) for candidate, hyperparameters in found.points]
+        opening.enqueue(study, points, max_trials=spec.max_trials)
+    timetable = plan(
+        environment.deadline,
+        reading_seconds=materials.reading_seconds,
+        trial_share=found.trial_share,
+        reserved_share=found.reserved_share,
+    )
+    notes(f"{sampler} proposes trials, pruner {pruner}")
+    worker = Worker(
+        index=index,
+        spec=spec,
+        goals=goals,
+        space=space,
+        study=study,
+        runner=TrialRunner(environment, materials),
+        archive=Archive(environment.study, environment.base_path / "scratch"),
+        timetable=timetable,
+        progress=Progress(study, goals, max_trials=spec.max_trials, timetable=timetable, reporter=reporter),
+        message=notes,
+        num_kept=found.num_kept,
+        num_kept_each=found.num_kept_each,
+    )
+    settings = {"sampler": str(sampler), "pruner": str(pruner), "workers": str(environment.worker.count)}
+    return Studying(
+        environment=environment, reporter=reporter, notes=notes, spec=spec, worker=worker, settings=settings
+    )

@@ -1,0 +1,222 @@
+"""The loop of a study's worker: asks for a trial, carries it out, tells what came of it, until time is up."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from optuna import Trial
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from aimass_core.domain.studies import TrialAttribute
+from aimass_core.domain.study_specs import StudySpec
+from aimass_core.errors import AimassError, InvalidRequestError
+from batch_jobs.search import opening
+from batch_jobs.search.archive import Archive
+from batch_jobs.search.goals import Goal, UnknownMetricError, is_feasible, rank
+from batch_jobs.search.progress import Progress
+from batch_jobs.search.running import LeftError, Outcome, TrialRunner
+from batch_jobs.search.samplers import is_exhausted
+from batch_jobs.search.space import StudySpace
+from batch_jobs.search.storage import FAILURE, StudyFullError
+from batch_jobs.search.telling import tell
+from batch_jobs.search.timetable import Timetable
+from batch_jobs.search.watching import Watch
+from batch_jobs.train.exporting import Exported
+
+_POLL_SECONDS = 0.5
+# A study of which so many trials failed, and none did not, will not get better.
+_MAX_FAILURES = 20
+_MAX_CAUSE = 500
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One of a study's workers. Each trains alone, and all that they know of each other is in the table.
+
+    Attributes:
+        num_kept: of how many of the best trials the models are left in the archive.
+        num_kept_each: of how many of the best trials of each algorithm.
+        best: the last trial that ran here and was the best then.
+        seconds: what the trials that were completed here took.
+        export_seconds: what came after their fits.
+        longest_exports: the most of it, by candidate.
+    """
+
+    index: int
+    spec: StudySpec
+    goals: Sequence[Goal]
+    space: StudySpace
+    study: Study
+    runner: TrialRunner
+    archive: Archive
+    timetable: Timetable
+    progress: Progress
+    message: Callable[[str], None]
+    num_kept: int = 1
+    num_kept_each: int = 0
+    best: tuple[int, Exported] | None = None
+    seconds: list[float] = field(default_factory=list)
+    export_seconds: list[float] = field(default_factory=list)
+    longest_exports: dict[str, float] = field(default_factory=dict)
+    sleep: Callable[[float], None] = time.sleep
+
+    def work(self) -> None:
+        """Runs trials until time is up, or all are run.
+
+        Raises:
+            InvalidRequestError: So many trials failed that no other will do better; the commonest cause is named.
+        """
+        while (trial := self._next()) is not None:
+            self._carry_out(trial)
+
+    def ranked(self) -> list[FrozenTrial]:
+        """The trials that may be chosen, best first, as the table has them now."""
+        return rank(opening.read_anew(self.study), self.goals)
+
+    def _next(self) -> Trial | None:
+        """None when there is nothing to do. While others run trials that they may lose, it waits for these."""
+        while not self.timetable.is_over() and self._has_room():
+            opening.reap(self.study)
+            trials = self.study.get_trials(deepcopy=False)
+            _check_hope(trials)
+            if opening.has_waiting(trials) or self._may_ask(trials):
+                try:
+                    return self.study.ask()
+                except StudyFullError:
+                    self.sleep(_POLL_SECONDS)
+                    continue
+            if all(trial.state != TrialState.RUNNING for trial in trials):
+                return None
+            self.progress.step("waiting for the trials of other workers")
+            self.sleep(_POLL_SECONDS)
+        return None
+
+    def _has_room(self) -> bool:
+        """Whether a trial that begins now is likely to come to something: of the time that half of the trials need."""
+        return not self.seconds or self.timetable.has_room(median(self.seconds) / 2 + median(self.export_seconds))
+
+    def _find_deadline(self, candidate: str) -> float | None:
+        """When the fit has to end, so that its export ends in time; not before it can come to something."""
+        deadline = self.timetable.trial_deadline(export_seconds=self.longest_exports.get(candidate, 0.0))
+        if deadline is None or not self.seconds:
+            return deadline
+        return max(deadline, self.timetable.clock() + median(self.seconds) / 2)
+
+    def _may_ask(self, trials: Sequence[FrozenTrial]) -> bool:
+        is_full = self.spec.max_trials is not None and opening.count_asked(trials) >= self.spec.max_trials
+        return not is_full and not is_exhausted(self.study)
+
+    def _carry_out(self, trial: Trial) -> None:
+        watch = Watch(trial, self.goals[0] if len(self.goals) == 1 else None, on_step=self.progress.step)
+        with get_heartbeat_thread(trial._trial_id, self.study._storage):
+            try:
+                outcome = self._run(trial, watch)
+                values = outcome.figures.values(self.goals)
+            except LeftError:
+                told = tell(self.study, trial, state=TrialState.PRUNED).trial
+            except UnknownMetricError as error:
+                self._fail(trial, error)
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a trial raises is its failure, and the study goes on
+                told = self._fail(trial, error)
+            else:
+                told = self._complete(trial, outcome, values)
+        self.progress.end(told)
+
+    def _run(self, trial: Trial, watch: Watch) -> Outcome:
+        candidate, chosen = self.space.suggest(trial)
+        name = f"trial {trial.number} ({candidate.name})"
+        trial.set_user_attr(TrialAttribute.ALGORITHM, candidate.name)
+        trial.set_user_attr(TrialAttribute.WORKER, self.index)
+        self.progress.begin(name)
+        spec = candidate.to_train_spec(self.spec, chosen)
+        outcome = self.runner.run(spec, watch, deadline=self._find_deadline(candidate.name))
+        self.seconds.append(outcome.seconds)
+        self.export_seconds.append(outcome.export_seconds)
+        longest = max(self.longest_exports.get(candidate.name, 0.0), outcome.export_seconds)
+        self.longest_exports[candidate.name] = longest
+        return outcome
+
+    def _complete(self, trial: Trial, outcome: Outcome, values: list[float]) -> FrozenTrial:
+        figures = outcome.figures
+        attributes = {
+            TrialAttribute.METRICS: dict(figures.metrics),
+            TrialAttribute.MODEL_BYTES: figures.model_bytes,
+            TrialAttribute.LATENCY_MS: figures.latency_ms,
+            TrialAttribute.SECONDS: round(outcome.seconds, 3),
+        }
+        try:
+            for name, value in attributes.items():
+                trial.set_user_attr(name, value)
+            for limit, excess in figures.constraints(self.spec).items():
+                trial.set_constraint(limit, excess)
+        except UpdateFinishedTrialError:
+            _log.info("trial %d was taken from this worker before it told its values", trial.number)
+        told = tell(self.study, trial, values)
+        if told.is_accepted and is_feasible(told.trial):
+            self._keep(told.trial, outcome)
+        return told.trial
+
+    def _keep(self, trial: FrozenTrial, outcome: Outcome) -> None:
+        """Leaves the model where it is among the best. The trial was told before: so a worker that looks after this
+        one sees it."""
+        ranked = self.ranked()
+        algorithm = trial.user_attrs[TrialAttribute.ALGORITHM]
+        alike = [each.number for each in ranked if each.user_attrs.get(TrialAttribute.ALGORITHM) == algorithm]
+        place = [each.number for each in ranked].index(trial.number)
+        if place >= self.num_kept and alike.index(trial.number) >= self.num_kept_each:
+            return
+        self.archive.keep(trial.number, outcome.exported, list(trial.values), is_best=place == 0)
+        if place == 0:
+            self.best = trial.number, outcome.exported
+            self.archive.publish_best(self._find_best)
+
+    def _find_best(self) -> int | None:
+        ranked = self.ranked()
+        return ranked[0].number if ranked else None
+
+    def _fail(self, trial: Trial, error: Exception) -> FrozenTrial:
+        words = error.message if isinstance(error, AimassError) else f"{type(error).__name__}: {error}"
+        cause = words.strip()[:_MAX_CAUSE]
+        self.message(f"trial {trial.number} failed: {cause}")
+        try:
+            self.study._storage.set_trial_system_attr(trial._trial_id, FAILURE, cause)
+        except UpdateFinishedTrialError:
+            _log.info("trial %d was taken from this worker before it failed", trial.number)
+        return tell(self.study, trial, state=TrialState.FAIL).trial
+
+
+def explain_failures(trials: Sequence[FrozenTrial]) -> InvalidRequestError:
+    """Why a study has nothing to choose from: the commonest cause first."""
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    unfit = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if unfit:
+        by_limit = {name: min(trial.constraints[name] for trial in unfit) for name in unfit[0].constraints}
+        words = ", ".join(
+            f"{name} was missed by {excess:.6g} at least" for name, excess in by_limit.items() if excess > 0
+        )
+        return InvalidRequestError(
+            f"None of {len(unfit)} complete trials keeps all limits: {words or 'each misses one of them'}. Raise the "
+            "limits, or search smaller models."
+        )
+    if not failed:
+        return InvalidRequestError(
+            f"No trial was complete when the time was up ({len(trials)} were begun). Give the job more max_seconds."
+        )
+    causes = Counter(str(trial.system_attrs.get(FAILURE, "unknown")) for trial in failed)
+    (cause, count), *others = causes.most_common()
+    also = f" Other causes: {'; '.join(text for text, _ in others[:3])}" if others else ""
+    return InvalidRequestError(f"{cause} So ended {count} of {len(failed)} trials, and no trial was complete.{also}")
+
+
+def _check_hope(trials: Sequence[FrozenTrial]) -> None:
+    states = Counter(trial.state for trial in trials)
+    if states[TrialState.FAIL] >= _MAX_FAILURES and not states[TrialState.COMPLETE] + states[TrialState.PRUNED]:
+        raise explain_failures(trials)

@@ -1,0 +1,74 @@
+"""An autotrain job on small data, from its channels to one model."""
+
+import time
+
+import onnxruntime
+import pytest
+
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.signatures import Task
+from aimass_core.errors import InvalidRequestError
+from batch_jobs.search import portfolio
+from tests.unit.batch_jobs.search.conftest import NUM_ROWS, RunStudy
+
+
+def test_the_portfolio_is_tried_first_and_the_best_is_handed_over(run_study: RunStudy) -> None:
+    studied = run_study(kind="autotrain", max_trials=8, preset="fast")
+    board = studied.leaderboard
+    scores = [row.score for row in board.rows]
+    assert scores == sorted(scores, reverse=True)
+    (chosen,) = [row for row in board.rows if row.is_chosen]
+    assert chosen == board.rows[0]
+    assert studied.card.evaluations[0].metrics["roc_auc"] == chosen.score
+    first = portfolio.configurations(DataKind.TABLE, Task.BINARY, num_rows=NUM_ROWS, num_columns=6)[0]
+    assert [row.algorithm for row in board.rows if row.trial == 0] == [first.algorithm]
+    assert len({row.algorithm for row in board.rows}) > 1
+    assert len(studied.model) == chosen.model_bytes
+
+
+def test_an_ensemble_is_one_model_and_better_than_its_members(run_study: RunStudy) -> None:
+    studied = run_study(
+        kind="autotrain", max_trials=8, algorithms=["xgboost", "linear", "lightgbm"], metric="log_loss", seed=1
+    )
+    (chosen,) = [row for row in studied.leaderboard.rows if row.is_chosen]
+    assert chosen.algorithm == "ensemble" == studied.card.algorithm
+    assert chosen.score < min(row.score for row in studied.leaderboard.rows if row.trial is not None)
+    session = onnxruntime.InferenceSession(studied.model)
+    assert {value.name for value in session.get_outputs()} == {"label", "probabilities"}
+    assert sum(part["weight"] for part in studied.card.hyperparameters.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_small_gives_up_a_little_score_for_size(run_study: RunStudy) -> None:
+    studied = run_study(kind="autotrain", max_trials=6, preset="small", algorithms=["xgboost", "linear"])
+    rows = studied.leaderboard.rows
+    (chosen,) = [row for row in rows if row.is_chosen]
+    near = [row for row in rows if 1 - row.score <= 1.05 * (1 - rows[0].score)]
+    assert chosen.model_bytes == min(row.model_bytes or 0 for row in near)
+
+
+def test_limits_hold_for_what_is_registered(run_study: RunStudy) -> None:
+    studied = run_study(
+        kind="autotrain", max_trials=5, algorithms=["xgboost", "linear"], max_model_bytes=20_000, metric="log_loss"
+    )
+    assert len(studied.model) <= 20_000
+
+
+def test_what_is_chosen_is_fitted_again_on_all_rows(run_study: RunStudy) -> None:
+    studied = run_study(kind="autotrain", max_trials=2, preset="balanced", algorithms=["linear"])
+    (chosen,) = [row for row in studied.leaderboard.rows if row.is_chosen]
+    assert studied.card.is_refitted
+    assert studied.card.num_train_rows == NUM_ROWS
+    # What it is known by is what a fit that had not seen these rows reached.
+    assert studied.card.evaluations[0].metrics["roc_auc"] == pytest.approx(chosen.score, abs=1e-6)
+
+
+def test_an_algorithm_that_does_not_fit_is_refused(run_study: RunStudy) -> None:
+    with pytest.raises(InvalidRequestError, match="cnn does not do binary with table data"):
+        run_study(kind="autotrain", max_trials=2, algorithms=["xgboost", "cnn"])
+
+
+def test_trials_end_early_enough_for_the_rest(run_study: RunStudy) -> None:
+    deadline = time.monotonic() + 40
+    studied = run_study(kind="autotrain", deadline=deadline, preset="fast", algorithms=["xgboost", "linear"])
+    assert studied.leaderboard.rows
+    assert "reporting" in studied.reporter.phases
