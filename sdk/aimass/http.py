@@ -88,6 +88,13 @@ class Http:
 
         return self._retrying(attempt, is_repeatable=True)
 
+    def fetch(self, url: str, *, name: str) -> bytes:
+        """What a presigned URL reads. Raises ConnectionFailedError, which names the file."""
+        response = self.send_signed("GET", url, content=lambda: None, headers={})
+        if response.status_code >= 300:
+            raise ConnectionFailedError(f"S3 answered {response.status_code} for {name}.")
+        return response.content
+
     def _send(
         self, method: str, path: str, body: Any, params: Mapping[str, Any], headers: dict[str, str]
     ) -> httpx2.Response:

@@ -20,6 +20,7 @@ from aimass_core.domain.jobs import EventType, JobStatus, PrepareSpec, ScriptSpe
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Datatype, Signature
+from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ class _Export:
                 found |= {"folds": spec.folds, "features": card.features if card is not None else spec.features}
                 # Those of the card have the defaults filled in.
                 found |= card.hyperparameters if card is not None else spec.hyperparameters
+            case SearchSpec() | AutotrainSpec():
+                found |= {"study": self._job.study_id, "seed": spec.seed, "max_trials": spec.max_trials}
+                if card is not None:
+                    found |= {"algorithm": card.algorithm, "framework": card.framework, "features": card.features}
+                    found |= card.hyperparameters
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
             case PrepareSpec():

@@ -1,16 +1,23 @@
 """The SDK over the real authorizer and handlers: what it sends is what the API takes, and the other way round."""
 
+from pathlib import Path
+
 import pytest
 
 import aimass
+from aimass_core.domain.common import Principal, Role
+from aimass_core.domain.distributions import IntDistribution
 from aimass_core.errors import (
     AlreadyExistsError,
+    ConflictError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     StaleRevisionError,
     UnauthenticatedError,
 )
+from tests.factories.platform import add_dataset, add_version
+from tests.functional import study_jobs
 from tests.functional.gateway import Api
 from tests.functional.transport import InProcessTransport
 
@@ -82,3 +89,48 @@ def test_every_change_is_in_the_audit_trail(client: aimass.Client) -> None:
     assert entry is not None
     assert (entry.action, entry.target_id) == ("dataset.create", dataset.id)
     assert entry.created_by == client.system.whoami().actor
+
+
+def test_study_has_trials_best_figures_and_a_leaderboard(client: aimass.Client, api: Api, tmp_path: Path) -> None:
+    owner = Principal(workspace_id=api.workspace.id, workspace_name="team", actor="key_test", role=Role.ADMIN)
+    add_version(api.ports, owner, add_dataset(api.ports, owner))
+    space = {"max_depth": IntDistribution(type="int", low=2, high=8)}
+    job = client.jobs.search("adult", algorithm="xgboost", space=space, study="mine", max_trials=5)
+    study = job.study()
+    assert (study.name, study.job_ids, study.status) == ("mine", [job.id], "SUBMITTED")
+    assert list(study.trials()) == []
+    for absent in (lambda: study.best, study.leaderboard, study.plot):
+        with pytest.raises(NotFoundError, match="mine"):
+            absent()
+    running = study_jobs.start(api, job.id)
+    left = study_jobs.add_trials(api.ports, running)
+
+    assert list(client.studies.trials("mine")) == left
+    assert (study.best.trial, study.best.metrics) == (1, {"roc_auc": 0.93})
+    saved = study.best.download(tmp_path / "best")
+    assert (tmp_path / "best" / "model.onnx").read_bytes() == b"onnx"
+    assert len(saved) == len(study.best.artifacts)
+    with pytest.raises(ConflictError, match=job.id):
+        study.resume(max_trials=9)
+    study_jobs.succeed(api, running)
+
+    assert study.leaderboard() == study_jobs.LEADERBOARD
+    assert study.figures()["history"]["layout"]["title"]["text"] == "History"
+    assert study.plot(tmp_path / "mine.html").read_bytes() == study_jobs.PAGE
+    assert study.refresh().status == "SUCCEEDED"
+    again = study.resume(max_seconds=600, max_trials=9, num_workers=2)
+    assert (again.study_id, again.spec.kind, again.max_seconds) == (study.id, "search", 600)
+    assert [found.id for found in client.studies.list()] == [study.id]
+    again.stop()
+    client.studies.delete("mine")
+    with pytest.raises(NotFoundError, match="mine"):
+        client.studies.get("mine")
+
+
+def test_autotrain_has_a_study_and_a_training_has_none(client: aimass.Client, api: Api) -> None:
+    owner = Principal(workspace_id=api.workspace.id, workspace_name="team", actor="key_test", role=Role.ADMIN)
+    add_version(api.ports, owner, add_dataset(api.ports, owner))
+    job = client.jobs.autotrain("adult", preset="fast", max_seconds=60)
+    assert job.study().name.startswith("adult-")
+    with pytest.raises(NotFoundError, match="kind train"):
+        client.jobs.train("adult", algorithm="xgboost").study()

@@ -67,6 +67,8 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     add_version(api.ports, principal, dataset)
     job = run_to_end(api, api.post("/v1/jobs", BY_BODY["create_job"]).json)
     endpoint = api.post("/v1/endpoints", BY_BODY["create_endpoint"]).json
+    search = {"kind": "search", "dataset": "crown", "study": "crown", "candidates": [{"algorithm": "xgboost"}]}
+    searching = api.post("/v1/jobs", {"spec": search}).json
     upload = api.post(f"/v1/datasets/{dataset.id}/uploads", UPLOAD).json
     ids = {
         "workspace": api.workspace.id,
@@ -76,6 +78,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "job": job["id"],
         "model": job["model_version"]["model_id"],
         "endpoint": endpoint["id"],
+        "study": searching["study_id"],
         "number": "1",
     }
     before = _everything(api)

@@ -1,6 +1,7 @@
 """`aimass` on the command line: data on stdout, words on stderr, and an exit code that says what happened."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from aimass.cli import (
     jobs,
     models,
     scripts,
+    searches,
+    studies,
     tensorboard,
     workspaces,
 )
@@ -68,7 +71,7 @@ def _root(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    context.obj = Session(profile=profile)
+    context.obj = context.obj or Session(profile=profile)
     context.call_on_close(context.obj.close)
 
 
@@ -76,6 +79,7 @@ for module, name, words in (
     (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
+    (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
     (api_keys, "api-keys", "Credentials of this workspace."),
@@ -84,6 +88,8 @@ for module, name, words in (
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
 app.command("train")(jobs.train)
+app.command("search")(searches.search)
+app.command("autotrain")(searches.autotrain)
 app.command("run")(scripts.run)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
@@ -114,12 +120,18 @@ def _missing_group(name: str, module: str) -> typer.Typer:
     return group
 
 
-def main() -> None:
-    """The console script."""
-    if len(sys.argv) > 1 and sys.argv[1] in {entry.name for entry in entry_points(group="aimass.cli")} | {"--help"}:
+def main(args: Sequence[str] | None = None, *, session: Session | None = None) -> None:
+    """The console script.
+
+    Args:
+        args: Default: the process's.
+        session: Default: of the profile that is asked for.
+    """
+    given = sys.argv[1:] if args is None else list(args)
+    if given and given[0] in {entry.name for entry in entry_points(group="aimass.cli")} | {"--help"}:
         _add_groups()
     try:
-        app()
+        app(given, obj=session)
     except AimassError as error:
         say(f"[bold red]Error:[/] {plain(error.message)}")
         for detail in error.details:

@@ -1,14 +1,16 @@
 """`aimass algorithms`: what can be trained."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
+import yaml
 from pydantic import BaseModel
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass_core.domain.algorithms.contract import AlgorithmInfo, DataKind
+from aimass_core.domain.distributions import CategoricalDistribution, Distribution
 
 app = typer.Typer()
 
@@ -61,9 +63,51 @@ def show(
     show_list(_hyperparameters(info), columns, output=output)
     if steps := list(_steps(info)):
         show_list(steps, (Column("STEP OF AUGMENTATION", lambda h: h.name), *columns[2:]), output=output)
+    if info.space:
+        searched = (
+            Column("SEARCHED", lambda d: d.name),
+            Column("FROM", lambda d: d.range),
+            Column("WHERE", lambda d: d.when),
+        )
+        show_list(_space(info), searched, output=output)
     if DataKind.TABLE in info.kinds:
         say("Rows added to rare classes, in training alone: --resample smote")
     say(f"Set them with: aimass train <dataset> --algorithm {info.name} -H name=value")
+    say(f"Search for them with: aimass search <dataset> --algorithm {info.name}")
+
+
+@app.command()
+def space(context: typer.Context, algorithm: Annotated[str, typer.Argument()]) -> None:
+    """What a search varies of it, as YAML: save it, change it, and give it to `aimass search --space`."""
+    info = client_of(context).algorithms.get(algorithm)
+    found = {name: each.model_dump(mode="json", exclude_defaults=True) for name, each in info.space.items()}
+    if not found:
+        say(f"{info.name} brings no search space: write one, docs/STUDIES.md says how.")
+        raise typer.Exit(5)
+    typer.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), nl=False)
+
+
+class _Searched(BaseModel):
+    name: str
+    range: str
+    when: str
+
+
+def _space(info: AlgorithmInfo) -> Iterator[_Searched]:
+    for name, distribution in info.space.items():
+        conditions = (f"{other} is {_alternatives(values)}" for other, values in distribution.when.items())
+        yield _Searched(name=name, range=_searched_range(distribution), when=" and ".join(conditions))
+
+
+def _searched_range(distribution: Distribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return _alternatives(distribution.choices)
+    step = "" if distribution.step in (None, 1) else f", steps of {distribution.step:g}"
+    return f"{distribution.low:g} to {distribution.high:g}{', log' if distribution.log else ''}{step}"
+
+
+def _alternatives(values: Iterable[Any]) -> str:
+    return " | ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
 
 
 class _Hyperparameter(BaseModel):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
+import httpx2
 import typer
 import yaml
 from pydantic import BaseModel
@@ -49,14 +50,15 @@ Output = Annotated[
 
 @dataclass
 class Session:
-    """What the commands of one invocation share."""
+    """What the commands of one invocation share. `transport` replaces the network, for tests."""
 
     profile: str | None = None
+    transport: httpx2.BaseTransport | None = None
 
     @cached_property
     def client(self) -> Client:
         """Made when first used, so that --help needs no profile."""
-        return Client(profile=self.profile)
+        return Client(profile=self.profile, transport=self.transport)
 
     def close(self) -> None:
         """Gives up the connections, if there are any."""

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aimass.cli.jobs import follow, to_hyperparameters
-from aimass.cli.output import Output, OutputFormat, client_of, say
-from aimass_core.domain.compute import Backend
+from aimass.cli import options
+from aimass.cli.following import follow
+from aimass.cli.output import Output, OutputFormat, client_of
 
 
 def run(
@@ -16,18 +16,16 @@ def run(
     entry_point: Annotated[str, typer.Option(help="The Python file to run.")] = "train.py",
     dataset: Annotated[str | None, typer.Option(help="The channel `train`: `name` or `name@version`.")] = None,
     channel: Annotated[list[str] | None, typer.Option(help="name=dataset; may be repeated.")] = None,
-    hyperparameter: Annotated[
-        list[str] | None, typer.Option("--hyperparameter", "-H", help="name=value; may be repeated.")
-    ] = None,
+    hyperparameter: options.Hyperparameters = None,
     model: Annotated[str | None, typer.Option(help="Register what it leaves under this name, or fail.")] = None,
-    vcpus: Annotated[int | None, typer.Option()] = None,
-    memory_mib: Annotated[int | None, typer.Option()] = None,
+    vcpus: options.Vcpus = None,
+    memory_mib: options.MemoryMib = None,
     gpus: Annotated[int | None, typer.Option()] = None,
-    backend: Annotated[Backend | None, typer.Option(help="Which service runs it; default: batch.")] = None,
-    instance_type: Annotated[str | None, typer.Option(help="On SageMaker, such as ml.m5.xlarge.")] = None,
+    backend: options.BackendName = None,
+    instance_type: options.InstanceType = None,
     max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
-    max_cost_usd: Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
+    max_cost_usd: options.MaxCostUsd = None,
+    detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Run a program of your own, with SageMaker's conventions, and register the model that it leaves."""
@@ -43,13 +41,12 @@ def run(
         entry_point=entry_point,
         dataset=dataset,
         channels=dict(_to_channel(pair) for pair in channel or []),
-        hyperparameters=to_hyperparameters(hyperparameter or []),
+        hyperparameters=options.to_hyperparameters(hyperparameter or []),
         model=model,
         max_seconds=max_seconds,
         max_cost_usd=max_cost_usd,
         **{name: value for name, value in compute.items() if value is not None},
     )
-    say(f"Job [bold]{job.id}[/] submitted.")
     follow(job, detach=detach, output=output)
 
 

@@ -1,4 +1,4 @@
-"""Jobs: train, watch, stop, retry."""
+"""Jobs: train, search, autotrain, run; watch, stop, retry."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from typing import Any
 from aimass import mlflow_export, packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
-from aimass.resources.datasets import Dataset, DatasetVersion
+from aimass.resources import job_requests
 from aimass.resources.endpoints import Endpoint
+from aimass.resources.job_requests import DatasetRef, chosen, to_ids, to_ref
 from aimass.resources.models import ModelVersion
+from aimass.resources.studies import Study
 from aimass_core.domain import jobs as contract
-from aimass_core.domain.compute import Compute
+from aimass_core.domain.distributions import Distribution
 from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.jobs import JobCreate, JobEvent, JobStatus, LogLine
+from aimass_core.domain.study_specs import Candidate, Objective
+from aimass_core.errors import NotFoundError
 
 _PATH = "/v1/jobs"
 _WAIT_SECONDS = 5
-_COMPUTE = tuple(Compute.model_fields)
 OnUpdate = Callable[["Job", Sequence[JobEvent]], None]
 
 
@@ -75,8 +78,14 @@ class Job(contract.Job, Bound):
             raise JobFailedError(job)
         return job
 
+    def study(self) -> Study:
+        """That it works on. Raises NotFoundError where it is neither a search nor an autotrain job."""
+        if self.study_id is None:
+            raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only search and autotrain have a study.")
+        return self._client.studies.get(self.study_id)
+
     def stop(self) -> Job:
-        """Asks it to end; harmless when it has."""
+        """Asks it to end; harmless when it has. A search keeps the best model by then."""
         return self._client.jobs.stop(self.id)
 
     def retry(self) -> Job:
@@ -128,13 +137,13 @@ class JobsApi(Api):
 
     def train(
         self,
-        dataset: str | Dataset | DatasetVersion,
+        dataset: DatasetRef,
         *,
         algorithm: str,
         hyperparameters: dict[str, Any] | None = None,
         features: str | dict[str, Any] | None = None,
-        validation: str | Dataset | DatasetVersion | None = None,
-        test: str | Dataset | DatasetVersion | None = None,
+        validation: DatasetRef | None = None,
+        test: DatasetRef | None = None,
         num_nodes: int | None = None,
         vcpus: int | None = None,
         memory_mib: int | None = None,
@@ -169,31 +178,134 @@ class JobsApi(Api):
             max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
             **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
-                label_separator, horizon, window, time_column, resample, checkpoint_seconds: see TrainSpec. A list of
-                columns of 0 and 1 as target is a multi-label task.
+                label_separator, horizon, window, time_column, resample, refit, checkpoint_seconds: see TrainSpec. A
+                list of columns of 0 and 1 as target is a multi-label task.
 
         Raises:
             InvalidRequestError: A hyperparameter is unknown or out of range.
             InvalidDataError: The dataset does not allow it.
         """
-        request = _to_train_request(
+        request = job_requests.to_train(
             dataset,
             algorithm=algorithm,
             hyperparameters=hyperparameters,
-            channels={"validation": validation, "test": test},
-            compute=_chosen(
-                num_nodes=num_nodes,
-                vcpus=vcpus,
-                memory_mib=memory_mib,
-                backend=backend,
-                instance_type=instance_type,
-                instance_count=instance_count,
-                spot=spot,
-                max_wait_seconds=max_wait_seconds,
-            ),
-            limits=_chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
+            features=features,
+            validation=validation,
+            test=test,
+            num_nodes=num_nodes,
+            vcpus=vcpus,
+            memory_mib=memory_mib,
+            backend=backend,
+            instance_type=instance_type,
+            instance_count=instance_count,
+            spot=spot,
+            max_wait_seconds=max_wait_seconds,
+            max_seconds=max_seconds,
+            max_cost_usd=max_cost_usd,
             depends_on=depends_on,
-            spec={**spec, "features": features},
+            **spec,
+        )
+        return self.submit(request)
+
+    def search(
+        self,
+        dataset: DatasetRef,
+        *,
+        algorithm: str | None = None,
+        candidates: Sequence[str | Candidate | Mapping[str, Any]] | None = None,
+        space: Mapping[str, Distribution | Mapping[str, Any]] | None = None,
+        objectives: Sequence[str | Objective | Mapping[str, Any]] | None = None,
+        sampler: str | None = None,
+        pruner: str | None = None,
+        max_trials: int | None = None,
+        num_workers: int | None = None,
+        study: str | None = None,
+        max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
+        **options: Any,
+    ) -> Job:
+        """Searches for the hyperparameters that are best; the best model is registered. See docs/STUDIES.md.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            algorithm: The one whose hyperparameters are searched.
+            candidates: Instead of it several: names, or `Candidate`s with a space of their own.
+            space: Of `algorithm`, by hyperparameter: `FloatDistribution(...)`, or as in YAML
+                `{"type": "float", "low": 1e-3, "high": 1, "log": True}`. Default: the algorithm's own.
+            objectives: Metrics, `latency_ms` and `model_bytes`; default: the task's primary metric. Of several the
+                report shows the Pareto front.
+            sampler: random, grid, qmc, gp, tpe, cmaes or nsga2; default: as fits the space.
+            pruner: none, median, asha, hyperband or patient; default: asha where there is one objective.
+            max_trials: Of the study in all; default: as time allows.
+            num_workers: Containers that carry out trials side by side; default: 1.
+            study: One of that name goes on with what it knows; default: a new one.
+            max_seconds: To the end of the job, the exported file included.
+            max_cost_usd: See `train`.
+            **options: max_model_bytes and max_latency_ms, which the model has to keep to; of `algorithm` framework,
+                hyperparameters (fixed in all trials), features and resample; all others as in `train`.
+
+        Raises:
+            InvalidRequestError: A hyperparameter or distribution is not valid.
+            ConflictError: The study has other data, another space or other objectives, or another job works on it.
+        """
+        request = job_requests.to_search(
+            dataset,
+            algorithm=algorithm,
+            candidates=candidates,
+            objectives=objectives,
+            space=space,
+            sampler=sampler,
+            pruner=pruner,
+            max_trials=max_trials,
+            num_workers=num_workers,
+            study=study,
+            max_seconds=max_seconds,
+            max_cost_usd=max_cost_usd,
+            **options,
+        )
+        return self.submit(request)
+
+    def autotrain(
+        self,
+        dataset: DatasetRef,
+        *,
+        preset: str | None = None,
+        algorithms: Sequence[str] | None = None,
+        max_trials: int | None = None,
+        num_workers: int | None = None,
+        study: str | None = None,
+        max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
+        **options: Any,
+    ) -> Job:
+        """From a dataset and a budget to the best model: algorithms, hyperparameters, ensemble, one file.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            preset: fast, balanced (the default), best, or small: what it aims at.
+            algorithms: Default: all that fit the data.
+            max_trials: See `search`, as for the arguments that follow.
+            num_workers: See `search`.
+            study: See `search`.
+            max_seconds: See `search`.
+            max_cost_usd: See `train`.
+            **options: metric (default: the task's primary one); max_model_bytes and max_latency_ms, which the model has
+                to keep to; all others as in `train`.
+
+        Raises:
+            InvalidRequestError: An algorithm does not fit the data or the task.
+            ConflictError: See `search`.
+        """
+        request = job_requests.to_autotrain(
+            dataset,
+            preset=preset,
+            algorithms=algorithms,
+            max_trials=max_trials,
+            num_workers=num_workers,
+            study=study,
+            max_seconds=max_seconds,
+            max_cost_usd=max_cost_usd,
+            **options,
         )
         return self.submit(request)
 
@@ -202,8 +314,8 @@ class JobsApi(Api):
         source: str | Path,
         *,
         entry_point: str = "train.py",
-        dataset: str | Dataset | DatasetVersion | None = None,
-        channels: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        dataset: DatasetRef | None = None,
+        channels: Mapping[str, DatasetRef] | None = None,
         hyperparameters: Mapping[str, str | int | float | bool] | None = None,
         model: str | None = None,
         max_seconds: int = 3600,
@@ -234,14 +346,14 @@ class JobsApi(Api):
             "kind": "script",
             "source": "0" * 64,
             "entry_point": entry_point,
-            "channels": {name: _to_ref(ref) for name, ref in given.items()},
+            "channels": {name: to_ref(ref) for name, ref in given.items()},
             "hyperparameters": dict(hyperparameters or {}),
             "model": model,
         }
         body: dict[str, Any] = {
             "compute": compute,
-            "depends_on": _to_ids(depends_on),
-            **_chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
+            "depends_on": to_ids(depends_on),
+            **chosen(max_seconds=max_seconds, max_cost_usd=max_cost_usd),
         }
         # Before anything is sent, what can be checked here is.
         to_request(JobCreate, spec=spec, **body)
@@ -253,23 +365,10 @@ class JobsApi(Api):
         """Submits a request as the API takes it."""
         return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
 
-    def estimate(
-        self, dataset: str | Dataset | DatasetVersion, *, algorithm: str, max_seconds: int = 3600, **options: Any
-    ) -> JobEstimate:
+    def estimate(self, dataset: DatasetRef, *, algorithm: str, max_seconds: int = 3600, **options: Any) -> JobEstimate:
         """What `train` with the same arguments would take: seconds, dollars, memory, disk. Nothing is submitted."""
-        names = {"validation", "test"}
-        compute = _chosen(**{name: options.pop(name, None) for name in _COMPUTE})
-        limits = _chosen(max_seconds=max_seconds, max_cost_usd=options.pop("max_cost_usd", None))
-        request = _to_train_request(
-            dataset,
-            algorithm=algorithm,
-            hyperparameters=options.pop("hyperparameters", None),
-            channels={name: options.pop(name, None) for name in names},
-            compute=compute,
-            limits=limits,
-            depends_on=options.pop("depends_on", ()),
-            spec=options,
-        )
+        options = {"hyperparameters": None, **options}
+        request = job_requests.to_train(dataset, algorithm=algorithm, max_seconds=max_seconds, **options)
         answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
         return JobEstimate.model_validate(answer)
 
@@ -337,36 +436,3 @@ def _safe_parts(name: str) -> list[str]:
     if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
         raise ConnectionFailedError(f"The server names a file {name!r}, which is no path within a folder.")
     return parts
-
-
-def _to_train_request(
-    dataset: str | Dataset | DatasetVersion,
-    *,
-    algorithm: str,
-    hyperparameters: dict[str, Any] | None,
-    channels: Mapping[str, str | Dataset | DatasetVersion | None],
-    compute: dict[str, Any],
-    limits: dict[str, Any],
-    depends_on: Sequence[str | Job],
-    spec: Mapping[str, Any],
-) -> JobCreate:
-    fields: dict[str, Any] = {"kind": "train", "dataset": _to_ref(dataset), "algorithm": algorithm, **_chosen(**spec)}
-    fields |= {"hyperparameters": hyperparameters} if hyperparameters else {}
-    if isinstance(features := fields.get("features"), str):
-        fields["features"] = {"default": features}
-    fields |= {name: _to_ref(ref) for name, ref in channels.items() if ref is not None}
-    return to_request(JobCreate, spec=fields, compute=compute, depends_on=_to_ids(depends_on), **limits)
-
-
-def _chosen(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _to_ids(jobs: Sequence[str | Job]) -> list[str]:
-    return [job if isinstance(job, str) else job.id for job in jobs]
-
-
-def _to_ref(dataset: str | Dataset | DatasetVersion) -> str:
-    if isinstance(dataset, str):
-        return dataset
-    return dataset.ref if isinstance(dataset, DatasetVersion) else dataset.name

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aimass.binding import Api, Bound, Pages, to_request
-from aimass.errors import ConnectionFailedError
 from aimass_core.domain import models as contract
 from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.domain.signatures import Card, Signature
+from aimass_core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from aimass.resources.endpoints import Endpoint
@@ -37,11 +37,13 @@ class ModelVersion(contract.ModelVersion, Bound):
         """Saves an artifact, `model.onnx` or `report.html` say; default: under its own name, here."""
         chosen = ArtifactName(artifact)
         links = self.links or self._client.models.get_version(self.model_id, self.number).links
+        if chosen.value not in links:
+            raise NotFoundError(
+                f"{self.ref} has no {chosen.value}: it has {', '.join(sorted(links))}. (A study that did not come to "
+                "its end leaves no report.)"
+            )
         target = Path(path) if path else Path(chosen.value)
-        response = self._client.http.send_signed("GET", links[chosen.value], content=lambda: None, headers={})
-        if response.status_code >= 300:
-            raise ConnectionFailedError(f"S3 answered {response.status_code} for {chosen.value} of {self.ref}.")
-        target.write_bytes(response.content)
+        target.write_bytes(self._client.http.fetch(links[chosen.value], name=f"{chosen.value} of {self.ref}"))
         return target
 
 

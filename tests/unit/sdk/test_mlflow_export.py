@@ -29,6 +29,7 @@ from aimass_core.domain.jobs import (
 from aimass_core.domain.models import ArtifactName, ModelVersionDetail
 from aimass_core.domain.reports import LearningCurve, Report
 from aimass_core.domain.signatures import Card, Datatype, Signature, Task, TensorSpec
+from aimass_core.domain.study_specs import Candidate, SearchSpec
 from aimass_core.errors import ConflictError
 from tests.factories.served_models import TABLE, table_model, table_probability
 
@@ -232,6 +233,15 @@ def test_job_without_a_model_has_the_curves_that_it_told(tracking: str) -> None:
     assert run.data.params["epochs"] == "3"
     points = _open(tracking).get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in points] == [(1, 0.5), (3, 0.25)]
+
+
+def test_search_has_the_hyperparameters_of_the_model_that_came_of_it(tracking: str) -> None:
+    spec = SearchSpec(
+        kind="search", dataset="adult", candidates=[Candidate(algorithm="xgboost")], max_trials=40, seed=7
+    )
+    params = _export(Server(job=_job(kind="search", spec=spec, study_id="std_1")), tracking).data.params
+    assert (params["study"], params["max_trials"], params["seed"]) == ("std_1", "40", "7")
+    assert (params["algorithm"], params["max_depth"], params["learning_rate"]) == ("xgboost", "6", "0.1")
 
 
 def test_more_hyperparameters_than_one_request_takes(tracking: str) -> None:

@@ -1,6 +1,6 @@
 """What the command line says of hyperparameters, from their schemas."""
 
-from aimass.cli.algorithms import _hyperparameters, _steps
+from aimass.cli.algorithms import _hyperparameters, _space, _steps
 from aimass_core.domain.algorithms.registry import find, to_info
 
 
@@ -21,3 +21,11 @@ def test_the_steps_of_augmentation_are_named_with_strengths_and_meanings() -> No
     assert warp.meaning.startswith("Multiplies by a smooth curve")
     assert "rotate" in {found.name for found in _steps(to_info(find("cnn")))}
     assert list(_steps(to_info(find("xgboost")))) == []
+
+
+def test_what_a_search_varies_is_shown_with_its_conditions() -> None:
+    rnn = {found.name: found for found in _space(to_info(find("rnn")))}
+    assert (rnn["learning_rate"].range, rnn["learning_rate"].when) == ("0.0003 to 0.02, log", "")
+    assert (rnn["cell"].range, rnn["cell"].when) == ("lstm | gru", "layers is 1 | 2")
+    nlinear = {found.name: found for found in _space(to_info(find("nlinear")))}
+    assert nlinear["hidden"].range == "[] | [64] | [256] | [256, 256] | [512, 512]"

@@ -1,0 +1,101 @@
+"""The bodies of requests for jobs, from what a caller of the SDK says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aimass.binding import to_request
+from aimass.resources.datasets import Dataset, DatasetVersion
+from aimass_core.domain.compute import Compute
+from aimass_core.domain.job_kinds import JobKind
+from aimass_core.domain.jobs import JobCreate
+from aimass_core.domain.study_specs import Candidate, Objective
+from aimass_core.errors import ErrorDetail, InvalidRequestError
+
+if TYPE_CHECKING:
+    from aimass.resources.jobs import Job
+
+DatasetRef = str | Dataset | DatasetVersion
+
+_COMPUTE = tuple(Compute.model_fields)
+_CHANNELS = ("validation", "test")
+# What a study says of each of its candidates.
+_OF_CANDIDATES = tuple(name for name in Candidate.model_fields if name != "algorithm")
+
+
+def to_train(
+    dataset: DatasetRef, *, algorithm: str, hyperparameters: Mapping[str, Any] | None, **options: Any
+) -> JobCreate:
+    """A training."""
+    spec = {"algorithm": algorithm, **({"hyperparameters": dict(hyperparameters)} if hyperparameters else {})}
+    return _to_request(JobKind.TRAIN, dataset, spec, options)
+
+
+def to_search(
+    dataset: DatasetRef,
+    *,
+    algorithm: str | None,
+    candidates: Sequence[str | Candidate | Mapping[str, Any]] | None,
+    objectives: Sequence[str | Objective | Mapping[str, Any]] | None,
+    **options: Any,
+) -> JobCreate:
+    """A search over one algorithm, or over several candidates."""
+    of_one = {name: options.pop(name) for name in _OF_CANDIDATES if name in options}
+    given = chosen(**{name: _to_recipes(value) if name == "features" else value for name, value in of_one.items()})
+    if (algorithm is None) == (not candidates):
+        raise _refuse("candidates", "Name either one algorithm or several candidates.")
+    if candidates and given:
+        raise _refuse("candidates", f"{', '.join(given)}: of several candidates each has its own; say it there.")
+    spec = {
+        "candidates": [_named("algorithm", found) for found in candidates or [{"algorithm": algorithm, **given}]],
+        **({"objectives": [_named("metric", found) for found in objectives]} if objectives else {}),
+    }
+    return _to_request(JobKind.SEARCH, dataset, spec, options)
+
+
+def to_autotrain(dataset: DatasetRef, **options: Any) -> JobCreate:
+    """Everything that fits the data."""
+    return _to_request(JobKind.AUTOTRAIN, dataset, {}, options)
+
+
+def _to_request(kind: JobKind, dataset: DatasetRef, spec: Mapping[str, Any], options: dict[str, Any]) -> JobCreate:
+    """`options` are fields of the spec, of the compute, of the request itself, or channels; None is as if left out."""
+    given = chosen(**options)
+    compute = {name: given.pop(name) for name in _COMPUTE if name in given}
+    limits = {name: given.pop(name) for name in ("max_seconds", "max_cost_usd") if name in given}
+    channels = {name: to_ref(given.pop(name)) for name in _CHANNELS if name in given}
+    depends_on = to_ids(given.pop("depends_on", ()))
+    if "features" in given:
+        given["features"] = _to_recipes(given["features"])
+    fields = {"kind": kind, "dataset": to_ref(dataset), **spec, **given, **channels}
+    return to_request(JobCreate, spec=fields, compute=compute, depends_on=depends_on, **limits)
+
+
+def chosen(**fields: Any) -> dict[str, Any]:
+    """What is not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def to_ids(jobs: Sequence[str | Job]) -> list[str]:
+    """The ids of jobs."""
+    return [job if isinstance(job, str) else job.id for job in jobs]
+
+
+def to_ref(dataset: DatasetRef) -> str:
+    """`name` or `name@version`."""
+    if isinstance(dataset, str):
+        return dataset
+    return dataset.ref if isinstance(dataset, DatasetVersion) else dataset.name
+
+
+def _to_recipes(features: Any) -> Any:
+    return {"default": features} if isinstance(features, str) else features
+
+
+def _named(field: str, found: Any) -> Any:
+    return {field: found} if isinstance(found, str) else found
+
+
+def _refuse(field: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError(message, details=[ErrorDetail(location=f"body.spec.{field}", message=message)])
