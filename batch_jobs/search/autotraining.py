@@ -73,7 +73,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         sampler=SamplerName.TPE,
         pruner=PrunerName.ASHA,
         points=_choose_points(candidates, found),
-        trial_share=aim.trial_share,
+        # Of few algorithms each trial may take longer: a network that is cut short is no good.
+        trial_share=max(aim.trial_share, 1 / (len(candidates) + 1)),
         reserved_share=0.1 if aim.max_members == 1 else 0.2,
         num_kept=_NUM_KEPT,
         num_kept_each=_NUM_KEPT_EACH,

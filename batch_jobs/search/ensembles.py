@@ -2,8 +2,9 @@
 
 It is bagged as they bag it: each of several bags selects among half of the models, and their weights are averaged.
 Measured on 15 to 17 models of each of 12 generated data sets, by the study's metric on unseen rows, in % off the model
-that is best there (less is better): with 40 validation rows the model that validates best +1.8, greedy selection +0.6, bagged with
-five members 0.0; with 300 rows +0.6, -0.4, -0.7. To ask a least gain of each step made greedy selection worse.
+that is best there (less is better): with 40 validation rows the model that validates best +1.8, greedy selection +0.6,
+bagged with five members 0.0; with 300 rows +0.6, -0.4, -0.7. To ask a least gain of each step made greedy selection
+worse.
 """
 
 from collections.abc import Callable, Sequence
