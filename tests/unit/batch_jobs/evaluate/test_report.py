@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,22 +30,10 @@ from batch_jobs.evaluate.analysis.pictures import to_grid, to_picture
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.page import to_figure
 from batch_jobs.evaluate.report import write_report
+from tests.unit.batch_jobs.pages import Tags
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> $x_1$ \x1b\u202e色"
 MAX_BYTES = 2 * 2**20
-
-
-class _Tags(HTMLParser):
-    """What a browser would see of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
 
 
 def _write(
@@ -134,7 +121,7 @@ def _read(path: Path) -> Report:
 )
 def test_i1_the_page_fetches_nothing_and_escapes_all_texts(tmp_path: Path, labels: tuple[str, ...] | None) -> None:
     page, report = _write(tmp_path, labels, num_rows=3000)
-    seen = _Tags()
+    seen = Tags()
     seen.feed(page)
     assert seen.tags & {"script", "img", "iframe", "object", "link", "base", "form"} == set()
     assert [name for name, _ in seen.attributes if name.startswith("on") or name == "style"] == []

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import optuna
@@ -14,6 +13,7 @@ from aimass_core.domain.studies import Leaderboard, LeaderboardRow
 from aimass_core.domain.study_specs import Direction
 from batch_jobs.search.figures import build_page
 from batch_jobs.search.storage import FAILURE
+from tests.unit.batch_jobs.pages import Tags
 from tests.unit.batch_jobs.search.figures.studies import (
     HOSTILE,
     conditional_study,
@@ -25,19 +25,6 @@ from tests.unit.batch_jobs.search.figures.studies import (
 )
 
 MAX_BYTES = 1_500_000
-
-
-class _Tags(HTMLParser):
-    """What a browser would see of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
 
 
 def _titles(page: str) -> list[str]:
@@ -64,7 +51,7 @@ def test_i1_the_page_fetches_nothing_and_escapes_all_texts(study: optuna.Study, 
         settings={HOSTILE: HOSTILE},
         leaderboard=Leaderboard(metric=HOSTILE, direction=Direction.MAXIMIZE, rows=[row]),
     )
-    seen = _Tags()
+    seen = Tags()
     seen.feed(page)
     assert seen.tags & {"script", "img", "iframe", "object", "link", "base", "form"} == set()
     assert [name for name, _ in seen.attributes if name.startswith("on") or name == "style"] == []
