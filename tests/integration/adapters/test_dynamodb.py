@@ -12,7 +12,7 @@ from aimass_core.ports import Put, Registry
 from tests.contracts.registry import RegistryContract, row
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def table(clients: AwsClients) -> str:
     """A table as the stateful stack makes it."""
     name = f"registry-{uuid4().hex}"

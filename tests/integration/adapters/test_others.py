@@ -26,7 +26,7 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def log_group(clients: AwsClients) -> str:
     clients.logs.create_log_group(logGroupName=GROUP)
     return GROUP
@@ -83,7 +83,7 @@ def test_a_secret_is_read_and_a_missing_one_is_told(clients: AwsClients) -> None
         secrets.get("nothing")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def function(clients: AwsClients) -> str:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:

@@ -17,7 +17,7 @@ from tests.contracts.blob_store import BlobStoreContract
 BODY = b"hello, world"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bucket(clients: AwsClients) -> str:
     name = f"bucket-{uuid4().hex}"
     clients.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": clients.s3.meta.region_name})

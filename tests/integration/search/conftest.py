@@ -9,10 +9,7 @@ import pytest
 
 from aimass_core.bootstrap import AwsClients
 from batch_jobs.search.storage import DynamoDbStorage
-from tests.integration.adapters.conftest import clients
 from tests.sockets import allow_hosts
-
-__all__ = ["clients"]
 
 NewStorage = Callable[..., DynamoDbStorage]
 
@@ -21,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     allow_hosts(items, Path(__file__).parent, ["127.0.0.1"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def table(clients: AwsClients) -> str:
     """A table as the stateful stack makes it."""
     name = f"studies-{uuid4().hex}"
