@@ -1,5 +1,6 @@
 """What every algorithm is given and what it gives back."""
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -46,6 +47,9 @@ class Examples:
     shares: tuple[int, ...] | None = None
     """Of how many rows each process of the fit has the features: these are this one's, the targets all of them in the
     processes' order. None: every process has all rows."""
+    soft_targets: NDArray[np.float32] | None = None
+    """How probable each class or label is, float32 [rows, outputs], as another model says. Learned in the place of
+    `targets` (which are the most probable) by an algorithm that `takes_soft_targets`, in one process, from memory."""
 
     @property
     def known(self) -> NDArray[Any]:
@@ -170,14 +174,18 @@ class FitContext:
     """What surrounds a fit.
 
     `num_steps`: without validation examples, do exactly so many rounds or epochs. `is_time_up`: asked after every
-    small step; then the fit ends with the best it has, and says so. `cluster`: the processes that make this fit
-    together, each with the same examples. `scratch_path`: a folder for what does not fit into memory.
+    small step; then the fit ends with the best it has, and says so. `find_seconds_left`: until then, for a fit that
+    arranges itself to be done by that time; it tells `adapt` which hyperparameters are others for it. `cluster`: the
+    processes that make this fit together, each with the same examples. `scratch_path`: a folder for what does not fit
+    into memory.
     """
 
     listener: Listener
     num_steps: int | None = None
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     is_time_up: Callable[[], bool] = lambda: False
+    find_seconds_left: Callable[[], float] = lambda: math.inf
+    adapt: Callable[[Mapping[str, Any]], None] = lambda _: None
     cluster: Cluster = field(default_factory=Cluster)
     scratch_path: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 

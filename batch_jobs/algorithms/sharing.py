@@ -91,7 +91,12 @@ def share(context: FitContext, team: Team) -> FitContext:
     if team.num_processes == 1:
         return context
     checkpoints = _SharedCheckpoints(team, context.checkpoints, context.is_time_up)
-    return replace(context, checkpoints=checkpoints, is_time_up=lambda: checkpoints.is_time_up)
+    return replace(
+        context,
+        checkpoints=checkpoints,
+        is_time_up=lambda: checkpoints.is_time_up,
+        find_seconds_left=lambda: team.from_main(context.find_seconds_left()),
+    )
 
 
 def check_shares(num_rows: int, team: Team) -> None:

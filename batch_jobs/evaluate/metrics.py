@@ -8,19 +8,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn import metrics
 
+from aimass_core.domain.metrics import LOWER_IS_BETTER as LOWER_IS_BETTER  # noqa: PLC0414 - for who measures too
+from aimass_core.domain.metrics import METRICS
+from aimass_core.domain.metrics import PRIMARY_METRICS as PRIMARY_METRICS  # noqa: PLC0414 - for who measures too
 from aimass_core.domain.signatures import ConfusionMatrix, Evaluation, Task
 from batch_jobs.algorithms.export.assembly import THRESHOLD
 from batch_jobs.data.targets import Target
 
 Array = NDArray[Any]
-PRIMARY_METRICS: Mapping[Task, str] = {
-    Task.BINARY: "roc_auc",
-    Task.MULTICLASS: "accuracy",
-    Task.MULTILABEL: "roc_auc",
-    Task.REGRESSION: "rmse",
-    Task.FORECASTING: "rmse",
-}
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "hamming_loss", "scaled_mse", "scaled_mae"})
 
 
 def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evaluation:
@@ -52,11 +47,7 @@ def evaluate(channel: str, target: Target, truth: Array, scores: Array) -> Evalu
 
 def metric_names(target: Target) -> tuple[str, ...]:
     """Of all metrics of such a target, whether or not some rows have them."""
-    if target.labels is None:
-        return ("rmse", "mae", "r2", *(("scaled_mse", "scaled_mae") if target.scale is not None else ()))
-    if target.task is Task.MULTILABEL:
-        return ("f1", "f1_micro", "subset_accuracy", "hamming_loss", "log_loss", "roc_auc", "average_precision")
-    return ("accuracy", "f1", "log_loss", "roc_auc")
+    return METRICS[target.task]
 
 
 def measure(name: str, target: Target, truth: Array, scores: Array) -> float | None:

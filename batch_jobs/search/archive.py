@@ -86,9 +86,9 @@ class Archive:
         self._scratch_path = scratch_path
         self._kept: set[int] = set()
 
-    def put(self, name: str, body: bytes) -> None:
-        """A file of the study itself."""
-        self._files.put(f"{keys.study_prefix(*self._ids)}{name}", body)
+    def put_live(self, name: str, body: bytes) -> None:
+        """What is to be seen of the study now."""
+        self._files.put(keys.study_live(*self._ids, name), body)
 
     def keep(self, number: int, exported: Exported, values: list[float], *, is_best: bool) -> None:
         """Leaves the model of a trial and the answers that it was judged by; of the best one a report too, so that a

@@ -30,8 +30,8 @@ _PERFECT = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Aim:
-    """What a preset means: networks for tables or not, the most of all time that one trial gets, how many models may
-    be combined, and whether what is chosen is fitted again on all rows."""
+    """What a preset means: networks for tables or not, the most that one trial gets of the time that is left, how many
+    models may be combined, and whether what is chosen is fitted again on all rows."""
 
     has_table_networks: bool
     trial_share: float
@@ -78,6 +78,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         reserved_share=0.1 if aim.max_members == 1 else 0.2,
         num_kept=_NUM_KEPT,
         num_kept_each=_NUM_KEPT_EACH,
+        num_refitted=aim.max_members if aim.is_refitted and spec.folds is None else 1,
+        runs_on=True,
     )
     notes(
         f"{found.task} on {found.kind} data of {found.num_rows:,} rows: {', '.join(each.name for each in candidates)}"
@@ -105,8 +107,8 @@ def _finish(studying: Studying, aim: _Aim, *, is_small: bool) -> dict[str, float
         combined = combine(studying, ranked, goal, max_members=aim.max_members, is_refitted=aim.is_refitted)
     if combined is None:
         if aim.is_refitted:
-            exported = refit(studying, {number: exported}, goal)[number]
-        return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=number))
+            exported = refit(studying, {number: exported}, is_alone=True)[number]
+        return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=(number, exported)))
     leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, ensemble=combined.row)
     return studying.hand_over(combined.exported, leaderboard, material=combined.material)
 

@@ -40,7 +40,7 @@ def combine(
         max_members: how many models there may be in it.
         is_refitted: whether these are fitted again on all rows, where there is time.
     """
-    began, spec, deadline = time.monotonic(), studying.spec, studying.time_to_combine()
+    began, spec, deadline = time.monotonic(), studying.spec, studying.time_to_close(is_alone=False)
     if deadline is not None and began >= deadline:
         studying.notes("no time is left to combine models: the best alone is the model")
         return None
@@ -49,7 +49,7 @@ def combine(
     if len(models) < 2:
         return None
     numbers, members = list(models), list(models.values())
-    materials = {number: studying.worker.runner.materials.find(models[number].spec) for number in numbers}
+    materials = {number: studying.worker.runner.materials.find(models[number].train_spec) for number in numbers}
     target, metrics = materials[numbers[0]].target, members[0].card.evaluations[0].metrics
     weights = select(
         [member.validation_scores for member in members],
@@ -66,7 +66,8 @@ def combine(
         return None
     counts = {number: float(weight) for number, weight in zip(numbers, weights, strict=True) if weight}
     if is_refitted:
-        models |= refit(studying, {number: models[number] for number in counts}, goal)
+        heaviest_first = sorted(counts, key=lambda number: -counts[number])
+        models |= refit(studying, {number: models[number] for number in heaviest_first}, is_alone=False)
     chosen = [
         Chosen(trial=number, weight=weight, exported=models[number], material=materials[number])
         for number, weight in counts.items()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import Column
 from aimass_core.domain.signatures import Card, ExportCheck
-from batch_jobs.algorithms.export.ensembles import Member, join_signatures, merge
+from batch_jobs.algorithms.export.ensembles import Member, join_signatures, merge, weighted_mean
 from batch_jobs.data.channels import Channel
-from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
+from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.export_check import check_export, join_checks
@@ -20,11 +20,11 @@ from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.search.ensembles import average
 from batch_jobs.train.exporting import Exported, to_scale
-from batch_jobs.train.interface import build_golden, choose_golden_rows
+from batch_jobs.train.fitting import judge_by_folds
+from batch_jobs.train.interface import build_golden, choose_golden_rows, make_hard_rows
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
 
 ENSEMBLE = "ensemble"
-_UNSEEN = "a value that training never saw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
     ]
     material, first = join_materials([one.material for one in chosen]), chosen[0].exported
     target = material.target
-    model = bytes(merge(members, weights, target).SerializeToString(deterministic=True))
+    model = bytes(merge(members, weighted_mean(weights), target).SerializeToString(deterministic=True))
     signature = join_signatures([member.signature for member in members])
     scorer, scale = Scorer(model, signature), to_scale(target, material.parts[TRAIN].truth)
     validated = _join_parts([one.exported.validated for one in chosen])
@@ -62,6 +62,9 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
     golden = build_golden(rows, _answer(chosen, rows), scorer, signature, scale=scale)
     scores = average([one.exported.validation_scores for one in chosen], weights)
     evaluation = evaluate(VALIDATION, target, validated.truth, scores)
+    if first.spec.folds is not None:
+        means = judge_by_folds(chosen[0].material, first.spec, scores)
+        evaluation = evaluation.model_copy(update={"metrics": means})
     name = primary_metric(target, evaluation.metrics)
     known: dict[str, Any] = {
         "evaluations": [evaluation],
@@ -91,24 +94,6 @@ def join_materials(materials: Sequence[Material]) -> Material:
     columns: dict[str, Column] = {column.name: column for material in materials for column in material.columns}
     parts = {name: _join_parts([material.parts[name] for material in materials]) for name in first.parts}
     return replace(first, columns=list(columns.values()), parts=parts)
-
-
-def make_hard_rows(frame: Frame) -> Frame:
-    """As `Encoder.hard_rows`, of columns of any sort: nothing in it, nothing in its second half, values never seen."""
-    if any(values.dtype == np.uint8 for values in frame.columns.values()):
-        return frame.take(np.arange(0))
-    rows = frame.take(np.zeros(3, dtype=int))
-    for position, values in enumerate(rows.columns.values()):
-        cells: Any = values
-        is_text = values.dtype == object
-        cells[0] = MISSING_TEXT if is_text else np.nan
-        if values.ndim > 1:
-            cells[1, (values.shape[1] + 1) // 2 :] = np.nan
-        elif position >= (len(rows.columns) + 1) // 2:
-            cells[1] = MISSING_TEXT if is_text else np.nan
-        if is_text:
-            cells[2] = _UNSEEN
-    return rows
 
 
 def _join_parts(parts: Sequence[Part]) -> Part:

@@ -31,6 +31,11 @@ class Goal:
         """What makes the better of two values the smaller one."""
         return 1.0 if self.direction is Direction.MINIMIZE else -1.0
 
+    @property
+    def ideal(self) -> float:
+        """What no model is better than."""
+        return 0.0 if self.direction is Direction.MINIMIZE else 1.0
+
     def find(self, metrics: Mapping[str, float]) -> float:
         """Raises UnknownMetricError."""
         if self.metric in metrics:

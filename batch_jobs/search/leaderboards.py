@@ -6,22 +6,30 @@ from optuna.trial import FrozenTrial
 
 from aimass_core.domain.studies import Leaderboard, LeaderboardRow, TrialAttribute
 from batch_jobs.search.goals import Goal
+from batch_jobs.search.running import measure
+from batch_jobs.train.exporting import Exported
 
 MAX_ROWS = 200
 
 
 def build_leaderboard(
-    ranked: Sequence[FrozenTrial], goals: Sequence[Goal], *, chosen: int | None, ensemble: LeaderboardRow | None = None
+    ranked: Sequence[FrozenTrial],
+    goals: Sequence[Goal],
+    *,
+    chosen: tuple[int, Exported] | None,
+    ensemble: LeaderboardRow | None = None,
 ) -> Leaderboard:
     """Of the trials that keep all limits, best first, and the ensemble among them where there is one.
 
     Args:
         ranked: the trials.
         goals: of the study; the first one's value is the score.
-        chosen: the number of the trial that was registered; None: it is the ensemble.
+        chosen: the number of the trial that was registered, and its model as it is handed over: on all rows it may
+            have become another one. None: it is the ensemble, or none yet.
         ensemble: its row, of whatever rank.
     """
-    rows = [_to_row(trial, is_chosen=trial.number == chosen) for trial in ranked[:MAX_ROWS]]
+    number, exported = chosen or (None, None)
+    rows = [_to_row(trial, exported if trial.number == number else None) for trial in ranked[:MAX_ROWS]]
     if ensemble is not None:
         rows.append(ensemble.model_copy(update={"is_chosen": chosen is None}))
         rows.sort(key=lambda row: goals[0].sign * row.score)
@@ -29,8 +37,11 @@ def build_leaderboard(
     return Leaderboard(metric=goals[0].metric, direction=goals[0].direction, rows=numbered)
 
 
-def _to_row(trial: FrozenTrial, *, is_chosen: bool) -> LeaderboardRow:
-    known = trial.user_attrs
+def _to_row(trial: FrozenTrial, chosen: Exported | None) -> LeaderboardRow:
+    known = dict(trial.user_attrs)
+    if chosen is not None and chosen.card.is_refitted:
+        figures = measure(chosen)
+        known |= {TrialAttribute.LATENCY_MS: figures.latency_ms, TrialAttribute.MODEL_BYTES: figures.model_bytes}
     return LeaderboardRow(
         rank=0,
         name=f"trial {trial.number}",
@@ -40,5 +51,5 @@ def _to_row(trial: FrozenTrial, *, is_chosen: bool) -> LeaderboardRow:
         latency_ms=known.get(TrialAttribute.LATENCY_MS),
         model_bytes=known.get(TrialAttribute.MODEL_BYTES),
         seconds=known.get(TrialAttribute.SECONDS),
-        is_chosen=is_chosen,
+        is_chosen=chosen is not None,
     )

@@ -7,7 +7,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from aimass_core.domain.study_specs import Direction
 from aimass_core.errors import InvalidRequestError
@@ -69,14 +69,14 @@ def reap(study: Study) -> None:
         study._storage.reap(study._study_id)
 
 
-def read_anew(study: Study) -> list[optuna.trial.FrozenTrial]:
+def read_anew(study: Study) -> list[FrozenTrial]:
     """All trials as they are now, however lately they were read."""
     if isinstance(study._storage, DynamoDbStorage):
         study._storage.refresh(study._study_id)
     return study.get_trials(deepcopy=False)
 
 
-def count_asked(trials: Sequence[optuna.trial.FrozenTrial]) -> int:
+def count_asked(trials: Sequence[FrozenTrial]) -> int:
     """Those that count as trials of the study: a lost one that is tried again is one, not two."""
     return sum(not is_retry(trial) for trial in trials)
 
@@ -92,6 +92,15 @@ def enqueue(study: Study, points: Sequence[Mapping[str, Any]], *, max_trials: in
             return
 
 
-def has_waiting(trials: Sequence[optuna.trial.FrozenTrial]) -> bool:
+def ask_again(study: Study, trial: FrozenTrial) -> Trial:
+    """A trial of the same hyperparameters, before all that wait."""
+    storage = study._storage
+    template = optuna.trial.create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": trial.params})
+    trial_id = storage.create_new_trial(study._study_id, template_trial=template)
+    storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+    return Trial(study, trial_id)
+
+
+def has_waiting(trials: Sequence[FrozenTrial]) -> bool:
     """Whether some are queued: to be tried first, or once more."""
     return any(trial.state == TrialState.WAITING for trial in trials)

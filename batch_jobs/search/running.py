@@ -1,10 +1,12 @@
 """Carries out a trial: one training, its export, and what the exported model is worth."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.evaluate.scoring import Scorer, to_inputs
@@ -16,7 +18,8 @@ from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.exporting import Exported, export_training
 from batch_jobs.train.feature_choice import train_with_features
-from batch_jobs.train.material import Part
+from batch_jobs.train.fitting import Fitting, Training
+from batch_jobs.train.material import Material, Part
 from batch_jobs.train.notes import Notes
 
 _WARM_UP_RUNS, _MAX_RUNS, _MAX_MEASURED_SECONDS = 5, 200, 0.3
@@ -36,6 +39,8 @@ class Outcome:
     seconds: float
     export_seconds: float
     """Of these, what came after the fit."""
+    num_steps: int
+    is_short_of_time: bool
 
 
 class TrialRunner:
@@ -52,34 +57,89 @@ class TrialRunner:
             Exception: whatever a training raises.
         """
         spec.check()
-        environment, began, notes = self._environment, time.monotonic(), Notes(watch)
+        began, notes = time.monotonic(), Notes(watch)
         material = self.materials.find(spec)
-        scratch_path = environment.base_path / "scratch"
         training = train_with_features(
-            material,
-            build_learner(spec),
-            spec,
-            num_threads=environment.num_cpus,
-            reporter=watch,
-            notes=notes,
-            checkpoints=CheckpointPlace(
+            material, build_learner(spec), spec, **self._surroundings(watch, notes, deadline=deadline)
+        )
+        if watch.is_over():
+            raise LeftError
+        return self._export(training, material, spec, watch, notes, began=began)
+
+    def refit(self, exported: Exported, num_steps: int, watch: Watch, *, deadline: float | None) -> Outcome | None:
+        """The model of a trial, fitted on all rows in so many steps; judged as it was. None: there was no time."""
+        card, began, notes = exported.card, time.monotonic(), Notes(watch)
+        spec = exported.train_spec.model_copy(update={"hyperparameters": card.hyperparameters, "refit": True})
+        material = self.materials.find(spec)
+        features = None if card.features is None else FeatureSpec.model_validate(card.features)
+        surroundings = self._surroundings(watch, notes, deadline=deadline)
+        fitting = Fitting(material, build_learner(spec), spec, features=features, **surroundings)
+        found = fitting.fit_all_rows(num_steps)
+        if found is None:
+            return None
+        predictor, whole = found
+        notes(
+            f"the model is fitted again on all {whole.num_rows} rows in {num_steps} steps, as many as were best; its "
+            "figures of validation are those of the fit that had not seen the rows"
+        )
+        training = Training(
+            predictor=predictor,
+            num_train_rows=whole.num_rows,
+            train=whole,
+            checked=whole,
+            validated=exported.validated,
+            validation_scores=exported.validation_scores,
+            evaluation=card.evaluations[0],
+            curves=exported.curves,
+            features=features,
+            resampled=fitting.resampled,
+            is_refitted=True,
+        )
+        outcome = self._export(training, material, spec, watch, notes, began=began)
+        before = {
+            "warnings": list(dict.fromkeys([*card.warnings, *notes.texts])),
+            "training_seconds": round(card.training_seconds + outcome.exported.card.training_seconds, 3),
+        }
+        told = outcome.exported.card.model_copy(update=before)
+        return replace(outcome, exported=replace(outcome.exported, card=told))
+
+    def _surroundings(self, watch: Watch, notes: Notes, *, deadline: float | None) -> dict[str, Any]:
+        """Of a fit."""
+        environment = self._environment
+        scratch_path = environment.base_path / "scratch"
+        return {
+            "num_threads": environment.num_cpus,
+            "reporter": watch,
+            "notes": notes,
+            "checkpoints": CheckpointPlace(
                 path=scratch_path / "no-checkpoints",
                 job=environment.job,
                 interval_seconds=_NO_CHECKPOINTS_SECONDS,
                 message=notes,
                 is_kept=False,
             ),
-            budget=Budget(deadline=deadline, is_ended=watch.is_over),
-            cluster=environment.cluster,
-            scratch_path=scratch_path,
-        )
-        if watch.is_over():
-            raise LeftError
+            "budget": Budget(deadline=deadline, is_ended=watch.is_over),
+            "cluster": environment.cluster,
+            "scratch_path": scratch_path,
+        }
+
+    def _export(
+        self, training: Training, material: Material, spec: TrainSpec, watch: Watch, notes: Notes, *, began: float
+    ) -> Outcome:
         watch.progress("exporting")
         seconds = time.monotonic() - began
-        exported = export_training(training, material, spec, seconds=seconds, environment=environment, notes=notes)
+        exported = export_training(
+            training, material, spec, seconds=seconds, environment=self._environment, notes=notes
+        )
         figures, total = measure(exported), time.monotonic() - began
-        return Outcome(exported=exported, figures=figures, seconds=total, export_seconds=total - seconds)
+        return Outcome(
+            exported=exported,
+            figures=figures,
+            seconds=total,
+            export_seconds=total - seconds,
+            num_steps=max(training.predictor.fitted.num_steps, 1),
+            is_short_of_time=training.is_short_of_time,
+        )
 
 
 def measure(exported: Exported) -> Figures:

@@ -39,5 +39,5 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         return {}
     number, exported = studying.choose()
     worker = studying.worker
-    leaderboard = build_leaderboard(worker.ranked(), worker.goals, chosen=number)
+    leaderboard = build_leaderboard(worker.ranked(), worker.goals, chosen=(number, exported))
     return studying.hand_over(exported, leaderboard)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from aimass_core.domain import search_spaces
@@ -15,6 +14,7 @@ from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search import opening
 from batch_jobs.search.archive import Archive
 from batch_jobs.search.goals import resolve_goals
+from batch_jobs.search.live import LEADERBOARD, Live
 from batch_jobs.search.materials import Materials
 from batch_jobs.search.pictures import write_pictures
 from batch_jobs.search.progress import Progress
@@ -30,9 +30,6 @@ from batch_jobs.train.handover import Handover
 from batch_jobs.train.material import Material
 from batch_jobs.train.notes import Notes
 
-LEADERBOARD = "leaderboard.json"
-# Of an ensemble and of the job's files: seconds on an idle machine, and how many exports of one model that is like.
-_CLOSING_SECONDS, _EXPORTS, _EXPORT_SECONDS = 3.0, 5, 1.0
 _MAX_SEED = 2**32
 _SEEDS_OF_A_JOB = 7_919
 Point = tuple[Candidate, Mapping[str, Any]]
@@ -42,8 +39,9 @@ Point = tuple[Candidate, Mapping[str, Any]]
 class Plan:
     """How a study is searched.
 
-    `points` are tried first. `trial_share` is the most of all time that one trial gets, `reserved_share` what is left
-    for the end. `num_kept` of the best trials leave their models in the lake, and `num_kept_each` of each algorithm.
+    `points` are tried first. `trial_share` is the most that one trial gets of the time that is left, `reserved_share`
+    what is kept for the end of all time. `num_kept` of the best trials leave their models in the lake, and
+    `num_kept_each` of each algorithm. `num_refitted` and `runs_on`: see `Worker`.
     """
 
     candidates: Sequence[Candidate]
@@ -55,6 +53,8 @@ class Plan:
     reserved_share: float = 0.1
     num_kept: int = 1
     num_kept_each: int = 0
+    num_refitted: int = 0
+    runs_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +79,12 @@ class Studying:
             raise InternalError(f"The model of trial {ranked[0].number} is gone. Continue the study with another job.")
         raise explain_failures(self.worker.study.get_trials(deepcopy=False))
 
-    def time_to_combine(self) -> float | None:
-        """When the choice of an ensemble has to end so that one is exported and handed over in time; None: never.
-
-        What that takes is told from what the machine needed for reading and for exports, as busy as it is.
-        """
+    def time_to_close(self, *, is_alone: bool) -> float | None:
+        """When fits and the choice of an ensemble have to end so that what is chosen, one model or an ensemble, is
+        handed over in time; None: never."""
         if self.environment.deadline is None:
             return None
-        worker = self.worker
-        export_seconds = median(worker.export_seconds) if worker.export_seconds else _EXPORT_SECONDS
-        closing = _CLOSING_SECONDS + worker.runner.materials.reading_seconds + _EXPORTS * export_seconds
-        return self.environment.deadline - closing
+        return self.environment.deadline - self.worker.closing_seconds(is_alone=is_alone)
 
     def find(self, number: int) -> Exported | None:
         """The model of a trial, if one was kept."""
@@ -112,7 +107,7 @@ class Studying:
         path, worker = self.environment.output_path, self.worker
         metrics = Handover(
             environment=self.environment,
-            material=material or worker.runner.materials.find(exported.spec),
+            material=material or worker.runner.materials.find(exported.train_spec),
             exported=exported,
             reporter=self.reporter,
             notes=self.notes,
@@ -175,6 +170,19 @@ def begin(
         reserved_share=found.reserved_share,
     )
     notes(f"{sampler} proposes trials, pruner {pruner}")
+    settings = {"sampler": str(sampler), "pruner": str(pruner), "workers": str(environment.worker.count)}
+    scratch_path = environment.base_path / "scratch"
+    archive = Archive(environment.study, scratch_path)
+    live = Live(
+        archive,
+        study,
+        goals,
+        title=spec.study or environment.job,
+        description=f"{spec.kind} on {environment.dataset}",
+        settings=settings,
+        scratch_path=scratch_path,
+    )
+    is_seen = environment.worker.is_main and environment.study is not None
     worker = Worker(
         index=index,
         spec=spec,
@@ -182,14 +190,16 @@ def begin(
         space=space,
         study=study,
         runner=TrialRunner(environment, materials),
-        archive=Archive(environment.study, environment.base_path / "scratch"),
+        archive=archive,
         timetable=timetable,
         progress=Progress(study, goals, max_trials=spec.max_trials, timetable=timetable, reporter=reporter),
         message=notes,
         num_kept=found.num_kept,
         num_kept_each=found.num_kept_each,
+        num_refitted=found.num_refitted,
+        runs_on=found.runs_on,
+        after_trial=live.update if is_seen else lambda: None,
     )
-    settings = {"sampler": str(sampler), "pruner": str(pruner), "workers": str(environment.worker.count)}
     return Studying(
         environment=environment, reporter=reporter, notes=notes, spec=spec, worker=worker, settings=settings
     )

@@ -14,17 +14,35 @@ _MAX_RESERVED_SECONDS = 900.0
 _MIN_TRIAL_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Timetable:
-    """`ends`: when no trial may begin, and those that run end with what they have. None: there is no end.
+    """Trials have the time from `begins` to `ends`, and one of them at most `trial_share` of what is left of it.
 
-    `trial_share` of all that time is the most that one trial gets.
+    `deadline` is when the job is killed; None: there is no end.
     """
 
     begins: float
-    ends: float | None
+    deadline: float | None
+    reserved_seconds: float = 0.0
     trial_share: float = 1.0
     clock: Clock = time.monotonic
+
+    @property
+    def ends(self) -> float | None:
+        """When no trial may begin, and those that run end with what they have. None: never."""
+        return None if self.deadline is None else self.deadline - self.reserved_seconds
+
+    @property
+    def seconds(self) -> float | None:
+        """What trials have in all."""
+        return None if self.ends is None else self.ends - self.begins
+
+    def reserve(self, seconds: float) -> None:
+        """So much is wanted for what comes after the trials; they leave it at most a part of all time for that."""
+        if self.deadline is None:
+            return
+        most = min(_MAX_RESERVED_SHARE * (self.deadline - self.begins), _MAX_RESERVED_SECONDS)
+        self.reserved_seconds = min(max(seconds, _RESERVED_SECONDS), most)
 
     def is_over(self) -> bool:
         """Whether no trial may begin."""
@@ -39,12 +57,15 @@ class Timetable:
         """Whether there is so much time until the trials end."""
         return self.ends is None or self.clock() + seconds <= self.ends
 
-    def trial_deadline(self, *, export_seconds: float = 0.0) -> float | None:
-        """When the fit of a trial that begins now has to end; its export takes so long."""
+    def trial_deadline(self, *, export_seconds: float | None = 0.0, is_last: bool = False) -> float | None:
+        """When the fit of a trial that begins now has to end; its export takes so long, None: as long as the fit. The
+        share of a trial has room for it as far as half of it goes. The last one has all time."""
         if self.ends is None:
             return None
-        share = max(self.trial_share * (self.ends - self.begins), _MIN_TRIAL_SECONDS)
-        return min(self.ends - export_seconds, self.clock() + share)
+        now = self.clock()
+        share = max((1.0 if is_last else self.trial_share) * (self.ends - now), _MIN_TRIAL_SECONDS)
+        room = share / 2 if export_seconds is None else min(export_seconds, share / 2)
+        return min(self.ends - (export_seconds or 0.0), now + share - room)
 
 
 def plan(
@@ -57,9 +78,7 @@ def plan(
 ) -> Timetable:
     """Of a job that will be killed at the deadline."""
     now = clock()
-    if deadline is None:
-        return Timetable(begins=now, ends=None, trial_share=trial_share, clock=clock)
-    left = deadline - now
-    wanted = _RESERVED_SECONDS + reserved_share * left + _READINGS * reading_seconds
-    reserved = min(wanted, _MAX_RESERVED_SHARE * left, _MAX_RESERVED_SECONDS)
-    return Timetable(begins=now, ends=deadline - reserved, trial_share=trial_share, clock=clock)
+    timetable = Timetable(begins=now, deadline=deadline, trial_share=trial_share, clock=clock)
+    if deadline is not None:
+        timetable.reserve(_RESERVED_SECONDS + reserved_share * (deadline - now) + _READINGS * reading_seconds)
+    return timetable

@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from aimass_core.domain.studies import TrialAttribute
-from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.study_specs import Candidate, StudySpec
 from aimass_core.errors import AimassError, InvalidRequestError
 from batch_jobs.search import opening
 from batch_jobs.search.archive import Archive
@@ -33,6 +33,15 @@ _POLL_SECONDS = 0.5
 # A study of which so many trials failed, and none did not, will not get better.
 _MAX_FAILURES = 20
 _MAX_CAUSE = 500
+# What a fit on all rows and its export take, of what the trial took.
+REFIT_TIMES = 1.3
+# What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
+# and of an ensemble.
+_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 3.0, 2, 5, 1.0
+# A last trial has the last part of the time to itself, where it is so many times what the trial had before.
+_LAST_SHARE, _LAST_TIMES = 0.3, 1.3
+# So many trials that all are perfect are no accident, and nothing is better.
+_NUM_PERFECT = 3
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +52,9 @@ class Worker:
     Attributes:
         num_kept: of how many of the best trials the models are left in the archive.
         num_kept_each: of how many of the best trials of each algorithm.
+        num_refitted: of how many of the best trials there is to be time to fit the models again on all rows.
+        after_trial: what follows each.
+        runs_on: whether at the end the best trial is carried out again without haste, where it was short of time.
         best: the last trial that ran here and was the best then.
         seconds: what the trials that were completed here took.
         export_seconds: what came after their fits.
@@ -61,11 +73,15 @@ class Worker:
     message: Callable[[str], None]
     num_kept: int = 1
     num_kept_each: int = 0
+    num_refitted: int = 0
+    runs_on: bool = False
+    after_trial: Callable[[], None] = lambda: None
     best: tuple[int, Exported] | None = None
     seconds: list[float] = field(default_factory=list)
     export_seconds: list[float] = field(default_factory=list)
     longest_exports: dict[str, float] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
+    _is_last: bool = field(default=False, init=False)
 
     def work(self) -> None:
         """Runs trials until time is up, or all are run.
@@ -75,6 +91,15 @@ class Worker:
         """
         while (trial := self._next()) is not None:
             self._carry_out(trial)
+            self.after_trial()
+            if self.num_refitted:
+                self._reserve()
+
+    def closing_seconds(self, *, is_alone: bool) -> float:
+        """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble."""
+        num_exports = _EXPORTS_ALONE if is_alone else _EXPORTS
+        export_seconds = median(self.export_seconds) if self.export_seconds else _EXPORT_SECONDS
+        return _CLOSING_SECONDS + self.runner.materials.reading_seconds + num_exports * export_seconds
 
     def ranked(self) -> list[FrozenTrial]:
         """The trials that may be chosen, best first, as the table has them now."""
@@ -86,6 +111,11 @@ class Worker:
             opening.reap(self.study)
             trials = self.study.get_trials(deepcopy=False)
             _check_hope(trials)
+            if self._is_perfect(trials):
+                return None
+            if (again := self._find_unfinished(trials)) is not None:
+                self._is_last = True
+                return opening.ask_again(self.study, again)
             if opening.has_waiting(trials) or self._may_ask(trials):
                 try:
                     return self.study.ask()
@@ -98,13 +128,47 @@ class Worker:
             self.sleep(_POLL_SECONDS)
         return None
 
+    def _is_perfect(self, trials: Sequence[FrozenTrial]) -> bool:
+        if len(self.goals) > 1:
+            return False
+        goal = self.goals[0]
+        values = [trial.values[0] for trial in rank(trials, self.goals)[:_NUM_PERFECT]]
+        if len(values) < _NUM_PERFECT or any(value != goal.ideal for value in values):
+            return False
+        self.message(f"{_NUM_PERFECT} trials reach {goal.metric} {goal.ideal:g}: there is nothing better to search for")
+        return True
+
+    def _find_unfinished(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The best trial, where it was short of time, and there is little time left but more than it had."""
+        seconds, left = self.timetable.seconds, self.timetable.seconds_left
+        if not self.runs_on or self._is_last or self.index or seconds is None or left is None:
+            return None
+        if not self._may_ask(trials) or left > _LAST_SHARE * seconds:
+            return None
+        best = next(iter(rank(trials, self.goals)), None)
+        if best is None or not best.user_attrs.get(TrialAttribute.IS_SHORT):
+            return None
+        return best if left > _LAST_TIMES * best.user_attrs[TrialAttribute.SECONDS] else None
+
+    def _reserve(self) -> None:
+        """What comes after the trials takes as much as they have shown."""
+        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: self.num_refitted]
+        seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in best)
+        self.timetable.reserve(self.closing_seconds(is_alone=self.num_refitted == 1) + REFIT_TIMES * seconds)
+
     def _has_room(self) -> bool:
         """Whether a trial that begins now is likely to come to something: of the time that half of the trials need."""
         return not self.seconds or self.timetable.has_room(median(self.seconds) / 2 + median(self.export_seconds))
 
-    def _find_deadline(self, candidate: str) -> float | None:
-        """When the fit has to end, so that its export ends in time; not before it can come to something."""
-        deadline = self.timetable.trial_deadline(export_seconds=self.longest_exports.get(candidate, 0.0))
+    def _find_deadline(self, candidate: Candidate) -> float | None:
+        """When the fit has to end, so that its export ends in time; not before it can come to something.
+
+        To convert trees takes as long as to grow them, where these are many and small: with 26 classes twice as long.
+        """
+        unknown = None if candidate.resolve_algorithm().is_of_trees else 0.0
+        deadline = self.timetable.trial_deadline(
+            export_seconds=self.longest_exports.get(candidate.name, unknown), is_last=self._is_last
+        )
         if deadline is None or not self.seconds:
             return deadline
         return max(deadline, self.timetable.clock() + median(self.seconds) / 2)
@@ -114,7 +178,8 @@ class Worker:
         return not is_full and not is_exhausted(self.study)
 
     def _carry_out(self, trial: Trial) -> None:
-        watch = Watch(trial, self.goals[0] if len(self.goals) == 1 else None, on_step=self.progress.step)
+        goal = self.goals[0] if len(self.goals) == 1 and not self._is_last else None
+        watch = Watch(trial, goal, on_step=self.progress.step)
         with get_heartbeat_thread(trial._trial_id, self.study._storage):
             try:
                 outcome = self._run(trial, watch)
@@ -137,7 +202,7 @@ class Worker:
         trial.set_user_attr(TrialAttribute.WORKER, self.index)
         self.progress.begin(name)
         spec = candidate.to_train_spec(self.spec, chosen)
-        outcome = self.runner.run(spec, watch, deadline=self._find_deadline(candidate.name))
+        outcome = self.runner.run(spec, watch, deadline=self._find_deadline(candidate))
         self.seconds.append(outcome.seconds)
         self.export_seconds.append(outcome.export_seconds)
         longest = max(self.longest_exports.get(candidate.name, 0.0), outcome.export_seconds)
@@ -151,6 +216,8 @@ class Worker:
             TrialAttribute.MODEL_BYTES: figures.model_bytes,
             TrialAttribute.LATENCY_MS: figures.latency_ms,
             TrialAttribute.SECONDS: round(outcome.seconds, 3),
+            TrialAttribute.NUM_STEPS: outcome.num_steps,
+            TrialAttribute.IS_SHORT: outcome.is_short_of_time,
         }
         try:
             for name, value in attributes.items():

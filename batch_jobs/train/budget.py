@@ -1,5 +1,6 @@
 """How long a job's fits may take, so that its model is exported, judged and handed over before the job is killed."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +23,28 @@ class Budget:
     is_ended: Callable[[], bool] = lambda: False
     clock: Clock = time.monotonic
 
-    def share(self, num_fits: float) -> Callable[[], bool]:
-        """Whether the next fit's time is up, where so many are still to come and each gets as much as the others."""
-        if self.deadline is None:
-            return self.is_ended
+    def share(self, num_fits: float) -> "Share":
+        """The next fit's time, where so many are still to come and each gets as much as the others."""
         now = self.clock()
-        end = now + (self.deadline - now) / num_fits
-        return lambda: self.clock() >= end or self.is_ended()
+        end = math.inf if self.deadline is None else now + (self.deadline - now) / num_fits
+        return Share(end=end, is_ended=self.is_ended, clock=self.clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The time of one fit."""
+
+    end: float
+    is_ended: Callable[[], bool]
+    clock: Clock
+
+    def is_up(self) -> bool:
+        """Whether the fit has to end."""
+        return self.clock() >= self.end or self.is_ended()
+
+    def seconds_left(self) -> float:
+        """Until it has to; inf: no end is set."""
+        return self.end - self.clock()
 
 
 def begin_budget(deadline: float | None, *, reading_seconds: float, clock: Clock = time.monotonic) -> Budget:

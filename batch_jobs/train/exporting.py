@@ -10,6 +10,7 @@ from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import LearningCurve
 from aimass_core.domain.signatures import Card, Evaluation, ExportCheck, Golden, Signature
+from aimass_core.domain.training import LearningSpec
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export, join_checks
@@ -34,7 +35,7 @@ class Exported:
     graph, or with k folds of the models that had not seen the row. `training` is None where it was made elsewhere.
     """
 
-    spec: TrainSpec
+    spec: LearningSpec
     model: bytes
     signature: Signature
     scorer: Scorer
@@ -44,6 +45,12 @@ class Exported:
     validation_scores: Array
     curves: tuple[LearningCurve, ...] = ()
     training: Training | None = None
+
+    @property
+    def train_spec(self) -> TrainSpec:
+        """Of a model that was trained, not made of others."""
+        assert isinstance(self.spec, TrainSpec)  # noqa: S101  as the docstring says
+        return self.spec
 
 
 def to_files(exported: Exported) -> dict[str, bytes]:
@@ -152,7 +159,7 @@ def _build_card(
         framework=spec.resolve_framework(),
         task=material.target.task,
         target=material.target.column,
-        hyperparameters=spec.resolve_hyperparameters().model_dump(mode="json"),
+        hyperparameters=spec.resolve_hyperparameters().model_dump(mode="json") | dict(training.adapted),
         features=features,
         seed=spec.seed,
         dataset=environment.dataset,

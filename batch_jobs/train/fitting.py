@@ -1,8 +1,9 @@
 """Fits: hold-out or k-fold, with the encoding learned from the training rows of each."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.reports import LearningCurve, ResampledClass
 from aimass_core.domain.signatures import Evaluation, Task
+from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Learner, Problem
+from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.labels import rarest_labels
 from batch_jobs.data.maps import blocks, write_map
@@ -26,7 +29,7 @@ from batch_jobs.encoding.features.fitting import fit_features
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
-from batch_jobs.train.budget import Budget
+from batch_jobs.train.budget import Budget, Share
 from batch_jobs.train.checkpoints import CheckpointPlace, Points
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part, Sample
 from batch_jobs.train.notes import Notes
@@ -74,8 +77,27 @@ class Training:
     """How the columns were made into features; None: plainly."""
     resampled: tuple[ResampledClass, ...]
     """Of the fit of the model."""
+    adapted: Mapping[str, Any] = field(default_factory=dict)
+    """Hyperparameters that are others than were asked for, as the fit was to end in time."""
+    is_short_of_time: bool = False
+    """With more time there would have been more steps, or smaller ones."""
     is_refitted: bool = False
     """It was fitted on all rows, those that judge included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfFold:
+    """What the fits of all folds answered: `scores` of all rows, NaN of those that no fold judges, with the `rows` and
+    the `steps` of each fold."""
+
+    scores: Array
+    rows: Sequence[Array]
+    steps: Sequence[int]
+
+    @property
+    def judged(self) -> Array:
+        """Those that a fold judges, in order."""
+        return np.sort(np.concatenate(self.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +157,15 @@ class Fitting:
         scratch_path: Path,
         suffix: str = "",
         num_fits_after: float = 0,
+        encoder: Encoder | None = None,
     ) -> None:
         """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's, a
-        larger fit counting more."""
+        larger fit counting more. `encoder`: one that is fitted already, which several models share."""
         self._material = material
         self._learner = learner
         self._spec = spec
         self._features = features
+        self._encoder = encoder
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
@@ -151,7 +175,8 @@ class Fitting:
         self._scratch_path = scratch_path
         self._suffix = suffix
         self._num_fits_left: float = num_fits_after + num_fits(spec)
-        self._is_cut_short = False
+        self._is_cut_short = self._is_short_of_time = False
+        self._adapted: dict[str, Any] = {}
         self._points: Points = {}
         self._resampled: tuple[ResampledClass, ...] = ()
 
@@ -179,27 +204,23 @@ class Fitting:
             curves=self._curves(),
             features=self._features,
             resampled=self._resampled,
+            adapted=self._adapted,
+            is_short_of_time=self._is_short_of_time,
         )
 
     def _cross_validate(self, num_folds: int) -> Training:
-        whole = self._material.parts[TRAIN]
-        splits = divide_into_folds(self._material, self._spec, num_folds)
-        target = self._material.target
-        shape = (whole.num_rows,) if target.labels is None else (whole.num_rows, target.num_outputs)
-        scores = np.full(shape, np.nan, dtype=np.float32)
-        steps, evaluations = [], []
-        for number, split in enumerate(splits, start=1):
-            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
-            label = f"fold {number} of {num_folds}"
-            predictor, scores[split.validation] = self._fit_and_judge(train, validation, label=label)
-            steps.append(predictor.fitted.num_steps)
-            evaluations.append(evaluate(VALIDATION, target, whole.truth[split.validation], scores[split.validation]))
-        final_steps = max(round(float(np.mean(steps))), 1)
+        whole, target = self._material.parts[TRAIN], self._material.target
+        folds = self.answer_out_of_fold(num_folds)
+        scores, judged = folds.scores, folds.judged
+        evaluations = [evaluate(VALIDATION, target, whole.truth[rows], scores[rows]) for rows in folds.rows]
+        final_steps = max(round(float(np.mean(folds.steps))), 1)
         self._notes(
             f"the model is fitted on all {whole.num_rows} rows in {final_steps} steps, the mean of {num_folds} folds"
         )
         predictor, _ = self._fit(whole, None, num_steps=final_steps, label="final fit")
-        judged = np.sort(np.concatenate([split.validation for split in splits]))
+        means, spreads = mean_metrics(evaluations)
+        primary = primary_metric(target, means)
+        self._notes(f"{num_folds} folds: {primary} {means[primary]:.4f} ± {spreads[primary]:.4f}")
         pooled = evaluate(VALIDATION, target, whole.truth[judged], scores[judged])
         return Training(
             predictor=predictor,
@@ -208,19 +229,57 @@ class Fitting:
             checked=whole,
             validated=whole.take(judged, name=VALIDATION),
             validation_scores=scores[judged],
-            evaluation=pooled.model_copy(update={"metrics": self._mean_metrics(evaluations)}),
+            evaluation=pooled.model_copy(
+                update={"metrics": means | {f"{name}_std": spread for name, spread in spreads.items()}}
+            ),
             curves=self._curves(),
             features=self._features,
             resampled=self._resampled,
+            adapted=self._adapted,
+            is_short_of_time=self._is_short_of_time,
             is_refitted=True,
         )
+
+    def answer_out_of_fold(self, num_folds: int) -> OutOfFold:
+        """One fit for each fold, which answers the rows that it had not seen."""
+        whole, target = self._material.parts[TRAIN], self._material.target
+        shape = (whole.num_rows,) if target.labels is None else (whole.num_rows, target.num_outputs)
+        scores = np.full(shape, np.nan, dtype=np.float32)
+        splits, steps = divide_into_folds(self._material, self._spec, num_folds), []
+        for number, split in enumerate(splits, start=1):
+            train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
+            label = f"fold {number} of {num_folds}"
+            predictor, scores[split.validation] = self._fit_and_judge(train, validation, label=label)
+            steps.append(predictor.fitted.num_steps)
+        return OutOfFold(scores=scores, rows=[split.validation for split in splits], steps=steps)
 
     def refit(self, training: Training) -> Training:
         """The same on all rows, those of validation included, in as many steps as were best; the last of a job's fits.
 
         Where time is up before that is done, it is left as it was.
         """
-        whole, num_steps = self._material.all_rows(), max(training.predictor.fitted.num_steps, 1)
+        found = self.fit_all_rows(max(training.predictor.fitted.num_steps, 1))
+        if found is None:
+            return training
+        predictor, whole = found
+        return replace(
+            training,
+            predictor=predictor,
+            num_train_rows=whole.num_rows,
+            train=whole,
+            checked=whole,
+            resampled=self._resampled,
+            is_refitted=True,
+        )
+
+    @property
+    def resampled(self) -> tuple[ResampledClass, ...]:
+        """Of the last fit."""
+        return self._resampled
+
+    def fit_all_rows(self, num_steps: int) -> tuple[Predictor, Part] | None:
+        """The model of all rows, and these. None where time is up before that is done, which is said."""
+        whole = self._material.all_rows()
         self._notes(
             f"the model is fitted again on all {whole.num_rows} rows in {num_steps} steps, as many as were best; its "
             "figures of validation are those of the fit that had not seen the rows"
@@ -237,31 +296,14 @@ class Fitting:
                 "time was up before the fit on all rows was done: the model is the one that was fitted without the "
                 "validation rows. Give it a larger max_seconds"
             )
-            return training
-        return replace(
-            training,
-            predictor=predictor,
-            num_train_rows=whole.num_rows,
-            train=whole,
-            checked=whole,
-            resampled=self._resampled,
-            is_refitted=True,
-        )
+            return None
+        return predictor, whole
 
     def _fit_and_judge(self, train: Part, validation: Part, *, label: str) -> tuple[Predictor, Array]:
         """With the answers to the validation rows."""
         predictor, judges = self._fit(train, validation, num_steps=None, label=label)
         assert judges is not None  # noqa: S101  there are validation rows
         return predictor, predictor.answer(blocks(judges.features))
-
-    def _mean_metrics(self, evaluations: list[Evaluation]) -> dict[str, float]:
-        names = [name for name in evaluations[0].metrics if all(name in other.metrics for other in evaluations)]
-        values = {name: [other.metrics[name] for other in evaluations] for name in names}
-        means = {name: float(np.mean(found)) for name, found in values.items()}
-        primary = primary_metric(self._material.target, means)
-        spread = float(np.std(values[primary]))
-        self._notes(f"{len(evaluations)} folds: {primary} {means[primary]:.4f} ± {spread:.4f}")
-        return means | {f"{name}_std": float(np.std(found)) for name, found in values.items()}
 
     def _fit(
         self, train: Part, validation: Part | None, *, num_steps: int | None, label: str
@@ -287,6 +329,7 @@ class Fitting:
         )
         judges = None if validation is None else self._to_examples(validation, encoder, scale)
         self._points = {}
+        share, adapted = self._budget.share(self._num_fits_left), dict[str, Any]()
         fitted = self._learner.fit(
             problem,
             examples,
@@ -295,20 +338,27 @@ class Fitting:
                 listener=_FitListener(label, self._reporter, self._notes, self._points, scale.deviation),
                 num_steps=num_steps,
                 checkpoints=self._checkpoints.of_fit(label, self._points),
-                is_time_up=self._share_time(),
+                is_time_up=self._watch_time(share),
+                find_seconds_left=share.seconds_left,
+                adapt=adapted.update,
                 cluster=self._cluster,
                 scratch_path=self._scratch_path,
             ),
         )
         self._num_fits_left -= 1
+        self._is_short_of_time = self._is_short_of_time or self._is_cut_short or bool(adapted)
+        if adapted:
+            # The fits that follow are the same model on other rows.
+            self._adapted |= adapted
+            hyperparameters = self._spec.resolve_hyperparameters().model_dump(mode="json") | self._adapted
+            self._learner = build_learner(self._spec.model_copy(update={"hyperparameters": hyperparameters}))
         return Predictor(fitted=fitted, encoder=encoder, scale=scale, labels=target.labels), judges
 
-    def _share_time(self) -> Callable[[], bool]:
-        is_up = self._budget.share(self._num_fits_left)
+    def _watch_time(self, share: Share) -> Callable[[], bool]:
         self._is_cut_short = False
 
         def ask() -> bool:
-            self._is_cut_short = self._is_cut_short or is_up()
+            self._is_cut_short = self._is_cut_short or share.is_up()
             return self._is_cut_short
 
         return ask
@@ -316,7 +366,7 @@ class Fitting:
     def _encode(self, train: Part, scale: TargetScale) -> tuple[Encoder, Examples]:
         material, spec, known = self._material, self._spec, train.sample(seed=self._spec.seed)
         if self._features is None:
-            encoder = fit_encoder(
+            encoder = self._encoder or fit_encoder(
                 material.data_kind,
                 known.frame,
                 material.columns,
@@ -380,7 +430,7 @@ class Fitting:
         )
 
 
-def hold_out_rows(material: Material, spec: TrainSpec) -> tuple[Part, Part]:
+def hold_out_rows(material: Material, spec: LearningSpec) -> tuple[Part, Part]:
     """What is trained on and what validates, without folds."""
     whole = material.parts[TRAIN]
     if VALIDATION in material.parts:
@@ -389,13 +439,33 @@ def hold_out_rows(material: Material, spec: TrainSpec) -> tuple[Part, Part]:
     return whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
 
 
-def divide_into_folds(material: Material, spec: TrainSpec, num_folds: int) -> list[Split]:
+def divide_into_folds(material: Material, spec: LearningSpec, num_folds: int) -> list[Split]:
     """The positions of each fold."""
     num_rows = material.parts[TRAIN].num_rows
     return list(k_folds(num_rows, classes=_classes(material), num_folds=num_folds, seed=spec.seed))
 
 
-def validated_rows(material: Material, spec: TrainSpec) -> Part:
+def judge_by_folds(material: Material, spec: LearningSpec, scores: Array) -> dict[str, float]:
+    """The means over the folds of what the answers to all judged rows, in their order, are worth."""
+    splits = divide_into_folds(material, spec, spec.folds or 1)
+    judged = np.sort(np.concatenate([split.validation for split in splits]))
+    truth = material.parts[TRAIN].truth
+    evaluations = [
+        evaluate(VALIDATION, material.target, truth[rows], scores[np.searchsorted(judged, rows)])
+        for rows in (split.validation for split in splits)
+    ]
+    return mean_metrics(evaluations)[0]
+
+
+def mean_metrics(evaluations: Sequence[Evaluation]) -> tuple[dict[str, float], dict[str, float]]:
+    """Of the metrics that all have, the means and the standard deviations."""
+    names = [name for name in evaluations[0].metrics if all(name in other.metrics for other in evaluations)]
+    values = {name: [other.metrics[name] for other in evaluations] for name in names}
+    means = {name: float(np.mean(found)) for name, found in values.items()}
+    return means, {name: float(np.std(found)) for name, found in values.items()}
+
+
+def validated_rows(material: Material, spec: LearningSpec) -> Part:
     """Those that judge a fit, with folds those of all."""
     if spec.folds is None:
         return hold_out_rows(material, spec)[1]

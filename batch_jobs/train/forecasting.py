@@ -6,9 +6,9 @@ from typing import cast
 import numpy as np
 
 from aimass_core.domain.algorithms.contract import DataKind
-from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.domain.signatures import Task
+from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import InvalidDataError
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.frames import Array
@@ -20,7 +20,7 @@ from batch_jobs.train.material import TEST, TRAIN, VALIDATION, Material, Part
 Message = Callable[[str], None]
 
 
-def load_forecast(channels: Mapping[str, Channel], spec: TrainSpec, message: Message) -> Material:
+def load_forecast(channels: Mapping[str, Channel], spec: LearningSpec, message: Message) -> Material:
     """Windows of all channels. Without a validation channel, the last part of the training rows in time validates.
 
     No window that is trained on reaches into rows that validate. Those that validate are made from what had come
@@ -65,7 +65,7 @@ def load_forecast(channels: Mapping[str, Channel], spec: TrainSpec, message: Mes
     )
 
 
-def _choose_columns(channel: Channel, target: str | None, spec: TrainSpec, message: Message) -> list[str]:
+def _choose_columns(channel: Channel, target: str | None, spec: LearningSpec, message: Message) -> list[str]:
     """The numeric columns, the target first."""
     found = channel.schema.column(target) if target is not None else None
     if found is None or found.type not in NUMERIC:

@@ -51,7 +51,7 @@ class Handover:
         for name, body in to_files(replace(exported, card=card)).items():
             (path / name).write_bytes(body)
         write_report(path, self._report(self._to_judged(shown, scores), card), card, exported.signature)
-        return _final_metrics(evaluations)
+        return card.to_metrics()
 
     def _sample(self, part: Part) -> Sample:
         """Read once."""
@@ -78,7 +78,7 @@ class Handover:
 
     def _augmented(self) -> Augmented | None:
         training = self.exported.training
-        return None if training is None else show_augmentation(training, self.material, self.exported.spec)
+        return None if training is None else show_augmentation(training, self.material, self.exported.train_spec)
 
     def _labels(self, scores: Array) -> Array | None:
         return None if self.material.target.labels is None else to_answers(scores, self.material.target)
@@ -153,8 +153,3 @@ def write_validation_report(exported: Exported, path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     report = build_report(judged, exported.card, exported.signature, curves=exported.curves)
     write_report(path, report, exported.card, exported.signature)
-
-
-def _final_metrics(evaluations: list[Evaluation]) -> dict[str, float]:
-    by_channel = {f"{found.channel}/{name}": value for found in evaluations for name, value in found.metrics.items()}
-    return dict(evaluations[-1].metrics) | by_channel

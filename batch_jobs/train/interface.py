@@ -8,7 +8,7 @@ import numpy as np
 from aimass_core.domain.signatures import Datatype, Golden, Signature, Task, TensorSpec
 from aimass_core.errors import InternalError
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, VALUE, name_inputs
-from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.frames import MISSING_TEXT, Array, Frame
 from batch_jobs.encoding.contract import Encoder
 from batch_jobs.evaluate.export_check import TOLERANCE
 from batch_jobs.evaluate.scoring import Scorer, to_inputs
@@ -16,6 +16,7 @@ from batch_jobs.train.material import Material
 
 _GOLDEN_ROWS = 6
 _MAX_GOLDEN_LENGTH = 60_000
+_UNSEEN = "a value that training never saw"
 
 
 def build_signature(material: Material, encoder: Encoder) -> Signature:
@@ -74,6 +75,24 @@ def choose_golden_rows(frame: Frame, make_hard: Callable[[Frame], Frame]) -> Fra
     count = max(int((np.cumsum(lengths[order]) <= _MAX_GOLDEN_LENGTH).sum()), 1)
     chosen = rows.take(np.sort(order[:count]))
     return chosen.append(make_hard(chosen))
+
+
+def make_hard_rows(frame: Frame) -> Frame:
+    """As `Encoder.hard_rows`, of columns of any sort: nothing in it, nothing in its second half, values never seen."""
+    if any(values.dtype == np.uint8 for values in frame.columns.values()):
+        return frame.take(np.arange(0))
+    rows = frame.take(np.zeros(3, dtype=int))
+    for position, values in enumerate(rows.columns.values()):
+        cells: Any = values
+        is_text = values.dtype == object
+        cells[0] = MISSING_TEXT if is_text else np.nan
+        if values.ndim > 1:
+            cells[1, (values.shape[1] + 1) // 2 :] = np.nan
+        elif position >= (len(rows.columns) + 1) // 2:
+            cells[1] = MISSING_TEXT if is_text else np.nan
+        if is_text:
+            cells[2] = _UNSEEN
+    return rows
 
 
 def _lengths(values: Array) -> Array:

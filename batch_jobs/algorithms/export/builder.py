@@ -1,15 +1,18 @@
 """A small writer of ONNX graphs: operators as calls, constants as arguments, names that never collide."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from batch_jobs.algorithms.export.names import defined_names, rename
+
 OPSET = 20
 ML_OPSET = 3
+OPSETS: Mapping[str, int] = {"": OPSET, "ai.onnx.ml": ML_OPSET}
 IR_VERSION = 10
 INNER_PREFIX = "aimass/"
 
@@ -60,6 +63,18 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(op_type, inputs, names, name=names[0], domain=domain, **attributes))
         return names
 
+    def insert(self, model: onnx.ModelProto, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Adds all of another graph, its inputs being these values, and answers its outputs. It is of our opset and has
+        no functions: `finish` it first."""
+        if model.functions:
+            raise ValueError(f"graph {model.graph.name} has functions, which cannot be put into another graph")
+        graph, prefix = onnx.GraphProto(), self.new_name("part")
+        graph.CopyFrom(model.graph)
+        rename(graph, {name: f"{prefix}/{name}" for name in defined_names(graph)} | dict(values))
+        self._nodes.extend(graph.node)
+        self._constants.extend(graph.initializer)
+        return tuple(value.name for value in graph.output)
+
     def branch(self) -> "GraphBuilder":
         """A builder of a graph inside of this one, for `If` and `Loop`: it sees all that is here."""
         inner = GraphBuilder(self._name)
@@ -69,6 +84,16 @@ class GraphBuilder:
     def to_inner_graph(self) -> onnx.GraphProto:
         """What a branch has become: the attribute of an operator."""
         return helper.make_graph(self._nodes, self.new_name("graph"), self._inputs, self._outputs)
+
+    def include(self, graph: onnx.GraphProto, inputs: Mapping[str, str], outputs: Sequence[str]) -> tuple[str, ...]:
+        """Adds a whole graph, with values of this one as its inputs. Answers what its outputs are called here."""
+        copy, prefix = onnx.GraphProto(), f"{self.new_name('included')}/"
+        copy.CopyFrom(graph)
+        names = {name: f"{prefix}{name}" for name in defined_names(copy)} | dict(inputs)
+        rename(copy, names)
+        self._nodes += copy.node
+        self._constants += copy.initializer
+        return tuple(names[name] for name in outputs)
 
     def build(self) -> onnx.ModelProto:
         """The finished graph as a model of its own."""
@@ -85,17 +110,20 @@ def finite_or_nan(graph: GraphBuilder, values: str) -> str:
     return graph.node("Where", graph.node("IsInf", values), graph.constant(np.nan, np.float32), values)
 
 
-def finish(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Brings a model to the one opset and IR version of the project, and removes what exporters note about their host.
+def finish(
+    model: onnx.ModelProto, *, opsets: Mapping[str, int] = OPSETS, ir_version: int = IR_VERSION
+) -> onnx.ModelProto:
+    """Brings a model to the opsets and the IR version of the project, or such as the models of others need, and removes
+    what exporters note about their host.
 
     NOTE: torch writes stack traces with local paths into every node's metadata.
     """
     for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version > OPSET:
-            raise ValueError(f"graph {model.graph.name} needs opset {opset.version}, and {OPSET} is what we ship")
+        if opset.domain in ("", "ai.onnx") and opset.version > opsets[""]:
+            raise ValueError(f"graph {model.graph.name} needs opset {opset.version}, and {opsets['']} is what we ship")
     del model.opset_import[:]
-    model.opset_import.extend([helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)])
-    model.ir_version = IR_VERSION
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in opsets.items())
+    model.ir_version = ir_version
     model.producer_name, model.producer_version = "AI Mass", ""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]

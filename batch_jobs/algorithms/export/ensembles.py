@@ -1,6 +1,6 @@
-"""Several exported graphs as one: shared inputs, and behind them the weighted mean of their answers."""
+"""Several graphs as one: shared inputs, and behind them what combines their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,22 +10,26 @@ from onnx import TensorProto, helper
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from batch_jobs.algorithms.export.assembly import (
     ANSWERED,
+    LABEL,
     PROBABILITIES,
     VALUE,
     build_answer_graph,
     name_inputs,
 )
-from batch_jobs.algorithms.export.builder import INNER_PREFIX, ML_OPSET, OPSET, GraphBuilder, finish
+from batch_jobs.algorithms.export.builder import INNER_PREFIX, IR_VERSION, GraphBuilder, finish
 from batch_jobs.algorithms.export.names import defined_names, rename, share_duplicates
+from batch_jobs.algorithms.export.opsets import to_common
 from batch_jobs.data.targets import Target, TargetScale
 
 _ELEMENTS = {Datatype.FP32: TensorProto.FLOAT, Datatype.FP64: TensorProto.DOUBLE}
-_OPSETS = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+_ANSWERS = frozenset({LABEL, PROBABILITIES, VALUE})
+Combine = Callable[[GraphBuilder, list[str]], str]
+"""Adds what combines to a graph: from the members' answers, float64 [rows, outputs], to the whole's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A graph that `assembly.assemble` made, and what is written about it."""
+    """A graph from raw columns to the answer, and what is written about it."""
 
     model: onnx.ModelProto
     signature: Signature
@@ -36,10 +40,12 @@ def find_conflict(known: Signature, other: Signature) -> str | None:
 
     Numbers may be float32 to the one and float64 to the other. All else that both read, they have to read alike.
     """
-    for name in ("kind", "task", "target", "labels", "outputs"):
+    for name in ("kind", "task", "target", "labels"):
         one, two = getattr(known, name), getattr(other, name)
         if one != two:
             return f"its {name} differ: {_short(two)} and not {_short(one)}"
+    if (one := _answers(known)) != (two := _answers(other)):
+        return f"its outputs differ: {_short(two)} and not {_short(one)}"
     inputs = {spec.column: spec for spec in known.inputs}
     for spec in other.inputs:
         if (first := inputs.get(spec.column)) is None:
@@ -60,16 +66,18 @@ def join_signatures(signatures: Sequence[Signature]) -> Signature:
             inputs[column] = _join(inputs[column], spec) if column in inputs else spec
     names = name_inputs(inputs)
     renamed = [spec.model_copy(update={"name": names[column]}) for column, spec in inputs.items()]
-    return signatures[0].model_copy(update={"inputs": renamed})
+    outputs = [spec for spec in signatures[0].outputs if spec.name in _ANSWERS]
+    return signatures[0].model_copy(update={"inputs": renamed, "outputs": outputs})
 
 
-def merge(members: Sequence[Member], weights: Sequence[float], target: Target) -> onnx.ModelProto:
+def merge(members: Sequence[Member], combine: Combine, target: Target) -> onnx.ModelProto:
     """The graph of all, checked. Its signature is that which `join_signatures` makes of theirs.
 
     What members have in common (an encoding, a vocabulary, a constant) is in it once.
 
     Raises:
-        ValueError: Two of them conflict; `find_conflict` says so beforehand.
+        ValueError: Two of them conflict, as `find_conflict` says beforehand; or they are written for versions of ONNX
+            that cannot be brought together.
     """
     joined = members[0].signature
     for member in members[1:]:
@@ -81,43 +89,74 @@ def merge(members: Sequence[Member], weights: Sequence[float], target: Target) -
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
     scores: list[str] = []
-    for number, member in enumerate(members):
+    models, opsets = to_common([member.model for member in members])
+    for number, (model, member) in enumerate(zip(models, members, strict=True)):
         prefix = f"{INNER_PREFIX}member {number}/"
-        graph, casts = _prepare(member, joined, prefix, inputs)
+        graph, casts = _prepare(model, member.signature, joined, prefix, inputs)
         nodes += [*casts, *graph.node]
         constants += graph.initializer
         scores.append(f"{prefix}{VALUE if target.labels is None else PROBABILITIES}")
     answer = build_answer_graph(target, TargetScale()).graph
-    mean = _mean_graph(scores, weights, target)
+    combined = build_combining_graph(scores, combine, target).graph
     model = helper.make_model(
         helper.make_graph(
-            [*nodes, *mean.node, *answer.node],
+            [*nodes, *combined.node, *answer.node],
             "aimass",
             [inputs[spec.name] for spec in joined.inputs],
             answer.output,
-            [*constants, *mean.initializer, *answer.initializer],
+            [*constants, *combined.initializer, *answer.initializer],
         ),
-        opset_imports=members[0].model.opset_import,
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
     )
     share_duplicates(model.graph)
-    onnx.checker.check_model(finish(model), full_check=True)
+    finish(model, opsets=opsets, ir_version=max([IR_VERSION, *(own.ir_version for own in models)]))
+    onnx.checker.check_model(model, full_check=True)
     return model
 
 
+def weighted_mean(weights: Sequence[float]) -> Combine:
+    """In float64: a value that is large beside what differs would lose it in float32."""
+    total = float(sum(weights))
+
+    def combine(graph: GraphBuilder, scores: list[str]) -> str:
+        parts = [
+            graph.node("Mul", name, graph.constant(weight / total, np.float64))
+            for name, weight in zip(scores, weights, strict=True)
+        ]
+        return graph.node("Sum", *parts)
+
+    return combine
+
+
+def build_combining_graph(scores: Sequence[str], combine: Combine, target: Target) -> onnx.ModelProto:
+    """From the members' answers, as they give them, to `ANSWERED`, which `assembly.build_answer_graph` goes on from."""
+    graph = GraphBuilder("ensemble")
+    is_flat = target.labels is None and not target.horizon
+    doubles = [graph.node("Cast", name, to=TensorProto.DOUBLE) for name in scores]
+    if is_flat:
+        doubles = [graph.node("Unsqueeze", name, graph.constant([1], np.int64)) for name in doubles]
+    found = graph.node("Cast", combine(graph, doubles), to=TensorProto.FLOAT)
+    graph.output(found, ANSWERED, TensorProto.FLOAT, ["rows", target.num_outputs])
+    return graph.build()
+
+
 def _prepare(
-    member: Member, joined: Signature, prefix: str, inputs: dict[str, onnx.ValueInfoProto]
+    model: onnx.ModelProto,
+    signature: Signature,
+    joined: Signature,
+    prefix: str,
+    inputs: dict[str, onnx.ValueInfoProto],
 ) -> tuple[onnx.GraphProto, list[onnx.NodeProto]]:
     """A copy of the graph under names of its own, which reads the shared inputs; those that are new are added."""
-    opsets = {opset.domain: opset.version for opset in member.model.opset_import}
-    if opsets != _OPSETS or member.model.functions:
-        raise ValueError(f"a member of an ensemble has the opsets {_OPSETS} and no functions; this one has {opsets}")
     graph = onnx.GraphProto()
-    graph.CopyFrom(member.model.graph)
+    graph.CopyFrom(model.graph)
     names = {name: f"{prefix}{name}" for name in defined_names(graph)}
-    shared = {spec.column: spec for spec in joined.inputs}
-    columns = {spec.name: spec.column for spec in member.signature.inputs}
+    shared = {spec.column or spec.name: spec for spec in joined.inputs}
+    columns = {spec.name: spec.column or spec.name for spec in signature.inputs}
+    constants = {constant.name for constant in graph.initializer}
     casts: list[onnx.NodeProto] = []
-    for value in graph.input:
+    # Before IR version 4 constants were inputs too.
+    for value in (value for value in graph.input if value.name not in constants):
         spec, own = shared[columns[value.name]], value.type.tensor_type.elem_type
         element = _ELEMENTS.get(spec.datatype, own)
         if element == own:
@@ -131,25 +170,6 @@ def _prepare(
             inputs[spec.name].type.tensor_type.elem_type = element
     rename(graph, names)
     return graph, casts
-
-
-def _mean_graph(scores: Sequence[str], weights: Sequence[float], target: Target) -> onnx.GraphProto:
-    """In float64: a value that is large beside what differs would lose it in float32."""
-    graph = GraphBuilder("ensemble")
-    total = float(sum(weights))
-    parts = [
-        graph.node(
-            "Mul",
-            graph.node("Cast", name, to=TensorProto.DOUBLE),
-            graph.constant(weight / total, np.float64),
-        )
-        for name, weight in zip(scores, weights, strict=True)
-    ]
-    mean = graph.node("Cast", graph.node("Sum", *parts), to=TensorProto.FLOAT)
-    if target.labels is None and not target.horizon:
-        mean = graph.node("Unsqueeze", mean, graph.constant([1], np.int64))
-    graph.output(mean, ANSWERED, TensorProto.FLOAT, ["rows", target.num_outputs])
-    return graph.build().graph
 
 
 def _join(known: TensorSpec, other: TensorSpec) -> TensorSpec:
@@ -167,6 +187,10 @@ def _join(known: TensorSpec, other: TensorSpec) -> TensorSpec:
             "categories": values,
         }
     )
+
+
+def _answers(signature: Signature) -> dict[str, tuple[Datatype, list[int]]]:
+    return {spec.name: (spec.datatype, spec.shape) for spec in signature.outputs if spec.name in _ANSWERS}
 
 
 def _short(value: object) -> str:

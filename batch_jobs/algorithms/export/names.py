@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import onnx
 
+_RANDOM = frozenset({"Bernoulli", "Multinomial"})
 _Message = TypeVar("_Message", onnx.TensorProto, onnx.NodeProto)
 
 
@@ -38,7 +39,7 @@ def _rename_node(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
 def share_duplicates(graph: onnx.GraphProto) -> None:
     """Leaves one of constants that are equal, and one of operators that do the same with the same values.
 
-    NOTE: Operators that draw random numbers would be taken for equal; no graph of ours has any.
+    Operators that draw random numbers are no two the same.
     """
     found: dict[bytes, tuple[str, ...]] = {}
     names: dict[str, str] = {}
@@ -50,7 +51,8 @@ def share_duplicates(graph: onnx.GraphProto) -> None:
         names[constant.name] = known[0]
     for node in graph.node:
         _rename_node(node, names)
-        known = found.setdefault(_work(node), tuple(node.output))
+        is_random = node.op_type.startswith("Random") or node.op_type in _RANDOM
+        known = tuple(node.output) if is_random else found.setdefault(_work(node), tuple(node.output))
         if known == tuple(node.output):
             nodes.append(node)
         names |= dict(zip(node.output, known, strict=True))

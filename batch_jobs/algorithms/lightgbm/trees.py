@@ -15,7 +15,9 @@ from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.lightgbm.graph import to_graph
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
+from batch_jobs.algorithms.pace import BoostingPace
 from batch_jobs.data.maps import is_on_disk, release
 
 _OBJECTIVES = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}
@@ -47,13 +49,17 @@ class Trees:
         parameters = self._parameters(problem)
         data = _dataset(train, problem, parameters)
         parts, names = [data], ["train"]
-        callbacks: list[Any] = [_ReportRounds(context, num_rounds)]
+        pace = BoostingPace(context=context, rate=self.hyperparameters.learning_rate, num_rounds=num_rounds)
+        # The pace comes first: those that follow end the training by an exception.
+        callbacks: list[Any] = [_KeepPace(pace)] if context.num_steps is None else []
+        callbacks.append(_ReportRounds(context, num_rounds))
         if validation is not None:
             parts.append(_dataset(validation, problem, parameters, reference=data))
             names.append("validation")
             callbacks.append(lightgbm.early_stopping(self.hyperparameters.early_stopping_rounds, verbose=False))
         booster = lightgbm.train(parameters, data, num_rounds, valid_sets=parts, valid_names=names, callbacks=callbacks)
         best = booster.best_iteration or booster.current_iteration()
+        pace.finish(best)
         if not booster.feature_importance().any():
             context.listener.message(
                 f"the model always gives the same answer: no split of the {train.num_rows} rows leaves at least "
@@ -136,6 +142,16 @@ class _ReportRounds:
             raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
 
 
+class _KeepPace:
+    def __init__(self, pace: BoostingPace) -> None:
+        self._pace = pace
+
+    def __call__(self, environment: lightgbm.callback.CallbackEnv) -> None:
+        """The signature is LightGBM's."""
+        if (rate := self._pace.after_round()) is not None:
+            environment.model.reset_parameter({"learning_rate": rate})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedTrees:
     """A booster, cut at its best round."""
@@ -154,7 +170,11 @@ class FittedTrees:
         from onnxmltools import convert_lightgbm
         from onnxmltools.convert.common.data_types import FloatTensorType
 
-        width = self.problem.num_numeric + len(self.problem.cardinalities)
+        problem = self.problem
+        width = problem.num_numeric + len(problem.cardinalities)
+        own = to_graph(self.booster, task=problem.task, num_outputs=problem.num_outputs, width=width)
+        if own is not None:
+            return own
         model = convert_lightgbm(
             self.booster,
             name="lightgbm",

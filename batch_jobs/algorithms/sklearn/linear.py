@@ -21,6 +21,7 @@ from batch_jobs.algorithms.sklearn.one_by_one import fit_one_by_one, labels_log_
 from batch_jobs.algorithms.sklearn.text_linear import FittedTextLinear, add_link, fit_text_design
 
 Doubles = NDArray[np.float64]
+_MIN_PROBABILITY = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,39 +87,55 @@ class Linear:
         fitted: FittedLinear | FittedTextLinear
         if problem.kind is DataKind.TEXT:
             words = fit_text_design(train.features, problem)
-            solved = self._solve(problem, words.transform(train.features), train.targets, context)
+            solved = self._solve(problem, words.transform(train.features), train, context)
             fitted = FittedTextLinear(problem=problem, design=words, **solved)
         else:
             design = fit_design(train.features, problem)
-            solved = self._solve(problem, design.transform(train.features), train.targets, context)
+            solved = self._solve(problem, design.transform(train.features), train, context)
             fitted = FittedLinear(problem=problem, design=design, **solved)
         losses = {"train": train} | ({"validation": validation} if validation is not None else {})
         context.listener.step(1, 1, dict(_loss(name, fitted, part) for name, part in losses.items()))
         return fitted
 
-    def _solve(self, problem: Problem, columns: Any, targets: NDArray[Any], context: FitContext) -> dict[str, Any]:
+    def _solve(self, problem: Problem, columns: Any, train: Examples, context: FitContext) -> dict[str, Any]:
         """The model, its weights [columns, outputs] and its biases; of two classes the one logit of the second."""
-        chosen = self.hyperparameters
+        chosen, targets, weights = self.hyperparameters, train.targets, None
         if problem.task is Task.REGRESSION:
             ridge = Ridge(alpha=chosen.l2).fit(columns, targets)
             return {"model": ridge, "weights": ridge.coef_[:, None], "biases": np.array([ridge.intercept_])}
         if problem.task is Task.MULTILABEL:
-            labels = fit_one_by_one(columns, targets, chosen, seed=problem.seed, is_time_up=context.is_time_up)
+            labels = fit_one_by_one(
+                columns,
+                targets,
+                chosen,
+                seed=problem.seed,
+                is_time_up=context.is_time_up,
+                probabilities=train.soft_targets,
+            )
             if labels.num_stopped:
                 context.listener.message(
                     f"the solvers of {labels.num_stopped} labels stopped at max_iterations={chosen.max_iterations} "
                     "before they converged"
                 )
             return {"model": labels, "weights": labels.coef_.T, "biases": labels.intercept_}
+        if train.soft_targets is not None:
+            columns, targets, weights = _repeat(columns, train.soft_targets)
         model = LogisticRegression(C=1.0 / chosen.l2, max_iter=chosen.max_iterations, random_state=problem.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(columns, targets)
+            model.fit(columns, targets, sample_weight=weights)
         if int(model.n_iter_.max()) >= chosen.max_iterations:
             context.listener.message(
                 f"the solver stopped at max_iterations={chosen.max_iterations} before it converged"
             )
         return {"model": model, "weights": model.coef_.T, "biases": model.intercept_}
+
+
+def _repeat(columns: Any, probabilities: NDArray[np.float32]) -> tuple[Any, NDArray[np.int64], Doubles]:
+    """Each row once for each class that is not all but impossible, which it weighs as much as it is probable. Every
+    class is that of some row."""
+    rows, classes = np.nonzero(probabilities >= np.minimum(_MIN_PROBABILITY, probabilities.max(axis=0)))
+    return columns[rows], classes, probabilities[rows, classes].astype(np.float64)
 
 
 def _loss(name: str, fitted: "FittedLinear | FittedTextLinear", part: Examples) -> tuple[str, float]:

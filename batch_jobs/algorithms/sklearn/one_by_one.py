@@ -40,13 +40,20 @@ def fit_one_by_one(
     *,
     seed: int,
     is_time_up: Callable[[], bool],
+    probabilities: NDArray[np.float32] | None = None,
 ) -> OneByOne:
     """Of a label that every row has, or none, there is nothing to learn but how often it occurs.
+
+    Where there are probabilities of the labels, [rows, labels], these are learned: every row counts with the label and
+    without it, as much as either is probable.
 
     Raises:
         InvalidRequestError: There was no time for all labels: those that are left would have no model.
     """
     num_rows, num_labels = targets.shape
+    weights: NDArray[np.float64] | None = None
+    if probabilities is not None:
+        columns = columns[np.tile(np.arange(num_rows), 2)]
     coefficients = np.zeros((num_labels, columns.shape[1]))
     intercepts = logit((targets.sum(axis=0, dtype=np.int64) + 0.5) / (num_rows + 1))
     num_stopped = 0
@@ -57,9 +64,13 @@ def fit_one_by_one(
                 raise InvalidRequestError(
                     f"The job's time was up after {label} of {num_labels} labels: give it a larger max_seconds."
                 )
+            wanted = targets[:, label]
+            if probabilities is not None:
+                share = probabilities[:, label].astype(np.float64)
+                wanted, weights = np.repeat([1, 0], num_rows), np.concatenate([share, 1 - share])
             model = LogisticRegression(
                 C=1.0 / hyperparameters.l2, max_iter=hyperparameters.max_iterations, random_state=seed
-            ).fit(columns, targets[:, label])
+            ).fit(columns, wanted, sample_weight=weights)
             coefficients[label], intercepts[label] = model.coef_[0], model.intercept_[0]
             num_stopped += int(model.n_iter_.max()) >= hyperparameters.max_iterations
     return OneByOne(coef_=coefficients, intercept_=intercepts, num_stopped=num_stopped)

@@ -99,8 +99,8 @@ class Batches:
 
 
 def to_batches(examples: Examples) -> Batches:
-    """Class indices stay int64; values and labels become float32 as the network's own."""
-    targets = torch.from_numpy(examples.targets)
+    """Class indices stay int64; values, labels and probabilities become float32 as the network's own."""
+    targets = torch.from_numpy(examples.targets if examples.soft_targets is None else examples.soft_targets)
     targets = targets if targets.dtype is torch.int64 else targets.float()
     features = examples.features
     return Batches(

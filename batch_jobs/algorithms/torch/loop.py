@@ -13,6 +13,7 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Shard
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
+from batch_jobs.algorithms.pace import plan_epochs
 from batch_jobs.algorithms.sharing import Team, check_shares, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
@@ -21,10 +22,12 @@ from batch_jobs.algorithms.torch.ema import build_average
 from batch_jobs.algorithms.torch.losses import build_loss
 from batch_jobs.algorithms.torch.numerics import autocast, repeatable
 from batch_jobs.algorithms.torch.optimizers import build_optimizer
-from batch_jobs.algorithms.torch.schedules import build_schedule
+from batch_jobs.algorithms.torch.schedules import build_schedule, rebuild_schedule
 from batch_jobs.algorithms.torch.states import Position, Randomness
 from batch_jobs.algorithms.torch.team import Replica, gathered, joined, share_buffers
 from batch_jobs.data.augmentation.mixing import Mixture
+
+_PROBE_STEPS = 20
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 Mix = Callable[[Tensor, torch.Generator], tuple[Tensor, Mixture | None]]
@@ -115,13 +118,15 @@ class _Training:
         self._average = average
         self._loss = build_loss(problem, chosen, train.targets, self._device)
         self._optimizer = build_optimizer(self._network, chosen)
-        steps_per_epoch = math.ceil(math.ceil(num_rows / chosen.batch_size) / chosen.accumulation)
-        self._schedule = build_schedule(self._optimizer, chosen, steps_per_epoch=steps_per_epoch)
+        self._steps_per_epoch = math.ceil(math.ceil(num_rows / chosen.batch_size) / chosen.accumulation)
+        self._schedule = build_schedule(self._optimizer, chosen, steps_per_epoch=self._steps_per_epoch)
         self._random = Randomness(generator=torch.Generator().manual_seed(problem.seed))
         self._position = Position()
         self._best = states.copy_weights(self._network)
         is_final = validation is None and context.num_steps
         self._last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
+        self._is_shortened = False
+        self._began = (0.0, math.inf)
 
     @property
     def _judged(self) -> nn.Module:
@@ -135,6 +140,7 @@ class _Training:
             return self._leave(states.to_tensors("best", stored.arrays))
         if stored is not None:
             self._restore(stored)
+        self._began = self._num_epochs_done, self._context.find_seconds_left()
         is_time_up = False
         while not is_time_up and self._position.epoch <= self._last_epoch:
             is_time_up = not self._train_epoch()
@@ -146,6 +152,7 @@ class _Training:
                 break
             else:
                 self._position.begin_epoch(self._position.epoch + 1)
+                self._shorten()
                 self._context.checkpoints.reach(self._to_checkpoint)
         self._context.checkpoints.finish(self._to_finished())
         return self._leave(self._best)
@@ -163,9 +170,43 @@ class _Training:
             # While a GPU is at it, the next batches are made ready.
             following = next(groups, None)
             self._note(loss_sum, weight)
+            if self._position.epoch == 1 and self._position.step == _PROBE_STEPS:
+                self._shorten()
             self._context.checkpoints.reach(self._to_checkpoint)
             group = following
         return True
+
+    @property
+    def _num_epochs_done(self) -> float:
+        return self._position.epoch - 1 + self._position.step / self._steps_per_epoch
+
+    def _shorten(self) -> None:
+        """Where there is no time for all epochs, the schedule ends with those that there is time for."""
+        num_before, left_before = self._began
+        seconds_left = self._context.find_seconds_left()
+        if self._context.num_steps is not None or not math.isfinite(seconds_left):
+            return
+        epochs = plan_epochs(
+            num_done=self._num_epochs_done - num_before,
+            seconds_done=left_before - seconds_left,
+            seconds_left=seconds_left,
+            num_epochs=self._last_epoch - math.floor(num_before),
+        ) + math.floor(num_before)
+        if epochs >= self._last_epoch:
+            return
+        if not self._is_shortened:
+            self._is_shortened = True
+            self._context.listener.message(
+                f"there is time for about {epochs} of {self._chosen.epochs} epochs: the schedule ends with them. A "
+                "larger max_seconds has room for more"
+            )
+        self._last_epoch = epochs
+        self._context.adapt({"epochs": epochs})
+        num_steps = (self._position.epoch - 1) * self._steps_per_epoch + self._position.step
+        shorter = self._chosen.model_copy(update={"epochs": epochs})
+        self._schedule = rebuild_schedule(
+            self._schedule, self._optimizer, shorter, steps_per_epoch=self._steps_per_epoch, num_steps=num_steps
+        )
 
     def _note(self, loss_sum: Tensor, weight: float) -> None:
         """The step is done. The others' losses are asked for when somebody wants to see them: it takes time."""
@@ -268,7 +309,8 @@ class _Training:
             loss += float(self._loss.sum(output, wanted))
             weight += self._loss.weigh(targets)
             if has_classes:
-                num_hits += int((output.argmax(1) == wanted).sum())
+                classes = wanted if wanted.dim() == 1 else wanted.argmax(1)
+                num_hits += int((output.argmax(1) == classes).sum())
         accuracy = num_hits / len(batches.targets) if has_classes else None
         return loss / (weight or 1.0), accuracy
 

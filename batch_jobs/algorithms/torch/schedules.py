@@ -64,3 +64,22 @@ def build_schedule(optimizer: Optimizer, hyperparameters: NetworkHyperparameters
             rise = max(warmup, 2 / total) if warmup else 0.0
             return _ByStep(OneCycleLR(optimizer, max_lr=chosen.learning_rate, total_steps=total, pct_start=rise))
     return _ByStep(LambdaLR(optimizer, rates.build_factor(chosen, steps_per_epoch=steps_per_epoch)))
+
+
+def rebuild_schedule(
+    before: Schedule,
+    optimizer: Optimizer,
+    hyperparameters: NetworkHyperparameters,
+    *,
+    steps_per_epoch: int,
+    num_steps: int,
+) -> Schedule:
+    """The schedule over another number of epochs, after so many steps; the same one where it has no end."""
+    if hyperparameters.schedule not in (Name.ONE_CYCLE, Name.COSINE):
+        return before
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"]
+    schedule = build_schedule(optimizer, hyperparameters, steps_per_epoch=steps_per_epoch)
+    for _ in range(num_steps):
+        schedule.after_step()
+    return schedule

@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
+from scipy.special import softmax
 
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext
+from batch_jobs.algorithms.pace import BoostingPace
 
 _CURVES = {"logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse"}
 _REPORT_EVERY = 10
 _BLOCK = 16
+_MIN_HESSIAN = 1e-6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +35,10 @@ class Progress:
 
 
 class Boosting:
-    """One training. The losses are those of the last of `parts`, the first of which is trained on."""
+    """One training. The losses are those of the last of `parts`, the first of which is trained on.
+
+    `soft_classes` are how probable each class is of each row of the first: float32 [rows, classes].
+    """
 
     def __init__(
         self,
@@ -40,8 +47,9 @@ class Boosting:
         *,
         num_rounds: int,
         patience: int | None,
+        soft_classes: NDArray[np.float32] | None = None,
     ) -> None:
-        self._parameters, self._parts = parameters, parts
+        self._parameters, self._parts, self._soft_classes = parameters, parts, soft_classes
         self._num_rounds, self._patience = num_rounds, patience
         self._booster = xgboost.Booster(parameters, [matrix for matrix, _ in parts])
         self._progress = Progress()
@@ -59,12 +67,18 @@ class Boosting:
         if stored is None or not stored.is_finished:
             if stored is not None:
                 context.listener.message(f"training goes on from a checkpoint after {self._progress.num_done} rounds")
-            self._boost(context)
+            pace = self._begin_pace(context)
+            self._boost(context, pace)
+            if pace is not None:
+                pace.finish(self._best_round)
             context.checkpoints.finish(self._to_finished())
-        best = self._progress.best_round if self._patience is not None else self._progress.num_done
-        return self._booster[:best], best
+        return self._booster[: self._best_round], self._best_round
 
-    def _boost(self, context: FitContext) -> None:
+    @property
+    def _best_round(self) -> int:
+        return self._progress.best_round if self._patience is not None else self._progress.num_done
+
+    def _boost(self, context: FitContext, pace: BoostingPace | None) -> None:
         matrix, _ = self._parts[0]
         progress = self._progress
         while progress.num_done < self._num_rounds:
@@ -73,9 +87,11 @@ class Boosting:
                 return
             if progress.num_done % _BLOCK == 0:
                 self._begin_block()
-            self._booster.update(matrix, iteration=progress.num_done)
+            self._update(matrix)
             losses = self._measure()
             progress.num_done += 1
+            if pace is not None and (rate := pace.after_round()) is not None:
+                self._booster.set_param({"learning_rate": rate})
             is_last = self._keep_best(list(losses.values())[-1])
             if progress.num_done % _REPORT_EVERY == 1 or progress.num_done == self._num_rounds or is_last:
                 context.listener.step(progress.num_done, self._num_rounds, losses)
@@ -84,6 +100,27 @@ class Boosting:
             if progress.num_done % _BLOCK == 0:
                 self._block = replace(progress)
             context.checkpoints.reach(self._to_checkpoint)
+
+    def _update(self, matrix: xgboost.DMatrix) -> None:
+        """One round: by the booster's own objective, or by the cross entropy of probabilities, whose gradient is that
+        of XGBoost's softmax with them in the place of ones and zeros."""
+        if self._soft_classes is None:
+            self._booster.update(matrix, iteration=self._progress.num_done)
+            return
+        found = softmax(self._booster.predict(matrix, output_margin=True, training=True), axis=1)
+        self._booster.boost(
+            matrix,
+            self._progress.num_done,
+            grad=found - self._soft_classes,
+            hess=np.maximum(2 * found * (1 - found), _MIN_HESSIAN),
+        )
+
+    def _begin_pace(self, context: FitContext) -> BoostingPace | None:
+        """None where the number of rounds is given, and their rate with it."""
+        if context.num_steps is not None:
+            return None
+        rate, first = self._parameters["learning_rate"], self._progress.num_done
+        return BoostingPace(context=context, rate=rate, num_rounds=self._num_rounds, rounds_first=first)
 
     def _begin_block(self) -> None:
         """NOTE: a booster keeps its tree builder until it is configured for another method."""

@@ -4,18 +4,20 @@ NOTE: nothing scales the columns. Split thresholds are data values, so one round
 down other branches in ONNX than in XGBoost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import onnx
 import xgboost
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.export.converted import keep_scores
-from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.sharing import share
 from batch_jobs.algorithms.xgboost.boosting import Boosting
 from batch_jobs.algorithms.xgboost.labels import to_labels_graph
@@ -52,10 +54,16 @@ class Trees:
             build = Matrices(
                 problem, team, max_bin=self.hyperparameters.max_bin, scratch_path=context.scratch_path
             ).build
-            parts = [(build(train), "train")]
+            parts = [(build(_to_labels(train, problem)), "train")]
             if validation is not None:
-                parts.append((build(validation), "validation"))
-            boosting = Boosting(self._parameters(problem), parts, num_rounds=num_rounds, patience=patience)
+                parts.append((build(_to_labels(validation, problem)), "validation"))
+            boosting = Boosting(
+                self._parameters(problem),
+                parts,
+                num_rounds=num_rounds,
+                patience=patience,
+                soft_classes=train.soft_targets if problem.task is Task.MULTICLASS else None,
+            )
             booster, best = boosting.run(share(context, team))
         return FittedTrees(booster=booster, problem=problem, num_steps=best)
 
@@ -73,6 +81,14 @@ class Trees:
             **({"num_class": problem.num_outputs} if problem.task is Task.MULTICLASS else {}),
             **chosen.model_dump(exclude={"num_rounds", "early_stopping_rounds"}),
         }
+
+
+def _to_labels(examples: Examples, problem: Problem) -> Examples:
+    """XGBoost's logistic loss takes probabilities for labels; its softmax takes classes alone: see `Boosting`."""
+    soft = examples.soft_targets
+    if soft is None or problem.task is Task.MULTICLASS:
+        return examples
+    return replace(examples, targets=soft[:, 1] if problem.task is Task.BINARY else soft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,4 +117,26 @@ class FittedTrees:
         )
         if self.problem.task is Task.MULTILABEL:
             return to_labels_graph(model, self.booster, num_labels=self.problem.num_outputs, width=width)
+        if self.problem.task is Task.BINARY and not _has_weights(model):
+            (answer,) = self.predict(np.zeros((1, width), dtype=np.float32))
+            return _constant_graph(answer, width)
         return keep_scores(model)
+
+
+def _has_weights(model: onnx.ModelProto) -> bool:
+    """NOTE: where no leaf says anything, ONNX Runtime answers something else than where the sums begin."""
+    return any(
+        attribute.name == "class_weights" and any(attribute.floats)
+        for node in model.graph.node
+        for attribute in node.attribute
+    )
+
+
+def _constant_graph(answer: NDArray[np.float32], width: int) -> onnx.ModelProto:
+    graph = GraphBuilder("xgboost")
+    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
+    num_rows = graph.node("Shape", features, start=0, end=1)
+    shape = graph.node("Concat", num_rows, graph.constant([len(answer)], np.int64), axis=0)
+    scores = graph.node("Expand", graph.constant(answer[None], np.float32), shape)
+    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", len(answer)])
+    return graph.build()

@@ -57,7 +57,16 @@ def channels(tmp_path: Path) -> Mapping[str, Path]:
 def run_study(tmp_path: Path, channels: Mapping[str, Path]) -> RunStudy:
     """Runs a search, or with the kind an autotrain; keyword arguments are those of the spec."""
 
-    def run(*, kind: str = "search", run_name: str = "run", deadline: float | None = None, **spec: Any) -> Studied:
+    default = channels
+
+    def run(
+        *,
+        kind: str = "search",
+        run_name: str = "run",
+        deadline: float | None = None,
+        channels: Mapping[str, Path] = default,
+        **spec: Any,
+    ) -> Studied:
         base, reporter = tmp_path / run_name, RecordingReporter()
         classes = {"search": SearchSpec, "autotrain": AutotrainSpec}
         environment = Environment(

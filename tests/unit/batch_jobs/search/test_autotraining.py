@@ -1,14 +1,18 @@
 """An autotrain job on small data, from its channels to one model."""
 
 import time
+from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
 from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.search import portfolio
+from tests.unit.batch_jobs.channel_files import write_channel
 from tests.unit.batch_jobs.search.conftest import NUM_ROWS, RunStudy
 
 
@@ -72,3 +76,23 @@ def test_trials_end_early_enough_for_the_rest(run_study: RunStudy) -> None:
     studied = run_study(kind="autotrain", deadline=deadline, preset="fast", algorithms=["xgboost", "linear"])
     assert studied.leaderboard.rows
     assert "reporting" in studied.reporter.phases
+
+
+def test_what_is_perfect_is_not_searched_on(run_study: RunStudy, tmp_path: Path) -> None:
+    number = np.linspace(-1, 1, NUM_ROWS)
+    columns = {
+        "number": (ColumnType.NUMBER, number.tolist()),
+        "target": (ColumnType.STRING, np.where(number > 0, "yes", "no").tolist()),
+    }
+    easy = {"train": write_channel(tmp_path / "easy", columns, target="target")}
+    studied = run_study(kind="autotrain", channels=easy, max_trials=30, algorithms=["linear", "xgboost"])
+    assert len(studied.leaderboard.rows) < 30
+    assert [row.score for row in studied.leaderboard.rows[:3]] == [1.0, 1.0, 1.0]
+    assert any("3 trials reach roc_auc 1: there is nothing better" in text for text in studied.reporter.messages)
+
+
+def test_the_row_of_a_model_of_all_rows_tells_the_size_of_its_file(run_study: RunStudy) -> None:
+    studied = run_study(kind="autotrain", max_trials=3, preset="small", algorithms=["xgboost"])
+    (chosen,) = [row for row in studied.leaderboard.rows if row.is_chosen]
+    assert studied.card.is_refitted
+    assert chosen.model_bytes == len(studied.model)

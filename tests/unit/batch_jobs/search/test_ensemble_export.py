@@ -16,12 +16,13 @@ from batch_jobs.data.frames import Frame
 from batch_jobs.evaluate.metrics import evaluate
 from batch_jobs.evaluate.scoring import Scorer, to_inputs
 from batch_jobs.runtime.environment import Environment
-from batch_jobs.search.ensemble_export import Chosen, export_ensemble, join_materials, make_hard_rows
+from batch_jobs.search.ensemble_export import Chosen, export_ensemble, join_materials
 from batch_jobs.search.ensembles import average, select
 from batch_jobs.search.materials import Materials
 from batch_jobs.search.running import TrialRunner
 from batch_jobs.search.watching import Watch
 from batch_jobs.train.handover import Handover
+from batch_jobs.train.interface import make_hard_rows
 from batch_jobs.train.material import TEST
 from batch_jobs.train.notes import Notes
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, write_channel
@@ -102,7 +103,7 @@ def test_an_ensemble_leaves_what_a_single_model_leaves(
     assert card.export_check.max_abs_difference < 1e-6
     assert metrics[f"test/{card.primary_metric}"] == card.primary_value
     assert card.importances
-    assert {item.name for item in path.iterdir()} == set(ArtifactName)
+    assert {item.name for item in path.iterdir()} == set(ArtifactName) - {ArtifactName.FUSION}
 
     # Serving sees the weighted mean of what the members answer, on all rows and on those that are hard.
     signature = Signature.model_validate_json((path / "signature.json").read_bytes())

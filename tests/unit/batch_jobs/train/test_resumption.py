@@ -80,18 +80,22 @@ def test_folds_that_are_done_are_not_fitted_again(train_model: Train, channels: 
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "chosen"),
-    [("mlp", MLP | {"epochs": 10_000}), ("xgboost", {"num_rounds": 20_000, "learning_rate": 1e-4})],
+    ("algorithm", "chosen", "adapted", "words"),
+    [
+        ("mlp", MLP | {"epochs": 10_000}, "epochs", "of 10000 epochs: the schedule ends with them"),
+        ("xgboost", {"num_rounds": 20_000, "learning_rate": 1e-4}, "learning_rate", "learning_rate was raised"),
+    ],
 )
 def test_a_job_with_little_time_ends_by_itself_with_a_model_and_a_note(
-    train_model: Train, channels: dict[str, Path], algorithm: str, chosen: dict[str, Any]
+    train_model: Train, channels: dict[str, Path], algorithm: str, chosen: dict[str, Any], adapted: str, words: str
 ) -> None:
     patience = {"patience": None} if algorithm == "mlp" else {"early_stopping_rounds": 1_000}
     trained = train_model(
         channels, algorithm, hyperparameters=chosen | patience, deadline=time.monotonic() + 3, validation_fraction=0.5
     )
     assert trained.metrics["roc_auc"] > 0.6
-    assert any("the job's time was up" in warning for warning in trained.card.warnings)
+    assert any(words in warning for warning in trained.card.warnings)
+    assert [name for name, value in chosen.items() if trained.card.hyperparameters[name] != value] == [adapted]
 
 
 def test_folds_share_the_time() -> None:
@@ -100,14 +104,14 @@ def test_folds_share_the_time() -> None:
     first = budget.share(4)
     assert budget.deadline == 870.0
     now = 217.0
-    assert not first()
+    assert not first.is_up()
     now = 218.0
-    assert first()
+    assert first.is_up()
     last = budget.share(1)
     now = 869.0
-    assert not last()
+    assert not last.is_up()
     now = 870.0
-    assert last()
+    assert last.is_up()
 
 
 def test_half_of_a_short_time_is_for_what_comes_after_the_fit() -> None:

@@ -14,7 +14,7 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
 from batch_jobs.algorithms.export.assembly import build_answer_graph
 from batch_jobs.algorithms.export.builder import GraphBuilder, finish
-from batch_jobs.algorithms.export.ensembles import Member, find_conflict, join_signatures, merge
+from batch_jobs.algorithms.export.ensembles import Member, find_conflict, join_signatures, merge, weighted_mean
 from batch_jobs.algorithms.export.names import defined_names
 from batch_jobs.data.targets import Target, TargetScale
 from tests.unit.batch_jobs.channel_files import mixed_columns, shape_images, write_channel
@@ -54,7 +54,7 @@ def _check(trained: Sequence[Trained], weights: Sequence[float]) -> onnx.ModelPr
     members = [_member(one) for one in trained]
     joined, target = join_signatures([member.signature for member in members]), _target(members[0].signature)
     columns = _columns(trained)
-    model = merge(members, weights, target)
+    model = merge(members, weighted_mean(weights), target)
     outputs = _answer(model, joined, columns)
     parts = [_answer(member.model, member.signature, columns)[-1].astype(np.float64) for member in members]
     mean = sum(weight * part for weight, part in zip(weights, parts, strict=True)) / sum(weights)
@@ -237,7 +237,7 @@ def test_a_number_that_one_reads_more_exactly_is_cast_for_the_other() -> None:
         ("b", Datatype.FP32, 0),
     ]
     columns = {"a": [[1.5], [np.nan]], "b": [[2.0], [1.0]]}
-    (values,) = _answer(merge(members, [1, 3], VALUES), joined, columns)
+    (values,) = _answer(merge(members, weighted_mean([1, 3]), VALUES), joined, columns)
     np.testing.assert_allclose(values, [(1.5 + 3 * 3.5) / 4, np.nan])
 
 
@@ -248,7 +248,9 @@ def test_columns_stay_apart_that_two_members_know_by_one_name() -> None:
     ]
     joined = join_signatures([member.signature for member in members])
     assert [spec.name for spec in joined.inputs] == ["column value", "column column value"]
-    (values,) = _answer(merge(members, [1, 1], VALUES), joined, {"value": [[2.0]], "column value": [[4.0]]})
+    (values,) = _answer(
+        merge(members, weighted_mean([1, 1]), VALUES), joined, {"value": [[2.0]], "column value": [[4.0]]}
+    )
     assert values.tolist() == [3.0]
 
 
@@ -263,11 +265,11 @@ def test_what_cannot_join_is_refused_with_the_reason(other: Member, reason: str)
     member = _sum({"a": Datatype.FP32})
     assert reason in str(find_conflict(member.signature, other.signature))
     with pytest.raises(ValueError, match="cannot join the ensemble"):
-        merge([member, other], [1, 1], VALUES)
+        merge([member, other], weighted_mean([1, 1]), VALUES)
     assert find_conflict(member.signature, _sum({"b": Datatype.BYTES}).signature) is None
 
 
 def test_no_two_values_have_one_name() -> None:
-    model = merge([_sum({"a": Datatype.FP32})] * 2, [1, 1], VALUES)
+    model = merge([_sum({"a": Datatype.FP32})] * 2, weighted_mean([1, 1]), VALUES)
     names = list(defined_names(model.graph))
     assert len(names) == len(set(names))

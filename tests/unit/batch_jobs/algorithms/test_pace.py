@@ -1,0 +1,106 @@
+"""Fits that come to their end in the time that they have."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aimass_core.domain.algorithms.trees import LightGBMHyperparameters, XGBoostHyperparameters
+from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.learning import FitContext
+from batch_jobs.algorithms.lightgbm.trees import Trees as LightGbm
+from batch_jobs.algorithms.pace import BoostingPace, plan_epochs
+from batch_jobs.algorithms.xgboost.trees import Trees as XGBoost
+from tests.unit.batch_jobs.algorithms.surroundings import Listener
+from tests.unit.batch_jobs.algorithms.test_trees import _examples, _problem
+
+
+class Clock:
+    """Every question costs what ten rounds take: boosters ask after every tenth."""
+
+    def __init__(self, *, seconds: float, round_seconds: float) -> None:
+        self.left, self.round_seconds = seconds, round_seconds
+
+    def __call__(self) -> float:
+        self.left -= 10 * self.round_seconds
+        return self.left
+
+
+def _boost(context: FitContext, *, rate: float, num_rounds: int, possible: int) -> list[float]:
+    pace = BoostingPace(context=context, rate=rate, num_rounds=num_rounds)
+    rates = []
+    for _ in range(min(possible, num_rounds)):
+        rates.append(pace.rate)
+        pace.after_round()
+    pace.finish(len(rates))
+    return rates
+
+
+def test_a_booster_with_time_enough_keeps_its_rate() -> None:
+    told: dict[str, Any] = {}
+    clock = Clock(seconds=1_000, round_seconds=1)
+    context = FitContext(listener=Listener(), find_seconds_left=clock, adapt=told.update)
+    assert set(_boost(context, rate=0.05, num_rounds=500, possible=500)) == {0.05}
+    assert not told
+
+
+def test_slow_rounds_are_made_larger_ones_that_add_up_to_a_model() -> None:
+    told: dict[str, Any] = {}
+    listener = Listener()
+    context = FitContext(listener=listener, find_seconds_left=Clock(seconds=200, round_seconds=1), adapt=told.update)
+    rates = _boost(context, rate=0.02, num_rounds=1_000, possible=200)
+    assert rates == sorted(rates)
+    assert max(rates) <= 0.3
+    assert sum(rates) == pytest.approx(20, rel=0.2)
+    assert told["learning_rate"] == pytest.approx(sum(rates) / len(rates), rel=1e-3)
+    assert "learning_rate was raised" in listener.messages[0]
+
+
+def test_few_rounds_that_were_asked_for_stay_small() -> None:
+    context = FitContext(listener=Listener(), find_seconds_left=Clock(seconds=200, round_seconds=1))
+    assert set(_boost(context, rate=0.01, num_rounds=50, possible=50)) == {0.01}
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        XGBoost(XGBoostHyperparameters(learning_rate=0.01, num_rounds=80, early_stopping_rounds=80)),
+        LightGbm(LightGBMHyperparameters(learning_rate=0.01, num_rounds=80, early_stopping_rounds=80)),
+    ],
+    ids=["xgboost", "lightgbm"],
+)
+def test_in_little_time_a_booster_learns_more_than_it_would_by_small_steps(learner: Any) -> None:
+    def fit(find_seconds_left: Callable[[], float]) -> tuple[float, dict[str, Any]]:
+        told: dict[str, Any] = {}
+        # Time is up by the clock after forty rounds.
+        listener = Listener()
+        context = FitContext(
+            listener=listener,
+            find_seconds_left=find_seconds_left,
+            is_time_up=lambda: len(listener.curves.get("validation/log_loss", ())) > 4,
+            adapt=told.update,
+        )
+        learner.fit(_problem(Task.BINARY), _examples(Task.BINARY, 0), _examples(Task.BINARY, 1), context=context)
+        return min(listener.curves["validation/log_loss"]), told
+
+    hurried, told = fit(Clock(seconds=50, round_seconds=1))
+    unhurried, nothing = fit(lambda: float("inf"))
+    assert hurried < unhurried
+    assert told["learning_rate"] > 0.01
+    assert not nothing
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds_done", "seconds_left", "planned"),
+    [
+        (0.5, 5.0, 95.0, 9),  # ten seconds an epoch
+        (2.0, 10.0, 1_000.0, 20),
+        (0.5, 10.0, 1.0, 1),
+        (3.0, 30.0, 0.0, 3),
+        (1.0, 1.0, float("inf"), 20),
+    ],
+)
+def test_epochs_are_as_many_as_there_is_time_for(
+    done: float, seconds_done: float, seconds_left: float, planned: int
+) -> None:
+    assert plan_epochs(num_done=done, seconds_done=seconds_done, seconds_left=seconds_left, num_epochs=20) == planned

@@ -1,0 +1,32 @@
+"""How a study's trials share the time."""
+
+from batch_jobs.search.timetable import plan
+
+
+def test_a_trial_gets_a_share_of_what_is_left_and_the_last_one_all() -> None:
+    now = 0.0
+    timetable = plan(100.0, reading_seconds=1, trial_share=0.5, reserved_share=0.1, clock=lambda: now)
+    assert timetable.ends == 78.0  # ten seconds, two readings, and a tenth
+    assert timetable.trial_deadline() == 39.0
+    assert timetable.trial_deadline(export_seconds=9) == 30.0
+    assert timetable.trial_deadline(export_seconds=40) == 19.5
+    assert timetable.trial_deadline(export_seconds=None) == 19.5
+    now = 58.0
+    assert timetable.trial_deadline() == 68.0
+    assert timetable.trial_deadline(is_last=True, export_seconds=3) == 75.0
+    now = 77.0
+    assert timetable.trial_deadline() == 78.0
+    assert not timetable.is_over()
+
+
+def test_what_comes_after_the_trials_has_what_they_show_that_it_needs() -> None:
+    timetable = plan(100.0, reading_seconds=0, clock=lambda: 0.0)
+    timetable.reserve(25.0)
+    assert timetable.ends == 75.0
+    timetable.reserve(1.0)
+    assert timetable.ends == 90.0
+    timetable.reserve(1_000.0)
+    assert timetable.ends == 60.0
+    forever = plan(None, reading_seconds=0)
+    forever.reserve(5.0)
+    assert forever.ends is forever.trial_deadline() is forever.seconds_left is None
