@@ -1,7 +1,7 @@
 """A read-only picture of where a job runs: SageMaker's folders, hosts and resources, taken once at the start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,15 @@ class Environment:
     `channels` maps a channel's name to its folder: `schema.json` and Parquet files. `job` names the job to itself and
     to later attempts. `memory_bytes` is what the job may have of it; None where nobody said. `deadline` is the
     `time.monotonic()` at which the compute service kills this attempt; None where nobody said.
+    `models` maps the role of a registered model (`parent`, `member-1`, `single`) to a folder with its files.
+    `parts_path` takes a folder for each part of a decomposition (`gate`, `expert-1`), with the files of a model: each
+    is registered for itself.
     `study` is None where the job is none of a study, or runs without our registry.
     """
 
     base_path: Path
     channels: Mapping[str, Path]
+    models: Mapping[str, Path] = field(default_factory=dict)
     model_path: Path
     output_path: Path
     checkpoint_path: Path
@@ -52,3 +56,8 @@ class Environment:
     deadline: float | None = None
     dataset: str = ""
     dataset_digest: str | None = None
+
+    @property
+    def parts_path(self) -> Path:
+        """See above."""
+        return self.base_path / "parts"

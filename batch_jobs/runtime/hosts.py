@@ -6,17 +6,20 @@ So it is with the workers of a study.
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
 from aimass_core.domain import keys
-from aimass_core.domain.jobs import Failure, Job, from_hyperparameters
+from aimass_core.domain.jobs import AnySpec, Failure, Job, from_hyperparameters
+from aimass_core.domain.model_jobs import ModelJobSpec
 from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.ports import BlobNotFoundError
 from batch_jobs.runtime import cluster, interruption, resources
@@ -28,7 +31,7 @@ from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.runtime.reports.console import ConsoleReporter, Reporters
 from batch_jobs.runtime.reports.registry import RegistryReporter
 from batch_jobs.runtime.reports.tensorboard import TensorBoardReporter
-from batch_jobs.runtime.storage import artifacts, channels, mirror
+from batch_jobs.runtime.storage import artifacts, channels, mirror, models
 from batch_jobs.runtime.storage.folders import Folders
 from batch_jobs.runtime.storage.mirror import Mirror
 
@@ -97,11 +100,11 @@ class BatchHost:
         self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
         self._reporter.start()
         self._reporter.progress("download")
-        paths = _download(self._fence, self._folders, self._config_files)
+        given = _download(self._fence, self._folders, self._config_files)
         self._mirror = self._begin_mirror()
         environment = _to_environment(
             self._folders,
-            paths,
+            given,
             self._variables,
             attempt=self.attempt,
             job_name=job.id,
@@ -122,7 +125,7 @@ class BatchHost:
 
     def fail(self, failure: Failure) -> None:
         """See Host."""
-        artifacts.upload_failure(self._fence, failure)
+        artifacts.upload_failure(self._fence, self._folders, failure)
         if failure.exit_code != ExitCode.INTERRUPTED:
             self._drop_checkpoints()
 
@@ -218,10 +221,10 @@ class ParticipantHost:
         which = max(place.rank, worker.index), max(place.num_processes, worker.count)
         _log.info("job %s, machine %d of %d, workspace %s", job.id, *which, job.workspace_id)
         self._folders.make()
-        paths = _download(self._fence, self._folders, _CONFIG_FILES)
+        given = _download(self._fence, self._folders, _CONFIG_FILES)
         environment = _to_environment(
             self._folders,
-            paths,
+            given,
             self._variables,
             attempt=self.attempt,
             job_name=job.id,
@@ -249,8 +252,16 @@ def find_place(folders: Folders, variables: Mapping[str, str]) -> Cluster:
     return cluster.from_resources(config, job=variables.get("TRAINING_JOB_NAME", ""))
 
 
-def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> Mapping[str, Path]:
-    """Brings in the configuration and the channels that it names."""
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Folders of what a job is given, by name and by role."""
+
+    channels: Mapping[str, Path]
+    models: Mapping[str, Path]
+
+
+def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> _Given:
+    """Brings in the configuration, and the channels and models that it names."""
     lake = fence.ports.lake
     for name in names:
         try:
@@ -260,8 +271,12 @@ def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> Mapping[s
                 f"The job's configuration {name} is gone from the lake. Submit the job again."
             ) from error
         (folders.config / name).write_bytes(body)
-    return channels.download_channels(
-        lake, fence.workspace_id, _read_config(folders, "inputdataconfig.json"), folders.data
+    config = _read_config(folders, "inputdataconfig.json")
+    of_models = {role: source for role, source in config.items() if models.is_model(source)}
+    of_channels = {name: source for name, source in config.items() if name not in of_models}
+    return _Given(
+        channels=channels.download_channels(lake, fence.workspace_id, of_channels, folders.data),
+        models=models.download_models(lake, of_models, folders.data),
     )
 
 
@@ -285,11 +300,11 @@ class SageMakerHost:
     def begin(self) -> tuple[Environment, Reporter]:
         """See Host."""
         self._folders.make()
-        paths = channels.list_channels(self._folders.data)
+        given = _Given(*models.divide_folders(channels.list_channels(self._folders.data)))
         job_name = self._variables.get("TRAINING_JOB_NAME", "")
         environment = _to_environment(
             self._folders,
-            paths,
+            given,
             self._variables,
             attempt=self.attempt,
             job_name=job_name,
@@ -299,9 +314,12 @@ class SageMakerHost:
         return environment, Reporters([ConsoleReporter(), self._tensorboard])
 
     def finish(self, metrics: Mapping[str, float]) -> None:
-        """See Host. The metrics go where SageMaker's users look for them: into the log and output.tar.gz."""
+        """See Host. The metrics go where SageMaker's users look for them: into the log and output.tar.gz. The parts of
+        a decomposition go into model.tar.gz."""
         if not find_place(self._folders, self._variables).is_main:
             return
+        if self._folders.parts.is_dir():
+            shutil.copytree(self._folders.parts, self._folders.model / self._folders.parts.name, dirs_exist_ok=True)
         (self._folders.output / "metrics.json").write_text(json.dumps(dict(metrics), indent=1, allow_nan=False))
         _log.info("final metrics: %s", " ".join(f"{name}={value:.6g}" for name, value in metrics.items()))
 
@@ -315,7 +333,7 @@ class SageMakerHost:
 
 def _to_environment(
     folders: Folders,
-    paths: Mapping[str, Path],
+    given: _Given,
     variables: Mapping[str, str],
     *,
     attempt: int,
@@ -334,7 +352,8 @@ def _to_environment(
     pinned = job.channels.get("train") if job else None
     environment = Environment(
         base_path=folders.root,
-        channels=dict(paths),
+        channels=given.channels,
+        models=given.models,
         model_path=folders.model,
         output_path=folders.output,
         checkpoint_path=folders.checkpoints,
@@ -346,7 +365,7 @@ def _to_environment(
         cluster=place,
         job=job_name,
         deadline=deadline,
-        dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else getattr(spec, "dataset", ""),
+        dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else _dataset_of(spec),
         dataset_digest=pinned.digest if pinned else None,
     )
     if isinstance(spec, StudySpec):
@@ -354,6 +373,11 @@ def _to_environment(
         study = open_study(study_id) if open_study and study_id else None
         return _as_worker(replace(environment, study=study), worker)
     return environment
+
+
+def _dataset_of(spec: AnySpec) -> str:
+    learning = spec.data if isinstance(spec, ModelJobSpec) else spec
+    return learning.dataset if isinstance(learning, LearningSpec) else ""
 
 
 def _as_worker(environment: Environment, worker: Worker) -> Environment:

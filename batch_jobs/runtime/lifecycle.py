@@ -31,6 +31,9 @@ KINDS = {
     "train": "batch_jobs.train",
     "search": "batch_jobs.search.searching",
     "autotrain": "batch_jobs.search.autotraining",
+    "compress": "batch_jobs.compress",
+    "fuse": "batch_jobs.fuse",
+    "decompose": "batch_jobs.decompose",
     "script": "batch_jobs.script",
     "prepare": "batch_jobs.prepare",
 }

@@ -1,7 +1,7 @@
 """Datasets, job results and containers as the other parts of the platform leave them, for tests on memory ports."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +10,12 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
-from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
-from aimass_core.domain.signatures import Card, Datatype, ExportCheck, Golden, Signature, Task, TensorSpec
+from aimass_core.domain.signatures import Card, Datatype, Evaluation, ExportCheck, Golden, Signature, Task, TensorSpec
 from aimass_core.domain.studies import BestSoFar
 from aimass_core.ports import Ports, Put
-from aimass_core.services import job_events, jobs, records
+from aimass_core.services import dispatch, job_events, jobs, records
 from aimass_core.services.job_quotas import JobLimits
 
 TABLE = Schema(
@@ -28,6 +27,19 @@ TABLE = Schema(
         Column(name="income", type=ColumnType.STRING),
     ],
     target="income",
+)
+SIGNATURE = Signature(
+    kind=DatasetKind.TABLE,
+    task=Task.BINARY,
+    target="income",
+    inputs=[
+        TensorSpec(name="age", datatype=Datatype.FP32, shape=[-1, 1], column="age", column_type=ColumnType.INTEGER)
+    ],
+    outputs=[
+        TensorSpec(name="label", datatype=Datatype.BYTES, shape=[-1]),
+        TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=[-1, 2]),
+    ],
+    labels=["no", "yes"],
 )
 LIMITS = JobLimits(max_active=1_000, max_per_window=1_000)
 GOLDEN = Golden(inputs={"age": [[39.0]]}, outputs={"label": ["yes"], "probabilities": [[0.25, 0.75]]})
@@ -111,10 +123,21 @@ def search_request(dataset: str = "adult", **spec: object) -> JobCreate:
 
 
 def leave_result(
-    ports: Ports, job: Job, *, attempt: int = 1, model: bytes = b"onnx", extra: Mapping[str, bytes] | None = None
+    ports: Ports,
+    job: Job,
+    *,
+    attempt: int = 1,
+    model: bytes = b"onnx",
+    signature: Signature = SIGNATURE,
+    parts: Sequence[str] = (),
+    extra: Mapping[str, bytes] | None = None,
 ) -> JobResult:
-    """What a training container leaves when it ends well."""
-    contents = {**_model_files(model), "output/validation_predictions.parquet": b"PAR1", **(extra or {})}
+    """What a container leaves when it ends well; `parts` are those of a decomposition."""
+    contents = {**_model_files(model, signature), "output/validation_predictions.parquet": b"PAR1"}
+    for part in parts:
+        of_part = _model_files(model + part.encode(), signature)
+        contents |= {name.replace("model", f"parts/{part}", 1): body for name, body in of_part.items()}
+    contents |= extra or {}
     artifacts = _leave(ports, contents, lambda name: keys.job_attempt(job.workspace_id, job.id, attempt, name))
     result = JobResult(job_id=job.id, attempt=attempt, artifacts=artifacts, metrics={"validation/roc_auc": 0.93})
     key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
@@ -136,11 +159,11 @@ def leave_best(
     return best
 
 
-def _model_files(model: bytes) -> dict[str, bytes]:
+def _model_files(model: bytes, signature: Signature = SIGNATURE) -> dict[str, bytes]:
     return {
         "model/model.onnx": model,
-        "model/signature.json": _signature().model_dump_json().encode(),
-        "model/card.json": _card().model_dump_json().encode(),
+        "model/signature.json": signature.model_dump_json().encode(),
+        "model/card.json": _card(signature).model_dump_json().encode(),
         "model/golden.json": GOLDEN.model_dump_json().encode(),
         "model/report.html": b"<html></html>",
         "model/report.json": Report(channel="validation", num_rows=2).model_dump_json().encode(),
@@ -189,31 +212,32 @@ def add_job(ports: Ports, principal: Principal, **request: object) -> Job:
     return jobs.create(ports, principal, train_request(**request), limits=LIMITS)  # type: ignore[arg-type]
 
 
-def _signature() -> Signature:
-    return Signature(
-        kind=DatasetKind.TABLE,
-        task=Task.BINARY,
-        target="income",
-        inputs=[TensorSpec(name="age", datatype=Datatype.FP32, shape=[-1, 1], column="age")],
-        outputs=[
-            TensorSpec(name="label", datatype=Datatype.BYTES, shape=[-1]),
-            TensorSpec(name="probabilities", datatype=Datatype.FP32, shape=[-1, 2]),
-        ],
-        labels=["no", "yes"],
-    )
+def make_model(
+    ports: MemoryPorts,
+    principal: Principal,
+    *,
+    model: bytes = b"onnx",
+    signature: Signature = SIGNATURE,
+    **spec: object,
+) -> Job:
+    """A model version that a training made: the job that did."""
+    job = add_job(ports, principal, **spec)
+    job = dispatch.dispatch(ports, job.workspace_id, job.id)
+    leave_result(ports, job, model=model, signature=signature)
+    return tell(ports, job, JobStatus.SUCCEEDED, exit_code=0)
 
 
-def _card() -> Card:
+def _card(signature: Signature) -> Card:
     return Card(
         algorithm="xgboost",
         framework="xgboost",
-        task=Task.BINARY,
-        target="income",
+        task=signature.task,
+        target=signature.target,
         hyperparameters={},
         seed=0,
         dataset="adult@1",
         num_train_rows=100,
-        evaluations=[],
+        evaluations=[Evaluation(channel="validation", num_rows=20, metrics={"roc_auc": 0.93})],
         primary_metric="roc_auc",
         primary_value=0.93,
         export_check=ExportCheck(num_rows=20, max_abs_difference=1e-7, num_label_differences=0, tolerance=1e-4),
@@ -222,4 +246,4 @@ def _card() -> Card:
     )
 
 
-MODEL_FILES = [f"model/{name}" for name in ArtifactName]
+MODEL_FILES = list(_model_files(b"onnx"))

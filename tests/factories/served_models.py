@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,17 +12,25 @@ from onnx import TensorProto, helper, numpy_helper
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
-from aimass_core.domain.common import new_id, utc_now
+from aimass_core.domain.common import Principal, new_id, utc_now
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
-from aimass_core.domain.jobs import Artifact
-from aimass_core.domain.models import ArtifactName, ModelVersion
+from aimass_core.domain.fusion import FusionMethod, PlacedMember, ServingGraph
+from aimass_core.domain.jobs import Artifact, ModelRef
+from aimass_core.domain.models import ArtifactName, Model, ModelVersion
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
-from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
+from aimass_core.domain.signatures import Datatype, Golden, Signature, Task, TensorSpec
 from aimass_core.ports import Put, Row
 from aimass_core.services import records
+from batch_jobs.data.targets import Target
+from batch_jobs.fuse.graphs import WEIGHTS, input_name, to_lone_graph
+from batch_jobs.fuse.methods import Combination
+from batch_jobs.fuse.methods.stacking import LinearStack
+from batch_jobs.fuse.methods.weighting import WeightedMean
 
 CITIES = ["Oslo", "Rome"]
 LABELS = ["no", "yes"]
+FUSED_SCALES = (100.0, 10.0)
+_GOLDEN_INPUTS = {"age": [[40.0]], "city": [["Rome"]]}
 TABLE = Signature(
     kind=DatasetKind.TABLE,
     task=Task.BINARY,
@@ -263,11 +273,24 @@ class Deployed:
 
 
 def add_model_version(
-    ports: MemoryPorts, workspace_id: str, *, model: bytes, signature: Signature, number: int = 1
+    ports: MemoryPorts,
+    workspace_id: str,
+    *,
+    model: bytes,
+    signature: Signature,
+    number: int = 1,
+    model_id: str | None = None,
+    fusion: ServingGraph | None = None,
+    parents: Sequence[ModelRef] = (),
+    golden: Golden | None = None,
 ) -> ModelVersion:
-    """A registered model version."""
-    model_id, now = new_id("mdl"), utc_now()
+    """A registered model version, of a model of its own where none is named."""
+    model_id, now = model_id or new_id("mdl"), utc_now()
     contents = {ArtifactName.MODEL: model, ArtifactName.SIGNATURE: signature.model_dump_json().encode()}
+    if fusion is not None:
+        contents[ArtifactName.FUSION] = fusion.model_dump_json().encode()
+    if golden is not None:
+        contents[ArtifactName.GOLDEN] = golden.model_dump_json().encode()
     for name, body in contents.items():
         ports.lake.put(keys.model_object(workspace_id, model_id, number, name), body)
     version = ModelVersion(
@@ -290,6 +313,7 @@ def add_model_version(
         ],
         digest=hashlib.sha256(model).hexdigest(),
         model_bytes=len(model),
+        parents=list(parents),
     )
     ports.registry.write(Put(row=records.to_row(version, model_id, number)))
     return version
@@ -306,6 +330,11 @@ def deploy(
 ) -> Deployed:
     """An endpoint that is READY."""
     version = add_model_version(ports, workspace_id, model=model or table_model(), signature=signature, number=number)
+    return serve(ports, workspace_id, version, name=name)
+
+
+def serve(ports: MemoryPorts, workspace_id: str, version: ModelVersion, *, name: str = "adult") -> Deployed:
+    """The same of a version that is there."""
     now = utc_now()
     endpoint = Endpoint(
         id=new_id("ep"),
@@ -327,6 +356,75 @@ def to_served(version: ModelVersion) -> ServedModel:
     return ServedModel(
         model_id=version.model_id, model_name=version.model_name, number=version.number, digest=version.digest
     )
+
+
+def add_fusion(
+    ports: MemoryPorts,
+    workspace_id: str,
+    members: Sequence[ModelVersion],
+    *,
+    weights: Sequence[float] | None,
+    **options: Any,
+) -> ModelVersion:
+    """A weighted mean of table models that are served apart, or without weights a stack of them: twice their logits."""
+    target, num_members = Target(column="income", task=Task.BINARY, labels=tuple(LABELS)), len(members)
+    combination: Combination = LinearStack(
+        coefficients=np.full((num_members, 1, 2), 2 / num_members), intercept=np.zeros(2), task=target.task
+    )
+    if weights is not None:
+        combination = WeightedMean(weights=np.asarray(weights), task=target.task)
+    graph = ServingGraph(
+        method=FusionMethod.AVERAGING if weights is not None else FusionMethod.STACKING_LINEAR,
+        members=[
+            PlacedMember(
+                name=f"{member.model_name}@{member.number}",
+                input=input_name(number),
+                digest=member.digest,
+                weight=None if weights is None else weights[number],
+            )
+            for number, member in enumerate(members)
+        ],
+        weights_input=None if weights is None else WEIGHTS,
+    )
+    parents = [
+        ModelRef(model_id=member.model_id, model_name=member.model_name, number=member.number) for member in members
+    ]
+    return add_model_version(
+        ports,
+        workspace_id,
+        model=to_lone_graph(num_members, combination, target),
+        signature=TABLE,
+        number=9,
+        fusion=graph,
+        parents=parents,
+        **options,
+    )
+
+
+def register_fusion(ports: MemoryPorts, principal: Principal, weights: Sequence[float] | None) -> ModelVersion:
+    """`adult@9`, a fusion of `adult@1` and `adult@2`."""
+    model = Model(**records.new_fields(ports, principal, Model), name="adult", latest_version=9, last_number=9)
+    records.create(ports, principal, model, name="adult")
+    members = [
+        add_model_version(
+            ports,
+            principal.workspace_id,
+            model=table_model(scale=scale),
+            signature=TABLE,
+            number=number,
+            model_id=model.id,
+            golden=_golden([1.0], [scale]),
+        )
+        for number, scale in enumerate(FUSED_SCALES, start=1)
+    ]
+    golden = _golden(weights, FUSED_SCALES) if weights else Golden(inputs=_GOLDEN_INPUTS, outputs={})
+    return add_fusion(ports, principal.workspace_id, members, weights=weights, model_id=model.id, golden=golden)
+
+
+def _golden(weights: Sequence[float], scales: Sequence[float]) -> Golden:
+    chances = [1 / (1 + math.exp(-(40 / scale + 1))) for scale in scales]
+    yes = sum(weight * chance for weight, chance in zip(weights, chances, strict=True)) / sum(weights)
+    return Golden(inputs=_GOLDEN_INPUTS, outputs={"label": ["yes"], "probabilities": [[1 - yes, yes]]})
 
 
 def add_external_data(model: bytes, location: str, *, where: str = "initializer") -> bytes:

@@ -1,12 +1,12 @@
 """What the containers of a study leave: trials, reports, the best model so far, a result with a leaderboard."""
 
-import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
-from aimass_core.domain.jobs import Artifact, EventType, Job, JobEvent, JobStatus, Progress
+from aimass_core.domain.jobs import EventType, Job, JobEvent, JobStatus, Progress
 from aimass_core.domain.studies import BestSoFar, Leaderboard, LeaderboardRow, Trial, TrialState
 from aimass_core.domain.study_specs import Direction
 from aimass_core.ports import Put, Row
@@ -109,13 +109,12 @@ def succeed(api: Api, job: Job) -> Job:
         "output/study.html": PAGE,
         "output/figures/history.json": b'{"data": [], "layout": {"title": {"text": "History"}}}',
     }
-    result = leave_result(api.ports, job)
-    for name, body in files.items():
-        api.ports.lake.put(keys.job_attempt(job.workspace_id, job.id, 1, name), body)
-    more = [Artifact(name=n, num_bytes=len(b), sha256=hashlib.sha256(b).hexdigest()) for n, b in files.items()]
-    whole = result.model_copy(update={"artifacts": [*result.artifacts, *more]})
-    key = keys.job_attempt(job.workspace_id, job.id, 1, "result.json")
-    api.ports.lake.put(key, whole.model_dump_json().encode())
+    return succeed_with(api, job, files)
+
+
+def succeed_with(api: Api, job: Job, files: Mapping[str, bytes], *, parts: Sequence[str] = ()) -> Job:
+    """A running job leaves a model and these files, and ends."""
+    leave_result(api.ports, job, extra=files, parts=parts)
     ended = [{"container": {"exitCode": 0}, "statusReason": "Essential container in task exited"}]
     _hear(api, job, "SUCCEEDED", attempts=ended)
     return _require(api, job, JobStatus.SUCCEEDED)

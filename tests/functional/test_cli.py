@@ -1,66 +1,22 @@
 """The command line over the real authorizer and handlers: what it sends, says, and exits with."""
 
 import json
-import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from aimass import cli
-from aimass.cli.output import Session
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.services import records
 from tests.factories.platform import add_dataset, add_version
 from tests.functional import study_jobs
 from tests.functional.gateway import Api
+from tests.functional.terminal import Run
 from tests.functional.transport import InProcessTransport
 
 SPACE = "max_depth: {type: int, low: 2, high: 8}\nsubsample: {type: float, low: 0.5, high: 1.0}\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(
-    api: Api,
-    transport: InProcessTransport,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    tmp_path: Path,
-) -> Run:
-    """`run("jobs", "list")`; a transport of one's own replaces the real handlers."""
-    # The handlers log to stdout, where Lambda wants it and this process has its data.
-    caplog.set_level(logging.CRITICAL, logger="api")
-    monkeypatch.setenv("AIMASS_API_KEY", str(api.token))
-    monkeypatch.setenv("AIMASS_BASE_URL", "http://aimass.test")
-    monkeypatch.setenv("COLUMNS", "220")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args: str, through: httpx2.BaseTransport = transport) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main(args, session=Session(transport=through))
-        captured = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return Ran(code=caught.value.code, out=captured.out, err=captured.err)
-
-    return call
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +60,17 @@ def test_search_asks_for_what_its_options_say(run: Run, api: Api, tmp_path: Path
     assert (job["max_seconds"], job["compute"]["vcpus"]) == (600, 2)
 
 
+def test_search_tries_one_algorithm_in_two_frameworks(run: Run, api: Api) -> None:
+    ran = run("search", "adult", "-a", "mlp", "-a", "mlp:tensorflow", "-H", "mlp:tensorflow.epochs=3", "-d")
+    assert ran.code == 0, ran.err
+    assert "mlp, mlp-tensorflow on adult" in ran.out
+    (job,) = api.get("/v1/jobs").json["items"]
+    found = [(each["algorithm"], each["framework"], each["hyperparameters"]) for each in job["spec"]["candidates"]]
+    assert found == [("mlp", None, {}), ("mlp", "tensorflow", {"epochs": 3})]
+    wrong = run("search", "adult", "-a", "mlp", "-a", "mlp:keras")
+    assert (wrong.code, "tensorflow" in wrong.err) == (3, True), wrong.err
+
+
 def test_autotrain_asks_for_what_its_options_say(run: Run, api: Api) -> None:
     ran = run(
         *("autotrain", "adult", "--budget", "2h", "--preset", "small", "--workers", "2", "--metric", "f1"),
@@ -120,6 +87,27 @@ def test_autotrain_asks_for_what_its_options_say(run: Run, api: Api) -> None:
     assert re.search(r"what +small: xgboost, mlp, linear on adult", shown)
     assert re.search(r"workers +2", shown)
     assert re.search(r"model bytes at most +500,000", shown)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "adult", "-a", "xgboost", "--max-seconds", "600"],
+        ["search", "adult", "-a", "xgboost", "--objective", "roc_auc", "--budget", "10m"],
+        ["autotrain", "adult", "--algorithms", "xgboost,mlp", "--preset", "fast", "--budget", "10m"],
+    ],
+)
+def test_dry_run_estimates_and_submits_nothing(run: Run, api: Api, command: list[str]) -> None:
+    ran = run(*command, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert re.search(r"seconds +[\d,.]+ ", ran.out)
+    assert re.search(r"limit \(seconds\) +600", ran.out)
+    assert "Prices:" in ran.err
+    assert json.loads(run(*command, "--dry-run", "-o", "json").out)["max_seconds"] == 600
+    wrong = run(*command, "--dry-run", "--target", "incom")
+    assert (wrong.code, "'income'" in wrong.err) == (3, True), wrong.err
+    assert api.get("/v1/jobs").json["items"] == []
+    assert api.get("/v1/studies").json["items"] == []
 
 
 @pytest.mark.parametrize(

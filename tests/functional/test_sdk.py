@@ -1,6 +1,7 @@
 """The SDK over the real authorizer and handlers: what it sends is what the API takes, and the other way round."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,3 +135,20 @@ def test_autotrain_has_a_study_and_a_training_has_none(client: aimass.Client, ap
     assert job.study().name.startswith("adult-")
     with pytest.raises(NotFoundError, match="kind train"):
         client.jobs.train("adult", algorithm="xgboost").study()
+
+
+def test_estimate_is_of_a_training_or_a_study_and_submits_nothing(client: aimass.Client, api: Api) -> None:
+    owner = Principal(workspace_id=api.workspace.id, workspace_name="x", actor="key_test", role=Role.ADMIN)
+    add_version(api.ports, owner, add_dataset(api.ports, owner))
+    arguments: list[dict[str, Any]] = [
+        {"algorithm": "xgboost"},
+        {"kind": "search", "algorithm": "xgboost", "max_trials": 10},
+        {"kind": "autotrain", "preset": "fast"},
+    ]
+    for each in arguments:
+        found = client.jobs.estimate("adult", max_seconds=600, **each)
+        assert found.seconds is not None
+        assert found.seconds.expected <= found.max_seconds == 600
+    with pytest.raises(InvalidRequestError, match=r"'script' are not estimated\. Kinds: train, search, autotrain"):
+        client.jobs.estimate("adult", kind="script")
+    assert list(client.jobs.list()) == []

@@ -73,7 +73,7 @@ def test_a_search_makes_a_study_that_is_read_while_it_runs(api: Api) -> None:
     leave_best(api.ports, job, trial=4)
     best = api.get("/v1/studies/mine/best").json
     assert (best["trial"], "model/model.onnx" in best["links"]) == (4, True)
-    assert api.get("/v1/studies/mine/figures").json == {"figures": {}, "page": None}
+    assert api.get("/v1/studies/mine/figures").json == {"figures": {}, "page": None, "leaderboard": None}
 
 
 def test_only_the_first_child_of_the_array_moves_the_job(api: Api) -> None:

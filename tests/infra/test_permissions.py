@@ -144,6 +144,17 @@ def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Te
     assert not [action for action in actions if action.startswith(forbidden)]
 
 
+def test_jobs_read_the_models_that_they_work_on(batch: Template, sagemaker: Template) -> None:
+    for template, role in ((batch, "JobRole"), (sagemaker, "TrainingRole")):
+        readable = {
+            to_text(resource).rpartition(">/")[2]
+            for statement in template.statements()
+            if statement.owner.startswith(role) and "s3:GetObject" in statement.actions
+            for resource in statement.resources
+        }
+        assert "models/*" in readable
+
+
 def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.UPLOADS_PREFIX == naming.UPLOADS_PREFIX
     assert keys.DROP_PREFIX == naming.DROP_PREFIX

@@ -24,7 +24,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import MonotonicIds, Resource
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
-from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.jobs import Job, JobKind, JobStatus
 from aimass_core.domain.models import Model, ModelVersion
 from aimass_core.ports import BlobInfo, Put, Submission, Write
 from aimass_core.services import dispatch, endpoints, job_events, reconciler, records
@@ -32,6 +32,7 @@ from aimass_core.services.ingest import closing
 from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
 
 LEASE_SECONDS = 60
+PARTS = ("gate", "expert-1")
 
 ResultT = TypeVar("ResultT")
 ResourceT = TypeVar("ResourceT", bound=Resource)
@@ -214,7 +215,8 @@ class World:
         if status is JobStatus.RUNNING:
             self._claim(job, attempt)
         if status is JobStatus.SUCCEEDED:
-            leave_result(self.ports, job, attempt=attempt, model=job.id.encode())
+            parts = PARTS if job.kind is JobKind.DECOMPOSE else ()
+            leave_result(self.ports, job, attempt=attempt, model=job.id.encode(), parts=parts)
         self.faults.is_armed = was_armed
         exit_code = {JobStatus.SUCCEEDED: 0, JobStatus.FAILED: 139}.get(status)
         state = self.compute.set_state(compute_job_id, status, exit_code=exit_code, attempt=attempt)
@@ -267,14 +269,18 @@ class World:
 
     def _check_models(self) -> None:
         versions = self.registry.all(ModelVersion)
-        assert len({version.job_id for version in versions}) == len(versions), "a job makes one version"
+        made = {(version.job_id, version.part) for version in versions}
+        assert len(made) == len(versions), "a job makes one version, and one of each part"
         for version in versions:
             for artifact in version.artifacts:
                 key = keys.model_object(version.workspace_id, version.model_id, version.number, artifact.name)
                 info = self.lake.head(key)
                 assert info is not None, "a row never points at nothing"
                 assert info.sha256 == artifact.sha256
-            assert version.digest == hashlib.sha256(version.job_id.encode()).hexdigest(), "and at its own job's bytes"
+            body = version.job_id + (version.part or "")
+            assert version.digest == hashlib.sha256(body.encode()).hexdigest(), "and at its own job's bytes"
+            for part in version.parts.values():
+                assert any((part.model_id, part.number) == (other.model_id, other.number) for other in versions)
         for model in self.registry.all(Model):
             numbers = [version.number for version in versions if version.model_id == model.id]
             assert model.latest_version == max(numbers, default=None)

@@ -7,26 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aimass_core.domain import keys
-from aimass_core.domain.jobs import Artifact, Failure, JobResult
+from aimass_core.domain.jobs import Artifact, Failure, FailureRecord, JobResult
 from aimass_core.errors import InternalError
+from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.fence import Fence
 from batch_jobs.runtime.storage.digests import sha256_of
 from batch_jobs.runtime.storage.folders import Folders, list_files
 
 _NUM_THREADS = 8
+_FAILURE = "failure.json"
 _log = logging.getLogger(__name__)
 
 
 def upload_result(fence: Fence, folders: Folders, metrics: Mapping[str, float]) -> JobResult:
-    """Uploads `model/` and `output/`, then the result that names them, if this attempt may still write.
+    """Uploads `model/`, `parts/` and `output/`, then the result that names them, if this attempt may still write.
 
     Raises:
         SupersededError: it may not; then there is no result.
     """
-    sources = {"model": folders.model, "output": folders.output}
-    files = {f"{name}/{inner}": path for name, folder in sources.items() for inner, path in list_files(folder)}
-    with ThreadPoolExecutor(_NUM_THREADS) as pool:
-        artifacts = list(pool.map(lambda name: _upload(fence, name, files[name]), sorted(files)))
+    artifacts = _upload_all(fence, {"model": folders.model, "parts": folders.parts, "output": folders.output})
     result = JobResult(job_id=fence.job_id, attempt=fence.attempt, artifacts=artifacts, metrics=dict(metrics))
     fence.check()
     _put(fence, "result.json", result.model_dump_json(indent=1))
@@ -34,10 +33,27 @@ def upload_result(fence: Fence, folders: Folders, metrics: Mapping[str, float]) 
     return result
 
 
-def upload_failure(fence: Fence, failure: Failure) -> None:
-    """Records why the attempt failed. Raises SupersededError."""
+def upload_failure(fence: Fence, folders: Folders, failure: Failure) -> None:
+    """Records why the attempt failed, and then what it left in `output/` even so: the table of a compression that found
+    nothing within its limits, say. An interrupted one has nothing to tell.
+
+    Raises:
+        SupersededError: it may not write.
+    """
     fence.check()
-    _put(fence, "failure.json", failure.model_dump_json(indent=1))
+    _put(fence, _FAILURE, FailureRecord(**failure.model_dump()).model_dump_json(indent=1))
+    if failure.exit_code == ExitCode.INTERRUPTED:
+        return
+    if artifacts := _upload_all(fence, {"output": folders.output}):
+        fence.check()
+        _put(fence, _FAILURE, FailureRecord(**failure.model_dump(), artifacts=artifacts).model_dump_json(indent=1))
+
+
+def _upload_all(fence: Fence, sources: Mapping[str, Path]) -> list[Artifact]:
+    """Every file of some folders, in parallel."""
+    files = {f"{name}/{inner}": path for name, folder in sources.items() for inner, path in list_files(folder)}
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        return list(pool.map(lambda name: _upload(fence, name, files[name]), sorted(files)))
 
 
 def _upload(fence: Fence, name: str, path: Path) -> Artifact:

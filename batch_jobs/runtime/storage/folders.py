@@ -33,6 +33,11 @@ class Folders:
         return self.root / "model"
 
     @property
+    def parts(self) -> Path:
+        """One folder per part of a decomposition, with the same files as `model`. Not there without any."""
+        return self.root / "parts"
+
+    @property
     def output(self) -> Path:
         """Everything else that is kept."""
         return self.root / "output" / "data"
@@ -59,7 +64,7 @@ class Folders:
 
     def clear(self) -> None:
         """Removes what an earlier attempt in the same place left; checkpoints stay."""
-        for path in (self.root / "input", self.model, self.root / "output"):
+        for path in (self.root / "input", self.model, self.parts, self.root / "output"):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -40,9 +40,16 @@ def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
     return request.found(endpoints.to_detail(router.ports, found))
 
 
-@router.operation("PATCH", "/v1/endpoints/<endpoint>", role=Role.DEVELOPER, summary="Serve another version", status=202)
+@router.operation(
+    "PATCH",
+    "/v1/endpoints/<endpoint>",
+    role=Role.DEVELOPER,
+    summary="Serve another version, or change weights",
+    status=202,
+)
 def update_endpoint(endpoint: IdOrName, body: EndpointUpdate, if_match: IfMatch = None) -> Response[EndpointDetail]:
-    """What serves now keeps serving until the new version has given its golden answer, and if it does not."""
+    """What serves now keeps serving until the new version has given its golden answer, and if it does not. Weights of a
+    fusion that is served apart hold within seconds."""
     revision = request.revision_of(if_match)
     updated = endpoints.update(router.ports, router.caller, endpoint, body, revision=revision)
     return request.found(endpoints.to_detail(router.ports, updated), status=HTTPStatus.ACCEPTED)

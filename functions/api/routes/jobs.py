@@ -27,7 +27,8 @@ LogLimit = Annotated[int, Query(ge=1, le=10_000, description="At most so many li
 
 @router.operation("POST", "/v1/jobs", role=Role.DEVELOPER, summary="Submit a job", status=202, idempotent=True)
 def create_job(body: JobCreate) -> Response[Job]:
-    """The dataset versions are pinned now, by digest: what is uploaded later does not change the job."""
+    """Dataset and model versions are pinned now, by digest: what is uploaded or trained later does not change the job.
+    They stay until it has ended."""
     job = jobs.create(router.ports, router.caller, body, limits=router.job_limits)
     return _accepted(job)
 
@@ -70,7 +71,7 @@ def stop_job(job: Id) -> Response[Job]:
     "POST", "/v1/jobs/<job>/retry", role=Role.DEVELOPER, summary="Retry a job", status=202, idempotent=True
 )
 def retry_job(job: Id) -> Response[Job]:
-    """The same work on the same data, as a new job; for one that has FAILED or was STOPPED."""
+    """The same work on the same data and models, as a new job; for one that has FAILED or was STOPPED."""
     return _accepted(jobs.retry(router.ports, router.caller, job, limits=router.job_limits))
 
 
@@ -93,7 +94,8 @@ def list_job_logs(job: Id, limit: LogLimit = 1_000, cursor: Cursor = None) -> Jo
 
 @router.operation("GET", "/v1/jobs/<job>/artifacts", role=Role.VIEWER, summary="List a job's artifacts")
 def list_job_artifacts(job: Id) -> JobArtifacts:
-    """Every file that it left, with a link that works for some minutes; none until it has succeeded."""
+    """Every file that it left, with a link that works for some minutes; none until it has ended. Of a job that failed
+    what it had in `output/`."""
     return job_results.list_artifacts(router.ports, jobs.get(router.ports, router.caller, job))
 
 

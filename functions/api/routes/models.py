@@ -14,7 +14,7 @@ router = ResourceRouter("models")
 
 @router.operation("GET", "/v1/models", role=Role.VIEWER, summary="List models")
 def list_models(limit: Limit = 50, cursor: Cursor = None) -> Page[Model]:
-    """Newest first. Training jobs make them: a model is never uploaded."""
+    """Newest first. Jobs make them: a model is never uploaded."""
     return request.page_of(
         router, lambda start: models.list_models(router.ports, router.caller, limit=limit, start=start), cursor=cursor
     )
@@ -35,7 +35,7 @@ def update_model(model: IdOrName, body: ModelUpdate, if_match: IfMatch = None) -
 
 @router.operation("DELETE", "/v1/models/<model>", role=Role.DEVELOPER, summary="Delete a model", status=204)
 def delete_model(model: IdOrName) -> Response[None]:
-    """With all its versions. Refused while an endpoint holds one of them."""
+    """With all its versions. Refused while one of them is held, as for DELETE of a version."""
     models.delete(router.ports, router.caller, model)
     return request.no_content()
 
@@ -52,7 +52,8 @@ def list_model_versions(model: IdOrName, limit: Limit = 50, cursor: Cursor = Non
 
 @router.operation("GET", "/v1/models/<model>/versions/<number>", role=Role.VIEWER, summary="Read a model version")
 def get_model_version(model: IdOrName, number: Number) -> Response[ModelVersionDetail]:
-    """With its signature, its card and links to its files that work for some minutes."""
+    """With its signature, its card, links to its files that work for some minutes, and its lineage: the versions that
+    it was made of (`parents`), and the gate and the experts of a decomposition (`parts`)."""
     return request.found(models.get_version_detail(router.ports, router.caller, model, number))
 
 
@@ -60,6 +61,7 @@ def get_model_version(model: IdOrName, number: Number) -> Response[ModelVersionD
     "DELETE", "/v1/models/<model>/versions/<number>", role=Role.DEVELOPER, summary="Delete a model version", status=204
 )
 def delete_model_version(model: IdOrName, number: Number) -> Response[None]:
-    """Its number is never used again. Refused while an endpoint holds it."""
+    """Its number is never used again. Refused while an endpoint holds it, while a job that works on it has not ended,
+    and while it is a part of a decomposition that is there. What was made of it stays and names it still."""
     models.delete_version(router.ports, router.caller, model, number)
     return request.no_content()

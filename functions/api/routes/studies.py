@@ -53,5 +53,5 @@ def get_best(study: IdOrName) -> StudyBest:
 
 @router.operation("GET", "/v1/studies/<study>/figures", role=Role.VIEWER, summary="Read a study's figures")
 def get_figures(study: IdOrName) -> StudyFigures:
-    """Links to what its newest job drew, which work for some minutes; none until one has succeeded."""
+    """Links to what its newest job drew, also while it runs or where it was stopped; they work for some minutes."""
     return studies.get_figures(router.ports, router.caller, study)

@@ -8,7 +8,7 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data, reporting to the registry, searching, and leaving artifacts."""
+    """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
     written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.STUDIES_PREFIX)
     return [
         allow.change_registry(storage.registry),
@@ -16,7 +16,7 @@ def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.list_bucket(storage.lake),
-        allow.read_objects(storage.lake, *written, naming.SOURCES_PREFIX),
+        allow.read_objects(storage.lake, *written, naming.SOURCES_PREFIX, naming.MODELS_PREFIX),
         allow.write_objects(storage.lake, *written),
         allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
         allow.send_messages(storage.ingest_queue),

@@ -1,5 +1,6 @@
 """A job from start to exit code, with a tiny kind in place of a training."""
 
+import hashlib
 import json
 import math
 import os
@@ -11,12 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from aimass_core.domain.jobs import EventType, Failure, JobResult, JobStatus, TrainSpec
+from aimass_core.domain.jobs import EventType, Failure, FailureRecord, JobResult, JobStatus, TrainSpec
 from aimass_core.errors import InvalidDataError, InvalidRequestError, UnavailableError
 from batch_jobs.runtime import interruption, lifecycle
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.runtime.hosts import SageMakerHost
+from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.runtime.reporting import Reporter
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 
@@ -149,6 +151,29 @@ def test_errors_of_users_have_no_traceback_and_ours_have_its_tail(workplace: Wor
     assert traceback is not None
     assert len(traceback.encode()) <= 4_200
     assert traceback.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
+
+
+def test_f5_what_a_failed_job_has_to_show_is_left_and_its_model_is_not(workplace: Workplace) -> None:
+    def misses(environment: Environment, reporter: Reporter) -> Mapping[str, float]:
+        (environment.model_path / "model.onnx").write_bytes(b"too large")
+        (environment.output_path / "compression.json").write_bytes(b"{}")
+        raise InvalidDataError("nothing meets the limits")
+
+    assert run(workplace, misses) == ExitCode.DATA_ERROR
+    record = FailureRecord.model_validate_json(workplace.left("failure.json"))
+    assert record.cause == "nothing meets the limits"
+    assert [(each.name, each.num_bytes) for each in record.artifacts] == [("output/compression.json", 2)]
+    assert record.artifacts[0].sha256 == hashlib.sha256(b"{}").hexdigest()
+    assert set(workplace.names_left()) == {"failure.json", "output/compression.json"}
+
+
+def test_an_interrupted_attempt_leaves_nothing_but_its_failure(workplace: Workplace) -> None:
+    def interrupted(environment: Environment, reporter: Reporter) -> Mapping[str, float]:
+        (environment.output_path / "half").write_bytes(b"half")
+        raise Interrupted
+
+    assert run(workplace, interrupted) == ExitCode.INTERRUPTED
+    assert set(workplace.names_left()) == {"failure.json"}
 
 
 def test_failure_holds_no_secrets(workplace: Workplace, caplog: pytest.LogCaptureFixture) -> None:

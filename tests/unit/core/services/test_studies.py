@@ -308,6 +308,22 @@ def test_figures_are_those_of_the_newest_job_that_left_any(ports: MemoryPorts, p
     assert str(found.page).endswith("output/study.html")
 
 
+def test_figures_and_the_leaderboard_are_there_while_a_job_runs_and_where_it_comes_to_no_end(
+    ports: MemoryPorts, principal: Principal
+) -> None:
+    job = search(ports, principal, study="mine")
+    for name in ("figures/history.json", "study.html", "leaderboard.json"):
+        ports.lake.put(keys.study_live(job.workspace_id, str(job.study_id), name), b"{}")
+    found = studies.get_figures(ports, principal, "mine")
+    assert list(found.figures) == ["history"]
+    folder = f"studies/{job.workspace_id}/{job.study_id}/live/"
+    assert found.figures["history"].endswith(f"{folder}figures/history.json")
+    assert str(found.page).endswith(f"{folder}study.html")
+    assert str(found.leaderboard).endswith(f"{folder}leaderboard.json")
+    end(ports, records.get(ports, Job, job.workspace_id, job.id))
+    assert studies.get_figures(ports, principal, "mine").leaderboard == found.leaderboard
+
+
 def test_a_deleted_study_leaves_nothing_but_its_models(ports: MemoryPorts, principal: Principal) -> None:
     job = search(ports, principal, study="mine")
     leave_best(ports, job)

@@ -1,11 +1,12 @@
 """Endpoints: served model versions, and friendly predictions."""
 
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.signatures import Signature
 
 
@@ -18,6 +19,12 @@ class EndpointStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class ServedMember(ModelRef):
+    """A model version that a fusion loads beside itself."""
+
+    weight: float | None = Field(default=None, description="As it was fitted; null where the fusion has no weights.")
+
+
 class ServedModel(Contract):
     """The model version that answers, pinned by digest."""
 
@@ -25,6 +32,7 @@ class ServedModel(Contract):
     model_name: str
     number: int
     digest: str
+    members: list[ServedMember] = Field(default=[], description="Of a fusion that is served apart.")
 
 
 class Endpoint(Resource):
@@ -42,6 +50,11 @@ class Endpoint(Resource):
     status_reason: str | None = None
     serving: ServedModel | None = None
     candidate: ServedModel | None = None
+    weights: dict[str, float] | None = Field(
+        default=None,
+        description="What the members of the fusion that serves count at this endpoint. Null: as they were fitted.",
+        examples=[{"adult@1": 0.7, "adult@2": 0.3}],
+    )
 
 
 class EndpointCreate(Request):
@@ -52,9 +65,21 @@ class EndpointCreate(Request):
 
 
 class EndpointUpdate(Request):
-    """Body of PATCH /v1/endpoints/{endpoint}: serve another version."""
+    """Body of PATCH /v1/endpoints/{endpoint}: serve another version, or let the members of a fusion count otherwise."""
 
-    model: VersionRef
+    model: VersionRef | None = None
+    weights: dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]] | None = Field(
+        default=None,
+        description="One for each member of a fusion that is served apart, by its name; only their ratio counts. They "
+        "hold within seconds, without anything being loaded. Null: as they were fitted.",
+        examples=[{"adult@1": 0.7, "adult@2": 0.3}],
+    )
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if (self.model is None) is ("weights" not in self.model_fields_set):
+            raise ValueError("give `model`, to serve another version, or `weights`, to change those of a fusion")
+        return self
 
 
 class PredictRequest(Request):

@@ -9,5 +9,8 @@ class JobKind(StrEnum):
     TRAIN = "train"
     SEARCH = "search"
     AUTOTRAIN = "autotrain"
+    COMPRESS = "compress"
+    FUSE = "fuse"
+    DECOMPOSE = "decompose"
     SCRIPT = "script"
     PREPARE = "prepare"

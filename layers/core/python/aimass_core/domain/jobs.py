@@ -7,7 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, model_validator
 
 from aimass_core.domain.common import Contract, Id, Name, Request, Resource, VersionRef
+from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.decomposition import DecomposeSpec
+from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.training import Resample as Resample  # noqa: PLC0414 - part of a job's contract
@@ -87,7 +90,8 @@ class PrepareSpec(Request):
     number: int = Field(ge=1)
 
 
-AnySpec = TrainSpec | SearchSpec | AutotrainSpec | ScriptSpec | PrepareSpec
+SubmittedSpec = TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec
+AnySpec = SubmittedSpec | PrepareSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 
@@ -95,7 +99,7 @@ JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 class JobCreate(Request):
     """Body of POST /v1/jobs."""
 
-    spec: Annotated[TrainSpec | SearchSpec | AutotrainSpec | ScriptSpec, Field(discriminator="kind")]
+    spec: Annotated[SubmittedSpec, Field(discriminator="kind")]
     compute: Compute = Compute()
     max_seconds: int = Field(
         default=3600,
@@ -177,6 +181,12 @@ class ModelRef(Contract):
     number: int
 
 
+class PinnedModel(ModelRef):
+    """The exact model version that a job was given at submit."""
+
+    digest: str = Field(description="SHA-256 of its model.onnx.")
+
+
 class Job(Resource):
     """One run."""
 
@@ -193,6 +203,9 @@ class Job(Resource):
     attempt: int = Field(default=0, description="The attempt that may write; 0 before the first has started.")
     num_attempts_ended: int = Field(default=0, description="Attempts after which the compute service began another.")
     channels: dict[str, PinnedDataset] = {}
+    models: dict[str, PinnedModel] = Field(
+        default={}, description="The model versions that it works on: `parent`, `member-1`, ..., `single`."
+    )
     depends_on: list[str] = []
     retry_of: str | None = None
     compute_job_id: str | None = Field(default=None, description="The compute service's own id.")
@@ -266,7 +279,7 @@ class ArtifactLink(Artifact):
 
 
 class JobArtifacts(Contract):
-    """Answer of GET /v1/jobs/{job}/artifacts: what the attempt that succeeded left."""
+    """Answer of GET /v1/jobs/{job}/artifacts: what the last attempt left; of one that failed, `output/` alone."""
 
     artifacts: list[ArtifactLink]
 
@@ -292,6 +305,12 @@ class JobResult(Contract):
     attempt: int
     artifacts: list[Artifact]
     metrics: dict[str, float] = {}
+
+
+class FailureRecord(Failure):
+    """`failure.json`: why an attempt failed, and what it left even so."""
+
+    artifacts: list[Artifact] = []
 
 
 def to_hyperparameters(spec: AnySpec) -> dict[str, str]:

@@ -147,6 +147,12 @@ def study_best(workspace_id: str, study_id: str) -> str:
     return f"{study_prefix(workspace_id, study_id)}best.json"
 
 
+def study_live(workspace_id: str, study_id: str, name: str = "") -> str:
+    """What is to be seen of a study while its job runs, written anew again and again: leaderboard.json, study.html,
+    figures/<name>.json."""
+    return f"{study_prefix(workspace_id, study_id)}live/{name}"
+
+
 def study_trial(workspace_id: str, study_id: str, number: int, name: str) -> str:
     """A file of one trial: model/model.onnx, output/validation_predictions.parquet. Written once."""
     return f"{study_prefix(workspace_id, study_id)}trials/{trial_row(number)}/{name}"

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from aimass_core.domain.common import Request, Resource, Text
-from aimass_core.domain.jobs import Artifact, PinnedDataset
+from aimass_core.domain.jobs import Artifact, ModelRef, PinnedDataset
 from aimass_core.domain.signatures import Card, Signature, Task
 
 
@@ -29,7 +29,7 @@ class ModelUpdate(Request):
 
 
 class ArtifactName(StrEnum):
-    """The files of a model version."""
+    """The files of a model version; FUSION is there where members are served apart."""
 
     MODEL = "model.onnx"
     SIGNATURE = "signature.json"
@@ -37,6 +37,7 @@ class ArtifactName(StrEnum):
     GOLDEN = "golden.json"
     REPORT = "report.html"
     REPORT_DATA = "report.json"
+    FUSION = "fusion.json"
 
 
 class ModelVersion(Resource):
@@ -54,10 +55,26 @@ class ModelVersion(Resource):
     metrics: dict[str, float]
     primary_metric: str
     datasets: dict[str, PinnedDataset] = {}
+    parents: list[ModelRef] = Field(
+        default=[], description="The versions that it was made of: what was compressed, or the members of a fusion."
+    )
+    parts: dict[str, ModelRef] = Field(
+        default={}, description="Of a decomposition: its gate and its experts, each a model version of its own."
+    )
+    part: str | None = Field(
+        default=None, description="Which part it is of the decomposition that its job made.", examples=["gate"]
+    )
     artifacts: list[Artifact]
     digest: str = Field(description="SHA-256 of model.onnx.")
     model_bytes: int
     endpoints: list[str] = Field(default=[], description="Ids of the endpoints that hold it: while any does, it stays.")
+    fusions: list[ModelRef] = Field(
+        default=[],
+        description="Fusions that are served with their members apart, it among them: while any is, it stays.",
+    )
+    last_job_id: str | None = Field(
+        default=None, description="The newest job that was submitted to work on it: until it has ended, it stays."
+    )
 
 
 class ModelVersionDetail(ModelVersion):

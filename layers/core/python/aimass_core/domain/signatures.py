@@ -154,3 +154,8 @@ class Card(Contract):
     training_seconds: float
     warnings: list[str] = []
     versions: dict[str, str] = Field(default={}, description="Of the libraries that made it.")
+
+    def to_metrics(self) -> dict[str, float]:
+        """Those of the last channel, and of each under its name: `validation/roc_auc`."""
+        metrics = {f"{each.channel}/{name}": value for each in self.evaluations for name, value in each.metrics.items()}
+        return {**(self.evaluations[-1].metrics if self.evaluations else {}), **metrics}

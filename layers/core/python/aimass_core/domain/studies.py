@@ -43,6 +43,8 @@ class TrialAttribute(StrEnum):
     LATENCY_MS = "latency_ms"
     SECONDS = "seconds"
     WORKER = "worker"
+    NUM_STEPS = "num_steps"
+    IS_SHORT = "is_short_of_time"
 
 
 class Trial(Contract):
@@ -103,7 +105,8 @@ class StudyBest(BestSoFar):
 
 
 class StudyFigures(Contract):
-    """Answer of GET /v1/studies/{study}/figures: what the newest job that left any drew."""
+    """Answer of GET /v1/studies/{study}/figures: what the newest job drew, while it runs and in the end."""
 
     figures: dict[str, str] = Field(default={}, description="By name, short-lived URLs of Plotly's JSON.")
     page: str | None = Field(default=None, description="All of them as one HTML page.")
+    leaderboard: str | None = Field(default=None, description="The models by now, best first.")

@@ -70,6 +70,19 @@ class LearningSpec(Request):
             raise _refuse("task", f"Several target columns are the labels of a multi-label task, not {self.task}.")
         return Task.MULTILABEL
 
+    def check_forecast(self, *, is_meant: bool = False) -> None:
+        """Raises InvalidRequestError where horizon, task and folds contradict each other. `is_meant`: nothing but a
+        forecast can come of it."""
+        if self.horizon is None:
+            if self.task is Task.FORECASTING or is_meant or self.window or self.time_column:
+                raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
+            return
+        task = self.resolve_task()
+        if task not in (None, Task.FORECASTING):
+            raise _refuse("task", f"With a horizon the task is a forecast, not {task}. Leave one of them out.")
+        if self.folds is not None:
+            raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
+
     @property
     def num_window_rows(self) -> int:
         """The window of a forecast, with the default filled in."""
@@ -122,7 +135,7 @@ class TrainSpec(LearningSpec):
         """
         algorithm = self.resolve_algorithm()
         algorithm.check_framework(self.resolve_framework())
-        self._check_forecast()
+        self.check_forecast(is_meant=algorithm.tasks == (Task.FORECASTING,))
         task = Task.FORECASTING if self.horizon else self.resolve_task()
         if task is not None:
             algorithm.check_task(task)
@@ -172,18 +185,6 @@ class TrainSpec(LearningSpec):
                 f"auto tries features on one machine, and {num_machines} are asked for. Declare the features, or take "
                 "one machine.",
             )
-
-    def _check_forecast(self) -> None:
-        if self.horizon is None:
-            only = self.resolve_algorithm().tasks == (Task.FORECASTING,)
-            if self.task is Task.FORECASTING or only or self.window or self.time_column:
-                raise _refuse("horizon", "A forecast needs a horizon: how many rows ahead the target is predicted.")
-            return
-        task = self.resolve_task()
-        if task not in (None, Task.FORECASTING):
-            raise _refuse("task", f"With a horizon the task is a forecast, not {task}. Leave one of them out.")
-        if self.folds is not None:
-            raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
 
 
 def _refuse(field: str, message: str) -> InvalidRequestError:

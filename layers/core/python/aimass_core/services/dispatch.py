@@ -15,7 +15,7 @@ from aimass_core.domain.jobs import Job, JobStatus, to_hyperparameters
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import InvalidRequestError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Submission, WriteConflictError
-from aimass_core.services import backends, job_failures, job_states, jobs, records
+from aimass_core.services import backends, job_failures, job_models, job_states, jobs, records
 
 CLAIM_SECONDS = 120
 SUBMIT_SECONDS = 100  # the longest that a submission takes, with the time-outs and retries of its client
@@ -89,10 +89,16 @@ def _claim(ports: Ports, job: Job) -> Job | None:
 
 
 def _save_config(ports: Ports, job: Job) -> None:
-    """The files of the SageMaker contract. Written again, they are the same."""
+    """The files of the SageMaker contract. Written again, they are the same.
+
+    Raises InvalidRequestError where a model of the job is gone.
+    """
     files: dict[str, Any] = {
         "hyperparameters.json": to_hyperparameters(job.spec),
-        "inputdataconfig.json": jobs.to_input_data_config(job.workspace_id, job.channels),
+        "inputdataconfig.json": {
+            **jobs.to_input_data_config(job.workspace_id, job.channels),
+            **job_models.to_model_config(ports, job),
+        },
         "resourceconfig.json": _RESOURCE_CONFIG,
     }
     for name, content in files.items():

@@ -21,7 +21,7 @@ from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.signatures import Golden, Signature
 from aimass_core.errors import ConflictError, InternalError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, WriteConflictError
-from aimass_core.services import models, platform, records
+from aimass_core.services import endpoint_weights, models, platform, records
 
 _log = logging.getLogger(__name__)
 
@@ -64,9 +64,13 @@ def to_detail(ports: Ports, endpoint: Endpoint) -> EndpointDetail:
 
 
 def update(ports: Ports, principal: Principal, id_or_name: str, request: EndpointUpdate, *, revision: int) -> Endpoint:
-    """Makes another version the candidate. What serves now keeps serving until that has proved itself."""
+    """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or changes
+    the weights of the fusion that serves."""
     endpoint = get(ports, principal, id_or_name)
     records.require_revision(endpoint, revision)
+    if request.model is None:
+        weights = None if request.weights is None else endpoint_weights.check(endpoint, request.weights)
+        return _save(ports, endpoint, principal=principal, weights=weights)
     candidate = _resolve(ports, principal, request.model)
     status = EndpointStatus.CREATING if endpoint.serving is None else EndpointStatus.UPDATING
     return _save(ports, endpoint, principal=principal, status=status, status_reason=None, candidate=candidate)
@@ -131,6 +135,7 @@ def _accept(ports: Ports, endpoint: Endpoint) -> Endpoint:
         status_reason=None,
         serving=endpoint.candidate,
         candidate=None,
+        weights=None,
     )
 
 
@@ -150,11 +155,13 @@ def _save(ports: Ports, endpoint: Endpoint, *, principal: Principal, **changes: 
 
 
 def _held(endpoint: Endpoint) -> list[models.VersionKey]:
-    return [
-        models.VersionKey(model.model_id, model.number)
-        for model in (endpoint.serving, endpoint.candidate)
-        if model is not None
-    ]
+    """A fusion whose members are served apart cannot do without them."""
+    held: list[models.VersionKey] = []
+    for model in (endpoint.serving, endpoint.candidate):
+        if model is not None:
+            held.append(models.VersionKey(model.model_id, model.number))
+            held += [models.VersionKey(member.model_id, member.number) for member in model.members]
+    return held
 
 
 def _with_paths(endpoint: Endpoint, *, signature: Signature | None) -> EndpointDetail:
@@ -170,7 +177,11 @@ def _resolve(ports: Ports, principal: Principal, reference: str) -> ServedModel:
     name, number = split_ref(reference)
     version = models.get_version(ports, principal, name, number)
     return ServedModel(
-        model_id=version.model_id, model_name=version.model_name, number=version.number, digest=version.digest
+        model_id=version.model_id,
+        model_name=version.model_name,
+        number=version.number,
+        digest=version.digest,
+        members=endpoint_weights.find_members(ports, version),
     )
 
 

@@ -81,15 +81,17 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
         notes = ["A study takes the time that it is given (max_seconds), unless it reaches max_trials before."]
         notes += _warn_memory(memory, machine)
     else:
-        notes = ["How long a script runs and what memory it takes is not known: only its limits bound the cost."]
+        what = f"a {plan.spec.kind} job"
+        notes = [f"How long {what} runs and what memory it takes is not known: only its limits bound the cost."]
     if rate is None:
         notes.append(f"There is no price of {request.compute.instance_type} in the table, so there is no cost.")
     num_bytes = sum(each.num_bytes for each in data)
+    model_bytes = sum(model.version.model_bytes for model in plan.models)
     copies_mib = sum(each.raw_bytes for each in data if isinstance(plan.spec, ScriptSpec)) / _MIB
     return JobEstimate(
         seconds=seconds,
         memory_mib=memory,
-        disk_mib=round(num_bytes / _MIB + copies_mib) + _ARTIFACTS_MIB,
+        disk_mib=round((num_bytes + model_bytes) / _MIB + copies_mib) + _ARTIFACTS_MIB,
         cost_usd=None if rate is None or seconds is None else _scale(seconds, rate / 3600),
         usd_per_hour=None if rate is None else round(rate, 6),
         max_seconds=plan.max_seconds,

@@ -4,26 +4,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.datasets import Dataset
-from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, TrainSpec
-from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
+from aimass_core.domain.decomposition import DecomposeSpec
+from aimass_core.domain.fusion import FuseSpec
+from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, SubmittedSpec, TrainSpec
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.ports import Ports
-from aimass_core.services import job_channels, job_sources, prices, records, study_plans
+from aimass_core.services import (
+    job_channels,
+    job_metrics,
+    job_models,
+    job_sources,
+    model_plans,
+    prices,
+    records,
+    study_plans,
+)
 from aimass_core.services.job_channels import Channel
+from aimass_core.services.job_models import GivenModel
 
 LearningT = TypeVar("LearningT", bound=LearningSpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlan:
-    """All that a job is made of. `trainings` are what it may train: one, those of a study's candidates, or none."""
+    """All that a job is made of. `trainings` are what it may train as far as that is known: one, or those of a study's
+    candidates."""
 
-    spec: TrainSpec | SearchSpec | AutotrainSpec | ScriptSpec
+    spec: SubmittedSpec
     compute: Compute
     channels: Sequence[Channel]
+    models: Sequence[GivenModel] = ()
     trainings: Sequence[TrainSpec] = ()
     max_seconds: int
     budget: Budget | None
@@ -32,29 +46,54 @@ class JobPlan:
 def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
     """Raises NotFoundError, ConflictError, InvalidRequestError or InvalidDataError where it cannot be done so."""
     budget = prices.resolve_budget(request)
-    spec, compute = request.spec, request.compute
-    trainings: Sequence[TrainSpec] = ()
-    if isinstance(spec, TrainSpec):
-        spec.check()
-        spec.check_machines(compute.num_machines)
-        trainings = [spec]
-    elif isinstance(spec, ScriptSpec):
-        _check_script(compute)
-    else:
-        compute = study_plans.resolve_compute(spec, compute)
-    channels = job_channels.resolve(ports, workspace_id, spec)
-    if isinstance(spec, ScriptSpec):
-        job_sources.require(ports, workspace_id, spec.source)
-    else:
-        if isinstance(spec, TrainSpec):
-            job_channels.check_kind(spec.resolve_algorithm(), channels[0])
-        else:
-            trainings = study_plans.resolve_trainings(spec, channels[0])
-        spec = _complete(ports, workspace_id, spec, channels)
     max_seconds = request.max_seconds if budget is None else min(request.max_seconds, budget.seconds)
+    spec: SubmittedSpec = request.spec
+    compute = _resolve_compute(spec, request.compute)
+    models = job_models.resolve(ports, workspace_id, spec)
+    trainings: Sequence[TrainSpec] = ()
+    channels: Sequence[Channel]
+    if isinstance(spec, CompressSpec | FuseSpec):
+        spec, channels = model_plans.complete(ports, workspace_id, spec, models)
+        job_metrics.check_model_job(spec, models[0].signature.task)
+    else:
+        channels = job_channels.resolve(ports, workspace_id, spec)
+        match spec:
+            case ScriptSpec():
+                job_sources.require(ports, workspace_id, spec.source)
+            case TrainSpec():
+                job_channels.check_kind(spec.resolve_algorithm(), channels[0])
+                trainings = [spec]
+                spec = _complete(ports, workspace_id, spec, channels)
+            case DecomposeSpec():
+                spec = _complete(ports, workspace_id, spec, channels)
+                spec = model_plans.complete_decomposition(spec, channels[0], models)
+            case _:
+                trainings = study_plans.resolve_trainings(spec, channels[0])
+                spec = _complete(ports, workspace_id, spec, channels)
     return JobPlan(
-        spec=spec, compute=compute, channels=channels, trainings=trainings, max_seconds=max_seconds, budget=budget
+        spec=spec,
+        compute=compute,
+        channels=channels,
+        models=models,
+        trainings=trainings,
+        max_seconds=max_seconds,
+        budget=budget,
     )
+
+
+def _resolve_compute(spec: SubmittedSpec, compute: Compute) -> Compute:
+    """The machines; whether several of them can do it is seen before any data are looked for."""
+    match spec:
+        case TrainSpec():
+            spec.check()
+            spec.check_machines(compute.num_machines)
+        case ScriptSpec():
+            _check_script(compute)
+        case CompressSpec() | FuseSpec() | DecomposeSpec():
+            model_plans.check_compute(spec.kind, compute)
+        case _:
+            return study_plans.resolve_compute(spec, compute)
+    return compute
 
 
 def _check_script(compute: Compute) -> None:
@@ -71,4 +110,6 @@ def _complete(ports: Ports, workspace_id: str, spec: LearningT, channels: Sequen
     dataset = records.get(ports, Dataset, workspace_id, train.version.dataset_id)
     target = job_channels.resolve_target(spec, train, dataset_target=dataset.target)
     job_channels.check(spec, channels, target=target)
-    return spec.model_copy(update={"target": target, "model": spec.model or dataset.name})
+    completed = spec.model_copy(update={"target": target, "model": spec.model or dataset.name})
+    job_metrics.check(completed, train)
+    return completed

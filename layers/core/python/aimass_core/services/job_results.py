@@ -1,6 +1,7 @@
 """What an attempt left: the result that it wrote last, with every artifact checked before anybody relies on it."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -12,6 +13,7 @@ from aimass_core.domain.jobs import (
     ArtifactLink,
     EventFile,
     Failure,
+    FailureRecord,
     Job,
     JobArtifacts,
     JobKind,
@@ -27,8 +29,10 @@ KeyOf = Callable[[Artifact], str]
 """Where an artifact lies in the lake."""
 
 MODEL_FOLDER = "model/"
+PARTS_FOLDER = "parts/"
 LINK_SECONDS = 900
 
+_PART_FILE = re.compile(rf"{PARTS_FOLDER}[a-z][a-z0-9-]{{0,30}}/[^/]+")
 _CONTENTS: dict[ArtifactName, type[BaseModel]] = {
     ArtifactName.SIGNATURE: Signature,
     ArtifactName.CARD: Card,
@@ -78,6 +82,15 @@ def load_verified(ports: Ports, job: Job, *, attempt: int) -> JobResult:
         key_of=lambda artifact: artifact_key(job, result, artifact),
         required=_OF_RESULT if makes_model(job, result) else frozenset(),
     )
+    for part in part_names(job, result.artifacts):
+        _verify_model(
+            ports,
+            job,
+            result.artifacts,
+            key_of=lambda artifact: artifact_key(job, result, artifact),
+            required=SERVED,
+            folder=part_folder(part),
+        )
     return result
 
 
@@ -99,10 +112,27 @@ def makes_model(job: Job, result: JobResult) -> bool:
     return job.kind is not JobKind.PREPARE
 
 
-def model_artifacts(artifacts: Sequence[Artifact]) -> dict[ArtifactName, Artifact]:
+def model_artifacts(artifacts: Sequence[Artifact], *, folder: str = MODEL_FOLDER) -> dict[ArtifactName, Artifact]:
     """Those that make a model version, by their name in it."""
     found = {artifact.name: artifact for artifact in artifacts}
-    return {name: found[MODEL_FOLDER + name] for name in ArtifactName if MODEL_FOLDER + name in found}
+    return {name: found[folder + name] for name in ArtifactName if folder + name in found}
+
+
+def part_names(job: Job, artifacts: Sequence[Artifact]) -> list[str]:
+    """The parts of a decomposition that it left, each a model of its own. Raises ResultError for a name that no model
+    can have."""
+    if job.kind is not JobKind.DECOMPOSE:
+        return []
+    left = [artifact for artifact in artifacts if artifact.name.startswith(PARTS_FOLDER)]
+    for artifact in left:
+        if _PART_FILE.fullmatch(artifact.name) is None:
+            raise _invalid(job, artifact.name, "parts are files of a folder such as parts/expert-1")
+    return sorted({artifact.name.split("/")[1] for artifact in left})
+
+
+def part_folder(name: str) -> str:
+    """Where a part lies among the artifacts."""
+    return f"{PARTS_FOLDER}{name}/"
 
 
 def artifact_key(job: Job, result: JobResult, artifact: Artifact) -> str:
@@ -124,18 +154,27 @@ def changed(job: Job, artifact: Artifact) -> ResultError:
 
 
 def list_artifacts(ports: Ports, job: Job) -> JobArtifacts:
-    """What the job left, with short-lived links; empty until it has succeeded."""
-    result = find(ports, job, attempt=job.attempt)
-    if result is None:
-        return JobArtifacts(artifacts=[])
+    """What the job left, with short-lived links: empty until it has ended; of one that failed what there is even so."""
+    record: JobResult | FailureRecord | None = find(ports, job, attempt=job.attempt)
+    if record is None and job.status.is_terminal:
+        record = _find_failure(ports, job)
     links = [
         ArtifactLink(
             **artifact.model_dump(),
-            url=sign(ports, artifact_key(job, result, artifact), artifact),
+            url=sign(ports, keys.job_attempt(job.workspace_id, job.id, job.attempt, artifact.name), artifact),
         )
-        for artifact in result.artifacts
+        for artifact in (record.artifacts if record is not None else [])
     ]
     return JobArtifacts(artifacts=links)
+
+
+def _find_failure(ports: Ports, job: Job) -> FailureRecord | None:
+    try:
+        return FailureRecord.model_validate_json(
+            ports.lake.get(keys.job_attempt(job.workspace_id, job.id, job.attempt, "failure.json"))
+        )
+    except (BlobNotFoundError, ValidationError):
+        return None
 
 
 def sign(ports: Ports, key: str, artifact: Artifact) -> str:
@@ -171,12 +210,18 @@ def _verify(ports: Ports, job: Job, artifact: Artifact, *, key: str) -> None:
 
 
 def _verify_model(
-    ports: Ports, job: Job, left: Sequence[Artifact], *, key_of: KeyOf, required: AbstractSet[ArtifactName]
+    ports: Ports,
+    job: Job,
+    left: Sequence[Artifact],
+    *,
+    key_of: KeyOf,
+    required: AbstractSet[ArtifactName],
+    folder: str = MODEL_FOLDER,
 ) -> None:
-    artifacts = model_artifacts(left)
+    artifacts = model_artifacts(left, folder=folder)
     for name in ArtifactName:
         if name in required and name not in artifacts:
-            raise _missing(job, MODEL_FOLDER + name)
+            raise _missing(job, folder + name)
     for name, contents in _CONTENTS.items():
         if name not in artifacts:
             continue
@@ -184,7 +229,7 @@ def _verify_model(
         try:
             contents.model_validate_json(body)
         except ValidationError as error:
-            raise _invalid(job, MODEL_FOLDER + name, str(error)) from error
+            raise _invalid(job, folder + name, str(error)) from error
 
 
 def _missing(job: Job, name: str) -> ResultError:

@@ -11,7 +11,17 @@ from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDa
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
-from aimass_core.services import backends, job_channels, job_plans, job_quotas, job_states, platform, records, studies
+from aimass_core.services import (
+    backends,
+    job_channels,
+    job_models,
+    job_plans,
+    job_quotas,
+    job_states,
+    platform,
+    records,
+    studies,
+)
 from aimass_core.services.job_quotas import JobLimits
 
 PREPARE_MAX_SECONDS = 6 * 3600
@@ -23,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: JobLimits) -> Job:
-    """Pins the data by digest and queues the job: the registry's row is the queue.
+    """Pins data and models by digest and queues the job: the registry's row is the queue.
 
     A study begins, or goes on, in the same transaction as its job.
 
@@ -40,6 +50,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
         budget=plan.budget,
         status=JobStatus.SUBMITTED,
         channels={channel.name: channel.to_pin() for channel in plan.channels},
+        models={model.role: model.to_pin() for model in plan.models},
         depends_on=list(dict.fromkeys(request.depends_on)),
     )
     return _submit(ports, principal, job, channels=plan.channels)
@@ -132,11 +143,10 @@ def terminate(ports: Ports, job: Job) -> None:
 
 
 def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits) -> Job:
-    """Submits the same work on the same data again, as a new job.
+    """Submits the same work on the same data and models again, as a new job.
 
-    Raises QuotaExceededError, and ConflictError where the job has not failed or been stopped, where its data is gone,
-    or for a prepare job:
-    its version is rejected, and the next upload makes another.
+    Raises QuotaExceededError, and ConflictError where the job has not failed or been stopped, where its data or models
+    are gone, or for a prepare job: its version is rejected, and the next upload makes another.
     """
     job_quotas.check(ports, principal.workspace_id, limits)
     former = get(ports, principal, job_id)
@@ -153,6 +163,7 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
         budget=former.budget,
         status=JobStatus.SUBMITTED,
         channels=former.channels,
+        models=former.models,
         depends_on=former.depends_on,
         retry_of=former.id,
     )
@@ -190,11 +201,15 @@ def _submit(ports: Ports, principal: Principal, job: Job, *, channels: Sequence[
         joined = studies.join(ports, principal, job)
         job, of_study = joined.job, joined.writes
     also = [*job_states.new_writes(job), *checks.values(), *of_study]
-    try:
-        return records.create(ports, principal, job, also=also)
-    except WriteConflictError as error:
-        what = "A dataset version or the study" if of_study else "A dataset version"
-        raise ConflictError(f"{what} of the job changed in this moment. Submit it again.") from error
+    conflict: WriteConflictError | None = None
+    # Jobs on the same models are submitted side by side: each changes their rows, so those are read anew.
+    for _ in range(_MAX_WRITES if job.models else 1):
+        try:
+            return records.create(ports, principal, job, also=[*also, *job_models.hold_writes(ports, job)])
+        except WriteConflictError as error:
+            conflict = error
+    what = "A dataset version or the study" if of_study else "A dataset or model version"
+    raise ConflictError(f"{what} of the job changed in this moment. Submit it again.") from conflict
 
 
 def _check_dependencies(ports: Ports, principal: Principal, depends_on: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Models and their versions: registered once per training job, held while an endpoint serves them."""
+"""Models and their versions: registered once per job, held while something needs them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import job_results, platform, records
+from aimass_core.services import job_models, job_results, platform, records
 from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
+_MAX_NAME = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +33,40 @@ class VersionKey:
     number: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slot:
+    """What a job registers: its model, or a part of it, each once."""
+
+    model_name: str
+    part: str | None = None
+
+    def reservation(self, job: Job) -> keys.RowKey:
+        """The row that keeps the number for it."""
+        return keys.row(job.workspace_id, "job_model", job.id, *([self.part] if self.part else []))
+
+
 def register(
     ports: Ports, job: Job, artifacts: Sequence[Artifact], *, key_of: KeyOf, metrics: Mapping[str, float]
 ) -> ModelRef:
     """Makes the model version of a job from verified artifacts; called again, it answers the same one.
 
     The number is reserved for the job first, so the copies below it are the job's alone; the version's row comes last,
-    so it never names bytes that are not there. Raises ResultError where the copied bytes are not the job's.
+    so it never names bytes that are not there. The parts of a decomposition become versions in the same way, before the
+    whole that names them. Raises ResultError where the copied bytes are not the job's.
     """
-    principal = platform.principal("job_events", job.workspace_id)
-    reserved = _reserve_number(ports, principal, job)
-    model = records.get(ports, Model, job.workspace_id, reserved.model_id)
-    ref = ModelRef(model_id=model.id, model_name=model.name, number=reserved.number)
-    version_key = keys.row(job.workspace_id, ModelVersion.resource, reserved.model_id, reserved.number)
-    if ports.registry.get(version_key) is not None:
-        return ref
-    copied = [
-        _copy_artifact(ports, job, artifact, source_key=key_of(artifact), target=reserved)
-        for artifact in job_results.model_artifacts(artifacts).values()
-    ]
-    fields = records.new_fields(ports, principal, ModelVersion)
-    version = _build_version(ports, job, model, fields | {"number": reserved.number, "metrics": metrics}, copied)
-    _commit_version(ports, principal, version)
-    return ref
+    parts = {
+        name: _register(
+            ports,
+            job,
+            job_results.model_artifacts(artifacts, folder=job_results.part_folder(name)),
+            key_of=key_of,
+            slot=_Slot(model_name=_part_name(_model_name(job), name), part=name),
+        )
+        for name in job_results.part_names(job, artifacts)
+    }
+    fields = {"metrics": metrics, "parents": job_models.parents_of(job), "parts": parts}
+    slot = _Slot(model_name=_model_name(job))
+    return _register(ports, job, job_results.model_artifacts(artifacts), key_of=key_of, slot=slot, **fields)
 
 
 def list_models(
@@ -77,11 +89,10 @@ def update(ports: Ports, principal: Principal, id_or_name: str, request: ModelUp
 
 
 def delete(ports: Ports, principal: Principal, id_or_name: str) -> None:
-    """Deletes a model with all its versions. Raises ConflictError while an endpoint holds one of them."""
+    """Deletes a model with all its versions. Raises ConflictError while one of them is held (see `delete_version`)."""
     model = get(ports, principal, id_or_name)
     versions = _all_versions(ports, principal, model)
-    for version in versions:
-        _require_free(version)
+    _require_free(ports, versions)
     for version in versions:
         _delete_version(ports, principal, version)
     model = records.get(ports, Model, principal.workspace_id, model.id)
@@ -139,9 +150,13 @@ def load_signature(ports: Ports, version: ModelVersion) -> Signature:
 
 
 def delete_version(ports: Ports, principal: Principal, id_or_name: str, number: int) -> None:
-    """Deletes one version, then its bytes. Raises ConflictError while an endpoint holds it."""
+    """Deletes one version, then its bytes. Models that were made of it stand on their own, and still name it.
+
+    Raises ConflictError while it is held: by an endpoint, by a job that works on it and has not ended, by the
+    decomposition of which it is a part, or by a fusion that is served with its members apart.
+    """
     version = get_version(ports, principal, id_or_name, number)
-    _require_free(version)
+    _require_free(ports, [version])
     _delete_version(ports, principal, version)
 
 
@@ -163,8 +178,27 @@ def hold_writes(
     return writes
 
 
-def _reserve_number(ports: Ports, principal: Principal, job: Job) -> VersionKey:
-    reservation = keys.row(job.workspace_id, "job_model", job.id)
+def _register(
+    ports: Ports, job: Job, artifacts: Mapping[ArtifactName, Artifact], *, key_of: KeyOf, slot: _Slot, **fields: Any
+) -> ModelRef:
+    principal = platform.principal("job_events", job.workspace_id)
+    reserved = _reserve_number(ports, principal, job, slot)
+    model = records.get(ports, Model, job.workspace_id, reserved.model_id)
+    ref = ModelRef(model_id=model.id, model_name=model.name, number=reserved.number)
+    version_key = keys.row(job.workspace_id, ModelVersion.resource, reserved.model_id, reserved.number)
+    if ports.registry.get(version_key) is not None:
+        return ref
+    copied = [
+        _copy_artifact(ports, job, artifact, name=name, source_key=key_of(artifact), target=reserved)
+        for name, artifact in artifacts.items()
+    ]
+    known = {**records.new_fields(ports, principal, ModelVersion), "number": reserved.number, "part": slot.part}
+    _commit_version(ports, principal, _build_version(ports, job, model, {**known, **fields}, copied))
+    return ref
+
+
+def _reserve_number(ports: Ports, principal: Principal, job: Job, slot: _Slot) -> VersionKey:
+    reservation = slot.reservation(job)
     for _ in range(_MAX_WRITES):
         row = ports.registry.get(reservation)
         if row is not None:
@@ -172,7 +206,7 @@ def _reserve_number(ports: Ports, principal: Principal, job: Job) -> VersionKey:
             if ports.registry.get(keys.row(job.workspace_id, Model.resource, reserved.model_id)) is not None:
                 return reserved
             ports.registry.write(Delete(key=reservation, expected=row.revision))  # the model was deleted meanwhile
-        model = _find_or_create_model(ports, principal, job)
+        model = _find_or_create_model(ports, principal, slot.model_name)
         number = model.last_number + 1
         new_row = Row(key=reservation, data={"model_id": model.id, "number": number}, revision=1)
         try:
@@ -183,20 +217,20 @@ def _reserve_number(ports: Ports, principal: Principal, job: Job) -> VersionKey:
     raise UnavailableError("The model changes too quickly. Try again.")
 
 
-def _find_or_create_model(ports: Ports, principal: Principal, job: Job) -> Model:
-    name = _model_name(job)
+def _find_or_create_model(ports: Ports, principal: Principal, name: str) -> Model:
     try:
-        return records.find(ports, Model, job.workspace_id, name)
+        return records.find(ports, Model, principal.workspace_id, name)
     except NotFoundError:
         model = Model(**records.new_fields(ports, principal, Model), name=name)
     try:
         return records.create(ports, principal, model, name=name)
     except AlreadyExistsError:
-        return records.find(ports, Model, job.workspace_id, name)
+        return records.find(ports, Model, principal.workspace_id, name)
 
 
-def _copy_artifact(ports: Ports, job: Job, artifact: Artifact, *, source_key: str, target: VersionKey) -> Artifact:
-    name = artifact.name.removeprefix(job_results.MODEL_FOLDER)
+def _copy_artifact(
+    ports: Ports, job: Job, artifact: Artifact, *, name: ArtifactName, source_key: str, target: VersionKey
+) -> Artifact:
     key = keys.model_object(job.workspace_id, target.model_id, target.number, name)
     ports.lake.copy(source_key, key)
     if job_results.read_digest(ports, key) != artifact.sha256:
@@ -211,7 +245,7 @@ def _build_version(
     card = Card.model_validate_json(ports.lake.get(card_key))
     graph = next(artifact for artifact in artifacts if artifact.name == ArtifactName.MODEL)
     return ModelVersion(
-        **fields,
+        **{"metrics": card.to_metrics(), **fields},
         model_id=model.id,
         model_name=model.name,
         job_id=job.id,
@@ -234,11 +268,24 @@ def _commit_version(ports: Ports, principal: Principal, version: ModelVersion) -
         model = records.get(ports, Model, version.workspace_id, version.model_id)
         latest = max(model.latest_version or 0, version.number)
         try:
-            records.save(ports, model, model.id, latest_version=latest, also=also)
+            records.save(ports, model, model.id, latest_version=latest, also=[*also, *_hold_members(ports, version)])
         except (StaleRevisionError, WriteConflictError):
             continue
         return
     raise UnavailableError(f"The model {version.model_name!r} changes too quickly. Try again.")
+
+
+def _hold_members(ports: Ports, version: ModelVersion) -> list[Write]:
+    """A fusion that is served with its members apart cannot do without them."""
+    if not any(artifact.name == ArtifactName.FUSION for artifact in version.artifacts):
+        return []
+    fusion = ModelRef(model_id=version.model_id, model_name=version.model_name, number=version.number)
+    writes: list[Write] = []
+    for parent in version.parents:
+        member = records.get(ports, ModelVersion, version.workspace_id, parent.model_id, parent.number)
+        held = member.model_copy(update={"fusions": [*member.fusions, fusion], "revision": member.revision + 1})
+        writes.append(Put(row=records.to_row(held, parent.model_id, parent.number), expected=member.revision))
+    return writes
 
 
 def _delete_version(ports: Ports, principal: Principal, version: ModelVersion) -> None:
@@ -271,12 +318,45 @@ def _all_versions(ports: Ports, principal: Principal, model: Model) -> list[Mode
             return versions
 
 
-def _require_free(version: ModelVersion) -> None:
-    if version.endpoints:
+def _require_free(ports: Ports, versions: Sequence[ModelVersion]) -> None:
+    """NOTE: the versions were read before this looks for jobs, and a job changes what it is given when it is submitted:
+    so who comes later is met by the revision that is deleted."""
+    users = job_models.list_users(ports, versions[0].workspace_id) if versions else {}
+    for version in versions:
+        name = f"Version {version.number} of {version.model_name!r}"
+        if version.endpoints:
+            raise ConflictError(
+                f"{name} is held by the endpoints {', '.join(version.endpoints)}. Delete them, or let them serve "
+                "another version, first."
+            )
+        if job_id := users.get((version.model_id, version.number)):
+            raise ConflictError(
+                f"{name} is held by the job {job_id}, which works on it. Wait for it, or stop it (aimass jobs stop "
+                f"{job_id}), first."
+            )
+        if fusion := next((each for each in version.fusions if _exists(ports, version, each)), None):
+            raise ConflictError(
+                f"{name} is a member of the fusion {fusion.model_name}@{fusion.number}, which is served with its "
+                "members apart. Delete that first."
+            )
+        if version.part is not None:
+            _require_no_whole(ports, version, name=name)
+
+
+def _require_no_whole(ports: Ports, part: ModelVersion, *, name: str) -> None:
+    job = records.get(ports, Job, part.workspace_id, part.job_id)
+    if not job.status.is_terminal:
+        raise ConflictError(f"{name} is a part of what the job {job.id} makes. Wait until it has ended.")
+    whole = job.model_version
+    if whole is not None and _exists(ports, part, whole):
         raise ConflictError(
-            f"Version {version.number} of {version.model_name!r} is held by the endpoints "
-            f"{', '.join(version.endpoints)}. Delete them, or let them serve another version, first."
+            f"{name} is {part.part!r} of the decomposition {whole.model_name}@{whole.number}. Delete that first."
         )
+
+
+def _exists(ports: Ports, beside: ModelVersion, ref: ModelRef) -> bool:
+    key = keys.row(beside.workspace_id, ModelVersion.resource, ref.model_id, ref.number)
+    return ports.registry.get(key) is not None
 
 
 def _model_name(job: Job) -> str:
@@ -286,6 +366,11 @@ def _model_name(job: Job) -> str:
         return job.spec.model
     first = next(iter(job.channels.values()), None)
     return job.kind if first is None else first.dataset_name
+
+
+def _part_name(model_name: str, part: str) -> str:
+    ending = f"-{part}"
+    return model_name[: _MAX_NAME - len(ending)] + ending
 
 
 def _object(version: ModelVersion, name: str) -> str:

@@ -1,6 +1,6 @@
 """Studies: made and continued by their jobs, read while these run, deleted when none does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -14,8 +14,8 @@ from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import job_results, records
 
-PAGE_NAME = "output/study.html"
-FIGURES_FOLDER = "output/figures/"
+_OUTPUT = "output/"
+_PAGE, _LEADERBOARD, _FIGURES = "study.html", "leaderboard.json", "figures/"
 
 _MAX_NAME = 63
 _SHORT_ID = 8
@@ -97,18 +97,41 @@ def get_best(ports: Ports, principal: Principal, id_or_name: str) -> StudyBest:
 
 
 def get_figures(ports: Ports, principal: Principal, id_or_name: str) -> StudyFigures:
-    """What the newest job that left any drew; empty until one has succeeded."""
+    """What the newest job drew in the end, or while it ran; else what one before it did. Empty before any has."""
     study = records.find(ports, Study, principal.workspace_id, id_or_name)
-    for job in _newest_jobs(ports, study):
+    for position, job in enumerate(_newest_jobs(ports, study)):
         links = {link.name: link.url for link in job_results.list_artifacts(ports, job).artifacts}
-        figures = {
-            name.removeprefix(FIGURES_FOLDER).removesuffix(".json"): url
-            for name, url in links.items()
-            if name.startswith(FIGURES_FOLDER) and name.endswith(".json")
-        }
-        if figures or PAGE_NAME in links:
-            return StudyFigures(figures=figures, page=links.get(PAGE_NAME))
+        found = _to_figures(
+            {name.removeprefix(_OUTPUT): url for name, url in links.items() if name.startswith(_OUTPUT)}
+        )
+        if found is None and position == 0:
+            found = _to_figures(_live_links(ports, study))
+        if found is not None:
+            return found
     return StudyFigures()
+
+
+def _to_figures(links: Mapping[str, str]) -> StudyFigures | None:
+    """None where nothing was drawn. Links by names as they are in the job's output."""
+    figures = {
+        name.removeprefix(_FIGURES).removesuffix(".json"): url
+        for name, url in links.items()
+        if name.startswith(_FIGURES) and name.endswith(".json")
+    }
+    if not figures and _PAGE not in links:
+        return None
+    return StudyFigures(figures=figures, page=links.get(_PAGE), leaderboard=links.get(_LEADERBOARD))
+
+
+def _live_links(ports: Ports, study: Study) -> dict[str, str]:
+    folder = keys.study_live(study.workspace_id, study.id)
+    names = [blob.key.removeprefix(folder) for blob in ports.lake.list(folder)]
+    return {
+        name: ports.lake.sign_get(
+            folder + name, expires_seconds=job_results.LINK_SECONDS, download_name=name.rpartition("/")[2]
+        )
+        for name in names
+    }
 
 
 def delete(ports: Ports, principal: Principal, id_or_name: str) -> None:

@@ -6,8 +6,8 @@ from aimass_core.domain import search_spaces
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.compute import Backend, Compute
 from aimass_core.domain.study_specs import AutotrainSpec, Candidate, SamplerName, SearchSpec, StudySpec
-from aimass_core.domain.training import TrainSpec
-from aimass_core.errors import ErrorDetail, InvalidDataError, InvalidRequestError
+from aimass_core.domain.training import LearningSpec, TrainSpec
+from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.services import job_channels
 from aimass_core.services.job_channels import Channel
 
@@ -103,13 +103,17 @@ def _resolve_candidate(
                 location=f"{_OF_SPEC}space",
             )
     except InvalidRequestError as error:
-        kind = InvalidDataError if isinstance(error, InvalidDataError) else InvalidRequestError
-        details = [_relocate(detail, spec, location=location) for detail in error.details]
-        raise kind(error.message, details=details) from error
+        raise relocate(error, spec, location=location) from error
     return training
 
 
-def _relocate(detail: ErrorDetail, spec: StudySpec, *, location: str) -> ErrorDetail:
+def relocate(error: InvalidRequestError, spec: LearningSpec, *, location: str) -> InvalidRequestError:
+    """The error of a training that is a part of a job, told of the part, unless the field is the job's own."""
+    details = [_relocate(detail, spec, location=location) for detail in error.details]
+    return type(error)(error.message, details=details)
+
+
+def _relocate(detail: ErrorDetail, spec: LearningSpec, *, location: str) -> ErrorDetail:
     field = detail.location.removeprefix(_OF_SPEC)
     if field == detail.location or field.partition(".")[0] in type(spec).model_fields:
         return detail

@@ -56,14 +56,16 @@ class Implementation:
     `learner` is "package.module:Class" of a `batch_jobs.algorithms.learning.Learner`, constructed with the
     hyperparameters. The versions of the distributions in `libraries` are noted in the model's card. `is_distributed`:
     the learner's processes on several machines train one model together (see `FitContext.cluster`). `is_streamed`: it
-    learns from features that are larger than memory (see `Examples`). `lacks` are the hyperparameters that it takes at
-    their default alone.
+    learns from features that are larger than memory (see `Examples`). `takes_soft_targets`: it learns probabilities
+    where it is given such, and so from the answers of another classifier. `lacks` are the hyperparameters that it takes
+    at their default alone.
     """
 
     learner: str
     libraries: tuple[str, ...]
     is_distributed: bool = False
     is_streamed: bool = False
+    takes_soft_targets: bool = False
     lacks: tuple[str, ...] = ()
 
 

@@ -21,7 +21,9 @@ LINEAR = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=LinearHyperparameters,
     implementations={
-        "sklearn": Implementation(learner="batch_jobs.algorithms.sklearn.linear:Linear", libraries=("scikit-learn",))
+        "sklearn": Implementation(
+            learner="batch_jobs.algorithms.sklearn.linear:Linear", libraries=("scikit-learn",), takes_soft_targets=True
+        )
     },
     # C from 1e-4 to 1e4, as in auto-sklearn (Feurer et al. 2015) and around it.
     space={"l2": FloatDistribution(type="float", low=1e-4, high=1e4, log=True)},

@@ -139,6 +139,7 @@ MLP = AlgorithmSpec(
             libraries=_TORCH_LIBRARIES,
             is_distributed=True,
             is_streamed=True,
+            takes_soft_targets=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.mlp:Mlp",
@@ -204,6 +205,7 @@ CNN = AlgorithmSpec(
             libraries=(*_TORCH_LIBRARIES, "pillow"),
             is_distributed=True,
             is_streamed=True,
+            takes_soft_targets=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.cnn:Cnn",

@@ -59,7 +59,10 @@ RNN = AlgorithmSpec(
     hyperparameters=RnnHyperparameters,
     implementations={
         "torch": Implementation(
-            learner="batch_jobs.algorithms.torch.rnn:Rnn", libraries=("torch", "onnxscript"), is_distributed=True
+            learner="batch_jobs.algorithms.torch.rnn:Rnn",
+            libraries=("torch", "onnxscript"),
+            is_distributed=True,
+            takes_soft_targets=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.rnn:Rnn",

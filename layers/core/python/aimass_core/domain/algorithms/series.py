@@ -61,7 +61,10 @@ FCN = AlgorithmSpec(
     hyperparameters=FcnHyperparameters,
     implementations={
         "torch": Implementation(
-            learner="batch_jobs.algorithms.torch.fcn:Fcn", libraries=("torch", "onnxscript"), is_distributed=True
+            learner="batch_jobs.algorithms.torch.fcn:Fcn",
+            libraries=("torch", "onnxscript"),
+            is_distributed=True,
+            takes_soft_targets=True,
         ),
         "tensorflow": Implementation(
             learner="batch_jobs.algorithms.tensorflow.fcn:Fcn",

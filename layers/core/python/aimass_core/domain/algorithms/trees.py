@@ -34,6 +34,7 @@ XGBOOST = AlgorithmSpec(
             libraries=("xgboost-cpu", "onnxmltools"),
             is_distributed=True,
             is_streamed=True,
+            takes_soft_targets=True,
         )
     },
     is_of_trees=True,

@@ -1,0 +1,1 @@
+"""Registered models as jobs work on them, and the rows that judge them, read as the models read them."""
