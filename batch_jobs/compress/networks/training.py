@@ -1,0 +1,206 @@
+"""Fine-tuning after a network was cut: on the truth and on what the original answers (Hinton et al. 2015)."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aimass_core.domain.signatures import Task
+from batch_jobs.compress.contract import Ground
+from batch_jobs.compress.networks.core import Core, encode
+from batch_jobs.compress.networks.graphs import Array
+from batch_jobs.compress.networks.module import CoreModule, to_tensors
+from batch_jobs.compress.networks.network import Network, open_network
+from batch_jobs.train.material import TRAIN
+
+_BATCH_SIZE = 64
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 1e-4
+_WARMUP = 0.05
+_MAX_GRADIENT_NORM = 1.0
+_TEMPERATURE = 2.0
+_TRUTH_WEIGHT = 0.3
+_HELD_OUT = 0.1
+_MAX_HELD_OUT = 2000
+_EPOCHS = 12
+_MIN_STEPS = 400
+_FLOOR = 1e-7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows to train on: features by name, the truth, and what the original answers."""
+
+    features: Mapping[str, Array]
+    truth: Array
+    taught: Array
+
+
+def finetune(model: onnx.ModelProto, ground: Ground, *, epochs: int | None = None) -> onnx.ModelProto:
+    """The same graph with other weights, better ones by rows of the training data that it holds out.
+
+    Trains for `epochs` (by default 12, more on few rows), or for as long as there is time. Where no epoch is better
+    than what was given, the weights stay.
+
+    Raises:
+        UnfitError: There is no network in it, or one that torch cannot train.
+    """
+    network = open_network(model, ground)
+    torch.manual_seed(ground.seed)
+    torch.set_num_threads(ground.num_threads)
+    rows = _collect(network, ground)
+    _Training(network, rows, ground, epochs).run()
+    return network.graph.to_model()
+
+
+def _collect(network: Network, ground: Ground) -> _Rows:
+    sample = ground.material.parts[TRAIN].sample(seed=ground.seed)
+    original = ground.original
+    return _Rows(
+        features=encode(network.core, sample.frame, original.signature),
+        truth=sample.truth,
+        taught=original.scorer.answer(sample.frame).scores,
+    )
+
+
+class _Training:
+    def __init__(self, network: Network, rows: _Rows, ground: Ground, epochs: int | None) -> None:
+        self._network, self._rows, self._ground = network, rows, ground
+        self._module = CoreModule(network.core)
+        self._loss = Loss(network.core, ground)
+        self._random = np.random.default_rng(ground.seed)
+        order = self._random.permutation(len(rows.truth))
+        num_held_out = min(int(len(order) * _HELD_OUT), _MAX_HELD_OUT)
+        self._held_out, self._train = np.sort(order[:num_held_out]), order[num_held_out:]
+        self._steps_per_epoch = max(len(self._train) // _BATCH_SIZE, 1)
+        self._epochs = epochs or max(_EPOCHS, -(-_MIN_STEPS // self._steps_per_epoch))
+        self._began, self._seconds = time.monotonic(), ground.seconds_left()
+        self._shift = _shift_of(ground) if len(network.features) == 1 else 0
+
+    def run(self) -> None:
+        """Leaves the best weights in the graph."""
+        optimizer = torch.optim.AdamW(self._module.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+        best, best_loss = [weight.detach().clone() for weight in self._module.weights], self._judge()
+        step = 0
+        for _ in range(self._epochs):
+            for index in self._batches():
+                progress = self._progress(step)
+                for group in optimizer.param_groups:
+                    group["lr"] = _LEARNING_RATE * _schedule(progress)
+                self._step(optimizer, index)
+                step += 1
+                if progress >= 1.0:
+                    break
+            if (loss := self._judge()) < best_loss:
+                best, best_loss = [weight.detach().clone() for weight in self._module.weights], loss
+            if self._progress(step) >= 1.0:
+                break
+        with torch.no_grad():
+            for weight, value in zip(self._module.weights, best, strict=True):
+                weight.copy_(value)
+        self._module.write_back()
+
+    def _progress(self, step: int) -> float:
+        share = step / (self._epochs * self._steps_per_epoch)
+        if self._seconds is None:
+            return share
+        return max(share, (time.monotonic() - self._began) / max(self._seconds, 1e-3))
+
+    def _batches(self) -> list[Array]:
+        order = self._random.permutation(self._train)
+        return [
+            order[place : place + _BATCH_SIZE] for place in range(0, len(order) - _BATCH_SIZE + 1, _BATCH_SIZE)
+        ] or [order]
+
+    def _step(self, optimizer: torch.optim.Optimizer, index: Array) -> None:
+        features = self._features(index)
+        if self._shift:
+            features = {name: shift_images(values, self._shift, self._random) for name, values in features.items()}
+        loss = self._loss(self._module, features, self._rows.truth[index], self._rows.taught[index])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._module.parameters(), _MAX_GRADIENT_NORM)
+        optimizer.step()
+
+    def _features(self, index: Array) -> dict[str, Tensor]:
+        features = to_tensors(self._rows.features, index)
+        return {name: trim(values) if name in self._network.sequences else values for name, values in features.items()}
+
+    @torch.no_grad()
+    def _judge(self) -> float:
+        """The loss of the rows that are held out; where there are too few, of those that are trained on."""
+        rows = self._held_out if len(self._held_out) else self._train
+        total = 0.0
+        for place in range(0, len(rows), 4 * _BATCH_SIZE):
+            index = rows[place : place + 4 * _BATCH_SIZE]
+            loss = self._loss(self._module, self._features(index), self._rows.truth[index], self._rows.taught[index])
+            total += float(loss) * len(index)
+        return total / len(rows)
+
+
+class Loss:
+    """Of the truth and of the original's answers: cross entropies of classes, squares of standardised values."""
+
+    def __init__(self, core: Core, ground: Ground) -> None:
+        self._wanted = [core.answer if core.logits is None else core.logits]
+        self._is_answer = core.logits is None
+        self._task = ground.material.target.task
+        self._scale = float(ground.material.parts[TRAIN].truth.std()) if not self._task.is_classification else 1.0
+
+    def __call__(self, module: CoreModule, features: Mapping[str, Tensor], truth: Array, taught: Array) -> Tensor:
+        """The mean over rows."""
+        (output,) = module(features, self._wanted)
+        teacher = torch.from_numpy(np.array(taught)).to(output.dtype)
+        if not self._task.is_classification:
+            known = torch.from_numpy(np.array(truth)).to(output.dtype).reshape(output.shape)
+            losses = [functional.mse_loss(output / self._scale, one / self._scale) for one in (teacher, known)]
+        elif self._task is Task.MULTILABEL:
+            logits = torch.logit(output, _FLOOR) if self._is_answer else output
+            known = torch.from_numpy(np.array(truth)).to(output.dtype)
+            losses = [functional.binary_cross_entropy_with_logits(logits, one) for one in (teacher, known)]
+        else:
+            losses = self._of_classes(output, teacher, torch.from_numpy(np.array(truth)).long())
+        return (1 - _TRUTH_WEIGHT) * losses[0] + _TRUTH_WEIGHT * losses[1]
+
+    def _of_classes(self, output: Tensor, teacher: Tensor, known: Tensor) -> list[Tensor]:
+        logits = torch.log(output.clamp(min=_FLOOR)) if self._is_answer else output
+        softened = torch.softmax(torch.log(teacher.clamp(min=_FLOOR)) / _TEMPERATURE, dim=1)
+        soft = functional.cross_entropy(logits / _TEMPERATURE, softened) * _TEMPERATURE**2
+        return [soft, functional.cross_entropy(logits, known)]
+
+
+def trim(values: Tensor) -> Tensor:
+    """Without the steps at the end that are padding in every row."""
+    is_step = values != 0 if values.ndim == 2 else ~torch.isnan(values).all(dim=2)
+    used = torch.nonzero(is_step.any(dim=0))
+    return values[:, : max(int(used.max()) + 1 if len(used) else 1, 1)]
+
+
+def shift_images(images: Tensor, most: int, random: np.random.Generator) -> Tensor:
+    """Each image [height, width, channels] moved by up to so many pixels; what comes in is black."""
+    rows, height, width, _ = images.shape
+    padded = functional.pad(images, [0, 0, most, most, most, most])
+    down, right = (torch.from_numpy(random.integers(0, 2 * most + 1, rows)) for _ in range(2))
+    ys = (down[:, None] + torch.arange(height))[:, :, None]
+    xs = (right[:, None] + torch.arange(width))[:, None, :]
+    return padded[torch.arange(rows)[:, None, None], ys, xs]
+
+
+def _shift_of(ground: Ground) -> int:
+    """As the original was trained with shifted images, by one pixel or two."""
+    shift = ground.original.card.hyperparameters.get("shift", 0)
+    is_image = ground.original.signature.image_shape is not None
+    return min(int(shift), 2) if is_image and isinstance(shift, int) else 0
+
+
+def _schedule(progress: float) -> float:
+    """Warms up, and then falls as a cosine."""
+    if progress < _WARMUP:
+        return progress / _WARMUP + 0.01
+    return 0.5 * (1 + math.cos(math.pi * min((progress - _WARMUP) / (1 - _WARMUP), 1.0)))

@@ -1,0 +1,165 @@
+"""`compression.json` and `compression.html`: the Pareto table of a compress job, and its picture."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from aimass_core.domain.compression import Compression, CompressionCandidate
+from batch_jobs.evaluate.figures import BLUE, GRID, INK, MUTED, ORANGE, figure, to_label
+from batch_jobs.evaluate.page import render_page, to_figure
+
+NAME = "compression"
+_MAX_NAMED = 6
+_WIDTH, _HEIGHT = 4.9, 3.8
+
+
+def write_compression(path: Path, compression: Compression) -> None:
+    """Leaves both in a folder."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / f"{NAME}.json").write_text(compression.model_dump_json(indent=1), encoding="utf-8")
+    (path / f"{NAME}.html").write_text(render(compression), encoding="utf-8")
+
+
+def render(compression: Compression) -> str:
+    """The page. All texts of the user's are escaped."""
+    original = compression.candidates[0]
+    chosen = next((each for each in compression.candidates if each.is_chosen), None)
+    return render_page(
+        "batch_jobs.compress",
+        "compression.html.j2",
+        compression=compression,
+        original=original,
+        chosen=chosen,
+        rows=_in_order(compression.candidates),
+        tiles=[] if chosen is None else _tiles(original, chosen),
+        limits=_limits(compression),
+        svgs=draw(compression),
+        to_times=to_times,
+    )
+
+
+def to_times(before: float, after: float) -> str:
+    """`5.2x`: how many times smaller or faster."""
+    times = before / after if after else float("inf")
+    return f"{times:.0f}x" if times >= 20 else f"{times:.1f}x"
+
+
+def draw(compression: Compression) -> list[str]:
+    """Score against bytes, and against latency."""
+    metric = compression.candidates[0].score.metric.replace("_", " ")
+    return [
+        _draw(
+            compression,
+            lambda each: each.cost.model_bytes / 1024,
+            title=f"{metric} by file size",
+            label="KiB",
+            limit=None if compression.max_model_bytes is None else compression.max_model_bytes / 1024,
+        ),
+        _draw(
+            compression,
+            lambda each: each.cost.latency_p50_ms,
+            title=f"{metric} by latency",
+            label="ms of one row",
+            limit=compression.max_latency_ms,
+        ),
+    ]
+
+
+def _draw(
+    compression: Compression,
+    to_cost: Callable[[CompressionCandidate], float],
+    *,
+    title: str,
+    label: str,
+    limit: float | None,
+) -> str:
+    candidates = compression.candidates
+    with figure(_WIDTH, _HEIGHT, title=title) as (drawn, output):
+        axes = drawn.add_subplot()
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        for each in candidates:
+            axes.plot(
+                to_cost(each),
+                each.score.value,
+                marker="D" if not each.steps else "o",
+                markersize=8 if each.is_chosen else 6,
+                markerfacecolor=_colour(each),
+                markeredgecolor=_colour(each),
+                linestyle="none",
+                zorder=3 if each.is_pareto else 2,
+            )
+        if limit is not None:
+            axes.axvline(limit, color=ORANGE, linestyle="--", linewidth=1)
+        _show_allowed(axes, compression)
+        _name_points(axes, candidates, to_cost)
+        axes.set(xlabel=label, ylabel=candidates[0].score.metric.replace("_", " "), title=title)
+        axes.margins(x=0.12, y=0.12)
+        axes.grid(color=GRID)
+    return output.svg
+
+
+def _colour(candidate: CompressionCandidate) -> str:
+    if candidate.is_chosen:
+        return ORANGE
+    if not candidate.steps:
+        return INK
+    return BLUE if candidate.is_pareto else MUTED
+
+
+def _show_allowed(axes: Axes, compression: Compression) -> None:
+    """The score at which `max_metric_drop` is used up: where the drop of some candidate says which way that is."""
+    original = compression.candidates[0].score.value
+    worse = next((each for each in compression.candidates if abs(each.metric_drop) > 1e-9), None)
+    if worse is not None:
+        change = (worse.score.value - original) / worse.metric_drop
+        axes.axhline(original + change * compression.max_metric_drop, color=ORANGE, linestyle="--", linewidth=1)
+
+
+def _name_points(
+    axes: Axes, candidates: Sequence[CompressionCandidate], to_cost: Callable[[CompressionCandidate], float]
+) -> None:
+    """The original, the winner, and some of the front."""
+    others = [each for each in candidates if each.is_pareto and each.steps and not each.is_chosen]
+    named = [each for each in candidates if not each.steps or each.is_chosen] + others
+    for place, each in enumerate(named[:_MAX_NAMED]):
+        axes.annotate(
+            to_label(each.name, 34),
+            (to_cost(each), each.score.value),
+            xytext=(0, 7 if place % 2 else -12),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            color=INK,
+        )
+
+
+def _in_order(candidates: Sequence[CompressionCandidate]) -> list[CompressionCandidate]:
+    """The original, the winner, the front by size, and the rest."""
+    return sorted(
+        candidates,
+        key=lambda each: (bool(each.steps), not each.is_chosen, not each.is_pareto, each.cost.model_bytes),
+    )
+
+
+def _tiles(original: CompressionCandidate, chosen: CompressionCandidate) -> list[tuple[str, str]]:
+    return [
+        (to_times(original.cost.model_bytes, chosen.cost.model_bytes), "smaller"),
+        (to_times(original.cost.latency_p50_ms, chosen.cost.latency_p50_ms), "faster"),
+        (to_figure(chosen.score.value), chosen.score.metric.replace("_", " ")),
+        (to_figure(chosen.metric_drop), "lost" if chosen.metric_drop > 0 else "lost (below 0: gained)"),
+    ]
+
+
+def _limits(compression: Compression) -> dict[str, str]:
+    words = {"drop at most": to_figure(compression.max_metric_drop)}
+    if compression.max_model_bytes is not None:
+        words["bytes at most"] = f"{compression.max_model_bytes:,}"
+    if compression.max_latency_ms is not None:
+        words["ms at most"] = to_figure(compression.max_latency_ms)
+    threads = f"{compression.num_threads} {'thread' if compression.num_threads == 1 else 'threads'}"
+    return words | {"measured as on": f"{compression.device}, {threads}"}

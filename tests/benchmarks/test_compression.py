@@ -1,0 +1,232 @@
+"""Compress jobs beside ONNX Runtime's own quantization and NNCF's of the same models: bytes, latency, score.
+
+What a run takes is set by variables: AIMASS_BENCH_DATA, the folder of the data sets; AIMASS_BENCH_COMPRESS, names of
+`CASES` by comma (all); AIMASS_BENCH_NNCF, a Python that has `nncf`, `onnx` and `numpy`, where that peer is wanted.
+
+Scores are of the rows that validate.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnxruntime import quantization
+from onnxruntime.quantization import CalibrationDataReader
+
+from aimass_core.domain.compression import Compression, CompressSpec
+from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.schemas import ColumnType
+from batch_jobs import compress, train
+from batch_jobs.compress.judging import Judge
+from batch_jobs.evaluate.scoring import to_inputs
+from batch_jobs.registered import costs
+from batch_jobs.registered.material import read_material
+from batch_jobs.registered.models import RegisteredModel
+from batch_jobs.train.material import TRAIN, Material
+from batch_jobs.train.notes import Notes
+from tests.benchmarks.automl.tasks import TASKS
+from tests.benchmarks.report import print_table
+from tests.unit.batch_jobs.channel_files import write_channel
+from tests.unit.batch_jobs.conftest import RecordingReporter, build_environment
+
+DATA = os.environ.get("AIMASS_BENCH_DATA")
+NNCF = os.environ.get("AIMASS_BENCH_NNCF")
+_NUM_CALIBRATED = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A goal: from a model of this kind so many times fewer bytes, at such a drop."""
+
+    algorithm: str
+    hyperparameters: Mapping[str, Any]
+    channels: Callable[[Path, Path], dict[str, Path]]
+    max_metric_drop: float
+    fewer_bytes: float
+    metric: str | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _adult(data: Path, folder: Path) -> dict[str, Path]:
+    parts = TASKS["adult"].read(data / "adult")
+    return {
+        name: _table(folder / name, frame, TASKS["adult"].target)
+        for name, frame in zip(("train", "test"), parts, strict=True)
+    }
+
+
+def _sms(data: Path, folder: Path) -> dict[str, Path]:
+    frame = pd.read_csv(data / "sms-spam" / "sms.tsv", sep="\t", header=None, names=["label", "text"], quoting=3)
+    frame = frame.sample(frac=1, random_state=0)
+    cut = len(frame) * 4 // 5
+    return {
+        "train": _table(folder / "train", frame[:cut], "label"),
+        "test": _table(folder / "test", frame[cut:], "label"),
+    }
+
+
+def _table(path: Path, frame: pd.DataFrame, target: str) -> Path:
+    columns = {}
+    for name in frame.columns:
+        values = frame[name]
+        is_number = pd.api.types.is_numeric_dtype(values)
+        cells = [None if pd.isna(value) else float(value) if is_number else str(value) for value in values]
+        columns[str(name)] = (ColumnType.NUMBER if is_number else ColumnType.STRING, cells)
+    return write_channel(path, columns, target=target)
+
+
+def _vowels(data: Path, folder: Path) -> dict[str, Path]:
+    """Series of 12 channels; their lengths differ."""
+    channels = {}
+    for name, file in (("train", "TRAIN"), ("test", "TEST")):
+        lines = (data / "ucr-JapaneseVowels" / f"JapaneseVowels_{file}.ts").read_text().splitlines()
+        rows = [line.split(":") for line in lines if line and line[0] not in "@#"]
+        columns: dict[str, tuple[ColumnType, list[Any]]] = {
+            f"c{at}": (ColumnType.SERIES, [[float(value) for value in row[at].split(",")] for row in rows])
+            for at in range(len(rows[0]) - 1)
+        }
+        columns["label"] = (ColumnType.STRING, [row[-1] for row in rows])
+        channels[name] = write_channel(folder / name, columns, target="label")
+    return channels
+
+
+CASES = {
+    "xgboost on adult": Case(
+        algorithm="xgboost",
+        hyperparameters={"num_rounds": 600, "learning_rate": 0.05},
+        channels=_adult,
+        metric="roc_auc",
+        max_metric_drop=0.002,
+        fewer_bytes=5,
+    ),
+    "rnn on sms-spam": Case(
+        algorithm="rnn", hyperparameters={"epochs": 6}, channels=_sms, max_metric_drop=0.005, fewer_bytes=4
+    ),
+    "rnn on ucr-JapaneseVowels": Case(
+        algorithm="rnn", hyperparameters={"epochs": 30}, channels=_vowels, max_metric_drop=0.005, fewer_bytes=4
+    ),
+}
+NAMES = [name for name in os.environ.get("AIMASS_BENCH_COMPRESS", ",".join(CASES)).split(",") if name]
+
+
+@pytest.mark.skipif(DATA is None, reason="AIMASS_BENCH_DATA names no folder of data sets")
+@pytest.mark.timeout(86_400)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", NAMES)
+def test_compression_beside_quantization_alone(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    channels = case.channels(Path(str(DATA)), tmp_path / "data")
+    base = {"dataset": "bench@1", **case.spec}
+    trained = build_environment(
+        tmp_path / "trained",
+        channels,
+        TrainSpec.model_validate({**base, "algorithm": case.algorithm, "hyperparameters": case.hyperparameters}),
+        num_cpus=2,
+    )
+    train.run(trained, RecordingReporter())
+    original = RegisteredModel.load(trained.model_path, name="bench@1")
+    spec = CompressSpec.model_validate(
+        {
+            "kind": "compress",
+            "parent": "bench@1",
+            "data": base,
+            "metric": case.metric,
+            "max_metric_drop": case.max_metric_drop,
+        }
+    )
+    environment = build_environment(
+        tmp_path / "compressed", channels, spec, num_cpus=2, models={"parent": trained.model_path}
+    )
+    began = time.perf_counter()
+    compress.run(environment, RecordingReporter())
+    seconds = time.perf_counter() - began
+    small = RegisteredModel.load(environment.model_path, name="bench@2")
+    found = Compression.model_validate_json((environment.output_path / "compression.json").read_bytes())
+    material = read_material(environment, spec.data, [original], Notes(RecordingReporter()))
+    models = {"original": original.model, "compress job": small.model, **_peers(original, material, tmp_path)}
+    _print(name, models, spec, original, material, seconds)
+    chosen = next(each for each in found.candidates if each.is_chosen)
+    print(f"chosen: {chosen.name}; {len(found.candidates)} candidates")
+    assert len(original.model) >= case.fewer_bytes * len(small.model)
+    assert chosen.metric_drop <= case.max_metric_drop
+
+
+def _print(
+    name: str,
+    models: Mapping[str, bytes],
+    spec: CompressSpec,
+    original: RegisteredModel,
+    material: Material,
+    seconds: float,
+) -> None:
+    judge = Judge(material, original.signature, spec, num_threads=1)
+    measured = costs.measure_all([*models.values()], original.signature, judge.frame, num_threads=1)
+    first = measured[0]
+    rows = [
+        [
+            label,
+            f"{cost.model_bytes:,}",
+            f"{first.model_bytes / cost.model_bytes:.1f}x",
+            f"{cost.latency_p50_ms * 1e3:.0f}",
+            f"{first.latency_p50_ms / cost.latency_p50_ms:.2f}x",
+            f"{cost.cold_start_ms:.0f}" if cost.cold_start_ms is not None else "",
+            f"{cost.memory_bytes / 1e6:.1f}" if cost.memory_bytes is not None else "",
+            f"{judge.score(model).value:.5f}",
+        ]
+        for (label, model), cost in zip(models.items(), measured, strict=True)
+    ]
+    columns = ["", "bytes", "", "p50 us", "", "cold ms", "memory MB", judge.metric]
+    print_table(f"{name}; the job took {seconds:.0f} s", columns, rows)
+
+
+def _peers(original: RegisteredModel, material: Material, folder: Path) -> dict[str, bytes]:
+    """What others make of the same file; those that cannot are left out, with the reason."""
+    rows = material.parts[TRAIN].sample(seed=0).frame
+    rows = rows.take(np.arange(min(_NUM_CALIBRATED, rows.num_rows)))
+    path = folder / "peer.onnx"
+    source = folder / "original.onnx"
+    source.write_bytes(original.model)
+    makers: dict[str, Callable[[], object]] = {
+        "ONNX Runtime, static": lambda: quantization.quantize_static(
+            source, path, _Reader(to_inputs(rows, original.signature)), per_channel=True
+        ),
+        "ONNX Runtime, dynamic": lambda: quantization.quantize_dynamic(source, path),
+    }
+    if NNCF:
+        stored = folder / "rows.npz"
+        np.savez(stored, **{key: _plain(value) for key, value in to_inputs(rows, original.signature).items()})
+        makers["NNCF"] = lambda: subprocess.run(
+            [str(NNCF), str(Path(__file__).with_name("nncf_peer.py")), source, stored, path], check=True
+        )
+    made = {}
+    for label, make in makers.items():
+        path.unlink(missing_ok=True)
+        try:
+            make()
+            onnx.checker.check_model(str(path))
+            made[label] = path.read_bytes()
+        except Exception as error:  # noqa: BLE001  whatever stops a peer is told
+            print(f"{label}: {(str(error).splitlines() or [repr(error)])[0][:150]}")
+    return made
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.str_) if values.dtype == object else values
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, inputs: Mapping[str, np.ndarray]) -> None:
+        self._batches = iter([dict(inputs)])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._batches, None)

@@ -1,0 +1,118 @@
+"""Quantization: fewer bytes, answers that stay, and what it refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from batch_jobs.algorithms.export.builder import GraphBuilder
+from batch_jobs.compress.contract import UnfitError
+from batch_jobs.compress.quantization import Quantization
+from tests.unit.batch_jobs.compress.tiny_models import COLUMNS, answer, build_ground, fit_network
+
+METHOD = Quantization()
+
+
+def test_every_proposal_is_smaller_and_answers_nearly_the_same(tmp_path: Path) -> None:
+    model = fit_network()
+    before = model.SerializeToString()
+    ground = build_ground(model, tmp_path)
+    proposals = METHOD.propose(model, ground)
+
+    for proposal in proposals:
+        smaller = METHOD.apply(model, proposal.settings, ground)
+        onnx.checker.check_model(smaller, full_check=True)
+        bits = int(proposal.settings.get("bits") or 8)
+        assert smaller.ByteSize() < model.ByteSize() * (0.4 if bits <= 8 else 0.6), proposal.settings
+        assert np.abs(answer(smaller, ground) - answer(model, ground)).mean() < (0.03 if bits > 4 else 0.2), (
+            proposal.settings
+        )
+        assert ground.score(smaller) > ground.score(model) - (0.01 if bits > 4 else 0.05)
+        assert [value.name for value in smaller.graph.input] == [*COLUMNS]
+    assert {proposal.settings["mode"] for proposal in proposals} == {"weights", "static", "dynamic"}
+    assert model.SerializeToString() == before
+
+
+def test_static_quantization_computes_layers_with_integers(tmp_path: Path) -> None:
+    model = fit_network()
+    ground = build_ground(model, tmp_path)
+
+    smaller = METHOD.apply(model, {"mode": "static", "calibration": "entropy"}, ground)
+
+    quantized = {node.op_type for node in smaller.graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= quantized
+    with pytest.raises(UnfitError, match="int8 already"):
+        METHOD.propose(smaller, ground)
+
+
+def test_the_layer_that_matters_most_stays_in_float(tmp_path: Path) -> None:
+    model = fit_network()
+    ground = build_ground(model, tmp_path)
+    errors = []
+    for num_layers in (0, 1, 2):
+        smaller = METHOD.apply(model, {"mode": "static", "float_layers": num_layers, "bits": 16}, ground)
+        errors.append(float(np.square(answer(smaller, ground) - answer(model, ground)).mean()))
+
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_weights_of_any_shape_and_type_are_restored(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(7, 11, 13)) * np.logspace(-4, 4, 13)
+    graph = GraphBuilder("weights")
+    columns = [graph.input(name, TensorProto.FLOAT, ["rows", 1]) for name in COLUMNS]
+    joined = graph.node("Cast", graph.node("Concat", *columns, axis=1), to=TensorProto.DOUBLE)
+    total = graph.node("Mul", graph.node("ReduceSum", joined), graph.constant(0, np.float64))
+    graph.output(graph.node("Add", graph.constant(values, np.float64), total), "y", TensorProto.DOUBLE, [7, 11, 13])
+    model = graph.build()
+    ground = build_ground(model, tmp_path)
+
+    for bits in (16, 8, 4):
+        stored = METHOD.apply(model, {"mode": "weights", "bits": bits}, ground)
+        session = onnx.reference.ReferenceEvaluator(stored)
+        restored = session.run(None, {name: np.ones((1, 1), dtype=np.float32) for name in COLUMNS})[0]
+        groups = np.abs(np.pad(values.reshape(-1), (0, -values.size % 64))).reshape(-1, 64).max(axis=1)
+        peaks = np.abs(values) * 16 if bits == 16 else np.repeat(groups, 64)[: values.size].reshape(values.shape)
+        bound = peaks * 1.01 / 2 ** (bits - 1) + 2**-25
+        assert restored.dtype == np.float64
+        assert (np.abs(restored - values) <= bound).all()
+
+
+def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
+    graph = GraphBuilder("none")
+    value = graph.input("a", TensorProto.FLOAT, ["rows", 1])
+    graph.output(graph.node("Neg", value), "value", TensorProto.FLOAT, ["rows", 1])
+    model = graph.build()
+
+    with pytest.raises(UnfitError, match="0 of its"):
+        METHOD.propose(model, build_ground(model, tmp_path))
+
+
+def test_f6_external_data_and_custom_operators_are_refused(tmp_path: Path) -> None:
+    model = fit_network()
+    ground = build_ground(model, tmp_path)
+    outside = onnx.ModelProto()
+    outside.CopyFrom(model)
+    tensor = max(outside.graph.initializer, key=lambda each: each.ByteSize())
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    custom = onnx.ModelProto()
+    custom.CopyFrom(model)
+    custom.opset_import.append(helper.make_opsetid("com.example", 1))
+    custom.graph.node[0].domain = "com.example"
+
+    with pytest.raises(UnfitError, match="lies outside of the file"):
+        METHOD.propose(outside, ground)
+    with pytest.raises(UnfitError, match=r"com\.example"):
+        METHOD.propose(custom, ground)
+
+
+def test_settings_that_are_unknown_are_refused(tmp_path: Path) -> None:
+    model = fit_network()
+    ground = build_ground(model, tmp_path)
+
+    for settings in ({"mode": "ternary"}, {"mode": "weights", "bits": 3}, {"mode": "static", "calibration": "guess"}):
+        with pytest.raises(UnfitError):
+            METHOD.apply(model, settings, ground)
