@@ -15,7 +15,8 @@ from functions.predictions.rows.bodies import Records
 from functions.predictions.rows.cells import to_tensor
 from functions.predictions.rows.series import to_series
 from functions.predictions.serving.endpoints import Served
-from functions.predictions.serving.model import LoadedModel, Tensors
+from functions.predictions.serving.fusion import AnyModel
+from functions.predictions.serving.model import Tensors
 
 Array = NDArray[Any]
 
@@ -93,7 +94,7 @@ def _take(inputs: Tensors, rows: Sequence[int]) -> Tensors:
     return {name: array[rows] for name, array in inputs.items()}
 
 
-def _run(model: LoadedModel, inputs: Tensors, seconds_left: Callable[[], float]) -> list[Mapping[str, Any] | None]:
+def _run(model: AnyModel, inputs: Tensors, seconds_left: Callable[[], float]) -> list[Mapping[str, Any] | None]:
     """The outputs of each row. Where the model refuses them all, halves are tried: one bad row spoils no other."""
     num_rows = len(next(iter(inputs.values())))
     try:

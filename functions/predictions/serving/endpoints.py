@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aimass_core.domain.endpoints import Endpoint, ServedModel
@@ -10,6 +10,7 @@ from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.ports import Ports
 from aimass_core.services import records
+from functions.predictions.serving.fusion import AnyModel, LoadedFusion
 from functions.predictions.serving.model import LoadedModel
 from functions.predictions.serving.store import ModelAddress, ModelRefusedError, ModelStore
 
@@ -24,7 +25,7 @@ class Served:
 
     endpoint: Endpoint
     version: ServedModel
-    model: LoadedModel
+    model: AnyModel
 
 
 class ServingEndpoints:
@@ -79,15 +80,27 @@ class ServingEndpoints:
         """
         endpoint = self.find(workspace_id, name)
         version = require_version(endpoint, number)
-        return Served(endpoint=endpoint, version=version, model=self.load(workspace_id, version))
+        return Served(endpoint=endpoint, version=version, model=self.load(workspace_id, version, endpoint.weights))
 
-    def load(self, workspace_id: str, version: ServedModel) -> LoadedModel:
-        """The model of a version. Raises UnavailableError."""
-        return self._models.get(
+    def load(self, workspace_id: str, version: ServedModel, weights: Mapping[str, float] | None = None) -> AnyModel:
+        """The model of a version, of a fusion that is served apart with its members. Raises UnavailableError."""
+        model = self._models.get(
             ModelAddress(
                 workspace_id=workspace_id, model_id=version.model_id, number=version.number, digest=version.digest
             )
         )
+        if model.combines is None:
+            return model
+        graph, places = model.combines.graph, model.combines.members
+        members = [
+            self._models.get(
+                ModelAddress(
+                    workspace_id=workspace_id, model_id=place.model_id, number=place.number, digest=placed.digest
+                )
+            )
+            for place, placed in zip(places, graph.members, strict=True)
+        ]
+        return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
 
 
 def require_version(endpoint: Endpoint, number: int | None) -> ServedModel:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from aimass_core.domain.endpoints import ServedMember
+from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
@@ -43,6 +46,14 @@ _MIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Combines:
+    """What a combining graph combines; the members in the order of the graph, each with its number in the registry."""
+
+    graph: ServingGraph
+    members: Sequence[ServedMember]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
     """Ready to run."""
 
@@ -50,9 +61,13 @@ class LoadedModel:
     signature: Signature
     digest: str
     num_bytes: int
+    combines: Combines | None = None
+    """Of a fusion whose members are loaded for themselves."""
 
-    def run(self, inputs: Tensors, *, outputs: Sequence[str], seconds: float) -> dict[str, Array]:
-        """The named outputs.
+    def run(
+        self, inputs: Tensors, *, outputs: Sequence[str], seconds: float, constants: Tensors = MappingProxyType({})
+    ) -> dict[str, Array]:
+        """The named outputs. `constants` are inputs without rows.
 
         Raises:
             InvalidDataError: The graph refuses these inputs.
@@ -62,7 +77,7 @@ class LoadedModel:
         options.log_severity_level = _FATAL_ONLY
         with _time_limit(options, seconds) as has_ended:
             try:
-                values = [self.session.run(list(outputs), part, options) for part in _parts(inputs)]
+                values = [self.session.run(list(outputs), {**part, **constants}, options) for part in _parts(inputs)]
             except _ORT_ERRORS as error:
                 if has_ended.is_set():
                     raise DeadlineExceededError(
@@ -87,7 +102,7 @@ def _parts(inputs: Tensors) -> Iterator[dict[str, Array]]:
         yield {name: array[start : start + size] for name, array in inputs.items()}
 
 
-def load_model(model: bytes, signature: Signature, *, digest: str) -> LoadedModel:
+def load_model(model: bytes, signature: Signature, *, digest: str, combines: Combines | None = None) -> LoadedModel:
     """Raises GraphError where ONNX Runtime refuses the file, or where it is not what its signature says."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -96,9 +111,18 @@ def load_model(model: bytes, signature: Signature, *, digest: str) -> LoadedMode
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
         raise GraphError("ONNX Runtime refuses it") from error
-    _check_tensors("input", signature.inputs, session.get_inputs(), exactly=True)
+    inputs = signature.inputs if combines is None else _combined_inputs(combines.graph)
+    _check_tensors("input", inputs, session.get_inputs(), exactly=True)
     _check_tensors("output", signature.outputs, session.get_outputs(), exactly=False)
-    return LoadedModel(session=session, signature=signature, digest=digest, num_bytes=len(model))
+    return LoadedModel(session=session, signature=signature, digest=digest, num_bytes=len(model), combines=combines)
+
+
+def _combined_inputs(graph: ServingGraph) -> list[TensorSpec]:
+    """The answers of members, and their weights."""
+    answers = [TensorSpec(name=member.input, datatype=Datatype.FP32, shape=[-1]) for member in graph.members]
+    if graph.weights_input is None:
+        return answers
+    return [*answers, TensorSpec(name=graph.weights_input, datatype=Datatype.FP64, shape=[len(answers)])]
 
 
 def _check_tensors(kind: str, specs: Sequence[TensorSpec], found: Sequence[Any], *, exactly: bool) -> None:

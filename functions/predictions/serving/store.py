@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimass_core.domain import graph_check, keys
+from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.signatures import Signature
-from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.errors import ConflictError, NotFoundError, UnavailableError
 from aimass_core.ports import BlobNotFoundError, Ports
-from aimass_core.services import records
-from functions.predictions.serving.model import LoadedModel, load_model
+from aimass_core.services import endpoint_weights, records
+from functions.predictions.serving.model import Combines, LoadedModel, load_model
 
 MAX_DISK_BYTES = 1024**3
 _log = logging.getLogger(__name__)
@@ -53,11 +54,21 @@ class ModelStore:
             signature = Signature.model_validate_json(self._read(version, ArtifactName.SIGNATURE))
             model = self._read_model(address, version)
             graph_check.check(model)
-            return load_model(model, signature, digest=address.digest)
+            return load_model(model, signature, digest=address.digest, combines=self._find_members(version))
         except (NotFoundError, BlobNotFoundError) as error:
             raise _refuse(address, "it is gone") from error
         except GraphError as error:
             raise _refuse(address, str(error)) from error
+
+    def _find_members(self, version: ModelVersion) -> Combines | None:
+        """What the model combines, where it is a fusion whose members are served apart."""
+        if not any(artifact.name == ArtifactName.FUSION for artifact in version.artifacts):
+            return None
+        graph = ServingGraph.model_validate_json(self._read(version, ArtifactName.FUSION))
+        try:
+            return Combines(graph=graph, members=endpoint_weights.find_members(self.ports, version))
+        except ConflictError as error:
+            raise GraphError(error.message) from error
 
     def _read_model(self, address: ModelAddress, version: ModelVersion) -> bytes:
         if version.digest != address.digest:
