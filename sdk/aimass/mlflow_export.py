@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aimass.errors import ConnectionFailedError, MissingPackageError
+from aimass_core.domain.compression import CompressSpec
+from aimass_core.domain.decomposition import DecomposeSpec
+from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import EventType, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
@@ -43,6 +46,7 @@ _DTYPES = {
     Datatype.FP64: "float64",
 }
 _STATUSES = {JobStatus.SUCCEEDED: "FINISHED", JobStatus.FAILED: "FAILED", JobStatus.STOPPED: "KILLED"}
+_OF_PINS = {"kind", "parent", "members", "single", "data", "member_data"}
 Points = list[tuple[int, float]]
 
 
@@ -132,6 +136,8 @@ class _Export:
         found: dict[str, Any] = {}
         for name, pinned in self._job.channels.items():
             found |= {f"data.{name}": f"{pinned.dataset_name}@{pinned.number}", f"data.{name}.digest": pinned.digest}
+        for name, model in self._job.models.items():
+            found |= {f"model.{name}": f"{model.model_name}@{model.number}", f"model.{name}.digest": model.digest}
         match spec:
             case TrainSpec():
                 found |= {"algorithm": spec.algorithm, "seed": spec.seed}
@@ -144,6 +150,9 @@ class _Export:
                 if card is not None:
                     found |= {"algorithm": card.algorithm, "framework": card.framework, "features": card.features}
                     found |= card.hyperparameters
+            case CompressSpec() | FuseSpec() | DecomposeSpec():
+                # The models that it names are pinned above, and what judges them is the channels.
+                found |= spec.model_dump(mode="json", exclude=_OF_PINS)
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
             case PrepareSpec():

@@ -251,7 +251,7 @@ Run = Callable[..., tuple[int, str]]
             table([*GOOD, '7,"a,0.5', '8,"b" c,0.3']),
             [],
             0,
-            ["2 rows did not parse", "data.csv, line 102: The quotes of the row are broken", "Next: aimass train"],
+            ["2 rows did not parse", "data.csv, line 102: The quotes of the row are broken", "Next: aimass autotrain"],
         ),
         (table([f'{number},"a,1' for number in range(50)]), [], 3, ["50 of 50 rows", "line 2", "quotes of the row"]),
         (
@@ -261,7 +261,7 @@ Run = Callable[..., tuple[int, str]]
             ["1 row did not parse", "line 102, column id: 'x' is not of the type integer"],
         ),
         (table([f"{n},a,{n if n % 2 else 'red'}" for n in range(60)]), [], 0, ["'x' mixes numbers (50%"]),
-        ("\ufeff" + table(GOOD), ["--target", "kind"], 0, ["READY", "--algorithm xgboost"]),
+        ("\ufeff" + table(GOOD), ["--target", "kind"], 0, ["READY", "Next: aimass autotrain"]),
         (table(GOOD, "id,id,x"), [], 0, ["Column 2 is called 'id_2'", "occurs before it"]),
         (table(GOOD).partition("\n")[2], [], 0, ["No header line was found", "--header"]),
         (table([]), [], 3, ["header line but no rows"]),

@@ -16,6 +16,7 @@ from aimass.cli import (
     drop,
     endpoints,
     jobs,
+    model_jobs,
     models,
     scripts,
     searches,
@@ -90,6 +91,9 @@ for module, name, words in (
 app.command("train")(jobs.train)
 app.command("search")(searches.search)
 app.command("autotrain")(searches.autotrain)
+app.command("compress")(model_jobs.compress)
+app.command("fuse")(model_jobs.fuse)
+app.command("decompose")(model_jobs.decompose)
 app.command("run")(scripts.run)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)

@@ -21,7 +21,6 @@ from aimass.cli.output import (
 )
 from aimass.client import Client
 from aimass.resources.datasets import DatasetVersion
-from aimass_core.domain.algorithms import registry
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import BadRows, DatasetPolicy, FileIssue
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind
@@ -121,19 +120,15 @@ def _describe(issue: FileIssue) -> str:
 
 
 def _next_step(version: DatasetVersion) -> str:
-    types = {column.type for column in version.data_schema.columns} if version.data_schema else set()
-    algorithm = registry.fitting(version.kind)[0] if version.kind else "<algorithm>"
-    algorithm = "fcn" if ColumnType.SERIES in types else algorithm
     target = version.target or ("label" if version.kind is DatasetKind.IMAGES else None)
+    command = f"aimass autotrain {version.dataset_name} --budget 5m"
     if target is None:
-        return f"Next: aimass train {version.dataset_name} --algorithm {algorithm} --target <column to be predicted>"
-    found = (
-        next((column for column in version.profile.columns if column.name == target), None) if version.profile else None
-    )
+        return f"Next: {command} --target <column to be predicted>"
+    columns = version.profile.columns if version.profile else []
+    found = next((column for column in columns if column.name == target), None)
     if found is not None and found.num_distinct == 1:
         return f"Next: upload rows with more than one value of {plain(target)!r}, or name another target."
-    option = "" if version.target else f" --target {target}"
-    return f"Next: aimass train {version.dataset_name} --algorithm {algorithm}{option}"
+    return f"Next: {command}" + ("" if version.target else f" --target {target}")
 
 
 def _show_version(version: DatasetVersion, output: OutputFormat) -> None:

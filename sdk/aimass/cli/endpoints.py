@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
-from aimass_core.domain.endpoints import Prediction
+from aimass_core.domain.endpoints import EndpointDetail, Prediction
 
 app = typer.Typer()
 
@@ -113,7 +113,7 @@ def list_endpoints(context: typer.Context, output: Output = OutputFormat.TABLE) 
 def get_endpoint(context: typer.Context, endpoint: str, output: Output = OutputFormat.TABLE) -> None:
     """One endpoint: what it serves, and the inputs that it takes."""
     found = client_of(context).endpoints.get(endpoint)
-    show_one(found, {column.name.lower(): column.read(found) for column in _COLUMNS}, output=output)
+    show_one(found, _to_fields(found), output=output)
     if output is OutputFormat.TABLE and found.signature:
         columns = (
             Column("INPUT", lambda i: i.name),
@@ -123,6 +123,49 @@ def get_endpoint(context: typer.Context, endpoint: str, output: Output = OutputF
             Column("VALUES", lambda i: ", ".join((i.categories or [])[:5]), is_long=True),
         )
         show_list(found.signature.inputs, columns, output=output)
+
+
+@app.command("update")
+def update_endpoint(
+    context: typer.Context,
+    endpoint: str,
+    weights: Annotated[
+        str, typer.Option(help="Of each member of the fusion that it serves: adult@1=0.7,adult@2=0.3; or `fitted`.")
+    ],
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Let the members of a fusion that is served apart count otherwise."""
+    given = None if weights == "fitted" else _read_weights(weights)
+    found = client_of(context).endpoints.update(endpoint, weights=given)
+    show_one(found, _to_fields(found), output=output)
+
+
+def _read_weights(text: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, separator, value = part.strip().rpartition("=")
+        try:
+            weight = float(value)
+        except ValueError:
+            separator = ""
+        if not separator or not name or name in found:
+            raise typer.BadParameter(
+                f"{part!r} is no weight: write each member once, as in adult@1=0.7,adult@2=0.3", param_hint="--weights"
+            )
+        found[name] = weight
+    return found
+
+
+def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
+    """With the weights of a fusion that is served apart: those that hold."""
+    fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
+    members = endpoint.serving.members if endpoint.serving else []
+    if any(member.weight is not None for member in members):
+        fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}
+        holding = endpoint.weights or fitted
+        words = ", ".join(f"{name}={holding[name]:g}" for name in fitted)
+        fields["weights"] = f"{words} ({'fitted' if endpoint.weights is None else 'changed'})"
+    return fields
 
 
 @app.command("delete")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from aimass.cli import job_views
 from aimass.cli.leaderboards import metric_column, show_leaderboard
+from aimass.cli.model_tables import has_table, show_table
 from aimass.cli.output import Column, OutputFormat, format_bytes, say, show_list, show_one, stderr_console
 from aimass.cli.quantities import format_seconds
 from aimass.errors import JobFailedError
@@ -19,6 +20,7 @@ from aimass.resources.jobs import Job
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
 from aimass_core.domain.jobs import EventType, JobEvent, JobStatus
+from aimass_core.errors import NotFoundError
 
 
 def follow(job: Job, *, detach: bool, output: OutputFormat) -> None:
@@ -140,6 +142,8 @@ def _finish(job: Job, output: OutputFormat) -> None:
     version = job.model_version.get() if job.model_version else None
     if study and output is OutputFormat.TABLE:
         show_leaderboard(study, output=output)
+    if has_table(job) and output is OutputFormat.TABLE:
+        _show_table(job)
     is_kept = job.status is JobStatus.STOPPED and version is not None
     if job.status is not JobStatus.SUCCEEDED and not is_kept:
         _say_failure(job, version, study)
@@ -154,6 +158,17 @@ def _finish(job: Job, output: OutputFormat) -> None:
         say("The job was stopped; the best model by then is kept.")
     if version and output is OutputFormat.TABLE:
         _say_model(version, study)
+        if has_table(job):
+            say(f"Table: aimass jobs table {job.id}    plot: aimass jobs plot {job.id}")
+
+
+def _show_table(job: Job) -> None:
+    """One that failed leaves a table where it came so far, and one that succeeded always."""
+    try:
+        show_table(job, output=OutputFormat.TABLE)
+    except NotFoundError:
+        if job.status is JobStatus.SUCCEEDED:
+            raise
 
 
 def _say_failure(job: Job, version: ModelVersion | None, study: Study | None) -> None:

@@ -4,7 +4,10 @@ from typing import Any
 
 from aimass.cli.output import Column
 from aimass.resources.jobs import Job
+from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
+from aimass_core.domain.decomposition import DecomposeSpec
+from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import PrepareSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
@@ -19,14 +22,25 @@ def what(job: Job) -> str:
     match job.spec:
         case TrainSpec(algorithm=algorithm, dataset=dataset):
             return f"{algorithm} on {dataset}"
-        case SearchSpec(dataset=dataset) as spec:
-            return f"{searched(spec)} on {dataset}"
-        case AutotrainSpec(dataset=dataset) as spec:
-            return f"{searched(spec)} on {dataset}"
+        case SearchSpec() | AutotrainSpec() as spec:
+            return f"{searched(spec)} on {spec.dataset}"
+        case CompressSpec() | FuseSpec() | DecomposeSpec() as spec:
+            return made(spec)
         case ScriptSpec(entry_point=entry_point):
             return entry_point
         case PrepareSpec(number=number):
             return f"version {number}"
+
+
+def made(spec: CompressSpec | FuseSpec | DecomposeSpec) -> str:
+    """Of what a model is made, and how where that was said."""
+    match spec:
+        case CompressSpec(parent=parent, methods=methods):
+            return f"{parent} by {', '.join(methods)}" if methods else parent
+        case FuseSpec(members=members, method=method):
+            return ", ".join(members) + (f" by {method}" if method else "")
+        case DecomposeSpec(dataset=dataset, method=method):
+            return f"{dataset} by {method}" if method else dataset
 
 
 def searched(spec: AnyStudySpec) -> str:
@@ -41,6 +55,22 @@ def of_study(job: Job) -> dict[str, Any]:
     if not isinstance(job.spec, SearchSpec | AutotrainSpec):
         return {}
     return {"study": job.study().name if job.study_id else None, **limits(job.spec), "seconds at most": job.max_seconds}
+
+
+def of_models(job: Job) -> dict[str, Any]:
+    """What is worth seeing of a job that makes a model of models, or of parts."""
+    if not isinstance(job.spec, CompressSpec | FuseSpec | DecomposeSpec):
+        return {}
+    spec = job.spec
+    pinned = {name.replace("-", " "): f"{model.model_name}@{model.number}" for name, model in job.models.items()}
+    given = {
+        "device": spec.device,
+        "model bytes at most": spec.max_model_bytes,
+        "latency at most (ms)": spec.max_latency_ms,
+        "metric drop at most": spec.max_metric_drop if isinstance(spec, CompressSpec) else None,
+        "seconds at most": job.max_seconds,
+    }
+    return pinned | {name: value for name, value in given.items() if value is not None}
 
 
 def limits(spec: AnyStudySpec) -> dict[str, Any]:

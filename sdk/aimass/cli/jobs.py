@@ -1,15 +1,17 @@
 """`aimass train` and `aimass jobs`."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from aimass.cli import job_views, options
+from aimass.cli.estimates import show_estimate
 from aimass.cli.following import follow, watch
-from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+from aimass.cli.model_tables import has_table, show_table
+from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, plain, say, show_list, show_one
 from aimass.mlflow_export import EXPERIMENT
-from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.jobs import JobStatus
 
 app = typer.Typer()
@@ -49,7 +51,7 @@ def train(
     max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
     max_cost_usd: options.MaxCostUsd = None,
     checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")] = False,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -73,25 +75,6 @@ def train(
     follow(jobs.train(dataset, algorithm=algorithm, **arguments), detach=detach, output=output)
 
 
-def show_estimate(estimate: JobEstimate, *, output: OutputFormat) -> None:
-    """What a job would take."""
-    if output is not OutputFormat.TABLE:
-        show_one(estimate, {}, output=output)
-        return
-    spans = {"seconds": estimate.seconds, "cost (USD)": estimate.cost_usd, "memory (MiB)": estimate.memory_mib}
-    fields: dict[str, Any] = {
-        name: f"{span.expected:,.6g}  ({span.low:,.4g} to {span.high:,.4g})" if span else "not known"
-        for name, span in spans.items()
-    }
-    fields |= {"disk (MiB)": estimate.disk_mib, "USD per hour": estimate.usd_per_hour}
-    fields |= {"limit (seconds)": estimate.max_seconds, "limit costs (USD)": estimate.max_cost_usd}
-    fields["data"] = f"{estimate.num_rows:,} rows, {estimate.num_columns} columns, {estimate.num_bytes:,} bytes"
-    show_one(estimate, fields, output=output)
-    for note in [*estimate.notes, *([estimate.budget.explanation] if estimate.budget else [])]:
-        say(f"[dim]{escape(note)}[/]")
-    say(f"[dim]Prices: {escape(estimate.price_source)}.[/]")
-
-
 @app.command("list")
 def list_jobs(
     context: typer.Context,
@@ -109,6 +92,7 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
     fields: dict[str, Any] = {"job": job.id, "kind": job.kind, "what": job_views.what(job)}
     if job_views.is_of_study(job):
         fields |= job_views.of_study(job)
+    fields |= job_views.of_models(job)
     fields |= {"status": job.status, "reason": job.status_reason}
     if words := job_views.progress(job):
         fields["progress"] = words
@@ -119,6 +103,28 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
     if job.retry_of:
         fields["retry of"] = job.retry_of
     show_one(job, fields | job.metrics, output=output)
+    if has_table(job) and job.status.is_terminal and output is OutputFormat.TABLE:
+        say(f"What it tried: aimass jobs table {job.id}")
+
+
+@app.command("table")
+def show_job_table(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
+    """What a compress, fuse or decompose job tried, with scores and costs; with --output json the whole document."""
+    job = client_of(context).jobs.get(job_id)
+    show_table(job, output=output)
+    if job.failure and output is OutputFormat.TABLE:
+        say(plain(job.failure.cause))
+
+
+@app.command("plot")
+def plot_job(
+    context: typer.Context,
+    job_id: str,
+    to: Annotated[Path | None, typer.Option(help="Default: <job>.html, here.")] = None,
+) -> None:
+    """Save the table of a compress, fuse or decompose job with its plot, as one HTML page."""
+    path = client_of(context).jobs.get(job_id).plot(to)
+    say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Open it in a browser.")
 
 
 @app.command("watch")

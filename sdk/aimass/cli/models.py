@@ -8,6 +8,7 @@ import typer
 from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, say, show_list, show_one
 from aimass.resources.models import ModelVersion
 from aimass_core.domain.common import split_ref
+from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.models import ArtifactName
 
 app = typer.Typer()
@@ -23,7 +24,7 @@ def list_models(context: typer.Context, output: Output = OutputFormat.TABLE) -> 
         Column("DESCRIPTION", lambda m: m.description, is_long=True),
         Column("ID", lambda m: m.id),
     )
-    empty = "No models yet. Train one: aimass train <dataset> --algorithm xgboost"
+    empty = "No models yet. Train one: aimass autotrain <dataset> --budget 5m"
     show_list(client_of(context).models.list(), columns, output=output, empty=empty)
 
 
@@ -54,6 +55,8 @@ def get_model(context: typer.Context, model: str, output: Output = OutputFormat.
         "digest": version.digest,
         "job": version.job_id,
         **{name: f"{pinned.dataset_name}@{pinned.number}" for name, pinned in version.datasets.items()},
+        **({"made of": ", ".join(_ref(parent) for parent in version.parents)} if version.parents else {}),
+        **{name: _ref(part) for name, part in version.parts.items()},
         **version.metrics,
     }
     if version.card and version.card.export_check:
@@ -88,6 +91,10 @@ def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.
         typer.confirm(f"Delete {model} with all its versions?", abort=True, err=True)
     client_of(context).models.delete(model)
     say(f"Deleted {model}.")
+
+
+def _ref(model: ModelRef) -> str:
+    return f"{model.model_name}@{model.number}"
 
 
 def _find_version(context: typer.Context, ref: str) -> ModelVersion:

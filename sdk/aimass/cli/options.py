@@ -41,6 +41,9 @@ ResampleWay = Annotated[
     Resample | None, typer.Option("--resample", help="Add rows to rare classes of a table, in training alone.")
 ]
 
+Budget = Annotated[str, typer.Option(metavar="DURATION", help="To the exported model: 90s, 10m, 2h.")]
+MaxModelBytes = Annotated[str | None, typer.Option(metavar="SIZE", help="Of the exported model: 50k, 500KB, 2MB.")]
+
 Vcpus = Annotated[int | None, typer.Option()]
 MemoryMib = Annotated[int | None, typer.Option()]
 BackendName = Annotated[Backend | None, typer.Option("--backend", help="Which service runs it; default: batch.")]
@@ -50,25 +53,46 @@ MaxWaitSeconds = Annotated[
     int | None, typer.Option(help="With --spot: to the job's end, waiting for machines included.")
 ]
 MaxCostUsd = Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")]
 
 
 # Options that the SDK's methods call the same.
-_ALIKE = (
-    *("validation", "test", "task", "label_separator", "model", "folds", "horizon", "window", "time_column", "seed"),
-    *("vcpus", "memory_mib", "backend", "instance_type", "max_wait_seconds", "max_cost_usd"),
+_OF_DATA = (
+    "validation",
+    "test",
+    "task",
+    "label_separator",
+    "model",
+    "folds",
+    "horizon",
+    "window",
+    "time_column",
+    "seed",
 )
+_OF_COMPUTE = ("vcpus", "memory_mib", "backend", "instance_type", "max_wait_seconds", "max_cost_usd")
 
 
 def given(context: typer.Context) -> dict[str, Any]:
     """What a command was told of the data, the target and the compute, as the SDK's methods take it."""
     params = context.params
     return {
-        **{name: params[name] for name in _ALIKE},
+        **{name: params[name] for name in _OF_DATA},
         "target": to_target(params["target"]),
         "exclude_columns": list(params["exclude"] or []),
-        "spot": params["spot"] or None,
+        **given_compute(context),
     }
+
+
+def given_compute(context: typer.Context) -> dict[str, Any]:
+    """What a command was told of the compute, as the SDK's methods take it."""
+    params = context.params
+    return {**{name: params[name] for name in _OF_COMPUTE}, "spot": params["spot"] or None}
+
+
+def split_names(texts: Sequence[str] | None) -> list[str] | None:
+    """The names in options that are repeated, or name several with commas between; None where there are none."""
+    return [name for names in texts or [] for name in names.split(",")] or None
 
 
 def to_target(targets: Sequence[str] | None) -> str | list[str] | None:

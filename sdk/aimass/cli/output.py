@@ -92,6 +92,11 @@ def stderr_console() -> Console:
     return _ERR
 
 
+def stdout_width() -> int:
+    """Characters that fit into a line of data."""
+    return _stdout_console().width
+
+
 def client_of(context: typer.Context) -> Client:
     """The invocation's client."""
     session: Session = context.obj

@@ -6,9 +6,9 @@ import typer
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES: dict[str, int] = {
-    "B": 1,
-    **{f"{prefix}B": 1000**power for power, prefix in enumerate("KMG", start=1)},
-    **{f"{prefix}IB": 1024**power for power, prefix in enumerate("KMG", start=1)},
+    "": 1,
+    **{prefix: 1000**power for power, prefix in enumerate("kmg", start=1)},
+    **{f"{prefix}i": 1024**power for power, prefix in enumerate("kmg", start=1)},
 }
 
 
@@ -23,15 +23,15 @@ def to_seconds(text: str, *, option: str) -> int:
 
 
 def to_bytes(text: str | None, *, option: str) -> int | None:
-    """`2MB`, `500KB`, `1.5MiB` or `2000` in bytes. Raises BadParameter, which names the option."""
+    """`2MB`, `500KB`, `50k`, `1.5MiB` or `2000` in bytes. Raises BadParameter, which names the option."""
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?b)?", text.strip().lower())
-    if found is None or (unit := (found[2] or "b").upper()) not in _BYTES:
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*((?:[kmg]i?)?)b?", text.strip().lower())
+    if found is None:
         raise typer.BadParameter(
             f"{text!r} is no size: write bytes, or a number with a unit, such as 500KB or 2MB", param_hint=option
         )
-    return round(float(found[1]) * _BYTES[unit])
+    return round(float(found[1]) * _BYTES[found[2]])
 
 
 def format_seconds(seconds: float) -> str:

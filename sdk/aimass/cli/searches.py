@@ -8,11 +8,13 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from aimass.cli import options
+from aimass.cli.estimates import show_estimate
 from aimass.cli.files import read_settings
 from aimass.cli.following import follow
 from aimass.cli.output import Output, OutputFormat, client_of
 from aimass.cli.quantities import to_bytes, to_seconds
 from aimass_core.domain.distributions import Distribution
+from aimass_core.domain.job_kinds import JobKind
 from aimass_core.domain.study_specs import Preset, PrunerName, SamplerName
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
@@ -20,10 +22,8 @@ _SPACE: TypeAdapter[dict[str, Distribution]] = TypeAdapter(dict[str, Distributio
 _TYPES = ("float", "int", "categorical")
 _EXAMPLE = "{max_depth: {type: int, low: 2, high: 10}}"
 
-Budget = Annotated[str, typer.Option(metavar="DURATION", help="To the exported model: 90s, 10m, 2h.")]
 MaxTrials = Annotated[int | None, typer.Option(help="Of the study in all; default: as time allows.")]
 Workers = Annotated[int | None, typer.Option("--workers", help="Containers that try side by side; default: 1.")]
-MaxModelBytes = Annotated[str | None, typer.Option(metavar="SIZE", help="Of the exported model: 500KB, 2MB.")]
 MaxLatencyMs = Annotated[float | None, typer.Option(help="Of one row, by ONNX Runtime on one thread.")]
 StudyName = Annotated[
     str | None, typer.Option("--study", help="One of that name goes on, if there is one. Default: a new one.")
@@ -34,7 +34,12 @@ def search(
     context: typer.Context,
     dataset: options.DatasetArgument,
     algorithm: Annotated[
-        list[str], typer.Option("--algorithm", "-a", help="See: aimass algorithms list. May be repeated.")
+        list[str],
+        typer.Option(
+            "--algorithm",
+            "-a",
+            help="See: aimass algorithms list. With a framework: mlp:tensorflow. May be repeated.",
+        ),
     ],
     space: Annotated[
         Path | None,
@@ -51,8 +56,8 @@ def search(
     pruner: Annotated[PrunerName | None, typer.Option(help="Default: asha where there is one objective.")] = None,
     max_trials: MaxTrials = None,
     workers: Workers = None,
-    budget: Budget = "1h",
-    max_model_bytes: MaxModelBytes = None,
+    budget: options.Budget = "1h",
+    max_model_bytes: options.MaxModelBytes = None,
     max_latency_ms: MaxLatencyMs = None,
     study: StudyName = None,
     framework: options.Framework = None,
@@ -85,13 +90,14 @@ def search(
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Search for the best hyperparameters of one algorithm or of several. docs/STUDIES.md"""
-    job = client_of(context).jobs.search(
-        dataset,
-        candidates=to_candidates(
+    arguments: dict[str, Any] = {
+        **options.given(context),
+        "candidates": to_candidates(
             algorithm,
             spaces={} if space is None else read_spaces(space, algorithm),
             fixed=options.to_hyperparameters(hyperparameter or []),
@@ -99,24 +105,27 @@ def search(
             features=options.to_features(features),
             resample=resample,
         ),
-        objectives=[to_objective(words) for words in objective or []],
-        sampler=sampler,
-        pruner=pruner,
-        max_trials=max_trials,
-        num_workers=workers,
-        max_seconds=to_seconds(budget, option="--budget"),
-        max_model_bytes=to_bytes(max_model_bytes, option="--max-model-bytes"),
-        max_latency_ms=max_latency_ms,
-        study=study,
-        **options.given(context),
-    )
-    follow(job, detach=detach, output=output)
+        "objectives": [to_objective(words) for words in objective or []],
+        "sampler": sampler,
+        "pruner": pruner,
+        "max_trials": max_trials,
+        "num_workers": workers,
+        "max_seconds": to_seconds(budget, option="--budget"),
+        "max_model_bytes": to_bytes(max_model_bytes, option="--max-model-bytes"),
+        "max_latency_ms": max_latency_ms,
+        "study": study,
+    }
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(dataset, kind=JobKind.SEARCH, **arguments), output=output)
+        return
+    follow(jobs.search(dataset, **arguments), detach=detach, output=output)
 
 
 def autotrain(
     context: typer.Context,
     dataset: options.DatasetArgument,
-    budget: Budget = "1h",
+    budget: options.Budget = "1h",
     preset: Annotated[Preset | None, typer.Option(help="What it aims at; default: balanced.")] = None,
     algorithms: Annotated[
         list[str] | None,
@@ -130,7 +139,7 @@ def autotrain(
     metric: Annotated[str | None, typer.Option(help="Default: the task's primary metric.")] = None,
     max_trials: MaxTrials = None,
     workers: Workers = None,
-    max_model_bytes: MaxModelBytes = None,
+    max_model_bytes: options.MaxModelBytes = None,
     max_latency_ms: MaxLatencyMs = None,
     study: StudyName = None,
     validation: options.Validation = None,
@@ -152,24 +161,28 @@ def autotrain(
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """From a dataset and a budget to the best model, in one file. docs/STUDIES.md"""
-    job = client_of(context).jobs.autotrain(
-        dataset,
-        preset=preset,
-        algorithms=[name for names in algorithms or [] for name in names.split(",")] or None,
-        metric=metric,
-        max_trials=max_trials,
-        num_workers=workers,
-        max_seconds=to_seconds(budget, option="--budget"),
-        max_model_bytes=to_bytes(max_model_bytes, option="--max-model-bytes"),
-        max_latency_ms=max_latency_ms,
-        study=study,
+    arguments: dict[str, Any] = {
         **options.given(context),
-    )
-    follow(job, detach=detach, output=output)
+        "preset": preset,
+        "algorithms": options.split_names(algorithms),
+        "metric": metric,
+        "max_trials": max_trials,
+        "num_workers": workers,
+        "max_seconds": to_seconds(budget, option="--budget"),
+        "max_model_bytes": to_bytes(max_model_bytes, option="--max-model-bytes"),
+        "max_latency_ms": max_latency_ms,
+        "study": study,
+    }
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(dataset, kind=JobKind.AUTOTRAIN, **arguments), output=output)
+        return
+    follow(jobs.autotrain(dataset, **arguments), detach=detach, output=output)
 
 
 def to_candidates(
@@ -182,8 +195,8 @@ def to_candidates(
     """The algorithms with what is searched and what is fixed of each.
 
     Args:
-        algorithms: Their names.
-        spaces: By algorithm.
+        algorithms: Their names, each perhaps with a framework: `mlp:tensorflow`.
+        spaces: By algorithm, as it is called among `algorithms`.
         fixed: Values by hyperparameter, or where there are several algorithms by `algorithm.hyperparameter`.
         **fields: Of all of them alike, where they are not None.
     """
@@ -200,13 +213,19 @@ def to_candidates(
     given = {name: value for name, value in fields.items() if value is not None}
     return [
         {
-            "algorithm": name,
             **given,
+            **_named(name),
             **({"hyperparameters": own[name]} if own[name] else {}),
             **({"space": spaces[name]} if name in spaces else {}),
         }
         for name in own
     ]
+
+
+def _named(words: str) -> dict[str, str]:
+    """`mlp`, or with a framework `mlp:tensorflow`."""
+    algorithm, colon, framework = words.partition(":")
+    return {"algorithm": algorithm, "framework": framework} if colon else {"algorithm": algorithm}
 
 
 def to_objective(words: str) -> dict[str, str]:

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from aimass.binding import to_request
 from aimass.resources.datasets import Dataset, DatasetVersion
+from aimass.resources.models import Model, ModelVersion
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.job_kinds import JobKind
-from aimass_core.domain.jobs import JobCreate
+from aimass_core.domain.jobs import JobCreate, ModelRef
 from aimass_core.domain.study_specs import Candidate, Objective
+from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 if TYPE_CHECKING:
     from aimass.resources.jobs import Job
 
 DatasetRef = str | Dataset | DatasetVersion
+ModelLike = str | Model | ModelVersion | ModelRef
+DataLike = DatasetRef | LearningSpec | Mapping[str, Any]
 
 _COMPUTE = tuple(Compute.model_fields)
 _CHANNELS = ("validation", "test")
@@ -25,19 +29,19 @@ _OF_CANDIDATES = tuple(name for name in Candidate.model_fields if name != "algor
 
 
 def to_train(
-    dataset: DatasetRef, *, algorithm: str, hyperparameters: Mapping[str, Any] | None, **options: Any
+    dataset: DatasetRef, *, algorithm: str, hyperparameters: Mapping[str, Any] | None = None, **options: Any
 ) -> JobCreate:
     """A training."""
     spec = {"algorithm": algorithm, **({"hyperparameters": dict(hyperparameters)} if hyperparameters else {})}
-    return _to_request(JobKind.TRAIN, dataset, spec, options)
+    return _to_request(JobKind.TRAIN, {"dataset": to_ref(dataset), **spec}, options)
 
 
 def to_search(
     dataset: DatasetRef,
     *,
-    algorithm: str | None,
-    candidates: Sequence[str | Candidate | Mapping[str, Any]] | None,
-    objectives: Sequence[str | Objective | Mapping[str, Any]] | None,
+    algorithm: str | None = None,
+    candidates: Sequence[str | Candidate | Mapping[str, Any]] | None = None,
+    objectives: Sequence[str | Objective | Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> JobCreate:
     """A search over one algorithm, or over several candidates."""
@@ -48,18 +52,45 @@ def to_search(
     if candidates and given:
         raise _refuse("candidates", f"{', '.join(given)}: of several candidates each has its own; say it there.")
     spec = {
+        "dataset": to_ref(dataset),
         "candidates": [_named("algorithm", found) for found in candidates or [{"algorithm": algorithm, **given}]],
         **({"objectives": [_named("metric", found) for found in objectives]} if objectives else {}),
     }
-    return _to_request(JobKind.SEARCH, dataset, spec, options)
+    return _to_request(JobKind.SEARCH, spec, options)
 
 
 def to_autotrain(dataset: DatasetRef, **options: Any) -> JobCreate:
     """Everything that fits the data."""
-    return _to_request(JobKind.AUTOTRAIN, dataset, {}, options)
+    return _to_request(JobKind.AUTOTRAIN, {"dataset": to_ref(dataset)}, options)
 
 
-def _to_request(kind: JobKind, dataset: DatasetRef, spec: Mapping[str, Any], options: dict[str, Any]) -> JobCreate:
+def to_compress(parent: ModelLike, *, data: DataLike | None = None, **options: Any) -> JobCreate:
+    """A smaller and faster model."""
+    spec = {"parent": to_model_ref(parent), **chosen(data=_to_data(data))}
+    return _to_request(JobKind.COMPRESS, spec, options)
+
+
+def to_fuse(members: Sequence[ModelLike], *, data: DataLike | None = None, **options: Any) -> JobCreate:
+    """Several models as one."""
+    spec = {"members": [to_model_ref(member) for member in members], **chosen(data=_to_data(data))}
+    return _to_request(JobKind.FUSE, spec, options)
+
+
+def to_decompose(
+    dataset: DatasetRef,
+    *,
+    expert: str | Mapping[str, Any] | None = None,
+    gate: str | Mapping[str, Any] | None = None,
+    single: ModelLike | None = None,
+    **options: Any,
+) -> JobCreate:
+    """A task split among experts."""
+    parts = {name: _named("algorithm", part) for name, part in chosen(expert=expert, gate=gate).items()}
+    spec = {"dataset": to_ref(dataset), **parts, **({} if single is None else {"single": to_model_ref(single)})}
+    return _to_request(JobKind.DECOMPOSE, spec, options)
+
+
+def _to_request(kind: JobKind, spec: Mapping[str, Any], options: dict[str, Any]) -> JobCreate:
     """`options` are fields of the spec, of the compute, of the request itself, or channels; None is as if left out."""
     given = chosen(**options)
     compute = {name: given.pop(name) for name in _COMPUTE if name in given}
@@ -68,7 +99,7 @@ def _to_request(kind: JobKind, dataset: DatasetRef, spec: Mapping[str, Any], opt
     depends_on = to_ids(given.pop("depends_on", ()))
     if "features" in given:
         given["features"] = _to_recipes(given["features"])
-    fields = {"kind": kind, "dataset": to_ref(dataset), **spec, **given, **channels}
+    fields = {"kind": kind, **spec, **given, **channels}
     return to_request(JobCreate, spec=fields, compute=compute, depends_on=depends_on, **limits)
 
 
@@ -87,6 +118,24 @@ def to_ref(dataset: DatasetRef) -> str:
     if isinstance(dataset, str):
         return dataset
     return dataset.ref if isinstance(dataset, DatasetVersion) else dataset.name
+
+
+def to_model_ref(model: ModelLike) -> str:
+    """`name` or `name@number`."""
+    if isinstance(model, str):
+        return model
+    return model.name if isinstance(model, Model) else f"{model.model_name}@{model.number}"
+
+
+def _to_data(data: DataLike | None) -> dict[str, Any] | None:
+    if data is None:
+        return None
+    if isinstance(data, LearningSpec):
+        return {name: getattr(data, name) for name in LearningSpec.model_fields if name in data.model_fields_set}
+    if isinstance(data, Mapping):
+        channels = {name: to_ref(data[name]) for name in ("dataset", *_CHANNELS) if data.get(name) is not None}
+        return {**data, **channels}
+    return {"dataset": to_ref(data)}
 
 
 def _to_recipes(features: Any) -> Any:

@@ -1,30 +1,44 @@
-"""Jobs: train, search, autotrain, run; watch, stop, retry."""
+"""Jobs: train, search, autotrain, compress, fuse, decompose, run; watch, stop, retry."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from aimass import mlflow_export, packing, uploading
-from aimass.binding import Api, Bound, Pages, to_request
+from aimass.binding import Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources import job_requests
 from aimass.resources.endpoints import Endpoint
 from aimass.resources.job_requests import DatasetRef, chosen, to_ids, to_ref
+from aimass.resources.model_jobs import ModelJobsApi
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
 from aimass_core.domain import jobs as contract
+from aimass_core.domain.compression import Compression
+from aimass_core.domain.decomposition import Decomposition
 from aimass_core.domain.distributions import Distribution
 from aimass_core.domain.estimates import JobEstimate
-from aimass_core.domain.jobs import JobCreate, JobEvent, JobStatus, LogLine
+from aimass_core.domain.fusion import Fusion
+from aimass_core.domain.jobs import JobCreate, JobEvent, JobKind, JobStatus, LogLine
 from aimass_core.domain.study_specs import Candidate, Objective
-from aimass_core.errors import NotFoundError
+from aimass_core.errors import InvalidRequestError, NotFoundError
 
 _PATH = "/v1/jobs"
 _WAIT_SECONDS = 5
 OnUpdate = Callable[["Job", Sequence[JobEvent]], None]
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
+
+# What jobs that make models of models leave: `output/<name>.json`, and as a page `output/<name>.html`.
+DOCUMENTS: Mapping[JobKind, str] = {
+    JobKind.COMPRESS: "compression",
+    JobKind.FUSE: "fusion",
+    JobKind.DECOMPOSE: "decomposition",
+}
 
 
 class ModelRef(contract.ModelRef, Bound):
@@ -84,6 +98,41 @@ class Job(contract.Job, Bound):
             raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only search and autotrain have a study.")
         return self._client.studies.get(self.study_id)
 
+    def compression(self) -> Compression:
+        """What a compress job tried: its Pareto table. Raises NotFoundError where it has left none."""
+        return self._document(JobKind.COMPRESS, Compression)
+
+    def fusion(self) -> Fusion:
+        """Members and methods of a fuse job. Raises NotFoundError where it has left none."""
+        return self._document(JobKind.FUSE, Fusion)
+
+    def decomposition(self) -> Decomposition:
+        """Wholes and experts of a decompose job. Raises NotFoundError where it has left none."""
+        return self._document(JobKind.DECOMPOSE, Decomposition)
+
+    def plot(self, path: str | Path | None = None) -> Path:
+        """Saves the table of a compress, fuse or decompose job with its plot, one HTML page that needs no network.
+
+        Default: under the job's id, here. Raises NotFoundError where it has left none.
+        """
+        target = Path(path or f"{self.id}.html")
+        target.write_bytes(self._read(f"output/{self._document_name(*DOCUMENTS)}.html"))
+        return target
+
+    def _document(self, kind: JobKind, cls: type[DocumentT]) -> DocumentT:
+        return cls.model_validate_json(self._read(f"output/{self._document_name(kind)}.json"))
+
+    def _document_name(self, *kinds: JobKind) -> str:
+        if self.kind not in kinds:
+            raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only {' and '.join(kinds)} jobs have this.")
+        return DOCUMENTS[self.kind]
+
+    def _read(self, name: str) -> bytes:
+        body = self._client.jobs.read_artifact(self.id, name)
+        if body is None:
+            raise NotFoundError(f"The job {self.id} is {self.status} and has left no {name}: it is written at the end.")
+        return body
+
     def stop(self) -> Job:
         """Asks it to end; harmless when it has. A search keeps the best model by then."""
         return self._client.jobs.stop(self.id)
@@ -132,7 +181,7 @@ class JobEvents(contract.JobEvents):
     job: Job
 
 
-class JobsApi(Api):
+class JobsApi(ModelJobsApi):
     """`client.jobs`."""
 
     def train(
@@ -365,16 +414,31 @@ class JobsApi(Api):
         """Submits a request as the API takes it."""
         return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
 
-    def estimate(self, dataset: DatasetRef, *, algorithm: str, max_seconds: int = 3600, **options: Any) -> JobEstimate:
-        """What `train` with the same arguments would take: seconds, dollars, memory, disk. Nothing is submitted."""
-        options = {"hyperparameters": None, **options}
-        request = job_requests.to_train(dataset, algorithm=algorithm, max_seconds=max_seconds, **options)
+    def estimate(self, dataset: DatasetRef, *, kind: str = JobKind.TRAIN, **arguments: Any) -> JobEstimate:
+        """What a job would take: seconds, dollars, memory, disk. Nothing is submitted.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            kind: `train`, `search` or `autotrain`.
+            **arguments: Those of the method of that name.
+        """
+        if kind not in _ESTIMATED:
+            raise InvalidRequestError(f"Jobs of kind {kind!r} are not estimated. Kinds: {', '.join(_ESTIMATED)}.")
+        request = _ESTIMATED[JobKind(kind)](dataset, **arguments)
         answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
         return JobEstimate.model_validate(answer)
 
     def artifacts(self, job_id: str) -> Sequence[contract.ArtifactLink]:
-        """Every file that it left, with URLs that work for some minutes; none until it has succeeded."""
+        """Every file that it left, with URLs that work for some minutes; none until it has ended.
+
+        Of a job that failed those in `output/`: the table of a compression that found nothing within its limits, say.
+        """
         return self._get(contract.JobArtifacts, f"{_PATH}/{job_id}/artifacts").artifacts
+
+    def read_artifact(self, job_id: str, name: str) -> bytes | None:
+        """One of these files, `output/leaderboard.json` say; None where it left none of that name."""
+        url = next((artifact.url for artifact in self.artifacts(job_id) if artifact.name == name), None)
+        return None if url is None else self._client.http.fetch(url, name=name)
 
     def list(self, *, status: str | None = None) -> Pages[Job]:
         """All of the workspace, newest first."""
@@ -428,6 +492,13 @@ class JobsApi(Api):
         with path.open("ab") as target:
             target.write(new)
         return len(new)
+
+
+_ESTIMATED: Mapping[str, Callable[..., JobCreate]] = {
+    JobKind.TRAIN: job_requests.to_train,
+    JobKind.SEARCH: job_requests.to_search,
+    JobKind.AUTOTRAIN: job_requests.to_autotrain,
+}
 
 
 def _safe_parts(name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass_core.domain import models as contract
@@ -13,6 +13,7 @@ from aimass_core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from aimass.resources.endpoints import Endpoint
+    from aimass.resources.jobs import Job
 
 _PATH = "/v1/models"
 
@@ -32,6 +33,23 @@ class ModelVersion(contract.ModelVersion, Bound):
     def deploy(self, *, name: str | None = None, timeout_seconds: float = 120) -> Endpoint:
         """Serves it: returns when the endpoint is READY, that is, after a golden request gave the golden answer."""
         return self._client.endpoints.deploy(self.ref, name=name, timeout_seconds=timeout_seconds)
+
+    def compress(
+        self,
+        *,
+        max_model_bytes: int | None = None,
+        max_latency_ms: float | None = None,
+        max_metric_drop: float | None = None,
+        **options: Any,
+    ) -> Job:
+        """Starts a job that makes it smaller and faster, as a new version; see JobsApi.compress. It stays as it is."""
+        return self._client.jobs.compress(
+            self,
+            max_model_bytes=max_model_bytes,
+            max_latency_ms=max_latency_ms,
+            max_metric_drop=max_metric_drop,
+            **options,
+        )
 
     def download(self, artifact: ArtifactName | str, path: str | Path | None = None) -> Path:
         """Saves an artifact, `model.onnx` or `report.html` say; default: under its own name, here."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from aimass.resources.jobs import Job
 
 _PATH = "/v1/studies"
-_LEADERBOARD = "output/leaderboard.json"
 
 
 class StudyBest(contract.StudyBest, Bound):
@@ -59,7 +58,7 @@ class Study(contract.Study, Bound):
         return self._client.studies.plot(self.name, path or f"{self.name}.html")
 
     def leaderboard(self) -> Leaderboard:
-        """Its models, best first, as its latest job that succeeded left them. Raises NotFoundError where none has."""
+        """Its models, best first, also while a job runs or where it was stopped. Raises NotFoundError before any."""
         return self._client.studies.leaderboard(self.name)
 
     def resume(
@@ -123,22 +122,20 @@ class StudiesApi(Api):
         """See Study.plot."""
         page = self._figure_links(study).page
         if page is None:
-            raise NotFoundError(f"The study {study} has no figures yet: a job that succeeds draws them.")
+            raise NotFoundError(f"The study {study} has no figures yet: they are drawn after its first trial.")
         target = Path(path)
         target.write_bytes(self._client.http.fetch(page, name=f"the page of {study}"))
         return target
 
     def leaderboard(self, study: str) -> Leaderboard:
         """See Study.leaderboard."""
-        found = self.get(study)
-        for job_id in reversed(found.job_ids):
-            for artifact in self._client.jobs.artifacts(job_id):
-                if artifact.name == _LEADERBOARD:
-                    return Leaderboard.model_validate_json(self._client.http.fetch(artifact.url, name=artifact.name))
-        raise NotFoundError(
-            f"The study {found.name} has no leaderboard yet: a job that succeeds leaves one. Its trials: "
-            f"aimass studies trials {found.name}"
-        )
+        link = self._figure_links(study).leaderboard
+        if link is None:
+            raise NotFoundError(
+                f"The study {study} has no leaderboard yet: it has one some seconds after its first trial. Its trials: "
+                f"aimass studies trials {study}"
+            )
+        return Leaderboard.model_validate_json(self._client.http.fetch(link, name=f"the leaderboard of {study}"))
 
     def delete(self, study: str) -> None:
         """With its trials; the models that came of it stay. Raises ConflictError while a job works on it."""

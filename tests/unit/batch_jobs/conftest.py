@@ -10,7 +10,7 @@ import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 
-from aimass_core.domain.jobs import TrainSpec
+from aimass_core.domain.jobs import AnySpec, TrainSpec
 from aimass_core.domain.signatures import Card, Golden, Signature
 from batch_jobs import train
 from batch_jobs.evaluate.scoring import Scorer
@@ -76,7 +76,7 @@ class Trained:
         return table
 
 
-def build_environment(base: Path, channels: Mapping[str, Path], spec: TrainSpec, **options: Any) -> Environment:
+def build_environment(base: Path, channels: Mapping[str, Path], spec: AnySpec, **options: Any) -> Environment:
     """A machine of one processor, alone unless the options say otherwise."""
     fields: dict[str, Any] = {
         "base_path": base,

@@ -14,6 +14,7 @@ import pytest
 
 import aimass
 from aimass.errors import ConnectionFailedError, MissingPackageError
+from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.jobs import (
     EventType,
     Failure,
@@ -23,6 +24,7 @@ from aimass_core.domain.jobs import (
     JobStatus,
     ModelRef,
     PinnedDataset,
+    PinnedModel,
     ScriptSpec,
     TrainSpec,
 )
@@ -242,6 +244,25 @@ def test_search_has_the_hyperparameters_of_the_model_that_came_of_it(tracking: s
     params = _export(Server(job=_job(kind="search", spec=spec, study_id="std_1")), tracking).data.params
     assert (params["study"], params["max_trials"], params["seed"]) == ("std_1", "40", "7")
     assert (params["algorithm"], params["max_depth"], params["learning_rate"]) == ("xgboost", "6", "0.1")
+
+
+def test_compression_has_its_limits_and_the_model_that_it_was_made_of(tracking: str) -> None:
+    spec = CompressSpec(
+        kind="compress", parent="adult", max_model_bytes=50_000, methods=["quantization"], device="lambda-512mb", seed=7
+    )
+    parent = PinnedModel(model_id="mdl_1", model_name="adult", number=2, digest="f" * 64)
+    params = _export(Server(job=_job(kind="compress", spec=spec, models={"parent": parent})), tracking).data.params
+    assert params == {
+        "data.train": "adult@2",
+        "data.train.digest": "d" * 64,
+        "model.parent": "adult@2",
+        "model.parent.digest": "f" * 64,
+        "max_model_bytes": "50000",
+        "max_metric_drop": "0.01",
+        "methods": '["quantization"]',
+        "device": "lambda-512mb",
+        "seed": "7",
+    }
 
 
 def test_more_hyperparameters_than_one_request_takes(tracking: str) -> None:

@@ -313,7 +313,10 @@ def leave(desk: Desk, tmp_path: Path, files: dict[str, bytes], *, model: str | N
 def test_onnx_model_of_columns_becomes_a_regression_that_rows_can_ask(desk: Desk, tmp_path: Path) -> None:
     leave(desk, tmp_path, {"clf.onnx": linear_model()}, model="mine")
     folder = desk.folders.model
-    assert {path.name for path in folder.iterdir()} == set(ArtifactName) - {ArtifactName.REPORT_DATA}
+    assert {path.name for path in folder.iterdir()} == set(ArtifactName) - {
+        ArtifactName.REPORT_DATA,
+        ArtifactName.FUSION,
+    }
     signature = Signature.model_validate_json((folder / "signature.json").read_bytes())
     assert (signature.task, signature.inputs[0].column) == (Task.REGRESSION, "x")
     golden = Golden.model_validate_json((folder / "golden.json").read_bytes())

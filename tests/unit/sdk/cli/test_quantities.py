@@ -23,13 +23,22 @@ def test_a_duration_without_one_unit_is_refused_with_examples(text: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "num_bytes"),
-    [("2MB", 2_000_000), ("500KB", 500_000), ("500kb", 500_000), ("1.5MiB", 1_572_864), ("2000", 2000), ("7 B", 7)],
+    [
+        ("2MB", 2_000_000),
+        ("500KB", 500_000),
+        ("500kb", 500_000),
+        ("50k", 50_000),
+        ("1.5MiB", 1_572_864),
+        ("2ki", 2048),
+        ("2000", 2000),
+        ("7 B", 7),
+    ],
 )
 def test_sizes_are_read(text: str, num_bytes: int) -> None:
     assert to_bytes(text, option="--max-model-bytes") == num_bytes
 
 
-@pytest.mark.parametrize("text", ["2M", "MB", "-1", "2TB", "iB", "2 ib", ""])
+@pytest.mark.parametrize("text", ["2 parsecs", "MB", "k", "-1", "2TB", "iB", "2 ib", ""])
 def test_a_size_of_an_unknown_unit_is_refused_with_examples(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="such as 500KB or 2MB"):
         to_bytes(text, option="--max-model-bytes")

@@ -93,6 +93,25 @@ def test_fixed_hyperparameters_belong_to_the_algorithm_that_they_name() -> None:
             to_candidates(["xgboost", "lightgbm"], spaces={}, fixed={key: 3})
 
 
+def test_one_algorithm_is_tried_in_several_frameworks(tmp_path: Path) -> None:
+    path = write(tmp_path, f"mlp:tensorflow:\n  {DEPTH}")
+    names = ["mlp", "mlp:tensorflow"]
+    several = to_candidates(
+        names, spaces=read_spaces(path, names), fixed={"mlp:tensorflow.dropout": 0.1, "mlp.dropout": 0}, framework=None
+    )
+    assert several == [
+        {"algorithm": "mlp", "hyperparameters": {"dropout": 0}},
+        {
+            "algorithm": "mlp",
+            "framework": "tensorflow",
+            "hyperparameters": {"dropout": 0.1},
+            "space": {"max_depth": {"type": "int", "low": 2, "high": 10}},
+        },
+    ]
+    frameworks = [found.get("framework") for found in to_candidates(names, spaces={}, fixed={}, framework="torch")]
+    assert frameworks == ["torch", "tensorflow"], "the option is of those that name none"
+
+
 def test_objectives_may_have_a_direction() -> None:
     assert to_objective("roc_auc") == {"metric": "roc_auc"}
     assert to_objective("latency_ms:minimize") == {"metric": "latency_ms", "direction": "minimize"}

@@ -1,17 +1,51 @@
 """Requests for jobs, from the arguments of the SDK."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from aimass.resources import job_requests
+from aimass.resources.datasets import DatasetVersion
+from aimass.resources.models import Model, ModelVersion
+from aimass_core.domain.compression import CompressSpec
+from aimass_core.domain.datasets import DatasetVersionStatus, WriteMode
+from aimass_core.domain.decomposition import DecomposeSpec, PartSpec
 from aimass_core.domain.distributions import FloatDistribution
-from aimass_core.domain.jobs import JobCreate
+from aimass_core.domain.fusion import FuseSpec
+from aimass_core.domain.jobs import JobCreate, ModelRef
+from aimass_core.domain.signatures import Task
 from aimass_core.domain.study_specs import AutotrainSpec, Candidate, SearchSpec
-from aimass_core.domain.training import TrainSpec
+from aimass_core.domain.training import LearningSpec, TrainSpec
 from aimass_core.errors import InvalidRequestError
 
 SPACE = {"learning_rate": {"type": "float", "low": 1e-3, "high": 1.0, "log": True}}
+_AT = datetime(2026, 11, 23, tzinfo=UTC)
+_RESOURCE: dict[str, Any] = {"id": "x", "workspace_id": "ws_1", "created_at": _AT, "updated_at": _AT, "created_by": "k"}
+MODEL = Model(**_RESOURCE, name="other")
+VERSION = ModelVersion(
+    **_RESOURCE,
+    model_id="mdl_1",
+    model_name="adult",
+    number=3,
+    job_id="job_1",
+    algorithm="xgboost",
+    task=Task.BINARY,
+    metrics={},
+    primary_metric="roc_auc",
+    artifacts=[],
+    digest="d" * 64,
+    model_bytes=1,
+)
+DATA = DatasetVersion(
+    **_RESOURCE,
+    dataset_id="ds_1",
+    dataset_name="adult",
+    number=2,
+    status=DatasetVersionStatus.READY,
+    mode=WriteMode.REPLACE,
+)
 
 
 def search(**arguments: Any) -> JobCreate:
@@ -118,3 +152,85 @@ def test_autotrain_has_no_candidates_of_the_callers() -> None:
     assert request.max_seconds == 3600
     with pytest.raises(InvalidRequestError):
         job_requests.to_autotrain("adult", preset="quick")
+
+
+def test_models_are_named_by_text_version_or_what_a_job_made() -> None:
+    made = ModelRef(model_id="mdl_1", model_name="adult-net", number=2)
+    request = job_requests.to_fuse(["adult@1", VERSION, made, MODEL], vcpus=2)
+    assert isinstance(request.spec, FuseSpec)
+    assert request.spec.members == ["adult@1", "adult@3", "adult-net@2", "other"]
+    assert request.compute.vcpus == 2
+
+
+def test_compression_is_bounded_by_limits_and_judged_by_data() -> None:
+    request = job_requests.to_compress(
+        VERSION,
+        max_model_bytes=50_000,
+        max_metric_drop=None,
+        device="lambda-512mb",
+        methods=["quantization", "factorization"],
+        data={"dataset": DATA, "target": "income"},
+        max_seconds=300,
+        depends_on=["job_" + "0" * 27],
+    )
+    spec = request.spec
+    assert isinstance(spec, CompressSpec)
+    assert (spec.parent, spec.max_model_bytes, spec.max_metric_drop) == ("adult@3", 50_000, 0.01)
+    assert (spec.device, spec.methods) == ("lambda-512mb", ["quantization", "factorization"])
+    assert spec.data is not None
+    assert (spec.data.dataset, spec.data.target) == ("adult@2", "income")
+    assert (request.max_seconds, len(request.depends_on)) == (300, 1)
+
+
+@pytest.mark.parametrize(
+    "data", ["adult@2", {"dataset": "adult@2"}, LearningSpec(dataset="adult@2"), {"dataset": "adult@2", "test": None}]
+)
+def test_data_that_judges_may_be_a_dataset_or_fields(data: Any) -> None:
+    spec = job_requests.to_compress("adult", data=data).spec
+    assert isinstance(spec, CompressSpec)
+    assert spec.data == LearningSpec(dataset="adult@2")
+
+
+def test_parts_of_a_decomposition_may_be_names_or_have_hyperparameters() -> None:
+    request = job_requests.to_decompose(
+        "letter",
+        method="hierarchy",
+        num_experts=5,
+        expert={"algorithm": "mlp", "hyperparameters": {"hidden": [16]}},
+        gate="linear",
+        single=VERSION,
+        features=None,
+        test="letter-test",
+        folds=None,
+    )
+    spec = request.spec
+    assert isinstance(spec, DecomposeSpec)
+    assert spec.expert == PartSpec(algorithm="mlp", hyperparameters={"hidden": [16]})
+    assert spec.gate == PartSpec(algorithm="linear")
+    assert (spec.single, spec.num_experts, spec.test) == ("adult@3", 5, "letter-test")
+
+
+@pytest.mark.parametrize(
+    ("build", "field"),
+    [
+        (lambda: job_requests.to_compress("adult", max_model_bytes=0), "max_model_bytes"),
+        (lambda: job_requests.to_compress("adult", max_latency_ms=-1.0), "max_latency_ms"),
+        (lambda: job_requests.to_compress("adult", max_metric_drop=1.5), "max_metric_drop"),
+        (lambda: job_requests.to_compress("adult", methods=["zip"]), "methods.0"),
+        (lambda: job_requests.to_compress("adult", methods=[]), "methods"),
+        (lambda: job_requests.to_compress("adult", device="lambda-4tb"), "device"),
+        (lambda: job_requests.to_compress("adult", data={"target": "income"}), "data.dataset"),
+        (lambda: job_requests.to_compress("Not A Name"), "parent"),
+        (lambda: job_requests.to_compress("adult@0"), "parent"),
+        (lambda: job_requests.to_fuse(["adult"]), "members"),
+        (lambda: job_requests.to_fuse(["adult", "adult"], method="magic"), "method"),
+        (lambda: job_requests.to_fuse(["adult", "adult"], out_of_fold=1), "out_of_fold"),
+        (lambda: job_requests.to_decompose("letter", num_experts=1), "num_experts"),
+        (lambda: job_requests.to_decompose("letter", expert={"hyperparameters": {}}), "expert.algorithm"),
+        (lambda: job_requests.to_decompose("letter", surprise=1), "surprise"),
+    ],
+)
+def test_faults_of_model_jobs_are_named_before_anything_is_sent(build: Callable[[], JobCreate], field: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        build()
+    assert [detail.location.endswith(field) for detail in caught.value.details] == [True]
