@@ -37,7 +37,7 @@ _MAX_CAUSE = 500
 REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
-_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 3.0, 2, 5, 1.0
+_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 5, 1.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
 _LAST_SHARE, _LAST_TIMES = 0.3, 1.3
 # So many trials that all are perfect are no accident, and nothing is better.

@@ -109,6 +109,8 @@ def test_e3_workers_run_exactly_so_many_trials_and_the_best_is_named(
     for artifact in named.artifacts:
         found = lake.get(keys.study_trial(place.workspace_id, place.study_id, named.trial, artifact.name))
         assert len(found) == artifact.num_bytes
+    live = lake.get(keys.study_live(place.workspace_id, place.study_id, "leaderboard.json"))
+    assert Leaderboard.model_validate_json(live).rows
     # The model is the best trial's, whichever worker ran it.
     model = keys.study_trial(place.workspace_id, place.study_id, best.number, "model/model.onnx")
     assert (place.path / "worker-0" / "model" / "model.onnx").read_bytes() == lake.get(model)

@@ -131,7 +131,8 @@ def test_e7_when_time_is_up_the_running_trial_ends_with_what_it_has(run_study: R
     }
     studied = run_study(candidates=[endless], deadline=time.monotonic() + 24)
     assert [row.trial for row in studied.leaderboard.rows] == [0]
-    assert any("the job's time was up" in warning for warning in studied.card.warnings)
+    assert any("of 1000 epochs: the schedule ends with them" in warning for warning in studied.card.warnings)
+    assert studied.card.hyperparameters["epochs"] < 1000
 
 
 def test_e8_a_study_whose_trials_all_fail_names_the_commonest_cause_first(run_study: RunStudy) -> None:
