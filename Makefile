@@ -12,6 +12,9 @@ demo: $(VENV)/.local ## Set up, start the local cloud, run the main job, leave i
 test: $(VENV)/.dev ## Set up and run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
+	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
+
 lint: $(VENV)/.dev ## Style, types and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -64,4 +67,4 @@ $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(VENV)-sagemaker/bin/python -m pip install --quiet --requirement requirements/sagemaker.txt
 	@touch $@
 
-.PHONY: help demo test lint bench synth test-infra test-sagemaker up down requirements clean
+.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker up down requirements clean

@@ -333,7 +333,7 @@ def test_a14_what_the_command_line_prints_as_csv_starts_no_formula(stack: Stack,
     assert shown == ["name,text,x", "'=cmd|' /C calc'!A0,'@SUM(1),-1", "'+1+1,'=1,2"]
 
 
-def test_images_are_answered_with_an_algorithm_for_images(upload: Run) -> None:
+def test_images_are_answered_with_what_to_do_next(upload: Run) -> None:
     from PIL import Image
 
     stream = io.BytesIO()
@@ -342,7 +342,7 @@ def test_images_are_answered_with_an_algorithm_for_images(upload: Run) -> None:
     members = {f"{kind}/{number}.png": png for kind in ("cat", "dog") for number in range(15)}
     code, text = upload(zipped(**members, **{"cat/broken.png": png[:30]}), file_name="pets.zip")
     assert code == 0
-    assert "--algorithm cnn\n" in text
+    assert "Next: aimass autotrain" in text
     assert "cat/broken.png" in text
 
 

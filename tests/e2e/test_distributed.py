@@ -33,7 +33,7 @@ XGBOOST: dict[str, Any] = {"algorithm": "xgboost", "hyperparameters": {"num_roun
         (MLP, [NODES, INSTANCES], 0.003),
         # Its nodes are those of the test with a killed one.
         (MLP | {"framework": "tensorflow"}, [INSTANCES], 0.003),
-        (XGBOOST, [NODES, INSTANCES], 0.02),
+        pytest.param(XGBOOST, [NODES, INSTANCES], 0.02, marks=pytest.mark.slow),
     ],
     ids=["torch", "tensorflow", "xgboost"],
 )
@@ -83,7 +83,9 @@ def _kill_node(job: Job, index: int) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("framework", "epochs"), [("torch", 40), ("tensorflow", 12)])
+@pytest.mark.parametrize(
+    ("framework", "epochs"), [("torch", 40), pytest.param("tensorflow", 12, marks=pytest.mark.slow)]
+)
 def test_d15_a_killed_node_ends_the_attempt_and_the_next_ends_with_the_undisturbed_metrics(
     stack: Stack, client: aimass.Client, tmp_path: Path, framework: str, epochs: int
 ) -> None:

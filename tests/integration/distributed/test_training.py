@@ -117,7 +117,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Callab
     return cache(lambda algorithm: site.train(2, algorithm, _LONG[algorithm])[0].metrics())
 
 
-@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+@pytest.mark.parametrize("framework", ["torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divide(site: Site, framework: str) -> None:
     chosen = _MLP | {"batch_size": 64, "accumulation": 2, "class_weights": "balanced"}
     (alone,) = site.train(1, "mlp", chosen, framework=framework)
@@ -146,8 +146,8 @@ def test_folds_of_trees_of_two_machines_are_as_good_as_those_of_one(site: Site) 
     ("algorithm", "how", "victim"),
     [
         ("mlp", signal.SIGKILL, 0),
-        ("mlp", signal.SIGTERM, 1),
-        ("xgboost", signal.SIGKILL, 1),
+        pytest.param("mlp", signal.SIGTERM, 1, marks=pytest.mark.slow),
+        pytest.param("xgboost", signal.SIGKILL, 1, marks=pytest.mark.slow),
         ("xgboost", signal.SIGTERM, 0),
     ],
 )
