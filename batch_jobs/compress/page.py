@@ -11,7 +11,6 @@ from batch_jobs.evaluate.figures import BLUE, GRID, INK, MUTED, ORANGE, figure, 
 from batch_jobs.evaluate.page import render_page, to_figure
 
 NAME = "compression"
-_MAX_NAMED = 6
 _WIDTH, _HEIGHT = 4.9, 3.8
 
 
@@ -123,10 +122,9 @@ def _show_allowed(axes: Axes, compression: Compression) -> None:
 def _name_points(
     axes: Axes, candidates: Sequence[CompressionCandidate], to_cost: Callable[[CompressionCandidate], float]
 ) -> None:
-    """The original, the winner, and some of the front."""
-    others = [each for each in candidates if each.is_pareto and each.steps and not each.is_chosen]
-    named = [each for each in candidates if not each.steps or each.is_chosen] + others
-    for place, each in enumerate(named[:_MAX_NAMED]):
+    """The original and the winner: names of more would lie on each other, and the table has them."""
+    named = [each for each in candidates if not each.steps or each.is_chosen]
+    for place, each in enumerate(named):
         axes.annotate(
             to_label(each.name, 34),
             (to_cost(each), each.score.value),
