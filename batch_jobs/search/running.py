@@ -78,10 +78,6 @@ class TrialRunner:
         if found is None:
             return None
         predictor, whole = found
-        notes(
-            f"the model is fitted again on all {whole.num_rows} rows in {num_steps} steps, as many as were best; its "
-            "figures of validation are those of the fit that had not seen the rows"
-        )
         training = Training(
             predictor=predictor,
             num_train_rows=whole.num_rows,
