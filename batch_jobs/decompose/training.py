@@ -30,7 +30,6 @@ from batch_jobs.train.interface import build_signature
 from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part
 from batch_jobs.train.notes import Notes
 
-_CHECKPOINT_SECONDS = 60.0
 _MIN_VALIDATION_ROWS = 20
 _LIBRARIES = ("onnx", "onnxruntime", "numpy")
 
@@ -105,12 +104,7 @@ class Trainer:
             num_threads=environment.num_cpus,
             reporter=self.reporter,
             notes=self.notes,
-            checkpoints=CheckpointPlace(
-                path=environment.checkpoint_path,
-                job=environment.job,
-                interval_seconds=_CHECKPOINT_SECONDS,
-                message=self.notes,
-            ),
+            checkpoints=CheckpointPlace.of_job(environment, message=self.notes),
             budget=Budget(deadline=self.deadline),
             cluster=environment.cluster,
             scratch_path=environment.base_path / "scratch",

@@ -23,8 +23,6 @@ from batch_jobs.train.fitting import Fitting
 from batch_jobs.train.material import TRAIN, Part, in_memory, load_material, read_channels
 from batch_jobs.train.notes import Notes
 
-_CHECKPOINT_SECONDS = 60
-
 
 def to_training(member: Trained, num_folds: int) -> TrainSpec:
     """How it was trained, in so many folds. Raises InvalidRequestError where that is not known."""
@@ -82,13 +80,7 @@ def answer_out_of_fold(
             num_threads=environment.num_cpus,
             reporter=reporter,
             notes=notes,
-            checkpoints=CheckpointPlace(
-                path=environment.checkpoint_path,
-                job=environment.job,
-                interval_seconds=_CHECKPOINT_SECONDS,
-                message=notes,
-                is_kept=environment.cluster.is_main,
-            ),
+            checkpoints=CheckpointPlace.of_job(environment, message=notes),
             budget=budget,
             cluster=environment.cluster,
             scratch_path=environment.base_path / "scratch",

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from batch_jobs.algorithms.learning import Checkpoint
 from batch_jobs.runtime import interruption
 from batch_jobs.runtime.checkpoints import CheckpointFolder
+from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.interruption import Interrupted, Postponement
 
 Points = dict[str, list[tuple[int, float]]]
@@ -25,6 +27,17 @@ class CheckpointPlace:
     interval_seconds: float
     message: Callable[[str], None]
     is_kept: bool = True
+
+    @classmethod
+    def of_job(cls, environment: Environment, *, message: Callable[[str], None], interval_seconds: float = 60) -> Self:
+        """Those that a later attempt of the job finds again."""
+        return cls(
+            path=environment.checkpoint_path,
+            job=environment.job,
+            interval_seconds=interval_seconds,
+            message=message,
+            is_kept=environment.cluster.is_main,
+        )
 
     def of_fit(self, label: str, points: Points) -> "FitCheckpoints":
         """Those of one fit; `points` are saved with each and filled again from what is loaded."""
