@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from aimass_core.domain.jobs import TrainSpec
 from aimass_core.domain.schemas import ColumnType
+from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.runtime import interruption
 from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.train.budget import begin_budget
@@ -90,6 +92,8 @@ def test_a_job_with_little_time_ends_by_itself_with_a_model_and_a_note(
     train_model: Train, channels: dict[str, Path], algorithm: str, chosen: dict[str, Any], adapted: str, words: str
 ) -> None:
     patience = {"patience": None} if algorithm == "mlp" else {"early_stopping_rounds": 1_000}
+    # Importing torch takes seconds of the time.
+    build_learner(TrainSpec(dataset="tiny", algorithm=algorithm))
     trained = train_model(
         channels, algorithm, hyperparameters=chosen | patience, deadline=time.monotonic() + 3, validation_fraction=0.5
     )
