@@ -12,7 +12,7 @@ from batch_jobs.algorithms.learning import Listener
 CPU = torch.device("cpu")
 
 
-def choose_device(rank: int, listener: Listener) -> torch.device:
+def choose_device(rank: int, message: Callable[[str], None]) -> torch.device:
     """Processes that see the same GPUs take one each. `CUDA_VISIBLE_DEVICES=` hides all of them."""
     if not torch.cuda.is_available():
         return CPU
@@ -20,7 +20,7 @@ def choose_device(rank: int, listener: Listener) -> torch.device:
     device = torch.device("cuda", rank % num_seen)
     torch.cuda.set_device(device)
     others = f"; a process uses one GPU, and this machine has {num_seen}" if num_seen > 1 else ""
-    listener.message(f"training on {torch.cuda.get_device_name(device)}{others}")
+    message(f"training on {torch.cuda.get_device_name(device)}{others}")
     return device
 
 

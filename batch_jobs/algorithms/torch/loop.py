@@ -101,7 +101,7 @@ class _Training:
         self._model, self._chosen, self._problem = network, chosen, problem
         self._train, self._validation = train, validation
         self._context, self._augment, self._mix = context, augment, mix
-        self._team, self._device = team, choose_device(team.rank, context.listener)
+        self._team, self._device = team, choose_device(team.rank, context.listener.message)
         num_rows = len(train.targets)
         check_shares(min(chosen.batch_size, num_rows), team)
         if chosen.batch_size > num_rows:

@@ -1,6 +1,7 @@
 """A core as a module of torch: the graph's weights are its parameters, and go back into the graph as they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -58,7 +59,12 @@ class CoreModule(nn.Module):
     def write_back(self) -> None:
         """Puts the parameters into the graph."""
         for name, weight in zip(self._core.weights, self.weights, strict=True):
-            self._core.graph.constants[name] = weight.detach().numpy().copy()
+            self._core.graph.constants[name] = weight.detach().cpu().numpy().copy()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What moves the parameters moves the constants."""
+        self._constants = {name: fn(values) for name, values in self._constants.items()}
+        return super()._apply(fn, recurse)
 
     def _begin(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {**self._constants, **dict(zip(self._core.weights, self.weights, strict=True)), **features}

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.torch.devices import choose_device, to_device
 from batch_jobs.compress.contract import Ground
 from batch_jobs.compress.networks.core import Core, encode
 from batch_jobs.compress.networks.graphs import Array
@@ -54,8 +55,10 @@ def finetune(model: onnx.ModelProto, ground: Ground, *, epochs: int | None = Non
     network = open_network(model, ground)
     torch.manual_seed(ground.seed)
     torch.set_num_threads(ground.num_threads)
-    rows = _collect(network, ground)
-    _Training(network, rows, ground, epochs).run()
+    rows, device = _collect(network, ground), choose_device(0, ground.message)
+    # The operators make tensors of their own, where what they read is.
+    with device:
+        _Training(network, rows, ground, epochs, device).run()
     return network.graph.to_model()
 
 
@@ -70,9 +73,9 @@ def _collect(network: Network, ground: Ground) -> _Rows:
 
 
 class _Training:
-    def __init__(self, network: Network, rows: _Rows, ground: Ground, epochs: int | None) -> None:
-        self._network, self._rows, self._ground = network, rows, ground
-        self._module = CoreModule(network.core)
+    def __init__(self, network: Network, rows: _Rows, ground: Ground, epochs: int | None, device: torch.device) -> None:
+        self._network, self._rows, self._device = network, rows, device
+        self._module = CoreModule(network.core).to(device)
         self._loss = Loss(network.core, ground)
         self._random = np.random.default_rng(ground.seed)
         order = self._random.permutation(len(rows.truth))
@@ -130,7 +133,10 @@ class _Training:
 
     def _features(self, index: Array) -> dict[str, Tensor]:
         features = to_tensors(self._rows.features, index)
-        return {name: trim(values) if name in self._network.sequences else values for name, values in features.items()}
+        return {
+            name: to_device(trim(values) if name in self._network.sequences else values, self._device)
+            for name, values in features.items()
+        }
 
     @torch.no_grad()
     def _judge(self) -> float:
@@ -156,16 +162,17 @@ class Loss:
     def __call__(self, module: CoreModule, features: Mapping[str, Tensor], truth: Array, taught: Array) -> Tensor:
         """The mean over rows."""
         (output,) = module(features, self._wanted)
-        teacher = torch.from_numpy(np.array(taught)).to(output.dtype)
+        teacher, known = (torch.from_numpy(np.array(values)).to(output.device) for values in (taught, truth))
+        teacher = teacher.to(output.dtype)
         if not self._task.is_classification:
-            known = torch.from_numpy(np.array(truth)).to(output.dtype).reshape(output.shape)
+            known = known.to(output.dtype).reshape(output.shape)
             losses = [functional.mse_loss(output / self._scale, one / self._scale) for one in (teacher, known)]
         elif self._task is Task.MULTILABEL:
             logits = torch.logit(output, _FLOOR) if self._is_answer else output
-            known = torch.from_numpy(np.array(truth)).to(output.dtype)
+            known = known.to(output.dtype)
             losses = [functional.binary_cross_entropy_with_logits(logits, one) for one in (teacher, known)]
         else:
-            losses = self._of_classes(output, teacher, torch.from_numpy(np.array(truth)).long())
+            losses = self._of_classes(output, teacher, known.long())
         return (1 - _TRUTH_WEIGHT) * losses[0] + _TRUTH_WEIGHT * losses[1]
 
     def _of_classes(self, output: Tensor, teacher: Tensor, known: Tensor) -> list[Tensor]:
@@ -186,7 +193,8 @@ def shift_images(images: Tensor, most: int, random: np.random.Generator) -> Tens
     """Each image [height, width, channels] moved by up to so many pixels; what comes in is black."""
     rows, height, width, _ = images.shape
     padded = functional.pad(images, [0, 0, most, most, most, most])
-    down, right = (torch.from_numpy(random.integers(0, 2 * most + 1, rows)) for _ in range(2))
+    moved = random.integers(0, 2 * most + 1, (2, rows))
+    down, right = torch.from_numpy(moved).to(images.device)
     ys = (down[:, None] + torch.arange(height))[:, :, None]
     xs = (right[:, None] + torch.arange(width))[:, None, :]
     return padded[torch.arange(rows)[:, None, None], ys, xs]

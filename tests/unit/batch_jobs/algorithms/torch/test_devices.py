@@ -135,7 +135,7 @@ def test_without_a_gpu_the_processors_train_and_nothing_is_copied() -> None:
     listener, tensor = Listener(), torch.ones(3)
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    assert choose_device(1, listener) == CPU
+    assert choose_device(1, listener.message) == CPU
     assert to_device(tensor, CPU) is tensor
     assert listener.messages == []
 
