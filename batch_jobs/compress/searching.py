@@ -1,5 +1,7 @@
 """Tries methods alone and one after the other, the cheap ones first, and goes on from what was good.
 
+Where time is limited, steps that train and steps that do not share it.
+
 A candidate is a sequence of steps in one order: distillation, sparsification or trimming, factorization, optimization,
 quantization. What follows on a candidate is tried unless another, on which the same can follow, beats it: a beam along
 the Pareto front instead of all products.
@@ -37,6 +39,7 @@ _MAX_CANDIDATES = 80
 _MEASURED_SECONDS = 0.3
 # Beyond so many times what may be lost, and a hundredth, nothing that comes after brings it back.
 _HOPELESS_TIMES, _HOPELESS_MORE = 3.0, 0.01
+_CHEAP_SHARE = 0.1
 # A step that trains gets such a part of the time that is left, if no fewer of them wait for theirs.
 _MAX_SHARES = 4
 _MAX_REASON = 300
@@ -83,6 +86,8 @@ class Search:
     unfit: list[UnfitMethod] = field(default_factory=list)
     _waiting: list[_Attempt] = field(default_factory=list)
     _reasons: set[tuple[CompressionMethod, str]] = field(default_factory=set)
+    _seconds: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
+    """Spent on steps that train, and on those that do not."""
 
     @property
     def spec(self) -> CompressSpec:
@@ -105,9 +110,18 @@ class Search:
         self._waiting = [attempt for attempt in self._waiting if self._is_wanted(attempt)]
         if not self._waiting or self._is_time_up() or len(self.made) > _MAX_CANDIDATES:
             return None
-        attempt = min(self._waiting, key=lambda each: (each.proposal.is_trained, each.place, each.rank))
+        is_turn = self._is_turn_to_train()
+        attempt = min(self._waiting, key=lambda each: (each.proposal.is_trained is not is_turn, each.place, each.rank))
         self._waiting.remove(attempt)
         return attempt
+
+    def _is_turn_to_train(self) -> bool:
+        """Once the cheap steps have had a tenth of the time, each kind gets as much of it as the other."""
+        left = self.ground.seconds_left()
+        if left is None:
+            return False
+        cheap, trained = self._seconds[False], self._seconds[True]
+        return cheap > trained and cheap > _CHEAP_SHARE * (cheap + trained + left)
 
     def _is_wanted(self, attempt: _Attempt) -> bool:
         base = attempt.base.entry
@@ -134,6 +148,7 @@ class Search:
             self._add(bytes(changed.SerializeToString(deterministic=True)), steps, began)
         except Exception as error:  # noqa: BLE001 - whatever a candidate raises is its failure, and the search goes on
             self._reject(method, _reason(error), candidate=name_of(steps))
+        self._seconds[attempt.proposal.is_trained] += self.clock() - began
 
     def _grounds(self, attempt: _Attempt) -> Ground:
         """One that trains gets a part of the time."""

@@ -117,13 +117,14 @@ def _lstm(
 ) -> tuple[Tensor, Tensor, Tensor]:
     parameters = list(_ordered(weights, _LSTM_GATES))
     first = [part[None].contiguous() for part in start]
-    states, last, cell = torch.lstm(values, first, parameters, True, 1, 0.0, False, False, False)
+    # NOTE: cuDNN computes gradients only of what it ran as a training; without dropout it answers the same.
+    states, last, cell = torch.lstm(values, first, parameters, True, 1, 0.0, True, False, False)
     return states, last[0], cell[0]
 
 
 def _gru(values: Tensor, weights: tuple[Tensor, Tensor, Tensor | None], start: Tensor) -> tuple[Tensor, Tensor]:
     parameters = list(_ordered(weights, _GRU_GATES))
-    states, last = torch.gru(values, start[None].contiguous(), parameters, True, 1, 0.0, False, False, False)
+    states, last = torch.gru(values, start[None].contiguous(), parameters, True, 1, 0.0, True, False, False)
     return states, last[0]
 
 

@@ -147,6 +147,26 @@ def test_time_that_is_up_ends_the_search_with_what_there_is(build_search: Callab
     assert len(search.made) == 2
 
 
+def test_steps_that_train_get_their_part_of_a_limited_time(build_search: Callable[..., Search]) -> None:
+    made: list[tuple[str, str]] = []
+    now = [0.0]
+
+    def spend(seconds: float) -> Callable[[], None]:
+        return lambda: now.__setitem__(0, now[0] + seconds)
+
+    cheap = [proposal for size in range(1, 40) for proposal in _one(size=size)]
+    search = build_search(
+        FakeMethod(METHODS.QUANTIZATION, cheap, made, on_apply=spend(2.0)),
+        FakeMethod(METHODS.SPARSIFICATION, _one(is_trained=True, size=60), made, on_apply=spend(20.0)),
+        seconds_left=lambda: 60.0 - now[0],
+    )
+    search.clock = lambda: now[0]
+    search.run()
+    # After a tenth of the minute the one that trains has its turn, and what follows on it comes after.
+    assert [method for _, method in made].index("sparsification") == 4
+    assert ("/sparsification", "quantization") in made
+
+
 def test_a_step_that_changes_nothing_is_no_candidate(build_search: Callable[..., Search]) -> None:
     made: list[tuple[str, str]] = []
     search = build_search(FakeMethod(METHODS.QUANTIZATION, [*_one(), *_one()], made))

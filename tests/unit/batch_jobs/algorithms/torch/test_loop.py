@@ -51,7 +51,7 @@ def _chosen(**values: Any) -> NetworkHyperparameters:
 
 
 def _jitter(features: Tensor, generator: torch.Generator) -> Tensor:
-    return features + 0.1 * torch.randn(features.shape, generator=generator)
+    return features + 0.1 * torch.randn(features.shape, generator=generator).to(features.device)
 
 
 def _train(
