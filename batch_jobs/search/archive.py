@@ -4,7 +4,7 @@ import hashlib
 import io
 import logging
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,27 +90,32 @@ class Archive:
         """What is to be seen of the study now."""
         self._files.put(keys.study_live(*self._ids, name), body)
 
-    def keep(self, number: int, exported: Exported, values: list[float], *, is_best: bool) -> None:
-        """Leaves the model of a trial and the answers that it was judged by; of the best one a report too, so that a
-        model version can be made of it at any moment."""
+    def keep(self, number: int, exported: Exported, values: list[float]) -> None:
+        """Leaves the model of a trial and the answers that it was judged by: a model version can be made of it at any
+        moment."""
         if number in self._kept:
             return
         buffer = io.BytesIO()
         np.save(buffer, exported.validation_scores, allow_pickle=False)
         bodies = {f"model/{name}": body for name, body in to_files(exported).items()} | {SCORES: buffer.getvalue()}
-        if is_best:
-            bodies |= self._report(number, exported)
-        for name, body in bodies.items():
-            self._files.put(self._key(number, name), body)
         best = BestSoFar(
             trial=number,
             values=values,
             metrics=dict(exported.card.evaluations[-1].metrics),
-            artifacts=[_to_artifact(name, body) for name, body in sorted(bodies.items())],
+            artifacts=self._put(number, bodies),
             at=datetime.now(UTC),
         )
         self._files.put(self._key(number, _BEST), best.model_dump_json(indent=1).encode())
         self._kept.add(number)
+
+    def report(self, number: int, exported: Exported) -> None:
+        """Adds its report to the model of a trial that was kept."""
+        record = self._files.get(self._key(number, _BEST))
+        assert record is not None  # noqa: S101  as the docstring says
+        best = BestSoFar.model_validate_json(record)
+        artifacts = [*best.artifacts, *self._put(number, self._report(number, exported))]
+        changed = best.model_copy(update={"artifacts": artifacts})
+        self._files.put(self._key(number, _BEST), changed.model_dump_json(indent=1).encode())
 
     def publish_best(self, find: Callable[[], int | None]) -> None:
         """Names the best trial in best.json, and looks again until that is still so.
@@ -155,6 +160,11 @@ class Archive:
             validated=validated,
             validation_scores=scores,
         )
+
+    def _put(self, number: int, bodies: Mapping[str, bytes]) -> list[Artifact]:
+        for name, body in bodies.items():
+            self._files.put(self._key(number, name), body)
+        return [_to_artifact(name, body) for name, body in sorted(bodies.items())]
 
     def _report(self, number: int, exported: Exported) -> dict[str, bytes]:
         path = self._scratch_path / f"report-{number}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Thread
 
 from optuna.trial import FrozenTrial
 
@@ -10,6 +11,7 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.study_specs import AutotrainSpec, Candidate, Objective, Preset, PrunerName, SamplerName
 from aimass_core.errors import InvalidRequestError
+from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search import portfolio
@@ -75,7 +77,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         points=_choose_points(candidates, found),
         # Of few algorithms each trial may take longer: a network that is cut short is no good.
         trial_share=max(aim.trial_share, 1 / (len(candidates) + 1)),
-        reserved_share=0.1 if aim.max_members == 1 else 0.2,
+        reserved_share=0.1,
         num_kept=_NUM_KEPT,
         num_kept_each=_NUM_KEPT_EACH,
         num_refitted=aim.max_members if aim.is_refitted and spec.folds is None else 1,
@@ -84,6 +86,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     notes(
         f"{found.task} on {found.kind} data of {found.num_rows:,} rows: {', '.join(each.name for each in candidates)}"
     )
+    Thread(target=_import_learners, args=(candidates, spec), daemon=True).start()
     studying = begin(environment, reporter, spec, plan, materials=materials)
     studying.worker.work()
     if not environment.worker.is_main:
@@ -111,6 +114,12 @@ def _finish(studying: Studying, aim: _Aim, *, is_small: bool) -> dict[str, float
         return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=(number, exported)))
     leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, ensemble=combined.row)
     return studying.hand_over(combined.exported, leaderboard, material=combined.material)
+
+
+def _import_learners(candidates: Sequence[Candidate], spec: AutotrainSpec) -> None:
+    """While the first trial runs: a framework takes seconds, which would be a later trial's."""
+    for candidate in candidates:
+        build_learner(candidate.to_train_spec(spec, {}))
 
 
 def _choose_candidates(spec: AutotrainSpec, found: Profile, aim: _Aim) -> list[Candidate]:

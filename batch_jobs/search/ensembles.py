@@ -18,6 +18,8 @@ from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, measure
 
 _NUM_BAGS = 10
+# A model that is added for the first time may harm at a half, and help at a quarter.
+_MAX_VAIN = 3
 _MAX_ROWS, _MAX_CELLS = 5_000, 250_000
 Key = tuple[float, float]
 
@@ -108,20 +110,23 @@ class _Greedy:
     num_rounds: int
 
     def run(self, models: Sequence[int]) -> NDArray[np.float64]:
-        """The weights of the models of a bag: the best, and then again and again the one that helps most."""
+        """The weights of the models of a bag: the best, and then again and again the one that helps most or harms
+        least, until some steps in a row have been for nothing; of all steps those up to the best one."""
         counts = np.zeros(len(self.scores))
         best = self.find_best(models)
         counts[best] = 1
         total = self.scores[best].astype(np.float64)
-        key = self.judge.key(self.scores[best])
+        key, chosen, num_vain = self.judge.key(self.scores[best]), counts.copy(), 0
         for number in range(2, self.num_rounds + 1):
             found = [(total + self.scores[model]) / number for model in models]
             position = self._best(found, [(counts[model] == 0, self.sizes[model]) for model in models])
-            if not (other := self.judge.key(found[position])) < key:
-                break
-            key, total = other, total + self.scores[models[position]]
+            total = total + self.scores[models[position]]
             counts[models[position]] += 1
-        return np.asarray(counts / counts.sum())
+            if (other := self.judge.key(found[position])) < key:
+                key, chosen, num_vain = other, counts.copy(), 0
+            elif (num_vain := num_vain + 1) > _MAX_VAIN:
+                break
+        return np.asarray(chosen / chosen.sum())
 
     def find_best(self, models: Sequence[int]) -> int:
         """Of single models."""

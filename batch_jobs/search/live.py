@@ -14,7 +14,7 @@ from batch_jobs.search.pictures import write_pictures
 
 LEADERBOARD = "leaderboard.json"
 # Between two drawings so many times what one takes: pictures are to cost 2 % of a study at most.
-_TIMES, _MIN_SECONDS = 50.0, 5.0
+_TIMES, _MIN_SECONDS, _FIRST_AFTER_SECONDS = 50.0, 5.0, 10.0
 
 
 class Live:
@@ -35,7 +35,7 @@ class Live:
         self._archive, self._study, self._goals = archive, study, goals
         self._title, self._description, self._settings = title, description, settings
         self._path, self._clock = scratch_path / "live", clock
-        self._next_at = -float("inf")
+        self._next_at = clock() + _FIRST_AFTER_SECONDS
 
     def update(self) -> None:
         """A trial has ended."""

@@ -37,7 +37,11 @@ _MAX_CAUSE = 500
 REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
-_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 5, 1.0
+_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 4, 1.0
+# Members of an ensemble that are fitted again for certain; the others as far as there is time.
+_NUM_REFITTED = 2
+# The best model by now has a report so much later than it was found, and again after so many times what one takes.
+_REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
 _LAST_SHARE, _LAST_TIMES = 0.3, 1.3
 # So many trials that all are perfect are no accident, and nothing is better.
@@ -82,6 +86,8 @@ class Worker:
     longest_exports: dict[str, float] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     _is_last: bool = field(default=False, init=False)
+    _report_at: float | None = field(default=None, init=False)
+    _is_reported: bool = field(default=False, init=False)
 
     def work(self) -> None:
         """Runs trials until time is up, or all are run.
@@ -92,6 +98,7 @@ class Worker:
         while (trial := self._next()) is not None:
             self._carry_out(trial)
             self.after_trial()
+            self._report_best()
             if self.num_refitted:
                 self._reserve()
 
@@ -152,7 +159,7 @@ class Worker:
 
     def _reserve(self) -> None:
         """What comes after the trials takes as much as they have shown."""
-        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: self.num_refitted]
+        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: min(self.num_refitted, _NUM_REFITTED)]
         seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in best)
         self.timetable.reserve(self.closing_seconds(is_alone=self.num_refitted == 1) + REFIT_TIMES * seconds)
 
@@ -240,10 +247,22 @@ class Worker:
         place = [each.number for each in ranked].index(trial.number)
         if place >= self.num_kept and alike.index(trial.number) >= self.num_kept_each:
             return
-        self.archive.keep(trial.number, outcome.exported, list(trial.values), is_best=place == 0)
+        self.archive.keep(trial.number, outcome.exported, list(trial.values))
         if place == 0:
-            self.best = trial.number, outcome.exported
+            self.best, self._is_reported = (trial.number, outcome.exported), False
             self.archive.publish_best(self._find_best)
+
+    def _report_best(self) -> None:
+        """A study that is stopped leaves a report of its model, and one that is not has had little of its time."""
+        now = self.timetable.clock()
+        if self._report_at is None:
+            self._report_at = now + _REPORT_AFTER_SECONDS
+        if self.best is None or self._is_reported or now < self._report_at:
+            return
+        self.archive.report(*self.best)
+        self.archive.publish_best(self._find_best)
+        self._is_reported = True
+        self._report_at = now + _REPORT_TIMES * (self.timetable.clock() - now)
 
     def _find_best(self) -> int | None:
         ranked = self.ranked()

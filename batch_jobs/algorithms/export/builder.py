@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from batch_jobs.algorithms.export.names import defined_names, rename
 
 OPSET = 20
-ML_OPSET = 3
-OPSETS: Mapping[str, int] = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
+OPSETS: Mapping[str, int] = {"": OPSET, ML_DOMAIN: ML_OPSET}
 IR_VERSION = 10
 INNER_PREFIX = "aimass/"
 
@@ -58,9 +58,13 @@ class GraphBuilder:
     def nodes(
         self, op_type: str, *inputs: str, num_outputs: int, domain: str = "", **attributes: Any
     ) -> tuple[str, ...]:
-        """Adds an operator with several outputs and answers their names."""
+        """Adds an operator with several outputs and answers their names. Attributes that are arrays become lists."""
         names = tuple(self.new_name(op_type) for _ in range(num_outputs))
-        self._nodes.append(helper.make_node(op_type, inputs, names, name=names[0], domain=domain, **attributes))
+        lists = {name: value for name, value in attributes.items() if isinstance(value, np.ndarray)}
+        others = {name: value for name, value in attributes.items() if name not in lists}
+        node = helper.make_node(op_type, inputs, names, name=names[0], domain=domain, **others)
+        node.attribute.extend(_to_attribute(name, values) for name, values in lists.items())
+        self._nodes.append(node)
         return names
 
     def insert(self, model: onnx.ModelProto, values: Mapping[str, str]) -> tuple[str, ...]:
@@ -103,6 +107,15 @@ class GraphBuilder:
     def new_name(self, kind: str) -> str:
         """A name that nothing has yet."""
         return f"{INNER_PREFIX}{self._name}/{kind}_{next(self._numbers)}"
+
+
+def _to_attribute(name: str, values: np.ndarray[Any, Any]) -> onnx.AttributeProto:
+    """A list of numbers or texts. NOTE: `helper.make_attribute` looks at each of its values, of millions in seconds."""
+    if values.dtype.kind == "f":
+        return onnx.AttributeProto(name=name, type=onnx.AttributeProto.FLOATS, floats=values.tolist())
+    if values.dtype.kind == "S":
+        return onnx.AttributeProto(name=name, type=onnx.AttributeProto.STRINGS, strings=values.tolist())
+    return onnx.AttributeProto(name=name, type=onnx.AttributeProto.INTS, ints=values.tolist())
 
 
 def finite_or_nan(graph: GraphBuilder, values: str) -> str:

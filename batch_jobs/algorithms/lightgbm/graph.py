@@ -1,8 +1,5 @@
-"""The trees of a booster as one ONNX operator, whole columns at a time.
-
-onnxmltools walks them node by node: of 26 classes it takes twice as long as the fit that grew them. It still converts
-what splits by sets of categories, where a node becomes several.
-"""
+"""The trees of a booster in ONNX, all but those that split by sets of categories: there a node becomes several, and
+onnxmltools converts them."""
 
 import re
 from typing import Any
@@ -11,11 +8,10 @@ import lightgbm
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES
+from batch_jobs.algorithms.export import boosters
+from batch_jobs.algorithms.export.boosters import Leaves
 
 _BY_CATEGORY, _DEFAULT_LEFT = 1, 2
 _MISSING_SHIFT, _MISSING_MASK, _NEVER_MISSING = 2, 3, 0
@@ -34,45 +30,12 @@ def to_graph(booster: lightgbm.Booster, *, task: Task, num_outputs: int, width: 
     kinds = _read(text, "decision_type", np.int64)
     if (kinds & _BY_CATEGORY).any():
         return None
-    nodes = _to_nodes(text, kinds)
-    graph = GraphBuilder("lightgbm")
-    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
-    leaves = nodes.pop("leaves")
-    trees, ids, weights = (values.tolist() for values in leaves)
-    common: dict[str, Any] = {name: values.tolist() for name, values in nodes.items()}
-    if task is Task.REGRESSION:
-        scores = graph.node(
-            "TreeEnsembleRegressor",
-            features,
-            domain="ai.onnx.ml",
-            **common,
-            target_treeids=trees,
-            target_nodeids=ids,
-            target_ids=[0] * len(trees),
-            target_weights=weights,
-            n_targets=1,
-        )
-    else:
-        is_binary = task is Task.BINARY
-        _, scores = graph.nodes(
-            "TreeEnsembleClassifier",
-            features,
-            num_outputs=2,
-            domain="ai.onnx.ml",
-            **common,
-            class_treeids=trees,
-            class_nodeids=ids,
-            class_ids=[0] * len(trees) if is_binary else [tree % num_outputs for tree in trees],
-            class_weights=weights,
-            classlabels_int64s=list(range(num_outputs)),
-            post_transform="LOGISTIC" if is_binary else "SOFTMAX",
-        )
-    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", num_outputs])
-    return graph.build()
+    nodes, leaves = _to_nodes(text, kinds)
+    return boosters.to_graph("lightgbm", nodes, leaves, task=task, num_outputs=num_outputs, width=width)
 
 
-def _to_nodes(text: str, kinds: NDArray[np.int64]) -> dict[str, Any]:
-    """The attributes of all nodes, tree by tree, in each the branches first; and `leaves`: their trees, ids, values."""
+def _to_nodes(text: str, kinds: NDArray[np.int64]) -> tuple[dict[str, NDArray[Any]], Leaves]:
+    """The attributes of all nodes, tree by tree, in each the branches first; and the leaves."""
     num_leaves = _read(text, "num_leaves", np.int64)
     num_branches = num_leaves - 1
     sizes, trees = num_leaves + num_branches, np.arange(len(num_leaves))
@@ -94,9 +57,9 @@ def _to_nodes(text: str, kinds: NDArray[np.int64]) -> dict[str, Any]:
         children = _read(text, name, np.int64)
         return of_nodes(np.where(children < 0, num_branches[tree_of_branch] + ~children, children), np.int64)
 
-    modes = np.full(sizes.sum(), "LEAF", dtype="<U10")
-    modes[branch] = "BRANCH_LEQ"
-    return {
+    modes = np.full(sizes.sum(), b"LEAF", dtype="S10")
+    modes[branch] = b"BRANCH_LEQ"
+    nodes = {
         "nodes_treeids": np.repeat(trees, sizes),
         "nodes_nodeids": _count(sizes),
         "nodes_featureids": of_nodes(_read(text, "split_feature", np.int64), np.int64),
@@ -105,8 +68,8 @@ def _to_nodes(text: str, kinds: NDArray[np.int64]) -> dict[str, Any]:
         "nodes_truenodeids": of_children("left_child"),
         "nodes_falsenodeids": of_children("right_child"),
         "nodes_missing_value_tracks_true": of_nodes(goes_left, np.int64),
-        "leaves": (tree_of_leaf, leaf_id, _read(text, "leaf_value", np.float64)),
     }
+    return nodes, Leaves(trees=tree_of_leaf, ids=leaf_id, weights=_read(text, "leaf_value", np.float64))
 
 
 def _count(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

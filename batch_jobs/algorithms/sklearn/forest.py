@@ -1,37 +1,36 @@
-"""Random forests (Breiman 2001) on raw float32 columns: missing values are scikit-learn's own, categories are codes.
+"""Forests on raw float32 columns: missing values are scikit-learn's own, categories are codes.
 
 NOTE: nothing scales the columns, for the reason given in `batch_jobs.algorithms.xgboost.trees`.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import log_loss, root_mean_squared_error
 
-from aimass_core.domain.algorithms.trees import RandomForestHyperparameters
+from aimass_core.domain.algorithms.trees import ForestHyperparameters, RandomForestHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
-from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
-from batch_jobs.algorithms.export.converted import keep_scores
-from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
+from batch_jobs.algorithms.sklearn.forest_graph import to_graph
 from batch_jobs.algorithms.sklearn.one_by_one import labels_log_loss
 
 _NUM_REPORTS = 8
 # Between two looks at the time.
 _TREES_AT_ONCE = 5
 _MAX_LEAF_VALUES = 20_000_000
-_MISSING_ATTRIBUTE = "nodes_missing_value_tracks_true"
 
 
 @dataclass(frozen=True, slots=True)
-class RandomForest:
-    """The algorithm `random_forest`."""
+class _Forest:
+    """Trees of a kind. Subclasses say which."""
 
-    hyperparameters: RandomForestHyperparameters
+    hyperparameters: ForestHyperparameters
+    _REGRESSION_FEATURES: ClassVar[float] = 1.0
 
     def fit(
         self,
@@ -62,20 +61,44 @@ class RandomForest:
         return fitted
 
     def _build(self, problem: Problem) -> Any:
-        chosen = self.hyperparameters
         # NOTE: of 0 and 1 the squared error is half the Gini impurity, and a mean is a probability: one regression of
-        # all labels is the classification of them, and skl2onnx converts it.
+        # all labels is the classification of them.
+        chosen = self.hyperparameters
         is_regression = problem.task is Task.REGRESSION
-        forest = RandomForestClassifier if _has_classes(problem) else RandomForestRegressor
-        return forest(
+        classifier, regressor, options = self._kind()
+        return (classifier if _has_classes(problem) else regressor)(
             max_depth=chosen.max_depth,
             min_samples_leaf=chosen.min_samples_leaf,
-            max_features=chosen.max_features or (1 / 3 if is_regression else "sqrt"),
-            max_samples=chosen.max_samples if chosen.max_samples < 1 else None,
+            max_features=chosen.max_features or (self._REGRESSION_FEATURES if is_regression else "sqrt"),
             random_state=problem.seed,
             n_jobs=problem.num_threads,
             warm_start=True,
+            **options,
         )
+
+    def _kind(self) -> tuple[Any, Any, dict[str, Any]]:
+        """scikit-learn's classifier and regressor, and what else they are given."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class RandomForest(_Forest):
+    """The algorithm `random_forest` (Breiman 2001)."""
+
+    hyperparameters: RandomForestHyperparameters
+    _REGRESSION_FEATURES: ClassVar[float] = 1 / 3
+
+    def _kind(self) -> tuple[Any, Any, dict[str, Any]]:
+        share = self.hyperparameters.max_samples
+        return RandomForestClassifier, RandomForestRegressor, {"max_samples": share if share < 1 else None}
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraTrees(_Forest):
+    """The algorithm `extra_trees` (Geurts, Ernst and Wehenkel 2006)."""
+
+    def _kind(self) -> tuple[Any, Any, dict[str, Any]]:
+        return ExtraTreesClassifier, ExtraTreesRegressor, {}
 
 
 def _check_size(forest: Any, num_trees: int, problem: Problem) -> None:
@@ -127,31 +150,10 @@ class FittedForest:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import FloatTensorType
-
-        width = self.problem.num_numeric + len(self.problem.cardinalities)
-        model = convert_sklearn(
-            self.forest,
-            name="random_forest",
-            initial_types=[(FEATURES, FloatTensorType([None, width]))],
-            target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
-            options={id(self.forest): {"zipmap": False}} if _has_classes(self.problem) else None,
+        return to_graph(
+            [tree.tree_ for tree in self.forest.estimators_],
+            name="forest",
+            num_outputs=self.problem.num_outputs,
+            width=self.problem.num_numeric + len(self.problem.cardinalities),
+            has_classes=_has_classes(self.problem),
         )
-        self._send_missing(model)
-        return keep_scores(model)
-
-    def _send_missing(self, model: onnx.ModelProto) -> None:
-        """Each node is told where a missing value goes.
-
-        NOTE: skl2onnx 1.20 converts a forest as if none was ever missing.
-        """
-        goes_left = np.concatenate([tree.tree_.missing_go_to_left for tree in self.forest.estimators_]).astype(int)
-        (attribute,) = [
-            attribute
-            for node in model.graph.node
-            for attribute in node.attribute
-            if attribute.name == _MISSING_ATTRIBUTE
-        ]
-        del attribute.ints[:]
-        attribute.ints.extend(goes_left.tolist())

@@ -3,21 +3,30 @@
 import logging
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InternalError
-from batch_jobs.algorithms.export.builder import OPSET
+from batch_jobs.algorithms.export.builder import OPSET, GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import predict_scores, to_batches
 from batch_jobs.algorithms.torch.loop import Augment, Mix, train_network
+
+
+@runtime_checkable
+class Written(Protocol):
+    """A network that writes its own graph: torch's exporter takes seconds, also for what is a few products."""
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """Adds what `forward` computes, and answers its value."""
 
 
 class Answer(nn.Module):
@@ -57,6 +66,8 @@ class FittedNetwork:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
+        if isinstance(self.answer.network, Written):
+            return self._write(self.answer.network)
         dimensions = {0: torch.export.Dim("rows")}
         if self.has_variable_length:
             dimensions[1] = torch.export.Dim("steps")
@@ -81,6 +92,17 @@ class FittedNetwork:
         if program is None:
             raise InternalError("torch.onnx answered no graph")
         return program.model_proto
+
+    def _write(self, network: Written) -> onnx.ModelProto:
+        width = self.example.shape[1]
+        graph = GraphBuilder("network")
+        output = network.write(graph, graph.input(FEATURES, TensorProto.FLOAT, ["rows", width]))
+        if self.answer.is_multilabel:
+            output = graph.node("Sigmoid", output)
+        elif not self.answer.is_regression:
+            output = graph.node("Softmax", output, axis=1)
+        graph.output(output, SCORES, TensorProto.FLOAT, ["rows", None])
+        return graph.build()
 
 
 def start(problem: Problem) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import MlpHyperparameters
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
@@ -47,6 +49,32 @@ class Quantities(nn.Module):
         bins = torch.where(is_missing.unsqueeze(2), torch.zeros_like(bins), bins)
         return torch.cat([scaled, is_missing.float(), bins.flatten(1)], dim=1)
 
+    def write(self, graph: GraphBuilder, numeric: str) -> str:
+        """See `fitted.Written`."""
+        means, left = (graph.constant(value.numpy(), np.float32) for value in (self.means, self.left))
+        inverse_deviations, inverse_widths = (
+            graph.constant(value.numpy(), np.float32) for value in (self.inverse_deviations, self.inverse_widths)
+        )
+        zero, one = (graph.constant(value, np.float32) for value in (0.0, 1.0))
+        low, high, axis = (
+            graph.constant(-CLIP, np.float32),
+            graph.constant(CLIP, np.float32),
+            graph.constant([2], np.int64),
+        )
+        is_missing = graph.node("IsNaN", numeric)
+        filled = graph.node("Where", is_missing, means, numeric)
+        scaled = graph.node("Mul", graph.node("Sub", filled, means), inverse_deviations)
+        bins = graph.node("Sub", graph.node("Unsqueeze", filled, axis), left)
+        bins = graph.node("Clip", graph.node("Mul", bins, inverse_widths), zero, one)
+        bins = graph.node("Where", graph.node("Unsqueeze", is_missing, axis), zero, bins)
+        return graph.node(
+            "Concat",
+            graph.node("Clip", scaled, low, high),
+            graph.node("Cast", is_missing, to=TensorProto.FLOAT),
+            graph.node("Flatten", bins, axis=1),
+            axis=1,
+        )
+
 
 class Network(nn.Module):
     """Takes the feature matrix: quantities first, then one code for each category."""
@@ -72,6 +100,26 @@ class Network(nn.Module):
         for index, embedding in enumerate(self.embeddings):
             parts.append(embedding(features[:, self.num_numeric + index].long()))
         return self.layers(torch.cat(parts, dim=1))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `fitted.Written`."""
+        parts = []
+        if self.quantities is not None:
+            begin, end, axis = (graph.constant([value], np.int64) for value in (0, self.num_numeric, 1))
+            parts.append(self.quantities.write(graph, graph.node("Slice", features, begin, end, axis)))
+        for index, embedding in enumerate(self.embeddings):
+            column = graph.node("Gather", features, graph.constant(self.num_numeric + index, np.int64), axis=1)
+            codes = graph.node("Cast", column, to=TensorProto.INT64)
+            parts.append(graph.node("Gather", graph.constant(embedding.weight.numpy(), np.float32), codes))
+        values = graph.node("Concat", *parts, axis=1)
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                weights = (graph.constant(weight.numpy(), np.float32) for weight in (layer.weight, layer.bias))
+                values = graph.node("Gemm", values, *weights, transB=1)
+            elif isinstance(layer, nn.ReLU):
+                values = graph.node("Relu", values)
+        return values
 
     @torch.no_grad()
     def settle_unknowns(self, features: NDArray[np.float32]) -> None:

@@ -16,11 +16,10 @@ from onnx import TensorProto
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.sharing import share
 from batch_jobs.algorithms.xgboost.boosting import Boosting
-from batch_jobs.algorithms.xgboost.labels import to_labels_graph
+from batch_jobs.algorithms.xgboost.graph import to_graph
 from batch_jobs.algorithms.xgboost.matrices import Matrices
 from batch_jobs.algorithms.xgboost.team import joined
 
@@ -108,28 +107,12 @@ class FittedTrees:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        from onnxmltools import convert_xgboost
-        from onnxmltools.convert.common.data_types import FloatTensorType
-
         width = self.problem.num_numeric + len(self.problem.cardinalities)
-        model = convert_xgboost(
-            self.booster, initial_types=[(FEATURES, FloatTensorType([None, width]))], target_opset=15
-        )
-        if self.problem.task is Task.MULTILABEL:
-            return to_labels_graph(model, self.booster, num_labels=self.problem.num_outputs, width=width)
-        if self.problem.task is Task.BINARY and not _has_weights(model):
-            (answer,) = self.predict(np.zeros((1, width), dtype=np.float32))
-            return _constant_graph(answer, width)
-        return keep_scores(model)
-
-
-def _has_weights(model: onnx.ModelProto) -> bool:
-    """NOTE: where no leaf says anything, ONNX Runtime answers something else than where the sums begin."""
-    return any(
-        attribute.name == "class_weights" and any(attribute.floats)
-        for node in model.graph.node
-        for attribute in node.attribute
-    )
+        graph = to_graph(self.booster, task=self.problem.task, num_outputs=self.problem.num_outputs, width=width)
+        if graph is not None:
+            return graph
+        (answer,) = self.predict(np.zeros((1, width), dtype=np.float32))
+        return _constant_graph(np.atleast_1d(answer), width)
 
 
 def _constant_graph(answer: NDArray[np.float32], width: int) -> onnx.ModelProto:

@@ -12,7 +12,7 @@ from batch_jobs.search.portfolio.document import FILE_NAME, Portfolio
 # Of a table, rows times columns, beyond which forests, which neither stop early nor are streamed, take what a budget
 # of minutes has, and make files of hundreds of MB.
 _MAX_FOREST_CELLS = 20_000_000
-_FORESTS = frozenset({"random_forest"})
+_FORESTS = frozenset({"random_forest", "extra_trees"})
 
 
 class Configuration(NamedTuple):
@@ -32,11 +32,15 @@ def configurations(kind: DataKind, task: Task, *, num_rows: int, num_columns: in
         num_columns: that are learned from.
     """
     considered = _considered(kind, task, num_cells=num_rows * num_columns)
+    fitting = [
+        group
+        for group in load_portfolio().groups
+        if group.kind is kind and task in group.tasks and group.min_rows <= num_rows
+    ]
+    group = max(fitting, key=lambda each: each.min_rows, default=None)
     return [
         Configuration(entry.algorithm, dict(entry.hyperparameters))
-        for group in load_portfolio().groups
-        if group.kind is kind and task in group.tasks
-        for entry in group.configurations
+        for entry in (group.configurations if group is not None else ())
         if entry.algorithm in considered
     ]
 

@@ -28,6 +28,7 @@ class Group(Contract):
     kind: DataKind
     tasks: list[Task]
     is_measured: bool = Field(description="False: ordered by hand, cheap and safe first.")
+    min_rows: int = Field(default=0, description="Of several groups that fit, the one with the most is for the data.")
     configurations: list[Entry]
 
 

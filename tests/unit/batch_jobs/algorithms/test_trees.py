@@ -13,7 +13,7 @@ from batch_jobs.algorithms.export.builder import finish
 from batch_jobs.algorithms.learning import SCORES, Examples, FitContext, Learner, Problem
 from batch_jobs.algorithms.lightgbm.trees import MAX_NATIVE_CATEGORIES, FittedTrees
 from batch_jobs.algorithms.lightgbm.trees import Trees as LightGBMTrees
-from batch_jobs.algorithms.sklearn.forest import RandomForest
+from batch_jobs.algorithms.sklearn.forest import ExtraTrees, RandomForest
 
 NUM_ROWS = 4000
 CARDINALITIES = (6, MAX_NATIVE_CATEGORIES, MAX_NATIVE_CATEGORIES + 30)
@@ -70,11 +70,12 @@ def _examples(task: Task, seed: int) -> Examples:
 
 def _learner(algorithm: str, **hyperparameters: Any) -> Learner:
     resolved: Any = registry.find(algorithm).resolve_hyperparameters(hyperparameters)
-    return LightGBMTrees(resolved) if algorithm == "lightgbm" else RandomForest(resolved)
+    kinds: dict[str, Any] = {"lightgbm": LightGBMTrees, "random_forest": RandomForest, "extra_trees": ExtraTrees}
+    return kinds[algorithm](resolved)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("task", trees.LIGHTGBM.tasks)
-@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest"])
+@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest", "extra_trees"])
 def test_the_graph_repeats_the_framework_also_where_values_are_missing_that_never_were(
     algorithm: str, task: Task
 ) -> None:
@@ -106,7 +107,7 @@ def test_lightgbm_in_single_precision_is_the_same_model() -> None:
     assert loss == pytest.approx(listener.losses[-1]["train/rmse"], rel=1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest"])
+@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest", "extra_trees"])
 def test_without_validation_as_many_steps_are_done_as_are_asked_for(algorithm: str) -> None:
     listener = _Listener()
     fitted = _learner(algorithm).fit(

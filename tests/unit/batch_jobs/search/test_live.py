@@ -40,12 +40,15 @@ def test_pictures_and_leaderboard_follow_the_trials_but_not_each_of_them(tmp_pat
 
     live.update()
     assert not folder.exists()
+    add_trial(0.6)
+    assert not folder.exists()
+    now = 10.0
     add_trial(0.7)
-    assert scores() == [0.7]
+    assert scores() == [0.7, 0.6]
     add_trial(0.8)
-    assert scores() == [0.7]
-    now = 60.0
+    assert scores() == [0.7, 0.6]
+    now = 70.0
     add_trial(0.9)
-    assert scores() == [0.9, 0.8, 0.7]
+    assert scores() == [0.9, 0.8, 0.7, 0.6]
     assert json.loads((folder / "figures" / "history.json").read_bytes())["data"]
     assert b"<svg" in (folder / "study.html").read_bytes()

@@ -6,16 +6,16 @@ from batch_jobs.search.timetable import plan
 def test_a_trial_gets_a_share_of_what_is_left_and_the_last_one_all() -> None:
     now = 0.0
     timetable = plan(100.0, reading_seconds=1, trial_share=0.5, reserved_share=0.1, clock=lambda: now)
-    assert timetable.ends == 78.0  # ten seconds, two readings, and a tenth
-    assert timetable.trial_deadline() == 39.0
-    assert timetable.trial_deadline(export_seconds=9) == 30.0
-    assert timetable.trial_deadline(export_seconds=40) == 19.5
-    assert timetable.trial_deadline(export_seconds=None) == 19.5
-    now = 58.0
-    assert timetable.trial_deadline() == 68.0
-    assert timetable.trial_deadline(is_last=True, export_seconds=3) == 75.0
-    now = 77.0
-    assert timetable.trial_deadline() == 78.0
+    assert timetable.ends == 80.0  # eight seconds, two readings, and a tenth
+    assert timetable.trial_deadline() == 40.0
+    assert timetable.trial_deadline(export_seconds=9) == 31.0
+    assert timetable.trial_deadline(export_seconds=40) == 20.0
+    assert timetable.trial_deadline(export_seconds=None) == 20.0
+    now = 60.0
+    assert timetable.trial_deadline() == 70.0
+    assert timetable.trial_deadline(is_last=True, export_seconds=3) == 77.0
+    now = 79.0
+    assert timetable.trial_deadline() == 80.0
     assert not timetable.is_over()
 
 
@@ -24,7 +24,7 @@ def test_what_comes_after_the_trials_has_what_they_show_that_it_needs() -> None:
     timetable.reserve(25.0)
     assert timetable.ends == 75.0
     timetable.reserve(1.0)
-    assert timetable.ends == 90.0
+    assert timetable.ends == 92.0
     timetable.reserve(1_000.0)
     assert timetable.ends == 60.0
     forever = plan(None, reading_seconds=0)

@@ -25,6 +25,7 @@ NETWORK = {"epochs": 15, "batch_size": 64, "learning_rate": 0.01, "class_weights
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "random_forest": {"num_trees": 40},
+    "extra_trees": {"num_trees": 40},
     "linear": {},
     "mlp": {"hidden": [32], **NETWORK},
 }
@@ -57,7 +58,14 @@ def _report(trained: Trained) -> Report:
 
 @pytest.mark.parametrize(
     ("algorithm", "framework"),
-    [("linear", None), ("xgboost", None), ("random_forest", None), ("mlp", "torch"), ("mlp", "tensorflow")],
+    [
+        ("linear", None),
+        ("xgboost", None),
+        ("random_forest", None),
+        ("extra_trees", None),
+        ("mlp", "torch"),
+        ("mlp", "tensorflow"),
+    ],
 )
 def test_learns_a_table_and_exports_what_it_learned(
     tmp_path: Path, train_model: Train, algorithm: str, framework: str | None

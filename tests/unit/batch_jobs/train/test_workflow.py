@@ -16,6 +16,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "lightgbm": {"num_rounds": 60, "early_stopping_rounds": 10, "learning_rate": 0.1, "min_child_samples": 5},
     "random_forest": {"num_trees": 40},
+    "extra_trees": {"num_trees": 40},
     "linear": {},
     "mlp": {"hidden": [32], "epochs": 12, "batch_size": 64, "learning_rate": 0.01},
     "cnn": {"channels": [8, 16], "hidden": 16, "epochs": 6, "batch_size": 32, "shift": 1},
@@ -57,6 +58,7 @@ def _run_golden(trained: Trained) -> dict[str, Any]:
         ("xgboost", None),
         ("lightgbm", None),
         ("random_forest", None),
+        ("extra_trees", None),
         ("linear", None),
         ("mlp", "torch"),
         ("mlp", "tensorflow"),
@@ -125,7 +127,7 @@ def test_one_row_and_many_rows_get_the_same_answers(tmp_path: Path, train_model:
     np.testing.assert_allclose(alone[0], whole["probabilities"][0], atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "extra_trees", "mlp"])
 def test_the_same_seed_gives_the_same_model(tmp_path: Path, train_model: Train, algorithm: str) -> None:
     channels = _channels(tmp_path, "binary")
     quick = QUICK[algorithm] | ({"epochs": 2} if algorithm == "mlp" else {})

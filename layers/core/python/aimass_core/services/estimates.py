@@ -48,7 +48,13 @@ _LINEAR = _Work(fixed=0.2, per_feature=0.02, libraries_mib=350)
 _NETWORK = _Work(fixed=20, per_feature=0.06, libraries_mib=900)
 _IMAGES = _Work(fixed=50, per_feature=1.2, libraries_mib=900)
 _SEQUENCES = _Work(fixed=300, per_feature=1.0, libraries_mib=900)
-_WORK: Mapping[str, _Work] = {"xgboost": _TREES, "lightgbm": _TREES, "random_forest": _TREES, "linear": _LINEAR}
+_WORK: Mapping[str, _Work] = {
+    "xgboost": _TREES,
+    "lightgbm": _TREES,
+    "random_forest": _TREES,
+    "extra_trees": _TREES,
+    "linear": _LINEAR,
+}
 _WORK_OF_KIND = {DataKind.IMAGES: _IMAGES, DataKind.TEXT: _SEQUENCES, DataKind.SERIES: _SEQUENCES}
 
 

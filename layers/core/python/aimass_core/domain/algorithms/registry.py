@@ -15,6 +15,7 @@ _BUILT_IN = (
     trees.XGBOOST,
     trees.LIGHTGBM,
     trees.RANDOM_FOREST,
+    trees.EXTRA_TREES,
     linear.LINEAR,
     networks.MLP,
     networks.CNN,
