@@ -111,6 +111,8 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     path = folder / "loans.csv"
     write_loans(path, num_rows=300, seed=0)
     with stack.client() as client:
+        files = {"type": "files", "urls": ["https://data.example/a.csv"]}
+        client.sources.create("minutely", collector=files, policy={"schedule": "rate(1 minute)"})
         client.datasets.upload(path, name="loans", target="repaid")
         landing = stack.outputs["LandingBucketName"]
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
@@ -143,7 +145,8 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         client.sources.create("signups", collector={"type": "webhook"})
         assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
         client.sources.delete("signups")
-    tick(stack)
+        # Due a minute after the beginning of the day.
+        wait_until(lambda: tick(stack)["started"] or list(client.sources.runs("minutely")))
     healed = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
     assert "FunctionError" not in healed, healed["Payload"].read()
     assert json.loads(healed["Payload"].read())["faults"] == 0
