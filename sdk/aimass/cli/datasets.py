@@ -141,6 +141,7 @@ def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
         "columns": version.num_columns,
         "target": version.target,
         "size": format_bytes(version.num_bytes),
+        **({} if version.freed_bytes is None else {"freed": format_bytes(version.freed_bytes)}),
         "digest": version.digest,
     }
     show_one(version, fields, output=output)
@@ -208,6 +209,26 @@ def _values(column: ColumnProfile) -> str:
     return ", ".join(f"{top.value} ({top.count:,})" for top in column.top_values[:3])
 
 
+@app.command("lineage")
+def show_lineage(context: typer.Context, dataset: str, output: Output = OutputFormat.TABLE) -> None:
+    """Which source it comes from, and which models were made of it."""
+    lineage = client_of(context).datasets.lineage(dataset)
+    fields = {
+        "dataset": lineage.dataset_name,
+        "source": lineage.source_name or lineage.source_id,
+        "streams": ", ".join(lineage.streams) or None,
+    }
+    show_one(lineage, fields, output=output)
+    if output is OutputFormat.TABLE:
+        columns = (
+            Column("MODEL", lambda m: f"{m.model_name}@{m.number}"),
+            Column("READ", lambda m: ", ".join(f"{channel} @{n}" for channel, n in m.dataset_versions.items()) or None),
+            Column("MADE OF", lambda m: ", ".join(m.parents) or None),
+            Column("JOB", lambda m: m.job_id),
+        )
+        show_list(lineage.models, columns, output=output, empty="No model was made of it yet.")
+
+
 @app.command("rows")
 def show_rows(
     context: typer.Context,
@@ -224,11 +245,17 @@ def show_rows(
 def delete_dataset(
     context: typer.Context, dataset: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False
 ) -> None:
-    """Delete a dataset with all its versions."""
+    """Delete a dataset with all its versions, or one version: `name@version`."""
+    name, number = split_ref(dataset)
     if not yes:
-        typer.confirm(f"Delete {dataset} with all its versions?", abort=True, err=True)
-    client_of(context).datasets.delete(dataset)
-    say(f"Deleted {dataset}.")
+        what = f"{name} with all its versions" if number is None else dataset
+        typer.confirm(f"Delete {what}?", abort=True, err=True)
+    if number is None:
+        client_of(context).datasets.delete(name)
+        say(f"Deleted {name}.")
+    else:
+        client_of(context).datasets.delete_version(name, number)
+        say(f"Deleted {dataset}. Its bytes are freed within minutes: aimass datasets get {dataset}")
 
 
 def _find_version(context: typer.Context, ref: str) -> DatasetVersion:

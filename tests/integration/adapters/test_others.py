@@ -2,6 +2,7 @@
 
 import io
 import json
+import traceback
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from aimass_core.adapters.sqs import SqsQueue
 from aimass_core.bootstrap import AwsClients
 from aimass_core.errors import InternalError, UnavailableError
 from aimass_core.lambda_support.idempotency import dynamodb_store, run_once
+from aimass_core.ports import Secrets
+from tests.contracts.secrets import SecretsContract
 
 GROUP = "/aws/batch/job"
 FUNCTION = """
@@ -74,13 +77,28 @@ def test_a_queue_that_is_not_there_is_a_fault_of_ours(clients: AwsClients) -> No
     assert url not in str(raised.value)
 
 
-def test_a_secret_is_read_and_a_missing_one_is_told(clients: AwsClients) -> None:
-    name = f"secret/{uuid4().hex}"
-    clients.secretsmanager.create_secret(Name=name, SecretString="s3cret")
-    secrets = SecretsManagerSecrets(clients.secretsmanager)
-    assert secrets.get(name) == "s3cret"
-    with pytest.raises(UnavailableError, match="nothing"):
-        secrets.get("nothing")
+class TestSecretsManagerSecrets(SecretsContract):
+    @pytest.fixture
+    def secrets(self, clients: AwsClients) -> Secrets:
+        return SecretsManagerSecrets(clients.secretsmanager)
+
+    @pytest.fixture
+    def another(self, clients: AwsClients) -> Secrets:
+        return SecretsManagerSecrets(clients.secretsmanager)
+
+    def test_secret_is_kept_for_some_minutes(self, secrets: Secrets, another: Secrets, name: str) -> None:
+        secrets.put(name, "former")
+        assert another.get(name) == "former"
+        secrets.put(name, "new")
+        assert another.get(name) == "former"
+        assert another.get(name, fresh=True) == "new"
+
+
+def test_b11_secret_that_cannot_be_written_is_not_told(clients: AwsClients) -> None:
+    secrets, canary = SecretsManagerSecrets(clients.secretsmanager), uuid4().hex
+    with pytest.raises(UnavailableError) as caught:
+        secrets.put("", canary)
+    assert canary not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ class Dataset(Resource):
     policy: DatasetPolicy = DatasetPolicy()
     latest_version: int | None = Field(default=None, description="The newest version that is READY.")
     last_number: int = Field(default=0, description="The newest version's number, ready or not.")
+    source_id: str | None = Field(default=None, description="The source that fills it.")
 
 
 class DatasetCreate(Request):
@@ -88,17 +89,18 @@ class DatasetUpdate(Request):
 
 
 class DatasetVersionStatus(StrEnum):
-    """PENDING collects files; INGESTING converts them; the others are terminal."""
+    """PENDING collects files; INGESTING converts them; REJECTED has no rows; EXPIRED had some, and they are deleted."""
 
     PENDING = "PENDING"
     INGESTING = "INGESTING"
     READY = "READY"
     REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it never changes again."""
-        return self in (DatasetVersionStatus.READY, DatasetVersionStatus.REJECTED)
+        """Whether nothing is being made of it any more."""
+        return self not in (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
 
 
 class FileIssue(Contract):
@@ -144,11 +146,14 @@ class DatasetVersion(Resource):
     mode: WriteMode
     base_number: int | None = Field(default=None, description="The version whose files an append shares.")
     window_closes_at: AwareDatetime | None = None
-    prepare_job_id: str | None = Field(default=None, description="Set where the files were too large for a Lambda.")
+    job_id: str | None = Field(
+        default=None, description="The job that makes it: files too large for a Lambda, or rows that a job collected."
+    )
     kind: DatasetKind | None = None
     num_rows: int | None = None
     num_quarantined: int | None = None
     num_bytes: int | None = Field(default=None, description="Parquet bytes of all its files.")
+    freed_bytes: int | None = Field(default=None, description="Of an EXPIRED one: what its deletion freed.")
     num_files: int | None = None
     num_columns: int | None = None
     target: str | None = None
