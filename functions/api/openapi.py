@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swag
 from aimass_core import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.lambda_support.http import PROBLEM_TYPE
+from aimass_core.services.source_access import VERB_OF_ROLE
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 
@@ -105,7 +106,7 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
     described["responses"] = success | problem_responses(_statuses(operation))
     described["security"] = [] if operation.role is None else [{"api_key": []}]
     if operation.role is not None:
-        described["description"] = f"{described.get('description', '')}\n\nRole: {operation.role} or above.".strip()
+        described["description"] = f"{described.get('description', '')}\n\n{_who_may(operation)}".strip()
     parameters = described.setdefault("parameters", [])
     if operation.is_idempotent:
         parameters.append(
@@ -121,6 +122,13 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
         if parameter["name"].lower() == "if-match":
             parameter["name"], parameter["required"] = "If-Match", True
             parameter["schema"] = {"type": "string", "pattern": '^"[1-9][0-9]{0,17}"$', "examples": ['"1"']}
+
+
+def _who_may(operation: Operation) -> str:
+    if operation.verb is None:
+        return f"Role: {operation.role} or above."
+    role = next(role for role, verb in VERB_OF_ROLE.items() if verb.includes(operation.verb))
+    return f"Role: {role} or above, or a grant of `{operation.verb}`."
 
 
 def _statuses(operation: Operation) -> list[int]:

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from aimass_core.domain.common import Principal, Request, Role
+from aimass_core.domain.sources import SourceVerb
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
 from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
@@ -21,13 +22,17 @@ HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One route x method. `role` is the least that may call it; None leaves it open to everybody."""
+    """One route x method. `role` is the least that may call it; None leaves it open to everybody.
+
+    With a `verb` the use case decides who may do it with the source that is named: by role, ownership or grant.
+    """
 
     method: str
     path: str
     name: str
     tag: str
     role: Role | None
+    verb: SourceVerb | None
     has_body: bool
     query: frozenset[str]
     is_idempotent: bool
@@ -62,6 +67,7 @@ class ResourceRouter(Router):
         role: Role | None,
         summary: str,
         status: int = 200,
+        verb: SourceVerb | None = None,
         idempotent: bool = False,
         stores_answer: bool = True,
         produces: str = "application/json",
@@ -69,9 +75,10 @@ class ResourceRouter(Router):
         """Registers a handler.
 
         Args:
-            method: GET, POST, PATCH or DELETE.
+            method: GET, POST, PUT, PATCH or DELETE.
             path: with `<parameter>`s.
             role: the least role that may call it.
+            verb: what the caller must be allowed to do with the source; checked by the use case.
             summary: a line for the documentation.
             status: of the answer when all went well.
             idempotent: takes an Idempotency-Key; the handler then runs once for each.
@@ -88,6 +95,7 @@ class ResourceRouter(Router):
                     name=handler.__name__,
                     tag=self.tag,
                     role=role,
+                    verb=verb,
                     has_body=any(inspect.isclass(hint) and issubclass(hint, Request) for hint in hints.values()),
                     query=frozenset(_query_names(hints)),
                     is_idempotent=idempotent,

@@ -49,6 +49,10 @@ class Api:
             cls, self._client.http.request("PATCH", path, body=sent, headers={"if-match": f'"{revision}"'})
         )
 
+    def _put(self, cls: type[ModelT], path: str, body: BaseModel) -> ModelT:
+        sent = body.model_dump(mode="json", exclude_unset=True)
+        return self._read(cls, self._client.http.request("PUT", path, body=sent))
+
     def _delete(self, path: str) -> None:
         self._client.http.request("DELETE", path)
 

@@ -15,6 +15,7 @@ from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
 from aimass.resources.workspaces import WorkspacesApi
@@ -98,6 +99,11 @@ class Client:
     def models(self) -> ModelsApi:
         """Trained models and their versions."""
         return ModelsApi(self)
+
+    @cached_property
+    def sources(self) -> SourcesApi:
+        """Where data is collected from."""
+        return SourcesApi(self)
 
     @cached_property
     def studies(self) -> StudiesApi:

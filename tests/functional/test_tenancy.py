@@ -24,6 +24,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_upload": UPLOAD,
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
+    "update_source": {"description": "mine"},
+    "set_source_secret": {"value": "mine"},
+    "grant_source": {"verb": "edit"},
+    "run_source": {},
 }
 # What a caller names in the body instead of the path.
 BY_BODY: dict[str, dict[str, Any]] = {
@@ -70,6 +74,9 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     search = {"kind": "search", "dataset": "crown", "study": "crown", "candidates": [{"algorithm": "xgboost"}]}
     searching = api.post("/v1/jobs", {"spec": search}).json
     upload = api.post(f"/v1/datasets/{dataset.id}/uploads", UPLOAD).json
+    source = api.post("/v1/sources", {"name": "crown", "collector": {"type": "webhook"}}).json
+    granted = api.as_stranger().workspace.id
+    assert api.request("PUT", f"/v1/sources/{source['id']}/grants/{granted}", json={"verb": "edit"}).status == 200
     ids = {
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
@@ -79,6 +86,9 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "model": job["model_version"]["model_id"],
         "endpoint": endpoint["id"],
         "study": searching["study_id"],
+        "source": source["id"],
+        "grantee": granted,
+        "secret": "token",
         "number": "1",
     }
     before = _everything(api)
@@ -105,7 +115,9 @@ def test_h2_what_another_workspace_owns_is_not_found(
     stranger = api.as_stranger()
     registry = api.ports.registry
     assert isinstance(registry, _Counting)
-    nothing = {name: value if name == "number" else new_id(value.partition("_")[0]) for name, value in ids.items()}
+    nothing = {
+        name: value if name in ("number", "secret") else new_id(value.partition("_")[0]) for name, value in ids.items()
+    }
     capsys.readouterr()
     answers, num_reads = [], []
     for asked in (ids, nothing):
@@ -121,7 +133,7 @@ def test_h2_what_another_workspace_owns_is_not_found(
     assert {json.loads(line).get("workspace_id") for line in logged.splitlines()} <= {stranger.workspace.id}
 
 
-@pytest.mark.parametrize("name", ["dataset", "model", "endpoint"])
+@pytest.mark.parametrize("name", ["dataset", "model", "endpoint", "source"])
 def test_h2_names_of_another_workspace_are_not_found(owner: tuple[Api, dict[str, str]], name: str) -> None:
     stranger = owner[0].as_stranger()
     assert stranger.get(f"/v1/{name}s/crown").code == "not_found"
@@ -152,7 +164,7 @@ def test_h2_lists_show_only_ones_own(owner: tuple[Api, dict[str, str]], operatio
     api, ids = owner
     listed = api.as_stranger().get(operation.path).text
     # The owner's key has made the stranger's workspace, and may be named there.
-    assert not [value for name, value in ids.items() if name not in ("number", "api_key") and value in listed]
+    assert not [value for name, value in ids.items() if name not in ("number", "api_key", "secret") and value in listed]
     assert "crown" not in listed
 
 

@@ -103,9 +103,7 @@ class _Sftp:
         collector, reading = self._collector, self._reading
         address = reading.network.connect(collector.host, collector.port)
         known = asyncssh.import_known_hosts(f"{_host_pattern(address, collector.port)} {collector.host_key}\n")
-        key = (
-            None if collector.private_key is None else asyncssh.import_private_key(reading.text(collector.private_key))
-        )
+        private_key = None if collector.private_key is None else reading.text(collector.private_key)
         self._connection = await asyncssh.connect(
             address,
             collector.port,

@@ -15,7 +15,8 @@ from aimass_core.domain.datasets import (
     DatasetVersionDetail,
     QuarantinedRow,
 )
-from aimass_core.services import datasets
+from aimass_core.domain.sources import DatasetLineage
+from aimass_core.services import datasets, source_datasets
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter
@@ -58,6 +59,12 @@ def delete_dataset(dataset: IdOrName) -> Response[None]:
     """With all its versions. Refused while a job that has not ended uses it."""
     datasets.delete(router.ports, router.caller, dataset)
     return request.no_content()
+
+
+@router.operation("GET", "/v1/datasets/<dataset>/lineage", role=Role.VIEWER, summary="Read where a dataset comes from")
+def get_dataset_lineage(dataset: IdOrName) -> DatasetLineage:
+    """Its source, and the models that were made of it."""
+    return source_datasets.lineage(router.ports, router.caller, dataset)
 
 
 @router.operation("GET", "/v1/datasets/<dataset>/versions", role=Role.VIEWER, summary="List a dataset's versions")

@@ -20,6 +20,7 @@ from aimass.cli import (
     models,
     scripts,
     searches,
+    sources,
     studies,
     tensorboard,
     workspaces,
@@ -79,6 +80,7 @@ def _root(
 for module, name, words in (
     (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
+    (sources, "sources", "Where data is collected from: policies, runs, secrets, grants."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),

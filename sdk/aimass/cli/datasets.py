@@ -208,6 +208,26 @@ def _values(column: ColumnProfile) -> str:
     return ", ".join(f"{top.value} ({top.count:,})" for top in column.top_values[:3])
 
 
+@app.command("lineage")
+def show_lineage(context: typer.Context, dataset: str, output: Output = OutputFormat.TABLE) -> None:
+    """Which source it comes from, and which models were made of it."""
+    lineage = client_of(context).datasets.lineage(dataset)
+    fields = {
+        "dataset": lineage.dataset_name,
+        "source": lineage.source_name or lineage.source_id,
+        "streams": ", ".join(lineage.streams) or None,
+    }
+    show_one(lineage, fields, output=output)
+    if output is OutputFormat.TABLE:
+        columns = (
+            Column("MODEL", lambda m: f"{m.model_name}@{m.number}"),
+            Column("READ", lambda m: ", ".join(f"{channel} @{n}" for channel, n in m.dataset_versions.items()) or None),
+            Column("MADE OF", lambda m: ", ".join(m.parents) or None),
+            Column("JOB", lambda m: m.job_id),
+        )
+        show_list(lineage.models, columns, output=output, empty="No model was made of it yet.")
+
+
 @app.command("rows")
 def show_rows(
     context: typer.Context,

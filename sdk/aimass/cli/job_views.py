@@ -8,7 +8,7 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import PrepareSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, PrepareSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
 
@@ -30,6 +30,8 @@ def what(job: Job) -> str:
             return entry_point
         case PrepareSpec(number=number):
             return f"version {number}"
+        case CollectSpec(source=source):
+            return source
 
 
 def made(spec: CompressSpec | FuseSpec | DecomposeSpec) -> str:

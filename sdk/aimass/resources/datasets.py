@@ -14,6 +14,7 @@ from aimass.errors import RejectedDataError, WaitTimeoutError
 from aimass.uploading import OnBytes, pack_folder, send_file
 from aimass_core.domain import datasets as contract
 from aimass_core.domain.datasets import DatasetCreate, DatasetPolicy, DatasetUpdate, WriteMode
+from aimass_core.domain.sources import DatasetLineage
 from aimass_core.errors import NotFoundError
 
 _PATH = "/v1/datasets"
@@ -114,6 +115,10 @@ class DatasetsApi(Api):
     def delete(self, dataset: str) -> None:
         """With all its versions."""
         self._delete(f"{_PATH}/{dataset}")
+
+    def lineage(self, dataset: str) -> DatasetLineage:
+        """Its source, and the models that were made of it."""
+        return self._get(DatasetLineage, f"{_PATH}/{dataset}/lineage")
 
     def versions(self, dataset: str) -> Pages[DatasetVersion]:
         """Of one dataset, newest first."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import traceback
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from aimass_core.adapters.sqs import SqsQueue
 from aimass_core.bootstrap import AwsClients
 from aimass_core.errors import InternalError, UnavailableError
 from aimass_core.lambda_support.idempotency import dynamodb_store, run_once
+from aimass_core.ports import SecretNotFoundError
 
 GROUP = "/aws/batch/job"
 FUNCTION = """
@@ -74,13 +76,29 @@ def test_a_queue_that_is_not_there_is_a_fault_of_ours(clients: AwsClients) -> No
     assert url not in str(raised.value)
 
 
-def test_a_secret_is_read_and_a_missing_one_is_told(clients: AwsClients) -> None:
-    name = f"secret/{uuid4().hex}"
-    clients.secretsmanager.create_secret(Name=name, SecretString="s3cret")
-    secrets = SecretsManagerSecrets(clients.secretsmanager)
-    assert secrets.get(name) == "s3cret"
-    with pytest.raises(UnavailableError, match="nothing"):
-        secrets.get("nothing")
+def test_a_secret_is_put_read_changed_and_gone(clients: AwsClients) -> None:
+    name = f"aimass/ws_1/sources/{uuid4().hex}/token"
+    secrets, reader = (SecretsManagerSecrets(clients.secretsmanager) for _ in range(2))
+    with pytest.raises(SecretNotFoundError, match=name):
+        secrets.get(name)
+    secrets.put(name, "s3cret")
+    assert reader.get(name) == "s3cret"
+    secrets.put(name, "another")
+    assert reader.get(name) == "s3cret", "kept for some minutes"
+    assert reader.get(name, fresh=True) == reader.get(name) == "another"
+    secrets.delete(name)
+    secrets.delete(name)
+    with pytest.raises(SecretNotFoundError):
+        reader.get(name, fresh=True)
+    secrets.put(name, "again")
+    assert secrets.get(name) == "again"
+
+
+def test_b11_secret_that_cannot_be_written_is_not_told(clients: AwsClients) -> None:
+    secrets, canary = SecretsManagerSecrets(clients.secretsmanager), uuid4().hex
+    with pytest.raises(UnavailableError) as caught:
+        secrets.put("", canary)
+    assert canary not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.fixture(scope="module")

@@ -262,11 +262,22 @@ class Predictor(Protocol):
         """Sends an invocation payload and returns the answer's payload."""
 
 
-class Secrets(Protocol):
-    """Reads deployment secrets."""
+class SecretNotFoundError(Exception):
+    """There is no secret of that name."""
 
-    def get(self, name: str) -> str:
-        """Cached for some minutes."""
+
+class Secrets(Protocol):
+    """Secrets of the deployment, and those that users set for their sources. Nobody but the parts that need one may
+    read it: who may do what is in the role of each."""
+
+    def get(self, name: str, *, fresh: bool = False) -> str:
+        """Cached for some minutes, unless it is asked for `fresh`. Raises SecretNotFoundError."""
+
+    def put(self, name: str, value: str) -> None:
+        """Makes a secret or gives it another value."""
+
+    def delete(self, name: str) -> None:
+        """At once and for good. Idempotent."""
 
 
 class Ports(Protocol):

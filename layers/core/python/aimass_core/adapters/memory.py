@@ -23,6 +23,7 @@ from aimass_core.ports import (
     Put,
     Row,
     RowPage,
+    SecretNotFoundError,
     SignedUrl,
     StoredPart,
     Submission,
@@ -345,11 +346,26 @@ class MemoryPredictor:
 
 
 class MemorySecrets:
-    """The same secret for every name."""
+    """Those that were put; every name of the deployment's own has a secret from the beginning."""
 
-    def get(self, name: str) -> str:
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, name: str, *, fresh: bool = False) -> str:  # noqa: ARG002 - nothing is cached
         """See Secrets."""
+        if name in self.values:
+            return self.values[name]
+        if "/sources/" in name:
+            raise SecretNotFoundError(name)
         return f"secret of {name}"
+
+    def put(self, name: str, value: str) -> None:
+        """See Secrets."""
+        self.values[name] = value
+
+    def delete(self, name: str) -> None:
+        """See Secrets."""
+        self.values.pop(name, None)
 
 
 def _no_predictor(payload: Mapping[str, Any]) -> Mapping[str, Any]:

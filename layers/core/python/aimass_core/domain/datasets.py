@@ -68,6 +68,7 @@ class Dataset(Resource):
     policy: DatasetPolicy = DatasetPolicy()
     latest_version: int | None = Field(default=None, description="The newest version that is READY.")
     last_number: int = Field(default=0, description="The newest version's number, ready or not.")
+    source_id: str | None = Field(default=None, description="The source that fills it.")
 
 
 class DatasetCreate(Request):

@@ -14,3 +14,4 @@ class JobKind(StrEnum):
     DECOMPOSE = "decompose"
     SCRIPT = "script"
     PREPARE = "prepare"
+    COLLECT = "collect"

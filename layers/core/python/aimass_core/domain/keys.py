@@ -45,6 +45,44 @@ def status_partition(resource: str, status: str) -> str:
     return f"{resource.upper()}#{status}"
 
 
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def source_health_row(workspace_id: str, source_id: str) -> RowKey:
+    """How a source does, and when its schedule starts it next."""
+    return row(workspace_id, "source_health", source_id)
+
+
+def source_lease_row(workspace_id: str, source_id: str) -> RowKey:
+    """Which job may write a source's data and state; its revision is the fencing token."""
+    return row(workspace_id, "source_lease", source_id)
+
+
+def source_state_row(workspace_id: str, source_id: str) -> RowKey:
+    """Where collecting goes on."""
+    return row(workspace_id, "source_state", source_id)
+
+
+def source_grant_row(workspace_id: str, source_id: str, grantee: str) -> RowKey:
+    """A grant, in the workspace of the source."""
+    return row(workspace_id, "source_grant", source_id, grantee)
+
+
+def shared_source_row(workspace_id: str, source_id: str) -> RowKey:
+    """A grant as the workspace that was given it finds it: it leads to the workspace of the source."""
+    return row(workspace_id, "shared_source", source_id)
+
+
+def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey:
+    """The dataset that a stream fills."""
+    return row(workspace_id, "source_dataset", source_id, stream)
+
+
+def source_secret(workspace_id: str, source_id: str, name: str) -> str:
+    """The name of a source's secret in Secrets Manager."""
+    return f"aimass/{workspace_id}/sources/{source_id}/{name}"
+
+
 # --- DynamoDB: studies ------------------------------------------------------------------------------------------------
 
 STUDY_ROW = "STUDY"

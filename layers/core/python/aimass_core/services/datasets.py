@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from aimass_core.domain import keys
-from aimass_core.domain.common import Principal
+from aimass_core.domain.common import Principal, is_id
 from aimass_core.domain.datasets import (
     Dataset,
     DatasetCreate,
@@ -25,7 +25,7 @@ from aimass_core.domain.datasets import (
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, Put, Row, WriteConflictError
-from aimass_core.services import jobs, records
+from aimass_core.services import jobs, records, source_access
 
 TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
@@ -68,13 +68,22 @@ def list_page(
 
 
 def get(ports: Ports, principal: Principal, dataset: str) -> Dataset:
-    """One dataset by id or name. Raises NotFoundError."""
-    return records.find(ports, Dataset, principal.workspace_id, dataset)
+    """One dataset by id or name, or by id one of another workspace whose source the caller was granted to read.
+
+    Raises NotFoundError.
+    """
+    try:
+        return _get_own(ports, principal, dataset)
+    except NotFoundError:
+        shared = source_access.find_dataset(ports, principal, dataset) if is_id(dataset) else None
+        if shared is None:
+            raise
+        return shared
 
 
 def update(ports: Ports, principal: Principal, dataset: str, request: DatasetUpdate, *, revision: int) -> Dataset:
     """Changes what the request names; it holds for versions that are made from now on. Raises StaleRevisionError."""
-    found = get(ports, principal, dataset)
+    found = _get_own(ports, principal, dataset)
     records.require_revision(found, revision)
     changes = {name: getattr(request, name) for name in request.model_fields_set}
     for required in ("description", "policy"):
@@ -90,7 +99,7 @@ def delete(ports: Ports, principal: Principal, dataset: str) -> None:
 
     Raises ConflictError while a job that has not ended uses it.
     """
-    found = get(ports, principal, dataset)
+    found = _get_own(ports, principal, dataset)
     users = _list_users(ports, found.workspace_id, found.id)
     if users:
         raise ConflictError(
@@ -124,7 +133,7 @@ def list_versions(
 ) -> tuple[list[DatasetVersion], str | None]:
     """A page of a dataset's versions, newest first."""
     found = get(ports, principal, dataset)
-    return records.list_page(ports, DatasetVersion, principal.workspace_id, found.id, limit=limit, start=start)
+    return records.list_page(ports, DatasetVersion, found.workspace_id, found.id, limit=limit, start=start)
 
 
 def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersionDetail:
@@ -200,6 +209,10 @@ def purge_due(ports: Ports, *, limit: int = 20) -> int:
     return num_purged
 
 
+def _get_own(ports: Ports, principal: Principal, dataset: str) -> Dataset:
+    return records.find(ports, Dataset, principal.workspace_id, dataset)
+
+
 def _list_users(ports: Ports, workspace_id: str, dataset_id: str) -> list[str]:
     """Ids of the jobs that have not ended and read or make versions of the dataset."""
     return [
@@ -247,7 +260,7 @@ def _delete_row(ports: Ports, row: Row) -> None:
 
 def _find_version(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersion:
     found = get(ports, principal, dataset)
-    return records.get(ports, DatasetVersion, principal.workspace_id, found.id, number)
+    return records.get(ports, DatasetVersion, found.workspace_id, found.id, number)
 
 
 def _find_ready(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersion:

@@ -9,7 +9,7 @@ from aimass_core.domain.jobs import Artifact, Failure, Job, JobStatus, ModelRef
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
-from aimass_core.services import backends, job_failures, job_results, job_states, models, records, studies
+from aimass_core.services import backends, job_failures, job_results, job_states, models, records, source_runs, studies
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def apply(ports: Ports, workspace_id: str, job_id: str, state: ComputeState) -> 
         return job
     if not job.status.is_terminal:
         job = _apply(ports, job, state)
+        source_runs.settle(ports, job)
     if job.status.is_terminal and (not state.status.is_terminal or _has_workers(job)):
         backends.compute_of(ports, job).terminate(state.compute_job_id, reason=f"The job is {job.status}.")
     return job

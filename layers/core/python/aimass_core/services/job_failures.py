@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from aimass_core.domain import keys
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.compute_states import ComputeState
-from aimass_core.domain.jobs import Failure, Job, JobKind
+from aimass_core.domain.jobs import CollectSpec, Failure, Job, JobKind
 from aimass_core.ports import BlobNotFoundError, Ports
 
 _MAX_RECORD_BYTES = 256 * 1024
@@ -94,6 +94,8 @@ def next_step(job: Job) -> str:
     """What the user does now. A prepare job is not retried: its version is rejected."""
     if job.kind is JobKind.PREPARE:
         return "Upload the files again."
+    if isinstance(job.spec, CollectSpec):
+        return f"Run its source again: aimass sources run {job.spec.source}"
     return f"Retry it with: aimass jobs retry {job.id}"
 
 

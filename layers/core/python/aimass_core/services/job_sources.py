@@ -22,12 +22,12 @@ def create(ports: Ports, principal: Principal, request: JobSourceCreate) -> JobS
     return JobSource(sha256=request.sha256, num_bytes=request.num_bytes, request=to_send)
 
 
-def require(ports: Ports, workspace_id: str, sha256: str) -> None:
-    """Raises ConflictError unless the source has arrived."""
+def require(ports: Ports, workspace_id: str, sha256: str, *, location: str = "body.spec.source") -> None:
+    """Raises ConflictError unless the packed source has arrived; `location` is where the request names it."""
     info = ports.lake.head(keys.job_source(workspace_id, sha256))
     if info is None or info.num_bytes > MAX_PACKED_BYTES:
         raise ConflictError(
             f"The source {sha256[:12]}... has not arrived. POST its SHA-256 and length to /v1/jobs/sources, and send "
             "the bytes as the answer says.",
-            details=[ErrorDetail(location="body.spec.source", message="has not arrived")],
+            details=[ErrorDetail(location=location, message="has not arrived")],
         )

@@ -7,7 +7,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
+from aimass_core.domain.jobs import CollectSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
@@ -152,6 +152,9 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.PREPARE:
         raise ConflictError(f"The job {former.id} prepared an upload. Upload the files again instead of retrying it.")
+    if isinstance(former.spec, CollectSpec):
+        source = former.spec.source
+        raise ConflictError(f"The job {former.id} reads a source. Run that again: aimass sources run {source}")
     if former.status not in (JobStatus.FAILED, JobStatus.STOPPED):
         raise ConflictError(f"The job {former.id} is {former.status}; only a FAILED or STOPPED one can be retried.")
     job = Job(

@@ -1,0 +1,52 @@
+"""When a source is collected next: rates, cron expressions and windows, all of them in UTC."""
+
+import re
+from datetime import datetime, time, timedelta
+
+from cronsim import CronSim, CronSimError
+
+from aimass_core.domain.sources import CollectionPolicy
+from aimass_core.errors import ErrorDetail, InvalidRequestError
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
+
+
+def next_after(policy: CollectionPolicy, moment: datetime) -> datetime | None:
+    """The next start after a moment; None where a source has no schedule.
+
+    What was missed meanwhile is not made up for: after a day of silence there is one run and not a day's.
+
+    Raises InvalidRequestError where the schedule cannot be read, or has no further start.
+    """
+    if policy.schedule is None:
+        return None
+    rate = _RATE.fullmatch(policy.schedule)
+    if rate is not None:
+        due = moment + timedelta(seconds=int(rate[1]) * _SECONDS[rate[2]])
+    else:
+        due = _next_of_cron(policy.schedule, moment)
+    return due if policy.window is None else _into_window(policy.window, due)
+
+
+def _next_of_cron(schedule: str, moment: datetime) -> datetime:
+    try:
+        return next(CronSim(schedule.removeprefix("cron(").removesuffix(")"), moment))
+    except (CronSimError, StopIteration) as error:
+        words = str(error) or "it never comes"
+        raise InvalidRequestError(
+            f"The schedule {schedule!r} cannot be followed: {words}. Write minute, hour, day of the month, month and "
+            "weekday, in UTC, such as cron(0 6 * * MON-FRI).",
+            details=[ErrorDetail(location="body.policy.schedule", message=words)],
+        ) from error
+
+
+def _into_window(window: str, due: datetime) -> datetime:
+    """The moment itself where it lies within the window, else when that opens next. A window may span midnight."""
+    opens, closes = (time.fromisoformat(part) for part in window.split("-"))
+    now = due.time().replace(tzinfo=None)
+    is_inside = opens <= now < closes if opens < closes else now >= opens or now < closes
+    if is_inside:
+        return due
+    opening = due.replace(hour=opens.hour, minute=opens.minute, second=0, microsecond=0)
+    return opening if opening > due else opening + timedelta(days=1)

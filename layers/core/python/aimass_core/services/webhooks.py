@@ -1,0 +1,177 @@
+"""Webhooks: others send the records of a source, signed as standardwebhooks.com says.
+
+A delivery is in the drop folder of the source's dataset before it is answered, under a name that follows from its
+`webhook-id`: sent again it is the same file, which is taken once.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from aimass_core.domain import keys
+from aimass_core.domain.collectors import WebhookCollector
+from aimass_core.domain.common import Principal
+from aimass_core.domain.sources import (
+    CollectionPolicy,
+    PiiAction,
+    SourceRecord,
+    SourceStatus,
+    SourceVerb,
+    StreamPolicy,
+    WebhookAddress,
+)
+from aimass_core.domain.workspaces import Workspace
+from aimass_core.errors import (
+    ConflictError,
+    ErrorDetail,
+    InvalidRequestError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from aimass_core.ports import Ports, SecretNotFoundError
+from aimass_core.services import records, source_access, source_datasets, source_health
+
+TOLERANCE = timedelta(minutes=5)
+# NOTE: no name that a user can set has a hyphen.
+_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
+_PREFIX = "whsec_"
+_FOLLOWED = {"allowed_fields", "pii", "retention_days", "streams"}
+
+
+def create_address(ports: Ports, principal: Principal, source: str) -> WebhookAddress:
+    """The address of a source with a new signing secret, which replaces the former one."""
+    record = source_access.find_own(ports, principal, source, SourceVerb.EDIT)
+    if not isinstance(record.collector, WebhookCollector):
+        raise ConflictError(
+            f"The source {record.name!r} is read by a {record.collector.type} collector: it has no webhook."
+        )
+    secret = _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    ports.secrets.put(_secret_name(record.workspace_id, record.id), secret)
+    ports.registry.write(records.audit(ports, principal, "source.webhook.create", record))
+    return WebhookAddress(path=f"/v1/webhooks/{record.workspace_id}/{record.id}", secret=secret)
+
+
+def delete_secret(ports: Ports, record: SourceRecord) -> None:
+    """Before a source is deleted."""
+    ports.secrets.delete(_secret_name(record.workspace_id, record.id))
+
+
+def authenticate(
+    ports: Ports, workspace_id: str, source_id: str, *, headers: Mapping[str, str], body: bytes
+) -> SourceRecord:
+    """The source whose secret has signed the body.
+
+    Args:
+        headers: by lower-case name.
+
+    Raises:
+        UnauthenticatedError: with the same words whatever is wrong, so that nobody learns what there is.
+        ConflictError: the source is paused; the sender tries again later.
+    """
+    message_id, sent_at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    signatures = headers.get("webhook-signature", "").split()
+    key = _load_key(ports, workspace_id, source_id, fresh=False)
+    is_right = _is_signed(key, message_id, sent_at, body, signatures)
+    if not is_right and key is not None:
+        # The secret may have been replaced since it was read.
+        is_right = _is_signed(
+            _load_key(ports, workspace_id, source_id, fresh=True), message_id, sent_at, body, signatures
+        )
+    if not is_right or not message_id or not _is_recent(ports, sent_at):
+        raise UnauthenticatedError(
+            "This delivery is not signed for this address, or not within the last five minutes. Sign it as "
+            "standardwebhooks.com says, with the secret that the source's webhook was given."
+        )
+    try:
+        record = records.get(ports, SourceRecord, workspace_id, source_id)
+    except NotFoundError as error:
+        raise UnauthenticatedError("This address takes nothing any more.") from error
+    if not isinstance(record.collector, WebhookCollector):
+        raise UnauthenticatedError("This address takes nothing any more.")
+    if source_health.load(ports, record).status is SourceStatus.PAUSED:
+        raise ConflictError(f"The source {record.name!r} is paused. Send it again later.")
+    return record
+
+
+def land(ports: Ports, record: SourceRecord, message_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Puts the rows of a delivery into the drop folder, as far as the policy allows their fields; the key.
+
+    Raises InvalidRequestError where there are none.
+    """
+    if not rows:
+        raise InvalidRequestError("The body holds no record. Send a JSON object, an array of them, or JSON Lines.")
+    dataset = source_datasets.ensure(ports, record, record.name)
+    workspace = records.get(ports, Workspace, record.workspace_id, record.workspace_id)
+    name = hashlib.sha256(message_id.encode()).hexdigest()
+    key = f"{keys.drop_prefix(workspace.name, dataset.name)}webhooks/{record.id}/{name}.jsonl"
+    lines = [json.dumps(_allowed(record.policy, row), ensure_ascii=False, separators=(",", ":")) for row in rows]
+    ports.landing.put(key, ("\n".join(lines) + "\n").encode(), content_type="application/x-ndjson")
+    return key
+
+
+def check_policy(record: SourceRecord) -> None:
+    """Raises InvalidRequestError where a webhook is asked for what only a run could do."""
+    if not isinstance(record.collector, WebhookCollector):
+        return
+    unfollowed = [
+        name
+        for name in CollectionPolicy.model_fields
+        if name not in _FOLLOWED and getattr(record.policy, name) != getattr(CollectionPolicy(), name)
+    ]
+    pii = record.policy.pii
+    if pii.detected is not None or set(pii.columns.values()) - {PiiAction.DROP}:
+        unfollowed.append("pii")
+    if any(policy != StreamPolicy(dataset=policy.dataset) for policy in record.policy.streams.values()):
+        unfollowed.append("streams")
+    if unfollowed:
+        raise InvalidRequestError(
+            "The records of a webhook are taken as they come: of the policy only allowed_fields, pii.columns with "
+            "`drop`, retention_days and the dataset's name are followed. Leave out " + ", ".join(unfollowed) + ".",
+            details=[ErrorDetail(location=f"body.policy.{name}", message="not for webhooks") for name in unfollowed],
+        )
+
+
+def _load_key(ports: Ports, workspace_id: str, source_id: str, *, fresh: bool) -> bytes | None:
+    try:
+        secret = ports.secrets.get(_secret_name(workspace_id, source_id), fresh=fresh)
+    except SecretNotFoundError:
+        return None
+    return base64.b64decode(secret.removeprefix(_PREFIX))
+
+
+def _is_signed(key: bytes | None, message_id: str, sent_at: str, body: bytes, signatures: Sequence[str]) -> bool:
+    """NOTE: works as long where there is no such source."""
+    wanted = hmac.digest(key or b"nobody", f"{message_id}.{sent_at}.".encode() + body, hashlib.sha256)
+    is_right = [hmac.compare_digest(_decode(signature), wanted) for signature in signatures or [""]]
+    return key is not None and any(is_right)
+
+
+def _decode(signature: str) -> bytes:
+    version, _, encoded = signature.partition(",")
+    if version != "v1":
+        return b""
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _is_recent(ports: Ports, sent_at: str) -> bool:
+    if not sent_at.isdecimal() or len(sent_at) > 12:
+        return False
+    return abs(ports.clock().timestamp() - int(sent_at)) <= TOLERANCE.total_seconds()
+
+
+def _allowed(policy: CollectionPolicy, row: Mapping[str, Any]) -> dict[str, Any]:
+    kept = row if policy.allowed_fields is None else {name: row[name] for name in policy.allowed_fields if name in row}
+    return {name: value for name, value in kept.items() if name not in policy.pii.columns}
+
+
+def _secret_name(workspace_id: str, source_id: str) -> str:
+    return keys.source_secret(workspace_id, source_id, _SECRET)
