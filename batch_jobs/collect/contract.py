@@ -28,18 +28,20 @@ class RowRefusedError(Exception):
 class Contract:
     """What is known of a stream's columns, and what happens to what is not.
 
-    `known` is None where nothing is: then every column is let in, and the types are found out from all values.
+    `columns` is None where nothing is known: then every column is let in. Columns without a type in `types` take every
+    value, and their type is found out from all of them.
     """
 
     stream: str
-    known: Mapping[str, ColumnType] | None
+    columns: frozenset[str] | None
+    types: Mapping[str, ColumnType]
     modes: SchemaContract
     on_violation: OnViolation
     num_left_out: dict[str, int] = field(default_factory=dict)
     _fits: dict[str, Callable[[Any], bool]] = field(init=False)
 
     def __post_init__(self) -> None:
-        checked = {} if self.known is None or self.modes.types is ContractMode.EVOLVE else self.known
+        checked = {} if self.modes.types is ContractMode.EVOLVE else self.types
         self._fits = {name: _FITS[found] for name, found in checked.items() if found in _FITS}
 
     def check(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -49,8 +51,8 @@ class Contract:
             RowRefusedError: it may not.
             ContractBrokenError: the run may not.
         """
-        if self.known is not None and not record.keys() <= self.known.keys():
-            record = self._check_columns(record, self.known)
+        if self.columns is not None and not record.keys() <= self.columns:
+            record = self._check_columns(record, self.columns)
         changed: dict[str, Any] | None = None
         for name, value in record.items():
             if value is None:
@@ -62,7 +64,7 @@ class Contract:
                 changed[name] = None
         return record if changed is None else changed
 
-    def _check_columns(self, record: dict[str, Any], known: Mapping[str, ColumnType]) -> dict[str, Any]:
+    def _check_columns(self, record: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
         mode = self.modes.columns
         if mode is ContractMode.EVOLVE:
             return record
@@ -78,8 +80,7 @@ class Contract:
 
     def _refuse(self, name: str, value: Any) -> None:
         """Returns where only the value is left out."""
-        assert self.known is not None  # noqa: S101 - there is a type that the value does not fit
-        reason = f"{_shown(value)} is not of the type {self.known[name]} that the column has."
+        reason = f"{_shown(value)} is not of the type {self.types[name]} that the column has."
         mode = self.modes.types
         if mode is ContractMode.FREEZE:
             raise self._broken(f"Column {name!r}: {reason}")

@@ -7,6 +7,7 @@ from typing import Any
 from aimass_core.domain.common import Clock, JsonScalar
 from aimass_core.domain.sources import Cursor
 from batch_jobs.collect.contract import RowRefusedError
+from batch_jobs.collect.flattening import find
 
 _AHEAD = timedelta(hours=1)
 _EPOCH_SECONDS = 86_400 * 366 * 10
@@ -61,6 +62,11 @@ class Watermark:
                 return False
         self._move(value, found)
         return True
+
+    def is_beyond(self, record: dict[str, Any]) -> bool:
+        """Whether the rows until now came in order, and this one begins another value."""
+        value, highest = _comparable(find(record, self.cursor.path)), _comparable(self.highest)
+        return self.is_ascending and type(value) is type(highest) and value is not None and value > highest
 
     def _is_seen(self) -> bool:
         """Whether rows that equal the last value came in the run before."""

@@ -11,6 +11,7 @@ from aimass_core.domain.datasets import QuarantinedRow
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.sources import CollectionPolicy, ContractMode, Cursor, OnViolation, StreamMode
 from aimass_core.services.ingest.conversion import LocalFile
+from aimass_core.services.ingest.evolution import VALID_FROM, VALID_TO
 from batch_jobs.collect.contract import Contract, RowRefusedError
 from batch_jobs.collect.cursors import Watermark
 from batch_jobs.collect.errors import ContractBrokenError
@@ -61,11 +62,11 @@ def plan(
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    num_bytes: int
-    num_quarantined_bytes: int
-    num_rows: int
-    num_refused: int
-    highest: JsonScalar
+    num_bytes: int = 0
+    num_refused_bytes: int = 0
+    num_rows: int = 0
+    num_refused: int = 0
+    highest: JsonScalar = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +93,10 @@ class Sink:
     _stream: IO[bytes] = field(init=False)
     _quarantine: IO[bytes] = field(init=False)
     _num_read: int = field(default=0, init=False)
+    _num_refused_bytes: int = field(default=0, init=False)
     _mark: _Mark | None = field(default=None, init=False)
+    # Where the rows with the present value of the cursor begin: if they are cut, all of them come again.
+    _boundary: _Mark | None = field(default=None, init=False)
     _pick: Callable[[dict[str, Any]], dict[str, Any]] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -113,8 +117,7 @@ class Sink:
                 flat = flatten(record)
             except TooNestedError:
                 self.contract.violate(f"Objects are nested more than {MAX_NESTING} deep.")
-            if self.watermark is not None and not self.watermark.takes(flat):
-                self.num_old += 1
+            if self.watermark is not None and not self._is_new(flat, self.watermark):
                 return
             if self._pick is not None:
                 flat = self._pick(flat)
@@ -135,6 +138,13 @@ class Sink:
         self.num_bytes += len(line) + 1
         self.num_rows += 1
 
+    def refuse(self, row: QuarantinedRow) -> None:
+        """Keeps a row apart."""
+        line = row.model_dump_json().encode() + b"\n"
+        self._quarantine.write(line)
+        self._num_refused_bytes += len(line)
+        self.num_refused += 1
+
     def add_file(self, file: LocalFile) -> None:
         """Takes a whole file, which the conversion reads."""
         self.files.append(file)
@@ -142,32 +152,37 @@ class Sink:
 
     def mark(self) -> None:
         """What came until now is whole: the collector has said from where it can go on."""
-        self._mark = _Mark(
-            self._stream.tell(),
-            self._quarantine.tell(),
-            self.num_rows,
-            self.num_refused,
-            None if self.watermark is None else self.watermark.highest,
-        )
+        self._mark = self._here()
+
+    def peek(self, record: dict[str, Any]) -> None:
+        """The record that would be the next: if its cursor is larger than all before, those are whole."""
+        if self._mark is None and self.watermark is not None and self.watermark.is_beyond(record):
+            self.mark()
 
     def rewind(self) -> bool:
-        """Drops what came since the last mark; False where there is none."""
-        if self._mark is None:
-            return False
+        """Drops what came after the last place from which another run can go on; False where there is none."""
         mark = self._mark
+        if mark is None and self.watermark is not None and self.watermark.is_ascending:
+            mark = self._boundary
+        if mark is None or not (mark.num_rows or mark.num_refused):
+            return bool(self.files)
         self._stream.truncate(mark.num_bytes)
         self._stream.seek(mark.num_bytes)
-        self._quarantine.truncate(mark.num_quarantined_bytes)
-        self._quarantine.seek(mark.num_quarantined_bytes)
-        self.num_bytes, self.num_rows, self.num_refused = mark.num_bytes, mark.num_rows, mark.num_refused
+        self._quarantine.truncate(mark.num_refused_bytes)
+        self._quarantine.seek(mark.num_refused_bytes)
+        self.num_bytes, self._num_refused_bytes = mark.num_bytes, mark.num_refused_bytes
+        self.num_rows, self.num_refused = mark.num_rows, mark.num_refused
         if self.watermark is not None:
             self.watermark.highest = mark.highest
         return True
 
+    def _here(self) -> _Mark:
+        highest = None if self.watermark is None else self.watermark.highest
+        return _Mark(self.num_bytes, self._num_refused_bytes, self.num_rows, self.num_refused, highest)
+
     def finish(self) -> tuple[list[LocalFile], Path | None]:
         """The files to deliver, and those rows that were refused."""
-        self._stream.close()
-        self._quarantine.close()
+        self.close()
         files = list(self.files)
         if self.num_rows:
             files.append(LocalFile(path=Path(self._stream.name), display_name=self.plan.name))
@@ -175,11 +190,16 @@ class Sink:
             files = []
         return files, Path(self._quarantine.name) if self.num_refused else None
 
+    def close(self) -> None:
+        """Idempotent."""
+        self._stream.close()
+        self._quarantine.close()
+
     def missing_columns(self) -> list[str]:
         """Columns of the contract that no row of the run had."""
-        if self.contract.known is None or not self.num_rows:
+        if self.contract.columns is None or not self.num_rows or self.files:
             return []
-        return [name for name in self.contract.known if name not in self._seen and not name.startswith("_valid_")]
+        return sorted(self.contract.columns - self._seen - {VALID_FROM, VALID_TO})
 
     def notes(self) -> list[str]:
         """What the owner of the source should know."""
@@ -202,15 +222,24 @@ class Sink:
         return found
 
     def _refuse(self, hidden: dict[str, Any], error: RowRefusedError) -> None:
-        row = QuarantinedRow(
-            file=self.plan.name,
-            line=self._num_read,
-            column=error.column,
-            reason=error.reason[:_MAX_REASON],
-            text=_to_line(hidden)[:_MAX_TEXT],
+        self.refuse(
+            QuarantinedRow(
+                file=self.plan.name,
+                line=self._num_read,
+                column=error.column,
+                reason=error.reason[:_MAX_REASON],
+                text=_to_line(hidden)[:_MAX_TEXT],
+            )
         )
-        self._quarantine.write(row.model_dump_json().encode() + b"\n")
-        self.num_refused += 1
+
+    def _is_new(self, flat: dict[str, Any], watermark: Watermark) -> bool:
+        here, before = self._here(), watermark.highest
+        if not watermark.takes(flat):
+            self.num_old += 1
+            return False
+        if watermark.highest != before:
+            self._boundary = here
+        return True
 
     def _hide(self, flat: dict[str, Any]) -> dict[str, Any]:
         """A row that was refused before its fields were picked and hidden."""

@@ -12,8 +12,8 @@ from aimass_core.domain.collectors import FeedCollector
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError
 from batch_jobs.collect.reading import Item, Reading
+from batch_jobs.collect.states import SEEN
 
-SEEN = "seen"
 _TYPES = dict.fromkeys(("id", "title", "link", "author", "summary", "content", "feed"), ColumnType.STRING)
 _TIMES = dict.fromkeys(("published", "updated"), ColumnType.DATETIME)
 

@@ -13,9 +13,9 @@ from aimass_core.ports import BlobStore
 from aimass_core.services.ingest.conversion import LocalFile
 from aimass_core.services.ingest.writing import hash_file
 from batch_jobs.collect.reading import Item, Reading, WholeFile
+from batch_jobs.collect.states import FILES, mark_of
 
-FILES = "files"
-_MAX_FILES = 100_000
+_MAX_FILES = 10_000
 _MAX_JSON_BYTES = 512 * 1024**2
 
 
@@ -34,7 +34,7 @@ def read_urls(collector: FilesCollector, reading: Reading) -> Iterator[Item]:
     headers = {name: reading.text(value) for name, value in collector.headers.items()}
 
     def to_found(url: str) -> Found:
-        tag = known.get(url, "")
+        tag = known.get(mark_of(url), "")
         asked = {"if-none-match": tag} if reading.is_partial and tag.startswith(('"', "W/")) else {}
 
         def fetch(path: Path) -> str | None:
@@ -54,16 +54,16 @@ def read_bucket(collector: S3Collector, bucket: BlobStore, reading: Reading) -> 
     def to_found(key: str, etag: str) -> Found:
         def fetch(path: Path) -> str:
             bucket.download(key, path)
-            return etag
+            return mark_of(etag)
 
-        return Found(name=key, change=etag, fetch=fetch)
+        return Found(name=key, change=mark_of(etag), fetch=fetch)
 
     found = [to_found(blob.key, blob.etag) for blob in bucket.list(collector.prefix) if blob.num_bytes]
     yield from read_found(reading, collector.stream, found)
 
 
 def _known(reading: Reading, stream: str) -> dict[str, str]:
-    """What the run before has read: a mark of the content by the name of the file."""
+    """What the run before has read: what tells a change, by the mark of the file's name."""
     found = reading.state.get(FILES, {})
     return dict(found.get(stream, {})) if isinstance(found, dict) else {}
 
@@ -73,20 +73,24 @@ def read_found(reading: Reading, stream: str, found: list[Found]) -> Iterator[It
     if len(found) > _MAX_FILES:
         raise InvalidDataError(f"There are {len(found):,} files; at most {_MAX_FILES:,} are read. Narrow the prefix.")
     known = _known(reading, stream)
-    are_listed = all(file.change is not None for file in found)
-    if are_listed and all(known.get(file.name) == file.change for file in found):
+
+    def is_known(file: Found, change: str | None) -> bool:
+        return change is not None and known.get(mark_of(file.name)) == change
+
+    are_all_there = reading.is_partial or len(found) == len(known)
+    if are_all_there and all(is_known(file, file.change) for file in found):
         return
     fetched: list[tuple[Found, Path, str]] = []
     for index, file in enumerate(found):
-        if reading.is_partial and file.change is not None and known.get(file.name) == file.change:
+        if reading.is_partial and is_known(file, file.change):
             continue
         path = reading.work_path / f"{_to_word(stream)}-{index}"
         change = file.fetch(path)
-        if change is not None and not (reading.is_partial and known.get(file.name) == change):
-            fetched.append((file, path, change))
-        else:
+        if change is None or (reading.is_partial and is_known(file, change)):
             path.unlink(missing_ok=True)
-    if all(known.get(file.name) == change for file, _, change in fetched):
+        else:
+            fetched.append((file, path, change))
+    if are_all_there and all(is_known(file, change) for file, _, change in fetched):
         return
     for file, path, change in fetched:
         local = LocalFile(path=_to_lines(path), display_name=_display(file.name))

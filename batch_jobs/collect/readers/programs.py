@@ -14,11 +14,10 @@ from aimass_core.domain.collectors import PythonCollector, SingerCollector
 from aimass_core.domain.job_sources import REQUIREMENTS
 from batch_jobs.collect.processes import run_lines, without
 from batch_jobs.collect.reading import Item, Reading
+from batch_jobs.collect.states import AIRBYTE, SINGER
 from batch_jobs.runtime.failures import UserCodeError
 from batch_jobs.script import source, variables
 from batch_jobs.script.processes import find_user, give
-
-SINGER, AIRBYTE = "singer", "airbyte"
 
 
 def read(
