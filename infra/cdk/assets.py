@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -35,7 +35,7 @@ def _function(name: str) -> Asset:
     return Asset(name=f"functions/{name}", files=(f"functions/{name}",))
 
 
-FUNCTION_NAMES = ("api", "authorizer", "dispatch", "ingest", "job_events", "predictions", "reconciler")
+FUNCTION_NAMES = ("api", "authorizer", "collectors", "dispatch", "ingest", "job_events", "predictions", "reconciler")
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
     for asset in (
@@ -60,8 +60,10 @@ class PlaceholderCode:
     bucket_name: str = "asset-bucket"
 
     def code_of(self, scope: Construct, asset: Asset) -> lambda_.Code:
-        bucket = s3.Bucket.from_bucket_name(scope, f"Bucket-{asset.name.replace('/', '-')}", self.bucket_name)
-        return lambda_.Code.from_bucket_v2(bucket, f"asset:{asset.name}")
+        name = f"Bucket-{asset.name.replace('/', '-')}"
+        # An app with several handlers is one asset.
+        found = scope.node.try_find_child(name) or s3.Bucket.from_bucket_name(scope, name, self.bucket_name)
+        return lambda_.Code.from_bucket_v2(cast(s3.IBucket, found), f"asset:{asset.name}")
 
 
 @dataclass(slots=True)

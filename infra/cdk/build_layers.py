@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from infra.cdk.assets import ASSETS, REPOSITORY, Asset
@@ -12,8 +13,6 @@ LAYER_LIMIT_BYTES = 245 * 1024**2
 # What Amazon Linux 2023 (glibc 2.34) can load; pip matches these names one by one.
 _PLATFORMS = (*(f"manylinux_2_{minor}_x86_64" for minor in (34, 31, 28, 27, 26, 24, 17)), "manylinux2014_x86_64")
 _PYTHON_VERSION = "3.12"
-# Parts of pyarrow that no function imports; without them the layer has room to spare.
-_LEFT_OUT = ("pyarrow/include", "pyarrow/src", "pyarrow/tests", "pyarrow/*flight*")
 
 
 class LayerBuildError(Exception):
@@ -41,13 +40,19 @@ def pip_arguments(requirements: Path, target: Path) -> list[str]:
     ]
 
 
-def leave_out(target: Path) -> None:
+def leave_out(target: Path, patterns: Iterable[str]) -> None:
     """Removes what is never imported from an installed layer."""
-    for path in (found for pattern in _LEFT_OUT for found in target.glob(pattern)):
+    for path in (found for pattern in patterns for found in target.glob(pattern)):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def patterns_of(layer: Path) -> list[str]:
+    """What its `leave_out.txt` names."""
+    lines = (layer / "leave_out.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _build_layer(asset: Asset, path: Path) -> int:
@@ -57,7 +62,7 @@ def _build_layer(asset: Asset, path: Path) -> int:
     finished = subprocess.run([sys.executable, "-m", "pip", *pip_arguments(requirements, target)], check=False)
     if finished.returncode:
         raise LayerBuildError(f"pip could not install {requirements} (exit code {finished.returncode}): see above")
-    leave_out(target)
+    leave_out(target, patterns_of(REPOSITORY / asset.name))
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     if size > LAYER_LIMIT_BYTES:
         raise LayerBuildError(

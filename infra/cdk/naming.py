@@ -14,6 +14,9 @@ STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
+# aimass_core.domain.keys.source_secret makes the names; a test compares both.
+SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
+WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"

@@ -11,6 +11,7 @@ from constructs import IConstruct
 
 from infra.cdk import naming
 from infra.cdk.assets import FUNCTION_NAMES
+from infra.cdk.components.http_api import WEBHOOK_PATH
 
 _API = f"{naming.APPLICATION_STACK}/HttpApi"
 # How the checks print what a template refers to.
@@ -75,7 +76,7 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             *(
                 f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group(name)}:log-stream:*"
-                for name in FUNCTION_NAMES
+                for name in (*FUNCTION_NAMES, "collectors_tick")
             ),
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
@@ -93,6 +94,14 @@ ACKNOWLEDGEMENTS = (
         ),
         paths=(naming.APPLICATION_STACK,),
         reason="Revisions of our job definitions, jobs (Batch makes up their ids), and training jobs of our prefix.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}*",
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}-??????",
+        ),
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
+        reason="Secrets of sources: their names are made from ids that do not exist yet.",
     ),
     Acknowledgement(
         rules=_wildcards("*"),
@@ -136,6 +145,11 @@ ACKNOWLEDGEMENTS = (
             for path in ("/v1/docs", "/v1/openapi.json", "/v2/health/live", "/v2/health/ready")
         ),
         reason="Documentation and liveness carry no data, and browsers and load balancers have no key.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-APIG4",),
+        paths=(f"{_API}/Default{WEBHOOK_PATH}/POST",),
+        reason="A webhook's sender has no key: each delivery is signed with the secret of its source.",
     ),
 )
 

@@ -56,6 +56,14 @@ def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Tem
     assert queue["VisibilityTimeout"] == 6 * application.function("ingest")["Timeout"]
 
 
+def test_b6_scheduler_calls_the_tick_of_the_collectors_each_minute(application: Template) -> None:
+    (schedule,) = application.properties("AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["Target"]["Arn"]["Fn::GetAtt"][0].startswith("CollectorsTick")
+    # The next tick does the same work.
+    assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+
+
 def test_job_events_are_those_of_our_queue(application: Template) -> None:
     rule = _rule_of(application, "aws.batch")
     pattern = rule["EventPattern"]

@@ -11,6 +11,7 @@ from tests.infra.templates import REPOSITORY, TEMPLATE_PATH, Template
 SETTINGS: dict[str, type[BaseSettings]] = {
     "api": settings.ApiSettings,
     "authorizer": settings.AuthorizerSettings,
+    "collectors": settings.CollectorsSettings,
     "dispatch": settings.DispatchSettings,
     "ingest": settings.IngestSettings,
     "job_events": settings.JobEventsSettings,
@@ -28,6 +29,16 @@ def test_variables_are_those_of_the_settings_class(application: Template, name: 
     }
     fields = SETTINGS[name].model_fields
     assert {field for field, info in fields.items() if info.is_required()} <= variables <= fields.keys()
+
+
+def test_tick_has_the_variables_of_its_own_settings(application: Template) -> None:
+    (tick,) = (
+        item
+        for item in application.properties("AWS::Lambda::Function")
+        if item["Handler"] == "functions.collectors.app.tick"
+    )
+    variables = {name for name in tick["Environment"]["Variables"] if name.startswith("AIMASS_")}
+    assert variables == {"AIMASS_REGISTRY_TABLE"}
 
 
 def test_every_function_of_the_repository_is_deployed(application: Template) -> None:
@@ -50,7 +61,7 @@ def test_every_code_placeholder_is_described(application: Template) -> None:
         *(item["Content"] for item in application.properties("AWS::Lambda::LayerVersion")),
     ]
     assert {code["S3Bucket"] for code in codes} == {"asset-bucket"}
-    assert sorted(code["S3Key"].removeprefix("asset:") for code in codes) == sorted(described)
+    assert sorted({code["S3Key"].removeprefix("asset:") for code in codes}) == sorted(described)
 
 
 def test_what_is_zipped_exists() -> None:
@@ -66,5 +77,5 @@ def test_logs_of_every_function_end(application: Template) -> None:
 
 
 def test_functions_behind_the_api_end_before_it_gives_up(application: Template) -> None:
-    for name in ("api", "authorizer", "predictions"):
+    for name in ("api", "authorizer", "collectors", "predictions"):
         assert application.function(name)["Timeout"] <= 29

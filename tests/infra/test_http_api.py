@@ -1,4 +1,4 @@
-"""Which paths exist, which function answers them, and that all but four are closed."""
+"""Which paths exist, which function answers them, and that all but a few are closed."""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ OPEN = {
     ("GET", "/v1/openapi.json"),
     ("GET", "/v2/health/live"),
     ("GET", "/v2/health/ready"),
+    ("POST", "/v1/webhooks/{workspace}/{source}"),
 }
 
 
@@ -61,10 +62,12 @@ def test_h12_no_origin_is_allowed(application: Template) -> None:
     assert not [route for route in _methods(application) if route[0] == "OPTIONS"]
 
 
-def test_inference_goes_to_predictions_and_the_rest_to_the_api(application: Template) -> None:
+def test_inference_goes_to_predictions_webhooks_to_collectors_and_the_rest_to_the_api(application: Template) -> None:
     for (method, path), item in _methods(application).items():
         is_inference = path.startswith("/v2") or (method == "POST" and path.endswith("/predict"))
-        assert _function_of(item).startswith("Predictions" if is_inference else "Api"), (method, path)
+        is_webhook = method == "POST" and path.startswith("/v1/webhooks/")
+        function = "Predictions" if is_inference else "Webhooks" if is_webhook else "Api"
+        assert _function_of(item).startswith(function), (method, path)
 
 
 def test_every_path_beside_a_greedy_one_serves_every_method(application: Template) -> None:
@@ -81,7 +84,7 @@ def test_bodies_reach_the_functions_byte_by_byte(application: Template) -> None:
 def test_each_function_may_be_called_by_this_api_only(application: Template) -> None:
     permissions = application.properties("AWS::Lambda::Permission")
     from_gateway = [item for item in permissions if item["Principal"] == "apigateway.amazonaws.com"]
-    assert len(from_gateway) == 3
+    assert len(from_gateway) == 4
     for item in from_gateway:
         assert any(
             isinstance(part, dict) and str(part.get("Ref", "")).startswith("HttpApi")

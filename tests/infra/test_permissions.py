@@ -1,6 +1,9 @@
 """What the roles may do: each only its own work, and every wildcard is listed here."""
 
+from fnmatch import fnmatchcase
+
 from aimass_core.domain import keys
+from aimass_core.domain.common import new_id
 from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
@@ -22,11 +25,15 @@ WILDCARD_ENDINGS = (
     ":job-definition/aimass-batch-jobs:*",
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
+    ":secret:aimass/ws_*/sources/src_*/*",
+    ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
 )
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
+    "CollectorsTick": {"dynamodb", "logs"},
     "Predictions": {"dynamodb", "logs", "s3"},
+    "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
@@ -123,6 +130,8 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
     assert _writable(application, "PredictionsRole") == set()
+    assert _writable(application, "WebhooksRole") == {"drop/*"}
+    assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
 
 
@@ -140,8 +149,38 @@ def test_jobs_alone_write_trials_and_the_api_reads_and_deletes_them(
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
     actions = _actions_of(batch, "JobRole") | _actions_of(sagemaker, "TrainingRole")
-    forbidden = ("batch:", "iam:", "lambda:", "sagemaker:", "secretsmanager:")
+    forbidden = ("batch:", "iam:", "lambda:", "sagemaker:")
     assert not [action for action in actions if action.startswith(forbidden)]
+
+
+def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_them(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
+    """The API cannot read back what it has set, and nobody who reads them reads any other secret."""
+    reached = {
+        (statement.owner.partition("Role")[0], action.partition(":")[2], to_text(resource).rpartition(":secret:")[2])
+        for template in (application, batch, sagemaker)
+        for statement in template.statements()
+        for action in statement.actions
+        for resource in statement.resources
+        if action.startswith("secretsmanager:")
+    }
+    of_sources = "aimass/ws_*/sources/src_*/"
+    assert reached == {
+        ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
+        *(("Api", action, f"{of_sources}*") for action in ("CreateSecret", "DeleteSecret", "PutSecretValue")),
+        ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
+        ("Job", "GetSecretValue", f"{of_sources}*"),
+        ("Training", "GetSecretValue", f"{of_sources}*"),
+    }
+    name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)
+    assert fnmatchcase(name, f"{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}")
+
+
+def test_j11_scheduler_calls_the_tick_and_nothing_else(application: Template) -> None:
+    (statement,) = [item for item in application.statements() if item.owner.startswith("CollectorsTickCaller")]
+    assert (statement.actions, len(statement.resources)) == (("lambda:InvokeFunction",), 1)
+    assert to_text(statement.resources[0]).startswith("<CollectorsTick")
 
 
 def test_jobs_read_the_models_that_they_work_on(batch: Template, sagemaker: Template) -> None:

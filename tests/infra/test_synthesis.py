@@ -15,8 +15,8 @@ if shutil.which("node") is None:
 
 from infra.cdk import rules, snapshot  # noqa: E402
 from infra.cdk.app import add_stacks  # noqa: E402
-from infra.cdk.assets import ASSETS, PlaceholderCode, StagedCode  # noqa: E402
-from infra.cdk.build_layers import leave_out, pip_arguments  # noqa: E402
+from infra.cdk.assets import ASSETS, REPOSITORY, PlaceholderCode, StagedCode  # noqa: E402
+from infra.cdk.build_layers import leave_out, patterns_of, pip_arguments  # noqa: E402
 from infra.cdk.settings import ENVIRONMENTS, PROD, resolve_environment  # noqa: E402
 
 
@@ -103,7 +103,7 @@ def test_layers_are_installed_for_lambdas_python_from_wheels_only(tmp_path: Path
 def test_pyarrow_works_without_what_layers_leave_out(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed beside the CDK: pip install -e .[lambda]")
     shutil.copytree(Path(pyarrow.__file__).parent, tmp_path / "pyarrow")
-    leave_out(tmp_path)
+    leave_out(tmp_path, patterns_of(REPOSITORY / "layers" / "deps"))
     program = (
         "import pyarrow, pyarrow.compute, pyarrow.csv, pyarrow.dataset, pyarrow.json, pyarrow.parquet as parquet;"
         "table = pyarrow.table({'a': [1, 2]}); parquet.write_table(table, 'a.parquet');"

@@ -1,13 +1,14 @@
 """What the job container is given, whichever service runs it."""
 
 from aws_cdk import aws_iam as iam
+from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
 from infra.cdk.components.storage import Storage
 
 
-def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
+def container_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
     """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
     written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.STUDIES_PREFIX)
     return [
@@ -20,4 +21,5 @@ def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.write_objects(storage.lake, *written),
         allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
         allow.send_messages(storage.ingest_queue),
+        allow.read_source_secrets(scope),
     ]

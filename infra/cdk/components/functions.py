@@ -45,7 +45,7 @@ class FunctionDefaults:
 class PlatformFunction(lambda_.Function):
     """functions/<name>, with a role and a log group of its own.
 
-    The role gets exactly `statements` and the right to write its log.
+    The role gets exactly `statements` and the right to write its log. A `member` is a further handler of the same app.
     """
 
     def __init__(
@@ -60,12 +60,14 @@ class PlatformFunction(lambda_.Function):
         timeout: Duration,
         environment: Mapping[str, str],
         statements: Sequence[iam.PolicyStatement],
+        member: str | None = None,
         storage: Size | None = None,
     ) -> None:
+        full_name = name if member is None else f"{name}_{member}"
         log_group = logs.LogGroup(
             scope,
             f"{construct_id}Logs",
-            log_group_name=naming.function_log_group(name),
+            log_group_name=naming.function_log_group(full_name),
             retention=defaults.log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -75,23 +77,23 @@ class PlatformFunction(lambda_.Function):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"What functions/{name} may do.",
             inline_policies={
-                "Access": iam.PolicyDocument(statements=[*statements, allow.write_function_logs(scope, name)])
+                "Access": iam.PolicyDocument(statements=[*statements, allow.write_function_logs(scope, full_name)])
             },
         )
         super().__init__(
             scope,
             construct_id,
-            function_name=naming.function(name),
+            function_name=naming.function(full_name),
             description=description,
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
-            handler=f"functions.{name}.app.handler",
+            handler=f"functions.{name}.app.{member or 'handler'}",
             code=defaults.code.code_of(scope, ASSETS[f"functions/{name}"]),
             layers=list(defaults.layers),
             memory_size=memory_mib,
             ephemeral_storage_size=storage,
             timeout=timeout,
-            environment={"POWERTOOLS_SERVICE_NAME": name, **environment},
+            environment={"POWERTOOLS_SERVICE_NAME": full_name, **environment},
             role=role,
             log_group=log_group,
         )

@@ -32,13 +32,15 @@ _ACCESS_LOG = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. Open routes are for documentation and liveness only."""
+    """One method of one path. Open routes are for documentation, liveness, and what carries a signature of its own."""
 
     path: str
     method: str
     is_open: bool = False
 
 
+# As functions/collectors calls it.
+WEBHOOK_PATH = "/v1/webhooks/{workspace}/{source}"
 # NOTE: API Gateway takes the most specific path and only then looks for the method, so every path that exists beside
 # a greedy one has its own ANY.
 MANAGEMENT_ROUTES = (
@@ -52,7 +54,11 @@ MANAGEMENT_ROUTES = (
     Route(path="/v1/endpoints/{endpoint}", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}/{proxy+}", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}/predict", method="ANY"),
+    Route(path="/v1/webhooks", method="ANY"),
+    Route(path="/v1/webhooks/{workspace}", method="ANY"),
+    Route(path=WEBHOOK_PATH, method="ANY"),
 )
+WEBHOOK_ROUTES = (Route(path=WEBHOOK_PATH, method="POST", is_open=True),)
 INFERENCE_ROUTES = (
     Route(path="/v1/endpoints/{endpoint}/predict", method="POST"),
     Route(path="/v2", method="ANY"),
@@ -80,6 +86,7 @@ class HttpApi(apigateway.RestApi):
         settings: EnvironmentSettings,
         management: lambda_.IFunction,
         predictions: lambda_.IFunction,
+        webhooks: lambda_.IFunction,
         authorizer: lambda_.IFunction,
     ) -> None:
         super().__init__(
@@ -105,6 +112,7 @@ class HttpApi(apigateway.RestApi):
         )
         self._add_routes(MANAGEMENT_ROUTES, management)
         self._add_routes(INFERENCE_ROUTES, predictions)
+        self._add_routes(WEBHOOK_ROUTES, webhooks)
         add_problem_responses(self)
         for tag in ("ms-custom-id", "_custom_id_"):
             Tags.of(self).add(tag, naming.API_LOCAL_ID, include_resource_types=["AWS::ApiGateway::RestApi"])

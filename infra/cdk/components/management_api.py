@@ -66,6 +66,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.delete_objects(storage.lake, naming.STUDIES_PREFIX, naming.MODELS_PREFIX),
         allow.send_messages(storage.ingest_queue),
         allow.read_secret(scope, naming.CURSOR_SECRET),
+        allow.change_source_secrets(scope),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
         allow.read_training_logs(scope),

@@ -120,6 +120,25 @@ def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
     return _allow(["secretsmanager:GetSecretValue"], [f"{arn}-??????"])
 
 
+def read_source_secrets(scope: Construct, name: str | None = None) -> iam.PolicyStatement:
+    """What users have set for their sources; with a name, that secret of every source."""
+    ending = "*" if name is None else f"{name}-??????"
+    return _allow(["secretsmanager:GetSecretValue"], [_source_secrets(scope, ending)])
+
+
+def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Setting and deleting them, without reading any."""
+    return _allow(
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
+        [_source_secrets(scope, "*")],
+    )
+
+
+def _source_secrets(scope: Construct, ending: str) -> str:
+    name = f"{naming.SOURCE_SECRETS}{ending}"
+    return _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+
+
 def read_job_logs(scope: Construct) -> iam.PolicyStatement:
     """What the containers print. NOTE: AWS checks the stream; the emulator, where it enforces roles, the group."""
     arn = _arn(scope, "logs", "log-group", naming.JOB_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)

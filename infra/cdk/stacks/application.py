@@ -6,6 +6,7 @@ from constructs import Construct
 from infra.cdk import naming
 from infra.cdk.assets import CodeSource
 from infra.cdk.components.authorizer import Authorizer
+from infra.cdk.components.collectors import CollectorsTick, Webhooks
 from infra.cdk.components.dispatch import Dispatch
 from infra.cdk.components.functions import FunctionDefaults, Layer
 from infra.cdk.components.http_api import HttpApi
@@ -38,12 +39,15 @@ class ApplicationStack(Stack):
         Dispatch(self, "Dispatch", defaults=common, storage=storage)
         JobEvents(self, "JobEvents", defaults=common, storage=storage)
         Reconciler(self, "Reconciler", defaults=common, storage=storage)
+        webhooks = Webhooks(self, "Webhooks", defaults=common, storage=storage)
+        CollectorsTick(self, "CollectorsTick", defaults=common, storage=storage)
         api = HttpApi(
             self,
             "HttpApi",
             settings=settings,
             management=management,
             predictions=predictions,
+            webhooks=webhooks,
             authorizer=authorizer,
         )
         CfnOutput(self, "ApiUrl", value=api.url)

@@ -38,7 +38,7 @@ class BatchStack(Stack):
         repository = ImageRepository(self, "Images")
         image = ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag)
         environment = _container_environment(storage)
-        job_role = JobRole(self, "JobRole", statements=container_statements(storage))
+        job_role = JobRole(self, "JobRole", statements=container_statements(self, storage))
         definition = JobDefinition(self, "JobDefinition", image=image, environment=environment, job_role=job_role)
         MultinodeJobDefinition(
             self,

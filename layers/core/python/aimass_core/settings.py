@@ -55,6 +55,21 @@ class IngestSettings(StorageSettings):
     max_lambda_bytes: int = 100 * 1024**2
 
 
+class CollectorsSettings(_Settings):
+    """functions/collectors, the route of webhooks."""
+
+    registry_table: str
+    landing_bucket: str
+
+
+class CollectorsTickSettings(_Settings):
+    """functions/collectors, its schedule. The limits are of each workspace, and those of the API."""
+
+    registry_table: str
+    max_jobs_active: int = 1_000
+    max_jobs_per_10_seconds: int = 50
+
+
 class DispatchSettings(ComputeSettings):
     """functions/dispatch."""
 

@@ -84,19 +84,24 @@ def authenticate(
             _load_key(ports, workspace_id, source_id, fresh=True), message_id, sent_at, body, signatures
         )
     if not is_right or not message_id or not _is_recent(ports, sent_at):
-        raise UnauthenticatedError(
-            "This delivery is not signed for this address, or not within the last five minutes. Sign it as "
-            "standardwebhooks.com says, with the secret that the source's webhook was given."
-        )
+        raise refusal()
     try:
         record = records.get(ports, SourceRecord, workspace_id, source_id)
     except NotFoundError as error:
-        raise UnauthenticatedError("This address takes nothing any more.") from error
+        raise refusal() from error
     if not isinstance(record.collector, WebhookCollector):
-        raise UnauthenticatedError("This address takes nothing any more.")
+        raise refusal()
     if source_health.load(ports, record).status is SourceStatus.PAUSED:
         raise ConflictError(f"The source {record.name!r} is paused. Send it again later.")
     return record
+
+
+def refusal() -> UnauthenticatedError:
+    """The answer to whatever is not signed as it should be."""
+    return UnauthenticatedError(
+        "This delivery is not signed for this address, or not within the last five minutes. Sign it as "
+        "standardwebhooks.com says, with the secret that the source's webhook was given."
+    )
 
 
 def land(ports: Ports, record: SourceRecord, message_id: str, rows: Sequence[Mapping[str, Any]]) -> str:

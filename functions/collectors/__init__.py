@@ -1,0 +1,1 @@
+"""What brings data by itself: schedules that are due, and webhooks that others call."""
