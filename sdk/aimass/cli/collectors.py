@@ -42,9 +42,7 @@ def new_collector(
 @app.command("run")
 def run_collector(
     folder: Folder = Path(),
-    local: Annotated[
-        bool, typer.Option("--local", help="It always runs here; `aimass sources run` does it there.")
-    ] = True,
+    local: Annotated[bool, typer.Option("--local", help="It always does; see `aimass sources run`.")] = True,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, without the state of the last run.")] = False,
     save: Annotated[Path | None, typer.Option(help="A folder for the records, as JSON Lines by stream.")] = None,

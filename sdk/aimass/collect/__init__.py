@@ -8,8 +8,8 @@
 ...     for order in fetch_orders(since, token=run.config["token"]):
 ...         yield order
 
-`aimass collectors new` makes a package of this kind, `aimass collectors run` tries it, `aimass collectors publish` makes
-it a source. What is yielded goes to standard output as Singer messages, so a collector is a Singer tap as well.
+`aimass collectors new` makes a package of this kind, `aimass collectors run` tries it, `aimass collectors publish`
+makes it a source. What is yielded goes to standard output as Singer messages, so a collector is a Singer tap as well.
 """
 
 from aimass.collect.streams import Collector, Run, stream

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
                 emit=lambda line: print(line, file=output, flush=line.startswith('{"type": "STATE"')),
             )
     except AimassError as error:
-        print(error.message, file=sys.stderr)
+        sys.stderr.write(f"{error.message}\n")
         return 1
     except BrokenPipeError:
         # Whoever reads has enough.

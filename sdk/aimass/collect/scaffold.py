@@ -58,7 +58,7 @@ def test_a_later_run_brings_only_what_is_new() -> None:
     assert list({stream}(run(cursor=last))) == []
 '''
 
-_SETTINGS = """# What `aimass collectors publish` makes a source of. All of the policy: aimass sources show, docs/COLLECTION.md
+_SETTINGS = """# What `aimass collectors publish` sends. docs/COLLECTION.md tells what a policy can say.
 description: Collects {name}.
 collector:
   type: python
@@ -72,7 +72,7 @@ policy:
   primary_key: [id]
 """
 
-_SINGER_SETTINGS = """# What `aimass collectors publish` makes a source of. All of the policy: aimass sources show, docs/COLLECTION.md
+_SINGER_SETTINGS = """# What `aimass collectors publish` sends. docs/COLLECTION.md tells what a policy can say.
 description: Collects {name}.
 collector:
   type: singer
