@@ -59,11 +59,11 @@ def run_lines(
         group=user,
         extra_groups=None if user is None else [],
     )
+    assert process.stdout is not None  # noqa: S101 - it was asked for
     log = _Log(process, secrets)
     is_late = threading.Event()
     timer = _start_timer(process, is_late, max_seconds)
     try:
-        assert process.stdout is not None  # noqa: S101 - it was asked for
         while line := process.stdout.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
                 raise InvalidDataError(
@@ -75,6 +75,7 @@ def run_lines(
         if timer is not None:
             timer.cancel()
         _end(process)
+        process.stdout.close()
         log.join()
     if process.returncode and not is_late.is_set():
         raise UserCodeError(
@@ -143,15 +144,16 @@ def _start_timer(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the tree by its supervisor, and SIGKILL when its grace has passed."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
+    """SIGTERM to the tree by its supervisor, and SIGKILL when its grace has passed.
+
+    NOTE: again and again, since the supervisor does not hand on what comes while it starts the program.
+    """
     deadline = time.monotonic() + GRACE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
+            process.wait(0.25)
     if process.poll() is None:
         process.kill()
         process.wait()
