@@ -47,7 +47,7 @@ def _to_record(entry: Any, *, feed: str) -> dict[str, Any]:
         "title": entry.get("title"),
         "link": entry.get("link"),
         "published": _to_time(entry.get("published_parsed")),
-        "updated": _to_time(entry.get("updated_parsed")),
+        "updated": _to_time(dict.get(entry, "updated_parsed")),
         "author": entry.get("author"),
         "summary": entry.get("summary"),
         "content": "\n".join(contents) or None,
