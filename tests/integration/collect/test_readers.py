@@ -292,7 +292,10 @@ def test_b7_a_database_within_is_refused(make: MakeScene) -> None:
 # --- feeds ------------------------------------------------------------------------------------------------------------
 
 RSS = """<?xml version="1.0"?><rss version="2.0"><channel><title>News</title>{items}</channel></rss>"""
-ITEM = "<item><guid>{id}</guid><title>No {id}</title><pubDate>Thu, 01 Jan 2026 0{id}:00:00 +0100</pubDate></item>"
+ITEM = (
+    '<item><guid isPermaLink="false">{id}</guid><title>No {id}</title>'
+    "<pubDate>Thu, 01 Jan 2026 0{id}:00:00 +0100</pubDate></item>"
+)
 
 
 def test_a_feed_shows_its_entries_again_and_they_come_in_once(server: Server, make: MakeScene) -> None:
