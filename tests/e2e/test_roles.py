@@ -15,11 +15,22 @@ import pytest
 
 from aimass_local import lifecycle
 from aimass_local.environment import DataDirectory
+from tests.e2e.webhooks import send_webhook, tick
 from tests.ports import free_port
 from tests.stack import Stack, wait_until, write_loans
 
 SERVER = Path(__file__).with_name("enforcing_server.py")
-FUNCTIONS = ("Api", "Authorizer", "Dispatch", "Ingest", "JobEvents", "Predictions", "Reconciler")
+FUNCTIONS = (
+    "Api",
+    "Authorizer",
+    "CollectorsTick",
+    "Dispatch",
+    "Ingest",
+    "JobEvents",
+    "Predictions",
+    "Reconciler",
+    "Webhooks",
+)
 # What the emulator, our Batch and our SageMaker let pass without a look, or do themselves in a function's name.
 UNCHECKED = {
     "batch:DescribeJobs",
@@ -100,6 +111,8 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     path = folder / "loans.csv"
     write_loans(path, num_rows=300, seed=0)
     with stack.client() as client:
+        files = {"type": "files", "urls": ["https://data.example/a.csv"]}
+        client.sources.create("minutely", collector=files, policy={"schedule": "rate(1 minute)"})
         client.datasets.upload(path, name="loans", target="repaid")
         landing = stack.outputs["LandingBucketName"]
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
@@ -129,6 +142,11 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         ):
             send("DELETE", f"/v1/{address}")
         send("GET", "/v1/audit?limit=1")
+        client.sources.create("signups", collector={"type": "webhook"})
+        assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
+        client.sources.delete("signups")
+        # Due a minute after the beginning of the day.
+        wait_until(lambda: tick(stack)["started"] or list(client.sources.runs("minutely")))
     healed = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
     assert "FunctionError" not in healed, healed["Payload"].read()
     assert json.loads(healed["Payload"].read())["faults"] == 0

@@ -5,10 +5,18 @@ from infra.cdk import naming
 from tests.infra.templates import Properties, Template
 
 
-def _definition(template: Template) -> Properties:
+def _definition(template: Template, name: str = naming.JOB_DEFINITION) -> Properties:
     """Of jobs with one container."""
-    (definition,) = (item for item in template.properties("AWS::Batch::JobDefinition") if item["Type"] == "container")
-    return definition
+    definitions = {item["JobDefinitionName"]: item for item in template.properties("AWS::Batch::JobDefinition")}
+    return definitions[name]
+
+
+def test_b11_jobs_that_read_sources_differ_from_the_others_in_their_role_alone(batch: Template) -> None:
+    collecting, other = _definition(batch, naming.COLLECT_JOB_DEFINITION), _definition(batch)
+    role = collecting["ContainerProperties"]["JobRoleArn"]
+    assert role["Fn::GetAtt"][0].startswith("CollectRole")
+    same = {**other["ContainerProperties"], "JobRoleArn": role}
+    assert collecting == {**other, "JobDefinitionName": naming.COLLECT_JOB_DEFINITION, "ContainerProperties": same}
 
 
 def test_d10_what_no_rule_names_is_not_tried_again(batch: Template) -> None:
@@ -52,7 +60,8 @@ def test_names_are_those_that_the_functions_submit_to(batch: Template, applicati
     (queue,) = batch.properties("AWS::Batch::JobQueue")
     variables = application.function("dispatch")["Environment"]["Variables"]
     assert queue["JobQueueName"] == variables["AIMASS_JOB_QUEUE"] == naming.JOB_QUEUE
-    assert _definition(batch)["JobDefinitionName"] == variables["AIMASS_JOB_DEFINITION"] == naming.JOB_DEFINITION
+    assert variables["AIMASS_JOB_DEFINITION"] == naming.JOB_DEFINITION
+    assert variables["AIMASS_COLLECT_JOB_DEFINITION"] == naming.COLLECT_JOB_DEFINITION
 
 
 def test_nothing_runs_while_no_job_does(batch: Template) -> None:
@@ -74,14 +83,11 @@ def test_nobody_may_connect_to_a_job_but_jobs(batch: Template) -> None:
 
 
 def test_jobs_on_several_machines_are_those_on_one(batch: Template) -> None:
-    one, several = (
-        next(item for item in batch.properties("AWS::Batch::JobDefinition") if item["Type"] == kind)
-        for kind in ("container", "multinode")
-    )
+    one, several = _definition(batch), _definition(batch, naming.MULTINODE_JOB_DEFINITION)
     (nodes,) = several["NodeProperties"]["NodeRangeProperties"]
     assert nodes == {"TargetNodes": "0:", "Container": one["ContainerProperties"]}
     assert (several["NodeProperties"]["MainNode"], several["RetryStrategy"]) == (0, one["RetryStrategy"])
-    assert several["JobDefinitionName"] == naming.MULTINODE_JOB_DEFINITION
+    assert several["Type"] == "multinode"
 
 
 def test_data_stays_in_awss_network(batch: Template) -> None:

@@ -23,6 +23,7 @@ WILDCARD_ENDINGS = (
     ":log-group:/aws/batch/job:*",
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
+    ":job-definition/aimass-batch-jobs-collect:*",
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
     ":secret:aimass/ws_*/sources/src_*/*",
@@ -105,6 +106,8 @@ def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Templat
             f"job-queue/{naming.JOB_QUEUE}",
             f"job-definition/{naming.JOB_DEFINITION}",
             f"job-definition/{naming.JOB_DEFINITION}:*",
+            f"job-definition/{naming.COLLECT_JOB_DEFINITION}",
+            f"job-definition/{naming.COLLECT_JOB_DEFINITION}:*",
             f"job-definition/{naming.MULTINODE_JOB_DEFINITION}",
             f"job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
         }
@@ -132,6 +135,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "PredictionsRole") == set()
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
+    assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
 
 
@@ -149,7 +153,7 @@ def test_jobs_alone_write_trials_and_the_api_reads_and_deletes_them(
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
     actions = _actions_of(batch, "JobRole") | _actions_of(sagemaker, "TrainingRole")
-    forbidden = ("batch:", "iam:", "lambda:", "sagemaker:")
+    forbidden = ("batch:", "iam:", "lambda:", "sagemaker:", "secretsmanager:")
     assert not [action for action in actions if action.startswith(forbidden)]
 
 
@@ -170,8 +174,7 @@ def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_t
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
         *(("Api", action, f"{of_sources}*") for action in ("CreateSecret", "DeleteSecret", "PutSecretValue")),
         ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
-        ("Job", "GetSecretValue", f"{of_sources}*"),
-        ("Training", "GetSecretValue", f"{of_sources}*"),
+        ("Collect", "GetSecretValue", f"{of_sources}*"),
     }
     name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)
     assert fnmatchcase(name, f"{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}")

@@ -1,5 +1,6 @@
 """/v1/datasets and their versions."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -16,7 +17,7 @@ from aimass_core.domain.datasets import (
     QuarantinedRow,
 )
 from aimass_core.domain.sources import DatasetLineage
-from aimass_core.services import datasets, source_datasets
+from aimass_core.services import datasets, retention, source_datasets
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter
@@ -59,6 +60,20 @@ def delete_dataset(dataset: IdOrName) -> Response[None]:
     """With all its versions. Refused while a job that has not ended uses it."""
     datasets.delete(router.ports, router.caller, dataset)
     return request.no_content()
+
+
+@router.operation(
+    "DELETE",
+    "/v1/datasets/<dataset>/versions/<number>",
+    role=Role.DEVELOPER,
+    summary="Delete a dataset version",
+    status=202,
+)
+def delete_dataset_version(dataset: IdOrName, number: Number) -> Response[DatasetVersion]:
+    """It is EXPIRED at once; some minutes later its bytes are freed, and `freed_bytes` says how many. The latest one
+    stays, and one that a job uses."""
+    expired = retention.delete_version(router.ports, router.caller, dataset, number)
+    return request.found(expired, status=HTTPStatus.ACCEPTED)
 
 
 @router.operation("GET", "/v1/datasets/<dataset>/lineage", role=Role.VIEWER, summary="Read where a dataset comes from")

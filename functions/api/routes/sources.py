@@ -16,6 +16,7 @@ from aimass_core.domain.sources import (
     SourceDataset,
     SourceGrant,
     SourceGrantCreate,
+    SourceLineage,
     SourceRecord,
     SourceState,
     SourceUpdate,
@@ -218,6 +219,18 @@ def list_source_datasets(source: IdOrName, limit: Limit = 50, cursor: Cursor = N
         lambda start: source_datasets.list_page(router.ports, router.caller, source, limit=limit, start=start),
         cursor=cursor,
     )
+
+
+@router.operation(
+    "GET",
+    "/v1/sources/<source>/lineage",
+    role=Role.VIEWER,
+    verb=SourceVerb.READ,
+    summary="Read what was made of a source",
+)
+def get_source_lineage(source: IdOrName) -> SourceLineage:
+    """Its datasets, and the models that were made of them. In its own workspace only."""
+    return source_datasets.source_lineage(router.ports, router.caller, source)
 
 
 @router.operation(

@@ -8,12 +8,20 @@ from infra.cdk.components import permissions as allow
 from infra.cdk.components.storage import Storage
 
 
-def container_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
+def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
     """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
+    return [*_data_statements(storage), allow.change_studies(storage.studies)]
+
+
+def collect_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
+    """Of those that read sources: no studies, but the sources' secrets."""
+    return [*_data_statements(storage), allow.read_source_secrets(scope)]
+
+
+def _data_statements(storage: Storage) -> list[iam.PolicyStatement]:
     written = (naming.DATASETS_PREFIX, naming.JOBS_PREFIX, naming.STUDIES_PREFIX)
     return [
         allow.change_registry(storage.registry),
-        allow.change_studies(storage.studies),
         allow.list_bucket(storage.landing),
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.list_bucket(storage.lake),
@@ -21,5 +29,4 @@ def container_statements(scope: Construct, storage: Storage) -> list[iam.PolicyS
         allow.write_objects(storage.lake, *written),
         allow.delete_objects(storage.lake, naming.CHECKPOINTS_PREFIX),
         allow.send_messages(storage.ingest_queue),
-        allow.read_source_secrets(scope),
     ]

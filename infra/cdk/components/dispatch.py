@@ -62,6 +62,7 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
     return {
         "job_queue": naming.JOB_QUEUE,
         "job_definition": naming.JOB_DEFINITION,
+        "collect_job_definition": naming.COLLECT_JOB_DEFINITION,
         "multinode_job_definition": naming.MULTINODE_JOB_DEFINITION,
         "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
         "training_role_arn": allow.training_role_arn(scope),

@@ -46,7 +46,7 @@ class JobRole(iam.Role):
 
 
 class JobDefinition(batch.EcsJobDefinition):
-    """Every kind of job: dispatch overrides command, resources, time and the job's own variables."""
+    """Jobs of one container: dispatch overrides command, resources, time and the job's own variables."""
 
     def __init__(
         self,
@@ -56,12 +56,18 @@ class JobDefinition(batch.EcsJobDefinition):
         image: ecs.ContainerImage,
         environment: Mapping[str, str],
         job_role: iam.Role,
+        execution_role: iam.IRole | None = None,
+        name: str = naming.JOB_DEFINITION,
+        prefix: str = "",
     ) -> None:
+        container = _build_container(
+            scope, prefix, image=image, environment=environment, job_role=job_role, execution_role=execution_role
+        )
         super().__init__(
             scope,
             construct_id,
-            job_definition_name=naming.JOB_DEFINITION,
-            container=_build_container(scope, "", image=image, environment=environment, job_role=job_role),
+            job_definition_name=name,
+            container=container,
             timeout=_TIMEOUT,
             retry_attempts=_ATTEMPTS,
             retry_strategies=_retries(),

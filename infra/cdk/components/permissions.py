@@ -176,7 +176,8 @@ def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
     """Our definitions (any revision) to our queue."""
-    definitions = [job_definition_arn(scope, name) for name in (naming.JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)]
+    names = (naming.JOB_DEFINITION, naming.COLLECT_JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)
+    definitions = [job_definition_arn(scope, name) for name in names]
     return _allow(
         ["batch:SubmitJob"],
         [job_queue_arn(scope), *definitions, *(f"{definition}:*" for definition in definitions)],

@@ -58,6 +58,7 @@ def _healing_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
+        allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.send_messages(storage.ingest_queue),
     ]

@@ -8,7 +8,7 @@ from constructs import Construct
 from aimass_core.settings import ContainerSettings
 from infra.cdk import naming
 from infra.cdk.components.compute import JobCompute
-from infra.cdk.components.container import container_statements
+from infra.cdk.components.container import collect_statements, container_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.job_definition import ImageRepository, JobDefinition, JobRole, MultinodeJobDefinition
 from infra.cdk.components.network import JobNetwork
@@ -38,8 +38,19 @@ class BatchStack(Stack):
         repository = ImageRepository(self, "Images")
         image = ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag)
         environment = _container_environment(storage)
-        job_role = JobRole(self, "JobRole", statements=container_statements(self, storage))
+        job_role = JobRole(self, "JobRole", statements=container_statements(storage))
         definition = JobDefinition(self, "JobDefinition", image=image, environment=environment, job_role=job_role)
+        # Code of users runs as the others; those that read sources are the only ones that see their secrets.
+        JobDefinition(
+            self,
+            "CollectJobDefinition",
+            name=naming.COLLECT_JOB_DEFINITION,
+            prefix="Collect",
+            image=image,
+            environment=environment,
+            job_role=JobRole(self, "CollectRole", statements=collect_statements(self, storage)),
+            execution_role=definition.container.execution_role,
+        )
         MultinodeJobDefinition(
             self,
             "MultinodeJobDefinition",

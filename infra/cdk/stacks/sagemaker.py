@@ -31,7 +31,7 @@ class SageMakerStack(Stack):
             assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"),
             description="What SageMaker and the code of a training job may do.",
             inline_policies={
-                "Access": iam.PolicyDocument(statements=container_statements(self, storage)),
+                "Access": iam.PolicyDocument(statements=container_statements(storage)),
                 "SageMaker": iam.PolicyDocument(
                     statements=[
                         allow.pull_image(self),

@@ -141,6 +141,7 @@ def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
         "columns": version.num_columns,
         "target": version.target,
         "size": format_bytes(version.num_bytes),
+        **({} if version.freed_bytes is None else {"freed": format_bytes(version.freed_bytes)}),
         "digest": version.digest,
     }
     show_one(version, fields, output=output)
@@ -244,11 +245,17 @@ def show_rows(
 def delete_dataset(
     context: typer.Context, dataset: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False
 ) -> None:
-    """Delete a dataset with all its versions."""
+    """Delete a dataset with all its versions, or one version: `name@version`."""
+    name, number = split_ref(dataset)
     if not yes:
-        typer.confirm(f"Delete {dataset} with all its versions?", abort=True, err=True)
-    client_of(context).datasets.delete(dataset)
-    say(f"Deleted {dataset}.")
+        what = f"{name} with all its versions" if number is None else dataset
+        typer.confirm(f"Delete {what}?", abort=True, err=True)
+    if number is None:
+        client_of(context).datasets.delete(name)
+        say(f"Deleted {name}.")
+    else:
+        client_of(context).datasets.delete_version(name, number)
+        say(f"Deleted {dataset}. Its bytes are freed within minutes: aimass datasets get {dataset}")
 
 
 def _find_version(context: typer.Context, ref: str) -> DatasetVersion:

@@ -21,6 +21,7 @@ from aimass.cli.output import (
     show_one,
 )
 from aimass.resources.sources import Source
+from aimass_core.domain.common import Contract
 from aimass_core.domain.sources import SourceVerb
 
 app = typer.Typer()
@@ -199,6 +200,23 @@ def list_grants(context: typer.Context, source: SourceArgument, output: Output =
     show_list(client_of(context).sources.grants(source), columns, output=output, empty="Nobody else.")
 
 
+@app.command("lineage")
+def show_lineage(context: typer.Context, source: SourceArgument, output: Output = OutputFormat.TABLE) -> None:
+    """Which models were made of its data."""
+    lineage = client_of(context).sources.lineage(source)
+    if output in (OutputFormat.JSON, OutputFormat.YAML):
+        show_one(lineage, {}, output=output)
+        return
+    found = [(each.dataset_name, model) for each in lineage.datasets for model in each.models]
+    rows = [_Made(dataset=name, model=f"{m.model_name}@{m.number}", job=m.job_id) for name, m in found]
+    columns = (
+        Column("DATASET", lambda m: m.dataset),
+        Column("MODEL", lambda m: m.model),
+        Column("JOB", lambda m: m.job),
+    )
+    show_list(rows, columns, output=output, empty="No model was made of it yet.")
+
+
 @app.command("state")
 def show_state(context: typer.Context, source: SourceArgument) -> None:
     """Where the next run goes on, as JSON."""
@@ -255,6 +273,12 @@ def delete_secret(context: typer.Context, source: SourceArgument, name: str) -> 
     """At once and for good."""
     client_of(context).sources.delete_secret(source, name)
     say(f"Deleted {plain(name)}.")
+
+
+class _Made(Contract):
+    dataset: str
+    model: str
+    job: str
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -116,6 +116,10 @@ class DatasetsApi(Api):
         """With all its versions."""
         self._delete(f"{_PATH}/{dataset}")
 
+    def delete_version(self, dataset: str, number: int) -> DatasetVersion:
+        """Frees its bytes, within minutes: then `freed_bytes` of the version says how many. Not of the latest."""
+        return self._read(DatasetVersion, self._client.http.request("DELETE", f"{_PATH}/{dataset}/versions/{number}"))
+
     def lineage(self, dataset: str) -> DatasetLineage:
         """Its source, and the models that were made of it."""
         return self._get(DatasetLineage, f"{_PATH}/{dataset}/lineage")

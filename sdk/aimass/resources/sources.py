@@ -16,6 +16,7 @@ from aimass_core.domain.sources import (
     SourceDataset,
     SourceGrant,
     SourceGrantCreate,
+    SourceLineage,
     SourceRecord,
     SourceState,
     SourceUpdate,
@@ -149,6 +150,10 @@ class SourcesApi(Api):
     def datasets(self, source: str) -> Pages[SourceDataset]:
         """What it fills, by stream."""
         return self._list(SourceDataset, f"{_PATH}/{source}/datasets")
+
+    def lineage(self, source: str) -> SourceLineage:
+        """Its datasets, and the models that were made of them."""
+        return self._get(SourceLineage, f"{_PATH}/{source}/lineage")
 
     def create_webhook(self, source: str) -> WebhookAddress:
         """The address of a webhook source with a new signing secret, which is in this answer only."""

@@ -24,7 +24,13 @@ BEGUN = ("worker-0-2", "worker-1-2", "worker-2-1")
 @pytest.fixture
 def compute(server: Server) -> BatchCompute:
     server.define("python", "-c", "pass")
-    return BatchCompute(server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
+    return BatchCompute(
+        server.client,
+        job_queue="queue",
+        job_definition="definition",
+        collect_job_definition="collect",
+        multinode_job_definition="nodes",
+    )
 
 
 def _submission(*, vcpus: int | None = None, kind: str = "no-such-kind") -> Submission:
@@ -43,7 +49,11 @@ class TestBatchCompute(ComputeContract):
     def compute(self, server: Server) -> Compute:
         server.define("python", "-c", "pass")
         return BatchCompute(
-            server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes"
+            server.client,
+            job_queue="queue",
+            job_definition="definition",
+            collect_job_definition="collect",
+            multinode_job_definition="nodes",
         )
 
 
@@ -119,7 +129,13 @@ def workers(server: Server, tmp_path: Path) -> BatchCompute:
         environment={"PYTHONPATH": str(module.parent)},
         retryStrategy={"attempts": 1},
     )
-    return BatchCompute(server.client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
+    return BatchCompute(
+        server.client,
+        job_queue="queue",
+        job_definition="definition",
+        collect_job_definition="collect",
+        multinode_job_definition="nodes",
+    )
 
 
 def _state(compute: BatchCompute, compute_job_id: str) -> ComputeState:
@@ -162,7 +178,11 @@ def test_terminating_a_study_ends_all_of_its_workers(workers: BatchCompute, serv
 
 def test_what_batch_will_never_take_is_the_requests_fault(server: Server) -> None:
     compute = BatchCompute(
-        server.client, job_queue="no-such-queue", job_definition="definition", multinode_job_definition="nodes"
+        server.client,
+        job_queue="no-such-queue",
+        job_definition="definition",
+        collect_job_definition="collect",
+        multinode_job_definition="nodes",
     )
     with pytest.raises(InvalidRequestError):
         compute.submit(_submission())

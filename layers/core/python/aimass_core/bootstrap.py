@@ -128,6 +128,7 @@ class AwsPorts:
             self.clients.batch,
             job_queue=self._setting("job_queue"),
             job_definition=self._setting("job_definition"),
+            collect_job_definition=self._setting("collect_job_definition"),
             multinode_job_definition=self._setting("multinode_job_definition"),
         )
 

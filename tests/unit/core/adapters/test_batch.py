@@ -1,5 +1,6 @@
 """What is sent to AWS Batch, and what its refusals mean. (Its answers are tested on a real service, by integration.)"""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,7 +30,13 @@ def stub(client: Any) -> Iterator[Stubber]:
 
 @pytest.fixture
 def compute(client: Any) -> BatchCompute:
-    return BatchCompute(client, job_queue="queue", job_definition="definition", multinode_job_definition="nodes")
+    return BatchCompute(
+        client,
+        job_queue="queue",
+        job_definition="definition",
+        collect_job_definition="collect",
+        multinode_job_definition="nodes",
+    )
 
 
 def submission(**compute: Any) -> Submission:
@@ -41,6 +48,19 @@ def submission(**compute: Any) -> Submission:
         max_seconds=60,
         prefix="jobs/ws_1/job_1/",
     )
+
+
+def test_b11_job_that_reads_a_source_has_the_role_that_reads_its_secrets(stub: Stubber, compute: BatchCompute) -> None:
+    collecting = dataclasses.replace(submission(), kind="collect")
+    expected = {
+        "jobName": "job_1",
+        "jobQueue": "queue",
+        "jobDefinition": "collect",
+        "containerOverrides": ANY,
+        "timeout": {"attemptDurationSeconds": 60},
+    }
+    stub.add_response("submit_job", {"jobName": "job_1", "jobId": "batch-1"}, expected)
+    assert compute.submit(collecting) == "batch-1"
 
 
 def test_c8_command_is_a_list_of_our_own_words(stub: Stubber, compute: BatchCompute) -> None:

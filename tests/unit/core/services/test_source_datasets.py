@@ -63,6 +63,8 @@ def test_lineage_leads_from_a_source_to_its_models(ports: MemoryPorts, owner: Pr
     assert [(model.model_name, model.number, model.job_id, model.dataset_versions) for model in found.models] == [
         ("adult", 1, job.id, {"train": 1})
     ]
+    of_source = source_datasets.source_lineage(ports, owner, "shop")
+    assert of_source.datasets == [found]
     sources.delete(ports, owner, "shop")
     after = source_datasets.lineage(ports, owner, "adult")
     assert (after.source_id, after.source_name, len(after.models)) == (record.id, None, 1)

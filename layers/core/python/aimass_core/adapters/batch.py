@@ -6,6 +6,7 @@ from typing import Any
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
 from aimass_core.domain.compute_states import ComputeState, is_array, parent_of, to_compute_state
+from aimass_core.domain.job_kinds import JobKind
 from aimass_core.errors import AimassError, InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
@@ -32,12 +33,22 @@ class BatchCompute:
         client: of boto3.
         job_queue: for every job.
         job_definition: of jobs with one container.
+        collect_job_definition: of those that read sources, whose role reads their secrets.
         multinode_job_definition: of jobs on several machines; its one range of nodes has an open end.
     """
 
-    def __init__(self, client: Any, *, job_queue: str, job_definition: str, multinode_job_definition: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        job_queue: str,
+        job_definition: str,
+        collect_job_definition: str,
+        multinode_job_definition: str,
+    ) -> None:
         self._client, self._job_queue = client, job_queue
-        self._job_definition, self._multinode_job_definition = job_definition, multinode_job_definition
+        self._job_definition, self._collect_job_definition = job_definition, collect_job_definition
+        self._multinode_job_definition = multinode_job_definition
 
     def submit(self, submission: Submission) -> str:
         """See Compute."""
@@ -64,7 +75,9 @@ class BatchCompute:
                 **size,
             }
         if num_nodes == 1:
-            return {"jobDefinition": self._job_definition, "containerOverrides": overrides}
+            reads_source = submission.kind == JobKind.COLLECT
+            definition = self._collect_job_definition if reads_source else self._job_definition
+            return {"jobDefinition": definition, "containerOverrides": overrides}
         nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
         return {
             "jobDefinition": self._multinode_job_definition,

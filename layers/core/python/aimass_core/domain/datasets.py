@@ -89,17 +89,18 @@ class DatasetUpdate(Request):
 
 
 class DatasetVersionStatus(StrEnum):
-    """PENDING collects files; INGESTING converts them; the others are terminal."""
+    """PENDING collects files; INGESTING converts them; REJECTED has no rows; EXPIRED had some, and they are deleted."""
 
     PENDING = "PENDING"
     INGESTING = "INGESTING"
     READY = "READY"
     REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it never changes again."""
-        return self in (DatasetVersionStatus.READY, DatasetVersionStatus.REJECTED)
+        """Whether nothing is being made of it any more."""
+        return self not in (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
 
 
 class FileIssue(Contract):
@@ -152,6 +153,7 @@ class DatasetVersion(Resource):
     num_rows: int | None = None
     num_quarantined: int | None = None
     num_bytes: int | None = Field(default=None, description="Parquet bytes of all its files.")
+    freed_bytes: int | None = Field(default=None, description="Of an EXPIRED one: what its deletion freed.")
     num_files: int | None = None
     num_columns: int | None = None
     target: str | None = None

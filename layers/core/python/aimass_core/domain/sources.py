@@ -309,6 +309,14 @@ class DatasetLineage(Contract):
     models: list[LineageModel] = []
 
 
+class SourceLineage(Contract):
+    """Answer of GET /v1/sources/{source}/lineage: the datasets that it fills, and the models that were made of them."""
+
+    source_id: str
+    source_name: str
+    datasets: list[DatasetLineage] = []
+
+
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_-]+")
 
 

@@ -25,6 +25,7 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    retention,
     uploads,
 )
 from aimass_core.services.ingest import landing, versions
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healed:
-    """How many rows a run has changed, and how many it could not heal."""
+    """How many rows a run has changed, how many bytes it has freed, and how many rows it could not heal."""
 
     dispatched: int = 0
     jobs: int = 0
@@ -50,6 +51,7 @@ class Healed:
     uploads: int = 0
     drops: int = 0
     purged: int = 0
+    freed_bytes: int = 0
     faults: int = 0
 
 
@@ -62,7 +64,8 @@ def run(ports: Ports) -> Healed:
     expired = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
-    parts = (dispatched, followed, activated, closed, expired, dropped, purged)
+    freed = _attempt(lambda: retention.run(ports))
+    parts = (dispatched, followed, activated, closed, expired, dropped, purged, freed)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -71,6 +74,7 @@ def run(ports: Ports) -> Healed:
         uploads=expired.changed,
         drops=dropped.changed,
         purged=purged.changed,
+        freed_bytes=freed.changed,
         faults=sum(part.faults for part in parts),
     )
 

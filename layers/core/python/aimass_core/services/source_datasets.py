@@ -1,6 +1,6 @@
 """Which datasets a source fills, and what was made of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -10,6 +10,7 @@ from aimass_core.domain.sources import (
     DatasetLineage,
     LineageModel,
     SourceDataset,
+    SourceLineage,
     SourceRecord,
     SourceVerb,
     dataset_name,
@@ -76,13 +77,33 @@ def lineage(ports: Ports, principal: Principal, dataset: str) -> DatasetLineage:
     found = records.find(ports, Dataset, principal.workspace_id, dataset)
     record = _find_source(ports, found)
     streams = [] if record is None else [d.stream for d in list_all(ports, record) if d.dataset_id == found.id]
+    return _to_lineage(found, record, streams, _list_model_versions(ports, found.workspace_id))
+
+
+def source_lineage(ports: Ports, principal: Principal, source: str) -> SourceLineage:
+    """The same for all the datasets of a source. Models are their workspace's own: a grant does not show them."""
+    record = source_access.find_own(ports, principal, source, SourceVerb.READ)
+    streams: dict[str, list[str]] = {}
+    for each in list_all(ports, record):
+        streams.setdefault(each.dataset_id, []).append(each.stream)
+    versions = _list_model_versions(ports, record.workspace_id)
+    found = [
+        _to_lineage(records.get(ports, Dataset, record.workspace_id, dataset_id), record, names, versions)
+        for dataset_id, names in streams.items()
+    ]
+    return SourceLineage(source_id=record.id, source_name=record.name, datasets=found)
+
+
+def _to_lineage(
+    dataset: Dataset, record: SourceRecord | None, streams: list[str], versions: Sequence[ModelVersion]
+) -> DatasetLineage:
     return DatasetLineage(
-        dataset_id=found.id,
-        dataset_name=found.name,
-        source_id=found.source_id,
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        source_id=dataset.source_id,
         source_name=None if record is None else record.name,
         streams=streams,
-        models=_list_models(ports, found),
+        models=_made_of(dataset, versions),
     )
 
 
@@ -134,11 +155,11 @@ def _find_source(ports: Ports, dataset: Dataset) -> SourceRecord | None:
         return None
 
 
-def _list_models(ports: Ports, dataset: Dataset) -> list[LineageModel]:
-    """Trained on it, and in turn what was compressed, fused or decomposed of those; in the order of their making."""
+def _made_of(dataset: Dataset, versions: Sequence[ModelVersion]) -> list[LineageModel]:
+    """Trained on it, and in turn what was compressed, fused or decomposed of those."""
     descended: set[tuple[str, int]] = set()
     found = []
-    for version in sorted(_model_versions(ports, dataset.workspace_id), key=lambda version: version.created_at):
+    for version in versions:
         pins = [(channel, pin) for channel, pin in version.datasets.items() if pin.dataset_id == dataset.id]
         is_descended = any((parent.model_id, parent.number) in descended for parent in version.parents)
         if not pins and not is_descended:
@@ -156,10 +177,12 @@ def _list_models(ports: Ports, dataset: Dataset) -> list[LineageModel]:
     return found
 
 
-def _model_versions(ports: Ports, workspace_id: str) -> Iterator[ModelVersion]:
+def _list_model_versions(ports: Ports, workspace_id: str) -> list[ModelVersion]:
+    """All of a workspace, in the order of their making, so that parents come before what was made of them."""
+    found: list[ModelVersion] = []
     start: str | None = None
     while True:
         page, start = records.list_page(ports, ModelVersion, workspace_id, limit=_PAGE, start=start)
-        yield from page
+        found += page
         if start is None:
-            return
+            return sorted(found, key=lambda version: version.created_at)

@@ -21,6 +21,7 @@ from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import (
     job_sources,
     records,
+    retention,
     source_access,
     source_datasets,
     source_health,
@@ -40,7 +41,8 @@ def create(ports: Ports, principal: Principal, request: SourceCreate) -> Source:
         owner=request.owner or principal.actor,
     )
     _check(ports, record)
-    records.create(ports, principal, record, name=record.name, also=[source_health.new_write(ports, record)])
+    also = [source_health.new_write(ports, record), *retention.plan_writes(ports, record)]
+    records.create(ports, principal, record, name=record.name, also=also)
     return _to_source(ports, record, SourceVerb.EDIT)
 
 
@@ -116,6 +118,7 @@ def delete(ports: Ports, principal: Principal, source: str) -> None:
         Delete(key=keys.row(record.workspace_id, record.resource, record.id), expected=record.revision),
         Delete(key=keys.name_row(record.workspace_id, record.resource, record.name), expected=1),
         *source_health.delete_writes(ports, record),
+        *retention.unplan_writes(ports, record),
         records.audit(ports, principal, "source.delete", record, name=record.name),
     ]
     try:
@@ -177,6 +180,7 @@ def _save(
         ]
         if (health or "policy" in changes) and (put := source_health.change_write(ports, record, change)) is not None:
             also.append(put)
+        also += retention.plan_writes(ports, changed)
         try:
             return records.save(ports, record, also=also, **changes)
         except WriteConflictError:
