@@ -36,6 +36,7 @@ KINDS = {
     "decompose": "batch_jobs.decompose",
     "script": "batch_jobs.script",
     "prepare": "batch_jobs.prepare",
+    "collect": "batch_jobs.collect",
 }
 
 _LAST_REPORTS_SECONDS = 60.0

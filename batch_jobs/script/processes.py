@@ -78,7 +78,7 @@ class Program:
             UserCodeError: It has filled the disk.
         """
         hide_from_children()
-        user = _NOBODY if self._may_be_nobody() else None
+        user = find_user(self.cwd, self.watched)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", supervisor.__file__, *self.command],
             cwd=self.cwd,
@@ -105,9 +105,7 @@ class Program:
 
     def give(self, *folders: Path) -> None:
         """Lets it write there, where it runs as somebody else."""
-        if self._may_be_nobody():
-            for path in (inner for folder in folders for inner in (folder, *folder.rglob("*"))):
-                os.chown(path, _NOBODY, _NOBODY, follow_symlinks=False)
+        give(find_user(self.cwd, self.watched), *folders)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         while True:
@@ -166,15 +164,24 @@ class Program:
             self._num_steps = int(match[3]) if match[3] else self._num_steps + 1
             self.on_metric(match[1], value, self._num_steps)
 
-    def _may_be_nobody(self) -> bool:
-        """As root, a program runs as nobody: then it cannot read the environments of root's processes (credentials).
 
-        Not where nobody can reach the interpreter or the folders, as on a developer's machine.
-        """
-        if os.geteuid() != 0:
-            return False
-        reached = [Path(sys.executable).resolve(), Path(sys.executable), self.cwd, self.watched]
-        return all(parent.stat().st_mode & 0o001 for path in reached for parent in path.absolute().parents)
+def find_user(*reached: Path) -> int | None:
+    """As root, a program runs as nobody: then it cannot read the environments of root's processes (credentials).
+
+    None, which is ourselves, where nobody can reach the interpreter or the folders, as on a developer's machine.
+    """
+    if os.geteuid() != 0:
+        return None
+    paths = [Path(sys.executable).resolve(), Path(sys.executable), *reached]
+    may_reach = all(parent.stat().st_mode & 0o001 for path in paths for parent in path.absolute().parents)
+    return _NOBODY if may_reach else None
+
+
+def give(user: int | None, *folders: Path) -> None:
+    """Lets a program write there, where it runs as somebody else."""
+    if user is not None:
+        for path in (inner for folder in folders for inner in (folder, *folder.rglob("*"))):
+            os.chown(path, user, user, follow_symlinks=False)
 
 
 def hide_from_children() -> None:

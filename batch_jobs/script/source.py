@@ -17,7 +17,7 @@ _DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, Unic
 _SHOWN = 10
 
 
-def unpack(packed: Path, folder: Path, *, entry_point: str, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
+def unpack(packed: Path, folder: Path, *, entry_point: str | None = None, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
     """Unpacks plain files and folders into `folder`, which must not exist.
 
     Raises:
@@ -34,7 +34,7 @@ def unpack(packed: Path, folder: Path, *, entry_point: str, max_bytes: int = MAX
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InvalidRequestError(f"The source cannot be unpacked: {error}. Pack it again as a .tar.gz.") from error
-    if not (folder / entry_point).is_file():
+    if entry_point is not None and not (folder / entry_point).is_file():
         found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
         names = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
         raise InvalidRequestError(

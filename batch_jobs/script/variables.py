@@ -41,7 +41,7 @@ def to_arguments(spec: ScriptSpec) -> list[str]:
 def for_pip(variables: Mapping[str, str]) -> dict[str, str]:
     """Of the process that installs requirements: where to find an index, but no credentials of ours."""
     pip = {name: value for name, value in variables.items() if name in _FOR_PIP or name.startswith("PIP_")}
-    return _kept(variables) | pip
+    return kept(variables) | pip
 
 
 def for_script(
@@ -81,7 +81,7 @@ def for_script(
     told |= {f"SM_HP_{name.upper()}": value for name, value in spec.hyperparameters.items()}
     told["SM_TRAINING_ENV"] = _to_training_env(environment, spec, code=code)
     return (
-        _kept(variables)
+        kept(variables)
         | {
             "HOME": str(code),
             # Converters to ONNX write sets in the order of their hashes: the same script shall make the same bytes.
@@ -94,7 +94,8 @@ def for_script(
     )
 
 
-def _kept(variables: Mapping[str, str]) -> dict[str, str]:
+def kept(variables: Mapping[str, str]) -> dict[str, str]:
+    """What a program of the user's own may know of our environment: no credentials."""
     return {name: value for name, value in variables.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 

@@ -19,6 +19,8 @@ class EnvironmentSettings:
         batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
             several machines on none of them: where those are wanted, this is false.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
+        collect_allowed_hosts: hosts that collectors may reach although their address is not public.
+        collect_buckets: buckets that collectors may read.
         image_tag: which image of the job container runs.
     """
 
@@ -30,6 +32,8 @@ class EnvironmentSettings:
     batch_max_vcpus: int
     batch_on_spot: bool
     ingest_max_concurrency: int
+    collect_allowed_hosts: tuple[str, ...] = ()
+    collect_buckets: tuple[str, ...] = ()
     image_tag: str = "0.1.0"
 
 
@@ -41,6 +45,7 @@ LOCAL = EnvironmentSettings(
     batch_max_vcpus=256,
     batch_on_spot=False,
     ingest_max_concurrency=4,
+    collect_allowed_hosts=("127.0.0.1", "localhost"),
 )
 DEV = EnvironmentSettings(
     name="dev",

@@ -1,6 +1,7 @@
 """The collectors as they are deployed: what others send becomes a dataset, what is due is begun."""
 
 import json
+from pathlib import Path
 
 import aimass
 from aimass_core.errors import NotFoundError
@@ -44,3 +45,16 @@ def test_tick_begins_nothing_that_is_not_due(stack: Stack, client: aimass.Client
     assert tick(stack)["faults"] == 0
     assert list(client.sources.runs("e2e-daily")) == []
     client.sources.delete("e2e-daily")
+
+
+def test_a_newcomers_collector_becomes_a_source_with_data(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    stack.cli("collectors", "new", "e2e-newcomer", "--folder", str(tmp_path))
+    folder = str(tmp_path / "e2e-newcomer")
+    assert "items" in stack.cli("collectors", "run", folder)
+    assert stack.cli("collectors", "publish", folder).strip() == "e2e-newcomer"
+    job = client.sources.run("e2e-newcomer").wait()
+    assert job.metrics["num_rows"] == 2
+    rows = stack.cli("datasets", "rows", "e2e-newcomer-items")
+    assert rows.splitlines()[1:] == ["1,Ann,12.5,2026-01-01T10:00:00Z", "2,Bob,7,2026-01-02T10:00:00Z"]
+    assert client.datasets.lineage("e2e-newcomer-items").source_name == "e2e-newcomer"
+    client.sources.delete("e2e-newcomer")

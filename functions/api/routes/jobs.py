@@ -39,7 +39,7 @@ def estimate_job(body: JobCreate) -> JobEstimate:
     return estimates.estimate(router.ports, router.caller, body)
 
 
-@router.operation("POST", "/v1/jobs/sources", role=Role.DEVELOPER, summary="Send the source of a script")
+@router.operation("POST", "/v1/jobs/sources", role=Role.COLLECTOR, summary="Send the source of a script")
 def create_job_source(body: JobSourceCreate) -> JobSource:
     """How to send a .tar.gz of it: one signed PUT, or nothing where the same bytes are there already."""
     return job_sources.create(router.ports, router.caller, body)

@@ -1,6 +1,9 @@
 """What the job container is given, whichever service runs it."""
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.cdk import naming
@@ -13,9 +16,14 @@ def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
     return [*_data_statements(storage), allow.change_studies(storage.studies)]
 
 
-def collect_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
-    """Of those that read sources: no studies, but the sources' secrets."""
-    return [*_data_statements(storage), allow.read_source_secrets(scope)]
+def collect_statements(scope: Construct, storage: Storage, *, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Of those that read sources: no studies, but the sources' secrets, and the buckets that are meant for that."""
+    read = [s3.Bucket.from_bucket_name(scope, f"CollectBucket{index}", name) for index, name in enumerate(buckets)]
+    return [
+        *_data_statements(storage),
+        allow.read_source_secrets(scope),
+        *(statement for bucket in read for statement in (allow.list_bucket(bucket), allow.read_objects(bucket, ""))),
+    ]
 
 
 def _data_statements(storage: Storage) -> list[iam.PolicyStatement]:

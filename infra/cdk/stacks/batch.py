@@ -47,8 +47,14 @@ class BatchStack(Stack):
             name=naming.COLLECT_JOB_DEFINITION,
             prefix="Collect",
             image=image,
-            environment=environment,
-            job_role=JobRole(self, "CollectRole", statements=collect_statements(self, storage)),
+            environment=_container_environment(
+                storage,
+                collect_allowed_hosts=",".join(settings.collect_allowed_hosts),
+                collect_buckets=",".join(settings.collect_buckets),
+            ),
+            job_role=JobRole(
+                self, "CollectRole", statements=collect_statements(self, storage, buckets=settings.collect_buckets)
+            ),
             execution_role=definition.container.execution_role,
         )
         MultinodeJobDefinition(
@@ -65,6 +71,7 @@ class BatchStack(Stack):
         CfnOutput(self, "JobLogGroupName", value=naming.JOB_LOG_GROUP)
 
 
-def _container_environment(storage: Storage) -> dict[str, str]:
-    values = {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url}
+def _container_environment(storage: Storage, **more: str) -> dict[str, str]:
+    given = {name: value for name, value in more.items() if value}
+    values = {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url, **given}
     return environment_of(ContainerSettings, values, given_later={"workspace_id", "job_id"})

@@ -189,10 +189,14 @@ class AwsPorts:
 
         return SecretsManagerSecrets(self.clients.secretsmanager)
 
-    def _bucket(self, setting: str) -> BlobStore:
+    def open_bucket(self, name: str) -> BlobStore:
+        """A bucket that is none of the platform's own."""
         from aimass_core.adapters.s3 import S3BlobStore
 
-        return S3BlobStore(self.clients.s3, bucket=self._setting(setting))
+        return S3BlobStore(self.clients.s3, bucket=name)
+
+    def _bucket(self, setting: str) -> BlobStore:
+        return self.open_bucket(self._setting(setting))
 
     def _setting(self, name: str) -> str:
         value = getattr(self._settings, name, None)

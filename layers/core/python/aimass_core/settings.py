@@ -101,3 +101,7 @@ class ContainerSettings(StorageSettings):
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
+    # Comma-separated: hosts that collectors may reach although their address is not public, and buckets that they may
+    # read. Both empty by default.
+    collect_allowed_hosts: str = ""
+    collect_buckets: str = ""

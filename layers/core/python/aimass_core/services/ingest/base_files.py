@@ -21,6 +21,7 @@ SMALL_FILE_BYTES = 8 * 1024**2
 MAX_SMALL_FILES = 32
 
 OnFile = Callable[[int, int], None]
+Change = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 def carry_over(
@@ -31,23 +32,47 @@ def carry_over(
     lake: BlobStore,
     work_path: Path,
     on_file: OnFile,
+    change: Change | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Brings every row of the base into the writer's files, in order; yields the rows in the writer's schema."""
+    """Brings every row of the base into the writer's files, in order; yields the rows in the writer's schema.
+
+    `change` answers what shall be in the place of a batch; the same batch where nothing changes.
+    """
     is_same = writer.arrow_schema.equals(to_arrow_schema(base.data_schema))
     joined = find_joined(base.files) if is_same else frozenset(range(len(base.files)))
     for index, file in enumerate(base.files):
         on_file(index, len(base.files))
-        if index not in joined:
-            writer.share(file)
         path = work_path / "base.parquet"
         lake.download(keys.dataset_file(workspace_id, base.dataset_id, file.sha256), path)
+        is_shared = index not in joined and not _is_changed(path, change)
+        if is_shared:
+            writer.share(file)
         with pq.ParquetFile(path) as parquet:
             for batch in parquet.iter_batches():
-                cast = batch if is_same else batch.cast(writer.arrow_schema)
-                if index in joined:
+                cast = batch if is_same else _cast(batch, writer.arrow_schema)
+                if change is not None and not is_shared:
+                    cast = change(cast)
+                if not is_shared:
                     writer.write(cast)
                 yield cast
         path.unlink()
+
+
+def _is_changed(path: Path, change: Change | None) -> bool:
+    if change is None:
+        return False
+    with pq.ParquetFile(path) as parquet:
+        return any(change(batch) is not batch for batch in parquet.iter_batches())
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """In wider types, and with columns that it did not have."""
+    names = set(batch.schema.names)
+    columns = [
+        batch.column(field.name).cast(field.type) if field.name in names else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def find_joined(files: Sequence[DataFile]) -> frozenset[int]:

@@ -22,6 +22,7 @@ from aimass_core.ports import BlobNotFoundError, Ports, Write
 from aimass_core.services import jobs, records
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
+from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
 from aimass_core.services.ingest.issues import MAX_ISSUES_SHOWN, FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import ExpandedTooLargeError, Limits
 from aimass_core.services.ingest.versions import Claim
@@ -78,6 +79,11 @@ class Delivered:
     files: Sequence[LocalFile]
     quarantined: Path | None = None
     also: Sequence[Write] = ()
+    evolution: Evolution = FROZEN
+    merge: Merge | None = None
+
+
+_LANDED = Delivered(files=())
 
 
 def convert(
@@ -126,6 +132,8 @@ class _Run:
                 quarantine=quarantine,
                 limits=self.limits,
                 on_progress=self.on_progress,
+                evolution=(self.delivered or _LANDED).evolution,
+                merge=(self.delivered or _LANDED).merge,
             )
             try:
                 converted = conversion.run(files)

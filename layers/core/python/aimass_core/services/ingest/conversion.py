@@ -6,6 +6,7 @@ All files are read, the types are decided on all cells, bad rows are kept apart,
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import pyarrow.compute as pc
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
-from aimass_core.services.ingest import base_files, column_types, readers, series
+from aimass_core.services.ingest import base_files, column_types, merging, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import for_each_column
+from aimass_core.services.ingest.evolution import FROZEN, VALID_FROM, VALID_TO, Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.profiling import Profiler
@@ -69,8 +71,11 @@ class Conversion:
         quarantine: Quarantine,
         limits: Limits,
         on_progress: OnProgress,
+        evolution: Evolution = FROZEN,
+        merge: Merge | None = None,
     ) -> None:
         self._dataset, self._base, self._lake = dataset, base, lake
+        self._evolution, self._merge = evolution, merge
         self._work_path, self._quarantine, self._limits = work_path, quarantine, limits
         self._on_progress = on_progress
         self._issues: list[FileIssue] = []
@@ -128,16 +133,20 @@ class Conversion:
 
     def _contract(self, spooled: Sequence[SpooledFile]) -> dict[str, ColumnType | None]:
         """The type of every column; None while no file has a value in it."""
+        found: dict[str, ColumnType | None] = {}
         if self._base is not None:
-            base = {column.name: column.type for column in self._base.data_schema.columns}
-            return {
-                name: _widen(column_type, [_find(spool, name) for spool in spooled])
-                for name, column_type in base.items()
-            }
+            for column in self._base.data_schema.columns:
+                cells = [_find(spool, column.name) for spool in spooled]
+                found[column.name] = _widen(column.type, cells, to_text=self._evolution.types)
+            if not self._evolution.columns:
+                return found
         if not spooled:
-            return {}
-        matching = [spool for spool in spooled if set(spool.names) == set(spooled[0].names)]
-        return {name: _join([_find(spool, name) for spool in matching]) for name in spooled[0].names}
+            return found
+        matching = [spool for spool in spooled if self._evolution.columns or set(spool.names) == set(spooled[0].names)]
+        declared = self._evolution.declared
+        for name in dict.fromkeys(name for spool in matching for name in spool.names if name not in found):
+            found[name] = declared.get(name) or _join([_find(spool, name) for spool in matching])
+        return found
 
     def _accept(self, spool: SpooledFile, contract: dict[str, ColumnType | None]) -> bool:
         try:
@@ -152,9 +161,10 @@ class Conversion:
     def _check_columns(self, spool: SpooledFile, contract: dict[str, ColumnType | None]) -> None:
         """The contract check: columns neither go nor come without anybody deciding it."""
         origin = f"version {self._base.number}" if self._base is not None else "the first file"
-        missing = [name for name in contract if name not in spool.names]
+        own = (VALID_FROM, VALID_TO) if self._merge is not None and self._merge.at is not None else ()
+        missing = [name for name in contract if name not in spool.names and name not in own]
         added = [name for name in spool.names if name not in contract]
-        if missing or added:
+        if (missing or added) and not self._evolution.columns:
             differences = [f"{what} {_listed(names)}" for what, names in (("lacks", missing), ("adds", added)) if names]
             raise FileRejectedError(
                 f"The columns differ from {origin}: the file {' and '.join(differences)}. Correct the file, or "
@@ -233,6 +243,11 @@ class Conversion:
 
     def _schema(self, accepted: Sequence[SpooledFile], contract: dict[str, ColumnType | None]) -> Schema:
         columns = [Column(name=name, type=found or ColumnType.STRING) for name, found in contract.items()]
+        if self._merge is not None:
+            try:
+                columns = merging.complete(columns, self._merge)
+            except merging.UnknownKeyError as error:
+                raise VersionRejectedError(str(error), self._all_issues()) from error
         shapes = {spool.image_shape for spool in accepted}
         if self._base is not None:
             shapes.add(self._base.data_schema.image_shape)
@@ -243,10 +258,11 @@ class Conversion:
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
         profiler = Profiler(schema)
-        files = self._keep_base(schema, profiler)
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
-        with self._new_writer(schema) as writer:
+
+        def read_new() -> Iterator[pa.RecordBatch]:
+            nonlocal num_new, num_read
             for index, spool in enumerate(accepted):
                 self._on_progress("write", index, len(accepted))
                 for batch in spool.batches():
@@ -255,10 +271,11 @@ class Conversion:
                         num_infinite[name] += found.num_infinite
                     good = _good_rows(typed, schema)
                     num_read += batch.num_rows
-                    profiler.add(good)
-                    writer.write(good)
+                    num_new += good.num_rows
+                    yield good
                 spool.remove()
-            num_new = writer.num_rows
+
+        files = self._join(schema, profiler, read_new())
         warnings = [warning for spool in accepted for warning in spool.warnings]
         warnings += [
             f"Column {name!r}: {count:,} infinite values became missing."
@@ -274,7 +291,7 @@ class Conversion:
         self._on_progress("profile", 0, 1)
         return Converted(
             schema=schema,
-            files=[*files, *writer.files],
+            files=files,
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
@@ -290,21 +307,37 @@ class Conversion:
             work_path=self._work_path,
         )
 
-    def _keep_base(self, schema: Schema, profiler: Profiler) -> list[DataFile]:
-        """The files that hold the base's rows: shared, joined where many are small, or written anew in wider types."""
-        if self._base is None:
-            return []
-        with self._new_writer(schema) as writer:
-            for batch in base_files.carry_over(
-                self._base,
-                writer,
-                workspace_id=self._dataset.workspace_id,
-                lake=self._lake,
-                work_path=self._work_path,
-                on_file=lambda index, num_files: self._on_progress("read base", index, num_files),
-            ):
-                profiler.add(batch)
-        return writer.files
+    def _join(self, schema: Schema, profiler: Profiler, new: Iterator[pa.RecordBatch]) -> list[DataFile]:
+        """The files of the base's rows, and of the new ones after them.
+
+        Of the base files are shared, joined where many are small, or written anew in wider types or without the rows
+        that new ones replace.
+        """
+        with ExitStack() as stack:
+            fresh: merging.Fresh | None = None
+            if self._merge is not None:
+                spool_path = self._work_path / "fresh.arrow"
+                fresh = stack.enter_context(merging.Fresh(spool_path, new, self._merge, to_arrow_schema(schema)))
+                new = fresh.batches()
+            files: list[DataFile] = []
+            if self._base is not None:
+                with self._new_writer(schema) as writer:
+                    for batch in base_files.carry_over(
+                        self._base,
+                        writer,
+                        workspace_id=self._dataset.workspace_id,
+                        lake=self._lake,
+                        work_path=self._work_path,
+                        on_file=lambda index, num_files: self._on_progress("read base", index, num_files),
+                        change=None if fresh is None else fresh.change,
+                    ):
+                        profiler.add(batch)
+                files = writer.files
+            with self._new_writer(schema) as writer:
+                for batch in new:
+                    profiler.add(batch)
+                    writer.write(batch)
+            return [*files, *writer.files]
 
 
 def _remove_all_but(folder: Path, kept: set[Path]) -> None:
@@ -334,11 +367,19 @@ def _join(columns: Sequence[SpooledColumn]) -> ColumnType | None:
     return ColumnType.NUMBER if found == {ColumnType.INTEGER, ColumnType.NUMBER} else ColumnType.STRING
 
 
-def _widen(base: ColumnType, columns: Sequence[SpooledColumn]) -> ColumnType:
-    """Whole numbers may become numbers; every other type stays."""
+def _widen(base: ColumnType, columns: Sequence[SpooledColumn], *, to_text: bool = False) -> ColumnType:
+    """Whole numbers may become numbers; every other type stays, unless it may become text."""
     if base is ColumnType.INTEGER and any(column.resolve() is ColumnType.NUMBER for column in columns):
         return ColumnType.NUMBER
+    if to_text and base is not ColumnType.IMAGE and any(_is_unfit(column, base) for column in columns):
+        return ColumnType.STRING
     return base
+
+
+def _is_unfit(column: SpooledColumn, wanted: ColumnType) -> bool:
+    if column.fixed is not None:
+        return not _is_castable(column.fixed, wanted)
+    return _may_be_bad(column, wanted)
 
 
 def _is_castable(found: ColumnType, wanted: ColumnType | None) -> bool:
@@ -370,8 +411,11 @@ def _typed(
 ) -> dict[str, column_types.Converted]:
     """The batch's columns by name, in the contract's order and types."""
     positions = {name: index for index, name in enumerate(spool.names)}
-    columns = [spool.columns[positions[name]] for name in contract]
-    cells = [batch.column(str(positions[name])) for name in contract]
+    columns = [_find(spool, name) for name in contract]
+    cells = [
+        batch.column(str(positions[name])) if name in positions else pa.nulls(batch.num_rows, pa.string())
+        for name in contract
+    ]
 
     def convert(column: SpooledColumn, values: pa.Array) -> column_types.Converted:
         wanted = contract[column.name] or ColumnType.STRING

@@ -20,6 +20,7 @@ from aimass_core.services import records
 from aimass_core.services.ingest import closing, versions
 from aimass_core.services.ingest.closing import Delivered
 from aimass_core.services.ingest.conversion import LocalFile, OnProgress
+from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.versions import Claim
 
@@ -44,6 +45,8 @@ def deliver(
     key: str,
     quarantined: Path | None = None,
     also: Sequence[Write] = (),
+    evolution: Evolution = FROZEN,
+    merge: Merge | None = None,
     job_id: str | None = None,
     lease_seconds: float = 6 * 3600,
     patience_seconds: float = 600,
@@ -59,6 +62,8 @@ def deliver(
             it was not finished, it is made of these files, and with these `also`.
         quarantined: JSON Lines of QuarantinedRow, refused before they came here; the dataset's policy counts them.
         also: written with the READY version, in one transaction. Not written with a REJECTED one.
+        evolution: how the rows may differ from those of the version before.
+        merge: how they come together with those, where `mode` is APPEND.
         job_id: the job that delivers; a later attempt of it takes over at once.
         lease_seconds: how long the caller lives at most.
         patience_seconds: how long to wait for older versions of the dataset that are not finished yet.
@@ -85,7 +90,7 @@ def deliver(
         claimed,
         limits=limits or Limits(),
         on_progress=on_progress,
-        delivered=Delivered(files=files, quarantined=quarantined, also=also),
+        delivered=Delivered(files=files, quarantined=quarantined, also=also, evolution=evolution, merge=merge),
     )
 
 
