@@ -83,6 +83,7 @@ class Archive:
     def __init__(self, place: StudyPlace | None, scratch_path: Path) -> None:
         self._files: Files = LocalFiles(scratch_path / "study") if place is None else LakeFiles(place)
         self._ids = ("local", "local") if place is None else (place.workspace_id, place.study_id)
+        self._is_registered = place is not None
         self._scratch_path = scratch_path
         self._kept: set[int] = set()
 
@@ -92,13 +93,13 @@ class Archive:
 
     def keep(self, number: int, exported: Exported, values: list[float], *, is_best: bool) -> None:
         """Leaves the model of a trial and the answers that it was judged by; of the best one a report too, so that a
-        model version can be made of it at any moment."""
+        model version can be made of it at any moment, where there is a registry to make one."""
         if number in self._kept:
             return
         buffer = io.BytesIO()
         np.save(buffer, exported.validation_scores, allow_pickle=False)
         bodies = {f"model/{name}": body for name, body in to_files(exported).items()} | {SCORES: buffer.getvalue()}
-        if is_best:
+        if is_best and self._is_registered:
             bodies |= self._report(number, exported)
         for name, body in bodies.items():
             self._files.put(self._key(number, name), body)
