@@ -8,7 +8,7 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling
 
 # Fixtures of a session that start servers.
-_SHARED = ("stack", "cloud", "emulator")
+_SHARED = ("stack", "killed_stack", "cloud", "emulator")
 
 
 def pytest_configure(config: pytest.Config) -> None:
