@@ -10,10 +10,10 @@ demo: $(VENV)/.local ## Set up, start the local cloud, run the main job, leave i
 	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev ## Set up and run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
-	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## Style, types and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

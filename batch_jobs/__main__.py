@@ -1,5 +1,6 @@
 """`python -m batch_jobs <kind>`: the command of every job container."""
 
+import gc
 import logging
 import os
 import sys
@@ -7,6 +8,9 @@ import sys
 from batch_jobs.runtime import lifecycle
 
 if __name__ == "__main__":
+    # Most of what a container makes at first are modules, which stay: Python's own thresholds would look through them
+    # again and again, for a tenth of the time until the job begins.
+    gc.set_threshold(50_000, 20, 20)
     code = lifecycle.main(sys.argv[1:])
     logging.shutdown()
     sys.stdout.flush()

@@ -92,10 +92,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     yield from run_stack(tmp_path_factory.mktemp("stack"))
 
 
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack that a test may kill."""
-    yield from run_stack(tmp_path / "stack")
+@pytest.fixture(scope="session")
+def killed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for all tests that kill it, and leave it running again."""
+    yield from run_stack(tmp_path_factory.mktemp("killed"))
 
 
 def run_stack(folder: Path, *, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
@@ -145,7 +145,7 @@ def write_loans(path: Path, *, num_rows: int, seed: int) -> None:
             writer.writerow([*cells, "yes" if score[index] > 0 else "no"])
 
 
-def wait_until(condition: Callable[[], Result], *, seconds: float = 60.0) -> Result:
+def wait_until(condition: Callable[[], Result], *, seconds: float = 180.0) -> Result:
     """The first truthy value of `condition`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#1f2937", "#9ca3af", "#e5e7eb"
@@ -66,7 +67,8 @@ def figure(width: float, height: float, *, title: str) -> Iterator[tuple[Figure,
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn, drawing
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # NOTE: `savefig` would draw twice, once for nothing.
+        FigureCanvasSVG(drawn).print_svg(buffer, metadata={"Date": None, "Creator": None})
     drawing.svg = to_inline(buffer.getvalue(), title=title)
 
 

@@ -6,6 +6,7 @@ texts of the user's data are escaped.
 
 import base64
 import hashlib
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -15,6 +16,15 @@ from batch_jobs.evaluate.figures import DARK
 
 def render_page(package: str, template: str, **values: Any) -> str:
     """A template of a package, which finds `sheet` and `digest`, the house's style, beside its own values."""
+    environment = _open_templates(package)
+    sheet = environment.get_template("report.css.j2").render(dark=DARK)
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    return environment.get_template(template).render(sheet=sheet, digest=digest, **values)
+
+
+@cache
+def _open_templates(package: str) -> jinja2.Environment:
+    """Compiled once: a study renders a page for each trial that is the best so far."""
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("batch_jobs.evaluate")]),
         autoescape=True,
@@ -24,9 +34,7 @@ def render_page(package: str, template: str, **values: Any) -> str:
     )
     environment.filters["figure"] = to_figure
     environment.filters["size"] = to_size
-    sheet = environment.get_template("report.css.j2").render(dark=DARK)
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    return environment.get_template(template).render(sheet=sheet, digest=digest, **values)
+    return environment
 
 
 def to_figure(value: float) -> str:

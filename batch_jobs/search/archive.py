@@ -83,6 +83,7 @@ class Archive:
     def __init__(self, place: StudyPlace | None, scratch_path: Path) -> None:
         self._files: Files = LocalFiles(scratch_path / "study") if place is None else LakeFiles(place)
         self._ids = ("local", "local") if place is None else (place.workspace_id, place.study_id)
+        self._is_registered = place is not None
         self._scratch_path = scratch_path
         self._kept: set[int] = set()
 
@@ -109,7 +110,9 @@ class Archive:
         self._kept.add(number)
 
     def report(self, number: int, exported: Exported) -> None:
-        """Adds its report to the model of a trial that was kept."""
+        """Adds its report to the model of a trial that was kept, where there is a registry to make a version of it."""
+        if not self._is_registered:
+            return
         record = self._files.get(self._key(number, _BEST))
         assert record is not None  # noqa: S101  as the docstring says
         best = BestSoFar.model_validate_json(record)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.sockets import allow_hosts
-from tests.stack import client, loans, own_stack, stack
+from tests.stack import client, killed_stack, loans, stack
 
-__all__ = ["client", "loans", "own_stack", "stack"]
+__all__ = ["client", "killed_stack", "loans", "stack"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,25 +7,18 @@ import subprocess
 from pathlib import Path
 
 import httpx2
-import psutil
-import pytest
 
 import aimass
 from aimass.resources.jobs import Job
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import EventType, JobStatus
+from tests.e2e.processes import processes_of
 from tests.ports import free_port
 from tests.stack import BIN, Stack, wait_until, write_loans
 
+SECONDS = 400.0
 # Some seconds after the first checkpoint, so that whoever disturbs it does so in the middle.
 _CHOSEN = {"epochs": 50, "patience": 50, "batch_size": 8}
-
-
-@pytest.fixture
-def dataset(own_stack: Stack, tmp_path: Path) -> str:
-    write_loans(tmp_path / "loans.csv", num_rows=2000, seed=0)
-    with own_stack.client() as client:
-        return client.datasets.upload(tmp_path / "loans.csv", name="loans", target="repaid").ref
 
 
 def _train(client: aimass.Client, dataset: str) -> Job:
@@ -38,34 +31,37 @@ def _list_checkpoints(stack: Stack, job: Job) -> list[str]:
     return [item["Key"] for item in answer.get("Contents", [])]
 
 
-def _terminate(stack: Stack, job: Job) -> None:
+def _terminate(job: Job) -> None:
     """As a container is stopped: SIGTERM to its first process."""
-    for process in psutil.process_iter(["cmdline"]):
-        if "batch_jobs" in (process.info["cmdline"] or []) and process.environ().get("AIMASS_JOB_ID") == job.id:
-            process.send_signal(signal.SIGTERM)
+    for process in processes_of(job):
+        process.send_signal(signal.SIGTERM)
 
 
-def _kill_the_machine(stack: Stack, job: Job) -> None:
-    del job
-    stack.kill()
-    stack.up()
+def _continued(client: aimass.Client, job: Job) -> list[str]:
+    """What its attempts said that went on where others had stopped."""
+    events = client.jobs.events(job.id).events
+    texts = [str(event.data["text"]) for event in events if event.type is EventType.MESSAGE]
+    return [text for text in texts if "goes on from a checkpoint in epoch" in text]
 
 
-def test_d15_the_next_attempt_goes_on_and_ends_with_the_undisturbed_metrics(own_stack: Stack, dataset: str) -> None:
-    with own_stack.client() as client:
-        undisturbed = _train(client, dataset).wait(timeout_seconds=240)
+def test_d15_the_next_attempts_go_on_and_end_with_the_undisturbed_metrics(killed_stack: Stack, tmp_path: Path) -> None:
+    """The machine dies, and then the second attempt's container is stopped."""
+    write_loans(tmp_path / "loans.csv", num_rows=2000, seed=0)
+    with killed_stack.client() as client:
+        dataset = client.datasets.upload(tmp_path / "loans.csv", name="continued", target="repaid").ref
+        undisturbed = _train(client, dataset).wait(timeout_seconds=SECONDS)
         assert undisturbed.attempt == 1
-        for disturb in (_terminate, _kill_the_machine):
-            job = _train(client, dataset)
-            wait_until(lambda job=job: _list_checkpoints(own_stack, job), seconds=120)  # type: ignore[misc]
-            disturb(own_stack, job)
-            ended = client.jobs.get(job.id).wait(timeout_seconds=240)
-            assert ended.attempt == 2
-            events = client.jobs.events(job.id).events
-            texts = [str(event.data["text"]) for event in events if event.type is EventType.MESSAGE]
-            assert any("goes on from a checkpoint in epoch" in text for text in texts), texts
-            assert _list_checkpoints(own_stack, job) == []
-            assert ended.metrics == undisturbed.metrics
+        job = _train(client, dataset)
+        wait_until(lambda: _list_checkpoints(killed_stack, job), seconds=SECONDS)
+        killed_stack.kill()
+        killed_stack.up()
+        wait_until(lambda: _continued(client, job), seconds=SECONDS)
+        _terminate(job)
+        ended = client.jobs.get(job.id).wait(timeout_seconds=SECONDS)
+        assert ended.attempt == 3
+        assert len(_continued(client, job)) == 2
+        assert _list_checkpoints(killed_stack, job) == []
+        assert ended.metrics == undisturbed.metrics
 
 
 def test_tensorboard_shows_the_curves_of_a_job_that_runs(
@@ -79,9 +75,11 @@ def test_tensorboard_shows_the_curves_of_a_job_that_runs(
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
         try:
             tag = "validation/log_loss"
-            first = wait_until(lambda: _scalars(port, "0001/fit", tag), seconds=120)
+            first = wait_until(lambda: _scalars(port, "0001/fit", tag), seconds=SECONDS)
             assert client.jobs.get(job.id).status is JobStatus.RUNNING
-            more = wait_until(lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=120)
+            more = wait_until(
+                lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=SECONDS
+            )
             assert more[: len(first)] == first
         finally:
             board.terminate()

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aimass_local import lifecycle, lock
-from tests.stack import Stack, wait_until
+from tests.stack import Stack, run_stack, wait_until
 
 _NUM_KILLS = int(os.environ.get("AIMASS_TEST_KILLS", "5"))
 
@@ -139,7 +140,12 @@ def _receive_all(stack: Stack, queue_url: str) -> set[str]:
     return found
 
 
-@pytest.mark.timeout(60 + 20 * _NUM_KILLS)
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    yield from run_stack(tmp_path / "stack")
+
+
+@pytest.mark.timeout(300 + 60 * _NUM_KILLS)
 def test_j15_kills_at_random_moments_lose_nothing_that_was_acknowledged(own_stack: Stack) -> None:
     moments = random.Random(15)
     hidden = {"VisibilityTimeout": "3600"}

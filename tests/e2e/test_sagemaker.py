@@ -12,7 +12,8 @@ import aimass
 from aimass.errors import JobFailedError
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import JobStatus
-from tests.e2e.test_kills import _processes, _wait_for_training
+from tests.e2e.processes import processes_of
+from tests.e2e.test_kills import SECONDS, _wait_for_training
 from tests.stack import Stack, wait_until, write_loans
 
 SAGEMAKER = {"backend": "sagemaker", "instance_type": "ml.m5.large"}
@@ -62,45 +63,46 @@ def test_cli_trains_on_spot_instances(stack: Stack, loans: tuple[Path, Path]) ->
     assert "spot needs max_wait_seconds" in words
 
 
-@pytest.fixture
-def dataset(own_stack: Stack, tmp_path: Path) -> str:
-    write_loans(tmp_path / "loans.csv", num_rows=2000, seed=0)
-    with own_stack.client() as client:
-        return client.datasets.upload(tmp_path / "loans.csv", name="loans", target="repaid").ref
+@pytest.fixture(scope="module")
+def dataset(killed_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("sagemaker") / "loans.csv"
+    write_loans(path, num_rows=2000, seed=0)
+    with killed_stack.client() as client:
+        return client.datasets.upload(path, name="on-sagemaker", target="repaid").ref
 
 
-def test_killed_container_says_why_and_a_retry_may_be_stopped(own_stack: Stack, dataset: str) -> None:
-    with own_stack.client() as client:
+def test_killed_container_says_why_and_a_retry_may_be_stopped(killed_stack: Stack, dataset: str) -> None:
+    with killed_stack.client() as client:
         job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=LONG, **SAGEMAKER)
         _wait_for_training(job)
-        for process in _processes(job):
+        for process in processes_of(job):
             os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(JobFailedError, match="killed") as caught:
-            job.wait(timeout_seconds=60)
+            job.wait(timeout_seconds=SECONDS)
         assert caught.value.job.failure is not None
         assert caught.value.job.failure.exit_code == 137
         again = client.jobs.retry(job.id)
         assert again.compute == job.compute
         _wait_for_training(again)
         again.stop()
-        stopped = again.wait(raise_on_failure=False, timeout_seconds=60)
+        stopped = again.wait(raise_on_failure=False, timeout_seconds=SECONDS)
         assert stopped.status is JobStatus.STOPPED
-        wait_until(lambda: not _processes(again))
+        wait_until(lambda: not processes_of(again))
         short = client.jobs.train(dataset, algorithm="xgboost", hyperparameters={"num_rounds": 20}, **SAGEMAKER)
-        assert short.wait(timeout_seconds=120).model_version is not None
+        assert short.wait(timeout_seconds=SECONDS).model_version is not None
 
 
-def test_killed_local_cloud_in_mid_training_restarts_the_job(own_stack: Stack, dataset: str) -> None:
-    with own_stack.client() as client:
+def test_killed_local_cloud_in_mid_training_restarts_the_job(killed_stack: Stack, dataset: str) -> None:
+    with killed_stack.client() as client:
         hyperparameters = {"epochs": 25, "batch_size": 16, "patience": 25}
         job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=hyperparameters, **SAGEMAKER)
         _wait_for_training(job)
-        own_stack.kill()
-        own_stack.up()
-        ended = client.jobs.get(job.id).wait(timeout_seconds=240)
+        killed_stack.kill()
+        killed_stack.up()
+        ended = client.jobs.get(job.id).wait(timeout_seconds=SECONDS)
         assert ended.status is JobStatus.SUCCEEDED
         assert ended.attempt == 2
         assert ended.model_version is not None
         assert ended.model_version.get().metrics["roc_auc"] > 0.8
-        steps = own_stack.aws("sagemaker").describe_training_job(TrainingJobName=ended.compute_job_id)
+        steps = killed_stack.aws("sagemaker").describe_training_job(TrainingJobName=ended.compute_job_id)
         assert "Restarting" in [step["Status"] for step in steps["SecondaryStatusTransitions"]]

@@ -14,7 +14,7 @@ import pytest
 from aimass_core.bootstrap import AwsClients
 from tests.ports import free_port
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], Result], *, seconds: float = 20.0) -> Result:
+def wait_until(condition: Callable[[], Result], *, seconds: float = 120.0) -> Result:
     """The first truthy value of `condition`.
 
     Raises:

@@ -20,7 +20,7 @@ from botocore.config import Config
 
 Document = dict[str, Any]
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 class Server:

@@ -21,7 +21,7 @@ from batch_jobs.runtime.environment import Environment
 from tests.unit.batch_jobs.channel_files import mixed_columns, shape_images, write_channel
 from tests.unit.batch_jobs.conftest import RecordingReporter, Train
 
-TREES = {"num_rounds": 80, "early_stopping_rounds": 80, "max_depth": 6}
+TREES = {"num_rounds": 40, "early_stopping_rounds": 40, "max_depth": 6}
 
 
 def _channel(path: Path, task: str, *, num_rows: int = 400) -> dict[str, Path]:

@@ -70,7 +70,7 @@ def test_forecasts_are_combined_over_all_steps(tmp_path: Path) -> None:
     ahead = {"horizon": 3, "window": 12, "task": "forecasting"}
     members = [
         train_member(tmp_path, channels, "short@1", "nlinear", hyperparameters={"epochs": 3}, **ahead),
-        train_member(tmp_path, channels, "other@1", "rnn", hyperparameters={"hidden": 8, "epochs": 8}, **ahead),
+        train_member(tmp_path, channels, "other@1", "nlinear", hyperparameters={"hidden": [16], "epochs": 8}, **ahead),
     ]
     fused = run_fuse(tmp_path / "fuse", channels, members)
     assert fused.fusion.method is not None

@@ -34,7 +34,7 @@ def _page(trained: Trained) -> str:
     return (trained.model_path / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("algorithm", ["fcn", "rnn"])
+@pytest.mark.parametrize("algorithm", ["fcn", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_series_are_learned_from_what_is_made_of_them(tmp_path: Path, train_model: Train, algorithm: str) -> None:
     channels = {"train": write_channel(tmp_path / "train", waves(160), target="class")}
     chosen = QUICK[algorithm] | {"augmentation": STRENGTHS}

@@ -52,7 +52,7 @@ def channels(tmp_path: Path) -> dict[str, Path]:
         ("nlinear", "torch", {"all_columns": True}),
         ("nlinear", "torch", {"hidden": [32]}),
         ("rnn", "torch", RECURRENT),
-        ("rnn", "tensorflow", RECURRENT),
+        pytest.param("rnn", "tensorflow", RECURRENT, marks=pytest.mark.slow),
     ],
 )
 def test_forecasts_a_season_and_exports_what_it_learned(
@@ -140,7 +140,11 @@ def test_missing_values_are_learned_around(tmp_path: Path, train_model: Train) -
 
 @pytest.mark.parametrize(
     ("algorithm", "framework", "options"),
-    [("nlinear", "torch", {}), ("rnn", "torch", RECURRENT), ("rnn", "tensorflow", RECURRENT)],
+    [
+        ("nlinear", "torch", {}),
+        pytest.param("rnn", "torch", RECURRENT, marks=pytest.mark.slow),
+        ("rnn", "tensorflow", RECURRENT),
+    ],
 )
 def test_one_step_ahead_from_the_default_window(
     channels: dict[str, Path], train_model: Train, algorithm: str, framework: str, options: dict[str, Any]

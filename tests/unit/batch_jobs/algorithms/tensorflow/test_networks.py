@@ -87,8 +87,17 @@ def test_a_regression_answers_standardised_values() -> None:
     assert listener.curves["validation/rmse"][-1] < 0.6
 
 
-@pytest.mark.parametrize("hyperparameters", [{}, {"ema_decay": 0.9, "accumulation": 2}, {"schedule": "plateau"}])
-@pytest.mark.parametrize("dies_after", [3, 5])
+@pytest.mark.parametrize(
+    ("hyperparameters", "dies_after"),
+    [
+        ({}, 3),
+        ({"ema_decay": 0.9, "accumulation": 2}, 5),
+        ({"schedule": "plateau"}, 5),
+        pytest.param({}, 5, marks=pytest.mark.slow),
+        pytest.param({"ema_decay": 0.9, "accumulation": 2}, 3, marks=pytest.mark.slow),
+        pytest.param({"schedule": "plateau"}, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_d15_a_resumed_training_ends_as_the_undisturbed_one(hyperparameters: dict[str, Any], dies_after: int) -> None:
     undisturbed, _ = _fit(**hyperparameters)
     memory = Memory(dies_after=dies_after)

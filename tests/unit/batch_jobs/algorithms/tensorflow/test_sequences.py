@@ -73,7 +73,7 @@ def test_learns_which_word_comes_first() -> None:
     assert (fitted.predict(examples.features).argmax(axis=1) == examples.targets).mean() > 0.95
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_learns_series_of_different_lengths_with_gaps(precision: str) -> None:
     examples = shared.slopes()
     learner = rnn.Rnn(shared.rnn(epochs=12, precision=precision, **QUICK))
@@ -81,7 +81,7 @@ def test_learns_series_of_different_lengths_with_gaps(precision: str) -> None:
     assert np.corrcoef(fitted.predict(examples.features), examples.targets)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
 def test_forecasts_from_the_latest_value(cell: str) -> None:
     shared.check_forecasts(rnn.Rnn(shared.rnn(cell=cell, epochs=15, **QUICK)))
 

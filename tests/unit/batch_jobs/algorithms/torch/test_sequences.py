@@ -37,10 +37,26 @@ def _network(kind: DataKind, **values: Any) -> FittedNetwork:
     return FittedNetwork(answer=answer, num_steps=1, example=example, has_variable_length=True)
 
 
-@pytest.mark.parametrize("values", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("kind", [DataKind.TEXT, DataKind.SERIES])
+# Each shape once; torch takes seconds for a graph of one.
+_CHECKED = {
+    ("lstm, both ways, mean", DataKind.SERIES),
+    ("gru, both ways, attention", DataKind.SERIES),
+    ("lstm, both ways, last, two layers", DataKind.TEXT),
+    ("gru, one way, last", DataKind.TEXT),
+    ("no layer, mean", DataKind.TEXT),
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        pytest.param(values, kind, id=f"{name}, {kind}", marks=() if (name, kind) in _CHECKED else (pytest.mark.slow,))
+        for name, values in SHAPES.items()
+        for kind in (DataKind.TEXT, DataKind.SERIES)
+    ],
+)
 def test_neighbours_and_padding_never_change_an_answer_and_the_graph_agrees(
-    kind: DataKind, values: dict[str, Any]
+    values: dict[str, Any], kind: DataKind
 ) -> None:
     check_answers(_network(kind, **values), kind)
 
@@ -65,7 +81,7 @@ def test_learns_series_of_different_lengths_with_gaps() -> None:
     assert np.corrcoef(fitted.predict(examples.features), examples.targets)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
 def test_forecasts_from_the_latest_value(cell: str) -> None:
     values = {"hidden": 16, "embedding": 8, "epochs": 15, "learning_rate": 0.02, "dropout": 0.0, "batch_size": 32}
     check_forecasts(Rnn(rnn(cell=cell, **values)))
