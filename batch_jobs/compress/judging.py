@@ -2,8 +2,9 @@
 
 The winner meets every limit and is smaller or faster than the original. Where `max_model_bytes` or `max_latency_ms` is
 given it is the one with the best score: a budget says that what lies below it costs nothing. Scores that differ by no
-more than a tenth of `max_metric_drop` are taken for the same, and the smallest file decides. Without such a limit it is
-the smallest file that is no slower than the original; where every smaller one is slower, the fastest that is no larger.
+more than a tenth of `max_metric_drop`, and than .002, are taken for the same, and the smallest file decides. Without
+such a limit it is the smallest file that is no slower than the original; where every smaller one is slower, the fastest
+that is no larger.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ _LATENCY_NOISE = 1.05
 """What differs by less in latency is as fast: the same file measured twice does."""
 _SMALLER = 0.98
 """Of the original's bytes: what is left out of the last fiftieth is no compression."""
-_SAME = 0.1
+_SAME, _MAX_SAME = 0.1, 0.002
 _TINY = 1e-12
 
 
@@ -124,7 +125,7 @@ def choose(candidates: Sequence[CompressionCandidate], spec: CompressSpec) -> Co
         return None
     if spec.max_model_bytes is not None or spec.max_latency_ms is not None:
         best = min(each.metric_drop for each in fit)
-        fit = [each for each in fit if each.metric_drop <= best + _SAME * spec.max_metric_drop]
+        fit = [each for each in fit if each.metric_drop <= best + min(_SAME * spec.max_metric_drop, _MAX_SAME)]
     return min(fit, key=lambda each: (each.cost.model_bytes, each.cost.latency_p50_ms, each.metric_drop))
 
 

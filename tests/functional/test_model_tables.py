@@ -149,6 +149,22 @@ def test_decomposition_shows_wholes_and_what_each_expert_is_for(run: Run, api: A
     assert "Not tried: components: It is of forecasts." in ran.err
 
 
+def test_what_an_autotrain_job_might_have_ended_in_is_a_table_too(run: Run, api: Api) -> None:
+    ran = run("autotrain", "adult", "--fuse", "--max-model-bytes", "50k", "-d", "-o", "json")
+    (submitted,) = json.loads(ran.out)
+    files = {
+        f"output/{name}.json": document.model_dump_json().encode()
+        for name, document in (model_jobs.DOCUMENTS[kind] for kind in ("compress", "fuse"))
+    }
+    study_jobs.succeed_with(api, study_jobs.start(api, submitted["id"]), files)
+    shown = run("jobs", "table", submitted["id"])
+    assert shown.code == 0, shown.err
+    assert "CANDIDATE" in shown.out
+    assert "fusion (convex_weighting, one_graph)" in shown.out
+    plotted = run("jobs", "plot", submitted["id"])
+    assert (plotted.code, "only compress and fuse and decompose jobs" in plotted.err) == (5, True), plotted.err
+
+
 def test_a_training_has_no_table(run: Run, api: Api) -> None:
     job = api.post("/v1/jobs", {"spec": SPEC}).json
     ran = run("jobs", "table", job["id"])

@@ -42,13 +42,16 @@ def has_table(job: Job) -> bool:
 
 
 def show_table(job: Job, *, output: OutputFormat) -> None:
-    """The table of a job; as JSON and YAML the whole document. Raises NotFoundError where it has left none."""
-    if job.kind is JobKind.FUSE:
-        _show_fusion(job.fusion(), output)
-    elif job.kind is JobKind.DECOMPOSE:
-        _show_decomposition(job.decomposition(), output)
-    else:
-        _show_compression(job, job.compression(), output)
+    """The table of a job, of an autotrain job those of what it might have ended in; as JSON and YAML the whole
+    document. Raises NotFoundError where it has left none."""
+    kinds = job.tables() if job.kind is JobKind.AUTOTRAIN else []
+    for kind in kinds or [job.kind]:
+        if kind is JobKind.FUSE:
+            _show_fusion(job.fusion(), output)
+        elif kind is JobKind.DECOMPOSE:
+            _show_decomposition(job.decomposition(), output)
+        else:
+            _show_compression(job, job.compression(), output)
 
 
 def _show_compression(job: Job, found: Compression, output: OutputFormat) -> None:
