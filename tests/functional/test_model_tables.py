@@ -149,6 +149,17 @@ def test_decomposition_shows_wholes_and_what_each_expert_is_for(run: Run, api: A
     assert "Not tried: components: It is of forecasts." in ran.err
 
 
+@pytest.mark.parametrize("kind", ["compress", "fuse", "decompose"])
+def test_dry_run_says_what_it_would_take_and_submits_nothing(run: Run, api: Api, kind: str) -> None:
+    before = api.get("/v1/jobs").json["items"]
+    ran = run(*model_jobs.COMMANDS[kind], "--budget", "1h", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert re.search(r"seconds +[\d,.]+ +\([\d,.]+ to [\d,.]+\)", ran.out)
+    assert re.search(r"limit \(seconds\) +3,600", ran.out)
+    assert ("takes the time that it is given" in ran.err) == (kind != "fuse")
+    assert api.get("/v1/jobs").json["items"] == before
+
+
 def test_what_an_autotrain_job_might_have_ended_in_is_a_table_too(run: Run, api: Api) -> None:
     ran = run("autotrain", "adult", "--fuse", "--max-model-bytes", "50k", "-d", "-o", "json")
     (submitted,) = json.loads(ran.out)

@@ -14,7 +14,7 @@ from aimass.binding import Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources import job_requests
 from aimass.resources.endpoints import Endpoint
-from aimass.resources.job_requests import DatasetRef, chosen, to_ids, to_ref
+from aimass.resources.job_requests import DatasetRef, ModelLike, chosen, to_ids, to_ref
 from aimass.resources.model_jobs import ModelJobsApi
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
@@ -423,17 +423,19 @@ class JobsApi(ModelJobsApi):
         """Submits a request as the API takes it."""
         return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
 
-    def estimate(self, dataset: DatasetRef, *, kind: str = JobKind.TRAIN, **arguments: Any) -> JobEstimate:
+    def estimate(
+        self, what: DatasetRef | ModelLike | Sequence[ModelLike], *, kind: str = JobKind.TRAIN, **arguments: Any
+    ) -> JobEstimate:
         """What a job would take: seconds, dollars, memory, disk. Nothing is submitted.
 
         Args:
-            dataset: A name, `name@version`, or what `upload` returned.
-            kind: `train`, `search` or `autotrain`.
-            **arguments: Those of the method of that name.
+            what: The first argument of the method: a dataset, or for `compress` a model, for `fuse` several.
+            kind: `train`, `search`, `autotrain`, `compress`, `fuse` or `decompose`.
+            **arguments: The others of the method of that name.
         """
         if kind not in _ESTIMATED:
             raise InvalidRequestError(f"Jobs of kind {kind!r} are not estimated. Kinds: {', '.join(_ESTIMATED)}.")
-        request = _ESTIMATED[JobKind(kind)](dataset, **arguments)
+        request = _ESTIMATED[JobKind(kind)](what, **arguments)
         answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
         return JobEstimate.model_validate(answer)
 
@@ -507,6 +509,9 @@ _ESTIMATED: Mapping[str, Callable[..., JobCreate]] = {
     JobKind.TRAIN: job_requests.to_train,
     JobKind.SEARCH: job_requests.to_search,
     JobKind.AUTOTRAIN: job_requests.to_autotrain,
+    JobKind.COMPRESS: job_requests.to_compress,
+    JobKind.FUSE: job_requests.to_fuse,
+    JobKind.DECOMPOSE: job_requests.to_decompose,
 }
 
 
