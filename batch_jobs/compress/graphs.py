@@ -9,15 +9,12 @@ from pathlib import Path
 import onnx
 import onnxruntime
 from onnx import TensorProto
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from batch_jobs.algorithms.export.names import defined_names, rename
 from batch_jobs.algorithms.export.trees.reading import ML_DOMAIN
 from batch_jobs.compress.contract import UnfitError
+from batch_jobs.evaluate.scoring import ORT_ERRORS
 
-ORT_ERRORS: tuple[type[Exception], ...] = tuple(
-    value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)
-)
 _DOMAINS = ("", "ai.onnx", ML_DOMAIN)
 _LANDMARK = re.compile(r"^aimass/(member \d+/)*((aimass/)?(model|answer)/(features|scores))$")
 """Values by which methods, fusions and decompositions find the parts of our graphs."""

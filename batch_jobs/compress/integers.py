@@ -13,9 +13,8 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType
 
 from aimass_core.domain.schemas import DatasetKind
 from batch_jobs.compress.contract import Ground, UnfitError
-from batch_jobs.compress.graphs import ORT_ERRORS
 from batch_jobs.compress.rows import sample_rows
-from batch_jobs.evaluate.scoring import to_inputs
+from batch_jobs.evaluate.scoring import ORT_ERRORS, to_inputs
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _BETWEEN = frozenset(

@@ -16,7 +16,7 @@ import onnx
 from aimass_core.domain.compression import CompressionCandidate, CompressSpec
 from aimass_core.domain.model_jobs import Score
 from aimass_core.domain.signatures import Signature
-from aimass_core.errors import ErrorDetail, InvalidRequestError
+from aimass_core.errors import ErrorDetail, InvalidDataError, InvalidRequestError
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, PRIMARY_METRICS, evaluate, fallback_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.train.material import VALIDATION, Material
@@ -44,11 +44,20 @@ class Judge:
         self.metric = ""
 
     def score(self, model: bytes) -> Score:
-        """Of a whole model. Raises InvalidRequestError where the data does not have the metric that is asked for."""
+        """Of a whole model.
+
+        Raises:
+            InvalidDataError: Some of its answers are no numbers.
+            InvalidRequestError: The data does not have the metric that is asked for.
+        """
         scorer = Scorer(model, self.signature, num_threads=self._num_threads)
         scores = scorer.answer(self.frame).scores
-        if not np.isfinite(scores).all():
-            raise ValueError("it answers with what is no number")
+        num_bad = int((~np.isfinite(scores.reshape(len(scores), -1))).any(axis=1).sum())
+        if num_bad:
+            raise InvalidDataError(
+                f"it answers {num_bad:,} of {len(scores):,} rows with what is no number: have the graph fill what is "
+                "missing, or leave these rows out"
+            )
         metrics = evaluate(VALIDATION, self._target, self._truth, scores).metrics
         self.metric = self.metric or self._resolve_metric(metrics)
         return Score(metric=self.metric, value=metrics[self.metric], metrics=metrics, num_rows=len(self._truth))
