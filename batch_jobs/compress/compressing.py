@@ -191,6 +191,11 @@ class _Found:
         return measured
 
     def _advise(self, entries: Sequence[CompressionCandidate]) -> list[str]:
+        if len(entries) == 1 and self.search.num_waiting:
+            return [
+                f"Time was up before anything was made of {self.spec.parent}: give the job a larger max_seconds "
+                f"({self.search.num_waiting} candidates were still to be tried)."
+            ]
         if len(entries) == 1:
             reasons = "; ".join(f"{each.method}: {each.reason}" for each in self.search.unfit) or "no method fits it"
             return [f"Nothing could be made of {self.spec.parent}: {reasons}."]

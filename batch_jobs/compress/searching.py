@@ -89,6 +89,11 @@ class Search:
         """Of the job."""
         return self.ground.spec
 
+    @property
+    def num_waiting(self) -> int:
+        """Candidates that are still to be tried."""
+        return len(self._waiting)
+
     def run(self) -> None:
         """Until nothing is left to try, or time is up. Raises as `Judge.score` does for the original."""
         began = self.clock()
