@@ -14,8 +14,10 @@ from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, THRESHOL
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 
-ORT_ERRORS: tuple[type[Exception], ...] = tuple(
-    value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)
+# NOTE: what it says may quote bytes of the file that are no text.
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    UnicodeDecodeError,
+    *(value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)),
 )
 _MAX_ROWS = 4096
 _MAX_VALUES = 2**19

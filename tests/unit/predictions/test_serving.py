@@ -215,7 +215,7 @@ def test_what_is_no_servable_model_is_refused(bench: Bench, model: bytes, word: 
         ModelStore(bench.ports, bench.folder).load(address)
 
 
-def test_cyclic_graph_is_refused(bench: Bench) -> None:
+def test_f6_cyclic_graph_is_refused(bench: Bench) -> None:
     model = onnx.load_model_from_string(table_model())
     model.graph.node[2].input[0] = "probabilities"
     version = add_model_version(
@@ -231,7 +231,7 @@ def test_signature_of_another_model_is_refused(bench: Bench) -> None:
     assert "its input 'image' is missing" in bench.infer(*ASKED).error
 
 
-def test_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
+def test_f3_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
     model = table_model()
     deployed = deploy(bench.ports, bench.workspace_id, model=model)
     store = ModelStore(bench.ports, bench.folder)
@@ -242,7 +242,7 @@ def test_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
                 store.load(address_of(deployed))
 
 
-def test_walk_over_any_bytes_ends_in_an_answer_or_a_graph_error() -> None:
+def test_f3_walk_over_any_bytes_ends_in_an_answer_or_a_graph_error() -> None:
     model = table_model()
     reasons = set()
     for position in range(len(model)):

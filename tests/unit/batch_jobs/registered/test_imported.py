@@ -159,6 +159,30 @@ def test_f6_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
         RegisteredModel.load(path, name="imported@1")
 
 
+@pytest.mark.parametrize("dims", [[2**62, 4], [2**63 - 1], [WIDTH * WIDTH * 2], [1], [-WIDTH, WIDTH]])
+def test_f2_constants_that_are_not_of_the_size_that_they_say_are_refused(tmp_path: Path, dims: list[int]) -> None:
+    model = build("plain")
+    tensor = max(model.graph.initializer, key=lambda each: each.ByteSize())
+    tensor.dims[:] = dims
+    with pytest.raises(InvalidDataError, match="imported@1 cannot be run: ONNX Runtime refuses it"):
+        RegisteredModel.load(write(tmp_path / "model", model), name="imported@1")
+
+
+def test_f3_a_file_that_is_cut_or_changed_is_loaded_or_refused_and_nothing_else(tmp_path: Path) -> None:
+    """Those that are loaded have bits of a weight changed: that is what digests are for, before."""
+    whole = build("plain").SerializeToString()
+    path = write(tmp_path / "model", whole) / "model.onnx"
+    num_refused = 0
+    for position in range(0, len(whole), 83):
+        for damaged in (whole[:position], whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]):
+            path.write_bytes(damaged)
+            try:
+                RegisteredModel.load(path.parent, name="imported@1")
+            except InvalidDataError:
+                num_refused += 1
+    assert num_refused > len(whole) / 83
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_f6_every_job_on_models_refuses_it(tmp_path: Path, job: str) -> None:
     bad = write(tmp_path / "bad", _outside("../../etc/passwd")(build("plain")))
