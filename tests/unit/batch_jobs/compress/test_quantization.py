@@ -1,6 +1,7 @@
 """Quantization: fewer bytes, answers that stay, and what it refuses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from aimass_core.domain import graph_check
+from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.compress.contract import UnfitError
 from batch_jobs.compress.optimization import Optimization
 from batch_jobs.compress.quantization import Quantization
+from batch_jobs.fuse.graphs import to_one_graph
+from batch_jobs.fuse.methods.weighting import WeightedMean
+from batch_jobs.registered import operations
 from tests.unit.batch_jobs.compress.tiny_models import COLUMNS, answer, build_ground, fit_network
 
 METHOD = Quantization()
@@ -109,6 +115,52 @@ def _with_constants(values: Mapping[str, NDArray[Any]]) -> onnx.ModelProto:
         model.graph.node.append(helper.make_node("Identity", [name], [f"out {name}"]))
         model.graph.output.append(helper.make_tensor_value_info(f"out {name}", tensor.data_type, list(value.shape)))
     return model
+
+
+def _recurrent() -> onnx.ModelProto:
+    """Both ways over the columns as steps."""
+    rng, hidden = np.random.default_rng(5), 48
+    graph = GraphBuilder("recurrent")
+    columns = [graph.input(name, TensorProto.FLOAT, ["rows", 1]) for name in COLUMNS]
+    joined = graph.node("Concat", *columns, axis=1)
+    joined = graph.node("Where", graph.node("IsNaN", joined), graph.constant(0, np.float32), joined)
+    steps = graph.node("Unsqueeze", graph.node("Transpose", joined, perm=[1, 0]), graph.constant([2], np.int64))
+    entry, own = rng.normal(size=(2, 4 * hidden, 1)), rng.normal(size=(2, 4 * hidden, hidden)) / 7
+    constants = [graph.constant(value, np.float32) for value in (entry, own, np.zeros((2, 8 * hidden)))]
+    _, last = graph.nodes("LSTM", steps, *constants, num_outputs=2, hidden_size=hidden, direction="bidirectional")
+    first = graph.node("Gather", last, graph.constant(0, np.int64), axis=0)
+    logit = graph.node("MatMul", first, graph.constant(rng.normal(size=(hidden, 1)), np.float32))
+    yes = graph.node("Sigmoid", logit)
+    scores = graph.node("Concat", graph.node("Sub", graph.constant(1, np.float32), yes), yes, axis=1)
+    best = graph.node("ArgMax", scores, axis=1, keepdims=0)
+    graph.output(graph.node("Gather", graph.texts(["no", "yes"]), best), "label", TensorProto.STRING, ["rows"])
+    graph.output(scores, "probabilities", TensorProto.FLOAT, ["rows", 2])
+    return graph.build()
+
+
+def test_an_lstm_is_computed_in_int8_by_an_operator_that_is_served(tmp_path: Path) -> None:
+    model = _recurrent()
+    ground = build_ground(model, tmp_path)
+    assert {"mode": "dynamic"} in [proposal.settings for proposal in METHOD.propose(model, ground)]
+    smaller = METHOD.apply(model, {"mode": "dynamic"}, ground)
+    assert {(node.domain, node.op_type) for node in smaller.graph.node if node.domain} == {
+        ("com.microsoft", "DynamicQuantizeLSTM")
+    }
+    graph_check.check(smaller.SerializeToString())
+    assert smaller.ByteSize() < 0.35 * model.ByteSize()
+    assert np.abs(answer(smaller, ground) - answer(model, ground)).max() < 0.05
+    rows = [{name: np.ones((1, 1), dtype=np.float32) for name in COLUMNS}]
+    assert operations.count(smaller.SerializeToString(), rows) == pytest.approx(
+        operations.count(model.SerializeToString(), rows), rel=0.02
+    )
+    with pytest.raises(UnfitError, match="int8 already"):
+        METHOD.propose(smaller, ground)
+    weights = np.array([0.5, 0.5])
+    members = [replace(ground.original, model=each.SerializeToString()) for each in (smaller, model)]
+    joined = to_one_graph(members, WeightedMean(weights=weights, task=Task.BINARY), ground.material.target)
+    graph_check.check(joined)
+    mean = (answer(smaller, ground) + answer(model, ground)) / 2
+    np.testing.assert_allclose(answer(onnx.load_from_string(joined), ground), mean, atol=1e-5)
 
 
 def test_f4_what_is_lossless_keeps_every_bit(tmp_path: Path) -> None:
