@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import aimass
+from aimass_core.domain.compression import CompressionMethod, UnfitMethod
 from aimass_core.errors import NotFoundError
 from tests.functional import model_jobs, study_jobs
 from tests.functional.gateway import Api
@@ -91,6 +92,40 @@ def test_table_can_be_seen_again_and_taken_along(run: Run, api: Api, tmp_path: P
     assert lines[2].startswith("int8 dynamic,0.929,")
     saved = run("jobs", "plot", job.id, "--to", "page.html")
     assert (saved.code, (tmp_path / "page.html").read_bytes()) == (0, model_jobs.PAGE)
+
+
+def test_what_does_not_fit_a_screen_is_counted(run: Run, api: Api) -> None:
+    job = model_jobs.submit(run, "compress")
+    original, *_ = model_jobs.COMPRESSION.candidates
+    candidates = [
+        original,
+        *(
+            model_jobs.candidate(
+                f"way {number}", 0.92 - number / 1000, 90_000 - 1000 * number, 0.02, "trimming", is_pareto=True
+            )
+            for number in range(40)
+        ),
+    ]
+    candidates[17] = candidates[17].model_copy(update={"is_chosen": True})
+    unfit = [
+        UnfitMethod(method=CompressionMethod.QUANTIZATION, reason=f"way {number}: {'it would answer otherwise, ' * 20}")
+        for number in range(30)
+    ]
+    document = model_jobs.COMPRESSION.model_copy(update={"candidates": candidates, "unfit": unfit})
+    files = {"output/compression.json": document.model_dump_json().encode()}
+    study_jobs.succeed_with(api, study_jobs.start(api, job.id), files)
+    shown = run("jobs", "table", job.id)
+    _, *lines = rows(shown.out)
+    assert len(lines) == 15
+    assert lines[0][0] == "original"
+    assert [" ".join(line[:2]) for line in lines if line[-1] == "yes"] == ["way 16"]
+    assert {" ".join(lines[1][:2]), " ".join(lines[-1][:2])} == {"way 0", "way 39"}
+    assert "... and 26 more: aimass jobs table" in shown.err
+    (told,) = [line for line in shown.err.splitlines() if line.startswith("Not applied")]
+    assert told.endswith("… (and 29 more)")
+    assert len(told) < 180
+    assert f"All 30 reasons: aimass jobs table {job.id} -o json" in shown.err
+    assert len(json.loads(run("jobs", "table", job.id, "-o", "json").out)["unfit"]) == 30
 
 
 def test_f5_compression_that_misses_its_limits_shows_what_came_nearest_and_fails(run: Run, api: Api) -> None:
