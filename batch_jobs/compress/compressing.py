@@ -82,7 +82,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         device_threads=device_threads,
     )
     search.run()
-    found = _Found(search=search, spec=spec, device_threads=device_threads).settle()
+    found = settle(search, device_threads=device_threads)
     write_compression(environment.output_path, found.compression)
     if found.winner is None:
         raise InvalidRequestError(" ".join([*found.compression.advice, f"{original.name} stays as it is."]))
@@ -93,7 +93,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         original.signature,
         material,
         data=data,
-        card=_build_card(environment, original, found.winner.entry, material, seconds=time.monotonic() - began),
+        card=build_card(environment, original, found.winner.entry, material, seconds=time.monotonic() - began),
     )
     return Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes).run()
 
@@ -126,11 +126,18 @@ def _read(environment: Environment, data: LearningSpec, original: RegisteredMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
+class Outcome:
+    """The table, and the winner where there is one."""
+
     compression: Compression
     winner: Made | None
     words: str
     """Of the original's figures."""
+
+
+def settle(search: Search, *, device_threads: int) -> Outcome:
+    """Measures once more what a search has made, and chooses."""
+    return _Found(search=search, spec=search.spec, device_threads=device_threads).settle()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +148,8 @@ class _Found:
     spec: CompressSpec
     device_threads: int
 
-    def settle(self) -> _Outcome:
-        """The table, and the winner where there is one."""
+    def settle(self) -> Outcome:
+        """See the function."""
         made = self._measure_again()
         entries = mark_front([each.entry for each in made])
         chosen = choose(entries, self.spec)
@@ -161,7 +168,7 @@ class _Found:
         winner = None
         if chosen is not None:
             winner = next(each for each in made if each.entry.name == chosen.name)
-        return _Outcome(compression=compression, winner=winner, words=describe(entries[0]))
+        return Outcome(compression=compression, winner=winner, words=describe(entries[0]))
 
     def _measure_again(self) -> list[Made]:
         """The original and what may be chosen, in turns: what disturbs the machine disturbs all of them alike."""
@@ -184,6 +191,11 @@ class _Found:
         return measured
 
     def _advise(self, entries: Sequence[CompressionCandidate]) -> list[str]:
+        if len(entries) == 1 and self.search.num_waiting:
+            return [
+                f"Time was up before anything was made of {self.spec.parent}: give the job a larger max_seconds "
+                f"({self.search.num_waiting} candidates were still to be tried)."
+            ]
         if len(entries) == 1:
             reasons = "; ".join(f"{each.method}: {each.reason}" for each in self.search.unfit) or "no method fits it"
             return [f"Nothing could be made of {self.spec.parent}: {reasons}."]
@@ -200,7 +212,7 @@ def _order(entry: CompressionCandidate) -> tuple[bool, int]:
     return bool(entry.missed), entry.cost.model_bytes
 
 
-def _build_card(
+def build_card(
     environment: Environment,
     original: RegisteredModel,
     winner: CompressionCandidate,

@@ -9,16 +9,12 @@ from pathlib import Path
 import onnx
 import onnxruntime
 from onnx import TensorProto
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from aimass_core.domain import graph_check
 from batch_jobs.algorithms.export.names import defined_names, rename
-from batch_jobs.algorithms.export.trees.reading import ML_DOMAIN
 from batch_jobs.compress.contract import UnfitError
+from batch_jobs.evaluate.scoring import ORT_ERRORS
 
-ORT_ERRORS: tuple[type[Exception], ...] = tuple(
-    value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)
-)
-_DOMAINS = ("", "ai.onnx", ML_DOMAIN)
 _LANDMARK = re.compile(r"^aimass/(member \d+/)*((aimass/)?(model|answer)/(features|scores))$")
 """Values by which methods, fusions and decompositions find the parts of our graphs."""
 _RANDOM = frozenset(
@@ -27,9 +23,9 @@ _RANDOM = frozenset(
 
 
 def require_standard(model: onnx.ModelProto) -> None:
-    """Raises UnfitError for a graph that has more than operators and tensors of ONNX itself."""
-    domains = {opset.domain for opset in model.opset_import if opset.domain not in _DOMAINS}
-    own = sorted({node.domain for node in model.graph.node if node.domain in domains})
+    """Raises UnfitError for a graph that has operators which would not be served, or data elsewhere."""
+    nodes = (node for graph in _all_graphs(model.graph) for node in graph.node)
+    own = sorted({node.domain for node in nodes if not graph_check.is_run(node.domain, node.op_type)})
     if own:
         raise UnfitError(f"it has operators of the domain {own[0]!r}, and only those of ONNX itself are understood")
     if model.functions:

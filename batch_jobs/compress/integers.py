@@ -13,9 +13,8 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType
 
 from aimass_core.domain.schemas import DatasetKind
 from batch_jobs.compress.contract import Ground, UnfitError
-from batch_jobs.compress.graphs import ORT_ERRORS
 from batch_jobs.compress.rows import sample_rows
-from batch_jobs.evaluate.scoring import to_inputs
+from batch_jobs.evaluate.scoring import ORT_ERRORS, to_inputs
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _BETWEEN = frozenset(
@@ -43,6 +42,12 @@ def find_heavy(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     for number, node in enumerate(model.graph.node):
         node.name = f"node_{number}"
     return [node for node in model.graph.node if node.op_type in HEAVY and node.input[1] in constants]
+
+
+def find_recurrent(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Those that ONNX Runtime has an operator in int8 for, with constant weights."""
+    constants = {constant.name for constant in model.graph.initializer}
+    return [node for node in model.graph.node if node.op_type == "LSTM" and constants.issuperset(node.input[1:3])]
 
 
 def quantize_static(
@@ -79,11 +84,12 @@ def quantize_static(
 
 
 def quantize_dynamic(model: onnx.ModelProto, ground: Ground) -> onnx.ModelProto:
-    """Products of matrices in int8; ranges of activations are found with each request."""
+    """Products of matrices and LSTMs in int8; ranges of activations are found with each request. The LSTM is an
+    operator of ONNX Runtime's own, `DynamicQuantizeLSTM`, which `graph_check` knows."""
     path = ground.scratch_path / "quantized.onnx"
     with _quiet(), _explained():
         quantization.quantize_dynamic(
-            _copy(model), path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8
+            _copy(model), path, op_types_to_quantize=["MatMul", "LSTM"], per_channel=True, weight_type=QuantType.QInt8
         )
     return _load(path, model)
 

@@ -2,8 +2,9 @@
 
 The winner meets every limit and is smaller or faster than the original. Where `max_model_bytes` or `max_latency_ms` is
 given it is the one with the best score: a budget says that what lies below it costs nothing. Scores that differ by no
-more than a tenth of `max_metric_drop` are taken for the same, and the smallest file decides. Without such a limit it is
-the smallest file that is no slower than the original; where every smaller one is slower, the fastest that is no larger.
+more than a tenth of `max_metric_drop`, and than .002, are taken for the same, and the smallest file decides. Without
+such a limit it is the smallest file that is no slower than the original; where every smaller one is slower, the fastest
+that is no larger.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ import onnx
 from aimass_core.domain.compression import CompressionCandidate, CompressSpec
 from aimass_core.domain.model_jobs import Score
 from aimass_core.domain.signatures import Signature
-from aimass_core.errors import ErrorDetail, InvalidRequestError
+from aimass_core.errors import ErrorDetail, InvalidDataError, InvalidRequestError
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, PRIMARY_METRICS, evaluate, fallback_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.train.material import VALIDATION, Material
@@ -25,7 +26,7 @@ _LATENCY_NOISE = 1.05
 """What differs by less in latency is as fast: the same file measured twice does."""
 _SMALLER = 0.98
 """Of the original's bytes: what is left out of the last fiftieth is no compression."""
-_SAME = 0.1
+_SAME, _MAX_SAME = 0.1, 0.002
 _TINY = 1e-12
 
 
@@ -43,11 +44,20 @@ class Judge:
         self.metric = ""
 
     def score(self, model: bytes) -> Score:
-        """Of a whole model. Raises InvalidRequestError where the data does not have the metric that is asked for."""
+        """Of a whole model.
+
+        Raises:
+            InvalidDataError: Some of its answers are no numbers.
+            InvalidRequestError: The data does not have the metric that is asked for.
+        """
         scorer = Scorer(model, self.signature, num_threads=self._num_threads)
         scores = scorer.answer(self.frame).scores
-        if not np.isfinite(scores).all():
-            raise ValueError("it answers with what is no number")
+        num_bad = int((~np.isfinite(scores.reshape(len(scores), -1))).any(axis=1).sum())
+        if num_bad:
+            raise InvalidDataError(
+                f"it answers {num_bad:,} of {len(scores):,} rows with what is no number: have the graph fill what is "
+                "missing, or leave these rows out"
+            )
         metrics = evaluate(VALIDATION, self._target, self._truth, scores).metrics
         self.metric = self.metric or self._resolve_metric(metrics)
         return Score(metric=self.metric, value=metrics[self.metric], metrics=metrics, num_rows=len(self._truth))
@@ -124,7 +134,7 @@ def choose(candidates: Sequence[CompressionCandidate], spec: CompressSpec) -> Co
         return None
     if spec.max_model_bytes is not None or spec.max_latency_ms is not None:
         best = min(each.metric_drop for each in fit)
-        fit = [each for each in fit if each.metric_drop <= best + _SAME * spec.max_metric_drop]
+        fit = [each for each in fit if each.metric_drop <= best + min(_SAME * spec.max_metric_drop, _MAX_SAME)]
     return min(fit, key=lambda each: (each.cost.model_bytes, each.cost.latency_p50_ms, each.metric_drop))
 
 

@@ -21,7 +21,7 @@ FLOAT_LAYERS = "float_layers"
 """So many layers stay in float, those that change the answers most."""
 _INTEGER_OPERATORS = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
-    | {"QLinearConv", "QLinearMatMul"}
+    | {"QLinearConv", "QLinearMatMul", "DynamicQuantizeLSTM"}
 )
 _LEAST_SHARE = 0.1
 _NUM_COMPARED = 256
@@ -40,12 +40,13 @@ class Quantization:
         """Storage first, then int8. Convolutions are never dynamic: they would be slower several times."""
         _require_weights(model)
         settings: list[Settings] = [{MODE: WEIGHTS, BITS: bits} for bits in (16, 8, 4)]
-        heavy = integers.find_heavy(fold(model, ground.scratch_path))
+        folded = fold(model, ground.scratch_path)
+        heavy = integers.find_heavy(folded)
         if heavy:
             settings += [{MODE: STATIC, CALIBRATION: name, FLOAT_LAYERS: 0} for name in ("minmax", "percentile")]
         if len(heavy) > 2:
             settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 1})
-        if any(node.op_type in ("MatMul", "Gemm") for node in heavy):
+        if integers.find_recurrent(folded) or any(node.op_type in ("MatMul", "Gemm") for node in heavy):
             settings.append({MODE: DYNAMIC})
         return [Proposal(settings=each) for each in settings]
 
@@ -58,7 +59,7 @@ class Quantization:
             raise UnfitError(f"{BITS} {num_bits}: 16, 8 or 4 are")
         if mode == WEIGHTS:
             return weights.store(min((model, folded), key=lambda each: each.ByteSize()), num_bits)
-        if not integers.find_heavy(folded):
+        if not integers.find_heavy(folded) and not (mode == DYNAMIC and integers.find_recurrent(folded)):
             raise UnfitError(f"none of its operators is computed in int8: {', '.join(integers.HEAVY)} are")
         if mode == DYNAMIC:
             return weights.store(integers.quantize_dynamic(folded, ground), num_bits)

@@ -8,9 +8,8 @@ import onnxruntime
 
 from aimass_core.domain.signatures import Signature
 from batch_jobs.compress.contract import Ground, UnfitError
-from batch_jobs.compress.graphs import ORT_ERRORS
 from batch_jobs.data.frames import Array, Frame
-from batch_jobs.evaluate.scoring import Scorer, to_inputs
+from batch_jobs.evaluate.scoring import ORT_ERRORS, Scorer, to_inputs
 from batch_jobs.train.material import TRAIN
 
 _NUM_COMPARED = 256

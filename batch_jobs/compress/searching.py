@@ -20,7 +20,7 @@ from aimass_core.domain.compression import (
     CompressSpec,
     UnfitMethod,
 )
-from aimass_core.errors import AimassError
+from aimass_core.errors import AimassError, InvalidDataError
 from batch_jobs.compress.contract import Ground, Method, Proposal, Settings, UnfitError
 from batch_jobs.compress.judging import Judge, beats, describe, find_missed
 from batch_jobs.registered import costs
@@ -94,10 +94,18 @@ class Search:
         """Of the job."""
         return self.ground.spec
 
+    @property
+    def num_waiting(self) -> int:
+        """Candidates that are still to be tried."""
+        return len(self._waiting)
+
     def run(self) -> None:
-        """Until nothing is left to try, or time is up."""
+        """Until nothing is left to try, or time is up. Raises as `Judge.score` does for the original."""
         began = self.clock()
-        self._add(self.ground.original.model, [], began)
+        try:
+            self._add(self.ground.original.model, [], began)
+        except InvalidDataError as error:
+            raise InvalidDataError(f"{self.ground.original.name} cannot be compressed: {error.message}") from error
         while (attempt := self._next()) is not None:
             self._carry_out(attempt)
         if self._waiting and self._is_time_up():

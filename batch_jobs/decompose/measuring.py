@@ -61,7 +61,6 @@ def measure_all(tried: Sequence[Tried], rows: Frame, spec: DecomposeSpec, *, num
     num_threads = costs.resolve_threads(spec.device, num_cpus=num_cpus)
     chosen = np.random.default_rng(spec.seed).permutation(rows.num_rows)
     frame = rows.take(chosen[:_LATENCY_ROWS])
-    counted = rows.take(chosen[:_OPERATION_ROWS])
     by_inputs: dict[tuple[str, ...], list[Tried]] = {}
     for each in tried:
         key = tuple(sorted(f"{given.name} {given.datatype}" for given in each.signature.inputs))
@@ -74,10 +73,16 @@ def measure_all(tried: Sequence[Tried], rows: Frame, spec: DecomposeSpec, *, num
             num_threads=num_threads,
             seconds=_LATENCY_SECONDS,
         )
-        singles = [to_inputs(counted.take(np.asarray([row])), alike[0].signature) for row in range(counted.num_rows)]
         for each, cost in zip(alike, found, strict=True):
-            each.cost = cost.model_copy(update={"num_operations": operations.count(each.model, singles)})
+            each.cost = cost.model_copy(update={"num_operations": count_operations(each, rows, seed=spec.seed)})
             each.missed = find_missed(each.cost, spec)
+
+
+def count_operations(tried: Tried, rows: Frame, *, seed: int) -> int:
+    """Of a row, the mean over some of them."""
+    chosen = rows.take(np.random.default_rng(seed).permutation(rows.num_rows)[:_OPERATION_ROWS])
+    singles = [to_inputs(chosen.take(np.asarray([row])), tried.signature) for row in range(chosen.num_rows)]
+    return operations.count(tried.model, singles)
 
 
 def find_missed(cost: Cost, spec: DecomposeSpec) -> list[str]:

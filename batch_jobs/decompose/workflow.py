@@ -64,10 +64,10 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     measure_all(tried, ground.frame(ground.validation), spec, num_cpus=environment.num_cpus)
     chosen = choose(tried, ground.validation.truth, ground.target, seed=spec.seed)
     document = tell(tried, chosen, ground, unfit=trial.unfit)
-    _write_document(document, environment)
+    write_document(document, environment)
     if chosen is None:
         raise InvalidDataError(f"no whole keeps the limits: {advise(tried, spec)}")
-    exported = _export(chosen, ground, seconds=time.monotonic() - began, environment=environment)
+    exported = export_whole(chosen, ground, seconds=time.monotonic() - began, environment=environment)
     _write_parts(chosen, environment)
     return Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes).run()
 
@@ -84,7 +84,7 @@ def _to_tried(single: Single, ground: Ground) -> Tried:
     )
 
 
-def _export(chosen: Tried, ground: Ground, *, seconds: float, environment: Environment) -> Exported:
+def export_whole(chosen: Tried, ground: Ground, *, seconds: float, environment: Environment) -> Exported:
     """The whole, compared on every row that validates with its parts run apart."""
     whole = chosen.whole
     assert whole is not None  # noqa: S101  the single model is never chosen
@@ -156,7 +156,8 @@ def _write_parts(chosen: Tried, environment: Environment) -> None:
         write_validation_report(part.exported, path)
 
 
-def _write_document(document: Decomposition, environment: Environment) -> None:
+def write_document(document: Decomposition, environment: Environment) -> None:
+    """`decomposition.json`, and as a page."""
     path = environment.output_path
     path.mkdir(parents=True, exist_ok=True)
     (path / DOCUMENT).write_text(document.model_dump_json(indent=1), encoding="utf-8")

@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from aimass_core.domain.signatures import Signature, Task
 from batch_jobs.algorithms.export.assembly import LABEL, PROBABILITIES, THRESHOLD, VALUE
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 
+# NOTE: what it says may quote bytes of the file that are no text.
+ORT_ERRORS: tuple[type[Exception], ...] = (
+    UnicodeDecodeError,
+    *(value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)),
+)
 _MAX_ROWS = 4096
 _MAX_VALUES = 2**19
 

@@ -10,10 +10,12 @@ from batch_jobs.evaluate.figures import BLUE, INK, MUTED, ORANGE, figure, to_lab
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER
 from batch_jobs.evaluate.page import render_page
 from batch_jobs.fuse.answers import Answered
+from batch_jobs.fuse.choosing import to_key
 from batch_jobs.fuse.describing import to_errors
 
 _WIDTH = 4.7
 _MAX_CELLS = 2_000_000
+_PALE, _DARK = "#ffffff", 0.6
 _SHADES = LinearSegmentedColormap.from_list("shades", [to_rgba(BLUE, 0.0), to_rgba(BLUE, 1.0)])
 
 
@@ -32,7 +34,11 @@ def build_page(fusion: Fusion, answered: Answered) -> str:
         "fusion.html.j2",
         fusion=fusion,
         best=best,
-        metric=best.score.metric,
+        metric=best.score.metric.replace("_", " "),
+        has_weights=any(member.weight is not None for member in fusion.members),
+        has_better=any(
+            entry.score is not None and to_key(entry.score) < to_key(best.score) for entry in fusion.methods
+        ),
         is_lower_better=best.score.metric in LOWER_IS_BETTER,
         is_classification=answered.target.labels is not None,
         pictures=[_scores(fusion), _correlations(fusion, answered)],
@@ -54,7 +60,8 @@ def _scores(fusion: Fusion) -> str:
         for place, (_, value, colour) in enumerate(rows):
             axes.plot([value], [place], "o", color=colour, markersize=7)
         axes.set_yticks(range(len(rows)), [to_label(name) for name, _, _ in rows])
-        axes.set(xlabel=metric.replace("_", " "))
+        words = metric.replace("_", " ")
+        axes.set(xlabel=words, title=f"{words} of members and methods")
         axes.margins(x=0.08)
     return output.svg
 
@@ -74,7 +81,15 @@ def _correlations(fusion: Fusion, answered: Answered) -> str:
         axes.set_yticks(np.arange(len(names)) + 0.5, names)
         axes.invert_yaxis()
         axes.grid(visible=False)
+        axes.set(title="Correlation of errors")
         if len(names) <= 12:
             for (row, column), value in np.ndenumerate(matrix):
-                axes.text(column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", color=INK, fontsize=8)
+                axes.text(
+                    column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", color=_ink(value), fontsize=8
+                )
     return output.svg
+
+
+def _ink(shade: float) -> str:
+    """What can be read on it."""
+    return _PALE if shade > _DARK else INK

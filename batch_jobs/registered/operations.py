@@ -119,6 +119,8 @@ class _Counter:
             return self.count(_attribute(node, taken), _tensors(values), f"{node.output[0]} {taken}")
         if node.op_type == "Loop":
             return self._count_loop(node, values)
+        if node.op_type == "Scan":
+            return self._count_scan(node, values)
         if node.op_type in reading.TREE_OPERATORS:
             return self._count_trees(node, np.asarray(values[node.input[0]], dtype=np.float32))
         return _count_operator(node, [_shape(values, name) for name in node.input], _shape(values, node.output[0]))
@@ -140,6 +142,20 @@ class _Counter:
         states = [np.asarray(0, dtype=np.int64), goes_on, *(values[name] for name in node.input[2:])]
         own = {value.name: state for value, state in zip(body.input, states, strict=True)}
         return num_rounds * self.count(body, _tensors({**values, **own}), node.output[0])
+
+    def _count_scan(self, node: onnx.NodeProto, values: Mapping[str, Any]) -> float:
+        """The first step, so many times as there are; it is given the first slices of what is scanned."""
+        body, num_scanned = _attribute(node, "body"), int(_attribute(node, "num_scan_inputs"))
+        num_states = len(node.input) - num_scanned
+        axes = next((list(each.ints) for each in node.attribute if each.name == "scan_input_axes"), [0] * num_scanned)
+        scanned = [np.asarray(values[name]) for name in node.input[num_states:]]
+        num_steps = int(scanned[0].shape[axes[0]])
+        if num_steps < 1:
+            return 0
+        slices = [value.take(0, axis=axis) for value, axis in zip(scanned, axes, strict=True)]
+        states = [*(values[name] for name in node.input[:num_states]), *slices]
+        own = {value.name: state for value, state in zip(body.input, states, strict=True)}
+        return num_steps * self.count(body, _tensors({**values, **own}), node.output[0])
 
 
 def _attribute(node: onnx.NodeProto, name: str) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from pydantic import ValidationError
 
 from aimass_core.domain import graph_check
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Datatype, Golden, Signature, Task, TensorSpec
+from batch_jobs.evaluate.scoring import ORT_ERRORS
 
 SIGNATURE = "signature.json"
 _MAX_SIGNATURE_BYTES = 4 * 1024**2
@@ -33,9 +33,6 @@ _DATATYPES = {
 }
 # How the friendly rows of an endpoint read a column (functions/predictions/rows).
 _COLUMN_TYPES = {Datatype.FP32: ColumnType.NUMBER, Datatype.BYTES: ColumnType.STRING}
-_ORT_ERRORS: tuple[type[Exception], ...] = tuple(
-    value for value in vars(ort_errors).values() if isinstance(value, type) and issubclass(value, Exception)
-)
 _QUIET = 4
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -72,7 +69,7 @@ def _open(model: bytes) -> Any:
     options.log_severity_level = _QUIET
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except _ORT_ERRORS as error:
+    except ORT_ERRORS as error:
         raise GraphError(f"ONNX Runtime refuses it ({_first_line(error)})") from error
 
 
@@ -150,7 +147,7 @@ def _ask(session: Any, signature: Signature, *, seed: int) -> Golden:
             continue
         try:
             first, again = (dict(zip(names, session.run(names, dict(inputs)), strict=True)) for _ in range(2))
-        except _ORT_ERRORS as error:
+        except ORT_ERRORS as error:
             fault = _first_line(error)
             continue
         for name in names:

@@ -15,13 +15,16 @@ from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search import portfolio
-from batch_jobs.search.combining import Combined, combine
+from batch_jobs.search.combining import combine
+from batch_jobs.search.endings import compressing, decomposing, fusing
+from batch_jobs.search.endings.contract import Ending
 from batch_jobs.search.goals import Goal
 from batch_jobs.search.leaderboards import build_leaderboard
 from batch_jobs.search.materials import Materials
 from batch_jobs.search.profiling import Profile, check_algorithms, profile
 from batch_jobs.search.refitting import refit
 from batch_jobs.search.studying import Plan, Point, Studying, begin
+from batch_jobs.search.working import explain_failures
 from batch_jobs.train.notes import Notes
 
 _NUM_KEPT, _NUM_KEPT_EACH = 12, 2
@@ -82,6 +85,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         num_kept_each=_NUM_KEPT_EACH,
         num_refitted=aim.max_members if aim.is_refitted and spec.folds is None else 1,
         runs_on=True,
+        keeps_unfit=_has_limits(spec),
+        ending_share=_has_limits(spec) * compressing.SHARE + spec.decompose * decomposing.SHARE,
     )
     notes(
         f"{found.task} on {found.kind} data of {found.num_rows:,} rows: {', '.join(each.name for each in candidates)}"
@@ -91,29 +96,57 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     studying.worker.work()
     if not environment.worker.is_main:
         return {}
-    return _finish(studying, aim, is_small=spec.preset is Preset.SMALL)
+    return _finish(studying, aim, spec)
 
 
-def _finish(studying: Studying, aim: _Aim, *, is_small: bool) -> dict[str, float]:
-    """Chooses the model, combines and fits again, and hands over."""
-    number, exported = studying.choose()
+def _finish(studying: Studying, aim: _Aim, spec: AutotrainSpec) -> dict[str, float]:
+    """Makes of the trials' models what else the study may end with, chooses, fits again, and hands over."""
     worker = studying.worker
     ranked, (goal,) = worker.ranked(), worker.goals
-    if is_small:
+    ending = _make(studying, ranked, goal, aim, spec)
+    if ending is not None:
+        leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, made=ending.row)
+        return studying.hand_over(ending.exported, leaderboard, material=ending.material)
+    number, exported = studying.choose()
+    if spec.preset is Preset.SMALL:
         for trial in _by_size(ranked, goal):
             if (smaller := studying.find(trial.number)) is not None:
                 number, exported = trial.number, smaller
                 break
-    combined: Combined | None = None
-    if aim.max_members > 1:
+    if aim.is_refitted:
+        exported = refit(studying, {number: exported}, is_alone=True)[number]
+    return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=(number, exported)))
+
+
+def _make(
+    studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal, aim: _Aim, spec: AutotrainSpec
+) -> Ending | None:
+    """What was made of the trials' models and is better than the best of them; None where nothing is.
+
+    What combines them comes last: its fits on all rows take the time that is left.
+    """
+    best = ranked[0].values[0] if ranked else None
+    ending: Ending | None = None
+    if spec.decompose and ranked:
+        ending = decomposing.decompose(studying, ranked, goal)
+        best = ending.row.score if ending is not None else best
+    if _has_limits(spec):
+        compressed = compressing.compress(studying, goal, best=best)
+        if compressed.ending is not None:
+            ending, best = compressed.ending, compressed.ending.row.score
+        elif best is None:
+            explained = explain_failures(studying.worker.study.get_trials(deepcopy=False))
+            raise InvalidRequestError(f"{explained.message} {compressed.advice}".rstrip())
+    if aim.max_members > 1 and best is not None:
         studying.reporter.progress("combining")
-        combined = combine(studying, ranked, goal, max_members=aim.max_members, is_refitted=aim.is_refitted)
-    if combined is None:
-        if aim.is_refitted:
-            exported = refit(studying, {number: exported}, is_alone=True)[number]
-        return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=(number, exported)))
-    leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, ensemble=combined.row)
-    return studying.hand_over(combined.exported, leaderboard, material=combined.material)
+        join = fusing.fuse if spec.fuse else combine
+        combined = join(studying, ranked, goal, best=best, max_members=aim.max_members, is_refitted=aim.is_refitted)
+        ending = combined or ending
+    return ending
+
+
+def _has_limits(spec: AutotrainSpec) -> bool:
+    return spec.max_model_bytes is not None or spec.max_latency_ms is not None
 
 
 def _import_learners(candidates: Sequence[Candidate], spec: AutotrainSpec) -> None:

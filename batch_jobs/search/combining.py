@@ -1,14 +1,13 @@
 """Combines the best models of a study into one, where that is better on the rows that judged them."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from aimass_core.domain.studies import LeaderboardRow
 from batch_jobs.algorithms.export.ensembles import find_conflict
+from batch_jobs.search.endings.contract import Ending, to_row
 from batch_jobs.search.ensemble_export import ENSEMBLE, Chosen, export_ensemble
 from batch_jobs.search.ensembles import select
 from batch_jobs.search.goals import Goal
@@ -16,27 +15,24 @@ from batch_jobs.search.refitting import refit
 from batch_jobs.search.running import measure
 from batch_jobs.search.studying import Studying
 from batch_jobs.train.exporting import Exported
-from batch_jobs.train.material import Material
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Combined:
-    """An ensemble as one model, with the material that it is judged by and its row of the leaderboard."""
-
-    exported: Exported
-    material: Material
-    row: LeaderboardRow
 
 
 def combine(
-    studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal, *, max_members: int, is_refitted: bool
-) -> Combined | None:
+    studying: Studying,
+    ranked: Sequence[FrozenTrial],
+    goal: Goal,
+    *,
+    best: float,
+    max_members: int,
+    is_refitted: bool,
+) -> Ending | None:
     """None where the best model alone is as good, the ensemble misses a limit, or there is no time for one.
 
     Args:
         studying: of the study, whose archive has the models of the best trials.
         ranked: its trials, best first.
         goal: what is to be good.
+        best: the score that is to be beaten.
         max_members: how many models there may be in it.
         is_refitted: whether these are fitted again on all rows, where there is time.
     """
@@ -44,8 +40,7 @@ def combine(
     if deadline is not None and began >= deadline:
         studying.notes("no time is left to combine models: the best alone is the model")
         return None
-    found = {trial.number: exported for trial in ranked if (exported := studying.find(trial.number)) is not None}
-    models = _compatible(found)
+    models = find_models(studying, ranked)
     if len(models) < 2:
         return None
     numbers, members = list(models), list(models.values())
@@ -75,27 +70,20 @@ def combine(
     exported, material = export_ensemble(chosen)
     figures = measure(exported)
     missed = [name for name, excess in figures.constraints(spec).items() if excess > 0]
-    score, best = goal.find(figures.metrics), ranked[0].values[0]
+    score = goal.find(figures.metrics)
     words = f"{len(chosen)} models together reach {goal.metric} {score:.5g}, the best alone {best:.5g}"
     if missed or goal.sign * score >= goal.sign * best:
         why = f"they miss the limit of {' and '.join(missed)}" if missed else "that is no better"
         studying.notes(f"{words}: {why}, so that the best alone is the model")
         return None
     studying.notes(f"{words}: they are the model")
-    row = LeaderboardRow(
-        rank=0,
-        name=f"{ENSEMBLE} of {len(chosen)}",
-        algorithm=ENSEMBLE,
-        score=score,
-        latency_ms=figures.latency_ms,
-        model_bytes=figures.model_bytes,
-        seconds=round(time.monotonic() - began, 3),
-    )
-    return Combined(exported=exported, material=material, row=row)
+    row = to_row(exported, f"{ENSEMBLE} of {len(chosen)}", figures, score=score, seconds=time.monotonic() - began)
+    return Ending(exported=exported, material=material, row=row)
 
 
-def _compatible(found: Mapping[int, Exported]) -> dict[int, Exported]:
-    """Those that can join the best one in one graph."""
+def find_models(studying: Studying, ranked: Sequence[FrozenTrial]) -> dict[int, Exported]:
+    """Those that were kept and can join the best one in one graph, best first."""
+    found = {trial.number: exported for trial in ranked if (exported := studying.find(trial.number)) is not None}
     first = next(iter(found.values()), None)
     return {
         number: exported

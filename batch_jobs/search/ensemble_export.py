@@ -56,7 +56,7 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
     model = bytes(merge(members, weighted_mean(weights), target).SerializeToString(deterministic=True))
     signature = join_signatures([member.signature for member in members])
     scorer, scale = Scorer(model, signature), to_scale(target, material.parts[TRAIN].truth)
-    validated = _join_parts([one.exported.validated for one in chosen])
+    validated = join_parts([one.exported.validated for one in chosen])
     check = _check(scorer, chosen, validated, target, scale=scale)
     rows = choose_golden_rows(validated.sample(seed=first.spec.seed).frame, make_hard_rows)
     golden = build_golden(rows, _answer(chosen, rows), scorer, signature, scale=scale)
@@ -92,11 +92,11 @@ def join_materials(materials: Sequence[Material]) -> Material:
     if all(other is first for other in others):
         return first
     columns: dict[str, Column] = {column.name: column for material in materials for column in material.columns}
-    parts = {name: _join_parts([material.parts[name] for material in materials]) for name in first.parts}
+    parts = {name: join_parts([material.parts[name] for material in materials]) for name in first.parts}
     return replace(first, columns=list(columns.values()), parts=parts)
 
 
-def _join_parts(parts: Sequence[Part]) -> Part:
+def join_parts(parts: Sequence[Part]) -> Part:
     """The same rows with the columns of all; on disk where all of them are."""
     first, frames = parts[0], [part.frame for part in parts]
     if all(frame is frames[0] for frame in frames):

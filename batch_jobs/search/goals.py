@@ -88,10 +88,12 @@ def is_feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
-def rank(trials: Iterable[FrozenTrial], goals: Sequence[Goal]) -> list[FrozenTrial]:
-    """Those that are feasible, best first: by the first objective, then by the others, then the earlier one."""
+def rank(trials: Iterable[FrozenTrial], goals: Sequence[Goal], *, is_any: bool = False) -> list[FrozenTrial]:
+    """Those that are feasible, or all that are complete, best first: by the first objective, then by the others, then
+    the earlier one."""
 
     def order(trial: FrozenTrial) -> tuple[float, ...]:
         return (*(goal.sign * value for goal, value in zip(goals, trial.values, strict=True)), float(trial.number))
 
-    return sorted(filter(is_feasible, trials), key=order)
+    kept = [trial for trial in trials if is_feasible(trial) or (is_any and trial.state == TrialState.COMPLETE)]
+    return sorted(kept, key=order)

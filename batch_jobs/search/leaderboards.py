@@ -17,21 +17,21 @@ def build_leaderboard(
     goals: Sequence[Goal],
     *,
     chosen: tuple[int, Exported] | None,
-    ensemble: LeaderboardRow | None = None,
+    made: LeaderboardRow | None = None,
 ) -> Leaderboard:
-    """Of the trials that keep all limits, best first, and the ensemble among them where there is one.
+    """Of the trials that keep all limits, best first, and what was made of their models among them.
 
     Args:
         ranked: the trials.
         goals: of the study; the first one's value is the score.
         chosen: the number of the trial that was registered, and its model as it is handed over: on all rows it may
-            have become another one. None: it is the ensemble, or none yet.
-        ensemble: its row, of whatever rank.
+            have become another one. None: it is what was made of several, or none yet.
+        made: the row of that, of whatever rank.
     """
     number, exported = chosen or (None, None)
     rows = [_to_row(trial, exported if trial.number == number else None) for trial in ranked[:MAX_ROWS]]
-    if ensemble is not None:
-        rows.append(ensemble.model_copy(update={"is_chosen": chosen is None}))
+    if made is not None:
+        rows.append(made.model_copy(update={"is_chosen": chosen is None}))
         rows.sort(key=lambda row: goals[0].sign * row.score)
     numbered = [row.model_copy(update={"rank": number}) for number, row in enumerate(rows, start=1)]
     return Leaderboard(metric=goals[0].metric, direction=goals[0].direction, rows=numbered)

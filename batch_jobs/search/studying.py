@@ -1,5 +1,6 @@
 """A study from its data to the worker that runs its trials, and from its best trial to the job's result."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,8 @@ class Plan:
 
     `points` are tried first. `trial_share` is the most that one trial gets of the time that is left, `reserved_share`
     what is kept for the end of all time. `num_kept` of the best trials leave their models in the lake, and
-    `num_kept_each` of each algorithm. `num_refitted` and `runs_on`: see `Worker`.
+    `num_kept_each` of each algorithm. `ending_share` of all time is kept for what is made of these models.
+    `num_refitted`, `runs_on` and `keeps_unfit`: see `Worker`.
     """
 
     candidates: Sequence[Candidate]
@@ -55,6 +57,8 @@ class Plan:
     num_kept_each: int = 0
     num_refitted: int = 0
     runs_on: bool = False
+    keeps_unfit: bool = False
+    ending_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,12 @@ class Studying:
         if self.environment.deadline is None:
             return None
         return self.environment.deadline - self.worker.closing_seconds(is_alone=is_alone)
+
+    def time_to_end(self, share: float) -> float | None:
+        """When what is made of the trials' models has to be there, if it is begun now and such a share of all time is
+        its own; None: never."""
+        closing = self.time_to_close(is_alone=True)
+        return None if closing is None else min(time.monotonic() + share * self.worker.timetable.all_seconds, closing)
 
     def find(self, number: int) -> Exported | None:
         """The model of a trial, if one was kept."""
@@ -167,7 +177,7 @@ def begin(
         environment.deadline,
         reading_seconds=materials.reading_seconds,
         trial_share=found.trial_share,
-        reserved_share=found.reserved_share,
+        reserved_share=found.reserved_share + found.ending_share,
     )
     notes(f"{sampler} proposes trials, pruner {pruner}")
     settings = {"sampler": str(sampler), "pruner": str(pruner), "workers": str(environment.worker.count)}
@@ -198,6 +208,8 @@ def begin(
         num_kept_each=found.num_kept_each,
         num_refitted=found.num_refitted,
         runs_on=found.runs_on,
+        keeps_unfit=found.keeps_unfit,
+        ending_seconds=found.ending_share * timetable.all_seconds,
         after_trial=live.update if is_seen else lambda: None,
     )
     return Studying(

@@ -37,11 +37,16 @@ class Timetable:
         """What trials have in all."""
         return None if self.ends is None else self.ends - self.begins
 
+    @property
+    def all_seconds(self) -> float:
+        """From the first trial to the end of the job; 0 where there is no end."""
+        return 0.0 if self.deadline is None else self.deadline - self.begins
+
     def reserve(self, seconds: float) -> None:
         """So much is wanted for what comes after the trials; they leave it at most a part of all time for that."""
         if self.deadline is None:
             return
-        most = min(_MAX_RESERVED_SHARE * (self.deadline - self.begins), _MAX_RESERVED_SECONDS)
+        most = min(_MAX_RESERVED_SHARE * self.all_seconds, _MAX_RESERVED_SECONDS)
         self.reserved_seconds = min(max(seconds, _RESERVED_SECONDS), most)
 
     def is_over(self) -> bool:

@@ -59,6 +59,8 @@ class Worker:
         num_refitted: of how many of the best trials there is to be time to fit the models again on all rows.
         after_trial: what follows each.
         runs_on: whether at the end the best trial is carried out again without haste, where it was short of time.
+        keeps_unfit: whether of each algorithm the model of the best trial is left too where it misses a limit.
+        ending_seconds: what is to be kept for what is made of the trials' models.
         best: the last trial that ran here and was the best then.
         seconds: what the trials that were completed here took.
         export_seconds: what came after their fits.
@@ -79,6 +81,8 @@ class Worker:
     num_kept_each: int = 0
     num_refitted: int = 0
     runs_on: bool = False
+    keeps_unfit: bool = False
+    ending_seconds: float = 0.0
     after_trial: Callable[[], None] = lambda: None
     best: tuple[int, Exported] | None = None
     seconds: list[float] = field(default_factory=list)
@@ -161,7 +165,8 @@ class Worker:
         """What comes after the trials takes as much as they have shown."""
         best = rank(self.study.get_trials(deepcopy=False), self.goals)[: min(self.num_refitted, _NUM_REFITTED)]
         seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in best)
-        self.timetable.reserve(self.closing_seconds(is_alone=self.num_refitted == 1) + REFIT_TIMES * seconds)
+        closing = self.closing_seconds(is_alone=self.num_refitted == 1)
+        self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
 
     def _has_room(self) -> bool:
         """Whether a trial that begins now is likely to come to something: of the time that half of the trials need."""
@@ -236,7 +241,17 @@ class Worker:
         told = tell(self.study, trial, values)
         if told.is_accepted and is_feasible(told.trial):
             self._keep(told.trial, outcome)
+        elif told.is_accepted and self.keeps_unfit:
+            self._keep_unfit(told.trial, outcome)
         return told.trial
+
+    def _keep_unfit(self, trial: FrozenTrial, outcome: Outcome) -> None:
+        """Leaves the model where none of its algorithm is better, so that it can be compressed."""
+        algorithm = trial.user_attrs[TrialAttribute.ALGORITHM]
+        ranked = rank(opening.read_anew(self.study), self.goals, is_any=True)
+        best = next(each for each in ranked if each.user_attrs.get(TrialAttribute.ALGORITHM) == algorithm)
+        if best.number == trial.number:
+            self.archive.keep(trial.number, outcome.exported, list(trial.values), is_best=False)
 
     def _keep(self, trial: FrozenTrial, outcome: Outcome) -> None:
         """Leaves the model where it is among the best. The trial was told before: so a worker that looks after this

@@ -37,7 +37,8 @@ def cost(num_bytes: int, p50: float, **more: Any) -> Cost:
     return Cost(latency_p50_ms=p50, latency_p95_ms=p50 * 1.5, model_bytes=num_bytes, **more)
 
 
-def _candidate(name: str, value: float, num_bytes: int, p50: float, *steps: str, **more: Any) -> CompressionCandidate:
+def candidate(name: str, value: float, num_bytes: int, p50: float, *steps: str, **more: Any) -> CompressionCandidate:
+    """That was measured."""
     return CompressionCandidate(
         name=name,
         steps=[CompressionStep(method=CompressionMethod(step)) for step in steps],
@@ -57,12 +58,12 @@ COMPRESSION = Compression(
     max_latency_ms=None,
     max_metric_drop=0.005,
     candidates=[
-        _candidate(
+        candidate(
             "original", 0.93, 812_000, 0.08, is_pareto=True, missed=["model_bytes 812,000 > 50,000 [bold]bytes[/]"]
         ),
-        _candidate("int8 dynamic", 0.929, 300_000, 0.2, "quantization", missed=["model_bytes 300,000 > 50,000"]),
-        _candidate("trees 20", 0.928, 41_000, 0.02, "trimming", is_pareto=True, is_chosen=True),
-        _candidate("student", 0.9, 9_000, 0.01, "distillation", is_pareto=True, missed=["metric_drop 0.03 > 0.005"]),
+        candidate("int8 dynamic", 0.929, 300_000, 0.2, "quantization", missed=["model_bytes 300,000 > 50,000"]),
+        candidate("trees 20", 0.928, 41_000, 0.02, "trimming", is_pareto=True, is_chosen=True),
+        candidate("student", 0.9, 9_000, 0.01, "distillation", is_pareto=True, missed=["metric_drop 0.03 > 0.005"]),
     ],
     unfit=[UnfitMethod(method=CompressionMethod.FACTORIZATION, reason="It has no layers [red]of weights[/].")],
 )

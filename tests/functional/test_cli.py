@@ -75,6 +75,7 @@ def test_autotrain_asks_for_what_its_options_say(run: Run, api: Api) -> None:
     ran = run(
         *("autotrain", "adult", "--budget", "2h", "--preset", "small", "--workers", "2", "--metric", "f1"),
         *("--algorithms", "xgboost,mlp", "-a", "linear", "--max-model-bytes", "500KB", "--max-latency-ms", "1", "-d"),
+        "--decompose",
     )
     assert ran.code == 0, ran.err
     (job,) = api.get("/v1/jobs").json["items"]
@@ -83,10 +84,13 @@ def test_autotrain_asks_for_what_its_options_say(run: Run, api: Api) -> None:
     assert (spec["preset"], spec["num_workers"], spec["metric"]) == ("small", 2, "f1")
     assert spec["algorithms"] == ["xgboost", "mlp", "linear"]
     assert (spec["max_model_bytes"], spec["max_latency_ms"]) == (500_000, 1.0)
+    assert (spec["fuse"], spec["decompose"]) == (False, True)
     shown = run("jobs", "get", job["id"]).out
-    assert re.search(r"what +small: xgboost, mlp, linear on adult", shown)
+    assert re.search(r"what +small: xgboost, mlp, linear, then decomposed on adult", shown)
     assert re.search(r"workers +2", shown)
     assert re.search(r"model bytes at most +500,000", shown)
+    both = run("autotrain", "adult", "--preset", "small", "--fuse", "-d")
+    assert (both.code, "leave one of them out" in both.err) == (3, True), both.err
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import aimass
+from aimass_core.domain.compression import CompressionMethod, UnfitMethod
 from aimass_core.errors import NotFoundError
 from tests.functional import model_jobs, study_jobs
 from tests.functional.gateway import Api
@@ -93,6 +94,40 @@ def test_table_can_be_seen_again_and_taken_along(run: Run, api: Api, tmp_path: P
     assert (saved.code, (tmp_path / "page.html").read_bytes()) == (0, model_jobs.PAGE)
 
 
+def test_what_does_not_fit_a_screen_is_counted(run: Run, api: Api) -> None:
+    job = model_jobs.submit(run, "compress")
+    original, *_ = model_jobs.COMPRESSION.candidates
+    candidates = [
+        original,
+        *(
+            model_jobs.candidate(
+                f"way {number}", 0.92 - number / 1000, 90_000 - 1000 * number, 0.02, "trimming", is_pareto=True
+            )
+            for number in range(40)
+        ),
+    ]
+    candidates[17] = candidates[17].model_copy(update={"is_chosen": True})
+    unfit = [
+        UnfitMethod(method=CompressionMethod.QUANTIZATION, reason=f"way {number}: {'it would answer otherwise, ' * 20}")
+        for number in range(30)
+    ]
+    document = model_jobs.COMPRESSION.model_copy(update={"candidates": candidates, "unfit": unfit})
+    files = {"output/compression.json": document.model_dump_json().encode()}
+    study_jobs.succeed_with(api, study_jobs.start(api, job.id), files)
+    shown = run("jobs", "table", job.id)
+    _, *lines = rows(shown.out)
+    assert len(lines) == 15
+    assert lines[0][0] == "original"
+    assert [" ".join(line[:2]) for line in lines if line[-1] == "yes"] == ["way 16"]
+    assert {" ".join(lines[1][:2]), " ".join(lines[-1][:2])} == {"way 0", "way 39"}
+    assert "... and 26 more: aimass jobs table" in shown.err
+    (told,) = [line for line in shown.err.splitlines() if line.startswith("Not applied")]
+    assert told.endswith("… (and 29 more)")
+    assert len(told) < 180
+    assert f"All 30 reasons: aimass jobs table {job.id} -o json" in shown.err
+    assert len(json.loads(run("jobs", "table", job.id, "-o", "json").out)["unfit"]) == 30
+
+
 def test_f5_compression_that_misses_its_limits_shows_what_came_nearest_and_fails(run: Run, api: Api) -> None:
     job = model_jobs.miss(api, model_jobs.submit(run, "compress"))
     ran = run("jobs", "watch", job.id)
@@ -147,6 +182,33 @@ def test_decomposition_shows_wholes_and_what_each_expert_is_for(run: Run, api: A
     assert " ".join(lines[3]) == "gate which expert linear 100% 16,000 - - 9.0 kB"
     assert " ".join(lines[4]) == "expert-1 letters I, J, L mlp 12% 1,900 0.9700 0.9400 240.0 kB"
     assert "Not tried: components: It is of forecasts." in ran.err
+
+
+@pytest.mark.parametrize("kind", ["compress", "fuse", "decompose"])
+def test_dry_run_says_what_it_would_take_and_submits_nothing(run: Run, api: Api, kind: str) -> None:
+    before = api.get("/v1/jobs").json["items"]
+    ran = run(*model_jobs.COMMANDS[kind], "--budget", "1h", "--dry-run")
+    assert ran.code == 0, ran.err
+    assert re.search(r"seconds +[\d,.]+ +\([\d,.]+ to [\d,.]+\)", ran.out)
+    assert re.search(r"limit \(seconds\) +3,600", ran.out)
+    assert ("takes the time that it is given" in ran.err) == (kind != "fuse")
+    assert api.get("/v1/jobs").json["items"] == before
+
+
+def test_what_an_autotrain_job_might_have_ended_in_is_a_table_too(run: Run, api: Api) -> None:
+    ran = run("autotrain", "adult", "--fuse", "--max-model-bytes", "50k", "-d", "-o", "json")
+    (submitted,) = json.loads(ran.out)
+    files = {
+        f"output/{name}.json": document.model_dump_json().encode()
+        for name, document in (model_jobs.DOCUMENTS[kind] for kind in ("compress", "fuse"))
+    }
+    study_jobs.succeed_with(api, study_jobs.start(api, submitted["id"]), files)
+    shown = run("jobs", "table", submitted["id"])
+    assert shown.code == 0, shown.err
+    assert "CANDIDATE" in shown.out
+    assert "fusion (convex_weighting, one_graph)" in shown.out
+    plotted = run("jobs", "plot", submitted["id"])
+    assert (plotted.code, "only compress and fuse and decompose jobs" in plotted.err) == (5, True), plotted.err
 
 
 def test_a_training_has_no_table(run: Run, api: Api) -> None:

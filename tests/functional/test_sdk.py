@@ -17,7 +17,7 @@ from aimass_core.errors import (
     StaleRevisionError,
     UnauthenticatedError,
 )
-from tests.factories.platform import add_dataset, add_version
+from tests.factories.platform import add_dataset, add_version, make_model
 from tests.functional import study_jobs
 from tests.functional.gateway import Api
 from tests.functional.transport import InProcessTransport
@@ -149,6 +149,22 @@ def test_estimate_is_of_a_training_or_a_study_and_submits_nothing(client: aimass
         found = client.jobs.estimate("adult", max_seconds=600, **each)
         assert found.seconds is not None
         assert found.seconds.expected <= found.max_seconds == 600
+    make_model(api.ports, owner, model=b"one")
+    make_model(api.ports, owner, model=b"two")
+    before = list(client.jobs.list())
+    models: list[tuple[Any, dict[str, Any]]] = [
+        ("adult@1", {"kind": "compress", "max_model_bytes": 1000, "data": "adult"}),
+        (["adult@1", "adult@2"], {"kind": "fuse", "data": "adult"}),
+        ("adult", {"kind": "decompose", "method": "tree"}),
+    ]
+    seconds = []
+    for what, each in models:
+        found = client.jobs.estimate(what, max_seconds=3600, **each)
+        assert found.seconds is not None
+        assert found.memory_mib is not None
+        assert found.seconds.low < found.seconds.expected <= found.seconds.high <= 3600
+        seconds.append(found.seconds.expected)
+    assert seconds[1] < seconds[0] == seconds[2] == 3600
     with pytest.raises(InvalidRequestError, match=r"'script' are not estimated\. Kinds: train, search, autotrain"):
         client.jobs.estimate("adult", kind="script")
-    assert list(client.jobs.list()) == []
+    assert list(client.jobs.list()) == before

@@ -6,8 +6,11 @@ import onnx
 from onnx import defs, inliner, version_converter
 
 from batch_jobs.algorithms.export.builder import OPSETS
+from batch_jobs.algorithms.export.trees import reading, writing
 
 _STANDARD = ("", "ai.onnx")
+# What an older version of the operator says, the newer one says with the same attributes.
+_GROWN = frozenset({"LabelEncoder"})
 
 
 def to_common(models: Sequence[onnx.ModelProto]) -> tuple[list[onnx.ModelProto], Mapping[str, int]]:
@@ -32,6 +35,8 @@ def _opsets(model: onnx.ModelProto) -> dict[str, int]:
 def _convert(model: onnx.ModelProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
     if model.graph.sparse_initializer:
         raise ValueError("it has sparse constants")
+    if opsets.get(reading.ML_DOMAIN, 0) >= writing.ML_OPSET:
+        model = _renew_trees(model)
     own = _opsets(model)
     for domain, version in own.items():
         if domain and version != opsets[domain] and (changed := _find_changed(model, domain, version, opsets[domain])):
@@ -49,9 +54,21 @@ def _convert(model: onnx.ModelProto, opsets: Mapping[str, int]) -> onnx.ModelPro
         ) from error
 
 
+def _renew_trees(model: onnx.ModelProto) -> onnx.ModelProto:
+    """With trees as the operator of tensors, which takes the place of those of lists in version 5. As it is where they
+    cannot be written so."""
+    positions = [place for place, node in enumerate(model.graph.node) if node.op_type in reading.TREE_OPERATORS]
+    if _opsets(model).get(reading.ML_DOMAIN, writing.ML_OPSET) >= writing.ML_OPSET or not positions:
+        return model
+    try:
+        return writing.write(model, {place: reading.read(model.graph.node[place]) for place in positions})
+    except ValueError:
+        return model
+
+
 def _find_changed(model: onnx.ModelProto, domain: str, version: int, wanted: int) -> list[str]:
     """The operators that have other words in the version that is wanted."""
-    used = {node.op_type for node in _nodes(model.graph) if node.domain == domain}
+    used = {node.op_type for node in _nodes(model.graph) if node.domain == domain} - _GROWN
     return sorted(name for name in used if _since(name, domain, version) != _since(name, domain, wanted))
 
 

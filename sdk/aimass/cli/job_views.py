@@ -49,7 +49,10 @@ def searched(spec: AnyStudySpec) -> str:
     """Among what a study looks for the best."""
     if isinstance(spec, SearchSpec):
         return ", ".join(candidate.name for candidate in spec.candidates)
-    return f"{spec.preset}: {', '.join(spec.algorithms) if spec.algorithms else 'all that fit'}"
+    ends = [name for name, is_on in {"fused": spec.fuse, "decomposed": spec.decompose}.items() if is_on]
+    return f"{spec.preset}: {', '.join(spec.algorithms) if spec.algorithms else 'all that fit'}" + (
+        f", then {' and '.join(ends)}" if ends else ""
+    )
 
 
 def of_study(job: Job) -> dict[str, Any]:

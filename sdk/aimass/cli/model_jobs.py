@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from aimass.cli import options
+from aimass.cli.estimates import show_estimate
 from aimass.cli.following import follow
 from aimass.cli.output import Output, OutputFormat, client_of
 from aimass.cli.quantities import to_bytes, to_seconds
 from aimass_core.domain.compression import CompressionMethod
 from aimass_core.domain.decomposition import DecompositionMethod
 from aimass_core.domain.fusion import FusionMethod, Placement
+from aimass_core.domain.job_kinds import JobKind
 from aimass_core.domain.model_jobs import Device
 
 _GATE = "gate."
@@ -66,12 +68,12 @@ def compress(
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Make a model smaller and faster, within limits that are measured. docs/COMPRESSION.md"""
-    job = client_of(context).jobs.compress(
-        parent,
+    arguments: dict[str, Any] = dict(
         max_model_bytes=to_bytes(max_model_bytes, option="--max-model-bytes"),
         max_latency_ms=max_latency_ms,
         max_metric_drop=max_metric_drop,
@@ -84,7 +86,11 @@ def compress(
         max_seconds=to_seconds(budget, option="--budget"),
         **options.given_compute(context),
     )
-    follow(job, detach=detach, output=output)
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(parent, kind=JobKind.COMPRESS, **arguments), output=output)
+        return
+    follow(jobs.compress(parent, **arguments), detach=detach, output=output)
 
 
 def fuse(
@@ -117,12 +123,12 @@ def fuse(
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Combine models of the same task into one. docs/COMPRESSION.md"""
-    job = client_of(context).jobs.fuse(
-        members,
+    arguments: dict[str, Any] = dict(
         method=method,
         placement=placement,
         out_of_fold=out_of_fold,
@@ -136,7 +142,11 @@ def fuse(
         max_seconds=to_seconds(budget, option="--budget"),
         **options.given_compute(context),
     )
-    follow(job, detach=detach, output=output)
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(members, kind=JobKind.FUSE, **arguments), output=output)
+        return
+    follow(jobs.fuse(members, **arguments), detach=detach, output=output)
 
 
 def decompose(
@@ -187,14 +197,14 @@ def decompose(
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
+    dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Split a task among small experts. docs/COMPRESSION.md"""
     fixed = options.to_hyperparameters(hyperparameter or [])
     expert, gate = to_parts(algorithm, gate_algorithm, framework=framework, fixed=fixed)
-    job = client_of(context).jobs.decompose(
-        dataset,
+    arguments: dict[str, Any] = dict(
         method=method,
         num_experts=experts,
         num_active=active,
@@ -208,7 +218,11 @@ def decompose(
         max_seconds=to_seconds(budget, option="--budget"),
         **options.given(context),
     )
-    follow(job, detach=detach, output=output)
+    jobs = client_of(context).jobs
+    if dry_run:
+        show_estimate(jobs.estimate(dataset, kind=JobKind.DECOMPOSE, **arguments), output=output)
+        return
+    follow(jobs.decompose(dataset, **arguments), detach=detach, output=output)
 
 
 def to_data(params: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from aimass_core.domain.compression import Compression, CompressionCandidate
 from aimass_core.domain.decomposition import Decomposition
 from aimass_core.domain.fusion import FusedMember, Fusion
 from aimass_core.domain.jobs import JobKind
+from aimass_core.domain.metrics import LOWER_IS_BETTER
 from aimass_core.domain.model_jobs import Score
 
 _COSTS = (
@@ -34,6 +35,8 @@ _CHOSEN = Column("CHOSEN", lambda row: "yes" if row.is_chosen else "")
 _MISSED = Column("MISSED", lambda row: "; ".join(row.missed), is_long=True)
 # Characters that a column of texts needs to be readable, and those between columns.
 _MIN_TEXT, _GAP = 20, 3
+# What fits a screen: rows of a table, methods that were left out, names of these, characters of a reason.
+_MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
 
 
 def has_table(job: Job) -> bool:
@@ -42,13 +45,16 @@ def has_table(job: Job) -> bool:
 
 
 def show_table(job: Job, *, output: OutputFormat) -> None:
-    """The table of a job; as JSON and YAML the whole document. Raises NotFoundError where it has left none."""
-    if job.kind is JobKind.FUSE:
-        _show_fusion(job.fusion(), output)
-    elif job.kind is JobKind.DECOMPOSE:
-        _show_decomposition(job.decomposition(), output)
-    else:
-        _show_compression(job, job.compression(), output)
+    """The table of a job, of an autotrain job those of what it might have ended in; as JSON and YAML the whole
+    document. Raises NotFoundError where it has left none."""
+    kinds = job.tables() if job.kind is JobKind.AUTOTRAIN else []
+    for kind in kinds or [job.kind]:
+        if kind is JobKind.FUSE:
+            _show_fusion(job, job.fusion(), output)
+        elif kind is JobKind.DECOMPOSE:
+            _show_decomposition(job, job.decomposition(), output)
+        else:
+            _show_compression(job, job.compression(), output)
 
 
 def _show_compression(job: Job, found: Compression, output: OutputFormat) -> None:
@@ -59,6 +65,7 @@ def _show_compression(job: Job, found: Compression, output: OutputFormat) -> Non
     if output is OutputFormat.TABLE:
         worth = [row for row in rows if row.is_pareto or row.is_chosen or not row.steps]
         rows = sorted(worth, key=lambda row: (bool(row.steps), -row.cost.model_bytes))
+        rows = _pick(rows, [row.is_chosen or not row.steps for row in rows])
     columns = (
         Column("CANDIDATE", lambda row: row.name, is_long=True),
         _score_column([row.score for row in rows]),
@@ -71,16 +78,19 @@ def _show_compression(job: Job, found: Compression, output: OutputFormat) -> Non
     _show(rows, columns, output)
     if output is not OutputFormat.TABLE:
         return
-    if left_out := len(found.candidates) - len(rows):
-        say(f"[dim]... and {left_out} that others beat in everything: aimass jobs table {job.id} -o csv[/]")
-    for unfit in found.unfit:
-        say(f"[dim]Not applied: {unfit.method}: {plain(unfit.reason)}[/]")
+    if beaten := len(found.candidates) - len(worth):
+        say(f"[dim]... and {beaten} that others beat in everything: aimass jobs table {job.id} -o csv[/]")
+    _say_left_out(job, len(worth) - len(rows))
+    _say_reasons(job, "Not applied", [(str(unfit.method), unfit.reason) for unfit in found.unfit])
 
 
-def _show_fusion(found: Fusion, output: OutputFormat) -> None:
+def _show_fusion(job: Job, found: Fusion, output: OutputFormat) -> None:
     if _show_whole(found, output):
         return
     members = list(found.members)
+    if output is OutputFormat.TABLE:
+        heaviest = sorted(members, key=lambda row: (row.name != found.best_member, -(row.weight or 0)))[:_MAX_ROWS]
+        members = [row for row in members if row in heaviest]
     if found.score is not None and found.cost is not None:
         name = f"fusion ({found.method}, {found.placement})"
         members.append(FusedMember(name=name, algorithm="", score=found.score, cost=found.cost))
@@ -96,15 +106,20 @@ def _show_fusion(found: Fusion, output: OutputFormat) -> None:
     _show(members, columns, output)
     if output is not OutputFormat.TABLE:
         return
+    _say_left_out(job, len(found.members) - sum(bool(row.algorithm) for row in members))
     why_not = Column("WHY NOT", lambda row: row.reason or "", is_long=True)
     _show(found.methods, (Column("METHOD", lambda row: str(row.method)), score, _CHOSEN, why_not), output)
     judged = ", which judge it in turns" if found.is_cross_fitted else ""
     say(f"[dim]Fitted on {found.num_fit_rows:,} rows that no member was trained on{judged}.[/]")
 
 
-def _show_decomposition(found: Decomposition, output: OutputFormat) -> None:
+def _show_decomposition(job: Job, found: Decomposition, output: OutputFormat) -> None:
+    """As a table the best wholes, with the single model before; and the experts that answer the most rows."""
     if _show_whole(found, output):
         return
+    all_wholes, all_experts = found.wholes, found.experts
+    if output is OutputFormat.TABLE:
+        found = _shorten_decomposition(found)
     wholes = (
         Column("WHOLE", lambda row: row.name, is_long=True),
         Column("EXPERTS", lambda row: row.num_experts, is_number=True),
@@ -117,6 +132,7 @@ def _show_decomposition(found: Decomposition, output: OutputFormat) -> None:
     _show(found.wholes, wholes, output)
     if output is not OutputFormat.TABLE:
         return
+    _say_left_out(job, len(all_wholes) - len(found.wholes))
     scores = [row.score for row in found.experts if row.score is not None]
     experts = (
         Column("EXPERT", lambda row: row.name),
@@ -129,8 +145,59 @@ def _show_decomposition(found: Decomposition, output: OutputFormat) -> None:
         Column("SIZE", lambda row: format_bytes(row.model_bytes), is_number=True),
     )
     _show(found.experts, experts, output)
-    for method, reason in found.unfit.items():
-        say(f"[dim]Not tried: {plain(method)}: {plain(reason)}[/]")
+    _say_left_out(job, len(all_experts) - len(found.experts))
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found.unfit.items():
+        by_reason.setdefault(reason, []).append(name)
+    alike = [(_name_some(names), reason) for reason, names in by_reason.items()]
+    _say_reasons(job, "Not tried", alike)
+
+
+def _name_some(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _shorten_decomposition(found: Decomposition) -> Decomposition:
+    first, *others = found.wholes
+    is_lower_better = first.score.metric in LOWER_IS_BETTER
+    by_score = sorted(others, key=lambda row: row.score.value * (1 if is_lower_better else -1))
+    best = sorted(by_score, key=lambda row: not row.is_chosen)[: _MAX_ROWS - 1]
+    busiest = sorted(found.experts, key=lambda row: -row.share)[:_MAX_ROWS]
+    return found.model_copy(
+        update={
+            "wholes": [first, *(row for row in others if row in best)],
+            "experts": [row for row in found.experts if row in busiest],
+        }
+    )
+
+
+def _pick(rows: Sequence[CompressionCandidate], is_needed: Sequence[bool]) -> list[CompressionCandidate]:
+    """So many of those that are in order of their size that they fit a screen, from all sizes."""
+    free = [place for place, needed in enumerate(is_needed) if not needed]
+    room = max(_MAX_ROWS - sum(is_needed), 1)
+    if len(free) > room:
+        free = [free[round(step * (len(free) - 1) / max(room - 1, 1))] for step in range(room)]
+    return [row for place, row in enumerate(rows) if is_needed[place] or place in free]
+
+
+def _say_left_out(job: Job, count: int) -> None:
+    if count:
+        say(f"[dim]... and {count} more: aimass jobs table {job.id} -o json[/]")
+
+
+def _say_reasons(job: Job, label: str, reasons: Sequence[tuple[str, str]]) -> None:
+    """The first one of each method, in one line; where that is not all, where the rest is."""
+    by_name: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        by_name.setdefault(name, []).append(" ".join(reason.split()))
+    for name, found in list(by_name.items())[:_MAX_LEFT_OUT]:
+        short = found[0] if len(found[0]) <= _MAX_REASON else f"{found[0][: _MAX_REASON - 1]}…"
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        say(f"[dim]{label}: {plain(name)}: {plain(short)}{more}[/]")
+    shown = [found[0] for found in by_name.values()][:_MAX_LEFT_OUT]
+    if len(reasons) > len(shown) or any(len(reason) > _MAX_REASON for reason in shown):
+        say(f"[dim]All {len(reasons)} reasons: aimass jobs table {job.id} -o json[/]")
 
 
 def _show(rows: Sequence[BaseModel], columns: Sequence[Column], output: OutputFormat) -> None:

@@ -141,6 +141,15 @@ def autotrain(
     workers: Workers = None,
     max_model_bytes: options.MaxModelBytes = None,
     max_latency_ms: MaxLatencyMs = None,
+    fuse: Annotated[
+        bool, typer.Option("--fuse", help="Combine the best models in the best of all ways, not by weights alone.")
+    ] = False,
+    decompose: Annotated[
+        bool,
+        typer.Option(
+            "--decompose", help="Split a table's task among small experts where that is better at equal cost."
+        ),
+    ] = False,
     study: StudyName = None,
     validation: options.Validation = None,
     test: options.Test = None,
@@ -171,6 +180,8 @@ def autotrain(
         "preset": preset,
         "algorithms": options.split_names(algorithms),
         "metric": metric,
+        "fuse": fuse,
+        "decompose": decompose,
         "max_trials": max_trials,
         "num_workers": workers,
         "max_seconds": to_seconds(budget, option="--budget"),

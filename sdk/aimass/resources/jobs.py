@@ -14,7 +14,7 @@ from aimass.binding import Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources import job_requests
 from aimass.resources.endpoints import Endpoint
-from aimass.resources.job_requests import DatasetRef, chosen, to_ids, to_ref
+from aimass.resources.job_requests import DatasetRef, ModelLike, chosen, to_ids, to_ref
 from aimass.resources.model_jobs import ModelJobsApi
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
@@ -99,16 +99,22 @@ class Job(contract.Job, Bound):
         return self._client.studies.get(self.study_id)
 
     def compression(self) -> Compression:
-        """What a compress job tried: its Pareto table. Raises NotFoundError where it has left none."""
+        """What a compress job tried, or an autotrain job with limits at its end: the Pareto table. Raises NotFoundError
+        where it has left none, as for the two that follow."""
         return self._document(JobKind.COMPRESS, Compression)
 
     def fusion(self) -> Fusion:
-        """Members and methods of a fuse job. Raises NotFoundError where it has left none."""
+        """Members and methods of a fuse job, or of an autotrain job with `fuse`."""
         return self._document(JobKind.FUSE, Fusion)
 
     def decomposition(self) -> Decomposition:
-        """Wholes and experts of a decompose job. Raises NotFoundError where it has left none."""
+        """Wholes and experts of a decompose job, or of an autotrain job with `decompose`."""
         return self._document(JobKind.DECOMPOSE, Decomposition)
+
+    def tables(self) -> list[JobKind]:
+        """Which of the three it has left: of an autotrain job those of what it might have ended in."""
+        left = {artifact.name for artifact in self._client.jobs.artifacts(self.id)}
+        return [kind for kind, name in DOCUMENTS.items() if f"output/{name}.json" in left]
 
     def plot(self, path: str | Path | None = None) -> Path:
         """Saves the table of a compress, fuse or decompose job with its plot, one HTML page that needs no network.
@@ -116,16 +122,17 @@ class Job(contract.Job, Bound):
         Default: under the job's id, here. Raises NotFoundError where it has left none.
         """
         target = Path(path or f"{self.id}.html")
-        target.write_bytes(self._read(f"output/{self._document_name(*DOCUMENTS)}.html"))
+        self._require_kind(*DOCUMENTS)
+        target.write_bytes(self._read(f"output/{DOCUMENTS[self.kind]}.html"))
         return target
 
     def _document(self, kind: JobKind, cls: type[DocumentT]) -> DocumentT:
-        return cls.model_validate_json(self._read(f"output/{self._document_name(kind)}.json"))
+        self._require_kind(kind, JobKind.AUTOTRAIN)
+        return cls.model_validate_json(self._read(f"output/{DOCUMENTS[kind]}.json"))
 
-    def _document_name(self, *kinds: JobKind) -> str:
+    def _require_kind(self, *kinds: JobKind) -> None:
         if self.kind not in kinds:
             raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only {' and '.join(kinds)} jobs have this.")
-        return DOCUMENTS[self.kind]
 
     def _read(self, name: str) -> bytes:
         body = self._client.jobs.read_artifact(self.id, name)
@@ -339,7 +346,9 @@ class JobsApi(ModelJobsApi):
             max_seconds: See `search`.
             max_cost_usd: See `train`.
             **options: metric (default: the task's primary one); max_model_bytes and max_latency_ms, which the model has
-                to keep to; all others as in `train`.
+                to keep to, compressed where it has to be; fuse, to combine the best models in the best of all ways and
+                not by weights alone; decompose, to split a table's task among small experts where that is better at
+                equal cost; all others as in `train`.
 
         Raises:
             InvalidRequestError: An algorithm does not fit the data or the task.
@@ -414,17 +423,19 @@ class JobsApi(ModelJobsApi):
         """Submits a request as the API takes it."""
         return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
 
-    def estimate(self, dataset: DatasetRef, *, kind: str = JobKind.TRAIN, **arguments: Any) -> JobEstimate:
+    def estimate(
+        self, what: DatasetRef | ModelLike | Sequence[ModelLike], *, kind: str = JobKind.TRAIN, **arguments: Any
+    ) -> JobEstimate:
         """What a job would take: seconds, dollars, memory, disk. Nothing is submitted.
 
         Args:
-            dataset: A name, `name@version`, or what `upload` returned.
-            kind: `train`, `search` or `autotrain`.
-            **arguments: Those of the method of that name.
+            what: The first argument of the method: a dataset, or for `compress` a model, for `fuse` several.
+            kind: `train`, `search`, `autotrain`, `compress`, `fuse` or `decompose`.
+            **arguments: The others of the method of that name.
         """
         if kind not in _ESTIMATED:
             raise InvalidRequestError(f"Jobs of kind {kind!r} are not estimated. Kinds: {', '.join(_ESTIMATED)}.")
-        request = _ESTIMATED[JobKind(kind)](dataset, **arguments)
+        request = _ESTIMATED[JobKind(kind)](what, **arguments)
         answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
         return JobEstimate.model_validate(answer)
 
@@ -498,6 +509,9 @@ _ESTIMATED: Mapping[str, Callable[..., JobCreate]] = {
     JobKind.TRAIN: job_requests.to_train,
     JobKind.SEARCH: job_requests.to_search,
     JobKind.AUTOTRAIN: job_requests.to_autotrain,
+    JobKind.COMPRESS: job_requests.to_compress,
+    JobKind.FUSE: job_requests.to_fuse,
+    JobKind.DECOMPOSE: job_requests.to_decompose,
 }
 
 

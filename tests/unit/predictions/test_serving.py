@@ -1,5 +1,6 @@
 """Which model answers, and which never does."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -198,6 +199,49 @@ def test_operators_of_other_domains_are_refused(in_function: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("op_type", "domain", "is_run"),
+    [
+        ("DynamicQuantizeLSTM", "com.microsoft", True),
+        ("FusedMatMul", "com.microsoft", False),
+        ("DynamicQuantizeLSTM", "com.microsoft.nchwc", False),
+        ("DynamicQuantizeLSTM", "evil", False),
+        ("", "com.microsoft", False),
+    ],
+)
+@pytest.mark.parametrize("is_inner", [False, True])
+def test_of_onnx_runtimes_own_operators_those_are_run_that_are_named(
+    op_type: str, domain: str, is_run: bool, is_inner: bool
+) -> None:
+    node = helper.make_node(op_type, ["x"], ["y"], domain=domain)
+    if is_inner:
+        graph = helper.make_graph([node], "inner", [], [])
+        node = helper.make_node("If", ["x"], ["y"], then_branch=graph, else_branch=graph)
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(helper.make_graph([node], "g", [], []), opset_imports=imports).SerializeToString()
+    if is_run:
+        graph_check.check(model)
+        return
+    with pytest.raises(GraphError, match=f"operators of the domain '{domain}'"):
+        graph_check.check(model)
+
+
+def test_of_a_field_that_is_there_twice_the_last_one_is_what_is_run() -> None:
+    """As protobuf reads it: what comes first is no disguise."""
+    for first, last, is_run in (("com.microsoft", "evil", False), ("evil", "", True)):
+        node = b"".join(_field(7, each) for each in (first, last)) + _field(4, "Add")
+        graph = _field(7, _field(1, node))
+        assert onnx.load_model_from_string(graph).graph.node[0].domain == last
+        with contextlib.nullcontext() if is_run else pytest.raises(GraphError, match="'evil'"):
+            graph_check.check(graph)
+
+
+def _field(number: int, value: str | bytes) -> bytes:
+    """Of less than 128 bytes."""
+    body = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2, len(body)]) + body
+
+
+@pytest.mark.parametrize(
     ("model", "word"),
     [
         (b"", "ONNX Runtime refuses it"),
@@ -215,7 +259,7 @@ def test_what_is_no_servable_model_is_refused(bench: Bench, model: bytes, word: 
         ModelStore(bench.ports, bench.folder).load(address)
 
 
-def test_cyclic_graph_is_refused(bench: Bench) -> None:
+def test_f6_cyclic_graph_is_refused(bench: Bench) -> None:
     model = onnx.load_model_from_string(table_model())
     model.graph.node[2].input[0] = "probabilities"
     version = add_model_version(
@@ -231,7 +275,7 @@ def test_signature_of_another_model_is_refused(bench: Bench) -> None:
     assert "its input 'image' is missing" in bench.infer(*ASKED).error
 
 
-def test_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
+def test_f3_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
     model = table_model()
     deployed = deploy(bench.ports, bench.workspace_id, model=model)
     store = ModelStore(bench.ports, bench.folder)
@@ -242,7 +286,7 @@ def test_no_flip_or_cut_of_a_model_gets_past_the_digest(bench: Bench) -> None:
                 store.load(address_of(deployed))
 
 
-def test_walk_over_any_bytes_ends_in_an_answer_or_a_graph_error() -> None:
+def test_f3_walk_over_any_bytes_ends_in_an_answer_or_a_graph_error() -> None:
     model = table_model()
     reasons = set()
     for position in range(len(model)):

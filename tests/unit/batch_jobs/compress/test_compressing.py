@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from aimass_core.domain.compression import Compression, CompressSpec
+from aimass_core.domain.compression import Compression, CompressionMethod, CompressSpec
+from aimass_core.domain.jobs import AutotrainSpec
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.errors import InvalidRequestError
@@ -18,8 +19,9 @@ from batch_jobs import compress
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.environment import Environment
+from batch_jobs.search import autotraining
 from tests.unit.batch_jobs.channel_files import mixed_columns, shape_images, write_channel
-from tests.unit.batch_jobs.conftest import RecordingReporter, Train
+from tests.unit.batch_jobs.conftest import RecordingReporter, Train, build_environment
 
 TREES = {"num_rounds": 40, "early_stopping_rounds": 40, "max_depth": 6}
 
@@ -27,6 +29,8 @@ TREES = {"num_rounds": 40, "early_stopping_rounds": 40, "max_depth": 6}
 def _channel(path: Path, task: str, *, num_rows: int = 400) -> dict[str, Path]:
     columns, signal = mixed_columns(num_rows)
     target: tuple[ColumnType, list[Any]] = (ColumnType.NUMBER, (signal * 10).tolist())
+    if task == "binary":
+        target = (ColumnType.STRING, np.where(signal > 0, "yes", "no").tolist())
     if task == "multiclass":
         target = (ColumnType.STRING, [("low", "middle", "high")[index] for index in np.digitize(signal, [-1.0, 1.0])])
     return {"train": write_channel(path / "train", columns | {"target": target}, target="target")}
@@ -99,6 +103,59 @@ def test_trees_become_fewer_bytes(tmp_path: Path, train_model: Train, task: str,
     assert page.count("<svg") == 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["mlp", "rnn"])
+def test_a_network_of_tensorflow_becomes_smaller(tmp_path: Path, train_model: Train, algorithm: str) -> None:
+    if algorithm == "mlp":
+        channels = _channel(tmp_path, "multiclass")
+        quick = {"hidden": [64, 64], "epochs": 3}
+    else:
+        rng = np.random.default_rng(0)
+        codes = rng.integers(0, 2, 120)
+        series = (rng.normal(0, 0.3, (120, 8)) + codes[:, None]).tolist()
+        columns = {"s": (ColumnType.SERIES, series), "target": (ColumnType.STRING, [f"c{code}" for code in codes])}
+        channels = {"train": write_channel(tmp_path / "train", columns, target="target")}
+        quick = {"hidden": 32, "epochs": 2}
+    parent = train_model(channels, algorithm, framework="tensorflow", hyperparameters=quick)
+    methods = ["quantization", "factorization"]
+    environment = _environment(tmp_path, channels, parent.model_path, max_metric_drop=1.0, methods=methods)
+    spec = environment.spec.model_copy(update={"max_model_bytes": 10**6})
+    environment = replace(environment, spec=spec, deadline=time.monotonic() + 45)
+    compress.run(environment, RecordingReporter())
+    card = _check_handed_over(environment)
+    assert card.framework == "tensorflow"
+    assert card.model_bytes < parent.card.model_bytes
+    assert min(each.cost.model_bytes for each in _table(environment).candidates) < parent.card.model_bytes / 2.5
+
+
+@pytest.mark.slow
+def test_an_ensemble_of_autotrain_becomes_smaller(tmp_path: Path) -> None:
+    channels = _channel(tmp_path, "binary", num_rows=300)
+    algorithms = ["xgboost", "linear", "lightgbm"]
+    spec = {"kind": "autotrain", "dataset": "tiny", "max_trials": 8, "algorithms": algorithms, "seed": 1}
+    study = build_environment(tmp_path / "study", channels, AutotrainSpec.model_validate(spec | {"metric": "log_loss"}))
+    autotraining.run(study, RecordingReporter())
+    parent = Card.model_validate_json((study.model_path / "card.json").read_bytes())
+    assert parent.algorithm == "ensemble"
+    environment = _environment(
+        tmp_path,
+        channels,
+        study.model_path,
+        max_metric_drop=0.05,
+        max_model_bytes=round(0.6 * parent.model_bytes),
+        methods=["optimization", "trimming", "quantization", "distillation"],
+        data={"dataset": "tiny", "seed": 1},
+    )
+    environment = replace(environment, deadline=time.monotonic() + 40)
+    compress.run(environment, RecordingReporter())
+    _check_handed_over(environment)
+    assert {step.method for each in _table(environment).candidates for step in each.steps} >= {
+        CompressionMethod.TRIMMING,
+        CompressionMethod.DISTILLATION,
+        CompressionMethod.OPTIMIZATION,
+    }
+
+
 def test_a_network_becomes_smaller(tmp_path: Path, train_model: Train) -> None:
     images, labels = shape_images(160)
     columns = {"image": (ColumnType.IMAGE, images), "shape": (ColumnType.STRING, labels)}
@@ -131,6 +188,14 @@ def test_f5_a_loss_over_budget_fails_the_job_and_leaves_the_table(tmp_path: Path
     assert table.advice[0] in caught.value.message
     assert not environment.model_path.exists()
     assert "What to relax" in (environment.output_path / "compression.html").read_text()
+
+
+def test_time_that_is_up_before_anything_is_tried_is_told(tmp_path: Path, train_model: Train) -> None:
+    channels = _channel(tmp_path, "regression", num_rows=120)
+    parent = train_model(channels, "xgboost", hyperparameters={"num_rounds": 5})
+    environment = replace(_environment(tmp_path, channels, parent.model_path), deadline=time.monotonic())
+    with pytest.raises(InvalidRequestError, match=r"Time was up before anything was made of tiny@1: .* max_seconds"):
+        compress.run(environment, RecordingReporter())
 
 
 def test_a_budget_of_one_byte_says_how_many_it_would_take(tmp_path: Path, train_model: Train) -> None:

@@ -1,14 +1,18 @@
 """Fuse jobs, from registered models to one that is better than each of them."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow.parquet as pq
 import pytest
 
 from aimass_core.domain.fusion import FusionMethod, Placement, ServingGraph
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.schemas import ColumnType
+from batch_jobs.compress.optimization import rewrite_trees
 from tests.unit.batch_jobs.channel_files import write_channel
 from tests.unit.batch_jobs.fuse.conftest import Family, run_fuse, train_member
 
@@ -31,6 +35,21 @@ def test_several_models_become_one_that_is_better(tmp_path: Path, classifiers: F
     assert card.importances
     predictions = pq.read_table(fused.environment.output_path / "validation_predictions.parquet")
     assert predictions.num_rows == 180
+
+
+def test_trees_that_were_compressed_join_others_in_one_graph(tmp_path: Path, classifiers: Family) -> None:
+    """They are operators of a version of ONNX that does not have those of the others any more."""
+    trees, line, forest = classifiers.members
+    path = tmp_path / "smaller"
+    shutil.copytree(trees.path, path)
+    smaller = rewrite_trees(onnx.load(path / "model.onnx"), is_packed=False)
+    (path / "model.onnx").write_bytes(smaller.SerializeToString())
+    members = [replace(trees, name="smaller@1", path=path), forest, line]
+    fused = run_fuse(tmp_path / "fuse", classifiers.channels, members, method="stacking_linear", placement="one_graph")
+    graph = onnx.load_from_string(fused.model).graph
+    assert [node.op_type for node in graph.node if "Tree" in node.op_type] == ["TreeEnsemble"] * 2
+    assert fused.card.export_check is not None
+    assert fused.card.export_check.max_abs_difference < 1e-6
 
 
 def test_served_apart_the_graph_is_the_combination_alone(tmp_path: Path, regressors: Family) -> None:

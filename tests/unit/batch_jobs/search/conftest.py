@@ -10,7 +10,7 @@ import pytest
 
 from aimass_core.domain.jobs import AutotrainSpec, SearchSpec
 from aimass_core.domain.schemas import ColumnType
-from aimass_core.domain.signatures import Card
+from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.domain.studies import Leaderboard
 from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.environment import Environment
@@ -36,6 +36,14 @@ class Studied:
     @property
     def card(self) -> Card:
         return Card.model_validate_json((self.environment.model_path / "card.json").read_bytes())
+
+    @property
+    def signature(self) -> Signature:
+        return Signature.model_validate_json((self.environment.model_path / "signature.json").read_bytes())
+
+    @property
+    def golden(self) -> Golden:
+        return Golden.model_validate_json((self.environment.model_path / "golden.json").read_bytes())
 
     @property
     def model(self) -> bytes:

@@ -1,4 +1,5 @@
-"""Looks into an ONNX file before ONNX Runtime does: no data outside of the file, no operators but the standard's.
+"""Looks into an ONNX file before ONNX Runtime does: no data outside of the file, no operators but the standard's and
+those that `OPERATORS` names.
 
 A walk over the wire format of protobuf, since the layer has no `onnx` package: only the messages that can hold a
 tensor or an operator's domain are entered. Field numbers are those of onnx.proto3.
@@ -8,10 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 MAX_MODEL_BYTES = 512 * 1024**2
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+# Of ONNX Runtime's own, which are compiled into it and load nothing, those that our quantization writes. This one meets
+# weights, scales, states and lengths of other shapes than it needs with an error.
+OPERATORS = frozenset({("com.microsoft", "DynamicQuantizeLSTM")})
 
 _MAX_DEPTH = 64
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
-_NODE_DOMAIN, _OPSET_DOMAIN = 7, 1
+_NODE_TYPE, _NODE_DOMAIN, _OPSET_DOMAIN = 4, 7, 1
 _CHILDREN: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -35,9 +39,16 @@ def check(model: bytes) -> None:
     _check_message(memoryview(model), "model", 0)
 
 
+def is_run(domain: str, op_type: str) -> bool:
+    """Whether a graph may have such an operator."""
+    return domain in DOMAINS or (domain, op_type) in OPERATORS
+
+
 def _check_message(message: memoryview, kind: str, depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise GraphError(f"its graph is nested deeper than {_MAX_DEPTH} levels")
+    if kind == "node":
+        _check_operator(message)
     check_field = _CHECKS.get(kind)
     for number, value in _fields(message):
         if check_field is not None:
@@ -54,25 +65,30 @@ def _check_tensor(number: int, value: int | memoryview) -> None:
         raise GraphError("it refers to data outside of the file")
 
 
-def _check_node(number: int, value: int | memoryview) -> None:
-    if number == _NODE_DOMAIN:
-        _check_domain(value)
+def _check_operator(node: memoryview) -> None:
+    """NOTE: of a field that is there twice the last one holds."""
+    words = {_NODE_TYPE: "", _NODE_DOMAIN: ""}
+    words |= {number: _to_text(value) for number, value in _fields(node) if number in words}
+    if not is_run(words[_NODE_DOMAIN], words[_NODE_TYPE]):
+        raise _refuse(words[_NODE_DOMAIN], words[_NODE_TYPE])
 
 
 def _check_opset(number: int, value: int | memoryview) -> None:
-    if number == _OPSET_DOMAIN:
-        _check_domain(value)
+    if number == _OPSET_DOMAIN and (domain := _to_text(value)) not in DOMAINS | {own for own, _ in OPERATORS}:
+        raise _refuse(domain)
 
 
-def _check_domain(value: int | memoryview) -> None:
-    domain = bytes(value).decode(errors="replace") if isinstance(value, memoryview) else str(value)
-    if domain not in DOMAINS:
-        raise GraphError(f"it uses operators of the domain {domain[:100]!r}; only those of ONNX itself are run")
+def _to_text(value: int | memoryview) -> str:
+    return bytes(value).decode(errors="replace") if isinstance(value, memoryview) else str(value)
+
+
+def _refuse(domain: str, op_type: str = "") -> GraphError:
+    named = f" ({op_type[:100]})" if op_type else ""
+    return GraphError(f"it uses operators of the domain {domain[:100]!r}{named}; only those of ONNX itself are run")
 
 
 _CHECKS: Mapping[str, Callable[[int, int | memoryview], None]] = {
     "tensor": _check_tensor,
-    "node": _check_node,
     "opset": _check_opset,
 }
 

@@ -1,9 +1,9 @@
 """What to search for: the requests of search jobs and of autotrain jobs. Both are studies."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
@@ -160,6 +160,23 @@ class AutotrainSpec(StudySpec):
         default=None, min_length=1, max_length=20, description="Null: all that fit the data."
     )
     metric: str | None = Field(default=None, max_length=63, description="Null: the task's primary metric.")
+    fuse: bool = Field(
+        default=False,
+        description="End with the best way to combine models, by cross-fitting, and not with the weighted mean alone.",
+    )
+    decompose: bool = Field(
+        default=False,
+        description="Split the task of a table among small experts, as the best model alone is trained, and take that "
+        "where it is better and needs no more operations.",
+    )
+
+    @model_validator(mode="after")
+    def _ends_as_it_may(self) -> Self:
+        if self.fuse and self.preset is Preset.SMALL:
+            raise ValueError("preset small ends with one model, and fuse with several: leave one of them out")
+        if self.decompose and self.folds is not None:
+            raise ValueError("decompose is judged by rows that are held out, not by folds: leave one of them out")
+        return self
 
 
 AnyStudySpec = SearchSpec | AutotrainSpec

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from aimass_core.domain import keys
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.common import Principal
+from aimass_core.domain.compression import CompressSpec
+from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.estimates import JobEstimate, Span
+from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import JobCreate, ScriptSpec, TrainSpec
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind, Profile
 from aimass_core.domain.study_specs import StudySpec
@@ -29,6 +32,8 @@ _READ_BYTES_PER_SECOND = 30e6
 _MAX_CATEGORIES = 50
 _DEFAULT_PIXELS = 64 * 64 * 3
 _ARTIFACTS_MIB = 100
+# Of a fuse job: each member answers every row and is measured, and all ways to combine are fitted six times.
+_MEMBER_SECONDS, _FUSED_ROW_SECONDS, _FUSING_SECONDS = 3.0, 50e-6, 10.0
 # The hyperparameters that say how often an algorithm goes over the data, and how much of that is done on average.
 _PASSES = {"epochs": 0.6, "num_rounds": 0.4, "num_trees": 1.0, "n_estimators": 1.0, "max_iterations": 0.1}
 _DEFAULT_PASSES = 50.0
@@ -86,6 +91,15 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
         memory = _to_span(max(_memory_mib(spec, data) for spec in plan.trainings), _MEMORY_UNCERTAINTY)
         notes = ["A study takes the time that it is given (max_seconds), unless it reaches max_trials before."]
         notes += _warn_memory(memory, machine)
+    elif isinstance(plan.spec, CompressSpec | FuseSpec | DecomposeSpec):
+        seconds = _bound(plan.spec, data, max_seconds=plan.max_seconds)
+        memory = _to_span(_memory_of_models_mib(data), _MEMORY_UNCERTAINTY)
+        if seconds.expected == plan.max_seconds:
+            notes = [
+                f"A {plan.spec.kind} job takes the time that it is given (max_seconds), unless all that fits is tried "
+                "before: no more can be foretold."
+            ]
+        notes += _warn_memory(memory, machine)
     else:
         what = f"a {plan.spec.kind} job"
         notes = [f"How long {what} runs and what memory it takes is not known: only its limits bound the cost."]
@@ -109,6 +123,28 @@ def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstim
         price_source=f"{table.source}; {table.region}, {table.as_of}",
         notes=notes,
     )
+
+
+def _bound(spec: CompressSpec | FuseSpec | DecomposeSpec, data: Sequence[_Data], *, max_seconds: int) -> Span:
+    """Of a fusion of models that are there; all others try what there is time for."""
+    least = min(_START_SECONDS + _reading_seconds(data), max_seconds)
+    if not isinstance(spec, FuseSpec) or spec.out_of_fold is not None:
+        return Span(low=round(least, 1), expected=max_seconds, high=max_seconds)
+    num_members, num_rows = len(spec.members), sum(each.num_rows for each in data)
+    answering = num_members * (_MEMBER_SECONDS + num_rows * _FUSED_ROW_SECONDS)
+    found = _to_span(least + answering + _FUSING_SECONDS, UNCERTAINTY)
+    limited = {name: min(value, float(max_seconds)) for name, value in found.model_dump().items()}
+    return Span.model_validate(limited)
+
+
+def _reading_seconds(data: Sequence[_Data]) -> float:
+    return sum(each.num_bytes + each.raw_bytes for each in data) / _READ_BYTES_PER_SECOND
+
+
+def _memory_of_models_mib(data: Sequence[_Data]) -> float:
+    """All frameworks may be wanted; rows are in memory, once as they were read and once encoded."""
+    encoded = sum(each.num_rows * each.num_features * 4 for each in data)
+    return _NETWORK.libraries_mib + (2 * sum(each.raw_bytes for each in data) + encoded) / _MIB
 
 
 def _measure(ports: Ports, channel: Channel) -> _Data:
@@ -168,8 +204,7 @@ def _seconds(spec: TrainSpec, data: Sequence[_Data], machine: Machine | None) ->
     fit = train.num_rows * passes * (work.fixed + work.per_feature * train.num_features) / 1e6
     num_fits = (spec.folds or 0) + 1 + spec.refit
     speed_up = float(max(machine.vcpus, 1)) ** 0.7 if machine else 1.0
-    reading = sum(each.num_bytes + each.raw_bytes for each in data) / _READ_BYTES_PER_SECOND
-    return _START_SECONDS + reading + num_fits * fit / speed_up
+    return _START_SECONDS + _reading_seconds(data) + num_fits * fit / speed_up
 
 
 def _memory_mib(spec: TrainSpec, data: Sequence[_Data]) -> float:

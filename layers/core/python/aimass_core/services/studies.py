@@ -22,6 +22,7 @@ _SHORT_ID = 8
 _MAX_DIFFERENCES = 5
 # What another job of a study may choose anew. The data are compared by their digests.
 _OPEN = {"study", "max_trials", "num_workers", "sampler", "pruner", "model", "dataset", "validation", "test"}
+_OPEN |= {"fuse", "decompose"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What a study may end with beside its best trial: a combination of models, a decomposition, a compressed model."""
