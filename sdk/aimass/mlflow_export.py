@@ -19,7 +19,7 @@ from aimass.errors import ConnectionFailedError, MissingPackageError
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import EventType, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import EventType, IngestSpec, JobStatus, ScriptSpec, TrainSpec
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Datatype, Signature
@@ -155,7 +155,7 @@ class _Export:
                 found |= spec.model_dump(mode="json", exclude=_OF_PINS)
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec():
+            case IngestSpec():
                 found |= {"dataset_id": spec.dataset_id, "number": spec.number}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -49,7 +49,7 @@ class ApiSettings(ComputeSettings):
 
 
 class IngestSettings(StorageSettings):
-    """functions/ingest. Files above `max_lambda_bytes` become a prepare job."""
+    """functions/ingest. Files above `max_lambda_bytes` become an ingest job."""
 
     ingest_queue_url: str
     max_lambda_bytes: int = 100 * 1024**2

@@ -13,4 +13,4 @@ class JobKind(StrEnum):
     FUSE = "fuse"
     DECOMPOSE = "decompose"
     SCRIPT = "script"
-    PREPARE = "prepare"
+    INGEST = "ingest"

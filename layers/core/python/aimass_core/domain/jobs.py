@@ -82,16 +82,16 @@ class ScriptSpec(Request):
     )
 
 
-class PrepareSpec(Request):
+class IngestSpec(Request):
     """Turns landed files that are too large for a Lambda into a dataset version. Submitted by ingest only."""
 
-    kind: Literal[JobKind.PREPARE] = JobKind.PREPARE
+    kind: Literal[JobKind.INGEST] = JobKind.INGEST
     dataset_id: Id
     number: int = Field(ge=1)
 
 
 SubmittedSpec = TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec
-AnySpec = SubmittedSpec | PrepareSpec
+AnySpec = SubmittedSpec | IngestSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 

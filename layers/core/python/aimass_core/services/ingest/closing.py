@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 def close(
     ports: Ports, workspace_id: str, dataset_id: str, number: int, *, max_bytes: int, lease_seconds: float
 ) -> DatasetVersion | None:
-    """Converts a version here, or hands it over to a prepare job where it has more than `max_bytes`. Idempotent.
+    """Converts a version here, or hands it over to an ingest job where it has more than `max_bytes`. Idempotent.
 
     Returns the version as it is then; None where there was nothing to do.
     """
@@ -55,10 +55,10 @@ def close(
         return _hand_over(ports, claimed)
 
 
-def prepare(
+def ingest(
     ports: Ports, workspace_id: str, dataset_id: str, number: int, *, lease_seconds: float, on_progress: OnProgress
 ) -> DatasetVersion | None:
-    """The same in a prepare job, without the Lambda's limits. A later attempt takes over from a lost one."""
+    """The same in an ingest job, without the Lambda's limits. A later attempt takes over from a lost one."""
     claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds, takes_over=True)
     if claimed is None:
         return None
@@ -201,8 +201,8 @@ class _Run:
 
 def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
     version = claimed.version
-    job = jobs.submit_prepare(ports, version.workspace_id, version.dataset_id, version.number)
-    _log.info("version is prepared by a job", extra={"version_id": version.id, "job_id": job.id})
+    job = jobs.submit_ingest(ports, version.workspace_id, version.dataset_id, version.number)
+    _log.info("version is ingested by a job", extra={"version_id": version.id, "job_id": job.id})
     return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
 
 

@@ -159,7 +159,7 @@ def claim(
 
 def _is_due(ports: Ports, version: DatasetVersion, *, takes_over: bool) -> bool:
     """Whether the version should be converted now; where it is too early, the message is sent again for later."""
-    if version.status.is_terminal or (version.prepare_job_id is not None and not takes_over):
+    if version.status.is_terminal or (version.ingest_job_id is not None and not takes_over):
         return False
     seconds = _seconds_to_close(ports, version)
     if version.status is DatasetVersionStatus.PENDING and seconds > 0:
@@ -228,7 +228,7 @@ def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
 
 
 def close_due(ports: Ports, *, limit: int = 500) -> int:
-    """Repeats the messages that may have been lost; ends versions whose prepare job did not. Returns how many.
+    """Repeats the messages that may have been lost; ends versions whose ingest job did not. Returns how many.
 
     For the reconciler, each minute.
     """
@@ -245,8 +245,8 @@ def close_due(ports: Ports, *, limit: int = 500) -> int:
 
 
 def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
-    if version.prepare_job_id is not None:
-        return _follow_prepare(ports, version)
+    if version.ingest_job_id is not None:
+        return _follow_ingest(ports, version)
     if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > -_GRACE.total_seconds():
         return False
     lease = ports.registry.get(_lease_key(version))
@@ -256,11 +256,11 @@ def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
     return True
 
 
-def _follow_prepare(ports: Ports, version: DatasetVersion) -> bool:
+def _follow_ingest(ports: Ports, version: DatasetVersion) -> bool:
     try:
-        job = records.get(ports, Job, version.workspace_id, str(version.prepare_job_id))
+        job = records.get(ports, Job, version.workspace_id, str(version.ingest_job_id))
     except NotFoundError:
-        reject(ports, version, reason=f"Its job {version.prepare_job_id} is gone.")
+        reject(ports, version, reason=f"Its job {version.ingest_job_id} is gone.")
         return True
     if not job.status.is_terminal or not _is_over(ports, job):
         return False
