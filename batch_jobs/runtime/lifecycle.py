@@ -35,6 +35,7 @@ KINDS = {
     "fuse": "batch_jobs.fuse",
     "decompose": "batch_jobs.decompose",
     "script": "batch_jobs.script",
+    "prepare": "batch_jobs.prepare",
     "ingest": "batch_jobs.ingest",
 }
 

@@ -15,6 +15,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "ingest": settings.IngestSettings,
     "job_events": settings.JobEventsSettings,
     "predictions": settings.PredictionsSettings,
+    "previews": settings.PreviewsSettings,
     "reconciler": settings.ReconcilerSettings,
 }
 

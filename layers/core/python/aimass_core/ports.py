@@ -262,6 +262,13 @@ class Predictor(Protocol):
         """Sends an invocation payload and returns the answer's payload."""
 
 
+class Previewer(Protocol):
+    """Calls the previews function."""
+
+    def preview(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Sends a PreviewRequest; `preview` of the answer is a Preview, `error` has a code and a message."""
+
+
 class Secrets(Protocol):
     """Reads deployment secrets."""
 
@@ -292,6 +299,8 @@ class Ports(Protocol):
     def ingest_queue(self) -> Queue: ...
     @property
     def predictor(self) -> Predictor: ...
+    @property
+    def previewer(self) -> Previewer: ...
     @property
     def secrets(self) -> Secrets: ...
     @property

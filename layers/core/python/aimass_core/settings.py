@@ -41,6 +41,7 @@ class ApiSettings(ComputeSettings):
     idempotency_table: str
     cursor_secret_name: str
     ingest_queue_url: str
+    previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     # Of each workspace.
@@ -79,9 +80,17 @@ class PredictionsSettings(_Settings):
     endpoint_ttl_seconds: float = 2.0
 
 
+class PreviewsSettings(_Settings):
+    """functions/previews."""
+
+    lake_bucket: str
+
+
 class ContainerSettings(StorageSettings):
     """batch_jobs: what the job definition and dispatch give to every container."""
 
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
+    # Recipes on more bytes of Parquet than this run on Spark, which the image must then have.
+    spark_above_bytes: int | None = None

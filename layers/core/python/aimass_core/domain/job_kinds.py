@@ -13,4 +13,5 @@ class JobKind(StrEnum):
     FUSE = "fuse"
     DECOMPOSE = "decompose"
     SCRIPT = "script"
+    PREPARE = "prepare"
     INGEST = "ingest"

@@ -12,6 +12,7 @@ from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - par
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.training import Resample as Resample  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.training import TrainSpec as TrainSpec  # noqa: PLC0414 - part of a job's contract
@@ -90,7 +91,9 @@ class IngestSpec(Request):
     number: int = Field(ge=1)
 
 
-SubmittedSpec = TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec
+SubmittedSpec = (
+    TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec | PrepareSpec
+)
 AnySpec = SubmittedSpec | IngestSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
