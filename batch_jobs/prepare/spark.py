@@ -1,6 +1,8 @@
 """Recipes on Spark: the same SQL in its dialect. Tables are Parquet folders, of one machine or of many."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +39,13 @@ _TYPES: dict[ColumnType, DataType] = {
 @contextmanager
 def open_session(work_path: Path, *, num_threads: int, memory_bytes: int | None) -> Iterator[SparkSession]:
     """A session within this machine."""
+    # NOTE: else its workers are of whatever `python3` is.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master(f"local[{num_threads}]").appName("aimass-prepare")
     builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
     builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.local.dir", str(work_path / "spilled"))
     builder = builder.config("spark.sql.warehouse.dir", str(work_path / "warehouse"))
-    builder = builder.config("spark.sql.shuffle.partitions", str(4 * num_threads))
+    builder = builder.config("spark.sql.shuffle.partitions", str(2 * num_threads))
     if memory_bytes is not None:
         builder = builder.config("spark.driver.memory", f"{memory_bytes * 6 // 10 // 1024**2}m")
     session = builder.getOrCreate()
@@ -157,7 +161,7 @@ def to_spark(select: str) -> str:
     return sqlglot.parse_one(select, read=DIALECT).transform(_translate).sql(dialect="spark")
 
 
-def _translate(node: exp.Expression) -> exp.Expression:
+def _translate(node: exp.Expr) -> exp.Expr:
     """What sqlglot leaves as it is although Spark calls it otherwise."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == "try_strptime":
         text, format_ = node.expressions

@@ -21,6 +21,7 @@ from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import EventType, IngestSpec, JobStatus, ScriptSpec, TrainSpec
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Datatype, Signature
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
@@ -155,6 +156,8 @@ class _Export:
                 found |= spec.model_dump(mode="json", exclude=_OF_PINS)
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
+            case PrepareSpec():
+                found |= {"dataset": spec.dataset, "output": spec.output}
             case IngestSpec():
                 found |= {"dataset_id": spec.dataset_id, "number": spec.number}
         return {name: value for name, value in found.items() if value is not None}

@@ -18,6 +18,7 @@ from aimass.cli import (
     jobs,
     model_jobs,
     models,
+    recipes,
     scripts,
     searches,
     studies,
@@ -79,6 +80,7 @@ def _root(
 for module, name, words in (
     (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
+    (recipes, "recipes", "How datasets are made of others, step by step."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
@@ -95,6 +97,7 @@ app.command("compress")(model_jobs.compress)
 app.command("fuse")(model_jobs.fuse)
 app.command("decompose")(model_jobs.decompose)
 app.command("run")(scripts.run)
+app.command("prepare")(recipes.prepare)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)

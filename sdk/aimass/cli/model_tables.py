@@ -1,4 +1,4 @@
-"""What compress, fuse and decompose jobs found out, as tables."""
+"""What compress, fuse, decompose and prepare jobs leave, as tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,7 @@ from aimass.cli.output import (
     show_one,
     stdout_width,
 )
+from aimass.cli.recipe_tables import show_preparation
 from aimass.resources.jobs import DOCUMENTS, Job
 from aimass_core.domain.compression import Compression, CompressionCandidate
 from aimass_core.domain.decomposition import Decomposition
@@ -38,12 +39,14 @@ _MIN_TEXT, _GAP = 20, 3
 
 def has_table(job: Job) -> bool:
     """Whether such a job leaves a table."""
-    return job.kind in DOCUMENTS
+    return job.kind in DOCUMENTS or job.kind is JobKind.PREPARE
 
 
 def show_table(job: Job, *, output: OutputFormat) -> None:
     """The table of a job; as JSON and YAML the whole document. Raises NotFoundError where it has left none."""
-    if job.kind is JobKind.FUSE:
+    if job.kind is JobKind.PREPARE:
+        show_preparation(job.preparation(), output)
+    elif job.kind is JobKind.FUSE:
         _show_fusion(job.fusion(), output)
     elif job.kind is JobKind.DECOMPOSE:
         _show_decomposition(job.decomposition(), output)

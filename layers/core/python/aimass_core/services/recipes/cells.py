@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from aimass_core.domain.recipe_steps import (
     Cast,
@@ -122,7 +123,7 @@ def resolve_units(unit: str, to: str) -> tuple[float, float]:
     """(factor, offset) of the conversion. Raises InvalidRequestError."""
     import pint
 
-    registry = pint.UnitRegistry(cache_folder=None)
+    registry: Any = pint.UnitRegistry(cache_folder=None)
     try:
         zero, one = (float(registry.Quantity(each, unit).to(to).magnitude) for each in (0.0, 1.0))
         ten = float(registry.Quantity(10.0, unit).to(to).magnitude)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import duckdb
 import numpy as np
+from duckdb.func import FunctionNullHandling
 
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.services.recipes.engine import BatchFunction, EngineError, Field, ScalarFunction, Source
@@ -127,7 +128,12 @@ class DuckDbEngine:
         with _translated():
             # NOTE: without `special` a function that answers None is an error.
             self._connection.create_function(
-                function.name, function.on_cell, [type_], type_, null_handling="special", side_effects=False
+                function.name,
+                function.on_cell,
+                [type_],
+                type_,
+                null_handling=FunctionNullHandling.SPECIAL,
+                side_effects=False,
             )
         self._functions.add(function.name)
 

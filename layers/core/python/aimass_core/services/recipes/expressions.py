@@ -10,7 +10,7 @@ DIALECT = "duckdb"
 _MAX_NODES = 500
 
 # What an expression may be made of. All else is refused: queries, windows, aggregates, stars, whatever reads files.
-_NODES: tuple[type[exp.Expression], ...] = (
+_NODES: tuple[type[exp.Expr], ...] = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Paren, exp.Tuple, exp.Neg, exp.Var),
     *(exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.In, exp.Between),
     *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, exp.DPipe, exp.Like, exp.ILike),
@@ -33,7 +33,7 @@ class ExpressionError(ValueError):
     """What is wrong with an expression, in words for whoever wrote it."""
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """The expression as a tree. Raises ExpressionError."""
     try:
         found = sqlglot.parse_one(text, read=DIALECT)
@@ -48,15 +48,15 @@ def parse(text: str) -> exp.Expression:
     return found
 
 
-def columns_of(expression: exp.Expression) -> list[str]:
+def columns_of(expression: exp.Expr) -> list[str]:
     """The names of the columns that it reads."""
     return list(dict.fromkeys(column.name for column in _columns(expression)))
 
 
-def to_sql(expression: exp.Expression, ids: Mapping[str, str]) -> str:
+def to_sql(expression: exp.Expr, ids: Mapping[str, str]) -> str:
     """With each column's id in place of its name. What cannot be cast is missing."""
 
-    def replace(node: exp.Expression) -> exp.Expression:
+    def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column):
             return exp.column(ids[node.name])
         if type(node) is exp.Cast:
@@ -71,11 +71,11 @@ def literal(text: str) -> str:
     return exp.Literal.string(text).sql(dialect=DIALECT)
 
 
-def _columns(expression: exp.Expression) -> Iterator[exp.Column]:
+def _columns(expression: exp.Expr) -> Iterator[exp.Column]:
     return expression.find_all(exp.Column)
 
 
-def _check(node: exp.Expression) -> None:
+def _check(node: exp.Expr) -> None:
     if isinstance(node, exp.Anonymous) or not isinstance(node, _NODES) or isinstance(node, exp.Subquery):
         name = node.name if isinstance(node, exp.Anonymous) else node.key
         raise ExpressionError(f"{name.lower()!r} is not taken. An expression is of one row; its functions: {FUNCTIONS}")

@@ -274,31 +274,23 @@ def split(step: Split, place: Place) -> Change:
                 fields=place.fields, part=_dealt(_draw(step.seed, key), [_threshold(bound) for bound in bounds])
             )
         case SplitBy.TIME:
-            return Change(
-                fields=place.fields,
-                part=_dealt("__rank", [repr(bound) for bound in bounds]),
-                **_ranked(place, f"ORDER BY {column} NULLS FIRST", is_strict=False),
-            )
+            ranks = _ranks(place, f"ORDER BY {column} NULLS FIRST", number="rank()")
         case SplitBy.STRATUM:
             order = f"PARTITION BY {column} ORDER BY {_draw(step.seed, ROW)}, {ROW}"
-            return Change(
-                fields=place.fields,
-                part=_dealt("__rank", [repr(bound) for bound in bounds]),
-                **_ranked(place, order, is_strict=True),
-            )
+            ranks = _ranks(place, order, number="row_number()")
+    return Change(fields=place.fields, part=_dealt("__rank", [repr(bound) for bound in bounds]), beside=ranks)
 
 
-def _ranked(place: Place, order: str, *, is_strict: bool) -> dict[str, str]:
-    """Looks each row's rank up, from 0 to less than 1; equal times have the same rank, so none are parted."""
+def _ranks(place: Place, order: str, *, number: str) -> str:
+    """Looks each row's rank up, from 0 to less than 1. By rank() equal times have the same, so none are parted."""
     table = place.names.table()
     partition = order.partition("ORDER BY")[0]
-    number = "row_number()" if is_strict else "rank()"
     place.engine.create(
         table,
         f"SELECT {ROW} AS __ranked, (CAST({number} OVER ({order}) AS DOUBLE) - 0.5) / count(*) OVER ({partition}) "
         f"AS __rank FROM ({place.select}) AS r",
     )
-    return {"beside": f"LEFT JOIN {table} AS b ON r.{ROW} = b.__ranked"}
+    return f"LEFT JOIN {table} AS b ON r.{ROW} = b.__ranked"
 
 
 def _dealt(drawn: str, bounds: Sequence[str]) -> str:
