@@ -70,7 +70,7 @@ def prepare(
                     reporter.message(f"Step {report.number} ({report.do}): {note}")
             written = _write(prepared, sources[DATA_CHANNEL].label, work_path)
         reporter.progress("prepare", step=num_steps - 1, num_steps=num_steps, message="deliver")
-        outputs = _deliver(ports, workspace_id, spec, environment, written)
+        outputs = _deliver(ports, workspace_id, spec, environment, written, num_rows_in=prepared.num_rows_in)
     document = Preparation(
         engine=engine.name,
         num_rows_in=prepared.num_rows_in,
@@ -153,12 +153,18 @@ def _write(prepared: Prepared, label: str, work_path: Path) -> list[_Part]:
 
 
 def _deliver(
-    ports: Ports, workspace_id: str, spec: PrepareSpec, environment: Environment, written: Sequence[_Part]
+    ports: Ports,
+    workspace_id: str,
+    spec: PrepareSpec,
+    environment: Environment,
+    parts: Sequence[_Part],
+    *,
+    num_rows_in: int,
 ) -> list[PreparedOutput]:
     principal = platform.principal("prepare", workspace_id)
     names = spec.outputs(split_ref(spec.dataset)[0])
     outputs = []
-    for part in written:
+    for part in parts:
         dataset = datasets.ensure(ports, principal, names[part.name])
         version = delivery.deliver(
             ports,
@@ -168,6 +174,7 @@ def _deliver(
             mode=spec.mode,
             key=f"{environment.job}/{part.name}",
             quarantined=part.quarantined,
+            num_seen=num_rows_in,
             job_id=environment.job or None,
         )
         if version.status is not DatasetVersionStatus.READY:

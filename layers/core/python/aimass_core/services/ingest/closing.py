@@ -73,10 +73,12 @@ def ingest(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
     """What a version is made from where no files landed. The files are used up; `quarantined` is JSON Lines of
-    QuarantinedRow; `also` is written in the transaction that makes the version READY, and only then."""
+    QuarantinedRow, of `num_seen` rows where more were looked at than come here; `also` is written in the transaction
+    that makes the version READY, and only then."""
 
     files: Sequence[LocalFile]
     quarantined: Path | None = None
+    num_seen: int = 0
     also: Sequence[Write] = ()
 
 
@@ -142,7 +144,7 @@ class _Run:
         """The files on the local disk; those that are not what landed are left out with the reason."""
         if self.delivered is not None:
             if self.delivered.quarantined is not None:
-                quarantine.take(self.delivered.quarantined)
+                quarantine.take(self.delivered.quarantined, num_seen=self.delivered.num_seen)
             return list(self.delivered.files), []
         landed = versions.load_files(self.ports, self.version)
         files, gone = [], []

@@ -43,6 +43,7 @@ def deliver(
     mode: WriteMode,
     key: str,
     quarantined: Path | None = None,
+    num_seen: int = 0,
     also: Sequence[Write] = (),
     job_id: str | None = None,
     lease_seconds: float = 6 * 3600,
@@ -58,6 +59,7 @@ def deliver(
         key: names the delivery within the dataset. Whoever comes again with it gets the version that there is; where
             it was not finished, it is made of these files, and with these `also`.
         quarantined: JSON Lines of QuarantinedRow, refused before they came here; the dataset's policy counts them.
+        num_seen: of how many rows they were refused, where more were looked at than come here.
         also: written with the READY version, in one transaction. Not written with a REJECTED one.
         job_id: the job that delivers; a later attempt of it takes over at once.
         lease_seconds: how long the caller lives at most.
@@ -85,7 +87,7 @@ def deliver(
         claimed,
         limits=limits or Limits(),
         on_progress=on_progress,
-        delivered=Delivered(files=files, quarantined=quarantined, also=also),
+        delivered=Delivered(files=files, quarantined=quarantined, num_seen=num_seen, also=also),
     )
 
 

@@ -55,7 +55,9 @@ def _edges(place: Place, texts: str, bands: str, band: str, hashing: "Hashing") 
         f"SELECT l AS a, b FROM ({ranked}) AS p) AS u WHERE a < b",
     )
     sides = f"JOIN {texts} AS x ON p.a = x.{ROW} JOIN {texts} AS y ON p.b = y.{ROW}"
-    engine.map(found, f"SELECT p.a, p.b, x.txt, y.txt FROM {pairs} AS p {sides}", hashing.alike, ["a", "b"])
+    engine.map(
+        found, f"SELECT p.a, p.b, x.txt AS one, y.txt AS other FROM {pairs} AS p {sides}", hashing.alike, ["a", "b"]
+    )
     edges = np.array(engine.fetch(f"SELECT a, b FROM {found}"), dtype=np.int64).reshape(-1, 2)
     engine.drop(pairs)
     engine.drop(found)
