@@ -18,7 +18,7 @@ from aimass_core.errors import ErrorDetail, InvalidRequestError
 app = typer.Typer()
 
 _EXAMPLE = "{steps: [{do: trim}]}"
-RecipeFile = Annotated[Path, typer.Option("--recipe", "-r", help="A YAML or JSON file: docs/COLLECTION.md.")]
+RecipeFile = Annotated[Path, typer.Option("--recipe", "-r", help="A YAML or JSON file: docs/RECIPES.md.")]
 Sampled = Annotated[int, typer.Option("--sample", min=1, max=10_000, help="Of a preview: so many rows, evenly spread.")]
 
 

@@ -429,7 +429,7 @@ class JobsApi(ModelJobsApi):
         depends_on: Sequence[str | Job] = (),
         **compute: Any,
     ) -> Job:
-        """Makes a dataset version of another one by a recipe. See docs/COLLECTION.md.
+        """Makes a dataset version of another one by a recipe. See docs/RECIPES.md.
 
         Args:
             dataset: A name, `name@version`, or what `upload` returned.

@@ -14,7 +14,7 @@ Expression = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2_000),
     Field(
-        description="Of one row, as in SQL: operators, CASE, CAST and the functions of docs/COLLECTION.md.",
+        description="Of one row, as in SQL: operators, CASE, CAST and the functions of docs/RECIPES.md.",
         examples=["age >= 18 AND hours < 80"],
     ),
 ]
