@@ -46,6 +46,7 @@ def copy(folder: Path) -> float:
 
 
 @pytest.mark.benchmark
+@pytest.mark.timeout(3600)
 def test_a_gigabyte_is_prepared_within_a_gigabyte(tmp_path: Path) -> None:
     num_files = 4
     for index in range(num_files):
@@ -80,6 +81,7 @@ def test_a_gigabyte_is_prepared_within_a_gigabyte(tmp_path: Path) -> None:
 
 
 @pytest.mark.benchmark
+@pytest.mark.timeout(3600)
 def test_near_duplicates_of_a_million_short_texts(tmp_path: Path) -> None:
     every = 10
     words = "md5(CAST((range - CASE WHEN {is_near} THEN 1 ELSE 0 END) * 8 + w AS VARCHAR))[:6]"

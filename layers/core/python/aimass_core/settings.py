@@ -92,5 +92,5 @@ class ContainerSettings(StorageSettings):
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
-    # Recipes on more bytes of Parquet than this run on Spark, which the image must then have.
+    # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.
     spark_above_bytes: int | None = None

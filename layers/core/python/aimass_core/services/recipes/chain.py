@@ -132,9 +132,7 @@ class Chain:
         marks = [f"CASE WHEN {leaves} THEN {link.number} ELSE {_GONE} END AS {_GONE}"]
         if change.on_error in (OnError.QUARANTINE, OnError.STOP):
             where = "__fault" if change.faults else "NULL"
-            shown = ", ".join(
-                f"{literal(each.name)}: {each.id}" for each in self.fields if each.type is not ColumnType.IMAGE
-            )
+            shown = ", ".join(f"{literal(each.name)}: {_shown(each)}" for each in self.fields if not _is_image(each))
             marks.append(f"CASE WHEN {leaves} THEN {where} ELSE {_WHERE} END AS {_WHERE}")
             marks.append(f"CASE WHEN {leaves} THEN CAST(to_json({{{shown}}}) AS VARCHAR) ELSE {_TEXT} END AS {_TEXT}")
             return marks
@@ -182,6 +180,15 @@ class Chain:
         """The rows that have stayed, in the table that was made of the chain."""
         columns = [each.id for each in self.fields] + [ROW] + ([PART] if self._has_part else [])
         return f"SELECT {', '.join(columns)} FROM {table} WHERE {_GONE} IS NULL"
+
+
+def _is_image(column: Field) -> bool:
+    return column.type is ColumnType.IMAGE
+
+
+def _shown(column: Field) -> str:
+    """As JSON has it: engines differ in how they write times there."""
+    return f"CAST({column.id} AS VARCHAR)" if column.type is ColumnType.DATETIME else column.id
 
 
 def _differs(column: str, before: ColumnType, after: ColumnType) -> str:
