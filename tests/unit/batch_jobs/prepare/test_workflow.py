@@ -1,11 +1,16 @@
 """A prepare job on a version of a workspace in memory."""
 
+import io
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from aimass_core.domain.recipes import Preparation, PrepareSpec
+from aimass_core.domain.schemas import DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError
 from aimass_core.services import datasets, job_channels, jobs
 from batch_jobs.prepare.workflow import DOCUMENT, prepare
@@ -21,6 +26,23 @@ STEPS: list[dict[str, Any]] = [
     {"do": "parse", "columns": ["price"], "to": "number", "decimal": ","},
     {"do": "dedupe"},
 ]
+
+
+PICTURES = tuple(enumerate("aabbc"))
+
+
+def picture(color: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 6), color).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def to_zip(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return buffer.getvalue()
 
 
 class Workshop:
@@ -96,3 +118,18 @@ def test_a_split_writes_a_dataset_for_each_part(workshop: Workshop) -> None:
 def test_a_recipe_that_leaves_nothing_says_at_which_step(workshop: Workshop) -> None:
     with pytest.raises(InvalidDataError, match=r"No row is left for the dataset, after step 2 \(filter\)"):
         workshop.run({"do": "trim"}, {"do": "filter", "where": "id > 1000"}, {"do": "dedupe"})
+
+
+def test_images_and_series_come_through_as_what_they_are(workshop: Workshop) -> None:
+    scene = workshop.scene
+    scene.upload(scene.dataset("signs"), to_zip({f"{label}/{index}.png": picture(index) for index, label in PICTURES}))
+    resize = {"do": "images", "width": 4, "height": 3}
+    made = workshop.run({"do": "filter", "where": "label <> 'c'"}, resize, dataset="signs", output="small").outputs[0]
+    version = scene.version(datasets.get(scene.ports, scene.principal, "small"), made.number)
+    assert version.kind is DatasetKind.IMAGES
+    assert version.data_schema is not None
+    assert version.data_schema.image_shape == ImageShape(height=3, width=4, channels=1)
+    series = b'{"s": [1, 2.5, null], "y": "a"}\n{"s": [3, 4], "y": " b"}\n'
+    scene.upload(scene.dataset("waves"), series, name="waves.jsonl")
+    workshop.run({"do": "trim"}, dataset="waves", job="job_2")
+    assert workshop.rows("waves-prepared") == [{"s": [1.0, 2.5, None], "y": "a"}, {"s": [3.0, 4.0], "y": "b"}]
