@@ -1,5 +1,5 @@
-"""Turns landed files that are too large for a Lambda into a dataset version: the same code, with more room."""
+"""Prepares datasets by recipes."""
 
-from batch_jobs.prepare.preparing import run
+from batch_jobs.prepare.workflow import run
 
 __all__ = ["run"]

@@ -37,6 +37,7 @@ KINDS = {
     "script": "batch_jobs.script",
     "prepare": "batch_jobs.prepare",
     "collect": "batch_jobs.collect",
+    "ingest": "batch_jobs.ingest",
 }
 
 _LAST_REPORTS_SECONDS = 60.0

@@ -35,7 +35,9 @@ def _function(name: str) -> Asset:
     return Asset(name=f"functions/{name}", files=(f"functions/{name}",))
 
 
-FUNCTION_NAMES = ("api", "authorizer", "collectors", "dispatch", "ingest", "job_events", "predictions", "reconciler")
+FUNCTION_NAMES = (
+    *("api", "authorizer", "collectors", "dispatch", "ingest", "job_events", "predictions", "previews", "reconciler"),
+)
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
     for asset in (
@@ -43,6 +45,7 @@ ASSETS: Mapping[str, Asset] = {
         Asset(name="layers/core", root="layers/core"),
         Asset(name="layers/deps", root="layers/deps", heavy=True),
         Asset(name="layers/inference", root="layers/inference", heavy=True),
+        Asset(name="layers/preparation", root="layers/preparation", heavy=True),
     )
 }
 

@@ -19,8 +19,9 @@ from aimass.errors import ConnectionFailedError, MissingPackageError
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, EventType, JobStatus, PrepareSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, EventType, IngestSpec, JobStatus, ScriptSpec, TrainSpec
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Datatype, Signature
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
@@ -156,6 +157,8 @@ class _Export:
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
             case PrepareSpec():
+                found |= {"dataset": spec.dataset, "output": spec.output}
+            case IngestSpec():
                 found |= {"dataset_id": spec.dataset_id, "number": spec.number}
             case CollectSpec():
                 found |= {"source": spec.source, "full_refresh": spec.full_refresh}

@@ -61,6 +61,7 @@ LEAST_ROLES = {
     "list_source_datasets create_source_webhook get_source_lineage",
     Role.COLLECTOR: "create_source create_dataset list_uploads create_upload get_upload complete_upload delete_upload",
     Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job create_job_source estimate_job "
+    "preview_dataset "
     "stop_job retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
     "delete_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "

@@ -184,7 +184,7 @@ def test_c1_create_with_the_same_key_makes_one_job(api: Api) -> None:
         ({"spec": {**SPEC, "algorithm": "fcn", "resample": "smote"}}, 422, "rows of tables"),
         ({"spec": {**SPEC, "resample": "smot"}}, 422, "smote"),
         ({"spec": {**SPEC, "dataset": "../../etc"}}, 422, "pattern"),
-        ({"spec": {"kind": "prepare", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
+        ({"spec": {"kind": "ingest", "dataset_id": "ds_1", "number": 1}}, 422, "kind"),
         ({"spec": {**SPEC, "dataset": "nothing"}}, 404, "nothing"),
         ({"spec": SPEC, "depends_on": ["job_" + "0" * 27]}, 404, "job_0"),
     ],

@@ -16,6 +16,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "ingest": settings.IngestSettings,
     "job_events": settings.JobEventsSettings,
     "predictions": settings.PredictionsSettings,
+    "previews": settings.PreviewsSettings,
     "reconciler": settings.ReconcilerSettings,
 }
 
@@ -47,11 +48,11 @@ def test_every_function_of_the_repository_is_deployed(application: Template) -> 
     assert {f"functions.{folder}.app.handler" for folder in folders} <= handlers
 
 
-def test_predictions_load_the_small_layer_and_the_others_the_large_one(application: Template) -> None:
+def test_functions_load_the_layer_that_holds_what_they_import(application: Template) -> None:
     layers = {name: [item["Ref"] for item in application.function(name)["Layers"]] for name in SETTINGS}
     assert all(refs[0].startswith("CoreLayer") for refs in layers.values())
-    assert layers["predictions"][1].startswith("InferenceLayer")
-    assert all(refs[1].startswith("DepsLayer") for name, refs in layers.items() if name != "predictions")
+    own = {"predictions": "InferenceLayer", "previews": "PreparationLayer"}
+    assert all(refs[1].startswith(own.get(name, "DepsLayer")) for name, refs in layers.items())
 
 
 def test_every_code_placeholder_is_described(application: Template) -> None:

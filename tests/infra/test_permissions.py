@@ -35,11 +35,12 @@ FUNCTION_ACTIONS = {
     "CollectorsTick": {"dynamodb", "logs"},
     "Predictions": {"dynamodb", "logs", "s3"},
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
+    "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
     "Reconciler": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"batch", "dynamodb", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "Api": {"batch", "dynamodb", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 
@@ -90,10 +91,10 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_and_predictions_only_read(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    for role in ("AuthorizerRole", "PredictionsRole"):
+    for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
         assert _actions_of(application, role) <= reading | logging
 
 

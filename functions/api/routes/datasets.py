@@ -16,8 +16,9 @@ from aimass_core.domain.datasets import (
     DatasetVersionDetail,
     QuarantinedRow,
 )
+from aimass_core.domain.recipes import Preview, PreviewCreate
 from aimass_core.domain.sources import DatasetLineage
-from aimass_core.services import datasets, retention, source_datasets
+from aimass_core.services import datasets, preparations, retention, source_datasets
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter
@@ -118,6 +119,12 @@ def export_dataset_rows(dataset: IdOrName, number: Number, limit: NumRows = 20) 
     text = datasets.load_rows_csv(router.ports, router.caller, dataset, number, limit=limit)
     headers = {"Content-Disposition": "attachment; filename=rows.csv", "X-Content-Type-Options": "nosniff"}
     return Response(status_code=200, content_type="text/csv", body=text, headers=dict(headers))
+
+
+@router.operation("POST", "/v1/datasets/<dataset>/preview", role=Role.DEVELOPER, summary="Try a recipe on a sample")
+def preview_dataset(dataset: IdOrName, body: PreviewCreate) -> Preview:
+    """What each step would do to some rows, and the first of those that come of it. Nothing is stored."""
+    return preparations.preview(router.ports, router.caller, dataset, body)
 
 
 @router.operation(

@@ -14,6 +14,7 @@ from infra.cdk.components.ingest import Ingest
 from infra.cdk.components.job_events import JobEvents
 from infra.cdk.components.management_api import ManagementApi
 from infra.cdk.components.predictions import Predictions
+from infra.cdk.components.previews import Previews
 from infra.cdk.components.reconciler import Reconciler
 from infra.cdk.components.storage import Storage
 from infra.cdk.settings import EnvironmentSettings
@@ -27,14 +28,17 @@ class ApplicationStack(Stack):
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
+        preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
         retention = settings.log_retention
         tag = settings.image_tag
         common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention, image_tag=tag)
         serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
+        preparing = FunctionDefaults(code=code, layers=[core, preparation], log_retention=retention, image_tag=tag)
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage)
         authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage)
+        Previews(self, "Previews", defaults=preparing, storage=storage)
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
         Dispatch(self, "Dispatch", defaults=common, storage=storage)
         JobEvents(self, "JobEvents", defaults=common, storage=storage)

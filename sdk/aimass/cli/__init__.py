@@ -19,6 +19,7 @@ from aimass.cli import (
     jobs,
     model_jobs,
     models,
+    recipes,
     scripts,
     searches,
     sources,
@@ -83,6 +84,7 @@ for module, name, words in (
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
     (sources, "sources", "Where data is collected from: policies, runs, secrets, grants."),
     (collectors, "collectors", "Write, try and publish programs that read sources."),
+    (recipes, "recipes", "How datasets are made of others, step by step."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
@@ -99,6 +101,7 @@ app.command("compress")(model_jobs.compress)
 app.command("fuse")(model_jobs.fuse)
 app.command("decompose")(model_jobs.decompose)
 app.command("run")(scripts.run)
+app.command("prepare")(recipes.prepare)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)

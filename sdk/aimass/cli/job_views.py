@@ -8,7 +8,8 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, PrepareSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, IngestSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
 
@@ -28,7 +29,9 @@ def what(job: Job) -> str:
             return made(spec)
         case ScriptSpec(entry_point=entry_point):
             return entry_point
-        case PrepareSpec(number=number):
+        case PrepareSpec(dataset=dataset, output=output):
+            return f"{dataset} to {output}"
+        case IngestSpec(number=number):
             return f"version {number}"
         case CollectSpec(source=source):
             return source

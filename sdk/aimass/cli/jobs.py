@@ -104,12 +104,12 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
         fields["retry of"] = job.retry_of
     show_one(job, fields | job.metrics, output=output)
     if has_table(job) and job.status.is_terminal and output is OutputFormat.TABLE:
-        say(f"What it tried: aimass jobs table {job.id}")
+        say(f"What it did: aimass jobs table {job.id}")
 
 
 @app.command("table")
 def show_job_table(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
-    """What a compress, fuse or decompose job tried, with scores and costs; with --output json the whole document."""
+    """What a compress, fuse or decompose job tried, or a prepare job did; with --output json the whole document."""
     job = client_of(context).jobs.get(job_id)
     show_table(job, output=output)
     if job.failure and output is OutputFormat.TABLE:

@@ -1,4 +1,4 @@
-"""What compress, fuse and decompose jobs found out, as tables."""
+"""What compress, fuse, decompose and prepare jobs leave, as tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +16,7 @@ from aimass.cli.output import (
     show_one,
     stdout_width,
 )
+from aimass.cli.recipe_tables import show_preparation
 from aimass.resources.jobs import DOCUMENTS, Job
 from aimass_core.domain.compression import Compression, CompressionCandidate
 from aimass_core.domain.decomposition import Decomposition
@@ -41,7 +42,7 @@ _MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
 
 def has_table(job: Job) -> bool:
     """Whether such a job leaves a table."""
-    return job.kind in DOCUMENTS
+    return job.kind in DOCUMENTS or job.kind is JobKind.PREPARE
 
 
 def show_table(job: Job, *, output: OutputFormat) -> None:
@@ -49,7 +50,9 @@ def show_table(job: Job, *, output: OutputFormat) -> None:
     document. Raises NotFoundError where it has left none."""
     kinds = job.tables() if job.kind is JobKind.AUTOTRAIN else []
     for kind in kinds or [job.kind]:
-        if kind is JobKind.FUSE:
+        if kind is JobKind.PREPARE:
+            show_preparation(job.preparation(), output)
+        elif kind is JobKind.FUSE:
             _show_fusion(job, job.fusion(), output)
         elif kind is JobKind.DECOMPOSE:
             _show_decomposition(job, job.decomposition(), output)

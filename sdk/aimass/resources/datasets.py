@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import RejectedDataError, WaitTimeoutError
 from aimass.uploading import OnBytes, pack_folder, send_file
 from aimass_core.domain import datasets as contract
+from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import DatasetCreate, DatasetPolicy, DatasetUpdate, WriteMode
+from aimass_core.domain.recipes import Preview, PreviewCreate
 from aimass_core.domain.sources import DatasetLineage
 from aimass_core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from aimass.resources.job_requests import RecipeLike
+    from aimass.resources.jobs import Job
 
 _PATH = "/v1/datasets"
 _POLL_SECONDS = (0.2, 2.0)
@@ -174,6 +180,29 @@ class DatasetsApi(Api):
                 on_bytes=on_bytes,
             )
         return version.wait(timeout_seconds=timeout_seconds) if wait else version
+
+    def preview(
+        self, dataset: str | Dataset | DatasetVersion, recipe: RecipeLike, *, num_sampled: int = 1_000, limit: int = 20
+    ) -> Preview:
+        """What a recipe does to a sample of a version; nothing is stored.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            recipe: As in `prepare`.
+            num_sampled: So many rows, spread evenly over the version.
+            limit: So many of the resulting rows come back.
+        """
+        from aimass.resources.job_requests import to_recipe, to_ref
+
+        name, number = split_ref(to_ref(dataset))
+        fields = {"recipe": to_recipe(recipe), "num_sampled": num_sampled, "limit": limit}
+        if number is not None:
+            fields["number"] = number
+        return self._post(Preview, f"{_PATH}/{name}/preview", to_request(PreviewCreate, **fields))
+
+    def prepare(self, dataset: str | Dataset | DatasetVersion, recipe: RecipeLike, **options: Any) -> Job:
+        """Starts a job that makes a dataset version of another one by a recipe; see JobsApi.prepare."""
+        return self._client.jobs.prepare(dataset, recipe, **options)
 
     def _ensure(self, name: str, *, target: str | None, policy: DatasetPolicy | None) -> Dataset:
         try:

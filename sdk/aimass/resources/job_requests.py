@@ -9,8 +9,10 @@ from aimass.binding import to_request
 from aimass.resources.datasets import Dataset, DatasetVersion
 from aimass.resources.models import Model, ModelVersion
 from aimass_core.domain.compute import Compute
+from aimass_core.domain.datasets import WriteMode
 from aimass_core.domain.job_kinds import JobKind
 from aimass_core.domain.jobs import JobCreate, ModelRef
+from aimass_core.domain.recipes import Recipe
 from aimass_core.domain.study_specs import Candidate, Objective
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 DatasetRef = str | Dataset | DatasetVersion
 ModelLike = str | Model | ModelVersion | ModelRef
+RecipeLike = Recipe | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""A recipe, what its file says, or its steps."""
 DataLike = DatasetRef | LearningSpec | Mapping[str, Any]
 
 _COMPUTE = tuple(Compute.model_fields)
@@ -74,6 +78,20 @@ def to_fuse(members: Sequence[ModelLike], *, data: DataLike | None = None, **opt
     """Several models as one."""
     spec = {"members": [to_model_ref(member) for member in members], **chosen(data=_to_data(data))}
     return _to_request(JobKind.FUSE, spec, options)
+
+
+def to_prepare(dataset: DatasetRef, recipe: RecipeLike, *, append: bool = False, **options: Any) -> JobCreate:
+    """A dataset of another."""
+    mode = WriteMode.APPEND if append else WriteMode.REPLACE
+    spec = {"dataset": to_ref(dataset), "recipe": to_recipe(recipe), "mode": mode}
+    return _to_request(JobKind.PREPARE, spec, options)
+
+
+def to_recipe(recipe: RecipeLike) -> dict[str, Any]:
+    """As it is sent: what was not said is left out."""
+    if isinstance(recipe, Recipe):
+        return recipe.model_dump(mode="json", exclude_unset=True)
+    return dict(recipe) if isinstance(recipe, Mapping) else {"steps": list(recipe)}
 
 
 def to_decompose(

@@ -14,7 +14,7 @@ from aimass.binding import Bound, Pages, to_request
 from aimass.errors import ConnectionFailedError, JobFailedError, WaitTimeoutError
 from aimass.resources import job_requests
 from aimass.resources.endpoints import Endpoint
-from aimass.resources.job_requests import DatasetRef, ModelLike, chosen, to_ids, to_ref
+from aimass.resources.job_requests import DatasetRef, ModelLike, RecipeLike, chosen, to_ids, to_ref
 from aimass.resources.model_jobs import ModelJobsApi
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
@@ -25,6 +25,7 @@ from aimass_core.domain.distributions import Distribution
 from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.fusion import Fusion
 from aimass_core.domain.jobs import JobCreate, JobEvent, JobKind, JobStatus, LogLine
+from aimass_core.domain.recipes import Preparation
 from aimass_core.domain.study_specs import Candidate, Objective
 from aimass_core.errors import InvalidRequestError, NotFoundError
 
@@ -115,6 +116,12 @@ class Job(contract.Job, Bound):
         """Which of the three it has left: of an autotrain job those of what it might have ended in."""
         left = {artifact.name for artifact in self._client.jobs.artifacts(self.id)}
         return [kind for kind, name in DOCUMENTS.items() if f"output/{name}.json" in left]
+
+    def preparation(self) -> Preparation:
+        """What each step of a prepare job did, and what it made. Raises NotFoundError where it has left none."""
+        if self.kind is not JobKind.PREPARE:
+            raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only prepare jobs have this.")
+        return Preparation.model_validate_json(self._read("output/preparation.json"))
 
     def plot(self, path: str | Path | None = None) -> Path:
         """Saves the table of a compress, fuse or decompose job with its plot, one HTML page that needs no network.
@@ -418,6 +425,44 @@ class JobsApi(ModelJobsApi):
         with packing.packed(Path(source), entry_point=entry_point) as path:
             sha256 = uploading.send_source(self._client, path)
         return self.submit(to_request(JobCreate, spec={**spec, "source": sha256}, **body))
+
+    def prepare(
+        self,
+        dataset: DatasetRef,
+        recipe: RecipeLike,
+        *,
+        output: str | None = None,
+        append: bool = False,
+        max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
+        depends_on: Sequence[str | Job] = (),
+        **compute: Any,
+    ) -> Job:
+        """Makes a dataset version of another one by a recipe. See docs/RECIPES.md.
+
+        Args:
+            dataset: A name, `name@version`, or what `upload` returned.
+            recipe: A `Recipe`, what its file says, or a list of steps such as `{"do": "trim"}`.
+            output: The dataset that gets the new version; default: `<dataset>-prepared`. A split writes
+                `<output>-<part>`.
+            append: Add the rows to that dataset's latest version.
+            **compute: vcpus, memory_mib, backend, instance_type: see `train`.
+
+        Raises:
+            InvalidRequestError: A step is wrong; `details` say which.
+            InvalidDataError: A step needs a column that is not there, or of another type.
+        """
+        request = job_requests.to_prepare(
+            dataset,
+            recipe,
+            output=output,
+            append=append,
+            max_seconds=max_seconds,
+            max_cost_usd=max_cost_usd,
+            depends_on=depends_on,
+            **compute,
+        )
+        return self.submit(request)
 
     def submit(self, request: JobCreate) -> Job:
         """Submits a request as the API takes it."""

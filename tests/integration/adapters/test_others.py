@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from aimass_core.adapters.lambda_predictor import LambdaPredictor
+from aimass_core.adapters.lambda_functions import LambdaPredictor
 from aimass_core.adapters.logs import CloudWatchLogs
 from aimass_core.adapters.secrets_manager import SecretsManagerSecrets
 from aimass_core.adapters.sqs import SqsQueue

@@ -41,14 +41,14 @@ class TestSageMakerCompute(ComputeContract):
     def test_the_training_job_is_as_the_job_asks(self, adapter: SageMakerCompute, cloud: Cloud) -> None:
         asked = {"instance_count": 2, "spot": True, "max_wait_seconds": 90}
         self.request = self.request.model_copy(update=asked)
-        submission = self.new_submission(kind="prepare")
+        submission = self.new_submission(kind="ingest")
         adapter.submit(submission)
         job = cloud.describe(submission.name)
         assert job["ResourceConfig"]["InstanceType"] == "ml.m5.large"
         assert job["ResourceConfig"]["InstanceCount"] == 2
         assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}
         assert job["EnableManagedSpotTraining"] is True
-        assert job["AlgorithmSpecification"]["ContainerEntrypoint"] == ["python", "-m", "batch_jobs", "prepare"]
+        assert job["AlgorithmSpecification"]["ContainerEntrypoint"] == ["python", "-m", "batch_jobs", "ingest"]
         assert job["Environment"].items() >= {**submission.environment, "AIMASS_LAKE_BUCKET": BUCKET}.items()
         assert job["CheckpointConfig"]["S3Uri"] == f"s3://{BUCKET}/{submission.prefix}checkpoints/"
         adapter.terminate(submission.name, reason="seen enough")

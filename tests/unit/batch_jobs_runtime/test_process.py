@@ -80,9 +80,9 @@ def test_d1_sigterm_ends_the_process_with_the_code_that_is_retried(tmp_path: Pat
     assert (tmp_path / "output" / "failure").read_text().startswith("Attempt 1 was interrupted (SIGTERM)")
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "prepare"]], ids=str)
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "ingest"]], ids=str)
 def test_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path, arguments: list[str]) -> None:
     with start(tmp_path, "-m", "batch_jobs", *arguments) as process:
         lines, _ = process.communicate(timeout=60)
     assert process.returncode == 64
-    assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|prepare" in lines
+    assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|ingest" in lines

@@ -2,6 +2,7 @@
 
 import fnmatch
 import importlib.metadata
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-LAYER_OF_FUNCTION = {"predictions": "inference"}
+LAYER_OF_FUNCTION = {"predictions": "inference", "previews": "preparation"}
 COMMON_LAYER = "deps"
 # What Lambda's Python runtime brings along.
 RUNTIME = "boto3"
@@ -49,9 +50,13 @@ def distributions_of(*names: str) -> set[str]:
 
 
 def modules_of(distributions: set[str]) -> set[str]:
-    """Their top-level modules."""
+    """Their top-level modules, also those that are one library of machine code."""
     owners = importlib.metadata.packages_distributions()
-    return {module for module, names in owners.items() if {canonicalize_name(name) for name in names} & distributions}
+    found = {module for module, names in owners.items() if {canonicalize_name(name) for name in names} & distributions}
+    for name in distributions:
+        alone = [file.name for file in importlib.metadata.distribution(name).files or [] if len(file.parts) == 1]
+        found |= {module for module in map(inspect.getmodulename, alone) if module}
+    return found
 
 
 def num_bytes_of(layer: str) -> int:

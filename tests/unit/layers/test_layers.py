@@ -20,7 +20,8 @@ from tests.unit.layers.contents import (
     requirements_of,
 )
 
-LAYERS = ("deps", "inference")
+LAYERS = ("deps", "inference", "preparation")
+ADAPTERS = {"inference": ["dynamodb", "s3"], "preparation": ["s3"]}
 # Lambda's limit is 250 MiB for the function and all its layers, unpacked; 10 MiB are kept for our own code.
 MAX_BYTES = 240 * 1024**2
 
@@ -64,7 +65,7 @@ def run_import(modules: list[str], *, layer: str) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize("function", function_names())
 def test_function_imports_only_what_its_layers_hold(function: str) -> None:
-    adapters = ["dynamodb", "s3"] if layer_of(function) == "inference" else _adapters()
+    adapters = ADAPTERS.get(layer_of(function), _adapters())
     modules = [f"functions.{function}.app", *(f"aimass_core.adapters.{name}" for name in adapters)]
     done = run_import(modules, layer=layer_of(function))
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from botocore.config import Config
 from pydantic_settings import BaseSettings
 
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
-from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Queue, Registry, Secrets, Trials
+from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Previewer, Queue, Registry, Secrets, Trials
 from aimass_core.settings import StorageSettings
 
 _CONFIG = Config(
@@ -178,9 +178,16 @@ class AwsPorts:
     @cached_property
     def predictor(self) -> Predictor:
         """Lambda."""
-        from aimass_core.adapters.lambda_predictor import LambdaPredictor
+        from aimass_core.adapters.lambda_functions import LambdaPredictor
 
         return LambdaPredictor(self.clients.functions, function=self._setting("predictions_function"))
+
+    @cached_property
+    def previewer(self) -> Previewer:
+        """Lambda."""
+        from aimass_core.adapters.lambda_functions import LambdaPreviewer
+
+        return LambdaPreviewer(self.clients.functions, function=self._setting("previews_function"))
 
     @cached_property
     def secrets(self) -> Secrets:

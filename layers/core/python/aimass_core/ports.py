@@ -262,6 +262,13 @@ class Predictor(Protocol):
         """Sends an invocation payload and returns the answer's payload."""
 
 
+class Previewer(Protocol):
+    """Calls the previews function."""
+
+    def preview(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Sends a PreviewRequest; `preview` of the answer is a Preview, `error` has a code and a message."""
+
+
 class SecretNotFoundError(Exception):
     """There is no secret of that name."""
 
@@ -303,6 +310,8 @@ class Ports(Protocol):
     def ingest_queue(self) -> Queue: ...
     @property
     def predictor(self) -> Predictor: ...
+    @property
+    def previewer(self) -> Previewer: ...
     @property
     def secrets(self) -> Secrets: ...
     @property

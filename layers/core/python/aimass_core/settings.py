@@ -42,6 +42,7 @@ class ApiSettings(ComputeSettings):
     idempotency_table: str
     cursor_secret_name: str
     ingest_queue_url: str
+    previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     # Of each workspace.
@@ -50,7 +51,7 @@ class ApiSettings(ComputeSettings):
 
 
 class IngestSettings(StorageSettings):
-    """functions/ingest. Files above `max_lambda_bytes` become a prepare job."""
+    """functions/ingest. Files above `max_lambda_bytes` become an ingest job."""
 
     ingest_queue_url: str
     max_lambda_bytes: int = 100 * 1024**2
@@ -95,6 +96,12 @@ class PredictionsSettings(_Settings):
     endpoint_ttl_seconds: float = 2.0
 
 
+class PreviewsSettings(_Settings):
+    """functions/previews."""
+
+    lake_bucket: str
+
+
 class ContainerSettings(StorageSettings):
     """batch_jobs: what the job definition and dispatch give to every container."""
 
@@ -105,3 +112,5 @@ class ContainerSettings(StorageSettings):
     # read. Both empty by default.
     collect_allowed_hosts: str = ""
     collect_buckets: str = ""
+    # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.
+    spark_above_bytes: int | None = None

@@ -10,7 +10,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry
 from aimass_core.domain.common import Principal, new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
-from aimass_core.domain.jobs import Failure, JobCreate, JobKind, JobStatus, PrepareSpec, TrainSpec
+from aimass_core.domain.jobs import Failure, IngestSpec, JobCreate, JobKind, JobStatus, TrainSpec
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.errors import (
     ConflictError,
@@ -216,19 +216,19 @@ def test_list_by_status_goes_through_every_page(ports: MemoryPorts, principal: P
     assert sorted(found) == sorted(job.id for job in made[::3])
 
 
-def test_prepare_is_submitted_once_for_a_version(ports: MemoryPorts, principal: Principal) -> None:
+def test_ingest_is_submitted_once_for_a_version(ports: MemoryPorts, principal: Principal) -> None:
     dataset = add_dataset(ports, principal, name="large")
     version = add_version(ports, principal, dataset, status=DatasetVersionStatus.INGESTING)
-    first = jobs.submit_prepare(ports, principal.workspace_id, dataset.id, version.number)
-    assert jobs.submit_prepare(ports, principal.workspace_id, dataset.id, version.number) == first
-    assert first.spec == PrepareSpec(dataset_id=dataset.id, number=1)
+    first = jobs.submit_ingest(ports, principal.workspace_id, dataset.id, version.number)
+    assert jobs.submit_ingest(ports, principal.workspace_id, dataset.id, version.number) == first
+    assert first.spec == IngestSpec(dataset_id=dataset.id, number=1)
     assert len(_jobs(ports, principal)) == 1
 
 
-def test_prepare_job_is_not_retried_but_its_files_are_uploaded_again(ports: MemoryPorts, principal: Principal) -> None:
+def test_ingest_job_is_not_retried_but_its_files_are_uploaded_again(ports: MemoryPorts, principal: Principal) -> None:
     dataset = add_dataset(ports, principal, name="large")
     add_version(ports, principal, dataset, status=DatasetVersionStatus.INGESTING)
-    job = jobs.submit_prepare(ports, principal.workspace_id, dataset.id, 1)
+    job = jobs.submit_ingest(ports, principal.workspace_id, dataset.id, 1)
     job = dispatch.dispatch(ports, job.workspace_id, job.id)
     failed = tell(ports, job, JobStatus.FAILED, exit_code=137)
     assert failed.failure is not None

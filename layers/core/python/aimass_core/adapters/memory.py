@@ -345,6 +345,17 @@ class MemoryPredictor:
         return self._answer(payload)
 
 
+class MemoryPreviewer:
+    """Answers with a function."""
+
+    def __init__(self, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        self._answer = answer
+
+    def preview(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See Previewer."""
+        return self._answer(payload)
+
+
 class MemorySecrets:
     """Those that were put; every name of the deployment's own has a secret from the beginning."""
 
@@ -368,8 +379,8 @@ class MemorySecrets:
         self.values.pop(name, None)
 
 
-def _no_predictor(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    raise NotImplementedError(f"give MemoryPorts a predictor to answer {payload}")
+def _no_function(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise NotImplementedError(f"give MemoryPorts a function that answers {payload}")
 
 
 @dataclass(kw_only=True)
@@ -385,7 +396,8 @@ class MemoryPorts:
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
     trials: MemoryTrials = field(default_factory=MemoryTrials)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
-    predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_predictor))
+    predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
+    previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
     clock: Clock = utc_now
     new_id: NewId = new_id

@@ -15,3 +15,4 @@ class JobKind(StrEnum):
     SCRIPT = "script"
     PREPARE = "prepare"
     COLLECT = "collect"
+    INGEST = "ingest"

@@ -12,6 +12,7 @@ from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - par
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.recipes import PrepareSpec as PrepareSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.sources import CollectSpec as CollectSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.training import Resample as Resample  # noqa: PLC0414 - part of a job's contract
@@ -83,16 +84,18 @@ class ScriptSpec(Request):
     )
 
 
-class PrepareSpec(Request):
+class IngestSpec(Request):
     """Turns landed files that are too large for a Lambda into a dataset version. Submitted by ingest only."""
 
-    kind: Literal[JobKind.PREPARE] = JobKind.PREPARE
+    kind: Literal[JobKind.INGEST] = JobKind.INGEST
     dataset_id: Id
     number: int = Field(ge=1)
 
 
-SubmittedSpec = TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec
-AnySpec = SubmittedSpec | PrepareSpec | CollectSpec
+SubmittedSpec = (
+    TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec | PrepareSpec
+)
+AnySpec = SubmittedSpec | IngestSpec | CollectSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 

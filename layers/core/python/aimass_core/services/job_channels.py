@@ -10,6 +10,7 @@ from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.jobs import PinnedDataset, ScriptSpec
+from aimass_core.domain.recipes import DATA_CHANNEL, PrepareSpec
 from aimass_core.domain.schemas import ColumnType, DatasetKind, Schema
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError
@@ -43,21 +44,26 @@ class Channel:
         return Check(key=key, expected=self.version.revision)
 
 
-def resolve(ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec) -> list[Channel]:
-    """The channels of a job: a script's own; of a training `train`, and `validation` and `test` where asked for.
+def resolve(ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec | PrepareSpec) -> list[Channel]:
+    """The channels of a job: a script's own; `data` and what a recipe joins; of a training `train`, and `validation`
+    and `test` where asked for.
 
     Raises NotFoundError for an unknown dataset or version, ConflictError for one that is not READY.
     """
     references: Mapping[str, str | None]
     if isinstance(spec, ScriptSpec):
         references = spec.channels
+    elif isinstance(spec, PrepareSpec):
+        references = {DATA_CHANNEL: spec.dataset, **spec.recipe.joins}
     else:
         references = {"train": spec.dataset, "validation": spec.validation, "test": spec.test}
-    return [
-        _resolve_channel(ports, workspace_id, name, reference)
-        for name, reference in references.items()
-        if reference is not None
-    ]
+    given = {name: reference for name, reference in references.items() if reference is not None}
+    return resolve_references(ports, workspace_id, given)
+
+
+def resolve_references(ports: Ports, workspace_id: str, references: Mapping[str, str]) -> list[Channel]:
+    """A channel for each reference; a dataset may also be named by its id. Raises as `resolve` does."""
+    return [_resolve_channel(ports, workspace_id, name, reference) for name, reference in references.items()]
 
 
 def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]) -> list[Channel]:

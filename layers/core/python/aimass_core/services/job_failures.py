@@ -91,8 +91,8 @@ def _tell_budget(job: Job) -> str:
 
 
 def next_step(job: Job) -> str:
-    """What the user does now. A prepare job is not retried: its version is rejected."""
-    if job.kind is JobKind.PREPARE:
+    """What the user does now. An ingest job is not retried: its version is rejected."""
+    if job.kind is JobKind.INGEST:
         return "Upload the files again."
     if isinstance(job.spec, CollectSpec):
         return f"Run its source again: aimass sources run {job.spec.source}"

@@ -10,6 +10,7 @@ from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, SubmittedSpec, TrainSpec
+from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.ports import Ports
@@ -19,6 +20,7 @@ from aimass_core.services import (
     job_models,
     job_sources,
     model_plans,
+    preparations,
     prices,
     records,
     study_plans,
@@ -60,6 +62,8 @@ def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
         match spec:
             case ScriptSpec():
                 job_sources.require(ports, workspace_id, spec.source)
+            case PrepareSpec():
+                spec = preparations.complete(spec, channels)
             case TrainSpec():
                 job_channels.check_kind(spec.resolve_algorithm(), channels[0])
                 trainings = [spec]
@@ -89,11 +93,22 @@ def _resolve_compute(spec: SubmittedSpec, compute: Compute) -> Compute:
             spec.check_machines(compute.num_machines)
         case ScriptSpec():
             _check_script(compute)
+        case PrepareSpec():
+            _check_one_machine(compute)
         case CompressSpec() | FuseSpec() | DecomposeSpec():
             model_plans.check_compute(spec.kind, compute)
         case _:
             return study_plans.resolve_compute(spec, compute)
     return compute
+
+
+def _check_one_machine(compute: Compute) -> None:
+    if compute.num_machines > 1:
+        raise InvalidRequestError(
+            f"A recipe is carried out on one machine, and compute asks for {compute.num_machines}. Leave num_nodes and "
+            "instance_count out.",
+            details=[ErrorDetail(location="body.compute", message="must be one machine for a recipe")],
+        )
 
 
 def _check_script(compute: Compute) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import CollectSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset, PrepareSpec
+from aimass_core.domain.jobs import CollectSpec, IngestSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
@@ -24,7 +24,7 @@ from aimass_core.services import (
 )
 from aimass_core.services.job_quotas import JobLimits
 
-PREPARE_MAX_SECONDS = 6 * 3600
+INGEST_MAX_SECONDS = 6 * 3600
 _SCAN_PAGE = 100
 _MAX_SCANNED = 1_000
 _MAX_WRITES = 8
@@ -56,7 +56,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
     return _submit(ports, principal, job, channels=plan.channels)
 
 
-def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
+def submit_ingest(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
     """Queues the job that converts a dataset version whose files are too large for a Lambda. Once per version."""
     principal = platform.principal("ingest", workspace_id)
     for _ in range(_MAX_WRITES):
@@ -65,9 +65,9 @@ def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int
             return records.get(ports, Job, workspace_id, version.job_id)
         job = Job(
             **records.new_fields(ports, principal, Job),
-            kind=JobKind.PREPARE,
-            spec=PrepareSpec(dataset_id=dataset_id, number=number),
-            max_seconds=PREPARE_MAX_SECONDS,
+            kind=JobKind.INGEST,
+            spec=IngestSpec(dataset_id=dataset_id, number=number),
+            max_seconds=INGEST_MAX_SECONDS,
             status=JobStatus.SUBMITTED,
         )
         writes = [
@@ -146,12 +146,12 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     """Submits the same work on the same data and models again, as a new job.
 
     Raises QuotaExceededError, and ConflictError where the job has not failed or been stopped, where its data or models
-    are gone, or for a prepare job: its version is rejected, and the next upload makes another.
+    are gone, or for an ingest job: its version is rejected, and the next upload makes another.
     """
     job_quotas.check(ports, principal.workspace_id, limits)
     former = get(ports, principal, job_id)
-    if former.kind is JobKind.PREPARE:
-        raise ConflictError(f"The job {former.id} prepared an upload. Upload the files again instead of retrying it.")
+    if former.kind is JobKind.INGEST:
+        raise ConflictError(f"The job {former.id} ingested an upload. Upload the files again instead of retrying it.")
     if isinstance(former.spec, CollectSpec):
         source = former.spec.source
         raise ConflictError(f"The job {former.id} reads a source. Run that again: aimass sources run {source}")

@@ -81,7 +81,7 @@ def test_files_that_are_big_enough_are_not_written_again(monkeypatch: pytest.Mon
     assert [row["id"] for row in scene.rows(scene.version(dataset, 60))] == list(range(120))
 
 
-def test_a_base_above_the_lambdas_limit_is_joined_by_a_prepare_job() -> None:
+def test_a_base_above_the_lambdas_limit_is_joined_by_an_ingest_job() -> None:
     scene = Scene()
     grow(scene, MAX_SMALL_FILES)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
@@ -89,9 +89,7 @@ def test_a_base_above_the_lambdas_limit_is_joined_by_a_prepare_job() -> None:
     scene.work(max_bytes=(scene.version(dataset, MAX_SMALL_FILES).num_bytes or 0) - 1)
     number = MAX_SMALL_FILES + 1
     assert scene.version(dataset, number).job_id is not None
-    closing.prepare(
-        scene.ports, dataset.workspace_id, dataset.id, number, lease_seconds=60, on_progress=lambda *_: None
-    )
+    closing.ingest(scene.ports, dataset.workspace_id, dataset.id, number, lease_seconds=60, on_progress=lambda *_: None)
     version = scene.version(dataset, number)
     assert (version.num_files, version.num_rows) == (2, 2 * number)
 

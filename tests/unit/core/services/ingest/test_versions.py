@@ -224,18 +224,18 @@ def test_a_file_that_was_replaced_or_deleted_before_it_was_read_is_named(scene: 
     assert ["replaced" in version.issues[0].reason, "deleted" in version.issues[1].reason] == [True, True]
 
 
-def test_files_too_large_for_a_lambda_become_a_prepare_job(scene: Scene) -> None:
+def test_files_too_large_for_a_lambda_become_an_ingest_job(scene: Scene) -> None:
     scene.drop("sales", "one.csv", FIRST)
     scene.work(max_bytes=5)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
     version = scene.version(dataset, 1)
     assert version.status is DatasetVersionStatus.INGESTING
     job = records.get(scene.ports, Job, dataset.workspace_id, str(version.job_id))
-    assert (job.kind, job.status) == (JobKind.PREPARE, JobStatus.SUBMITTED)
+    assert (job.kind, job.status) == (JobKind.INGEST, JobStatus.SUBMITTED)
     assert scene.close(versions.close_message(version)) is None
 
     seen: list[str] = []
-    closing.prepare(
+    closing.ingest(
         scene.ports,
         dataset.workspace_id,
         dataset.id,
@@ -247,7 +247,7 @@ def test_files_too_large_for_a_lambda_become_a_prepare_job(scene: Scene) -> None
     assert seen == ["download", "read", "write", "profile"]
 
 
-def test_what_unpacks_too_large_for_a_lambda_becomes_a_prepare_job(scene: Scene) -> None:
+def test_what_unpacks_too_large_for_a_lambda_becomes_an_ingest_job(scene: Scene) -> None:
     import gzip
 
     dataset = scene.dataset()
@@ -259,7 +259,7 @@ def test_what_unpacks_too_large_for_a_lambda_becomes_a_prepare_job(scene: Scene)
     assert scene.version(dataset, 2).job_id is not None
 
 
-def test_a_version_whose_prepare_job_failed_is_rejected_with_the_cause(scene: Scene) -> None:
+def test_a_version_whose_ingest_job_failed_is_rejected_with_the_cause(scene: Scene) -> None:
     scene.drop("sales", "one.csv", FIRST)
     scene.work(max_bytes=5)
     dataset = datasets.get(scene.ports, scene.principal, "sales")

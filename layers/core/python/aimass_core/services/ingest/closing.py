@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 def close(
     ports: Ports, workspace_id: str, dataset_id: str, number: int, *, max_bytes: int, lease_seconds: float
 ) -> DatasetVersion | None:
-    """Converts a version here, or hands it over to a prepare job where it has more than `max_bytes`. Idempotent.
+    """Converts a version here, or hands it over to an ingest job where it has more than `max_bytes`. Idempotent.
 
     Returns the version as it is then; None where there was nothing to do.
     """
@@ -61,10 +61,10 @@ def close(
         return _hand_over(ports, claimed)
 
 
-def prepare(
+def ingest(
     ports: Ports, workspace_id: str, dataset_id: str, number: int, *, lease_seconds: float, on_progress: OnProgress
 ) -> DatasetVersion | None:
-    """The same in a prepare job, without the Lambda's limits. A later attempt takes over from a lost one."""
+    """The same in an ingest job, without the Lambda's limits. A later attempt takes over from a lost one."""
     claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds, takes_over=True)
     if claimed is None:
         return None
@@ -74,10 +74,12 @@ def prepare(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
     """What a version is made from where no files landed. The files are used up; `quarantined` is JSON Lines of
-    QuarantinedRow; `also` is written in the transaction that makes the version READY, and only then."""
+    QuarantinedRow, of `num_seen` rows where more were looked at than come here; `also` is written in the transaction
+    that makes the version READY, and only then."""
 
     files: Sequence[LocalFile]
     quarantined: Path | None = None
+    num_seen: int = 0
     also: Sequence[Write] = ()
     evolution: Evolution = FROZEN
     merge: Merge | None = None
@@ -150,7 +152,7 @@ class _Run:
         """The files on the local disk; those that are not what landed are left out with the reason."""
         if self.delivered is not None:
             if self.delivered.quarantined is not None:
-                quarantine.take(self.delivered.quarantined)
+                quarantine.take(self.delivered.quarantined, num_seen=self.delivered.num_seen)
             return list(self.delivered.files), []
         landed = versions.load_files(self.ports, self.version)
         files, gone = [], []
@@ -235,8 +237,8 @@ class _Run:
 
 def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
     version = claimed.version
-    job = jobs.submit_prepare(ports, version.workspace_id, version.dataset_id, version.number)
-    _log.info("version is prepared by a job", extra={"version_id": version.id, "job_id": job.id})
+    job = jobs.submit_ingest(ports, version.workspace_id, version.dataset_id, version.number)
+    _log.info("version is ingested by a job", extra={"version_id": version.id, "job_id": job.id})
     return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
 
 

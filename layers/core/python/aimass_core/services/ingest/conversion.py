@@ -287,7 +287,7 @@ class Conversion:
         )
         if not num_new:
             raise VersionRejectedError("No row could be used; see the issues.", self._all_issues())
-        self._check_taken(num_new + num_quarantined)
+        self._check_taken(max(num_new + num_quarantined, self._quarantine.num_seen))
         self._on_progress("profile", 0, 1)
         return Converted(
             schema=schema,

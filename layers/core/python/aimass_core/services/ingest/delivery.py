@@ -44,6 +44,7 @@ def deliver(
     mode: WriteMode,
     key: str,
     quarantined: Path | None = None,
+    num_seen: int = 0,
     also: Sequence[Write] = (),
     evolution: Evolution = FROZEN,
     merge: Merge | None = None,
@@ -61,6 +62,7 @@ def deliver(
         key: names the delivery within the dataset. Whoever comes again with it gets the version that there is; where
             it was not finished, it is made of these files, and with these `also`.
         quarantined: JSON Lines of QuarantinedRow, refused before they came here; the dataset's policy counts them.
+        num_seen: of how many rows they were refused, where more were looked at than come here.
         also: written with the READY version, in one transaction. Not written with a REJECTED one.
         evolution: how the rows may differ from those of the version before.
         merge: how they come together with those, where `mode` is APPEND.
@@ -90,7 +92,9 @@ def deliver(
         claimed,
         limits=limits or Limits(),
         on_progress=on_progress,
-        delivered=Delivered(files=files, quarantined=quarantined, also=also, evolution=evolution, merge=merge),
+        delivered=Delivered(
+            files=files, quarantined=quarantined, num_seen=num_seen, also=also, evolution=evolution, merge=merge
+        ),
     )
 
 

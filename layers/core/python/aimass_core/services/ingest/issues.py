@@ -29,6 +29,7 @@ class Quarantine:
         self.path = path
         self.count = 0
         self.num_taken = 0
+        self.num_seen = 0
         self.first: list[FileIssue] = []
         self._stream = path.open("w", encoding="utf-8")
 
@@ -56,8 +57,9 @@ class Quarantine:
         if len(self.first) < MAX_ISSUES_SHOWN:
             self.first.append(FileIssue.model_validate(row.model_dump()))
 
-    def take(self, path: Path) -> None:
-        """Adds rows that somebody else has kept apart: JSON Lines of QuarantinedRow."""
+    def take(self, path: Path, *, num_seen: int = 0) -> None:
+        """Adds rows that somebody else has kept apart, of so many: JSON Lines of QuarantinedRow."""
+        self.num_seen = num_seen
         with path.open(encoding="utf-8") as stream:
             for line in stream:
                 row = QuarantinedRow.model_validate_json(line)

@@ -6,7 +6,7 @@ from aimass_core.services.ingest.issues import FileRejectedError
 
 
 class ExpandedTooLargeError(Exception):
-    """A file unpacks to more than fits here. In a Lambda it is handed over to a prepare job."""
+    """A file unpacks to more than fits here. In a Lambda it is handed over to an ingest job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,10 @@
 """The first rows of a version, for people: as JSON, or as CSV that a spreadsheet opens without running anything."""
 
-import base64
 import csv
 import io
 import json
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,8 @@ import pyarrow.parquet as pq
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import DatasetRows, Manifest
 from aimass_core.ports import BlobStore
+from aimass_core.services.ingest.shown_cells import to_json
 
-_MAX_IMAGE_BYTES = 64 * 1024
-_MAX_TEXT = 10_000
-_MAX_VALUES = 1_000
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -40,26 +36,7 @@ def _first_rows(path: Path, limit: int) -> Iterator[dict[str, Any]]:
     with pq.ParquetFile(path) as parquet:
         batch = next(parquet.iter_batches(batch_size=limit), None)
         for row in [] if batch is None else batch.slice(0, limit).to_pylist():
-            yield {name: _to_json(value) for name, value in row.items()}
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, bytes):
-        return _to_data_url(value)
-    if isinstance(value, str):
-        return value[:_MAX_TEXT]
-    if isinstance(value, list):
-        return value[:_MAX_VALUES]
-    return value
-
-
-def _to_data_url(image: bytes) -> str | None:
-    if len(image) > _MAX_IMAGE_BYTES:
-        return None
-    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+            yield {name: to_json(value) for name, value in row.items()}
 
 
 def to_csv(rows: DatasetRows) -> str:

@@ -263,7 +263,7 @@ def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
 
 
 def close_due(ports: Ports, *, limit: int = 500) -> int:
-    """Repeats the messages that may have been lost; ends versions whose prepare job did not. Returns how many.
+    """Repeats the messages that may have been lost; ends versions whose ingest job did not. Returns how many.
 
     For the reconciler, each minute.
     """
@@ -281,7 +281,7 @@ def close_due(ports: Ports, *, limit: int = 500) -> int:
 
 def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
     if version.job_id is not None:
-        return _follow_prepare(ports, version)
+        return _follow_job(ports, version)
     if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > -_GRACE.total_seconds():
         return False
     lease = ports.registry.get(_lease_key(version))
@@ -291,7 +291,7 @@ def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
     return True
 
 
-def _follow_prepare(ports: Ports, version: DatasetVersion) -> bool:
+def _follow_job(ports: Ports, version: DatasetVersion) -> bool:
     try:
         job = records.get(ports, Job, version.workspace_id, str(version.job_id))
     except NotFoundError:

@@ -2,37 +2,37 @@
 
 from aimass_core import bootstrap
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
-from aimass_core.domain.jobs import PrepareSpec
+from aimass_core.domain.jobs import IngestSpec
 from aimass_core.errors import InternalError, InvalidDataError
 from aimass_core.ports import Ports
 from aimass_core.services import records
 from aimass_core.services.ingest import closing
-from aimass_core.services.jobs import PREPARE_MAX_SECONDS
+from aimass_core.services.jobs import INGEST_MAX_SECONDS
 from aimass_core.settings import ContainerSettings
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 
 
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
-    """The entry of the kind `prepare`. Raises InvalidDataError where the version is rejected."""
-    if not isinstance(environment.spec, PrepareSpec):
-        raise InternalError(f"A job of the kind {environment.spec.kind} was started as prepare.")
+    """The entry of the kind `ingest`. Raises InvalidDataError where the version is rejected."""
+    if not isinstance(environment.spec, IngestSpec):
+        raise InternalError(f"A job of the kind {environment.spec.kind} was started as ingest.")
     settings = ContainerSettings()
-    return prepare(bootstrap.build_ports(settings), settings.workspace_id, environment.spec, reporter)
+    return ingest(bootstrap.build_ports(settings), settings.workspace_id, environment.spec, reporter)
 
 
-def prepare(ports: Ports, workspace_id: str, spec: PrepareSpec, reporter: Reporter) -> dict[str, float]:
+def ingest(ports: Ports, workspace_id: str, spec: IngestSpec, reporter: Reporter) -> dict[str, float]:
     """Converts and commits; a version that a former attempt has committed is only reported."""
 
     def on_progress(phase: str, step: int, num_steps: int) -> None:
         reporter.progress(phase, step=step, num_steps=num_steps)
 
-    closing.prepare(
+    closing.ingest(
         ports,
         workspace_id,
         spec.dataset_id,
         spec.number,
-        lease_seconds=PREPARE_MAX_SECONDS,
+        lease_seconds=INGEST_MAX_SECONDS,
         on_progress=on_progress,
     )
     version = records.get(ports, DatasetVersion, workspace_id, spec.dataset_id, spec.number)

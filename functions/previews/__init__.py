@@ -1,0 +1,1 @@
+"""Tries recipes on samples."""
