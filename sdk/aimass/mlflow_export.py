@@ -156,12 +156,9 @@ class _Export:
                 found |= spec.model_dump(mode="json", exclude=_OF_PINS)
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec():
-                found |= {"dataset": spec.dataset, "output": spec.output}
-            case IngestSpec():
-                found |= {"dataset_id": spec.dataset_id, "number": spec.number}
-            case CollectSpec():
-                found |= {"source": spec.source, "full_refresh": spec.full_refresh}
+            case PrepareSpec() | IngestSpec() | CollectSpec():
+                # They make data, and no model.
+                found |= spec.model_dump(mode="json", include={"dataset", "output", "dataset_id", "number", "source"})
         return {name: value for name, value in found.items() if value is not None}
 
     def _curves(self) -> dict[str, Points]:

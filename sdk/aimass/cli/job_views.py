@@ -29,6 +29,13 @@ def what(job: Job) -> str:
             return made(spec)
         case ScriptSpec(entry_point=entry_point):
             return entry_point
+        case PrepareSpec() | IngestSpec() | CollectSpec() as spec:
+            return brought(spec)
+
+
+def brought(spec: PrepareSpec | IngestSpec | CollectSpec) -> str:
+    """Which data comes from where."""
+    match spec:
         case PrepareSpec(dataset=dataset, output=output):
             return f"{dataset} to {output}"
         case IngestSpec(number=number):
