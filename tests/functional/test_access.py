@@ -54,8 +54,9 @@ LEAST_ROLES = {
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
     "get_job list_job_events list_job_event_files list_job_logs list_job_artifacts list_models get_model "
-    "list_model_versions get_model_version list_endpoints get_endpoint",
-    Role.COLLECTOR: "create_dataset list_uploads create_upload get_upload complete_upload delete_upload",
+    "list_model_versions get_model_version list_endpoints get_endpoint "
+    "get_quality_trend suggest_expectations get_quality_report get_quality_page",
+    Role.COLLECTOR: "create_dataset list_uploads create_upload get_upload complete_upload delete_upload check_quality",
     Role.DEVELOPER: "update_dataset delete_dataset create_job create_job_source estimate_job stop_job "
     "retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
     "delete_endpoint",

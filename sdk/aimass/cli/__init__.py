@@ -18,6 +18,7 @@ from aimass.cli import (
     jobs,
     model_jobs,
     models,
+    quality,
     scripts,
     searches,
     studies,
@@ -79,6 +80,7 @@ def _root(
 for module, name, words in (
     (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
+    (quality, "quality", "What is expected of datasets, and what was found."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from aimass_core.domain.common import Contract, Name, Request, Resource, Text
+from aimass_core.domain.quality import Expectations, Outcome
 from aimass_core.domain.schemas import DatasetKind, Profile, Schema
 
 MULTIPART_THRESHOLD_BYTES = 64 * 1024**2
@@ -66,6 +67,7 @@ class Dataset(Resource):
     description: str = ""
     target: str | None = None
     policy: DatasetPolicy = DatasetPolicy()
+    expectations: Expectations = Field(default=[], description="Checked at every new version.")
     latest_version: int | None = Field(default=None, description="The newest version that is READY.")
     last_number: int = Field(default=0, description="The newest version's number, ready or not.")
 
@@ -77,6 +79,7 @@ class DatasetCreate(Request):
     description: Text = ""
     target: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     policy: DatasetPolicy = DatasetPolicy()
+    expectations: Expectations = []
 
 
 class DatasetUpdate(Request):
@@ -85,6 +88,7 @@ class DatasetUpdate(Request):
     description: Text | None = None
     target: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     policy: DatasetPolicy | None = None
+    expectations: Expectations | None = None
 
 
 class DatasetVersionStatus(StrEnum):
@@ -155,6 +159,7 @@ class DatasetVersion(Resource):
     digest: str | None = Field(
         default=None, description="SHA-256 over the manifest: the same content, the same digest."
     )
+    quality: Outcome | None = Field(default=None, description="Null where nothing is expected of the dataset.")
     issues: list[FileIssue] = Field(default=[], description="The first 20; all are in the quarantine file.")
 
 

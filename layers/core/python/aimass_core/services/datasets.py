@@ -44,6 +44,7 @@ def create(ports: Ports, principal: Principal, request: DatasetCreate) -> Datase
         description=request.description,
         target=request.target,
         policy=request.policy,
+        expectations=request.expectations,
     )
     return records.create(ports, principal, dataset, name=dataset.name)
 
@@ -77,7 +78,7 @@ def update(ports: Ports, principal: Principal, dataset: str, request: DatasetUpd
     found = get(ports, principal, dataset)
     records.require_revision(found, revision)
     changes = {name: getattr(request, name) for name in request.model_fields_set}
-    for required in ("description", "policy"):
+    for required in ("description", "policy", "expectations"):
         if required in changes and changes[required] is None:
             del changes[required]
     if all(getattr(found, name) == value for name, value in changes.items()):
@@ -128,10 +129,10 @@ def list_versions(
 
 
 def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersionDetail:
-    """One version with its schema and its profile."""
+    """One version with its schema and its profile, also where expectations were not met."""
     version = _find_version(ports, principal, dataset, number)
     detail = DatasetVersionDetail.model_validate(version.model_dump())
-    if version.status is not DatasetVersionStatus.READY:
+    if version.status is not DatasetVersionStatus.READY and version.quality is None:
         return detail
     return detail.model_copy(
         update={

@@ -17,6 +17,7 @@ from aimass_core.domain.datasets import (
     LandedFile,
     Manifest,
 )
+from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import jobs, records
 from aimass_core.services.ingest import versions
@@ -25,6 +26,7 @@ from aimass_core.services.ingest.issues import MAX_ISSUES_SHOWN, FileRejectedErr
 from aimass_core.services.ingest.limits import ExpandedTooLargeError, Limits
 from aimass_core.services.ingest.versions import Claim
 from aimass_core.services.ingest.writing import hash_file
+from aimass_core.services.quality import checking
 
 _JSON = "application/json"
 _JSON_LINES = "application/x-ndjson"
@@ -96,6 +98,7 @@ class _Run:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
         landed = versions.load_files(self.ports, self.version)
+        checker = checking.begin(self.ports, self.version, dataset)
         with Quarantine(self.work_path / "quarantine.jsonl") as quarantine:
             files, gone = self._download(landed, quarantine)
             conversion = Conversion(
@@ -106,6 +109,7 @@ class _Run:
                 quarantine=quarantine,
                 limits=self.limits,
                 on_progress=self.on_progress,
+                observer=checker,
             )
             try:
                 converted = conversion.run(files)
@@ -116,7 +120,8 @@ class _Run:
         self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
         if rejected is not None:
             return self._reject(rejected, gone, num_landed=len(landed))
-        return self._commit(converted, gone, num_landed=len(landed))
+        report = None if checker is None else self._check(checker, converted)
+        return self._commit(converted, gone, report, num_landed=len(landed))
 
     def _download(self, landed: list[LandedFile], quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
         """Fetches the files; those that are not what landed are left out with the reason."""
@@ -146,7 +151,21 @@ class _Run:
         if file.sha256 is not None and hash_file(path) != file.sha256:
             raise FileRejectedError("The bytes are not those whose SHA-256 was declared. Upload the file again.")
 
-    def _commit(self, converted: Converted, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
+    def _check(self, checker: checking.Checker, converted: Converted) -> QualityReport:
+        self.on_progress("check", 0, 1)
+        report = checker.finish(
+            converted.schema,
+            profile=converted.profile,
+            fresh=converted.fresh,
+            base_number=self.claimed.base_number,
+        )
+        checking.save_report(self.ports, self.version, report)
+        return report
+
+    def _commit(
+        self, converted: Converted, gone: list[FileIssue], report: QualityReport | None, *, num_landed: int
+    ) -> DatasetVersion:
+        """READY, or REJECTED where an expectation that blocks is not met: then it can be looked at all the same."""
         version = self.version
         manifest = Manifest(
             dataset_id=version.dataset_id,
@@ -156,14 +175,17 @@ class _Run:
         )
         self._put_json("schema.json", converted.schema.model_dump_json(indent=1))
         self._put_json("profile.json", converted.profile.model_dump_json(indent=1))
+        self._put_json("sketches.json", converted.sketches.model_dump_json())
         self._put_json("manifest.json", manifest.model_dump_json(indent=1))
         num_left_out = converted.num_left_out + len(gone)
-        left_out = f"{num_left_out} of {num_landed} files were left out; see the issues." if num_left_out else None
+        reason = f"{num_left_out} of {num_landed} files were left out; see the issues." if num_left_out else None
+        is_blocked = report is not None and report.outcome is Outcome.FAILED
         return versions.finish(
             self.ports,
             self.claimed,
-            status=DatasetVersionStatus.READY,
-            status_reason=left_out,
+            status=DatasetVersionStatus.REJECTED if is_blocked else DatasetVersionStatus.READY,
+            status_reason=checking.explain(report) if report is not None and is_blocked else reason,
+            quality=None if report is None else report.outcome,
             base_number=self.claimed.base_number,
             kind=converted.schema.kind,
             num_rows=converted.profile.num_rows,

@@ -8,10 +8,12 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aimass_core.domain.column_sketches import Sketches
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
@@ -44,13 +46,26 @@ class LocalFile:
     display_name: str
 
 
+class RowObserver(Protocol):
+    """Sees every row of a version once, in the order in which they are written."""
+
+    def begin(self, schema: Schema) -> None:
+        """Before the first row."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Rows of the schema."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """What a conversion leaves: the manifest's parts, the profile, and the issues of files that were left out."""
+    """What a conversion leaves: the manifest's parts, the profile, the distributions of all rows and of those that are
+    new, and the issues of files that were left out."""
 
     schema: Schema
     files: list[DataFile]
     profile: Profile
+    sketches: Sketches
+    fresh: Sketches
     issues: list[FileIssue]
     num_left_out: int
     num_quarantined: int
@@ -69,7 +84,9 @@ class Conversion:
         quarantine: Quarantine,
         limits: Limits,
         on_progress: OnProgress,
+        observer: RowObserver | None = None,
     ) -> None:
+        self._observer = observer
         self._dataset, self._base, self._lake = dataset, base, lake
         self._work_path, self._quarantine, self._limits = work_path, quarantine, limits
         self._on_progress = on_progress
@@ -226,7 +243,11 @@ class Conversion:
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
         profiler = Profiler(schema)
+        if self._observer is not None:
+            self._observer.begin(schema)
         files = self._keep_base(schema, profiler)
+        # What an append brings is told apart only where somebody compares it.
+        fresh = Profiler(schema) if files and self._observer is not None else None
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
         with self._new_writer(schema) as writer:
@@ -238,7 +259,9 @@ class Conversion:
                         num_infinite[name] += found.num_infinite
                     good = _good_rows(typed, schema)
                     num_read += batch.num_rows
-                    profiler.add(good)
+                    self._see(good, profiler)
+                    if fresh is not None:
+                        fresh.add(good)
                     writer.write(good)
                 spool.remove()
             num_new = writer.num_rows
@@ -256,6 +279,8 @@ class Conversion:
             schema=schema,
             files=[*files, *writer.files],
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
+            sketches=profiler.sketches(),
+            fresh=(fresh or profiler).sketches(),
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,
@@ -283,8 +308,13 @@ class Conversion:
                 work_path=self._work_path,
                 on_file=lambda index, num_files: self._on_progress("read base", index, num_files),
             ):
-                profiler.add(batch)
+                self._see(batch, profiler)
         return writer.files
+
+    def _see(self, batch: pa.RecordBatch, profiler: Profiler) -> None:
+        profiler.add(batch)
+        if self._observer is not None:
+            self._observer.add(batch)
 
 
 def _remove_all_but(folder: Path, kept: set[Path]) -> None:
