@@ -148,7 +148,9 @@ class DatasetVersion(Resource):
     mode: WriteMode
     base_number: int | None = Field(default=None, description="The version whose files an append shares.")
     window_closes_at: AwareDatetime | None = None
-    prepare_job_id: str | None = Field(default=None, description="Set where the files were too large for a Lambda.")
+    job_id: str | None = Field(
+        default=None, description="The job that makes it: files too large for a Lambda, or rows that a job collected."
+    )
     kind: DatasetKind | None = None
     num_rows: int | None = None
     num_quarantined: int | None = None

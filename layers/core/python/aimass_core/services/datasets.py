@@ -31,7 +31,7 @@ TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
 _PURGE_GRACE = timedelta(minutes=1)
 _SCAN_PAGE = 100
-_CHILDREN = ("dataset_version", "upload", "landed_file", "landed_object", "version_lease")
+_CHILDREN = ("dataset_version", "upload", "landed_file", "landed_object", "delivery", "version_lease")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

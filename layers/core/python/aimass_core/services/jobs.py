@@ -61,8 +61,8 @@ def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int
     principal = platform.principal("ingest", workspace_id)
     for _ in range(_MAX_WRITES):
         version = records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
-        if version.prepare_job_id is not None:
-            return records.get(ports, Job, workspace_id, version.prepare_job_id)
+        if version.job_id is not None:
+            return records.get(ports, Job, workspace_id, version.job_id)
         job = Job(
             **records.new_fields(ports, principal, Job),
             kind=JobKind.PREPARE,
@@ -76,7 +76,7 @@ def submit_prepare(ports: Ports, workspace_id: str, dataset_id: str, number: int
             *job_states.new_writes(job),
         ]
         try:
-            records.save(ports, version, dataset_id, number, prepare_job_id=job.id, also=writes)
+            records.save(ports, version, dataset_id, number, job_id=job.id, also=writes)
         except StaleRevisionError:
             continue
         return job

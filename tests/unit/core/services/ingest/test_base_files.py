@@ -88,7 +88,7 @@ def test_a_base_above_the_lambdas_limit_is_joined_by_a_prepare_job() -> None:
     scene.drop("sales", "last.csv", b"id,word\n64,a\n65,b\n")
     scene.work(max_bytes=(scene.version(dataset, MAX_SMALL_FILES).num_bytes or 0) - 1)
     number = MAX_SMALL_FILES + 1
-    assert scene.version(dataset, number).prepare_job_id is not None
+    assert scene.version(dataset, number).job_id is not None
     closing.prepare(
         scene.ports, dataset.workspace_id, dataset.id, number, lease_seconds=60, on_progress=lambda *_: None
     )

@@ -230,7 +230,7 @@ def test_files_too_large_for_a_lambda_become_a_prepare_job(scene: Scene) -> None
     dataset = datasets.get(scene.ports, scene.principal, "sales")
     version = scene.version(dataset, 1)
     assert version.status is DatasetVersionStatus.INGESTING
-    job = records.get(scene.ports, Job, dataset.workspace_id, str(version.prepare_job_id))
+    job = records.get(scene.ports, Job, dataset.workspace_id, str(version.job_id))
     assert (job.kind, job.status) == (JobKind.PREPARE, JobStatus.SUBMITTED)
     assert scene.close(versions.close_message(version)) is None
 
@@ -256,14 +256,14 @@ def test_what_unpacks_too_large_for_a_lambda_becomes_a_prepare_job(scene: Scene)
     assert version.status is DatasetVersionStatus.READY
     scene.drop("data", "y.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 20_000))
     scene.work(max_bytes=8_000)
-    assert scene.version(dataset, 2).prepare_job_id is not None
+    assert scene.version(dataset, 2).job_id is not None
 
 
 def test_a_version_whose_prepare_job_failed_is_rejected_with_the_cause(scene: Scene) -> None:
     scene.drop("sales", "one.csv", FIRST)
     scene.work(max_bytes=5)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
-    job_id = str(scene.version(dataset, 1).prepare_job_id)
+    job_id = str(scene.version(dataset, 1).job_id)
     records.update(
         scene.ports,
         Job,

@@ -5,6 +5,7 @@ A crash in between leaves only objects that nothing names; the repeated message 
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from aimass_core.domain.datasets import (
     Manifest,
 )
 from aimass_core.domain.quality import Outcome, QualityReport
-from aimass_core.ports import BlobNotFoundError, Ports
+from aimass_core.ports import BlobNotFoundError, Ports, Write
 from aimass_core.services import jobs, records
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
@@ -32,6 +33,8 @@ _JSON = "application/json"
 _JSON_LINES = "application/x-ndjson"
 # A Lambda's disk must hold a landed file, its unpacked text and its rows.
 EXPANSION_IN_LAMBDA = 8
+
+_UNFINISHED = "Its rows did not come from files, and whoever delivered them did not finish. Do that again."
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ def close(
     if claimed is None:
         return None
     files = versions.load_files(ports, claimed.version)
+    if not files:
+        return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=_UNFINISHED)
     num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)
     if num_bytes > max_bytes:
         return _hand_over(ports, claimed)
@@ -67,14 +72,29 @@ def prepare(
     return convert(ports, claimed, limits=Limits(), on_progress=on_progress)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What a version is made from where no files landed. The files are used up; `quarantined` is JSON Lines of
+    QuarantinedRow; `also` is written in the transaction that makes the version READY, and only then."""
+
+    files: Sequence[LocalFile]
+    quarantined: Path | None = None
+    also: Sequence[Write] = ()
+
+
 def convert(
-    ports: Ports, claimed: Claim, *, limits: Limits, on_progress: OnProgress = lambda _phase, _step, _num_steps: None
+    ports: Ports,
+    claimed: Claim,
+    *,
+    limits: Limits,
+    on_progress: OnProgress = lambda _phase, _step, _num_steps: None,
+    delivered: Delivered | None = None,
 ) -> DatasetVersion:
     """Converts a claimed version and ends it, READY or REJECTED. After any other fault the claim is given back."""
     is_done = False
     try:
         with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
-            ended = _Run(ports, claimed, Path(folder), limits, on_progress).run()
+            ended = _Run(ports, claimed, Path(folder), limits, on_progress, delivered).run()
         is_done = True
         return ended
     finally:
@@ -89,6 +109,7 @@ class _Run:
     work_path: Path
     limits: Limits
     on_progress: OnProgress
+    delivered: Delivered | None
 
     @property
     def version(self) -> DatasetVersion:
@@ -97,10 +118,9 @@ class _Run:
     def run(self) -> DatasetVersion:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
-        landed = versions.load_files(self.ports, self.version)
         checker = checking.begin(self.ports, self.version, dataset)
         with Quarantine(self.work_path / "quarantine.jsonl") as quarantine:
-            files, gone = self._download(landed, quarantine)
+            files, gone = self._gather(quarantine)
             conversion = Conversion(
                 dataset=dataset,
                 base=base,
@@ -119,12 +139,17 @@ class _Run:
                 rejected = None
         self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
         if rejected is not None:
-            return self._reject(rejected, gone, num_landed=len(landed))
+            return self._reject(rejected, gone, num_landed=len(files) + len(gone))
         report = None if checker is None else self._check(checker, converted)
-        return self._commit(converted, gone, report, num_landed=len(landed))
+        return self._commit(converted, gone, report, num_landed=len(files) + len(gone))
 
-    def _download(self, landed: list[LandedFile], quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
-        """Fetches the files; those that are not what landed are left out with the reason."""
+    def _gather(self, quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
+        """The files on the local disk; those that are not what landed are left out with the reason."""
+        if self.delivered is not None:
+            if self.delivered.quarantined is not None:
+                quarantine.take(self.delivered.quarantined)
+            return list(self.delivered.files), []
+        landed = versions.load_files(self.ports, self.version)
         files, gone = [], []
         for index, file in enumerate(landed):
             self.on_progress("download", index, len(landed))
@@ -183,6 +208,7 @@ class _Run:
         return versions.finish(
             self.ports,
             self.claimed,
+            also=() if self.delivered is None or is_blocked else self.delivered.also,
             status=DatasetVersionStatus.REJECTED if is_blocked else DatasetVersionStatus.READY,
             status_reason=checking.explain(report) if report is not None and is_blocked else reason,
             quality=None if report is None else report.outcome,
@@ -200,7 +226,7 @@ class _Run:
 
     def _reject(self, error: VersionRejectedError, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
         issues = [*gone, *error.issues][:MAX_ISSUES_SHOWN]
-        first = "" if num_landed == 1 else f"None of the {num_landed} files could be used. {issues[0].file}: "
+        first = "" if num_landed <= 1 else f"None of the {num_landed} files could be used. {issues[0].file}: "
         return versions.finish(
             self.ports,
             self.claimed,

@@ -95,6 +95,11 @@ class Conversion:
 
     def run(self, files: Sequence[LocalFile]) -> Converted:
         """Converts. Raises VersionRejectedError; ExpandedTooLargeError where the disk's share is too small."""
+        if not files and self._quarantine.num_taken:
+            raise VersionRejectedError(
+                f"All {self._quarantine.num_taken:,} rows were refused. The first: {self._quarantine.first[0].reason}",
+                self._all_issues(),
+            )
         spooled = [spool for index, file in enumerate(files) for spool in self._read(index, len(files), file)]
         contract = self._contract(spooled)
         accepted = [spool for spool in spooled if self._accept(spool, contract)]
@@ -227,6 +232,18 @@ class Conversion:
                 column=first.column,
             )
 
+    def _check_taken(self, num_all: int) -> None:
+        """The policy on bad rows, for those that were refused before they came here."""
+        num_bad, policy = self._quarantine.num_taken, self._dataset.policy
+        allowed = 0.0 if policy.bad_rows is BadRows.REJECT else policy.max_bad_fraction
+        if num_bad > allowed * num_all:
+            raise VersionRejectedError(
+                f"{num_bad:,} of {num_all:,} rows were refused, more than the {allowed:.0%} that the dataset's policy "
+                f"allows. The first: {self._quarantine.first[0].reason} Correct them, or raise the policy's "
+                "max_bad_fraction (on the command line: --max-bad-fraction).",
+                self._all_issues(),
+            )
+
     def _first_rows(self, spool: SpooledFile) -> Iterator[FileIssue]:
         yield from (issue for issue in self._quarantine.first if issue.file == spool.display_name)
         yield FileIssue(file=spool.display_name, reason="see the quarantine.")
@@ -271,9 +288,12 @@ class Conversion:
             for name, count in num_infinite.items()
             if count
         ]
-        num_quarantined = num_read - num_new + sum(spool.num_bad_rows for spool in accepted)
+        num_quarantined = (
+            num_read - num_new + sum(spool.num_bad_rows for spool in accepted) + self._quarantine.num_taken
+        )
         if not num_new:
             raise VersionRejectedError("No row could be used; see the issues.", self._all_issues())
+        self._check_taken(num_new + num_quarantined)
         self._on_progress("profile", 0, 1)
         return Converted(
             schema=schema,

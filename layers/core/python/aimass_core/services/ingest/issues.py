@@ -28,6 +28,7 @@ class Quarantine:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.num_taken = 0
         self.first: list[FileIssue] = []
         self._stream = path.open("w", encoding="utf-8")
 
@@ -54,3 +55,11 @@ class Quarantine:
         self.count += 1
         if len(self.first) < MAX_ISSUES_SHOWN:
             self.first.append(FileIssue.model_validate(row.model_dump()))
+
+    def take(self, path: Path) -> None:
+        """Adds rows that somebody else has kept apart: JSON Lines of QuarantinedRow."""
+        with path.open(encoding="utf-8") as stream:
+            for line in stream:
+                row = QuarantinedRow.model_validate_json(line)
+                self.add(file=row.file, line=row.line, column=row.column, reason=row.reason, text=row.text)
+                self.num_taken += 1

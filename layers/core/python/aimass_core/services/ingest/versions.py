@@ -18,7 +18,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, LandedFile, Upload, WriteMode
 from aimass_core.domain.jobs import Job, JobStatus
-from aimass_core.errors import NotFoundError, StaleRevisionError, UnavailableError
+from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Check, Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import platform, records
 
@@ -123,6 +123,40 @@ def land(ports: Ports, dataset_id: str, workspace_id: str, landed: LandedFile) -
     raise UnavailableError(f"The dataset {dataset_id!r} changes too quickly. Try again.")
 
 
+def open_claimed(
+    ports: Ports,
+    principal: Principal,
+    dataset_id: str,
+    mode: WriteMode,
+    *,
+    key: keys.RowKey,
+    job_id: str | None,
+    lease_seconds: float,
+) -> Claim | None:
+    """Opens the version of rows that did not land as files, claimed by the caller: nobody else can finish it.
+
+    Returns None while an append would have to wait for an older version, or while others are faster. `key` is a row
+    that leads to the version's number, and of which there is one.
+    """
+    dataset = records.get(ports, Dataset, principal.workspace_id, dataset_id)
+    version = _new_version(ports, principal, dataset, mode, window_seconds=0)
+    version = version.model_copy(update={"status": DatasetVersionStatus.INGESTING, "job_id": job_id})
+    is_clear, base_number = _find_base(ports, version)
+    if not is_clear:
+        return None
+    lease = _new_lease(ports, version, 1, num_attempts=1, lease_seconds=lease_seconds)
+    try:
+        ports.registry.write(
+            Put(row=Row(key=key, data={"number": version.number}, revision=1)),
+            *_version_writes(ports, dataset, version),
+            Put(row=lease),
+            records.audit(ports, principal, "dataset_version.create", version),
+        )
+    except WriteConflictError:
+        return None
+    return Claim(version=version, base_number=base_number, lease=lease)
+
+
 def has_landed(ports: Ports, dataset: Dataset, landed: LandedFile) -> bool:
     """Whether a version has taken the dropped file."""
     return ports.registry.get(_object_key(dataset, landed)) is not None
@@ -159,7 +193,7 @@ def claim(
 
 def _is_due(ports: Ports, version: DatasetVersion, *, takes_over: bool) -> bool:
     """Whether the version should be converted now; where it is too early, the message is sent again for later."""
-    if version.status.is_terminal or (version.prepare_job_id is not None and not takes_over):
+    if version.status.is_terminal or (version.job_id is not None and not takes_over):
         return False
     seconds = _seconds_to_close(ports, version)
     if version.status is DatasetVersionStatus.PENDING and seconds > 0:
@@ -178,22 +212,23 @@ def release(ports: Ports, claimed: Claim) -> None:
         _log.info("lease was taken over", extra={"version_id": claimed.version.id})
 
 
-def finish(ports: Ports, claimed: Claim, **changes: Any) -> DatasetVersion:
-    """Ends a version in one transaction with its dataset's `latest_version`, and wakes those that waited for it.
+def finish(ports: Ports, claimed: Claim, *, also: Sequence[Write] = (), **changes: Any) -> DatasetVersion:
+    """Ends a version in one transaction with its dataset's `latest_version` and `also`, and wakes those that waited.
 
-    Raises LeaseLostError where another worker has taken over.
+    Raises LeaseLostError where another worker has taken over, ConflictError where a condition of `also` does not hold.
     """
     version = claimed.version
     for _ in range(_MAX_WRITES):
         lease = ports.registry.get(claimed.lease.key)
         if lease is None or lease.revision != claimed.lease.revision:
             raise LeaseLostError(version.id)
-        ended = _end(ports, version, also=[Delete(key=lease.key, expected=lease.revision)], **changes)
+        ended = _end(ports, version, also=[*also, Delete(key=lease.key, expected=lease.revision)], **changes)
         if ended is not None:
             return ended
         version = records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
         if version.status.is_terminal:
             return version
+        _require(ports, also)
     raise UnavailableError(f"The dataset version {version.dataset_name}@{version.number} changes too quickly.")
 
 
@@ -245,7 +280,7 @@ def close_due(ports: Ports, *, limit: int = 500) -> int:
 
 
 def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
-    if version.prepare_job_id is not None:
+    if version.job_id is not None:
         return _follow_prepare(ports, version)
     if version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > -_GRACE.total_seconds():
         return False
@@ -258,9 +293,9 @@ def _close_one(ports: Ports, version: DatasetVersion, before: datetime) -> bool:
 
 def _follow_prepare(ports: Ports, version: DatasetVersion) -> bool:
     try:
-        job = records.get(ports, Job, version.workspace_id, str(version.prepare_job_id))
+        job = records.get(ports, Job, version.workspace_id, str(version.job_id))
     except NotFoundError:
-        reject(ports, version, reason=f"Its job {version.prepare_job_id} is gone.")
+        reject(ports, version, reason=f"Its job {version.job_id} is gone.")
         return True
     if not job.status.is_terminal or not _is_over(ports, job):
         return False
@@ -292,13 +327,16 @@ def _new_version(
 
 
 def _opening_writes(ports: Ports, dataset: Dataset, version: DatasetVersion, landed: LandedFile) -> list[Write]:
+    return [*_version_writes(ports, dataset, version), *_file_writes(dataset, version.number, landed)]
+
+
+def _version_writes(ports: Ports, dataset: Dataset, version: DatasetVersion) -> list[Write]:
     changed = dataset.model_copy(
         update={"last_number": version.number, "updated_at": ports.clock(), "revision": dataset.revision + 1}
     )
     return [
         Put(row=records.to_row(changed), expected=dataset.revision),
         Put(row=records.to_row(version, dataset.id, version.number)),
-        *_file_writes(dataset, version.number, landed),
     ]
 
 
@@ -376,9 +414,7 @@ def _take_lease(
     ports: Ports, version: DatasetVersion, lease: Row | None, *, num_attempts: int, lease_seconds: float
 ) -> tuple[DatasetVersion, Row] | None:
     revision = 1 if lease is None else lease.revision + 1
-    ends_at = ports.clock() + timedelta(seconds=lease_seconds)
-    data = {"num_attempts": num_attempts, "ends_at": ends_at.isoformat()}
-    taken = Row(key=_lease_key(version), data=data, revision=revision)
+    taken = _new_lease(ports, version, revision, num_attempts=num_attempts, lease_seconds=lease_seconds)
     take = Put(row=taken, expected=None if lease is None else lease.revision)
     try:
         if version.status is DatasetVersionStatus.INGESTING:
@@ -388,6 +424,24 @@ def _take_lease(
         return records.save(ports, version, version.dataset_id, version.number, also=[take], **changes), taken
     except (WriteConflictError, StaleRevisionError):
         return None
+
+
+def _new_lease(ports: Ports, version: DatasetVersion, revision: int, *, num_attempts: int, lease_seconds: float) -> Row:
+    ends_at = ports.clock() + timedelta(seconds=lease_seconds)
+    data = {"num_attempts": num_attempts, "ends_at": ends_at.isoformat()}
+    return Row(key=_lease_key(version), data=data, revision=revision)
+
+
+def _require(ports: Ports, writes: Sequence[Write]) -> None:
+    """Raises ConflictError where a row is not at the revision that a write expects."""
+    for write in writes:
+        key = write.row.key if isinstance(write, Put) else write.key
+        stored = ports.registry.get(key)
+        if (None if stored is None else stored.revision) != write.expected:
+            raise ConflictError(
+                f"{key.sort.split('#')[0].lower()} was changed while the version was made: it is at revision "
+                f"{None if stored is None else stored.revision}, not {write.expected}. Do it again from what it is now."
+            )
 
 
 def _end(ports: Ports, version: DatasetVersion, *, also: Sequence[Write] = (), **changes: Any) -> DatasetVersion | None:
