@@ -16,6 +16,7 @@ from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
 from aimass.resources.quality import QualityApi
+from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
 from aimass.resources.workspaces import WorkspacesApi
@@ -104,6 +105,11 @@ class Client:
     def quality(self) -> QualityApi:
         """What is expected of datasets, and what was found."""
         return QualityApi(self)
+
+    @cached_property
+    def quarantine(self) -> QuarantineApi:
+        """Rows that were kept apart."""
+        return QuarantineApi(self)
 
     @cached_property
     def studies(self) -> StudiesApi:

@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_upload": UPLOAD,
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
+    "replay_quarantine": {"rows": [{"position": 0, "values": {"age": 1}}]},
 }
 # What a caller names in the body instead of the path.
 BY_BODY: dict[str, dict[str, Any]] = {

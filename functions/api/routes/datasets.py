@@ -13,7 +13,6 @@ from aimass_core.domain.datasets import (
     DatasetUpdate,
     DatasetVersion,
     DatasetVersionDetail,
-    QuarantinedRow,
 )
 from aimass_core.services import datasets
 from functions.api import request
@@ -96,17 +95,3 @@ def export_dataset_rows(dataset: IdOrName, number: Number, limit: NumRows = 20) 
     text = datasets.load_rows_csv(router.ports, router.caller, dataset, number, limit=limit)
     headers = {"Content-Disposition": "attachment; filename=rows.csv", "X-Content-Type-Options": "nosniff"}
     return Response(status_code=200, content_type="text/csv", body=text, headers=dict(headers))
-
-
-@router.operation(
-    "GET", "/v1/datasets/<dataset>/versions/<number>/quarantine", role=Role.VIEWER, summary="List quarantined rows"
-)
-def list_quarantined_rows(
-    dataset: IdOrName, number: Number, limit: Limit = 50, cursor: Cursor = None
-) -> Page[QuarantinedRow]:
-    """The rows and files that did not parse, with the reason, the line and the column."""
-    return request.page_of(
-        router,
-        lambda start: datasets.list_quarantine(router.ports, router.caller, dataset, number, limit=limit, start=start),
-        cursor=cursor,
-    )

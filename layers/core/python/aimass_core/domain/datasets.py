@@ -41,6 +41,9 @@ class DatasetPolicy(Contract):
         le=1,
         description="Above this share of bad rows a file is rejected even under quarantine.",
     )
+    quarantine_days: int = Field(
+        strict=True, default=90, ge=1, le=3_650, description="After so many days the rows of a quarantine are deleted."
+    )
     missing_values: list[str] = Field(
         default=["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
         max_length=50,
@@ -115,16 +118,11 @@ class FileIssue(Contract):
 
 
 class QuarantinedRow(FileIssue):
-    """A line of `quarantine.jsonl`: the issue, and the row as it was found (cut after 2,000 characters)."""
+    """A line of `quarantine.jsonl`: the issue, and the row as it was found (cut after 2,000 characters), with its cells
+    where they could be told apart."""
 
     text: str | None = None
-
-
-class QuarantinePage(Contract):
-    """Answer of GET /v1/datasets/{dataset}/versions/{number}/quarantine."""
-
-    items: list[QuarantinedRow]
-    next_cursor: str | None = None
+    values: dict[str, str | None] | None = Field(default=None, description="Null where they are unknown or too long.")
 
 
 class DatasetRows(Contract):

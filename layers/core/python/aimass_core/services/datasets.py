@@ -1,8 +1,6 @@
 """Datasets as their users ask for them: create, list, change, delete, look at versions and rows."""
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -18,20 +16,19 @@ from aimass_core.domain.datasets import (
     DatasetVersionDetail,
     DatasetVersionStatus,
     Manifest,
-    QuarantinedRow,
     Upload,
     UploadStatus,
 )
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
-from aimass_core.ports import BlobNotFoundError, Delete, Ports, Put, Row, WriteConflictError
+from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
 from aimass_core.services import jobs, records
 
 TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
 _PURGE_GRACE = timedelta(minutes=1)
 _SCAN_PAGE = 100
-_CHILDREN = ("dataset_version", "upload", "landed_file", "landed_object", "delivery", "version_lease")
+_CHILDREN = ("dataset_version", "upload", "landed_file", "landed_object", "delivery", "version_lease", "quarantine")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -157,28 +154,6 @@ def load_rows_csv(ports: Ports, principal: Principal, dataset: str, number: int,
     from aimass_core.services.ingest import previewing
 
     return previewing.to_csv(load_rows(ports, principal, dataset, number, limit=limit))
-
-
-def list_quarantine(
-    ports: Ports, principal: Principal, dataset: str, number: int, *, limit: int, start: str | None = None
-) -> tuple[list[QuarantinedRow], str | None]:
-    """A page of the rows that were kept apart, in the order of the files; `start` is a byte position."""
-    version = _find_version(ports, principal, dataset, number)
-    key = keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, "quarantine.jsonl")
-    rows: list[QuarantinedRow] = []
-    with tempfile.TemporaryDirectory(prefix="aimass-quarantine-") as folder:
-        path = Path(folder) / "quarantine.jsonl"
-        try:
-            ports.lake.download(key, path)
-        except BlobNotFoundError:
-            return [], None
-        with path.open("rb") as stream:
-            stream.seek(int(start or 0))
-            while len(rows) < limit and (line := stream.readline()):
-                rows.append(QuarantinedRow.model_validate_json(line))
-            position = stream.tell()
-            has_more = bool(stream.readline())
-    return rows, str(position) if has_more else None
 
 
 def purge_due(ports: Ports, *, limit: int = 20) -> int:

@@ -25,6 +25,7 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    quarantine,
     uploads,
 )
 from aimass_core.services.ingest import landing, versions
@@ -50,6 +51,7 @@ class Healed:
     uploads: int = 0
     drops: int = 0
     purged: int = 0
+    expired: int = 0
     faults: int = 0
 
 
@@ -59,18 +61,20 @@ def run(ports: Ports) -> Healed:
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     closed = _attempt(lambda: versions.close_due(ports))
-    expired = _attempt(lambda: uploads.expire_due(ports))
+    lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
-    parts = (dispatched, followed, activated, closed, expired, dropped, purged)
+    expired = _attempt(lambda: quarantine.expire_due(ports))
+    parts = (dispatched, followed, activated, closed, lapsed, dropped, purged, expired)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         versions=closed.changed,
-        uploads=expired.changed,
+        uploads=lapsed.changed,
         drops=dropped.changed,
         purged=purged.changed,
+        expired=expired.changed,
         faults=sum(part.faults for part in parts),
     )
 

@@ -20,7 +20,7 @@ from aimass_core.domain.datasets import (
 )
 from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports, Write
-from aimass_core.services import jobs, records
+from aimass_core.services import jobs, quarantine, records
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
 from aimass_core.services.ingest.issues import MAX_ISSUES_SHOWN, FileRejectedError, Quarantine
@@ -119,14 +119,14 @@ class _Run:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
         checker = checking.begin(self.ports, self.version, dataset)
-        with Quarantine(self.work_path / "quarantine.jsonl") as quarantine:
-            files, gone = self._gather(quarantine)
+        with Quarantine(self.work_path / "quarantine.jsonl") as kept_apart:
+            files, gone = self._gather(kept_apart)
             conversion = Conversion(
                 dataset=dataset,
                 base=base,
                 lake=self.ports.lake,
                 work_path=self.work_path,
-                quarantine=quarantine,
+                quarantine=kept_apart,
                 limits=self.limits,
                 on_progress=self.on_progress,
                 observer=checker,
@@ -137,17 +137,18 @@ class _Run:
                 rejected: VersionRejectedError | None = error
             else:
                 rejected = None
-        self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
+        self._put_file("quarantine.jsonl", kept_apart.path, _JSON_LINES)
+        beside = self._quarantine_writes(dataset, kept_apart.count)
         if rejected is not None:
-            return self._reject(rejected, gone, num_landed=len(files) + len(gone))
+            return self._reject(rejected, gone, beside, num_landed=len(files) + len(gone))
         report = None if checker is None else self._check(checker, converted)
-        return self._commit(converted, gone, report, num_landed=len(files) + len(gone))
+        return self._commit(converted, gone, report, beside, num_landed=len(files) + len(gone))
 
-    def _gather(self, quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
+    def _gather(self, kept_apart: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""
         if self.delivered is not None:
             if self.delivered.quarantined is not None:
-                quarantine.take(self.delivered.quarantined)
+                kept_apart.take(self.delivered.quarantined)
             return list(self.delivered.files), []
         landed = versions.load_files(self.ports, self.version)
         files, gone = [], []
@@ -158,7 +159,7 @@ class _Run:
                 self._fetch(file, path)
             except FileRejectedError as error:
                 gone.append(error.to_issue(file.display_name))
-                quarantine.add(file=file.display_name, line=None, reason=error.reason)
+                kept_apart.add(file=file.display_name, line=None, reason=error.reason)
                 continue
             files.append(LocalFile(path=path, display_name=file.display_name))
         return files, gone
@@ -187,8 +188,17 @@ class _Run:
         checking.save_report(self.ports, self.version, report)
         return report
 
+    def _quarantine_writes(self, dataset: Dataset, num_rows: int) -> list[Write]:
+        return [quarantine.new_write(self.ports, self.version, dataset, num_rows=num_rows)] if num_rows else []
+
     def _commit(
-        self, converted: Converted, gone: list[FileIssue], report: QualityReport | None, *, num_landed: int
+        self,
+        converted: Converted,
+        gone: list[FileIssue],
+        report: QualityReport | None,
+        beside: Sequence[Write],
+        *,
+        num_landed: int,
     ) -> DatasetVersion:
         """READY, or REJECTED where an expectation that blocks is not met: then it can be looked at all the same."""
         version = self.version
@@ -208,7 +218,7 @@ class _Run:
         return versions.finish(
             self.ports,
             self.claimed,
-            also=() if self.delivered is None or is_blocked else self.delivered.also,
+            also=[*beside, *(() if self.delivered is None or is_blocked else self.delivered.also)],
             status=DatasetVersionStatus.REJECTED if is_blocked else DatasetVersionStatus.READY,
             status_reason=checking.explain(report) if report is not None and is_blocked else reason,
             quality=None if report is None else report.outcome,
@@ -224,12 +234,15 @@ class _Run:
             issues=[*gone, *converted.issues][:MAX_ISSUES_SHOWN],
         )
 
-    def _reject(self, error: VersionRejectedError, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
+    def _reject(
+        self, error: VersionRejectedError, gone: list[FileIssue], beside: Sequence[Write], *, num_landed: int
+    ) -> DatasetVersion:
         issues = [*gone, *error.issues][:MAX_ISSUES_SHOWN]
         first = "" if num_landed <= 1 else f"None of the {num_landed} files could be used. {issues[0].file}: "
         return versions.finish(
             self.ports,
             self.claimed,
+            also=beside,
             status=DatasetVersionStatus.REJECTED,
             status_reason=error.reason or f"{first}{issues[0].reason}",
             base_number=self.claimed.base_number,

@@ -5,6 +5,7 @@ All files are read, the types are decided on all cells, bad rows are kept apart,
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,7 @@ class Conversion:
                     column=column,
                     reason=reason,
                     text=_row_text(batch, row),
+                    values=_row_values(spool, batch, row),
                 )
                 num_bad += 1
         return num_bad
@@ -455,6 +457,14 @@ def _row_text(batch: pa.RecordBatch, row: int) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow("" if value is None else value for value in values)
     return text.getvalue()
+
+
+def _row_values(spool: SpooledFile, batch: pa.RecordBatch, row: int) -> dict[str, str | None]:
+    cells = (batch.column(str(index))[row].as_py() for index in range(len(spool.names)))
+    texts = (
+        None if isinstance(cell, bytes) else json.dumps(cell) if isinstance(cell, list) else cell for cell in cells
+    )
+    return {name: None if text is None else str(text) for name, text in zip(spool.names, texts, strict=True)}
 
 
 def _listed(names: Sequence[str]) -> str:
