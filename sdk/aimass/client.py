@@ -19,6 +19,7 @@ from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
+from aimass.resources.triggers import TriggersApi
 from aimass.resources.workspaces import WorkspacesApi
 
 
@@ -120,6 +121,11 @@ class Client:
     def system(self) -> SystemApi:
         """The platform itself."""
         return SystemApi(self)
+
+    @cached_property
+    def triggers(self) -> TriggersApi:
+        """What new versions and the time set going."""
+        return TriggersApi(self)
 
     @cached_property
     def workspaces(self) -> WorkspacesApi:

@@ -56,12 +56,12 @@ LEAST_ROLES = {
     "get_job list_job_events list_job_event_files list_job_logs list_job_artifacts list_models get_model "
     "list_model_versions get_model_version list_endpoints get_endpoint "
     "get_quality_trend suggest_expectations get_quality_report get_quality_page "
-    "list_quarantines",
+    "list_quarantines list_triggers get_trigger list_trigger_runs",
     Role.COLLECTOR: "create_dataset list_uploads create_upload get_upload complete_upload delete_upload check_quality "
     "replay_quarantine",
     Role.DEVELOPER: "update_dataset delete_dataset create_job create_job_source estimate_job stop_job "
     "retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
-    "delete_endpoint discard_quarantine",
+    "delete_endpoint discard_quarantine create_trigger update_trigger delete_trigger",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit",
 }
 

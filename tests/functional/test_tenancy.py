@@ -24,12 +24,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_upload": UPLOAD,
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
+    "update_trigger": {"status": "PAUSED"},
     "replay_quarantine": {"rows": [{"position": 0, "values": {"age": 1}}]},
 }
 # What a caller names in the body instead of the path.
 BY_BODY: dict[str, dict[str, Any]] = {
     "create_job": {"spec": {"dataset": "crown", "algorithm": "xgboost"}},
     "create_endpoint": {"model": "crown"},
+    "create_trigger": {
+        "name": "crown",
+        "dataset": "crown",
+        "job": {"spec": {"kind": "train", "dataset": "crown", "algorithm": "xgboost"}},
+    },
 }
 BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
 
@@ -71,6 +77,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     search = {"kind": "search", "dataset": "crown", "study": "crown", "candidates": [{"algorithm": "xgboost"}]}
     searching = api.post("/v1/jobs", {"spec": search}).json
     upload = api.post(f"/v1/datasets/{dataset.id}/uploads", UPLOAD).json
+    trigger = api.post("/v1/triggers", BY_BODY["create_trigger"]).json
     ids = {
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
@@ -80,6 +87,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "model": job["model_version"]["model_id"],
         "endpoint": endpoint["id"],
         "study": searching["study_id"],
+        "trigger": trigger["id"],
         "number": "1",
     }
     before = _everything(api)

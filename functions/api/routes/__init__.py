@@ -13,6 +13,7 @@ from functions.api.routes import (
     quarantine,
     studies,
     system,
+    triggers,
     uploads,
     workspaces,
 )
@@ -27,6 +28,7 @@ ROUTERS = (
     uploads.router,
     quality.router,
     quarantine.router,
+    triggers.router,
     jobs.router,
     studies.router,
     models.router,

@@ -24,6 +24,7 @@ from aimass.cli import (
     searches,
     studies,
     tensorboard,
+    triggers,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -83,6 +84,7 @@ for module, name, words in (
     (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
     (quality, "quality", "What is expected of datasets, and what was found."),
     (quarantine, "quarantine", "Rows that were kept apart: look at them, correct and replay them."),
+    (triggers, "triggers", "What new versions and the time set going."),
     (jobs, "jobs", "Watch, stop and retry jobs."),
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),

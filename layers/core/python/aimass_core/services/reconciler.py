@@ -26,6 +26,7 @@ from aimass_core.services import (
     job_results,
     jobs,
     quarantine,
+    triggers,
     uploads,
 )
 from aimass_core.services.ingest import landing, versions
@@ -52,6 +53,7 @@ class Healed:
     drops: int = 0
     purged: int = 0
     expired: int = 0
+    fired: int = 0
     faults: int = 0
 
 
@@ -65,7 +67,8 @@ def run(ports: Ports) -> Healed:
     dropped = _attempt(lambda: landing.land_missed(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
-    parts = (dispatched, followed, activated, closed, lapsed, dropped, purged, expired)
+    fired = _attempt(lambda: triggers.fire_due(ports))
+    parts = (dispatched, followed, activated, closed, lapsed, dropped, purged, expired, fired)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -75,6 +78,7 @@ def run(ports: Ports) -> Healed:
         drops=dropped.changed,
         purged=purged.changed,
         expired=expired.changed,
+        fired=fired.changed,
         faults=sum(part.faults for part in parts),
     )
 
