@@ -18,7 +18,9 @@ def _mapping_of(template: Template, function: str) -> dict[str, object]:
     )
 
 
-def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_and_changed_endpoints_only(application: Template) -> None:
+def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_and_changed_endpoints_only(
+    application: Template,
+) -> None:
     criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
     assert isinstance(criteria, dict)
     patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]

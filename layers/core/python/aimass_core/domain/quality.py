@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from aimass_core.domain.common import Contract, Request, VersionRef
 from aimass_core.domain.schemas import ColumnType
@@ -204,8 +204,10 @@ def _refuse_repeated(expectations: list[AnyExpectation]) -> list[AnyExpectation]
 Expectations = Annotated[list[Expectation], Field(max_length=MAX_EXPECTATIONS), AfterValidator(_refuse_repeated)]
 
 
-class ExpectationSet(Request):
+class ExpectationSet(Contract):
     """Expectations as a file has them, and as they are suggested."""
+
+    model_config = ConfigDict(extra="forbid")
 
     expectations: Expectations
 
