@@ -43,6 +43,19 @@ class TypeExpected(_Expected):
     type: ColumnType
 
 
+class ColumnsExpected(_Expected):
+    """There are these columns and, unless `allows_more`, no others: a source that changed is noticed."""
+
+    check: Literal["columns"]
+    names: list[ColumnName] = Field(min_length=1, max_length=1_000)
+    allows_more: bool = Field(default=False, strict=True)
+
+    @property
+    def subject(self) -> str:
+        """See _Expected."""
+        return "all"
+
+
 class RangeExpected(_Expected):
     """Numbers lie within the limits, which are included; at most `max_share` of the rows are outside."""
 
@@ -176,7 +189,8 @@ class NearDuplicatesExpected(_Expected):
 
 
 AnyExpectation = (
-    TypeExpected
+    ColumnsExpected
+    | TypeExpected
     | RangeExpected
     | ValuesExpected
     | PatternExpected

@@ -117,6 +117,9 @@ def test_rows_are_counted_against_the_share(
 @pytest.mark.parametrize(
     ("expectation", "words"),
     [
+        ({"check": "columns", "names": ["id", "age", "label", "name"]}, "Missing: name; new: text"),
+        ({"check": "columns", "names": ["id"]}, "New: age, label, text"),
+        ({"check": "columns", "names": ["id", "name"], "allows_more": True}, "Missing: name."),
         ({"check": "type", "column": "age", "type": "integer"}, "number instead of integer"),
         ({"check": "type", "column": "gone", "type": "integer"}, "no column 'gone'"),
         ({"check": "range", "column": "gone", "min": 1}, "no column 'gone'"),

@@ -12,6 +12,7 @@ from aimass_core.domain.column_sketches import Sketches
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, Manifest, WriteMode
 from aimass_core.domain.quality import (
     AnyExpectation,
+    ColumnsExpected,
     DriftExpected,
     ExpectationResult,
     FreshnessExpected,
@@ -95,8 +96,10 @@ class Checker:
             results=results,
         )
 
-    def _build(self, expected: AnyExpectation, schema: Schema) -> Check:  # noqa: C901, PLR0911 - one line for each
+    def _build(self, expected: AnyExpectation, schema: Schema) -> Check:  # noqa: C901, PLR0911, PLR0912 - one line for each
         match expected:
+            case ColumnsExpected():
+                return OfFigures(partial(figure_checks.judge_columns, expected))
             case TypeExpected():
                 return OfFigures(partial(figure_checks.judge_type, expected))
             case MissingExpected():

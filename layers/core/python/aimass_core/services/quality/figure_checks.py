@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from aimass_core.domain.quality import (
     Chart,
+    ColumnsExpected,
     FreshnessExpected,
     LabelBalanceExpected,
     MissingExpected,
@@ -15,7 +16,7 @@ from aimass_core.domain.quality import (
     TypeExpected,
 )
 from aimass_core.domain.schemas import ColumnProfile, ColumnType
-from aimass_core.services.quality.findings import Facts, Finding, missed, of_share, skipped
+from aimass_core.services.quality.findings import MAX_EXAMPLES, Facts, Finding, missed, of_share, skipped
 
 _CLOCK_SKEW = timedelta(days=1)
 
@@ -32,6 +33,24 @@ class OfFigures:
     def finish(self, facts: Facts, /) -> Finding:
         """See Check."""
         return self._judge(facts)
+
+
+def judge_columns(expected: ColumnsExpected, facts: Facts) -> Finding:
+    """Which columns have come and gone."""
+    present = [column.name for column in facts.schema.columns]
+    gone = [name for name in expected.names if name not in present]
+    new = [] if expected.allows_more else [name for name in present if name not in expected.names]
+    if not gone and not new:
+        return Finding(is_met=True, message=f"There are the {len(present)} columns.", observed=0)
+    changes = [f"{words}: {', '.join(names[:10])}" for words, names in (("missing", gone), ("new", new)) if names]
+    words = "; ".join(changes)
+    return Finding(
+        is_met=False,
+        message=f"The columns have changed. {words[0].upper()}{words[1:]}.",
+        observed=len(gone) + len(new),
+        limit=0,
+        examples=[*gone, *new][:MAX_EXAMPLES],
+    )
 
 
 def judge_type(expected: TypeExpected, facts: Facts) -> Finding:

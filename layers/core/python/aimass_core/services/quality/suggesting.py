@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from aimass_core.domain.quality import (
     AnyExpectation,
+    ColumnsExpected,
     DriftExpected,
     ExpectationSet,
     FreshnessExpected,
@@ -21,6 +22,7 @@ from aimass_core.domain.schemas import ColumnProfile, ColumnType, Profile, Schem
 
 _MAX_COLUMNS = 25
 _MAX_VALUES = 10
+_MAX_NAMES = 200
 _NUMBERS = (ColumnType.INTEGER, ColumnType.NUMBER)
 _DAY = 86_400.0
 
@@ -33,6 +35,8 @@ def suggest(schema: Schema, profile: Profile, *, age_seconds: dict[str, float]) 
     """
     columns = sorted(profile.columns, key=lambda column: column.name != schema.target)[:_MAX_COLUMNS]
     found: list[AnyExpectation] = [RowCountExpected(check="row_count", min=1, max_change=0.5)]
+    if len(profile.columns) <= _MAX_NAMES:
+        found.append(ColumnsExpected(check="columns", names=[column.name for column in profile.columns]))
     for column in columns:
         found += _of_column(column, profile.num_rows, is_target=column.name == schema.target)
     keys = [column for column in columns if is_key(column, profile.num_rows)]
