@@ -3,6 +3,8 @@
 A replay is an ordinary append. The corrected rows are put into the landing bucket, and one transaction makes the
 version that they become and marks them, so that no row can come twice, whoever asks in the same moment. A replay whose
 version is REJECTED has brought nothing: its marks do not count.
+
+Rows are kept apart before any policy on what others may see: only the workspace that they belong to has them.
 """
 
 import dataclasses
@@ -37,7 +39,7 @@ from aimass_core.domain.quarantine import (
 from aimass_core.domain.schemas import ColumnType, Schema
 from aimass_core.errors import ConflictError, ErrorDetail, InvalidRequestError, NotFoundError, UnavailableError
 from aimass_core.ports import BlobNotFoundError, Ports, Put, Row, WriteConflictError
-from aimass_core.services import datasets, platform, records
+from aimass_core.services import platform, records
 from aimass_core.services.ingest import versions
 
 _MAX_WRITES = 8
@@ -65,7 +67,7 @@ def list_page(
     ports: Ports, principal: Principal, dataset: str, *, limit: int, start: str | None = None
 ) -> tuple[list[Quarantine], str | None]:
     """A page of the quarantines of a dataset's versions, newest first."""
-    found = datasets.get(ports, principal, dataset)
+    found = records.find(ports, Dataset, principal.workspace_id, dataset)
     return records.list_page(ports, Quarantine, principal.workspace_id, found.id, limit=limit, start=start)
 
 
@@ -73,7 +75,7 @@ def list_rows(
     ports: Ports, principal: Principal, dataset: str, number: int, *, limit: int, start: str | None = None
 ) -> tuple[list[QuarantineItem], str | None]:
     """A page of the rows that a version left out, in the order of its files."""
-    found = datasets.get(ports, principal, dataset)
+    found = records.find(ports, Dataset, principal.workspace_id, dataset)
     version = records.get(ports, DatasetVersion, principal.workspace_id, found.id, number)
     quarantine = _find(ports, version)
     if quarantine is None or _is_over(ports, quarantine):
@@ -113,7 +115,7 @@ def replay(ports: Ports, principal: Principal, dataset: str, number: int, reques
         ConflictError: a row has been replayed, or the quarantine has been discarded.
     """
     for _ in range(_MAX_WRITES):
-        found = datasets.get(ports, principal, dataset)
+        found = records.find(ports, Dataset, principal.workspace_id, dataset)
         quarantine = _require(ports, principal, found, number)
         positions = [row.position for row in request.rows]
         _check_positions(ports, quarantine, positions)
@@ -126,7 +128,7 @@ def replay(ports: Ports, principal: Principal, dataset: str, number: int, reques
 
 def discard(ports: Ports, principal: Principal, dataset: str, number: int) -> None:
     """Takes the rows of a quarantine away now; the reconciler deletes them. Idempotent."""
-    found = datasets.get(ports, principal, dataset)
+    found = records.find(ports, Dataset, principal.workspace_id, dataset)
     quarantine = _find(ports, records.get(ports, DatasetVersion, principal.workspace_id, found.id, number))
     if quarantine is not None and not _is_over(ports, quarantine):
         _save(ports, principal, quarantine, action="discard", expires_at=ports.clock())

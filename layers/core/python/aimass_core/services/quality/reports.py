@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.quality import ExpectationSet, QualityReport, QualityTrend, VersionQuality
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import ConflictError, NotFoundError
@@ -18,7 +18,7 @@ MAX_BYTES_CHECKED_AGAIN = 2 * 1024**3
 def get_report(ports: Ports, principal: Principal, dataset: str, number: int) -> QualityReport:
     """Of one version. Raises NotFoundError where it was not checked."""
     found = datasets.get(ports, principal, dataset)
-    version = records.get(ports, DatasetVersion, principal.workspace_id, found.id, number)
+    version = records.get(ports, DatasetVersion, found.workspace_id, found.id, number)
     report = None if version.quality is None else _load(ports, version)
     if report is None:
         raise NotFoundError(
@@ -31,7 +31,7 @@ def get_report(ports: Ports, principal: Principal, dataset: str, number: int) ->
 def get_trend(ports: Ports, principal: Principal, dataset: str, *, limit: int) -> QualityTrend:
     """The newest versions that have ended, oldest first."""
     found = datasets.get(ports, principal, dataset)
-    versions, _ = records.list_page(ports, DatasetVersion, principal.workspace_id, found.id, limit=limit)
+    versions, _ = records.list_page(ports, DatasetVersion, found.workspace_id, found.id, limit=limit)
     ended = [version for version in reversed(versions) if version.status.is_terminal]
     return QualityTrend(
         dataset=found.name,
@@ -58,8 +58,8 @@ def suggest(ports: Ports, principal: Principal, dataset: str, number: int) -> Ex
 
 def check_again(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersion:
     """Asks for another check of a version that is READY; the report is replaced when it is done."""
-    found = datasets.get(ports, principal, dataset)
-    version = records.get(ports, DatasetVersion, principal.workspace_id, found.id, number)
+    found = records.find(ports, Dataset, principal.workspace_id, dataset)
+    version = records.get(ports, DatasetVersion, found.workspace_id, found.id, number)
     if version.status is not DatasetVersionStatus.READY:
         raise ConflictError(f"Version {number} of the dataset {found.name!r} is {version.status}, not READY.")
     if not found.expectations:
