@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +22,7 @@ from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
-from aimass_core.services.ingest.profiling import Profiler
+from aimass_core.services.ingest.profiling import Profiler, RowObserver
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
 from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
@@ -45,16 +44,6 @@ class LocalFile:
 
     path: Path
     display_name: str
-
-
-class RowObserver(Protocol):
-    """Sees every row of a version once, in the order in which they are written."""
-
-    def begin(self, schema: Schema) -> None:
-        """Before the first row."""
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Rows of the schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,12 +250,8 @@ class Conversion:
 
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
-        profiler = Profiler(schema)
-        if self._observer is not None:
-            self._observer.begin(schema)
+        profiler = Profiler(schema, observer=self._observer)
         files = self._keep_base(schema, profiler)
-        # What an append brings is told apart only where somebody compares it.
-        fresh = Profiler(schema) if files and self._observer is not None else None
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
         with self._new_writer(schema) as writer:
@@ -278,9 +263,7 @@ class Conversion:
                         num_infinite[name] += found.num_infinite
                     good = _good_rows(typed, schema)
                     num_read += batch.num_rows
-                    self._see(good, profiler)
-                    if fresh is not None:
-                        fresh.add(good)
+                    profiler.add(good)
                     writer.write(good)
                 spool.remove()
             num_new = writer.num_rows
@@ -302,7 +285,7 @@ class Conversion:
             files=[*files, *writer.files],
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
             sketches=profiler.sketches(),
-            fresh=(fresh or profiler).sketches(),
+            fresh=profiler.fresh_sketches(),
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,
@@ -330,13 +313,9 @@ class Conversion:
                 work_path=self._work_path,
                 on_file=lambda index, num_files: self._on_progress("read base", index, num_files),
             ):
-                self._see(batch, profiler)
+                profiler.add(batch)
+        profiler.begin_fresh()
         return writer.files
-
-    def _see(self, batch: pa.RecordBatch, profiler: Profiler) -> None:
-        profiler.add(batch)
-        if self._observer is not None:
-            self._observer.add(batch)
 
 
 def _remove_all_but(folder: Path, kept: set[Path]) -> None:

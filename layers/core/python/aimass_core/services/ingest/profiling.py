@@ -7,7 +7,7 @@ Counts, extremes, mean and deviation are exact. Quantiles and histograms are exa
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +32,27 @@ _SAMPLE_BUDGET, _MIN_SAMPLE, _MAX_SAMPLE = 4_000_000, 1_000, 100_000
 _MAX_KEY_CHARACTERS = 200
 
 
-class Profiler:
-    """Takes typed batches and ends with a Profile."""
+class RowObserver(Protocol):
+    """Sees every row of a version once, beside the profiler."""
 
-    def __init__(self, schema: Schema) -> None:
+    def begin(self, schema: Schema) -> None:
+        """Before the first row."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Rows of the schema."""
+
+
+class Profiler:
+    """Takes typed batches and ends with a Profile, and with the distributions of all rows and of those that are new.
+
+    Where there is an observer, it sees every batch too, and what is new is told apart, since somebody compares it.
+    """
+
+    def __init__(self, schema: Schema, *, observer: RowObserver | None = None) -> None:
+        self._observer = observer
+        self._fresh: Profiler | None = None
+        if observer is not None:
+            observer.begin(schema)
         capacity = min(max(_SAMPLE_BUDGET // len(schema.columns), _MIN_SAMPLE), _MAX_SAMPLE)
         self._schema = schema
         self._columns = [_Column(column.name, column.type, capacity) for column in schema.columns]
@@ -46,6 +63,10 @@ class Profiler:
         """Counts rows of the schema."""
         self._num_rows += batch.num_rows
         for_each_column(_Column.add, self._columns, batch.columns)
+        if self._observer is not None:
+            self._observer.add(batch)
+        if self._fresh is not None:
+            self._fresh.add(batch)
         if self._num_rows > MAX_ROWS_FOR_DUPLICATES:
             self._hashes = None
         if self._hashes is not None:
@@ -69,6 +90,15 @@ class Profiler:
         """The distributions of the columns that have one worth keeping."""
         found = [column.sketch() for column in self._columns[:MAX_SKETCHED_COLUMNS]]
         return Sketches(columns=[sketch for sketch in found if sketch is not None])
+
+    def begin_fresh(self) -> None:
+        """The rows from now on are what the version brings; those before were its base's."""
+        if self._observer is not None:
+            self._fresh = Profiler(self._schema)
+
+    def fresh_sketches(self) -> Sketches:
+        """Of what the version brings; of all rows where nobody asked for the difference."""
+        return (self._fresh or self).sketches()
 
     def _count_duplicates(self) -> int | None:
         if self._hashes is None:
