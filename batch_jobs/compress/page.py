@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from aimass_core.domain.compression import Compression, CompressionCandidate
+from aimass_core.services.pages import render_page, to_figure
 from batch_jobs.evaluate.figures import BLUE, GRID, INK, MUTED, ORANGE, figure, to_label
-from batch_jobs.evaluate.page import render_page, to_figure
 
 NAME = "compression"
 _WIDTH, _HEIGHT = 4.9, 3.8

@@ -5,9 +5,9 @@ from pathlib import Path
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from aimass_core.domain.decomposition import DecomposedWhole, Decomposition, ExpertRow
+from aimass_core.services.pages import render_page
 from batch_jobs.evaluate.figures import BLUE, MUTED, ORANGE, figure
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER
-from batch_jobs.evaluate.page import render_page
 
 PAGE = "decomposition.html"
 _WIDTH, _HEIGHT = 5.2, 3.6

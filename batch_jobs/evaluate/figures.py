@@ -10,17 +10,10 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-INK, MUTED, GRID = "#1f2937", "#9ca3af", "#e5e7eb"
-BLUE, ORANGE = "#2563eb", "#d97706"
-COLOURS = (BLUE, ORANGE, "#059669", "#dc2626", "#7c3aed")
-# What the page draws for each of them in the dark.
-DARK = dict(
-    zip(
-        (INK, MUTED, GRID, *COLOURS),
-        ("#e5e7eb", "#6b7280", "#2b3340", "#60a5fa", "#fbbf24", "#34d399", "#f87171", "#a78bfa"),
-        strict=True,
-    )
-)
+from aimass_core.services import pages
+
+INK, MUTED, GRID = pages.INK, pages.MUTED, pages.GRID
+BLUE, ORANGE, COLOURS = pages.BLUE, pages.ORANGE, pages.COLOURS
 _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,

@@ -8,8 +8,8 @@ import numpy as np
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature, Task
+from aimass_core.services.pages import render_page, to_figure
 from batch_jobs.evaluate import plots
-from batch_jobs.evaluate.page import render_page, to_figure
 
 _MAX_SHOWN_INPUTS = 60
 _MAX_CATEGORIES = 8

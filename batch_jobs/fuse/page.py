@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
 from aimass_core.domain.fusion import Fusion
+from aimass_core.services.pages import render_page
 from batch_jobs.evaluate.figures import BLUE, INK, MUTED, ORANGE, figure, to_label
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER
-from batch_jobs.evaluate.page import render_page
 from batch_jobs.fuse.answers import Answered
 from batch_jobs.fuse.choosing import to_key
 from batch_jobs.fuse.describing import to_errors

@@ -1,4 +1,4 @@
-"""The registry's stream -> compute jobs and endpoint activation."""
+"""The registry's stream -> compute jobs, endpoint activation and triggers."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,11 +9,12 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core import bootstrap
+from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.endpoints import Endpoint
-from aimass_core.domain.jobs import Job
+from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import dispatch, endpoints
+from aimass_core.services import dispatch, endpoints, triggers
 from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
@@ -31,8 +32,12 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
             return
         resource, data = image.get("resource"), image["data"]
         logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
-        if resource == Job.resource:
+        if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
+            triggers.settle(ports(), data["workspace_id"], data["id"])
+        elif resource == Job.resource:
             dispatch.dispatch(ports(), data["workspace_id"], data["id"])
+        elif resource == DatasetVersion.resource:
+            triggers.fire_for_version(ports(), data["workspace_id"], data["dataset_id"])
         elif resource == Endpoint.resource:
             endpoints.activate(ports(), data["workspace_id"], data["id"])
 

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Id, Request
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services.ingest import closing, landing
+from aimass_core.services.quality import checking
 from aimass_core.settings import IngestSettings
 
 logger = build_logger("ingest")
@@ -31,6 +32,20 @@ class CloseVersion(Request):
     workspace_id: Id
     dataset_id: Id
     number: int = Field(ge=1)
+
+
+class CheckVersion(Request):
+    """A message of our own: somebody asked that this version be checked again."""
+
+    type: Literal["check_version"]
+    workspace_id: Id
+    dataset_id: Id
+    number: int = Field(ge=1)
+
+
+_MESSAGE: TypeAdapter[CloseVersion | CheckVersion] = TypeAdapter(
+    Annotated[CloseVersion | CheckVersion, Field(discriminator="type")]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +63,11 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
     def handle_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
         message: Mapping[str, Any] = record.json_body
         if "type" in message:
-            _close(deployment(), CloseVersion.model_validate(message), lambda_context)
+            told = _MESSAGE.validate_python(message)
+            if isinstance(told, CheckVersion):
+                _check(deployment().ports, told)
+            else:
+                _close(deployment(), told, lambda_context)
         for event in message.get("Records", []):
             _land(deployment().ports, event)
 
@@ -80,6 +99,17 @@ def _close(deployed: Deployment, message: CloseVersion, context: LambdaContext) 
         number=message.number,
         status=None if version is None else str(version.status),
         reason=None if version is None else version.status_reason,
+    )
+
+
+def _check(ports: Ports, message: CheckVersion) -> None:
+    report = checking.check_again(ports, message.workspace_id, message.dataset_id, message.number)
+    logger.info(
+        "checked",
+        workspace_id=message.workspace_id,
+        dataset_id=message.dataset_id,
+        number=message.number,
+        outcome=None if report is None else str(report.outcome),
     )
 
 

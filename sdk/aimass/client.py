@@ -15,9 +15,12 @@ from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.quality import QualityApi
+from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
+from aimass.resources.triggers import TriggersApi
 from aimass.resources.workspaces import WorkspacesApi
 
 
@@ -106,6 +109,16 @@ class Client:
         return SourcesApi(self)
 
     @cached_property
+    def quality(self) -> QualityApi:
+        """What is expected of datasets, and what was found."""
+        return QualityApi(self)
+
+    @cached_property
+    def quarantine(self) -> QuarantineApi:
+        """Rows that were kept apart."""
+        return QuarantineApi(self)
+
+    @cached_property
     def studies(self) -> StudiesApi:
         """What searches and autotrain learned."""
         return StudiesApi(self)
@@ -114,6 +127,11 @@ class Client:
     def system(self) -> SystemApi:
         """The platform itself."""
         return SystemApi(self)
+
+    @cached_property
+    def triggers(self) -> TriggersApi:
+        """What new versions and the time set going."""
+        return TriggersApi(self)
 
     @cached_property
     def workspaces(self) -> WorkspacesApi:

@@ -76,6 +76,13 @@ class Http:
             raise to_error(response)
         return None if response.status_code == 204 else _to_json(response)
 
+    def read_text(self, path: str, *, params: Mapping[str, Any] | None = None) -> str:
+        """An answer that is no JSON: a page, CSV. Raises the server's error as the same class."""
+        response = self._send("GET", path, None, params or {}, {"accept": "*/*"})
+        if response.status_code >= 400:
+            raise to_error(response)
+        return response.text
+
     def send_signed(
         self, method: str, url: str, *, content: Callable[[], Any], headers: Mapping[str, str]
     ) -> httpx2.Response:

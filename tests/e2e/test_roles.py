@@ -50,6 +50,9 @@ UNUSED_TODAY = {
     # Without it S3 answers 403 instead of 404 for what is absent.
     *((role, "s3:ListBucket", "") for role in FUNCTIONS),
     ("Dispatch", "s3:GetObject", "/models/*"),
+    # No trigger fires.
+    ("Dispatch", "s3:GetObject", "/datasets/*"),
+    ("Dispatch", "s3:GetObject", "/sources/*"),
     # No job runs on SageMaker that day, and none runs a script.
     ("Api", "logs:GetLogEvents", ":log-group:/aws/sagemaker/TrainingJobs"),
     ("Api", "s3:PutObject", "/sources/*"),

@@ -11,8 +11,10 @@ from tests.functional.ingest import ingest, s3_event, send_bytes
 CSV = b"age,city,income\n39,Bonn,<=50K\n50,Berlin,>50K\n28,=cmd,<=50K\n"
 
 
-def upload(api: Api, body: bytes, *, dataset: str = "adult", name: str = "adult.csv") -> dict[str, Any]:
-    request = {"file_name": name, "num_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+def upload(
+    api: Api, body: bytes, *, dataset: str = "adult", name: str = "adult.csv", mode: str = "replace"
+) -> dict[str, Any]:
+    request = {"mode": mode, "file_name": name, "num_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     made = api.post(f"/v1/datasets/{dataset}/uploads", request)
     assert made.status == 201, made.text
     send_bytes(api, made.json, body)

@@ -28,11 +28,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_source_secret": {"value": "mine"},
     "grant_source": {"verb": "edit"},
     "run_source": {},
+    "update_trigger": {"status": "PAUSED"},
+    "replay_quarantine": {"rows": [{"position": 0, "values": {"age": 1}}]},
 }
 # What a caller names in the body instead of the path.
 BY_BODY: dict[str, dict[str, Any]] = {
     "create_job": {"spec": {"dataset": "crown", "algorithm": "xgboost"}},
     "create_endpoint": {"model": "crown"},
+    "create_trigger": {
+        "name": "crown",
+        "dataset": "crown",
+        "job": {"spec": {"kind": "train", "dataset": "crown", "algorithm": "xgboost"}},
+    },
 }
 BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
 
@@ -77,6 +84,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     source = api.post("/v1/sources", {"name": "crown", "collector": {"type": "webhook"}}).json
     granted = api.as_stranger().workspace.id
     assert api.request("PUT", f"/v1/sources/{source['id']}/grants/{granted}", json={"verb": "edit"}).status == 200
+    trigger = api.post("/v1/triggers", BY_BODY["create_trigger"]).json
     ids = {
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
@@ -89,6 +97,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "source": source["id"],
         "grantee": granted,
         "secret": "token",
+        "trigger": trigger["id"],
         "number": "1",
     }
     before = _everything(api)

@@ -3,6 +3,7 @@
 import json
 
 from aimass_core.domain.compute_states import to_training_job_name
+from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
 from infra.cdk import naming
@@ -17,7 +18,9 @@ def _mapping_of(template: Template, function: str) -> dict[str, object]:
     )
 
 
-def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application: Template) -> None:
+def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_and_changed_endpoints_only(
+    application: Template,
+) -> None:
     criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
     assert isinstance(criteria, dict)
     patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]
@@ -28,7 +31,8 @@ def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application
         for status in pattern["dynamodb"]["NewImage"]["status"]["S"]
     }
     assert heard == {
-        (Job.resource, JobStatus.SUBMITTED),
+        *((Job.resource, status) for status in JobStatus if status is JobStatus.SUBMITTED or status.is_terminal),
+        (DatasetVersion.resource, DatasetVersionStatus.READY),
         (Endpoint.resource, EndpointStatus.CREATING),
         (Endpoint.resource, EndpointStatus.UPDATING),
     }

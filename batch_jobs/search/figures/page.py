@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from aimass_core.domain.studies import Leaderboard, TrialAttribute
-from batch_jobs.evaluate.page import render_page, to_figure
+from aimass_core.services.pages import render_page, to_figure
 from batch_jobs.search.figures.readable import (
     STATE_NAMES,
     FigureName,

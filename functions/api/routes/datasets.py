@@ -14,7 +14,6 @@ from aimass_core.domain.datasets import (
     DatasetUpdate,
     DatasetVersion,
     DatasetVersionDetail,
-    QuarantinedRow,
 )
 from aimass_core.domain.recipes import Preview, PreviewCreate
 from aimass_core.domain.sources import DatasetLineage
@@ -125,17 +124,3 @@ def export_dataset_rows(dataset: IdOrName, number: Number, limit: NumRows = 20) 
 def preview_dataset(dataset: IdOrName, body: PreviewCreate) -> Preview:
     """What each step would do to some rows, and the first of those that come of it. Nothing is stored."""
     return preparations.preview(router.ports, router.caller, dataset, body)
-
-
-@router.operation(
-    "GET", "/v1/datasets/<dataset>/versions/<number>/quarantine", role=Role.VIEWER, summary="List quarantined rows"
-)
-def list_quarantined_rows(
-    dataset: IdOrName, number: Number, limit: Limit = 50, cursor: Cursor = None
-) -> Page[QuarantinedRow]:
-    """The rows and files that did not parse, with the reason, the line and the column."""
-    return request.page_of(
-        router,
-        lambda start: datasets.list_quarantine(router.ports, router.caller, dataset, number, limit=limit, start=start),
-        cursor=cursor,
-    )

@@ -19,7 +19,8 @@ from infra.cdk.components.storage import Storage
 
 
 class Dispatch(PlatformFunction):
-    """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated.
+    """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated, and
+    triggers fire for dataset versions and go on when their jobs have ended.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -29,7 +30,7 @@ class Dispatch(PlatformFunction):
             scope,
             construct_id,
             name="dispatch",
-            description="Registry stream -> compute jobs and endpoint activation.",
+            description="Registry stream -> compute jobs, endpoint activation and triggers.",
             defaults=defaults,
             memory_mib=512,
             timeout=Duration.minutes(2),
@@ -49,7 +50,8 @@ class Dispatch(PlatformFunction):
             report_batch_item_failures=True,
             on_failure=event_sources.SqsDlq(dead_letters),
             filters=[
-                _rows("job", ["SUBMITTED"]),
+                _rows("job", ["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
+                _rows("dataset_version", ["READY"]),
                 _rows("endpoint", ["CREATING", "UPDATING"]),
             ],
         )
@@ -75,11 +77,11 @@ def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
-    """Submitting jobs with their configuration, and trying out candidates of endpoints."""
+    """Submitting jobs with their configuration, also those of triggers, and trying out candidates of endpoints."""
     return [
         allow.change_registry(storage.registry),
         allow.list_bucket(storage.lake),
-        allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+        allow.read_objects(storage.lake, naming.MODELS_PREFIX, naming.DATASETS_PREFIX, naming.SOURCES_PREFIX),
         allow.write_objects(storage.lake, naming.JOBS_PREFIX),
         allow.submit_jobs(scope),
         allow.watch_jobs(),

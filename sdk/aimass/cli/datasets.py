@@ -23,6 +23,7 @@ from aimass.client import Client
 from aimass.resources.datasets import DatasetVersion
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import BadRows, DatasetPolicy, FileIssue
+from aimass_core.domain.quality import Outcome
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind
 from aimass_core.errors import NotFoundError
 
@@ -104,13 +105,15 @@ def _say_findings(version: DatasetVersion) -> None:
         say(f"[yellow]Note:[/] {plain(version.status_reason)}")
     for warning in version.profile.warnings if version.profile else []:
         say(f"[yellow]Note:[/] {plain(warning)}")
+    if version.quality is Outcome.WARNED:
+        say(f"[yellow]Note:[/] not all that is expected of it is met: aimass quality report {version.ref}")
     if version.num_quarantined:
         rows = "1 row" if version.num_quarantined == 1 else f"{version.num_quarantined:,} rows"
         say(f"[yellow]Note:[/] {rows} did not parse, kept apart from the others:")
     for issue in version.issues[:_MAX_ISSUES]:
         say(f"  {plain(_describe(issue))}")
     if len(version.issues) > _MAX_ISSUES:
-        say(f"  and more: aimass datasets get {version.ref}")
+        say(f"  and more: aimass quarantine list {version.ref}")
     say(_next_step(version))
 
 
@@ -138,6 +141,7 @@ def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
         "kind": version.kind,
         "rows": version.num_rows,
         "quarantined": version.num_quarantined,
+        **({} if version.quality is None else {"quality": version.quality}),
         "columns": version.num_columns,
         "target": version.target,
         "size": format_bytes(version.num_bytes),

@@ -23,12 +23,12 @@ from aimass_core.domain.signatures import (
     Task,
     TensorSpec,
 )
+from aimass_core.services.pages import to_figure
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.analysis.building import Judged, build_report
 from batch_jobs.evaluate.analysis.pictures import to_grid, to_picture
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
-from batch_jobs.evaluate.page import to_figure
 from batch_jobs.evaluate.report import write_report
 from tests.unit.batch_jobs.pages import Tags
 

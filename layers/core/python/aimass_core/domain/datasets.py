@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from aimass_core.domain.common import Contract, Name, Request, Resource, Text
+from aimass_core.domain.quality import Expectations, Outcome
 from aimass_core.domain.schemas import DatasetKind, Profile, Schema
 
 MULTIPART_THRESHOLD_BYTES = 64 * 1024**2
@@ -40,6 +41,9 @@ class DatasetPolicy(Contract):
         le=1,
         description="Above this share of bad rows a file is rejected even under quarantine.",
     )
+    quarantine_days: int = Field(
+        strict=True, default=90, ge=1, le=3_650, description="After so many days the rows of a quarantine are deleted."
+    )
     missing_values: list[str] = Field(
         default=["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
         max_length=50,
@@ -66,6 +70,7 @@ class Dataset(Resource):
     description: str = ""
     target: str | None = None
     policy: DatasetPolicy = DatasetPolicy()
+    expectations: Expectations = Field(default=[], description="Checked at every new version.")
     latest_version: int | None = Field(default=None, description="The newest version that is READY.")
     last_number: int = Field(default=0, description="The newest version's number, ready or not.")
     source_id: str | None = Field(default=None, description="The source that fills it.")
@@ -78,6 +83,7 @@ class DatasetCreate(Request):
     description: Text = ""
     target: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     policy: DatasetPolicy = DatasetPolicy()
+    expectations: Expectations = []
 
 
 class DatasetUpdate(Request):
@@ -86,6 +92,7 @@ class DatasetUpdate(Request):
     description: Text | None = None
     target: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     policy: DatasetPolicy | None = None
+    expectations: Expectations | None = None
 
 
 class DatasetVersionStatus(StrEnum):
@@ -113,16 +120,11 @@ class FileIssue(Contract):
 
 
 class QuarantinedRow(FileIssue):
-    """A line of `quarantine.jsonl`: the issue, and the row as it was found (cut after 2,000 characters)."""
+    """A line of `quarantine.jsonl`: the issue, and the row as it was found (cut after 2,000 characters), with its cells
+    where they could be told apart."""
 
     text: str | None = None
-
-
-class QuarantinePage(Contract):
-    """Answer of GET /v1/datasets/{dataset}/versions/{number}/quarantine."""
-
-    items: list[QuarantinedRow]
-    next_cursor: str | None = None
+    values: dict[str, str | None] | None = Field(default=None, description="Null where they are unknown or too long.")
 
 
 class DatasetRows(Contract):
@@ -160,6 +162,7 @@ class DatasetVersion(Resource):
     digest: str | None = Field(
         default=None, description="SHA-256 over the manifest: the same content, the same digest."
     )
+    quality: Outcome | None = Field(default=None, description="Null where nothing is expected of the dataset.")
     issues: list[FileIssue] = Field(default=[], description="The first 20; all are in the quarantine file.")
 
 

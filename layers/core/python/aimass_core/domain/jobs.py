@@ -222,6 +222,7 @@ class Job(Resource):
     failure: Failure | None = None
     model_version: ModelRef | None = None
     study_id: str | None = Field(default=None, description="The study that it works on.")
+    trigger_id: str | None = Field(default=None, description="The trigger that submitted it.")
     log_stream: str | None = None
     last_event: int = 0
 

@@ -1,8 +1,6 @@
 """Datasets as their users ask for them: create, list, change, delete, look at versions and rows."""
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -18,13 +16,12 @@ from aimass_core.domain.datasets import (
     DatasetVersionDetail,
     DatasetVersionStatus,
     Manifest,
-    QuarantinedRow,
     Upload,
     UploadStatus,
 )
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
-from aimass_core.ports import BlobNotFoundError, Delete, Ports, Put, Row, WriteConflictError
+from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
 from aimass_core.services import jobs, records, source_access
 
 TOMBSTONE = "dataset_tombstone"
@@ -39,6 +36,7 @@ _CHILDREN = (
     "delivery",
     "version_lease",
     "expired_version",
+    "quarantine",
 )
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -52,6 +50,7 @@ def create(ports: Ports, principal: Principal, request: DatasetCreate) -> Datase
         description=request.description,
         target=request.target,
         policy=request.policy,
+        expectations=request.expectations,
     )
     return records.create(ports, principal, dataset, name=dataset.name)
 
@@ -94,7 +93,7 @@ def update(ports: Ports, principal: Principal, dataset: str, request: DatasetUpd
     found = _get_own(ports, principal, dataset)
     records.require_revision(found, revision)
     changes = {name: getattr(request, name) for name in request.model_fields_set}
-    for required in ("description", "policy"):
+    for required in ("description", "policy", "expectations"):
         if required in changes and changes[required] is None:
             del changes[required]
     if all(getattr(found, name) == value for name, value in changes.items()):
@@ -145,10 +144,10 @@ def list_versions(
 
 
 def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersionDetail:
-    """One version with its schema and its profile."""
+    """One version with its schema and its profile, also where expectations were not met."""
     version = _find_version(ports, principal, dataset, number)
     detail = DatasetVersionDetail.model_validate(version.model_dump())
-    if version.status is not DatasetVersionStatus.READY:
+    if version.status is not DatasetVersionStatus.READY and version.quality is None:
         return detail
     return detail.model_copy(
         update={
@@ -173,28 +172,6 @@ def load_rows_csv(ports: Ports, principal: Principal, dataset: str, number: int,
     from aimass_core.services.ingest import previewing
 
     return previewing.to_csv(load_rows(ports, principal, dataset, number, limit=limit))
-
-
-def list_quarantine(
-    ports: Ports, principal: Principal, dataset: str, number: int, *, limit: int, start: str | None = None
-) -> tuple[list[QuarantinedRow], str | None]:
-    """A page of the rows that were kept apart, in the order of the files; `start` is a byte position."""
-    version = _find_version(ports, principal, dataset, number)
-    key = keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, "quarantine.jsonl")
-    rows: list[QuarantinedRow] = []
-    with tempfile.TemporaryDirectory(prefix="aimass-quarantine-") as folder:
-        path = Path(folder) / "quarantine.jsonl"
-        try:
-            ports.lake.download(key, path)
-        except BlobNotFoundError:
-            return [], None
-        with path.open("rb") as stream:
-            stream.seek(int(start or 0))
-            while len(rows) < limit and (line := stream.readline()):
-                rows.append(QuarantinedRow.model_validate_json(line))
-            position = stream.tell()
-            has_more = bool(stream.readline())
-    return rows, str(position) if has_more else None
 
 
 def purge_due(ports: Ports, *, limit: int = 20) -> int:

@@ -1,7 +1,7 @@
 """Jobs as their users ask for them: create, list, get, stop, retry. What happens then, the other job modules do."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aimass_core.domain import keys
@@ -40,9 +40,29 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
     job_quotas.check(ports, principal.workspace_id, limits)
+    return _create(ports, principal, request)
+
+
+def create_triggered(
+    ports: Ports, principal: Principal, request: JobCreate, *, trigger_id: str, also: Callable[[Job], Sequence[Write]]
+) -> Job:
+    """The same for a trigger, whose rows are written in the transaction of the job. It has one job at a time, and
+    needs no quota. Raises ConflictError where a row was changed meanwhile."""
+    return _create(ports, principal, request, trigger_id=trigger_id, also=also)
+
+
+def _create(
+    ports: Ports,
+    principal: Principal,
+    request: JobCreate,
+    *,
+    trigger_id: str | None = None,
+    also: Callable[[Job], Sequence[Write]] = lambda _: (),
+) -> Job:
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     job = Job(
         **records.new_fields(ports, principal, Job),
+        trigger_id=trigger_id,
         kind=plan.spec.kind,
         spec=plan.spec,
         compute=plan.compute,
@@ -53,7 +73,7 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
         models={model.role: model.to_pin() for model in plan.models},
         depends_on=list(dict.fromkeys(request.depends_on)),
     )
-    return _submit(ports, principal, job, channels=plan.channels)
+    return _submit(ports, principal, job, channels=plan.channels, beside=also(job))
 
 
 def submit_ingest(ports: Ports, workspace_id: str, dataset_id: str, number: int) -> Job:
@@ -196,14 +216,21 @@ def to_input_data_config(workspace_id: str, channels: Mapping[str, PinnedDataset
     }
 
 
-def _submit(ports: Ports, principal: Principal, job: Job, *, channels: Sequence[job_channels.Channel]) -> Job:
+def _submit(
+    ports: Ports,
+    principal: Principal,
+    job: Job,
+    *,
+    channels: Sequence[job_channels.Channel],
+    beside: Sequence[Write] = (),
+) -> Job:
     _check_dependencies(ports, principal, job.depends_on)
     checks = {channel.to_check().key: channel.to_check() for channel in channels}
     of_study: list[Write] = []
     if isinstance(job.spec, StudySpec):
         joined = studies.join(ports, principal, job)
         job, of_study = joined.job, joined.writes
-    also = [*job_states.new_writes(job), *checks.values(), *of_study]
+    also = [*job_states.new_writes(job), *checks.values(), *of_study, *beside]
     conflict: WriteConflictError | None = None
     # Jobs on the same models are submitted side by side: each changes their rows, so those are read anew.
     for _ in range(_MAX_WRITES if job.models else 1):

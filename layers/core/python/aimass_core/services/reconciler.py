@@ -25,7 +25,9 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    quarantine,
     retention,
+    triggers,
     uploads,
 )
 from aimass_core.services.ingest import landing, versions
@@ -52,6 +54,8 @@ class Healed:
     drops: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    expired: int = 0
+    fired: int = 0
     faults: int = 0
 
 
@@ -61,20 +65,24 @@ def run(ports: Ports) -> Healed:
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     closed = _attempt(lambda: versions.close_due(ports))
-    expired = _attempt(lambda: uploads.expire_due(ports))
+    lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
-    parts = (dispatched, followed, activated, closed, expired, dropped, purged, freed)
+    expired = _attempt(lambda: quarantine.expire_due(ports))
+    fired = _attempt(lambda: triggers.fire_due(ports))
+    parts = (dispatched, followed, activated, closed, lapsed, dropped, purged, freed, expired, fired)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         versions=closed.changed,
-        uploads=expired.changed,
+        uploads=lapsed.changed,
         drops=dropped.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
+        expired=expired.changed,
+        fired=fired.changed,
         faults=sum(part.faults for part in parts),
     )
 

@@ -19,7 +19,7 @@ from aimass_core.domain.datasets import (
 )
 from aimass_core.errors import ConflictError, UnavailableError
 from aimass_core.ports import Put, Row
-from aimass_core.services import datasets, records
+from aimass_core.services import datasets, quarantine, records
 from aimass_core.services.ingest import delivery, versions
 from aimass_core.services.ingest.conversion import LocalFile
 from tests.unit.core.services.ingest.scene import Scene, types
@@ -101,7 +101,7 @@ def test_b3_what_goes_with_a_version_is_not_written_where_it_is_rejected(scene: 
     assert version.status is REJECTED
     assert "All 3 rows were refused. The first: 'x' is no integer." in str(version.status_reason)
     assert scene.ports.registry.get(state(scene).row.key) is None
-    rows, _ = datasets.list_quarantine(scene.ports, scene.principal, "data", 1, limit=10)
+    rows, _ = quarantine.list_rows(scene.ports, scene.principal, "data", 1, limit=10)
     assert [row.text for row in rows] == ['{"id": "x"}'] * 3
 
 

@@ -18,8 +18,9 @@ from aimass_core.domain.datasets import (
     LandedFile,
     Manifest,
 )
+from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports, Write
-from aimass_core.services import jobs, records
+from aimass_core.services import jobs, quarantine, records
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
 from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
@@ -27,6 +28,7 @@ from aimass_core.services.ingest.issues import MAX_ISSUES_SHOWN, FileRejectedErr
 from aimass_core.services.ingest.limits import ExpandedTooLargeError, Limits
 from aimass_core.services.ingest.versions import Claim
 from aimass_core.services.ingest.writing import hash_file
+from aimass_core.services.quality import checking
 
 _JSON = "application/json"
 _JSON_LINES = "application/x-ndjson"
@@ -124,18 +126,20 @@ class _Run:
     def run(self) -> DatasetVersion:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
-        with Quarantine(self.work_path / "quarantine.jsonl") as quarantine:
-            files, gone = self._gather(quarantine)
+        checker = checking.begin(self.ports, self.version, dataset)
+        with Quarantine(self.work_path / "quarantine.jsonl") as kept_apart:
+            files, gone = self._gather(kept_apart)
             conversion = Conversion(
                 dataset=dataset,
                 base=base,
                 lake=self.ports.lake,
                 work_path=self.work_path,
-                quarantine=quarantine,
+                quarantine=kept_apart,
                 limits=self.limits,
                 on_progress=self.on_progress,
                 evolution=(self.delivered or _LANDED).evolution,
                 merge=(self.delivered or _LANDED).merge,
+                observer=checker,
             )
             try:
                 converted = conversion.run(files)
@@ -143,16 +147,18 @@ class _Run:
                 rejected: VersionRejectedError | None = error
             else:
                 rejected = None
-        self._put_file("quarantine.jsonl", quarantine.path, _JSON_LINES)
+        self._put_file("quarantine.jsonl", kept_apart.path, _JSON_LINES)
+        beside = self._quarantine_writes(dataset, kept_apart.count)
         if rejected is not None:
-            return self._reject(rejected, gone, num_landed=len(files) + len(gone))
-        return self._commit(converted, gone, num_landed=len(files) + len(gone))
+            return self._reject(rejected, gone, beside, num_landed=len(files) + len(gone))
+        report = None if checker is None else self._check(checker, converted)
+        return self._commit(converted, gone, report, beside, num_landed=len(files) + len(gone))
 
-    def _gather(self, quarantine: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
+    def _gather(self, kept_apart: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""
         if self.delivered is not None:
             if self.delivered.quarantined is not None:
-                quarantine.take(self.delivered.quarantined, num_seen=self.delivered.num_seen)
+                kept_apart.take(self.delivered.quarantined, num_seen=self.delivered.num_seen)
             return list(self.delivered.files), []
         landed = versions.load_files(self.ports, self.version)
         files, gone = [], []
@@ -163,7 +169,7 @@ class _Run:
                 self._fetch(file, path)
             except FileRejectedError as error:
                 gone.append(error.to_issue(file.display_name))
-                quarantine.add(file=file.display_name, line=None, reason=error.reason)
+                kept_apart.add(file=file.display_name, line=None, reason=error.reason)
                 continue
             files.append(LocalFile(path=path, display_name=file.display_name))
         return files, gone
@@ -181,7 +187,30 @@ class _Run:
         if file.sha256 is not None and hash_file(path) != file.sha256:
             raise FileRejectedError("The bytes are not those whose SHA-256 was declared. Upload the file again.")
 
-    def _commit(self, converted: Converted, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
+    def _check(self, checker: checking.Checker, converted: Converted) -> QualityReport:
+        self.on_progress("check", 0, 1)
+        report = checker.finish(
+            converted.schema,
+            profile=converted.profile,
+            fresh=converted.fresh,
+            base_number=self.claimed.base_number,
+        )
+        checking.save_report(self.ports, self.version, report)
+        return report
+
+    def _quarantine_writes(self, dataset: Dataset, num_rows: int) -> list[Write]:
+        return [quarantine.new_write(self.ports, self.version, dataset, num_rows=num_rows)] if num_rows else []
+
+    def _commit(
+        self,
+        converted: Converted,
+        gone: list[FileIssue],
+        report: QualityReport | None,
+        beside: Sequence[Write],
+        *,
+        num_landed: int,
+    ) -> DatasetVersion:
+        """READY, or REJECTED where an expectation that blocks is not met: then it can be looked at all the same."""
         version = self.version
         manifest = Manifest(
             dataset_id=version.dataset_id,
@@ -191,15 +220,18 @@ class _Run:
         )
         self._put_json("schema.json", converted.schema.model_dump_json(indent=1))
         self._put_json("profile.json", converted.profile.model_dump_json(indent=1))
+        self._put_json("sketches.json", converted.sketches.model_dump_json())
         self._put_json("manifest.json", manifest.model_dump_json(indent=1))
         num_left_out = converted.num_left_out + len(gone)
-        left_out = f"{num_left_out} of {num_landed} files were left out; see the issues." if num_left_out else None
+        reason = f"{num_left_out} of {num_landed} files were left out; see the issues." if num_left_out else None
+        is_blocked = report is not None and report.outcome is Outcome.FAILED
         return versions.finish(
             self.ports,
             self.claimed,
-            also=() if self.delivered is None else self.delivered.also,
-            status=DatasetVersionStatus.READY,
-            status_reason=left_out,
+            also=[*beside, *(() if self.delivered is None or is_blocked else self.delivered.also)],
+            status=DatasetVersionStatus.REJECTED if is_blocked else DatasetVersionStatus.READY,
+            status_reason=checking.explain(report) if report is not None and is_blocked else reason,
+            quality=None if report is None else report.outcome,
             base_number=self.claimed.base_number,
             kind=converted.schema.kind,
             num_rows=converted.profile.num_rows,
@@ -212,12 +244,15 @@ class _Run:
             issues=[*gone, *converted.issues][:MAX_ISSUES_SHOWN],
         )
 
-    def _reject(self, error: VersionRejectedError, gone: list[FileIssue], *, num_landed: int) -> DatasetVersion:
+    def _reject(
+        self, error: VersionRejectedError, gone: list[FileIssue], beside: Sequence[Write], *, num_landed: int
+    ) -> DatasetVersion:
         issues = [*gone, *error.issues][:MAX_ISSUES_SHOWN]
         first = "" if num_landed <= 1 else f"None of the {num_landed} files could be used. {issues[0].file}: "
         return versions.finish(
             self.ports,
             self.claimed,
+            also=beside,
             status=DatasetVersionStatus.REJECTED,
             status_reason=error.reason or f"{first}{issues[0].reason}",
             base_number=self.claimed.base_number,

@@ -5,6 +5,7 @@ All files are read, the types are decided on all cells, bad rows are kept apart,
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aimass_core.domain.column_sketches import Sketches
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
@@ -22,7 +24,7 @@ from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.evolution import FROZEN, VALID_FROM, VALID_TO, Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
-from aimass_core.services.ingest.profiling import Profiler
+from aimass_core.services.ingest.profiling import Profiler, RowObserver
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
 from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
@@ -48,11 +50,14 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """What a conversion leaves: the manifest's parts, the profile, and the issues of files that were left out."""
+    """What a conversion leaves: the manifest's parts, the profile, the distributions of all rows and of those that are
+    new, and the issues of files that were left out."""
 
     schema: Schema
     files: list[DataFile]
     profile: Profile
+    sketches: Sketches
+    fresh: Sketches
     issues: list[FileIssue]
     num_left_out: int
     num_quarantined: int
@@ -73,7 +78,9 @@ class Conversion:
         on_progress: OnProgress,
         evolution: Evolution = FROZEN,
         merge: Merge | None = None,
+        observer: RowObserver | None = None,
     ) -> None:
+        self._observer = observer
         self._dataset, self._base, self._lake = dataset, base, lake
         self._evolution, self._merge = evolution, merge
         self._work_path, self._quarantine, self._limits = work_path, quarantine, limits
@@ -199,6 +206,7 @@ class Conversion:
                     column=column,
                     reason=reason,
                     text=_row_text(batch, row),
+                    values=_row_values(spool, batch, row),
                 )
                 num_bad += 1
         return num_bad
@@ -257,7 +265,7 @@ class Conversion:
 
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
-        profiler = Profiler(schema)
+        profiler = Profiler(schema, observer=self._observer)
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
 
@@ -293,6 +301,8 @@ class Conversion:
             schema=schema,
             files=files,
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
+            sketches=profiler.sketches(),
+            fresh=profiler.fresh_sketches(),
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,
@@ -333,6 +343,7 @@ class Conversion:
                     ):
                         profiler.add(batch)
                 files = writer.files
+                profiler.begin_fresh()
             with self._new_writer(schema) as writer:
                 for batch in new:
                     profiler.add(batch)
@@ -469,6 +480,14 @@ def _row_text(batch: pa.RecordBatch, row: int) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow("" if value is None else value for value in values)
     return text.getvalue()
+
+
+def _row_values(spool: SpooledFile, batch: pa.RecordBatch, row: int) -> dict[str, str | None]:
+    cells = (batch.column(str(index))[row].as_py() for index in range(len(spool.names)))
+    texts = (
+        None if isinstance(cell, bytes) else json.dumps(cell) if isinstance(cell, list) else cell for cell in cells
+    )
+    return {name: None if text is None else str(text) for name, text in zip(spool.names, texts, strict=True)}
 
 
 def _listed(names: Sequence[str]) -> str:

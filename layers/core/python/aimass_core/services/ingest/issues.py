@@ -1,5 +1,6 @@
 """What is wrong with a file or a row, and where such findings are collected."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -7,7 +8,7 @@ from typing import Self
 from aimass_core.domain.datasets import FileIssue, QuarantinedRow
 
 MAX_ISSUES_SHOWN = 20
-_MAX_TEXT, _MAX_REASON = 2_000, 500
+_MAX_TEXT, _MAX_REASON, _MAX_VALUES = 2_000, 500, 100_000
 
 
 class FileRejectedError(Exception):
@@ -42,15 +43,24 @@ class Quarantine:
         self._stream.close()
 
     def add(
-        self, *, file: str, line: int | None, column: str | None = None, reason: str, text: str | None = None
+        self,
+        *,
+        file: str,
+        line: int | None,
+        column: str | None = None,
+        reason: str,
+        text: str | None = None,
+        values: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Keeps one row apart."""
+        """Keeps one row apart. `values` are its cells by column, which a correction begins with."""
+        num_characters = sum(len(value or "") for value in (values or {}).values())
         row = QuarantinedRow(
             file=file,
             line=line,
             column=column,
             reason=reason[:_MAX_REASON],
             text=None if text is None else text[:_MAX_TEXT],
+            values=None if values is None or num_characters > _MAX_VALUES else dict(values),
         )
         self._stream.write(row.model_dump_json() + "\n")
         self.count += 1
@@ -63,5 +73,7 @@ class Quarantine:
         with path.open(encoding="utf-8") as stream:
             for line in stream:
                 row = QuarantinedRow.model_validate_json(line)
-                self.add(file=row.file, line=row.line, column=row.column, reason=row.reason, text=row.text)
+                self.add(
+                    file=row.file, line=row.line, column=row.column, reason=row.reason, text=row.text, values=row.values
+                )
                 self.num_taken += 1

@@ -7,30 +7,52 @@ Counts, extremes, mean and deviation are exact. Quantiles and histograms are exa
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aimass_core.domain.column_sketches import ColumnSketch, Sketches
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, Histogram, Profile, Schema, ValueCount
 from aimass_core.services.ingest.columns import for_each_column
+from aimass_core.services.ingest.row_hashes import hash_rows
 
 MAX_DISTINCT = 10_000
 MAX_TOP_VALUES = 10
 NUM_BINS = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MAX_ROWS_FOR_DUPLICATES = 2_000_000
+MAX_SKETCHED_COLUMNS = 1_000
+NUM_SKETCH_POINTS = 101
+MAX_SKETCH_COUNTS = 50
 MAX_WARNINGS = 50
 _SAMPLE_BUDGET, _MIN_SAMPLE, _MAX_SAMPLE = 4_000_000, 1_000, 100_000
 _MAX_KEY_CHARACTERS = 200
 
 
-class Profiler:
-    """Takes typed batches and ends with a Profile."""
+class RowObserver(Protocol):
+    """Sees every row of a version once, beside the profiler."""
 
-    def __init__(self, schema: Schema) -> None:
+    def begin(self, schema: Schema) -> None:
+        """Before the first row."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Rows of the schema."""
+
+
+class Profiler:
+    """Takes typed batches and ends with a Profile, and with the distributions of all rows and of those that are new.
+
+    Where there is an observer, it sees every batch too, and what is new is told apart, since somebody compares it.
+    """
+
+    def __init__(self, schema: Schema, *, observer: RowObserver | None = None) -> None:
+        self._observer = observer
+        self._fresh: Profiler | None = None
+        if observer is not None:
+            observer.begin(schema)
         capacity = min(max(_SAMPLE_BUDGET // len(schema.columns), _MIN_SAMPLE), _MAX_SAMPLE)
         self._schema = schema
         self._columns = [_Column(column.name, column.type, capacity) for column in schema.columns]
@@ -41,10 +63,14 @@ class Profiler:
         """Counts rows of the schema."""
         self._num_rows += batch.num_rows
         for_each_column(_Column.add, self._columns, batch.columns)
+        if self._observer is not None:
+            self._observer.add(batch)
+        if self._fresh is not None:
+            self._fresh.add(batch)
         if self._num_rows > MAX_ROWS_FOR_DUPLICATES:
             self._hashes = None
         if self._hashes is not None:
-            self._hashes.append(_hash_rows(batch))
+            self._hashes.append(hash_rows(batch))
 
     def finish(self, *, num_quarantined: int, warnings: Sequence[str]) -> Profile:
         """The profile, with what is worth a warning."""
@@ -59,6 +85,20 @@ class Profiler:
             columns=columns,
             warnings=found,
         )
+
+    def sketches(self) -> Sketches:
+        """The distributions of the columns that have one worth keeping."""
+        found = [column.sketch() for column in self._columns[:MAX_SKETCHED_COLUMNS]]
+        return Sketches(columns=[sketch for sketch in found if sketch is not None])
+
+    def begin_fresh(self) -> None:
+        """The rows from now on are what the version brings; those before were its base's."""
+        if self._observer is not None:
+            self._fresh = Profiler(self._schema)
+
+    def fresh_sketches(self) -> Sketches:
+        """Of what the version brings; of all rows where nobody asked for the difference."""
+        return (self._fresh or self).sketches()
 
     def _count_duplicates(self) -> int | None:
         if self._hashes is None:
@@ -186,11 +226,29 @@ class _Column:
             max_length=self._max_length if has_lengths else None,
         )
 
+    def sketch(self) -> ColumnSketch | None:
+        """None of times, which move on, of pictures, and of texts that are nearly all different."""
+        fields = {
+            "name": self._name,
+            "type": self._type,
+            "num_values": self._num_values,
+            "num_missing": self._num_missing,
+        }
+        if self._type in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.SERIES):
+            return ColumnSketch(**fields, **self._sample.sketch())
+        is_various = self._is_overflown or len(self._counts) > max(MAX_SKETCH_COUNTS, self._num_values // 2)
+        if self._type not in (ColumnType.STRING, ColumnType.BOOLEAN) or is_various:
+            return None
+        counts = self._count_values(MAX_SKETCH_COUNTS)
+        num_other = self._num_values - sum(count.count for count in counts)
+        return ColumnSketch(**fields, num_seen=self._num_values, counts=counts, num_other=num_other)
+
     def _top_values(self) -> list[ValueCount]:
-        if self._type is ColumnType.NUMBER:
-            return []
+        return [] if self._type is ColumnType.NUMBER else self._count_values(MAX_TOP_VALUES)
+
+    def _count_values(self, limit: int) -> list[ValueCount]:
         # The order of equals must not depend on the order of the rows.
-        top = sorted(self._counts.items(), key=lambda item: (-item[1], str(item[0])))[:MAX_TOP_VALUES]
+        top = sorted(self._counts.items(), key=lambda item: (-item[1], str(item[0])))[:limit]
         return [ValueCount(value=_text(value), count=count) for value, count in top]
 
 
@@ -259,6 +317,21 @@ class _Sample:
         found = np.quantile(values / 2, QUANTILES) * 2
         return {str(at): float(value) for at, value in zip(QUANTILES, found, strict=True)}
 
+    def sketch(self) -> dict[str, Any]:
+        """The fields of a ColumnSketch that describe numbers."""
+        values = np.sort(self._collect())
+        points = np.unique(values)
+        if len(points) > NUM_SKETCH_POINTS:
+            places = np.linspace(0, len(values) - 1, NUM_SKETCH_POINTS).round().astype(np.int64)
+            points = np.unique(values[places])
+        num = max(len(values), 1)
+        return {
+            "num_seen": len(values),
+            "points": points.tolist(),
+            "below": (np.searchsorted(values, points, side="left") / num).tolist(),
+            "upto": (np.searchsorted(values, points, side="right") / num).tolist(),
+        }
+
     def histogram(self, low: Any, high: Any, num_values: int) -> Histogram | None:
         values = self._collect()
         if not len(values) or not math.isfinite(float(high) - float(low)):
@@ -270,43 +343,6 @@ class _Sample:
             return None
         scaled = counts if num_values == len(values) else np.rint(counts * (num_values / len(values)))
         return Histogram(edges=[float(edge) for edge in edges], counts=[int(count) for count in scaled])
-
-
-def _hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """64-bit hashes that are equal for equal rows (within this process)."""
-    combined = np.zeros(batch.num_rows, dtype=np.uint64)
-    for column in batch.columns:
-        combined = combined * np.uint64(0x9E3779B97F4A7C15) + _hash_values(column)
-        combined ^= combined >> np.uint64(29)
-    return combined
-
-
-def _hash_values(column: pa.Array) -> npt.NDArray[np.uint64]:
-    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        encoded = column.dictionary_encode(null_encoding="encode")
-        hashes = np.array([hash(value) for value in encoded.dictionary.to_pylist()], dtype=np.int64)
-        indices: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
-        return hashes.view(np.uint64)[indices]
-    if pa.types.is_list(column.type):
-        return _hash_lists(column)
-    numbers = column.cast(pa.int64()) if not pa.types.is_floating(column.type) else column
-    bits = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).view(np.uint64)
-    mixed = (bits ^ (bits >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
-    is_null = column.is_null().to_numpy(zero_copy_only=False)
-    return np.where(is_null, np.uint64(0xD6E8FEB86659FD93), mixed ^ (mixed >> np.uint64(27)))
-
-
-def _hash_lists(column: pa.Array) -> npt.NDArray[np.uint64]:
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    ends = np.cumsum(lengths)
-    starts = ends - lengths
-    values = column.flatten()
-    places = np.arange(len(values), dtype=np.uint64) - np.repeat(starts, lengths).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        mixed = (_hash_values(values) ^ places) * np.uint64(0x9E3779B97F4A7C15)
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed ^ (mixed >> np.uint64(29)))])
-        found: npt.NDArray[np.uint64] = sums[ends] - sums[starts] + lengths.astype(np.uint64)
-    return found
 
 
 def _plain(value: Any) -> float | str | None:

@@ -85,6 +85,26 @@ def open_for_upload(
     raise UnavailableError(f"The dataset {upload.dataset_id!r} changes too quickly. Try again.")
 
 
+def open_landed(
+    ports: Ports,
+    principal: Principal,
+    dataset: Dataset,
+    mode: WriteMode,
+    landed: LandedFile,
+    *,
+    also: Sequence[Write],
+) -> DatasetVersion | None:
+    """Makes the version of an object that the platform itself has put there, in one transaction with `also`; None where
+    a row was changed meanwhile."""
+    version = _new_version(ports, principal, dataset, mode, window_seconds=0)
+    try:
+        ports.registry.write(*_opening_writes(ports, dataset, version, landed), *also)
+    except WriteConflictError:
+        return None
+    ports.ingest_queue.send(close_message(version))
+    return version
+
+
 def land(ports: Ports, dataset_id: str, workspace_id: str, landed: LandedFile) -> DatasetVersion:
     """Takes a dropped file into the version whose window is open, or opens one. Idempotent.
 

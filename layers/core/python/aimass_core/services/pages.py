@@ -11,7 +11,17 @@ from typing import Any
 
 import jinja2
 
-from batch_jobs.evaluate.figures import DARK
+INK, MUTED, GRID = "#1f2937", "#9ca3af", "#e5e7eb"
+BLUE, ORANGE = "#2563eb", "#d97706"
+COLOURS = (BLUE, ORANGE, "#059669", "#dc2626", "#7c3aed")
+# What a page draws for each of them in the dark.
+DARK = dict(
+    zip(
+        (INK, MUTED, GRID, *COLOURS),
+        ("#e5e7eb", "#6b7280", "#2b3340", "#60a5fa", "#fbbf24", "#34d399", "#f87171", "#a78bfa"),
+        strict=True,
+    )
+)
 
 
 def render_page(package: str, template: str, **values: Any) -> str:
@@ -26,7 +36,7 @@ def render_page(package: str, template: str, **values: Any) -> str:
 def _open_templates(package: str) -> jinja2.Environment:
     """Compiled once: a study renders a page for each trial that is the best so far."""
     environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("batch_jobs.evaluate")]),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package), jinja2.PackageLoader("aimass_core.services")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""What is expected of datasets: checked at every new version, reported, suggested."""
