@@ -1,7 +1,8 @@
-"""The registry's stream -> compute jobs and endpoint activation."""
+"""The registry's stream -> compute jobs, endpoint activation and the catalogue of tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -11,9 +12,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from aimass_core import bootstrap
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
+from aimass_core.errors import AimassError
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import dispatch, endpoints
+from aimass_core.services import dispatch, endpoints, tables
 from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
@@ -35,6 +37,15 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
             dispatch.dispatch(ports(), data["workspace_id"], data["id"])
         elif resource == Endpoint.resource:
             endpoints.activate(ports(), data["workspace_id"], data["id"])
+        elif resource == tables.RESOURCE:
+            list_table(data)
+
+    def list_table(data: Mapping[str, Any]) -> None:
+        try:
+            tables.list_version(ports(), data["workspace_id"], data["dataset_id"], int(data["number"]))
+        except AimassError:
+            # NOTE: a catalogue that is away must not hold up the jobs behind it; the reconciler comes back to it.
+            logger.exception("a version is not in the catalogue yet", id=data["id"])
 
     def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
         return process_partial_response(event, handle_record, processor, context)

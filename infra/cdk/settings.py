@@ -18,6 +18,7 @@ class EnvironmentSettings:
         batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
         batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
             several machines on none of them: where those are wanted, this is false.
+        query_max_gib: what one SQL query may read.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         image_tag: which image of the job container runs.
     """
@@ -30,6 +31,7 @@ class EnvironmentSettings:
     batch_max_vcpus: int
     batch_on_spot: bool
     ingest_max_concurrency: int
+    query_max_gib: int = 100
     image_tag: str = "0.1.0"
 
 

@@ -15,6 +15,7 @@ from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.queries import QueriesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
 from aimass.resources.workspaces import WorkspacesApi
@@ -98,6 +99,11 @@ class Client:
     def models(self) -> ModelsApi:
         """Trained models and their versions."""
         return ModelsApi(self)
+
+    @cached_property
+    def queries(self) -> QueriesApi:
+        """SQL over datasets."""
+        return QueriesApi(self)
 
     @cached_property
     def studies(self) -> StudiesApi:

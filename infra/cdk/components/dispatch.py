@@ -19,7 +19,8 @@ from infra.cdk.components.storage import Storage
 
 
 class Dispatch(PlatformFunction):
-    """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated.
+    """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated, and
+    dataset versions that became READY are listed in the catalogue of tables.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -36,7 +37,12 @@ class Dispatch(PlatformFunction):
             environment=environment_of(
                 DispatchSettings, {**storage.variables(), **dispatch_variables(scope, defaults)}
             ),
-            statements=[*dispatch_statements(scope, storage), allow.read_stream(storage.registry)],
+            statements=[
+                *dispatch_statements(scope, storage),
+                allow.read_stream(storage.registry),
+                allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
+                allow.change_tables(scope),
+            ],
         )
         dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         self.add_event_source_mapping(
@@ -51,6 +57,7 @@ class Dispatch(PlatformFunction):
             filters=[
                 _rows("job", ["SUBMITTED"]),
                 _rows("endpoint", ["CREATING", "UPDATING"]),
+                _rows("table", ["PENDING"]),
             ],
         )
 

@@ -25,6 +25,8 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    queries,
+    tables,
     uploads,
 )
 from aimass_core.services.ingest import landing, versions
@@ -49,6 +51,8 @@ class Healed:
     versions: int = 0
     uploads: int = 0
     drops: int = 0
+    tables: int = 0
+    queries: int = 0
     purged: int = 0
     faults: int = 0
 
@@ -61,8 +65,10 @@ def run(ports: Ports) -> Healed:
     closed = _attempt(lambda: versions.close_due(ports))
     expired = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
+    listed = _attempt(lambda: tables.list_due(ports))
+    queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
-    parts = (dispatched, followed, activated, closed, expired, dropped, purged)
+    parts = (dispatched, followed, activated, closed, expired, dropped, listed, queried, purged)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -70,6 +76,8 @@ def run(ports: Ports) -> Healed:
         versions=closed.changed,
         uploads=expired.changed,
         drops=dropped.changed,
+        tables=listed.changed,
+        queries=queried.changed,
         purged=purged.changed,
         faults=sum(part.faults for part in parts),
     )

@@ -20,7 +20,7 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionS
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Check, Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import platform, records
+from aimass_core.services import platform, records, tables
 
 MAX_ATTEMPTS = 5
 _MAX_WRITES = 10
@@ -394,6 +394,8 @@ def _end(ports: Ports, version: DatasetVersion, *, also: Sequence[Write] = (), *
     """One try to end a version; None where a row was changed meanwhile."""
     dataset = records.get(ports, Dataset, version.workspace_id, version.dataset_id)
     writes = list(also)
+    if changes["status"] is DatasetVersionStatus.READY:
+        writes.append(tables.announce(ports, version))
     if changes["status"] is DatasetVersionStatus.READY and version.number > (dataset.latest_version or 0):
         update = {"latest_version": version.number, "updated_at": ports.clock(), "revision": dataset.revision + 1}
         writes.append(Put(row=records.to_row(dataset.model_copy(update=update)), expected=dataset.revision))
