@@ -22,6 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
     "update_dataset": {"description": "mine"},
     "create_upload": UPLOAD,
+    "query_dataset": {"sql": "select count(*) from data"},
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
 }
@@ -29,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
 BY_BODY: dict[str, dict[str, Any]] = {
     "create_job": {"spec": {"dataset": "crown", "algorithm": "xgboost"}},
     "create_endpoint": {"model": "crown"},
+    "create_query": {"sql": "select * from crown"},
 }
 BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
 
@@ -70,6 +72,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     search = {"kind": "search", "dataset": "crown", "study": "crown", "candidates": [{"algorithm": "xgboost"}]}
     searching = api.post("/v1/jobs", {"spec": search}).json
     upload = api.post(f"/v1/datasets/{dataset.id}/uploads", UPLOAD).json
+    query = api.post("/v1/query", BY_BODY["create_query"]).json
     ids = {
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
@@ -79,6 +82,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "model": job["model_version"]["model_id"],
         "endpoint": endpoint["id"],
         "study": searching["study_id"],
+        "query": query["id"],
         "number": "1",
     }
     before = _everything(api)

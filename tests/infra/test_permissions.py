@@ -23,15 +23,18 @@ WILDCARD_ENDINGS = (
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
     ":training-job/aimass-*",
+    "/queries/*",
+    ":database/aimass_*",
+    ":table/aimass_*/*",
 )
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
     "Predictions": {"dynamodb", "logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
-    "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
-    "Reconciler": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"batch", "dynamodb", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "Api": {"athena", "batch", "dynamodb", "glue", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 

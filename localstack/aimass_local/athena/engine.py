@@ -108,12 +108,16 @@ class Run:
         except SqlglotError as error:
             raise QueryFailedError(f"SYNTAX_ERROR: {str(error).splitlines()[0]}") from error
         tables = self._tables(tree)
-        scanned = scans.count_bytes(tree, {name: found for _, name, found in tables})
+        scanned = scans.count_bytes(tree, {name: found for _, name, found in tables}, database=self._database)
         if self._max_bytes is not None and scanned > self._max_bytes:
             raise QueryCancelledError(f"Bytes scanned limit was exceeded: {scanned} of {self._max_bytes}")
         _name_columns(tree)
         for node, _, found in tables:
             node.replace(_to_relation(node, found))
+        for column in tree.find_all(exp.Column):
+            # A relation has an alias and no schema.
+            column.set("db", None)
+            column.set("catalog", None)
         paths = [file.path for _, _, found in tables for file in found.files]
         columns = self._write(tree.sql(dialect=DUCKDB), paths, target)
         return Outcome(columns=columns, scanned_bytes=scanned)
@@ -146,7 +150,7 @@ class Run:
                     raise QueryCancelledError("Query was cancelled by user")
                 connection.execute(
                     f"COPY (SELECT {cells} FROM ({sql}) AS r({', '.join(names)})) "
-                    f"TO '{_escape(target)}' (FORMAT csv, HEADER, FORCE_QUOTE *)"
+                    f"TO '{_escape(target)}' (FORMAT csv, HEADER, FORCE_QUOTE *, USE_TMP_FILE false)"
                 )
             except duckdb.InterruptException as error:
                 raise QueryCancelledError("Query was cancelled by user") from error

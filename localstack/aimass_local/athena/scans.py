@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 Name = tuple[str, str]
 
 
-def count_bytes(tree: exp.Expr, tables: Mapping[Name, LocalTable]) -> int:
+def count_bytes(tree: exp.Expr, tables: Mapping[Name, LocalTable], *, database: str) -> int:
     """Row groups that statistics would skip are counted too: an upper bound."""
-    needed = _needed_columns(tree, tables)
+    needed = _needed_columns(tree, tables, database)
     return sum(_bytes_of(table, needed.get(name)) for name, table in tables.items())
 
 
-def _needed_columns(tree: exp.Expr, tables: Mapping[Name, LocalTable]) -> dict[Name, set[str]]:
+def _needed_columns(tree: exp.Expr, tables: Mapping[Name, LocalTable], database: str) -> dict[Name, set[str]]:
     """Of each table; a table that is not in the answer is read whole."""
     schema: dict[str, dict[str, object]] = {}
-    for (database, name), table in tables.items():
+    for (schema_name, name), table in tables.items():
         columns = {**dict(table.columns), **dict.fromkeys(table.partition_keys, "string")}
-        schema.setdefault(database, {})[name] = dict.fromkeys(columns, "varchar")
+        schema.setdefault(schema_name, {})[name] = dict.fromkeys(columns, "varchar")
     try:
-        qualified = qualify(tree.copy(), schema=dict(schema), dialect="trino", validate_qualify_columns=False)
+        qualified = qualify(
+            tree.copy(), schema=dict(schema), db=database, dialect="trino", validate_qualify_columns=False
+        )
         narrowed = pushdown_projections(qualified)
     except SqlglotError:
         return {}

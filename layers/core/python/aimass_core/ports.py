@@ -254,11 +254,11 @@ class Catalog(Protocol):
     """Tables as Hive knows them: Glue."""
 
     def put(self, definition: TableDefinition) -> None:
-        """Makes the table, in place of one of that name with other content. Idempotent; a table has a digest only once
-        all its files are in it. Raises InvalidRequestError where the catalogue will never take it."""
+        """Makes the table, in place of one of that name of another dataset or content. Idempotent; a table has a digest
+        only once all its files are in it. Raises InvalidRequestError where the catalogue will never take it."""
 
-    def find(self, name: TableName) -> str | None:
-        """The digest of the version that the table is complete of; None where there is none."""
+    def find(self, name: TableName, *, dataset_id: str) -> str | None:
+        """The digest of the version that the table is complete of; None where there is none, or another dataset's."""
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """Idempotent; leaves a table that has become another dataset's."""

@@ -2,10 +2,11 @@
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry, MemoryTrials
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryCatalog, MemoryCompute, MemoryRegistry, MemoryTrials
 from aimass_core.domain.studies import Trial
-from aimass_core.ports import BlobStore, Compute, Registry, SignedUrl, Trials
+from aimass_core.ports import BlobStore, Catalog, Compute, Registry, SignedUrl, Trials
 from tests.contracts.blob_store import BlobStoreContract
+from tests.contracts.catalog import CatalogContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.trials import Leave, TrialsContract
@@ -21,6 +22,12 @@ class TestMemoryCompute(ComputeContract):
     @pytest.fixture
     def compute(self) -> Compute:
         return MemoryCompute()
+
+
+class TestMemoryCatalog(CatalogContract):
+    @pytest.fixture
+    def catalog(self) -> Catalog:
+        return MemoryCatalog()
 
 
 class TestMemoryTrials(TrialsContract):

@@ -29,7 +29,7 @@ class GlueCatalog:
         try:
             self._put_database(name.database)
             table = self._get(name)
-            if table is not None and table["Parameters"].get(_DIGEST, definition.digest) != definition.digest:
+            if table is not None and not _is_of(table, definition):
                 self._client.delete_table(DatabaseName=name.database, Name=name.name)
                 table = None
             if table is None:
@@ -42,13 +42,15 @@ class GlueCatalog:
         except AWS_ERRORS as error:
             raise _to_error(error) from error
 
-    def find(self, name: TableName) -> str | None:
+    def find(self, name: TableName, *, dataset_id: str) -> str | None:
         """See Catalog."""
         try:
             table = self._get(name)
         except AWS_ERRORS as error:
             raise _to_error(error) from error
-        return None if table is None else table["Parameters"].get(_DIGEST)
+        if table is None or table["Parameters"].get(_DATASET) != dataset_id:
+            return None
+        return table["Parameters"].get(_DIGEST)
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """See Catalog. Its partitions go with it."""
@@ -131,6 +133,13 @@ def _to_input(definition: TableDefinition, parameters: dict[str, str]) -> dict[s
             **parameters,
         },
     }
+
+
+def _is_of(table: dict[str, Any], definition: TableDefinition) -> bool:
+    """Whether it is the table of that version, or one of its that somebody has not finished."""
+    parameters = table["Parameters"]
+    is_digest = parameters.get(_DIGEST, definition.digest) == definition.digest
+    return bool(parameters.get(_DATASET) == definition.dataset_id and is_digest)
 
 
 def _to_storage(definition: TableDefinition, location: str) -> dict[str, Any]:

@@ -348,9 +348,10 @@ class MemoryCatalog:
         """See Catalog."""
         self.tables[definition.name] = definition
 
-    def find(self, name: TableName) -> str | None:
+    def find(self, name: TableName, *, dataset_id: str) -> str | None:
         """See Catalog."""
-        return self.tables[name].digest if name in self.tables else None
+        found = self.tables.get(name)
+        return found.digest if found is not None and found.dataset_id == dataset_id else None
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """See Catalog."""

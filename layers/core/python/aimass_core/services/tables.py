@@ -72,7 +72,7 @@ def list_version(ports: Ports, workspace_id: str, dataset_id: str, number: int) 
 def ensure(ports: Ports, version: DatasetVersion) -> TableName:
     """The table of a READY version, made if it is not there. Raises InvalidRequestError where it cannot be."""
     name = tables.name_of(version)
-    if ports.catalog.find(name) == version.digest:
+    if ports.catalog.find(name, dataset_id=version.dataset_id) == version.digest:
         return name
     key = keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, "manifest.json")
     manifest = Manifest.model_validate_json(ports.lake.get(key))
