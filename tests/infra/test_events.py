@@ -5,6 +5,7 @@ import json
 from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.services import tables
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template, to_text
 
@@ -17,7 +18,7 @@ def _mapping_of(template: Template, function: str) -> dict[str, object]:
     )
 
 
-def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application: Template) -> None:
+def test_dispatch_hears_of_submitted_jobs_changed_endpoints_and_new_tables_only(application: Template) -> None:
     criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
     assert isinstance(criteria, dict)
     patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]
@@ -31,6 +32,7 @@ def test_dispatch_hears_of_submitted_jobs_and_changed_endpoints_only(application
         (Job.resource, JobStatus.SUBMITTED),
         (Endpoint.resource, EndpointStatus.CREATING),
         (Endpoint.resource, EndpointStatus.UPDATING),
+        (tables.RESOURCE, tables.PENDING),
     }
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
 

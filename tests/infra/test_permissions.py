@@ -121,7 +121,7 @@ def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*"}
+    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*", "queries/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
