@@ -27,7 +27,10 @@ class GlueCatalog:
         """See Catalog."""
         name = definition.name
         try:
-            self._put_database(name.database)
+            self._create_once(
+                self._client.create_database,
+                DatabaseInput={"Name": name.database, "Description": "Datasets of an AI Mass workspace."},
+            )
             table = self._get(name)
             if table is not None and not _is_of(table, definition):
                 self._client.delete_table(DatabaseName=name.database, Name=name.name)
@@ -70,17 +73,6 @@ class GlueCatalog:
                 return None
             raise
         return {"Parameters": {}, **table}
-
-    def _put_database(self, database: str) -> None:
-        try:
-            self._client.get_database(Name=database)
-        except AWS_ERRORS as error:
-            if code_of(error) != "EntityNotFoundException":
-                raise
-            self._create_once(
-                self._client.create_database,
-                DatabaseInput={"Name": database, "Description": "Datasets of an AI Mass workspace."},
-            )
 
     def _create(self, definition: TableDefinition) -> None:
         self._create_once(
