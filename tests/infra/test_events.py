@@ -50,7 +50,7 @@ def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template) -> No
 def test_j3_only_failed_messages_come_back_to_the_ingest_queue(application: Template) -> None:
     mapping = _mapping_of(application, "Ingest")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] == 1
+    assert mapping["BatchSize"] == 10
 
 
 def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Template, stateful: Template) -> None:

@@ -144,6 +144,9 @@ class BlobStore(Protocol):
     def get(self, key: str) -> bytes:
         """The whole object; for small ones."""
 
+    def read(self, key: str) -> tuple[BlobInfo, bytes]:
+        """The whole of a small object, and what HEAD tells of it, by one request."""
+
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
         """Writes (and replaces) an object; S3 checks its SHA-256."""
 

@@ -125,6 +125,11 @@ class MemoryBlobStore:
         """See BlobStore."""
         return self._find(key).body
 
+    def read(self, key: str) -> tuple[BlobInfo, bytes]:
+        """See BlobStore."""
+        body = self._find(key).body
+        return self._info(key), body
+
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:  # noqa: ARG002
         """See BlobStore."""
         self._blobs[key] = _Blob(body, self._clock())
