@@ -50,6 +50,8 @@ def refresh(table: Mapping[str, Any], client: Any, *, region: str, now: datetime
         "region": region,
         "as_of": f"{now:%Y-%m-%d}",
         "source": SOURCE,
+        # The same in nearly every region, and of no instance type.
+        "athena_usd_per_tib": table["athena_usd_per_tib"],
         "ec2": ec2,
         "sagemaker": sagemaker,
     }

@@ -35,6 +35,7 @@ class Deployment:
     store: Store
     cursor_secret_name: str
     job_limits: JobLimits
+    max_queries_active: int
 
 
 def build_resolver() -> APIGatewayRestResolver:
@@ -79,6 +80,7 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
             store=deployed.store,
             cursor_secret_name=deployed.cursor_secret_name,
             job_limits=deployed.job_limits,
+            max_queries_active=deployed.max_queries_active,
             operation=operation,
             caller=caller,
         )
@@ -111,6 +113,7 @@ def _deployed() -> Deployment:
         store=dynamodb_store(settings.idempotency_table, ports.clients.dynamodb),
         cursor_secret_name=settings.cursor_secret_name,
         job_limits=JobLimits(max_active=settings.max_jobs_active, max_per_window=settings.max_jobs_per_10_seconds),
+        max_queries_active=settings.max_queries_active,
     )
 
 

@@ -93,13 +93,24 @@ def page_of(
     Raises:
         InvalidRequestError: the cursor is not one that this list gave.
     """
-    binding = f"{router.caller.workspace_id} {_list_name(router)}"
-    start = None if cursor is None else cursors.decode(cursor, secret=router.cursor_secret, binding=binding)
-    items, next_start = fetch(start)
-    next_cursor = (
-        None if next_start is None else cursors.encode(next_start, secret=router.cursor_secret, binding=binding)
-    )
-    return Page(items=list(items), next_cursor=next_cursor)
+    items, next_start = fetch(start_of(router, cursor))
+    return Page(items=list(items), next_cursor=cursor_of(router, next_start))
+
+
+def start_of(router: ResourceRouter, cursor: str | None) -> str | None:
+    """Where a page begins. Raises InvalidRequestError where the cursor is not one that this list gave."""
+    return None if cursor is None else cursors.decode(cursor, secret=router.cursor_secret, binding=_binding(router))
+
+
+def cursor_of(router: ResourceRouter, next_start: str | None) -> str | None:
+    """The cursor of the next page."""
+    if next_start is None:
+        return None
+    return cursors.encode(next_start, secret=router.cursor_secret, binding=_binding(router))
+
+
+def _binding(router: ResourceRouter) -> str:
+    return f"{router.caller.workspace_id} {_list_name(router)}"
 
 
 def _list_name(router: ResourceRouter) -> str:

@@ -150,6 +150,11 @@ class ResourceRouter(Router):
         return found
 
     @property
+    def max_queries_active(self) -> int:
+        """How many queries of a workspace may run at the same time."""
+        return int(self.context["max_queries_active"])
+
+    @property
     def cursor_secret(self) -> str:
         """Signs the cursors of lists."""
         return self.ports.secrets.get(str(self.context["cursor_secret_name"]))

@@ -1,7 +1,8 @@
-"""The registry's stream -> compute jobs, endpoint activation and triggers."""
+"""The registry's stream -> compute jobs, endpoint activation, triggers and the catalogue of tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -12,9 +13,10 @@ from aimass_core import bootstrap
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.errors import AimassError
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import dispatch, endpoints, triggers
+from aimass_core.services import dispatch, endpoints, tables, triggers
 from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
@@ -40,6 +42,15 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
             triggers.fire_for_version(ports(), data["workspace_id"], data["dataset_id"])
         elif resource == Endpoint.resource:
             endpoints.activate(ports(), data["workspace_id"], data["id"])
+        elif resource == tables.RESOURCE:
+            list_table(data)
+
+    def list_table(data: Mapping[str, Any]) -> None:
+        try:
+            tables.list_version(ports(), data["workspace_id"], data["dataset_id"], int(data["number"]))
+        except AimassError:
+            # NOTE: a catalogue that is away must not hold up the jobs behind it; the reconciler comes back to it.
+            logger.exception("a version is not in the catalogue yet", id=data["id"])
 
     def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
         return process_partial_response(event, handle_record, processor, context)

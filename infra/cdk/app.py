@@ -7,6 +7,7 @@ from infra.cdk.rules import add_rules
 from infra.cdk.settings import LOCAL, EnvironmentSettings, resolve_environment
 from infra.cdk.stacks.application import ApplicationStack
 from infra.cdk.stacks.batch import BatchStack
+from infra.cdk.stacks.queries import QueriesStack
 from infra.cdk.stacks.sagemaker import SageMakerStack
 from infra.cdk.stacks.stateful import StatefulStack
 
@@ -16,6 +17,7 @@ def add_stacks(app: cdk.App, *, settings: EnvironmentSettings, code: CodeSource)
     stateful = StatefulStack(app)
     BatchStack(app, settings=settings, storage=stateful.storage)
     SageMakerStack(app, settings=settings, storage=stateful.storage)
+    QueriesStack(app, settings=settings, storage=stateful.storage)
     ApplicationStack(app, settings=settings, storage=stateful.storage, code=code)
 
 

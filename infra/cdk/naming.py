@@ -8,6 +8,7 @@ STATEFUL_STACK = "AimassStateful"
 APPLICATION_STACK = "AimassApplication"
 BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
+QUERIES_STACK = "AimassQueries"
 
 REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
@@ -29,6 +30,10 @@ TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 # Every training job of ours begins so (aimass_core.domain.compute_states.to_training_job_name); a test compares both.
 TRAINING_JOB_PREFIX = "aimass-"
 
+QUERY_WORKGROUP = "aimass"
+# The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
+DATABASE_PREFIX = "aimass_"
+
 API_NAME = "aimass"
 API_STAGE = "live"
 # The emulators give a REST API this id where a tag asks for it, so that local URLs never change.
@@ -42,6 +47,7 @@ JOBS_PREFIX = "jobs/"
 SOURCES_PREFIX = "sources/"
 CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
+QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 
 

@@ -68,6 +68,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.STUDIES_PREFIX}*",
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
+            f"{_LAKE}/{naming.QUERIES_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
         reason="Objects below a prefix: their keys are made from ids that do not exist yet.",
@@ -103,6 +104,14 @@ ACKNOWLEDGEMENTS = (
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
         reason="Secrets of sources: their names are made from ids that do not exist yet.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(
+            f"arn:<AWS::Partition>:glue:{_ACCOUNT}:database/{naming.DATABASE_PREFIX}*",
+            f"arn:<AWS::Partition>:glue:{_ACCOUNT}:table/{naming.DATABASE_PREFIX}*/*",
+        ),
+        paths=(naming.APPLICATION_STACK,),
+        reason="A database for each workspace and a table for each dataset version, which come and go.",
     ),
     Acknowledgement(
         rules=_wildcards("*"),

@@ -18,6 +18,7 @@ class EnvironmentSettings:
         batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
         batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
             several machines on none of them: where those are wanted, this is false.
+        query_max_gib: what one SQL query may read.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         collect_allowed_hosts: hosts that collectors may reach although their address is not public.
         collect_buckets: buckets that collectors may read.
@@ -34,6 +35,7 @@ class EnvironmentSettings:
     ingest_max_concurrency: int
     collect_allowed_hosts: tuple[str, ...] = ()
     collect_buckets: tuple[str, ...] = ()
+    query_max_gib: int = 100
     image_tag: str = "0.1.0"
 
 

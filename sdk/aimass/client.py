@@ -17,6 +17,7 @@ from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
 from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
+from aimass.resources.queries import QueriesApi
 from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
@@ -117,6 +118,11 @@ class Client:
     def quarantine(self) -> QuarantineApi:
         """Rows that were kept apart."""
         return QuarantineApi(self)
+
+    @cached_property
+    def queries(self) -> QueriesApi:
+        """SQL over datasets."""
+        return QueriesApi(self)
 
     @cached_property
     def studies(self) -> StudiesApi:

@@ -30,6 +30,7 @@ _MAX_DETAILS = 5
 if TYPE_CHECKING:
     from aimass.resources.datasets import DatasetVersion
     from aimass.resources.jobs import Job
+    from aimass.resources.queries import Query
 
 
 class ConfigurationError(AimassError):
@@ -65,6 +66,16 @@ class JobFailedError(AimassError):
         cause = job.failure.cause if job.failure else job.status_reason or f"The job is {job.status}."
         super().__init__(f"Job {job.id} {job.status.lower()}: {cause}")
         self.job = job
+
+
+class QueryFailedError(AimassError):
+    """The query ended without rows; `query.status_reason` is what the engine says."""
+
+    code = "query_failed"
+
+    def __init__(self, query: "Query") -> None:
+        super().__init__(f"The query {query.status.lower()}: {query.status_reason or 'no reason was given'}")
+        self.query = query
 
 
 class RejectedDataError(AimassError):

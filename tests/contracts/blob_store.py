@@ -33,6 +33,7 @@ class BlobStoreContract:
         body = bytes(range(256)) * 10
         info = blobs.put(key, body, content_type="application/json")
         assert blobs.get(key) == body
+        assert blobs.read(key) == (blobs.head(key), body)
         assert (info.key, info.num_bytes) == (key, len(body))
         assert info.sha256 == hashlib.sha256(body).hexdigest()
 

@@ -6,13 +6,15 @@ What it decides about a role is written to a file, one JSON array a line.
 
 import json
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 
 from aimass_local import server
+from aimass_local.environment import ACCOUNT_ID, REGION
 
 
 def main() -> int:
@@ -24,6 +26,7 @@ def main() -> int:
     iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
     iam_evaluator.pin_request_origin = lambda source_ip, _is_secure: pin_origin(source_ip, True)
 
+    iam_actions.extract_resource_arn = _with_workgroups(iam_actions.extract_resource_arn)
     enforce, evaluate = iam_evaluator.enforce, iam_evaluator.evaluate
     is_asked = ContextVar("is_asked", default=False)
 
@@ -43,6 +46,21 @@ def main() -> int:
 
     iam_evaluator.enforce, iam_evaluator.evaluate = enforced, recorded
     return server.main(sys.argv[2:])
+
+
+def _with_workgroups(extract: Callable[..., str]) -> Callable[..., str]:
+    """A query's workgroup is its resource; the emulator knows it only where a request names it."""
+
+    def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
+        arn = extract(service, method, path, headers, body, *rest)
+        if service != "athena" or arn != "*":
+            return arn
+        from ministack.services import athena
+
+        execution = athena._executions[json.loads(body)["QueryExecutionId"]]
+        return f"arn:aws:athena:{REGION}:{ACCOUNT_ID}:workgroup/{execution['WorkGroup']}"
+
+    return extract_resource_arn
 
 
 if __name__ == "__main__":

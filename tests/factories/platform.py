@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
-from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
+from aimass_core.domain.datasets import DataFile, Dataset, DatasetVersion, DatasetVersionStatus, Manifest, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
 from aimass_core.domain.reports import Report
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
@@ -87,9 +87,11 @@ def add_version(
     schema: Schema = TABLE,
     status: DatasetVersionStatus = DatasetVersionStatus.READY,
 ) -> DatasetVersion:
-    """The dataset's next version, with its schema in the lake."""
+    """The dataset's next version, with its schema and its manifest in the lake."""
     dataset = records.get(ports, Dataset, principal.workspace_id, dataset.id)
     number = dataset.last_number + 1
+    file = DataFile(sha256=hashlib.sha256(f"{dataset.id}/{number}".encode()).hexdigest(), num_bytes=1, num_rows=1)
+    manifest = Manifest(dataset_id=dataset.id, number=number, data_schema=schema, files=[file])
     version = DatasetVersion(
         **records.new_fields(ports, principal, DatasetVersion),
         dataset_id=dataset.id,
@@ -99,10 +101,11 @@ def add_version(
         mode=WriteMode.REPLACE,
         kind=schema.kind,
         target=schema.target,
-        digest=hashlib.sha256(f"{dataset.id}/{number}".encode()).hexdigest(),
+        digest=manifest.digest(),
     )
-    key = keys.dataset_version_object(principal.workspace_id, dataset.id, number, "schema.json")
-    ports.lake.put(key, schema.model_dump_json().encode())
+    for name, document in (("schema.json", schema), ("manifest.json", manifest)):
+        key = keys.dataset_version_object(principal.workspace_id, dataset.id, number, name)
+        ports.lake.put(key, document.model_dump_json().encode())
     latest = number if status is DatasetVersionStatus.READY else dataset.latest_version
     put = Put(row=records.to_row(version, dataset.id, number))
     records.save(ports, dataset, dataset.id, last_number=number, latest_version=latest, also=[put])

@@ -76,7 +76,11 @@ class Gateway:
 
     def __post_init__(self) -> None:
         deployment = Deployment(
-            ports=self.ports, store=self.store, cursor_secret_name="cursors", job_limits=self.job_limits
+            ports=self.ports,
+            store=self.store,
+            cursor_secret_name="cursors",
+            job_limits=self.job_limits,
+            max_queries_active=3,
         )
         self._api: LambdaHandler = make_handler(lambda: deployment)
         self._authorizer: LambdaHandler = authorizer.make_handler(lambda: self.ports)

@@ -22,6 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
     "update_dataset": {"description": "mine"},
     "create_upload": UPLOAD,
+    "query_dataset": {"sql": "select count(*) from data"},
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
     "update_source": {"description": "mine"},
@@ -40,6 +41,7 @@ BY_BODY: dict[str, dict[str, Any]] = {
         "dataset": "crown",
         "job": {"spec": {"kind": "train", "dataset": "crown", "algorithm": "xgboost"}},
     },
+    "create_query": {"sql": "select * from crown"},
 }
 BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
 
@@ -85,6 +87,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     granted = api.as_stranger().workspace.id
     assert api.request("PUT", f"/v1/sources/{source['id']}/grants/{granted}", json={"verb": "edit"}).status == 200
     trigger = api.post("/v1/triggers", BY_BODY["create_trigger"]).json
+    query = api.post("/v1/query", BY_BODY["create_query"]).json
     ids = {
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
@@ -98,6 +101,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "grantee": granted,
         "secret": "token",
         "trigger": trigger["id"],
+        "query": query["id"],
         "number": "1",
     }
     before = _everything(api)

@@ -6,6 +6,7 @@ from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.services import tables
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template, to_text
 
@@ -18,7 +19,7 @@ def _mapping_of(template: Template, function: str) -> dict[str, object]:
     )
 
 
-def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_and_changed_endpoints_only(
+def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_and_changed_endpoints_only(
     application: Template,
 ) -> None:
     criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
@@ -35,6 +36,7 @@ def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_and_changed_endpo
         (DatasetVersion.resource, DatasetVersionStatus.READY),
         (Endpoint.resource, EndpointStatus.CREATING),
         (Endpoint.resource, EndpointStatus.UPDATING),
+        (tables.RESOURCE, tables.PENDING),
     }
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
 
@@ -52,7 +54,7 @@ def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template) -> No
 def test_j3_only_failed_messages_come_back_to_the_ingest_queue(application: Template) -> None:
     mapping = _mapping_of(application, "Ingest")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] == 1
+    assert mapping["BatchSize"] == 10
 
 
 def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Template, stateful: Template) -> None:

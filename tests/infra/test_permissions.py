@@ -29,6 +29,9 @@ WILDCARD_ENDINGS = (
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
+    "/queries/*",
+    ":database/aimass_*",
+    ":table/aimass_*/*",
 )
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
@@ -37,10 +40,10 @@ FUNCTION_ACTIONS = {
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
-    "Dispatch": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
-    "Reconciler": {"batch", "dynamodb", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"batch", "dynamodb", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
+    "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 
@@ -129,7 +132,7 @@ def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*"}
+    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*", "queries/*"}
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}

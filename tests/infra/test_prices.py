@@ -52,6 +52,7 @@ TABLE = {
     "region": "us-east-1",
     "as_of": "2020-01-01",
     "source": "by hand",
+    "athena_usd_per_tib": 5.0,
     "ec2": {"g4dn.xlarge": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
     "sagemaker": {"ml.m5.large": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
 }

@@ -1,5 +1,8 @@
 """What holds data outlives its stack, is private, and announces what arrives."""
 
+from datetime import timedelta
+
+from aimass_core.services import queries
 from infra.cdk import naming
 from tests.infra.templates import Template
 
@@ -71,14 +74,15 @@ def test_a6_unfinished_uploads_are_removed(stateful: Template) -> None:
         assert aborts == [7]
 
 
-def test_only_uploads_expire_from_the_landing_bucket(stateful: Template) -> None:
-    expiring = [
+def test_only_uploads_and_rows_of_queries_expire(stateful: Template) -> None:
+    expiring = {
         (rule.get("Prefix"), rule["ExpirationInDays"])
         for bucket in stateful.properties("AWS::S3::Bucket")
         for rule in bucket["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
-    ]
-    assert expiring == [("uploads/", 30)]
+    }
+    assert expiring == {("uploads/", 30), ("queries/", 8)}
+    assert timedelta(days=8) > queries.KEPT, "their rows in the registry go first"
 
 
 def test_both_prefixes_are_announced_on_the_ingest_queue(stateful: Template) -> None:

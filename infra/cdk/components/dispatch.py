@@ -20,7 +20,8 @@ from infra.cdk.components.storage import Storage
 
 class Dispatch(PlatformFunction):
     """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated, and
-    triggers fire for dataset versions and go on when their jobs have ended.
+    triggers fire for dataset versions and go on when their jobs have ended; new versions are listed in the catalogue of
+    tables.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -37,7 +38,12 @@ class Dispatch(PlatformFunction):
             environment=environment_of(
                 DispatchSettings, {**storage.variables(), **dispatch_variables(scope, defaults)}
             ),
-            statements=[*dispatch_statements(scope, storage), allow.read_stream(storage.registry)],
+            statements=[
+                *dispatch_statements(scope, storage),
+                allow.read_stream(storage.registry),
+                allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
+                allow.change_tables(scope),
+            ],
         )
         dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         self.add_event_source_mapping(
@@ -53,6 +59,7 @@ class Dispatch(PlatformFunction):
                 _rows("job", ["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
                 _rows("dataset_version", ["READY"]),
                 _rows("endpoint", ["CREATING", "UPDATING"]),
+                _rows("table", ["PENDING"]),
             ],
         )
 

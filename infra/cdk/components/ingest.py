@@ -15,7 +15,8 @@ from infra.cdk.components.storage import Storage
 
 
 class Ingest(PlatformFunction):
-    """Takes messages one by one, so that a heavy file delays no other; only failed ones come back to the queue."""
+    """Takes a few messages at once, as thousands of small files come together; it converts one version of them, so that
+    a heavy file delays no other. Only failed messages come back to the queue."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Ingest(PlatformFunction):
         self.add_event_source(
             event_sources.SqsEventSource(
                 storage.ingest_queue,
-                batch_size=1,
+                batch_size=10,
                 max_batching_window=Duration.seconds(0),
                 max_concurrency=max_concurrency,
                 report_batch_item_failures=True,

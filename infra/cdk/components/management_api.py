@@ -37,6 +37,7 @@ class ManagementApi(PlatformFunction):
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "previews_function": naming.function("previews"),
                     **compute_variables(scope, defaults),
+                    "query_workgroup": naming.QUERY_WORKGROUP,
                     "job_log_group": naming.JOB_LOG_GROUP,
                     "training_log_group": naming.TRAINING_LOG_GROUP,
                 },
@@ -52,6 +53,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         naming.SOURCES_PREFIX,
         naming.STUDIES_PREFIX,
         naming.MODELS_PREFIX,
+        naming.QUERIES_PREFIX,
     )
     return [
         allow.change_registry(storage.registry),
@@ -63,7 +65,10 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.list_bucket(storage.lake),
         allow.read_objects(storage.lake, *lake_prefixes),
-        allow.write_objects(storage.lake, naming.SOURCES_PREFIX),
+        allow.write_objects(storage.lake, naming.SOURCES_PREFIX, naming.QUERIES_PREFIX),
+        allow.locate_bucket(storage.lake),
+        allow.run_queries(scope),
+        allow.change_tables(scope),
         allow.delete_objects(storage.lake, naming.STUDIES_PREFIX, naming.MODELS_PREFIX),
         allow.send_messages(storage.ingest_queue),
         allow.invoke_function(scope, "previews"),

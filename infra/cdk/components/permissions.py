@@ -171,6 +171,69 @@ def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
     return _allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{arn}:log-stream:*"])
 
 
+# --- SQL ---------------------------------------------------------------------------------------------------------
+
+
+def run_queries(scope: Construct) -> iam.PolicyStatement:
+    """In our workgroup, which bounds what they read and where their rows go."""
+    return _allow(
+        [
+            "athena:GetQueryExecution",
+            "athena:GetQueryResults",
+            "athena:StartQueryExecution",
+            "athena:StopQueryExecution",
+        ],
+        [_workgroup(scope)],
+    )
+
+
+def follow_queries(scope: Construct) -> iam.PolicyStatement:
+    """Seeing how far they are, and ending them."""
+    return _allow(
+        ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:StopQueryExecution"], [_workgroup(scope)]
+    )
+
+
+def read_tables(scope: Construct) -> iam.PolicyStatement:
+    """What Athena reads of the catalogue for a query."""
+    return _allow(["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"], _catalog(scope))
+
+
+def change_tables(scope: Construct) -> iam.PolicyStatement:
+    """Databases of ours and all tables in them."""
+    return _allow(
+        [
+            "glue:BatchCreatePartition",
+            "glue:CreateDatabase",
+            "glue:CreateTable",
+            "glue:DeleteTable",
+            "glue:GetDatabase",
+            "glue:GetPartitions",
+            "glue:GetTable",
+            "glue:UpdateTable",
+        ],
+        _catalog(scope),
+    )
+
+
+def locate_bucket(bucket: s3.IBucket) -> iam.PolicyStatement:
+    """Athena asks where its results go."""
+    return _allow(["s3:GetBucketLocation"], [bucket.bucket_arn])
+
+
+def _workgroup(scope: Construct) -> str:
+    return _arn(scope, "athena", "workgroup", naming.QUERY_WORKGROUP)
+
+
+def _catalog(scope: Construct) -> list[str]:
+    """NOTE: Glue asks for the right to the catalogue and the database beside that to the table."""
+    return [
+        Stack.of(scope).format_arn(service="glue", resource="catalog"),
+        _arn(scope, "glue", "database", f"{naming.DATABASE_PREFIX}*"),
+        _arn(scope, "glue", "table", f"{naming.DATABASE_PREFIX}*/*"),
+    ]
+
+
 # --- Batch -------------------------------------------------------------------------------------------------------
 
 

@@ -33,12 +33,13 @@ class Reconciler(PlatformFunction):
                     **storage.variables(),
                     **dispatch_variables(scope, defaults),
                     "ingest_queue_url": storage.ingest_queue.queue_url,
+                    "query_workgroup": naming.QUERY_WORKGROUP,
                 },
             ),
             statements=[
                 *dispatch_statements(scope, storage),
                 *registration_statements(storage),
-                *_healing_statements(storage),
+                *_healing_statements(scope, storage),
             ],
         )
         events.Rule(
@@ -50,7 +51,7 @@ class Reconciler(PlatformFunction):
         )
 
 
-def _healing_statements(storage: Storage) -> list[iam.PolicyStatement]:
+def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
     """Finding what is stuck, expiring uploads, closing windows, and removing what deleted datasets leave."""
     return [
         allow.query_registry_by_status(storage.registry),
@@ -61,4 +62,7 @@ def _healing_statements(storage: Storage) -> list[iam.PolicyStatement]:
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.send_messages(storage.ingest_queue),
+        allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX),
+        allow.change_tables(scope),
+        allow.follow_queries(scope),
     ]

@@ -140,6 +140,8 @@ class LakeBucket(PrivateBucket):
             noncurrent_version_expiration=Duration.days(30),
             expired_object_delete_marker=True,
         )
+        # A day longer than the queries' rows in the registry (aimass_core.services.queries.KEPT).
+        self.add_lifecycle_rule(id="expire-query-results", prefix=naming.QUERIES_PREFIX, expiration=Duration.days(8))
 
 
 class CursorSecret(secretsmanager.Secret):

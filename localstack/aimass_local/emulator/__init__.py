@@ -15,8 +15,10 @@ from ministack.app import app as application
 from aimass_local.emulator.contract import PINNED_VERSION, EmulatorChangedError, require
 from aimass_local.emulator.functions import patch_functions, stop_workers
 from aimass_local.emulator.hooks import emit_event, put_log_events, register_cloudformation, register_step_functions
+from aimass_local.emulator.items import patch_items
 from aimass_local.emulator.journaling import patch_journaling
 from aimass_local.emulator.objects import patch_objects
+from aimass_local.emulator.queries import patch_queries
 from aimass_local.emulator.states import EmulatorState, patch_persistence
 from aimass_local.emulator.templates import patch_templates
 from aimass_local.journal import Journal
@@ -49,6 +51,8 @@ def install_patches(*, max_workers_per_function: int, multipart_path: Path, jour
     require(version("ministack") == PINNED_VERSION, f"MiniStack {version('ministack')} instead of {PINNED_VERSION}")
     patch_functions(max_workers_per_function=max_workers_per_function)
     patch_templates()
+    patch_queries()
+    patch_items()
     recorder = patch_journaling(journal)
     patch_persistence(recorder)
     patch_objects(multipart_path)

@@ -25,13 +25,14 @@ from aimass.cli import (
     scripts,
     searches,
     sources,
+    sql,
     studies,
     tensorboard,
     triggers,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
-from aimass.errors import ConfigurationError, ConnectionFailedError, RejectedDataError
+from aimass.errors import ConfigurationError, ConnectionFailedError, QueryFailedError, RejectedDataError
 from aimass.version import __version__
 from aimass_core.errors import (
     AimassError,
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 
 _EXIT_CODES: tuple[tuple[tuple[type[AimassError], ...], int], ...] = (
-    ((InvalidRequestError, RejectedDataError), 3),
+    ((InvalidRequestError, QueryFailedError, RejectedDataError), 3),
     ((UnauthenticatedError, PermissionDeniedError, ConfigurationError), 4),
     ((NotFoundError,), 5),
     ((ConflictError, StaleRevisionError), 6),
@@ -100,6 +101,7 @@ for module, name, words in (
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
+app.command("sql")(sql.sql)
 app.command("train")(jobs.train)
 app.command("search")(searches.search)
 app.command("autotrain")(searches.autotrain)

@@ -132,6 +132,22 @@ def show_one(item: BaseModel, fields: Mapping[str, Any], *, output: OutputFormat
         _print_data(item.model_dump(mode="json"), output)
 
 
+def show_rows(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[bool], output: OutputFormat
+) -> None:
+    """Rows of a table that somebody made up. As JSON each is an object; of columns of one name the last is seen."""
+    if output is OutputFormat.TABLE:
+        columns = [
+            Column(plain(name), lambda row: row, is_number=is_number, is_long=not is_number)
+            for name, is_number in zip(names, numbers, strict=True)
+        ]
+        _print_table(rows, columns)
+    elif output is OutputFormat.CSV:
+        write_csv(names, rows)
+    else:
+        _print_data([dict(zip(names, row, strict=True)) for row in rows], output)
+
+
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """CSV that a spreadsheet does not execute: texts that begin like a formula get an apostrophe."""
     writer = csv.writer(sys.stdout, lineterminator="\n")

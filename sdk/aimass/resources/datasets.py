@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import RejectedDataError, WaitTimeoutError
+from aimass.resources.queries import Query
 from aimass.uploading import OnBytes, pack_folder, send_file
 from aimass_core.domain import datasets as contract
 from aimass_core.domain.common import split_ref
@@ -89,6 +90,10 @@ class Dataset(contract.Dataset, Bound):
         """See DatasetsApi.upload."""
         return self._client.datasets.upload(source, name=self.name, **options)
 
+    def query(self, sql: str, **limits: Any) -> Query:
+        """Asks this dataset alone, which the SELECT calls by its name or `data`. See QueriesApi.create."""
+        return self._client.queries.create(sql, dataset=self.name, **limits)
+
 
 class DatasetsApi(Api):
     """`client.datasets`."""
@@ -137,6 +142,10 @@ class DatasetsApi(Api):
     def get_version(self, dataset: str, number: int) -> DatasetVersion:
         """One version with its schema and profile."""
         return self._get(DatasetVersion, f"{_PATH}/{dataset}/versions/{number}")
+
+    def query(self, sql: str, **options: Any) -> Query:
+        """Asks datasets in SQL: `client.datasets.query("select ...").to_pandas()`. See QueriesApi.create."""
+        return self._client.queries.create(sql, **options)
 
     def upload(
         self,

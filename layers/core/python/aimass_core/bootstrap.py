@@ -8,7 +8,19 @@ from botocore.config import Config
 from pydantic_settings import BaseSettings
 
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
-from aimass_core.ports import BlobStore, Compute, Logs, Predictor, Previewer, Queue, Registry, Secrets, Trials
+from aimass_core.ports import (
+    BlobStore,
+    Catalog,
+    Compute,
+    Logs,
+    Predictor,
+    Previewer,
+    QueryEngine,
+    Queue,
+    Registry,
+    Secrets,
+    Trials,
+)
 from aimass_core.settings import StorageSettings
 
 _CONFIG = Config(
@@ -78,6 +90,16 @@ class AwsClients:
     def functions(self) -> Any:
         """Lambda."""
         return self._session.client("lambda", config=_INVOKE_CONFIG)
+
+    @cached_property
+    def glue(self) -> Any:
+        """Glue."""
+        return self._session.client("glue", config=_CONFIG)
+
+    @cached_property
+    def athena(self) -> Any:
+        """Athena."""
+        return self._session.client("athena", config=_CONFIG)
 
     @cached_property
     def secretsmanager(self) -> Any:
@@ -167,6 +189,20 @@ class AwsPorts:
         from aimass_core.adapters.trials import DynamoDbTrials
 
         return DynamoDbTrials(self.clients.dynamodb, table=self._setting("studies_table"))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Glue."""
+        from aimass_core.adapters.glue import GlueCatalog
+
+        return GlueCatalog(self.clients.glue)
+
+    @cached_property
+    def query_engine(self) -> QueryEngine:
+        """Athena."""
+        from aimass_core.adapters.athena import AthenaQueryEngine
+
+        return AthenaQueryEngine(self.clients.athena, workgroup=self._setting("query_workgroup"))
 
     @cached_property
     def ingest_queue(self) -> Queue:

@@ -11,7 +11,9 @@ from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
 from aimass_core.domain.jobs import LogLine
 from aimass_core.domain.keys import RowKey
+from aimass_core.domain.queries import QueryColumn, QueryStatus
 from aimass_core.domain.studies import Trial
+from aimass_core.domain.tables import TableDefinition, TableName
 
 # --- registry --------------------------------------------------------------------------------------------------------
 
@@ -142,6 +144,9 @@ class BlobStore(Protocol):
     def get(self, key: str) -> bytes:
         """The whole object; for small ones."""
 
+    def read(self, key: str) -> tuple[BlobInfo, bytes]:
+        """The whole of a small object, and what HEAD tells of it, by one request."""
+
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
         """Writes (and replaces) an object; S3 checks its SHA-256."""
 
@@ -245,6 +250,59 @@ class Trials(Protocol):
         """With all its trials. Idempotent."""
 
 
+# --- SQL -------------------------------------------------------------------------------------------------------------
+
+
+class Catalog(Protocol):
+    """Tables as Hive knows them: Glue."""
+
+    def put(self, definition: TableDefinition) -> None:
+        """Makes the table, in place of one of that name of another dataset or content. Idempotent; a table has a digest
+        only once all its files are in it. Raises InvalidRequestError where the catalogue will never take it."""
+
+    def find(self, name: TableName, *, dataset_id: str) -> str | None:
+        """The digest of the version that the table is complete of; None where there is none, or another dataset's."""
+
+    def drop(self, name: TableName, *, dataset_id: str) -> None:
+        """Idempotent; leaves a table that has become another dataset's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How far a query is. `reason` is the engine's own message where it failed."""
+
+    status: QueryStatus
+    reason: str | None = None
+    scanned_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultPage:
+    """A part of a query's rows, each value as the engine writes it (None: null)."""
+
+    columns: Sequence[QueryColumn]
+    rows: Sequence[Sequence[str | None]]
+    next_start: str | None
+
+
+class QueryEngine(Protocol):
+    """Runs SELECTs over the catalogue: Athena. Rows lie in the lake (`keys.query_output`) once a query SUCCEEDED."""
+
+    def start(self, sql: str, *, database: str, token: str) -> str:
+        """Returns the execution's id; the same for the same token. Raises InvalidRequestError with what it says of
+        SQL that it does not understand."""
+
+    def describe(self, execution_id: str) -> Execution:
+        """How far it is."""
+
+    def stop(self, execution_id: str) -> None:
+        """Idempotent."""
+
+    def read(self, execution_id: str, *, limit: int, start: str | None = None) -> ResultPage:
+        """Rows of a query that SUCCEEDED; at most 999 at once."""
+
+
 # --- the other parts -------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +364,10 @@ class Ports(Protocol):
     def sagemaker_logs(self) -> Logs: ...
     @property
     def trials(self) -> Trials: ...
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def query_engine(self) -> QueryEngine: ...
     @property
     def ingest_queue(self) -> Queue: ...
     @property

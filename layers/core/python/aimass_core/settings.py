@@ -45,7 +45,9 @@ class ApiSettings(ComputeSettings):
     previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
+    query_workgroup: str
     # Of each workspace.
+    max_queries_active: int = 20
     max_jobs_active: int = 1_000
     max_jobs_per_10_seconds: int = 50
 
@@ -86,6 +88,7 @@ class ReconcilerSettings(DispatchSettings):
     """functions/reconciler."""
 
     ingest_queue_url: str
+    query_workgroup: str
 
 
 class PredictionsSettings(_Settings):

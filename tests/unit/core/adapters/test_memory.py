@@ -2,10 +2,18 @@
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry, MemorySecrets, MemoryTrials
+from aimass_core.adapters.memory import (
+    MemoryBlobStore,
+    MemoryCatalog,
+    MemoryCompute,
+    MemoryRegistry,
+    MemorySecrets,
+    MemoryTrials,
+)
 from aimass_core.domain.studies import Trial
-from aimass_core.ports import BlobStore, Compute, Registry, Secrets, SignedUrl, Trials
+from aimass_core.ports import BlobStore, Catalog, Compute, Registry, Secrets, SignedUrl, Trials
 from tests.contracts.blob_store import BlobStoreContract
+from tests.contracts.catalog import CatalogContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.secrets import SecretsContract
@@ -28,6 +36,12 @@ class TestMemorySecrets(SecretsContract):
     @pytest.fixture
     def secrets(self) -> Secrets:
         return MemorySecrets()
+
+
+class TestMemoryCatalog(CatalogContract):
+    @pytest.fixture
+    def catalog(self) -> Catalog:
+        return MemoryCatalog()
 
 
 class TestMemoryTrials(TrialsContract):

@@ -13,14 +13,19 @@ from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.domain.jobs import JobStatus, LogLine
+from aimass_core.domain.queries import QueryColumn, QueryStatus
 from aimass_core.domain.studies import Trial
+from aimass_core.domain.tables import TableDefinition, TableName
 from aimass_core.ports import (
     BlobInfo,
     BlobNotFoundError,
     Check,
     ComputeState,
     Delete,
+    Execution,
     Put,
+    QueryEngine,
+    ResultPage,
     Row,
     RowPage,
     SecretNotFoundError,
@@ -120,6 +125,11 @@ class MemoryBlobStore:
     def get(self, key: str) -> bytes:
         """See BlobStore."""
         return self._find(key).body
+
+    def read(self, key: str) -> tuple[BlobInfo, bytes]:
+        """See BlobStore."""
+        body = self._find(key).body
+        return self._info(key), body
 
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:  # noqa: ARG002
         """See BlobStore."""
@@ -334,6 +344,69 @@ class MemoryQueue:
         self.messages.append((message, delay_seconds))
 
 
+class MemoryCatalog:
+    """Tables by name."""
+
+    def __init__(self) -> None:
+        self.tables: dict[TableName, TableDefinition] = {}
+
+    def put(self, definition: TableDefinition) -> None:
+        """See Catalog."""
+        self.tables[definition.name] = definition
+
+    def find(self, name: TableName, *, dataset_id: str) -> str | None:
+        """See Catalog."""
+        found = self.tables.get(name)
+        return found.digest if found is not None and found.dataset_id == dataset_id else None
+
+    def drop(self, name: TableName, *, dataset_id: str) -> None:
+        """See Catalog."""
+        if name in self.tables and self.tables[name].dataset_id == dataset_id:
+            del self.tables[name]
+
+
+class MemoryQueryEngine:
+    """Accepts queries and lets a test end them with `set_state`; every answer is one column, `n`."""
+
+    def __init__(self) -> None:
+        self.queries: dict[str, str] = {}
+        self.executions: dict[str, Execution] = {}
+        self.rows: list[list[str | None]] = []
+        self._tokens: dict[str, str] = {}
+
+    def start(self, sql: str, *, database: str, token: str) -> str:
+        """See QueryEngine."""
+        execution_id = self._tokens.setdefault(token, f"{database}-{len(self._tokens)}")
+        self.queries.setdefault(execution_id, sql)
+        self.executions.setdefault(execution_id, Execution(status=QueryStatus.RUNNING))
+        return execution_id
+
+    def set_state(
+        self, execution_id: str, status: QueryStatus, *, reason: str | None = None, scanned_bytes: int | None = None
+    ) -> None:
+        """What the engine would do."""
+        self.executions[execution_id] = Execution(status=status, reason=reason, scanned_bytes=scanned_bytes)
+
+    def describe(self, execution_id: str) -> Execution:
+        """See QueryEngine."""
+        return self.executions[execution_id]
+
+    def stop(self, execution_id: str) -> None:
+        """See QueryEngine."""
+        if not self.executions[execution_id].status.is_terminal:
+            self.set_state(execution_id, QueryStatus.STOPPED, reason="Query was cancelled by user")
+
+    def read(self, execution_id: str, *, limit: int, start: str | None = None) -> ResultPage:  # noqa: ARG002
+        """See QueryEngine."""
+        first = int(start or 0)
+        end = first + limit
+        return ResultPage(
+            columns=[QueryColumn(name="n", type="bigint")],
+            rows=self.rows[first:end],
+            next_start=str(end) if end < len(self.rows) else None,
+        )
+
+
 class MemoryPredictor:
     """Answers with a function."""
 
@@ -395,6 +468,8 @@ class MemoryPorts:
     sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
     trials: MemoryTrials = field(default_factory=MemoryTrials)
+    catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
+    query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -42,6 +42,13 @@ class S3BlobStore:
             body: bytes = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")["Body"].read()
         return body
 
+    def read(self, key: str) -> tuple[BlobInfo, bytes]:
+        """See BlobStore."""
+        with _translated(key):
+            found = self._client.get_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            body: bytes = found["Body"].read()
+        return _to_info(key, found), body
+
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
         """See BlobStore."""
         digest = hashlib.sha256(body)
@@ -68,13 +75,7 @@ class S3BlobStore:
                 found = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
         except BlobNotFoundError:
             return None
-        return BlobInfo(
-            key=key,
-            num_bytes=int(found["ContentLength"]),
-            etag=_unquoted(found["ETag"]),
-            modified_at=found["LastModified"],
-            sha256=_hex_sha256(found.get("ChecksumSHA256")),
-        )
+        return _to_info(key, found)
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         """See BlobStore."""
@@ -205,6 +206,16 @@ def _translated(key: str) -> Iterator[None]:
         if code_of(error) in _ABSENT:
             raise BlobNotFoundError(key) from error
         raise to_error(error, what=_WHAT) from error
+
+
+def _to_info(key: str, found: Mapping[str, Any]) -> BlobInfo:
+    return BlobInfo(
+        key=key,
+        num_bytes=int(found["ContentLength"]),
+        etag=_unquoted(found["ETag"]),
+        modified_at=found["LastModified"],
+        sha256=_hex_sha256(found.get("ChecksumSHA256")),
+    )
 
 
 def _unquoted(etag: str) -> str:

@@ -136,13 +136,32 @@ def dataset_prefix(workspace_id: str, dataset_id: str) -> str:
 
 
 def dataset_file(workspace_id: str, dataset_id: str, sha256: str) -> str:
-    """A Parquet file, named by its content: versions share it."""
-    return f"datasets/{workspace_id}/{dataset_id}/files/{sha256}.parquet"
+    """A Parquet file, named by its content: versions share it. Each has a folder of its own, as a partition of a table
+    in a Hive catalogue is one."""
+    return f"{dataset_file_folder(workspace_id, dataset_id, sha256)}part.parquet"
+
+
+def dataset_file_folder(workspace_id: str, dataset_id: str, sha256: str) -> str:
+    """Where one Parquet file lies alone."""
+    return f"datasets/{workspace_id}/{dataset_id}/files/{sha256}/"
 
 
 def dataset_version_object(workspace_id: str, dataset_id: str, number: int, name: str) -> str:
     """manifest.json, schema.json, profile.json or quarantine.jsonl of a version."""
     return f"datasets/{workspace_id}/{dataset_id}/versions/{number:08d}/{name}"
+
+
+QUERIES_PREFIX = "queries/"
+
+
+def query_output(execution_id: str) -> str:
+    """What Athena writes: its workgroup names the folder, and nobody can name another."""
+    return f"{QUERIES_PREFIX}{execution_id}.csv"
+
+
+def query_export(workspace_id: str, query_id: str, name: str) -> str:
+    """The rows of a query in another form."""
+    return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
 
 
 def job_source(workspace_id: str, sha256: str) -> str:

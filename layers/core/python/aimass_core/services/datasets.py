@@ -22,7 +22,7 @@ from aimass_core.domain.datasets import (
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
-from aimass_core.services import jobs, records, source_access
+from aimass_core.services import jobs, records, source_access, tables
 
 TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
@@ -37,6 +37,7 @@ _CHILDREN = (
     "version_lease",
     "expired_version",
     "quarantine",
+    tables.RESOURCE,
 )
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -215,6 +216,8 @@ def _purge(ports: Ports, workspace_id: str, dataset_id: str) -> None:
             ports.landing.abort_multipart(keys.upload_object(workspace_id, dataset_id, upload.id), upload.multipart_id)
     for blob in list(ports.landing.list(keys.upload_object(workspace_id, dataset_id, ""))):
         ports.landing.delete(blob.key)
+    for version_row in _rows(ports, workspace_id, DatasetVersion.resource, dataset_id):
+        tables.drop(ports, DatasetVersion.model_validate(version_row.data))
     for blob in list(ports.lake.list(keys.dataset_prefix(workspace_id, dataset_id))):
         ports.lake.delete(blob.key)
     for resource in _CHILDREN:

@@ -35,6 +35,7 @@ class PriceTable(Contract):
     source: str
     ec2: dict[str, Machine]
     sagemaker: dict[str, Machine]
+    athena_usd_per_tib: float = Field(gt=0, description="Of what queries read.")
 
     def machine(self, compute: Compute) -> Machine | None:
         """What a job gets, and for how much. None for an instance type that the table lacks.

@@ -26,7 +26,9 @@ from aimass_core.services import (
     job_results,
     jobs,
     quarantine,
+    queries,
     retention,
+    tables,
     triggers,
     uploads,
 )
@@ -52,6 +54,8 @@ class Healed:
     versions: int = 0
     uploads: int = 0
     drops: int = 0
+    tables: int = 0
+    queries: int = 0
     purged: int = 0
     freed_bytes: int = 0
     expired: int = 0
@@ -67,11 +71,14 @@ def run(ports: Ports) -> Healed:
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
+    listed = _attempt(lambda: tables.list_due(ports))
+    queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
-    parts = (dispatched, followed, activated, closed, lapsed, dropped, purged, freed, expired, fired)
+    data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
+    parts = (dispatched, followed, activated, *data, fired)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -79,6 +86,8 @@ def run(ports: Ports) -> Healed:
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
+        tables=listed.changed,
+        queries=queried.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
         expired=expired.changed,

@@ -35,6 +35,7 @@ def to_row(resource: Resource, *parents: str | int, key: keys.RowKey | None = No
         resource=resource.resource,
         status=None if status is None else str(status),
         at=resource.updated_at,
+        expires_at=getattr(resource, "forgotten_at", None),
     )
 
 

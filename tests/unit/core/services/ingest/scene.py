@@ -63,6 +63,9 @@ class Scene:
         request = DatasetCreate(name=name, target=target, policy=DatasetPolicy(**policy))
         return datasets.create(self.ports, self.principal, request)
 
+    def dataset_named(self, name: str) -> Dataset:
+        return datasets.get(self.ports, self.principal, name)
+
     def upload(
         self, dataset: Dataset, body: bytes, *, name: str = "file.csv", mode: WriteMode = WriteMode.REPLACE
     ) -> DatasetVersionDetail:

@@ -2,13 +2,14 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import NAME_PATTERN, is_id
-from aimass_core.domain.datasets import Dataset, DatasetVersion, LandedFile
+from aimass_core.domain.datasets import Dataset, DatasetVersion, LandedFile, WriteMode
 from aimass_core.ports import BlobInfo, Ports
 from aimass_core.services import datasets, platform, uploads
 from aimass_core.services.ingest import versions
@@ -29,6 +30,39 @@ def land(ports: Ports, key: str) -> DatasetVersion | None:
         return _land_drop(ports, key)
     _log.warning("object is outside of the known folders", extra={"key": key})
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewObject:
+    """What S3's event tells of an object."""
+
+    key: str
+    etag: str
+    num_bytes: int
+    at: datetime
+
+
+def land_all(ports: Ports, objects: Sequence[NewObject]) -> None:
+    """Takes dropped files in, those of a dataset together. Idempotent; what belongs nowhere is left and logged.
+
+    Where files replace each other, the time at which each was written counts, which S3 alone knows: those are taken in
+    one by one.
+    """
+    folders: dict[tuple[str, str], list[NewObject]] = {}
+    for found in objects:
+        place = _split(found.key)
+        if place is not None:
+            folders.setdefault(place[:2], []).append(found)
+    for (workspace_name, dataset_name), together in folders.items():
+        dataset = _find_dataset(ports, workspace_name, dataset_name, key=together[0].key)
+        if dataset is None:
+            continue
+        if dataset.policy.drop_mode is WriteMode.REPLACE:
+            for found in together:
+                _land_drop(ports, found.key)
+        else:
+            files = [_from_event(found) for found in together]
+            versions.land_all(ports, dataset.id, dataset.workspace_id, files)
 
 
 def land_missed(ports: Ports) -> int:
@@ -72,7 +106,17 @@ def _land_drop(ports: Ports, key: str) -> DatasetVersion | None:
 def _find_drop(ports: Ports, key: str) -> _Drop | None:
     """What a dropped file is, and for which dataset; None where it belongs to none."""
     found = ports.landing.head(key)
-    if found is None or key.endswith("/"):
+    place = None if found is None else _split(key)
+    if found is None or place is None:
+        return None
+    workspace_name, dataset_name, file_name = place
+    dataset = _find_dataset(ports, workspace_name, dataset_name, key=key)
+    return None if dataset is None else _Drop(dataset=dataset, landed=_to_landed(found, file_name))
+
+
+def _split(key: str) -> tuple[str, str, str] | None:
+    """Workspace, dataset and file by their names; None for what is no file of a dataset."""
+    if key.endswith("/"):
         return None
     parts = key.removeprefix(keys.DROP_PREFIX).split("/", 2)
     if len(parts) < 3:
@@ -81,6 +125,10 @@ def _find_drop(ports: Ports, key: str) -> _Drop | None:
     workspace_name, dataset_name, file_name = parts
     if _IGNORED_NAMES.match(file_name.rpartition("/")[2]):
         return None
+    return workspace_name, dataset_name, file_name
+
+
+def _find_dataset(ports: Ports, workspace_name: str, dataset_name: str, *, key: str) -> Dataset | None:
     workspace = ports.registry.get(keys.workspace_name_row(workspace_name))
     if workspace is None:
         _log.warning("dropped file names a workspace that does not exist", extra={"key": key})
@@ -89,8 +137,19 @@ def _find_drop(ports: Ports, key: str) -> _Drop | None:
         _log.warning("dropped file's folder cannot name a dataset: a-z, 0-9, - and _", extra={"key": key})
         return None
     workspace_id = str(workspace.data["id"])
-    dataset = datasets.ensure(ports, platform.principal("ingest", workspace_id), dataset_name)
-    return _Drop(dataset=dataset, landed=_to_landed(found, file_name))
+    return datasets.ensure(ports, platform.principal("ingest", workspace_id), dataset_name)
+
+
+def _from_event(found: NewObject) -> LandedFile:
+    place = _split(found.key)
+    assert place is not None  # noqa: S101 - it was sorted by it
+    return LandedFile(
+        key=found.key,
+        etag=found.etag,
+        num_bytes=found.num_bytes,
+        display_name=place[2][:_MAX_DISPLAY_NAME],
+        landed_at=found.at,
+    )
 
 
 def _to_landed(found: BlobInfo, file_name: str) -> LandedFile:

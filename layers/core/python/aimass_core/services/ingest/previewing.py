@@ -16,7 +16,7 @@ from aimass_core.ports import BlobStore
 from aimass_core.services.ingest.shown_cells import to_json
 
 # A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def load_rows(lake: BlobStore, workspace_id: str, manifest: Manifest, *, limit: int) -> DatasetRows:
@@ -55,4 +55,4 @@ def _to_cell(value: Any) -> Any:
 
 def escape_cell(value: Any) -> Any:
     """Numbers stay what they are: only text can be a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -8,6 +8,7 @@ an event that comes three times lands once) and VERSION_LEASE (who converts it, 
 """
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionS
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Check, Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import platform, records
+from aimass_core.services import platform, records, tables
 
 MAX_ATTEMPTS = 5
 _MAX_WRITES = 10
-_SCAN_PAGE = 100
+_SCAN_PAGE, _FILE_PAGE = 100, 1_000
+# Each is two rows, and a transaction has at most 100.
+_MAX_TOGETHER = 40
 _GRACE = timedelta(seconds=30)
 _RETRY_GRACE = timedelta(minutes=10)
 _UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
@@ -116,30 +119,9 @@ def land(ports: Ports, dataset_id: str, workspace_id: str, landed: LandedFile) -
         taken = ports.registry.get(_object_key(dataset, landed))
         if taken is not None:
             return records.get(ports, DatasetVersion, workspace_id, dataset_id, int(taken.data["number"]))
-        version = _open_window(ports, dataset)
-        writes: list[Write]
-        if version is None:
-            principal = platform.principal("ingest", workspace_id)
-            mode, window = dataset.policy.drop_mode, dataset.policy.drop_window_seconds
-            version = _new_version(ports, principal, dataset, mode, window_seconds=window)
-            writes = [
-                *_opening_writes(ports, dataset, version, landed),
-                records.audit(ports, principal, "dataset_version.create", version),
-            ]
-            delay: int | None = window
-        else:
-            writes = [
-                Check(key=_version_key(version), expected=version.revision),
-                *_file_writes(dataset, version.number, landed),
-            ]
-            delay = None
-        try:
-            ports.registry.write(*writes)
-        except WriteConflictError:
-            continue
-        if delay is not None:
-            ports.ingest_queue.send(close_message(version), delay_seconds=delay)
-        return version
+        version = _take(ports, dataset, [landed])
+        if version is not None:
+            return version
     raise UnavailableError(f"The dataset {dataset_id!r} changes too quickly. Try again.")
 
 
@@ -175,6 +157,44 @@ def open_claimed(
     except WriteConflictError:
         return None
     return Claim(version=version, base_number=base_number, lease=lease)
+
+
+def land_all(ports: Ports, dataset_id: str, workspace_id: str, landed: Sequence[LandedFile]) -> None:
+    """The same of several files, by one transaction where none of them has been taken before. Idempotent."""
+    for start in range(0, len(landed), _MAX_TOGETHER):
+        files = landed[start : start + _MAX_TOGETHER]
+        dataset = records.get(ports, Dataset, workspace_id, dataset_id)
+        if len({_object_key(dataset, file) for file in files}) == len(files) and _take(ports, dataset, files):
+            continue
+        for file in files:
+            land(ports, dataset_id, workspace_id, file)
+
+
+def _take(ports: Ports, dataset: Dataset, landed: Sequence[LandedFile]) -> DatasetVersion | None:
+    """One try to take files into the version whose window is open, or into a new one; None where a row was changed
+    meanwhile, or a file is taken already."""
+    version = _open_window(ports, dataset)
+    writes: list[Write]
+    if version is None:
+        principal = platform.principal("ingest", dataset.workspace_id)
+        mode, window = dataset.policy.drop_mode, dataset.policy.drop_window_seconds
+        version = _new_version(ports, principal, dataset, mode, window_seconds=window)
+        writes = [
+            *_opening_writes(ports, dataset, version, *landed),
+            records.audit(ports, principal, "dataset_version.create", version),
+        ]
+        delay: int | None = window
+    else:
+        files = (_file_writes(dataset, version.number, file) for file in landed)
+        writes = [Check(key=_version_key(version), expected=version.revision), *itertools.chain.from_iterable(files)]
+        delay = None
+    try:
+        ports.registry.write(*writes)
+    except WriteConflictError:
+        return None
+    if delay is not None:
+        ports.ingest_queue.send(close_message(version), delay_seconds=delay)
+    return version
 
 
 def has_landed(ports: Ports, dataset: Dataset, landed: LandedFile) -> bool:
@@ -275,7 +295,7 @@ def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
     partition, start = keys.partition(version.workspace_id), None
     files: list[LandedFile] = []
     while True:
-        page = ports.registry.query(partition, prefix, limit=_SCAN_PAGE, start=start)
+        page = ports.registry.query(partition, prefix, limit=_FILE_PAGE, start=start)
         files += [LandedFile.model_validate(row.data) for row in page.rows]
         if page.next_start is None:
             return sorted(files, key=lambda file: (file.landed_at, file.key))
@@ -346,8 +366,9 @@ def _new_version(
     )
 
 
-def _opening_writes(ports: Ports, dataset: Dataset, version: DatasetVersion, landed: LandedFile) -> list[Write]:
-    return [*_version_writes(ports, dataset, version), *_file_writes(dataset, version.number, landed)]
+def _opening_writes(ports: Ports, dataset: Dataset, version: DatasetVersion, *landed: LandedFile) -> list[Write]:
+    files = itertools.chain.from_iterable(_file_writes(dataset, version.number, file) for file in landed)
+    return [*_version_writes(ports, dataset, version), *files]
 
 
 def _version_writes(ports: Ports, dataset: Dataset, version: DatasetVersion) -> list[Write]:
@@ -468,6 +489,8 @@ def _end(ports: Ports, version: DatasetVersion, *, also: Sequence[Write] = (), *
     """One try to end a version; None where a row was changed meanwhile."""
     dataset = records.get(ports, Dataset, version.workspace_id, version.dataset_id)
     writes = list(also)
+    if changes["status"] is DatasetVersionStatus.READY:
+        writes.append(tables.announce(ports, version))
     if changes["status"] is DatasetVersionStatus.READY and version.number > (dataset.latest_version or 0):
         update = {"latest_version": version.number, "updated_at": ports.clock(), "revision": dataset.revision + 1}
         writes.append(Put(row=records.to_row(dataset.model_copy(update=update)), expected=dataset.revision))

@@ -42,6 +42,7 @@ class DatasetWriter:
         self._repetitive = [name for name in self._plain if self.arrow_schema.field(name).type != pa.float64()]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
+        self._num_pending = self._pending_bytes = 0
         self._num_file_rows = 0
 
     def __enter__(self) -> Self:
@@ -61,8 +62,9 @@ class DatasetWriter:
             return
         self._batches.append(batch)
         self.num_rows += batch.num_rows
-        num_pending = sum(pending.num_rows for pending in self._batches)
-        if num_pending >= ROW_GROUP_ROWS or sum(pending.nbytes for pending in self._batches) >= ROW_GROUP_BYTES:
+        self._num_pending += batch.num_rows
+        self._pending_bytes += batch.nbytes
+        if self._num_pending >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
         if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
             self._close_file()
@@ -87,7 +89,7 @@ class DatasetWriter:
         table = pa.Table.from_batches(self._batches, schema=self.arrow_schema)
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._num_file_rows += table.num_rows
-        self._batches = []
+        self._batches, self._num_pending, self._pending_bytes = [], 0, 0
 
     def _close_file(self) -> None:
         self._write_row_group()

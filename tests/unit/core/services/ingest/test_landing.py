@@ -1,0 +1,67 @@
+"""Files that are dropped together."""
+
+from datetime import timedelta
+
+import pytest
+
+from aimass_core.domain import keys
+from aimass_core.domain.datasets import DatasetVersionStatus, WriteMode
+from aimass_core.services.ingest import landing, versions
+from aimass_core.services.ingest.landing import NewObject
+from tests.unit.core.services.ingest.scene import Scene
+
+NUM_FILES = 90
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def put(scene: Scene, dataset: str, name: str, body: bytes) -> NewObject:
+    key = f"{keys.drop_prefix(scene.principal.workspace_name, dataset)}{name}"
+    info = scene.ports.landing.put(key, body)
+    return NewObject(key=key, etag=info.etag, num_bytes=info.num_bytes, at=info.modified_at)
+
+
+def test_many_files_of_several_datasets_land_at_once_and_once(scene: Scene) -> None:
+    objects = [put(scene, name, f"{n:03d}.csv", f"n\n{n}\n".encode()) for n in range(NUM_FILES) for name in ("a", "b")]
+    belongs_nowhere = [
+        put(scene, "a", "_SUCCESS", b""),
+        put(scene, "Bad Name", "x.csv", b"n\n1\n"),
+        NewObject(key="drop/nobody/a/x.csv", etag="e", num_bytes=1, at=scene.clock()),
+    ]
+    landing.land_all(scene.ports, [*objects, *belongs_nowhere])
+    landing.land_all(scene.ports, objects[:30])
+    landing.land_all(scene.ports, [objects[0], objects[0]])
+    assert landing.land(scene.ports, objects[1].key) is not None
+    scene.work()
+    for name in ("a", "b"):
+        version = scene.version(scene.dataset_named(name), 1)
+        assert (version.status, version.num_rows) == (DatasetVersionStatus.READY, NUM_FILES)
+        assert sorted(row["n"] for row in scene.rows(version)) == list(range(NUM_FILES))
+    scene.clock.advance(180)
+    assert landing.land_missed(scene.ports) == 0, "the reconciler knows them too"
+
+
+def test_files_of_a_window_that_has_closed_open_the_next(scene: Scene) -> None:
+    landing.land_all(scene.ports, [put(scene, "a", "1.csv", b"n\n1\n"), put(scene, "a", "2.csv", b"n\n2\n")])
+    scene.clock.advance(60)
+    landing.land_all(scene.ports, [put(scene, "a", "3.csv", b"n\n3\n"), put(scene, "a", "2b.csv", b"n\n2\n")])
+    scene.work()
+    dataset = scene.dataset_named("a")
+    assert [scene.version(dataset, number).num_rows for number in (1, 2)] == [2, 4]
+
+
+def test_files_that_replace_each_other_are_taken_by_the_time_at_which_they_were_written(scene: Scene) -> None:
+    dataset = scene.dataset("a", drop_mode=WriteMode.REPLACE)
+    first = put(scene, "a", "x.csv", b"n\n1\n")
+    landing.land_all(scene.ports, [first])
+    scene.work()
+    scene.clock.advance(60)
+    again = put(scene, "a", "x.csv", b"n\n1\n")
+    landing.land_all(scene.ports, [again, again])
+    scene.work()
+    assert scene.version(dataset, 2).num_rows == 1
+    assert len(versions.load_files(scene.ports, scene.version(dataset, 2))) == 1
+    assert again.at - first.at >= timedelta(seconds=60)
