@@ -30,32 +30,36 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
 
     def handle_record(record: DynamoDBRecord) -> None:
         image = record.dynamodb.new_image if record.dynamodb else None
-        if not image:
-            return
-        resource, data = image.get("resource"), image["data"]
-        logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
-        if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
-            triggers.settle(ports(), data["workspace_id"], data["id"])
-        elif resource == Job.resource:
-            dispatch.dispatch(ports(), data["workspace_id"], data["id"])
-        elif resource == DatasetVersion.resource:
-            triggers.fire_for_version(ports(), data["workspace_id"], data["dataset_id"])
-        elif resource == Endpoint.resource:
-            endpoints.activate(ports(), data["workspace_id"], data["id"])
-        elif resource == tables.RESOURCE:
-            list_table(data)
-
-    def list_table(data: Mapping[str, Any]) -> None:
-        try:
-            tables.list_version(ports(), data["workspace_id"], data["dataset_id"], int(data["number"]))
-        except AimassError:
-            # NOTE: a catalogue that is away must not hold up the jobs behind it; the reconciler comes back to it.
-            logger.exception("a version is not in the catalogue yet", id=data["id"])
+        if image:
+            _handle(ports(), image)
 
     def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
         return process_partial_response(event, handle_record, processor, context)
 
     return handle
+
+
+def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
+    resource, data = image.get("resource"), image["data"]
+    logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
+    if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
+        triggers.settle(ports, data["workspace_id"], data["id"])
+    elif resource == Job.resource:
+        dispatch.dispatch(ports, data["workspace_id"], data["id"])
+    elif resource == DatasetVersion.resource:
+        triggers.fire_for_version(ports, data["workspace_id"], data["dataset_id"])
+    elif resource == Endpoint.resource:
+        endpoints.activate(ports, data["workspace_id"], data["id"])
+    elif resource == tables.RESOURCE:
+        _list_table(ports, data)
+
+
+def _list_table(ports: Ports, data: Mapping[str, Any]) -> None:
+    try:
+        tables.list_version(ports, data["workspace_id"], data["dataset_id"], int(data["number"]))
+    except AimassError:
+        # NOTE: a catalogue that is away must not hold up the jobs behind it; the reconciler comes back to it.
+        logger.exception("a version is not in the catalogue yet", id=data["id"])
 
 
 @cache
