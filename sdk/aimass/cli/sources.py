@@ -26,7 +26,9 @@ from aimass_core.domain.sources import SourceVerb
 
 app = typer.Typer()
 secrets_app = typer.Typer()
-app.add_typer(secrets_app, name="secrets", help="What a source needs to be let in; nobody can read it back.")
+app.add_typer(
+    secrets_app, name="secrets", help="What a source needs to be let in; nobody can read it back.", no_args_is_help=True
+)
 
 _EXAMPLE = "{collector: {type: files, urls: [...]}, policy: {...}}"
 

@@ -17,7 +17,8 @@ from aimass_core.adapters.sqs import SqsQueue
 from aimass_core.bootstrap import AwsClients
 from aimass_core.errors import InternalError, UnavailableError
 from aimass_core.lambda_support.idempotency import dynamodb_store, run_once
-from aimass_core.ports import SecretNotFoundError
+from aimass_core.ports import Secrets
+from tests.contracts.secrets import SecretsContract
 
 GROUP = "/aws/batch/job"
 FUNCTION = """
@@ -76,22 +77,21 @@ def test_a_queue_that_is_not_there_is_a_fault_of_ours(clients: AwsClients) -> No
     assert url not in str(raised.value)
 
 
-def test_a_secret_is_put_read_changed_and_gone(clients: AwsClients) -> None:
-    name = f"aimass/ws_1/sources/{uuid4().hex}/token"
-    secrets, reader = (SecretsManagerSecrets(clients.secretsmanager) for _ in range(2))
-    with pytest.raises(SecretNotFoundError, match=name):
-        secrets.get(name)
-    secrets.put(name, "s3cret")
-    assert reader.get(name) == "s3cret"
-    secrets.put(name, "another")
-    assert reader.get(name) == "s3cret", "kept for some minutes"
-    assert reader.get(name, fresh=True) == reader.get(name) == "another"
-    secrets.delete(name)
-    secrets.delete(name)
-    with pytest.raises(SecretNotFoundError):
-        reader.get(name, fresh=True)
-    secrets.put(name, "again")
-    assert secrets.get(name) == "again"
+class TestSecretsManagerSecrets(SecretsContract):
+    @pytest.fixture
+    def secrets(self, clients: AwsClients) -> Secrets:
+        return SecretsManagerSecrets(clients.secretsmanager)
+
+    @pytest.fixture
+    def another(self, clients: AwsClients) -> Secrets:
+        return SecretsManagerSecrets(clients.secretsmanager)
+
+    def test_secret_is_kept_for_some_minutes(self, secrets: Secrets, another: Secrets, name: str) -> None:
+        secrets.put(name, "former")
+        assert another.get(name) == "former"
+        secrets.put(name, "new")
+        assert another.get(name) == "former"
+        assert another.get(name, fresh=True) == "new"
 
 
 def test_b11_secret_that_cannot_be_written_is_not_told(clients: AwsClients) -> None:

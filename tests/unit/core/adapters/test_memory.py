@@ -2,12 +2,13 @@
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry, MemoryTrials
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryCompute, MemoryRegistry, MemorySecrets, MemoryTrials
 from aimass_core.domain.studies import Trial
-from aimass_core.ports import BlobStore, Compute, Registry, SignedUrl, Trials
+from aimass_core.ports import BlobStore, Compute, Registry, Secrets, SignedUrl, Trials
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.registry import RegistryContract
+from tests.contracts.secrets import SecretsContract
 from tests.contracts.trials import Leave, TrialsContract
 
 
@@ -21,6 +22,12 @@ class TestMemoryCompute(ComputeContract):
     @pytest.fixture
     def compute(self) -> Compute:
         return MemoryCompute()
+
+
+class TestMemorySecrets(SecretsContract):
+    @pytest.fixture
+    def secrets(self) -> Secrets:
+        return MemorySecrets()
 
 
 class TestMemoryTrials(TrialsContract):
