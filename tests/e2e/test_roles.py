@@ -19,7 +19,7 @@ from tests.ports import free_port
 from tests.stack import Stack, wait_until, write_loans
 
 SERVER = Path(__file__).with_name("enforcing_server.py")
-FUNCTIONS = ("Api", "Authorizer", "Dispatch", "Ingest", "JobEvents", "Predictions", "Reconciler")
+FUNCTIONS = ("Api", "Authorizer", "Dispatch", "Ingest", "JobEvents", "Predictions", "Previews", "Reconciler")
 # What the emulator, our Batch and our SageMaker let pass without a look, or do themselves in a function's name.
 UNCHECKED = {
     "batch:DescribeJobs",
@@ -101,6 +101,7 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     write_loans(path, num_rows=300, seed=0)
     with stack.client() as client:
         client.datasets.upload(path, name="loans", target="repaid")
+        assert client.datasets.preview("loans@1", [{"do": "trim"}]).rows
         landing = stack.outputs["LandingBucketName"]
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
         job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=180)
