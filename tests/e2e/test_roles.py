@@ -28,6 +28,7 @@ FUNCTIONS = (
     "Ingest",
     "JobEvents",
     "Predictions",
+    "Previews",
     "Reconciler",
     "Webhooks",
 )
@@ -122,6 +123,7 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         files = {"type": "files", "urls": ["https://data.example/a.csv"]}
         client.sources.create("minutely", collector=files, policy={"schedule": "rate(1 minute)"})
         client.datasets.upload(path, name="loans", target="repaid")
+        assert client.datasets.preview("loans@1", [{"do": "trim"}]).rows
         landing = stack.outputs["LandingBucketName"]
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
         job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=180)

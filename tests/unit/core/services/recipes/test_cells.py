@@ -152,3 +152,11 @@ def test_images_are_verified_and_resized(tmp_path: Path) -> None:
     sizes = [(found.size, found.mode) for found in (Image.open(io.BytesIO(cell)) for cell in dish.column("image"))]
     assert sizes == [((4, 4), "L")] * 2
     assert [row.line for row in dish.kept] == [2, 3, 4, 5]
+
+
+def test_what_the_engine_refuses_is_told_with_the_names_of_columns(tmp_path: Path) -> None:
+    data = to_source(
+        tmp_path / "data", [{"when": datetime.fromisoformat("2024-01-01T00:00:00+00:00")}], when="datetime"
+    )
+    with pytest.raises(InvalidDataError, match=r"Step 1 \(derive\): Binder Error.*sqrt\(TIMESTAMP\)"):
+        cook(tmp_path, data, {"do": "derive", "columns": {"x": 'sqrt("when")'}})

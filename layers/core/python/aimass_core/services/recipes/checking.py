@@ -9,7 +9,6 @@ from aimass_core.domain.recipes import DATA_CHANNEL, Recipe, join_channel
 from aimass_core.domain.schemas import ColumnType, Schema
 from aimass_core.errors import ErrorDetail, InvalidDataError, InvalidRequestError
 from aimass_core.services.recipes import expressions
-from aimass_core.services.recipes.expressions import ExpressionError
 
 _NUMERIC = frozenset({ColumnType.INTEGER, ColumnType.NUMBER})
 _TEXT = frozenset({ColumnType.STRING})
@@ -26,7 +25,7 @@ def check(recipe: Recipe, schemas: Mapping[str, Schema]) -> None:
         joined = schemas.get(join_channel(index))
         try:
             columns = _after(step, columns, joined)
-        except (ExpressionError, InvalidRequestError) as error:
+        except InvalidRequestError as error:
             message = f"Step {index + 1} ({step.do}): {error}"
             details = [ErrorDetail(location=f"body.spec.recipe.steps[{index}]", message=message)]
             kind = InvalidDataError if isinstance(error, InvalidDataError) else InvalidRequestError

@@ -11,6 +11,7 @@ import numpy as np
 from duckdb.func import FunctionNullHandling
 
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.errors import InternalError
 from aimass_core.services.recipes.engine import BatchFunction, EngineError, Field, ScalarFunction, Source
 from aimass_core.services.recipes.expressions import literal
 
@@ -158,5 +159,10 @@ class DuckDbEngine:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise EngineError("It needs more memory than it has. Give the job more: compute.memory_mib.") from error
+    except duckdb.IOException as error:
+        # NOTE: its words name files of the machine.
+        raise InternalError("The disk that a recipe works on is full or broken.") from error
     except duckdb.Error as error:
         raise EngineError(" ".join(str(error).split("\n\nLINE")[0].split())[:500]) from error

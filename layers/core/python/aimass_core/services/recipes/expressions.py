@@ -6,6 +6,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from aimass_core.errors import InvalidRequestError
+
 DIALECT = "duckdb"
 _MAX_NODES = 500
 
@@ -29,20 +31,16 @@ FUNCTIONS = (
 _TYPES = {"BIGINT", "INT", "INTEGER", "DOUBLE", "FLOAT", "BOOLEAN", "TEXT", "VARCHAR", "TIMESTAMP", "DATE"}
 
 
-class ExpressionError(ValueError):
-    """What is wrong with an expression, in words for whoever wrote it."""
-
-
 def parse(text: str) -> exp.Expr:
-    """The expression as a tree. Raises ExpressionError."""
+    """The expression as a tree. Raises InvalidRequestError."""
     try:
         found = sqlglot.parse_one(text, read=DIALECT)
     except (SqlglotError, RecursionError) as error:
         lines = str(error).splitlines() or ["it cannot be read"]
-        raise ExpressionError(f"{text!r} is no expression: {lines[0][:200]}") from error
+        raise InvalidRequestError(f"{text!r} is no expression: {lines[0][:200]}") from error
     nodes = list(found.walk())
     if len(nodes) > _MAX_NODES:
-        raise ExpressionError(f"it has {len(nodes)} parts, of {_MAX_NODES} at most: split it among several steps")
+        raise InvalidRequestError(f"it has {len(nodes)} parts, of {_MAX_NODES} at most: split it among several steps")
     for node in nodes:
         _check(node)
     return found
@@ -78,8 +76,12 @@ def _columns(expression: exp.Expr) -> Iterator[exp.Column]:
 def _check(node: exp.Expr) -> None:
     if isinstance(node, exp.Anonymous) or not isinstance(node, _NODES) or isinstance(node, exp.Subquery):
         name = node.name if isinstance(node, exp.Anonymous) else node.key
-        raise ExpressionError(f"{name.lower()!r} is not taken. An expression is of one row; its functions: {FUNCTIONS}")
+        raise InvalidRequestError(
+            f"{name.lower()!r} is not taken. An expression is of one row; its functions: {FUNCTIONS}"
+        )
     if isinstance(node, exp.Column) and node.table:
-        raise ExpressionError(f"{node.sql()!r}: write the column's name alone, in double quotes if it has a dot")
+        raise InvalidRequestError(f"{node.sql()!r}: write the column's name alone, in double quotes if it has a dot")
     if isinstance(node, exp.DataType) and node.sql(dialect=DIALECT).upper() not in _TYPES:
-        raise ExpressionError(f"the type {node.sql(dialect=DIALECT)} is not taken: write {', '.join(sorted(_TYPES))}")
+        raise InvalidRequestError(
+            f"the type {node.sql(dialect=DIALECT)} is not taken: write {', '.join(sorted(_TYPES))}"
+        )

@@ -1,5 +1,6 @@
 """A recipe from its source to its parts: row-wise steps in chains, and the other steps between them."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,10 +78,10 @@ def run(
     num_rows_in = int(engine.fetch(f"SELECT count(*) FROM ({running.chain.select}) AS r")[0][0])
     for number, step in enumerate(recipe.steps, start=1):
         on_step(number, step.do)
-        with located(number, step):
+        with _located(number, step, running.chain):
             running.apply(number, step)
     on_step(len(recipe.steps) + 1, "write")
-    with located(len(recipe.steps), recipe.steps[-1]):
+    with _located(len(recipe.steps), recipe.steps[-1], running.chain):
         table = running.flush(is_last=True)
     return Prepared(
         engine=engine,
@@ -186,19 +187,24 @@ class _Running:
 
 
 @contextmanager
-def located(number: int, step: AnyStep) -> Iterator[None]:
-    """Says of every error which step it is of."""
-    where = f"body.spec.recipe.steps[{number - 1}]"
+def _located(number: int, step: AnyStep, chain: Chain) -> Iterator[None]:
+    """Says of every error which step it is of, and of which columns."""
     try:
         yield
-    except (InvalidRequestError, EngineError, ValueError) as error:
-        words = error.message if isinstance(error, InvalidRequestError) else str(error)
-        kind = InvalidDataError if isinstance(error, EngineError) else InvalidRequestError
-        if isinstance(error, InvalidRequestError):
-            kind = type(error)
-        raise kind(
-            f"Step {number} ({step.do}): {words}", details=[ErrorDetail(location=where, message=words)]
-        ) from error
+    except InvalidRequestError as error:
+        kind, words, cause = type(error), error.message, error
+    except EngineError as error:
+        kind, words, cause = InvalidDataError, _named(str(error), chain.fields), error
+    else:
+        return
+    details = [ErrorDetail(location=f"body.spec.recipe.steps[{number - 1}]", message=words)]
+    raise kind(f"Step {number} ({step.do}): {words}", details=details) from cause
+
+
+def _named(words: str, fields: Sequence[Field]) -> str:
+    """With names in place of ids."""
+    names = {each.id: each.name for each in fields}
+    return re.sub(r"\b(?:new_)?(c[0-9]+)\b", lambda found: repr(names.get(found[1], found[1])), words)
 
 
 def _stop(engine: Engine, stopping: Kept) -> None:
