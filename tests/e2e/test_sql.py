@@ -123,7 +123,7 @@ def _copy_objects(stack: Stack, location: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(which("java") is None, reason="Spark needs Java, and there is none on this machine")
-@pytest.mark.skipif(find_spec("pyspark") is None, reason="needs PySpark: pip install 'aimass[spark]'")
+@pytest.mark.skipif(find_spec("pyspark") is None, reason="needs PySpark: pip install 'aimass[batch-spark]'")
 def test_spark_answers_as_duckdb_does_on_the_hive_table(
     stack: Stack, client: aimass.Client, expected: list[list[list[Any]]], tmp_path: Path
 ) -> None:

@@ -86,9 +86,20 @@ def test_a_file_is_saved_corrected_and_replayed(
     rows = api.get("/v1/datasets/adult/versions/3/rows?limit=100").json["rows"]
     assert [row for row in rows if row["age"] in (61, -3)] == [{"age": 61, "city": "Ulm"}, {"age": -3, "city": "=cmd"}]
     again = run("quarantine", "replay", "adult@2", str(path))
-    assert (again.code, "were replayed as version 3" in again.err) == (6, True), again.err
+    assert (again.code, "have been replayed before" in again.err) == (0, True), again.err
     assert "Saved 0 rows" in run("quarantine", "fix", "adult@2").err
     assert run("quarantine", "discard", "adult@2", "--yes").code == 0
+
+
+def test_b13_a_replay_that_was_interrupted_goes_on(
+    run: Run, api: Api, version: dict[str, Any], tmp_path: Path, working: None
+) -> None:
+    first = {"rows": [{"position": 0, "values": {"age": 61, "city": "Ulm"}}]}
+    assert api.post("/v1/datasets/adult/versions/2/quarantine/replay", first).status == 202
+    path = tmp_path / "rows.csv"
+    path.write_text("_position,age,city\n0,61,Ulm\n1,62,Ulm\n")
+    ran = run("quarantine", "replay", "adult@2", str(path))
+    assert (ran.code, "adult@4 is READY with 63 rows" in ran.err) == (0, True), ran.err
 
 
 def test_a_file_without_positions_or_values_is_refused(run: Run, version: dict[str, Any], tmp_path: Path) -> None:

@@ -73,7 +73,10 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A file of `aimass quarantine fix`, corrected.", exists=True)],
 ) -> None:
     """Append the corrected rows to the dataset. Each comes once, also if the command is repeated."""
-    for version in client_of(context).quarantine.replay_file(dataset, file):
+    versions = client_of(context).quarantine.replay_file(dataset, file)
+    if not versions:
+        say(f"All rows of {file} have been replayed before.")
+    for version in versions:
         left_out = f", {version.num_quarantined:,} of them in quarantine again" if version.num_quarantined else ""
         say(f"{plain(version.ref)} is READY with {version.num_rows:,} rows{left_out}.")
 

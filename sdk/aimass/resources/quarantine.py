@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aimass.client import Client
 
 _PATH = "/v1/datasets"
+_PAGE = 100
 POSITION, REASON, TEXT = "_position", "_reason", "_text"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -29,7 +30,7 @@ class QuarantineApi(Api):
 
     def rows(self, reference: str) -> Pages[QuarantineItem]:
         """The rows that a version left out."""
-        return self._list(QuarantineItem, _path(reference))
+        return self._list(QuarantineItem, _path(reference), limit=_PAGE)
 
     def save(self, reference: str, path: str | Path) -> int:
         """Writes the rows that wait for a correction to a CSV file that `replay_file` reads; returns how many.
@@ -72,7 +73,8 @@ class QuarantineApi(Api):
 
     def replay_file(self, reference: str, path: str | Path, *, wait: bool = True) -> Sequence[DatasetVersion]:
         """The same with the rows of a file that `save` wrote and somebody corrected. Rows that were taken out of it
-        wait as before. Raises InvalidRequestError where the file has no positions."""
+        wait as before; those that have been replayed are left out, so that an interrupted replay goes on when it is
+        repeated. Raises InvalidRequestError where the file has no positions."""
         with Path(path).open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
             if POSITION not in (reader.fieldnames or []):
@@ -80,7 +82,8 @@ class QuarantineApi(Api):
                     f"{path} has no column {POSITION!r}. Begin with a file that `aimass quarantine fix` writes."
                 )
             rows = [_to_corrected(row, path, line) for line, row in enumerate(reader, start=2)]
-        return self.replay(reference, rows, wait=wait)
+        done = {row.position for row in self.rows(reference) if row.replayed_as is not None}
+        return self.replay(reference, (row for row in rows if row["position"] not in done), wait=wait)
 
     def discard(self, reference: str) -> None:
         """Takes the rows of a version's quarantine away now."""

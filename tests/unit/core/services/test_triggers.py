@@ -1,10 +1,13 @@
 """Triggers fire once for each version, whatever is lost, and deploy only what passes the gate."""
 
+import contextlib
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.adapters.memory import MemoryPorts, MemoryRegistry
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoints import Endpoint
@@ -21,7 +24,8 @@ from aimass_core.domain.triggers import (
     TriggerUpdate,
 )
 from aimass_core.errors import InvalidDataError, InvalidRequestError, NotFoundError
-from aimass_core.services import datasets, dispatch, endpoints, models, promotion, reconciler, records, triggers
+from aimass_core.ports import Write
+from aimass_core.services import datasets, dispatch, endpoints, jobs, models, promotion, reconciler, records, triggers
 from tests.factories.platform import (
     ManualClock,
     add_dataset,
@@ -232,6 +236,69 @@ def test_a_crash_after_the_deployment_deploys_once(ports: MemoryPorts, principal
     triggers.settle(ports, job.workspace_id, job.id)
     assert runs(ports, principal)[0].status is RunStatus.PROMOTED
     assert endpoints.get(ports, principal, "adult").revision == 1
+
+
+class CrashError(Exception):
+    """The process is gone."""
+
+
+class Crashing(MemoryRegistry):
+    """Its process dies before or after a write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_writes_left: float = math.inf
+        self.is_written = False
+
+    def write(self, *writes: Write) -> None:
+        """See Registry."""
+        self.num_writes_left -= 1
+        if self.num_writes_left == 0 and not self.is_written:
+            raise CrashError
+        super().write(*writes)
+        if self.num_writes_left == 0:
+            raise CrashError
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("num_writes", range(1, 5))
+def test_j6_a_crash_between_any_two_writes_is_made_up_for(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock, num_writes: int, is_written: bool
+) -> None:
+    registry = Crashing()
+    ports.registry = registry
+    dataset = add_dataset(ports, principal)
+    add_version(ports, principal, dataset)
+    make(ports, principal, deploy={})
+    add_version(ports, principal, dataset)
+
+    def survive(act: Callable[[], object]) -> None:
+        with contextlib.suppress(CrashError):
+            act()
+
+    registry.num_writes_left, registry.is_written = num_writes, is_written
+    survive(lambda: triggers.fire_for_version(ports, principal.workspace_id, dataset.id))
+    left, registry.num_writes_left = registry.num_writes_left, math.inf
+    reconciler.run(ports)
+    job = job_of(ports, runs(ports, principal)[0])
+    dispatch.dispatch(ports, job.workspace_id, job.id)
+    leave_result(ports, job)
+    tell(ports, job, JobStatus.SUCCEEDED, exit_code=0)
+    registry.num_writes_left = left
+    survive(lambda: triggers.settle(ports, job.workspace_id, job.id))
+    registry.num_writes_left = math.inf
+    for _ in range(2):
+        clock.advance(61)
+        reconciler.run(ports)
+
+    (run,) = runs(ports, principal)
+    assert (run.status, run.job_id) == (RunStatus.PROMOTED, job.id)
+    assert triggers.get(ports, principal, "nightly").active_run is None
+    submitted, _ = jobs.list_jobs(ports, principal, limit=10)
+    assert [each.id for each in submitted] == [job.id]
+    serving = endpoints.get(ports, principal, "adult").serving
+    assert serving is not None
+    assert serving.number == 1
 
 
 def version(number: int, **metrics: float) -> ModelVersion:
