@@ -12,7 +12,7 @@ from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE, 
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.ports import Compute, Submission
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def wait_for_state(

@@ -148,7 +148,7 @@ class RegistryContract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=300)
         assert _stored(registry, here, "COUNTER")["count"] == 200
 
     def test_a_query_gives_the_rows_of_a_prefix_in_order(self, registry: Registry, here: str) -> None:

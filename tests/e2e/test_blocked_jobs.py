@@ -42,7 +42,7 @@ def test_c12_job_larger_than_the_machine_says_so_and_can_be_stopped(
     _wait_for_reason(stack, job.id, "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
     assert client.jobs.get(job.id).status is JobStatus.QUEUED
     job.stop()
-    assert job.wait(raise_on_failure=False, timeout_seconds=60).status is JobStatus.STOPPED
+    assert job.wait(raise_on_failure=False, timeout_seconds=300).status is JobStatus.STOPPED
 
 
 def test_c12_disabled_compute_environment_is_named_and_the_job_runs_once_it_is_enabled(
@@ -56,7 +56,7 @@ def test_c12_disabled_compute_environment_is_named_and_the_job_runs_once_it_is_e
     _wait_for_reason(stack, job.id, "every compute environment of the job queue is DISABLED")
     for environment in environments:
         batch.update_compute_environment(computeEnvironment=environment, state="ENABLED")
-    assert job.wait(timeout_seconds=120).status is JobStatus.SUCCEEDED
+    assert job.wait(timeout_seconds=300).status is JobStatus.SUCCEEDED
 
 
 def test_c12_job_of_a_disabled_queue_waits_and_says_why(

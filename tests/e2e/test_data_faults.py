@@ -91,7 +91,7 @@ def test_a2_other_bytes_than_declared_are_refused_and_the_right_ones_taken(clien
     assert put(upload, OTHER) == (400, "BadDigest")
     assert status_of(client, upload) == "AWAITING"
     assert put(upload, CSV)[0] == 200
-    assert complete(client, upload).wait(timeout_seconds=60).num_rows == 1
+    assert complete(client, upload).wait(timeout_seconds=300).num_rows == 1
 
 
 def test_a3_a_put_without_its_signed_headers_is_refused(client: aimass.Client, dataset: str) -> None:
@@ -125,7 +125,7 @@ def test_a5_a_signed_url_is_good_for_its_time_its_key_and_its_bucket(
     assert put(upload, CSV, url=url.replace("X-Amz-Expires=3", "X-Amz-Expires=4"))[0] == 403
     target = {"Bucket": stack.outputs["LandingBucketName"], "Key": "uploads/expired"}
     short = stack.aws("s3").generate_presigned_url("put_object", Params=target, ExpiresIn=1)
-    wait_until(lambda: httpx2.put(short, content=CSV).status_code == 403, seconds=20)
+    wait_until(lambda: httpx2.put(short, content=CSV).status_code == 403)
 
 
 def test_a7_complete_early_twice_and_by_a_stranger(stack: Stack, client: aimass.Client, dataset: str) -> None:
@@ -139,7 +139,7 @@ def test_a7_complete_early_twice_and_by_a_stranger(stack: Stack, client: aimass.
     with ThreadPoolExecutor(4) as pool:
         numbers = set(pool.map(lambda _: complete(client, upload).number, range(4)))
     assert numbers == {1}
-    assert client.datasets.get_version(dataset, 1).wait(timeout_seconds=60).num_rows == 1
+    assert client.datasets.get_version(dataset, 1).wait(timeout_seconds=300).num_rows == 1
     again = complete(client, upload)
     assert (again.profile, again.wait().profile is not None) == (None, True)
 
@@ -191,7 +191,7 @@ def test_a18_the_same_content_at_once_is_one_file_and_lives_on_in_the_other(
 def send(client: aimass.Client, name: str) -> DatasetVersion:
     upload = begin(client, name)
     assert put(upload, CSV)[0] == 200
-    return complete(client, upload).wait(timeout_seconds=60)
+    return complete(client, upload).wait(timeout_seconds=300)
 
 
 def test_forty_drops_end_in_few_files_with_every_row_once(stack: Stack, client: aimass.Client) -> None:
@@ -200,7 +200,7 @@ def test_forty_drops_end_in_few_files_with_every_row_once(stack: Stack, client: 
     for number in range(num_drops):
         body = f"id,word\n{2 * number},a\n{2 * number + 1},b\n"
         s3.put_object(Bucket=bucket, Key=f"drop/default/{dataset.name}/{number}.csv", Body=body.encode())
-    wait_until(lambda: client.datasets.get(dataset.id).latest_version == num_drops, seconds=120)
+    wait_until(lambda: client.datasets.get(dataset.id).latest_version == num_drops, seconds=300)
     latest, before = (client.datasets.get_version(dataset.id, number) for number in (num_drops, MAX_SMALL_FILES))
     assert (before.status, before.num_files) == (DatasetVersionStatus.READY, MAX_SMALL_FILES)
     assert latest.num_files is not None

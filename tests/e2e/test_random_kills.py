@@ -120,7 +120,7 @@ def _kill_at(moment: float, pid: int) -> None:
 def _assert_kept(stack: Stack, written: _Writers) -> None:
     assert not written.unexpected
     headers = {"authorization": f"Bearer {stack.api_key}"}
-    with httpx2.Client(base_url=stack.url, headers=headers, timeout=30) as client:
+    with httpx2.Client(base_url=stack.url, headers=headers, timeout=120) as client:
         for dataset_id, name in written.datasets:
             answer = client.get(f"/v1/datasets/{dataset_id}")
             assert answer.status_code == 200, f"{name}: {answer.text}"

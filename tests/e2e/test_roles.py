@@ -113,7 +113,7 @@ def enforcing(tmp_path: Path) -> Iterator[Enforcing]:
             yield Enforcing(stack=stack, decisions_path=decisions_path)
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
 def _a_days_work(stack: Stack, folder: Path) -> None:
@@ -126,12 +126,12 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         assert client.datasets.preview("loans@1", [{"do": "trim"}]).rows
         landing = stack.outputs["LandingBucketName"]
         stack.aws("s3").put_object(Bucket=landing, Key="drop/default/loans/more.csv", Body=path.read_bytes())
-        job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=180)
+        job = client.jobs.train("loans@1", algorithm="linear").wait(timeout_seconds=400)
         assert list(job.logs())
         script = folder / "source"
         script.mkdir()
         (script / "train.py").write_text("print('done')")
-        client.jobs.run_script(script).wait(timeout_seconds=180)
+        client.jobs.run_script(script).wait(timeout_seconds=400)
         assert job.model_version is not None
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions

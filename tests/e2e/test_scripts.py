@@ -134,7 +134,7 @@ def test_endless_script_is_stopped_with_all_that_it_started(
         if any(event.type == "metrics" for event in events):  # type: ignore[attr-defined]
             job.stop()
 
-    ended = job.wait(on_update=stop_once_begun, raise_on_failure=False, timeout_seconds=120)
+    ended = job.wait(on_update=stop_once_begun, raise_on_failure=False, timeout_seconds=300)
     assert ended.status == "STOPPED"
 
 

@@ -84,7 +84,7 @@ def base_url(api: Api) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
         server.server_close()
 
 
@@ -99,7 +99,7 @@ def test_h7_schemathesis_finds_no_fault(api: Api, base_url: str, tmp_path: Path)
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     report = done.stdout[done.stdout.find("FAILURES") :]

@@ -203,7 +203,7 @@ def test_c3_same_create_while_the_first_is_running_is_told_to_wait(api: Api) -> 
 
     def work() -> dict[str, Any]:
         started.set()
-        assert finish.wait(timeout=30)
+        assert finish.wait(timeout=120)
         return {"status": 201, "headers": {}, "body": {}}
 
     def run() -> None:
@@ -212,11 +212,11 @@ def test_c3_same_create_while_the_first_is_running_is_told_to_wait(api: Api) -> 
     first = threading.Thread(target=run)
     first.start()
     try:
-        assert started.wait(timeout=30)
+        assert started.wait(timeout=120)
         answer = api.post("/v1/datasets", {"name": "adult"}, idempotency_key="one")
     finally:
         finish.set()
-        first.join(timeout=30)
+        first.join(timeout=120)
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (409, "in_progress", "1")
 
 

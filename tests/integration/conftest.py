@@ -44,7 +44,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, 
             yield environment
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            httpx2.get(f"{url}/_ministack/health", timeout=1)
+            httpx2.get(f"{url}/_ministack/health", timeout=10)
         except httpx2.TransportError:
             time.sleep(0.05)
         else:

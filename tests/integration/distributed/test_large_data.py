@@ -17,7 +17,7 @@ from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Card
 from tests.unit.batch_jobs.channel_files import mixed_columns, write_channel
 
-_SECONDS = 150
+_SECONDS = 400
 _PORT = 31_000
 _MACHINE = """
 import json, sys

@@ -21,7 +21,7 @@ from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Pro
 from batch_jobs.runtime.cluster import Cluster, from_resources
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener
 
-_SECONDS = 120
+_SECONDS = 400
 _QUICK: dict[str, Any] = {"epochs": 2, "batch_size": 16, "patience": None}
 _DIES_AFTER = 5
 # Each has a layer that is large enough to be gathered by itself.

@@ -21,7 +21,7 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from tests.stack import wait_until
 from tests.unit.batch_jobs.channel_files import mixed_columns, shape_images, write_channel
 
-_SECONDS = 120
+_SECONDS = 400
 _INTERRUPTED, _KILLED = 75, -signal.SIGKILL
 _MLP = {"epochs": 8, "patience": 8, "batch_size": 32, "dropout": 0.0, "hidden": [32]}
 _LONG: dict[str, dict[str, Any]] = {

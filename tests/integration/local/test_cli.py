@@ -41,7 +41,7 @@ def _run(*arguments: str, code: int = 0) -> str:
 
 
 def _status_of(url: str, api_key: str) -> int:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
     try:
         connection.request("GET", "/v1/workspaces", headers={"Authorization": f"Bearer {api_key}"})
         return connection.getresponse().status

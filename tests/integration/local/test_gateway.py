@@ -16,7 +16,7 @@ from tests.integration.local.conftest import Cloud
 def _request(
     cloud: Cloud, method: str, path: str, *, body: Any = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(HOST, cloud.port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, cloud.port, timeout=120)
     try:
         connection.request(method, path, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
         answer = connection.getresponse()
@@ -70,7 +70,7 @@ def test_root_redirects_browsers_and_lists_buckets_for_aws_clients(cloud: Cloud)
 
 
 def test_api_request_above_10_mb_is_refused_by_its_declared_length(cloud: Cloud) -> None:
-    connection = http.client.HTTPConnection(HOST, cloud.port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, cloud.port, timeout=120)
     connection.putrequest("POST", "/v1/items")
     connection.putheader("Content-Length", str(11 * 1024**2))
     connection.endheaders()

@@ -24,7 +24,7 @@ def test_j14_second_server_on_one_data_directory_is_refused_with_the_pid(cloud: 
         "--data-dir",
         str(cloud.data.root),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert f"process {cloud.process.pid}" in done.stderr
     assert cloud.invoke(do="echo", value=1) == 1

@@ -100,7 +100,7 @@ def test_process_that_only_shares_a_name_is_left_alone(start_server: Callable[[]
 
 def test_j14_second_server_on_the_folder_is_refused(server: Server, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "aimass_local.batch", "--port", "0", "--data-dir", str(tmp_path / "batch")]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert second.returncode == 1
     assert "Stop the other server that uses this folder" in second.stderr
     assert server.client.describe_job_queues()["jobQueues"]

@@ -98,7 +98,7 @@ class Cloud:
             job = self.describe(name)
             return job if {job["TrainingJobStatus"], job["SecondaryStatus"]} & set(statuses or FINAL) else None
 
-        job = wait_until(find, seconds=60)
+        job = wait_until(find)
         assert job is not None
         return job
 
@@ -175,7 +175,7 @@ class Plane:
         return job
 
     def _await(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(120)
 
 
 StartPlane = Callable[..., Plane]

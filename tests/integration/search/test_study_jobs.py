@@ -27,7 +27,7 @@ from tests.integration.search.study_jobs import Place, work
 from tests.integration.search.test_workers import wait_until
 from tests.unit.batch_jobs.channel_files import mixed_columns, write_channel
 
-JOIN_SECONDS = 240
+JOIN_SECONDS = 400
 QUICK: dict[str, Any] = {
     "algorithm": "linear",
     "space": {"l2": {"type": "float", "low": 1e-3, "high": 10, "log": True}},

@@ -18,8 +18,8 @@ from batch_jobs.search.storage import FAILURE
 from tests.integration.search.conftest import NewStorage
 from tests.integration.search.workers import NUM_COMPLETE, work, work_until_done
 
-DEADLINE_SECONDS = 120
-LEASE_SECONDS = 4.0
+DEADLINE_SECONDS = 400
+LEASE_SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")

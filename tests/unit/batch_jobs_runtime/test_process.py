@@ -52,7 +52,7 @@ def start(root: Path, *command: str) -> subprocess.Popen[str]:
 
 def test_process_leaves_its_model_and_plain_lines(tmp_path: Path) -> None:
     with start(new_folders(tmp_path, seed=0), "-c", KIND) as process:
-        lines, _ = process.communicate(timeout=60)
+        lines, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert (tmp_path / "model" / "model.onnx").read_bytes() == b"model"
     assert "INFO [train] 1/2" in lines
@@ -61,7 +61,7 @@ def test_process_leaves_its_model_and_plain_lines(tmp_path: Path) -> None:
 
 def test_failure_is_in_the_file_in_the_log_and_in_the_exit_code(tmp_path: Path) -> None:
     with start(new_folders(tmp_path, seed=2), "-c", KIND) as process:
-        lines, _ = process.communicate(timeout=60)
+        lines, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert (tmp_path / "output" / "failure").read_text().startswith("RuntimeError: it broke\nTraceback")
     assert "ERROR RuntimeError: it broke" in lines
@@ -83,6 +83,6 @@ def test_d1_sigterm_ends_the_process_with_the_code_that_is_retried(tmp_path: Pat
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "ingest"]], ids=str)
 def test_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path, arguments: list[str]) -> None:
     with start(tmp_path, "-m", "batch_jobs", *arguments) as process:
-        lines, _ = process.communicate(timeout=60)
+        lines, _ = process.communicate(timeout=300)
     assert process.returncode == 64
     assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|ingest" in lines

@@ -58,7 +58,7 @@ def run_import(modules: list[str], *, layer: str) -> subprocess.CompletedProcess
         env={"PATH": "/usr/bin:/bin", "AWS_DEFAULT_REGION": "eu-central-1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

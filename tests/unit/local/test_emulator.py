@@ -59,7 +59,7 @@ def test_events_reach_the_dispatcher_off_the_callers_thread(monkeypatch: pytest.
             "resources": ["a"],
         }
     )
-    assert arrived.wait(timeout=5)
+    assert arrived.wait(timeout=120)
     event, account, thread = seen[0]
     assert (event["Source"], event["DetailType"], json.loads(event["Detail"])) == (
         "aws.batch",

@@ -16,7 +16,7 @@ from aimass_local.batch.wire import service_model
 
 Document = dict[str, Any]
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0
 
 
 class RefusedError(Exception):

@@ -171,7 +171,10 @@ def test_images_carry_several_labels(tmp_path: Path, train_model: Train) -> None
 WORDS = {"sport": ["match", "goal", "team"], "money": ["bank", "price", "market"], "art": ["museum", "film", "song"]}
 
 
-@pytest.mark.parametrize(("algorithm", "framework"), [("linear", None), ("rnn", "torch"), ("rnn", "tensorflow")])
+@pytest.mark.parametrize(
+    ("algorithm", "framework"),
+    [("linear", None), pytest.param("rnn", "torch", marks=pytest.mark.slow), ("rnn", "tensorflow")],
+)
 def test_texts_carry_several_labels(tmp_path: Path, train_model: Train, algorithm: str, framework: str | None) -> None:
     rng = np.random.default_rng(0)
     filler = ["the", "a", "some", "of", "to", "and"]
@@ -196,7 +199,7 @@ def test_texts_carry_several_labels(tmp_path: Path, train_model: Train, algorith
     assert trained.metrics["f1"] > 0.8
 
 
-@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+@pytest.mark.parametrize("framework", ["torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_series_carry_several_labels(tmp_path: Path, train_model: Train, framework: str) -> None:
     rng = np.random.default_rng(0)
     flags = rng.random((200, 2)) < 0.5

@@ -110,7 +110,7 @@ class _Crowded(MemoryRegistry):
         self._num_writers = num_writers
 
     def gather(self) -> None:
-        self.crowd = threading.Barrier(self._num_writers, timeout=30)
+        self.crowd = threading.Barrier(self._num_writers, timeout=120)
 
     def write(self, *writes: Write) -> None:
         """See Registry."""

@@ -93,7 +93,13 @@ RESUMED: dict[str, tuple[Learner, DataKind]] = {
 }
 
 
-@pytest.mark.parametrize(("learner", "kind"), RESUMED.values(), ids=RESUMED)
+@pytest.mark.parametrize(
+    ("learner", "kind"),
+    [
+        pytest.param(*each, id=name, marks=pytest.mark.slow if name == "gru, averaged" else ())
+        for name, each in RESUMED.items()
+    ],
+)
 def test_d15_a_resumed_training_ends_as_the_undisturbed_one(learner: Learner, kind: DataKind) -> None:
     examples = shared.order_of_words(100) if kind is DataKind.TEXT else shared.slopes(100)
     problem = problem_of(kind, 2 if kind is DataKind.TEXT else 1)
