@@ -55,6 +55,6 @@ def test_a_newcomers_collector_becomes_a_source_with_data(stack: Stack, client: 
     job = client.sources.run("e2e-newcomer").wait()
     assert job.metrics["num_rows"] == 2
     rows = stack.cli("datasets", "rows", "e2e-newcomer-items")
-    assert rows.splitlines()[1:] == ["1,Ann,12.5,2026-01-01T10:00:00Z", "2,Bob,7,2026-01-02T10:00:00Z"]
+    assert rows.splitlines()[1:] == ["1,Ann,12.5,2026-01-01T10:00:00Z", "2,Bob,7.0,2026-01-02T10:00:00Z"]
     assert client.datasets.lineage("e2e-newcomer-items").source_name == "e2e-newcomer"
     client.sources.delete("e2e-newcomer")

@@ -81,7 +81,7 @@ def _blocks(
 def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[str, str | None]:
     try:
         line.encode()
-        found = json.loads(line, parse_constant=float, parse_int=_to_number, object_pairs_hook=_unique)
+        found = _DECODER.decode(line)
     except UnicodeEncodeError as error:
         raise _BadLineError("The line is not valid UTF-8. Save the file in one encoding.") from error
     except (ValueError, RecursionError) as error:
@@ -92,16 +92,25 @@ def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[s
     for name, value in _flatten(found, "", reading.limits.max_nesting):
         if name in row:
             raise _BadLineError(f"The key {name[:80]!r} occurs twice, once of them as a nested one. Rename one.")
-        if name not in evidence and reading.limits.clean_name(name) != name:
-            raise _BadLineError(f"The key {name[:80]!r} has characters that cannot be seen, or too many. Rename it.")
-        if name not in evidence and len(evidence) >= reading.limits.max_columns:
-            raise FileRejectedError(
-                f"The objects have more than {reading.limits.max_columns:,} different keys. Are keys used as values?"
-            )
-        known = evidence.setdefault(name, Evidence())
-        known.is_quoted = known.is_quoted or isinstance(value, str)
-        row[name] = _to_text(value)
+        known = evidence.get(name)
+        if known is None:
+            known = evidence[name] = _new_column(name, len(evidence), reading)
+        if isinstance(value, str):
+            known.is_quoted = True
+            row[name] = value
+        else:
+            row[name] = _to_text(value)
     return row
+
+
+def _new_column(name: str, num_columns: int, reading: Reading) -> Evidence:
+    if reading.limits.clean_name(name) != name:
+        raise _BadLineError(f"The key {name[:80]!r} has characters that cannot be seen, or too many. Rename it.")
+    if num_columns >= reading.limits.max_columns:
+        raise FileRejectedError(
+            f"The objects have more than {reading.limits.max_columns:,} different keys. Are keys used as values?"
+        )
+    return Evidence()
 
 
 def _to_number(text: str) -> int | float:
@@ -116,6 +125,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_DECODER = json.JSONDecoder(parse_constant=float, parse_int=_to_number, object_pairs_hook=_unique)
+
+
 def _flatten(found: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     if not depth:
         raise _BadLineError("Objects are nested too deeply. Flatten them.")
@@ -123,9 +135,10 @@ def _flatten(found: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[s
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
             yield from _flatten(value, f"{name}.", depth - 1)
-        else:
+            continue
+        if isinstance(value, dict | list):
             _check_depth(value, depth - 1)
-            yield name, value
+        yield name, value
 
 
 def _check_depth(value: Any, depth: int) -> None:
@@ -138,8 +151,8 @@ def _check_depth(value: Any, depth: int) -> None:
 
 
 def _to_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
