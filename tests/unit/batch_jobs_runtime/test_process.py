@@ -85,4 +85,4 @@ def test_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path, arguments: 
     with start(tmp_path, "-m", "batch_jobs", *arguments) as process:
         lines, _ = process.communicate(timeout=300)
     assert process.returncode == 64
-    assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|ingest" in lines
+    assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|prepare|ingest" in lines
