@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import aimass
+from aimass_core.domain.triggers import RunStatus, TriggerRun
 from tests.stack import wait_until, write_loans
 
 
@@ -42,7 +43,13 @@ def test_bad_versions_are_kept_out_bad_rows_mended_and_good_versions_trained_and
     write_loans(path, num_rows=700, seed=1)
     newest = client.datasets.upload(path, name="credit")
     assert newest.quality in ("PASSED", "WARNED")
-    run = wait_until(lambda: (found := client.triggers.runs("credit").first()) and found.status != "RUNNING" and found)
+
+    def find_ended() -> TriggerRun | None:
+        run = client.triggers.runs("credit").first()
+        return None if run is None or run.status is RunStatus.RUNNING else run
+
+    run = wait_until(find_ended, seconds=180)
+    assert run is not None
     assert (run.status, run.dataset_version) == ("PROMOTED", newest.number), run.reason
     wait_until(lambda: client.endpoints.get("credit").status == "READY")
     assert client.endpoints.predict("credit", [{"income": 90_000.0, "age": 40}]).predictions[0].label == "yes"
