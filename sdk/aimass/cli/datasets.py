@@ -142,6 +142,7 @@ def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
         "target": version.target,
         "size": format_bytes(version.num_bytes),
         "digest": version.digest,
+        "table": version.table,
     }
     show_one(version, fields, output=output)
 

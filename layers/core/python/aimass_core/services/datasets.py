@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from aimass_core.domain import keys
+from aimass_core.domain import tables as table_names
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import (
     Dataset,
@@ -133,8 +134,10 @@ def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -
     detail = DatasetVersionDetail.model_validate(version.model_dump())
     if version.status is not DatasetVersionStatus.READY:
         return detail
+    table = table_names.name_of(version)
     return detail.model_copy(
         update={
+            "table": f"{table.database}.{table.name}",
             "data_schema": _load(ports, version, "schema.json", Schema),
             "profile": _load(ports, version, "profile.json", Profile),
         }
