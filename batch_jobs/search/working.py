@@ -251,7 +251,7 @@ class Worker:
         ranked = rank(opening.read_anew(self.study), self.goals, is_any=True)
         best = next(each for each in ranked if each.user_attrs.get(TrialAttribute.ALGORITHM) == algorithm)
         if best.number == trial.number:
-            self.archive.keep(trial.number, outcome.exported, list(trial.values), is_best=False)
+            self.archive.keep(trial.number, outcome.exported, list(trial.values))
 
     def _keep(self, trial: FrozenTrial, outcome: Outcome) -> None:
         """Leaves the model where it is among the best. The trial was told before: so a worker that looks after this

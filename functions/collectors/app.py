@@ -42,7 +42,7 @@ def build_app(ports: Callable[[], Ports], ticking: Callable[[], TickDeployment])
     """The app over deployments, each asked for with its first event."""
     built = Chalice(app_name="aimass-collectors", configure_logs=False)
 
-    @built.route("/v1/webhooks/{workspace}/{source}", methods=["POST"], content_types=["*/*"])
+    @built.route("/v1/webhooks/{workspace}/{source}", methods=["POST"], content_types=["*/*"])  # type: ignore[untyped-decorator]
     def receive(workspace: str, source: str) -> Response:
         """202 once the records are durable."""
         request = built.current_request
@@ -60,7 +60,7 @@ def build_app(ports: Callable[[], Ports], ticking: Callable[[], TickDeployment])
         headers = {name: values[0] for name, values in answered["multiValueHeaders"].items()}
         return Response(body=answered["body"], status_code=answered["statusCode"], headers=headers)
 
-    @built.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
+    @built.schedule(Rate(1, unit=Rate.MINUTES), name="tick")  # type: ignore[untyped-decorator]
     def tick(event: CloudWatchEvent) -> dict[str, int]:
         """Begins what is due; a lost tick does no harm, and two of them begin nothing twice."""
         deployed = ticking()

@@ -111,7 +111,8 @@ class Network(nn.Module):
         for index, embedding in enumerate(self.embeddings):
             column = graph.node("Gather", features, graph.constant(self.num_numeric + index, np.int64), axis=1)
             codes = graph.node("Cast", column, to=TensorProto.INT64)
-            parts.append(graph.node("Gather", graph.constant(embedding.weight.numpy(), np.float32), codes))
+            (weight,) = embedding.parameters()
+            parts.append(graph.node("Gather", graph.constant(weight.numpy(), np.float32), codes))
         values = graph.node("Concat", *parts, axis=1)
         for layer in self.layers:
             if isinstance(layer, nn.Linear):

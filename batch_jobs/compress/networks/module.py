@@ -64,7 +64,8 @@ class CoreModule(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """What moves the parameters moves the constants."""
         self._constants = {name: fn(values) for name, values in self._constants.items()}
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def _begin(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {**self._constants, **dict(zip(self._core.weights, self.weights, strict=True)), **features}

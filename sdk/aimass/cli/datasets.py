@@ -147,6 +147,7 @@ def _show_version(version: DatasetVersion, output: OutputFormat) -> None:
         "size": format_bytes(version.num_bytes),
         **({} if version.freed_bytes is None else {"freed": format_bytes(version.freed_bytes)}),
         "digest": version.digest,
+        "table": version.table,
     }
     show_one(version, fields, output=output)
 

@@ -53,7 +53,8 @@ class GlueCatalog:
             raise _to_error(error) from error
         if table is None or table["Parameters"].get(_DATASET) != dataset_id:
             return None
-        return table["Parameters"].get(_DIGEST)
+        digest: str | None = table["Parameters"].get(_DIGEST)
+        return digest
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """See Catalog. Its partitions go with it."""

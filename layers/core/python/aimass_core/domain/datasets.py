@@ -207,6 +207,7 @@ class DatasetVersionDetail(DatasetVersion):
 
     data_schema: Schema | None = None
     profile: Profile | None = None
+    table: str | None = Field(default=None, description="Its name in the Glue catalogue, for Spark, Hive and others.")
 
 
 class UploadStatus(StrEnum):

@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from aimass_core.domain import keys
+from aimass_core.domain import tables as table_names
 from aimass_core.domain.common import Principal, is_id
 from aimass_core.domain.datasets import (
     Dataset,
@@ -148,10 +149,13 @@ def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -
     """One version with its schema and its profile, also where expectations were not met."""
     version = _find_version(ports, principal, dataset, number)
     detail = DatasetVersionDetail.model_validate(version.model_dump())
-    if version.status is not DatasetVersionStatus.READY and version.quality is None:
+    is_ready = version.status is DatasetVersionStatus.READY
+    if not is_ready and (version.status is not DatasetVersionStatus.REJECTED or version.quality is None):
         return detail
+    table = table_names.name_of(version)
     return detail.model_copy(
         update={
+            "table": f"{table.database}.{table.name}" if is_ready else None,
             "data_schema": _load(ports, version, "schema.json", Schema),
             "profile": _load(ports, version, "profile.json", Profile),
         }
