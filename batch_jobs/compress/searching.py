@@ -78,6 +78,8 @@ class Search:
     reporter: Reporter
     device_threads: int
     """With as many the latency is measured."""
+    is_hasty: bool = False
+    """There is little time: what trains is not put off until all else is tried."""
     clock: Callable[[], float] = time.monotonic
     made: list[Made] = field(default_factory=list)
     unfit: list[UnfitMethod] = field(default_factory=list)
@@ -113,7 +115,10 @@ class Search:
         self._waiting = [attempt for attempt in self._waiting if self._is_wanted(attempt)]
         if not self._waiting or self._is_time_up() or len(self.made) > _MAX_CANDIDATES:
             return None
-        attempt = min(self._waiting, key=lambda each: (each.proposal.is_trained, each.place, each.rank))
+        attempt = min(
+            self._waiting,
+            key=lambda each: (each.proposal.is_trained and not self.is_hasty, each.place, each.rank),
+        )
         self._waiting.remove(attempt)
         return attempt
 
