@@ -135,9 +135,17 @@ class Outcome:
     """Of the original's figures."""
 
 
-def settle(search: Search, *, device_threads: int) -> Outcome:
-    """Measures once more what a search has made, and chooses."""
-    return _Found(search=search, spec=search.spec, device_threads=device_threads).settle()
+def settle(
+    search: Search, *, device_threads: int, num_finalists: int = _MAX_FINALISTS, seconds: float = _FINAL_SECONDS
+) -> Outcome:
+    """Measures once more what a search has made, so many of the best for so long each, and chooses."""
+    return _Found(
+        search=search,
+        spec=search.spec,
+        device_threads=device_threads,
+        num_finalists=num_finalists,
+        seconds=seconds,
+    ).settle()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +155,8 @@ class _Found:
     search: Search
     spec: CompressSpec
     device_threads: int
+    num_finalists: int
+    seconds: float
 
     def settle(self) -> Outcome:
         """See the function."""
@@ -175,13 +185,13 @@ class _Found:
         made = self.search.made
         entries = mark_front([each.entry for each in made])
         by_size = sorted(range(1, len(made)), key=lambda at: (not entries[at].is_pareto, *_order(entries[at])))
-        places = [0, *by_size[:_MAX_FINALISTS]]
+        places = [0, *by_size[: self.num_finalists]]
         found = costs.measure_all(
             [made[place].model for place in places],
             self.search.judge.signature,
             self.search.judge.frame,
             num_threads=self.device_threads,
-            seconds=_FINAL_SECONDS,
+            seconds=self.seconds,
         )
         measured = list(made)
         for place, cost in zip(places, found, strict=True):

@@ -81,6 +81,8 @@ class Search:
     reporter: Reporter
     device_threads: int
     """With as many the latency is measured."""
+    is_hasty: bool = False
+    """There is little time: what trains is not put off until all else is tried."""
     clock: Callable[[], float] = time.monotonic
     made: list[Made] = field(default_factory=list)
     unfit: list[UnfitMethod] = field(default_factory=list)
@@ -119,7 +121,14 @@ class Search:
         if not self._waiting or self._is_time_up() or len(self.made) > _MAX_CANDIDATES:
             return None
         is_turn = self._is_turn_to_train()
-        attempt = min(self._waiting, key=lambda each: (each.proposal.is_trained is not is_turn, each.place, each.rank))
+        attempt = min(
+            self._waiting,
+            key=lambda each: (
+                not self.is_hasty and each.proposal.is_trained is not is_turn,
+                each.place,
+                each.rank,
+            ),
+        )
         self._waiting.remove(attempt)
         return attempt
 

@@ -28,6 +28,8 @@ from batch_jobs.train.material import Material
 SHARE = 0.15
 """Of all time, where the study has limits of the model."""
 _MAX_FINALISTS = 2
+# What is measured once more at the end, and how long all of that takes; without time for more a second is not begun.
+_NUM_MEASURED, _MEASURED_SECONDS, _SETTLE_SECONDS, _MIN_SECONDS = 4, 0.3, 4.0, 10.0
 _ANY_DROP = 1.0
 _MIN_DROP = 1e-6
 
@@ -53,8 +55,13 @@ def compress(studying: Studying, goal: Goal, *, best: float | None) -> Compresse
     finalists = _find_finalists(studying, goal, best=best)
     endings: list[Ending] = []
     advice: list[str] = []
-    for trial, exported, material in finalists:
-        ends = studying.time_to_end(SHARE / len(finalists))
+    all_ends = studying.time_to_end(SHARE)
+    for place, (trial, exported, material) in enumerate(finalists):
+        ends, now = all_ends, time.monotonic()
+        if all_ends is not None:
+            if place and all_ends - now < _MIN_SECONDS:
+                break
+            ends = now + (all_ends - now) / (len(finalists) - place)
         found = _Compressing(studying=studying, goal=goal, trial=trial, exported=exported, material=material).run(
             best=best, ends=ends
         )
@@ -120,7 +127,7 @@ class _Compressing:
             num_threads=environment.num_cpus,
             seed=spec.seed,
             scratch_path=scratch_path,
-            seconds_left=lambda: None if ends is None else ends - time.monotonic(),
+            seconds_left=lambda: None if ends is None else ends - _SETTLE_SECONDS - time.monotonic(),
             message=_ignore,
         )
         search = Search(
@@ -129,9 +136,10 @@ class _Compressing:
             judge=judge,
             reporter=_Phase(studying.reporter),
             device_threads=device_threads,
+            is_hasty=True,
         )
         search.run()
-        found = settle(search, device_threads=device_threads)
+        found = settle(search, device_threads=device_threads, num_finalists=_NUM_MEASURED, seconds=_MEASURED_SECONDS)
         write_compression(environment.output_path, found.compression)
         if found.winner is None:
             words = " ".join(found.compression.advice)
