@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Files in their order, which begins with the longest: those that start a local cloud.
+SHARED_OUT := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of processes that import our modules, which they are to find compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## What there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -10,10 +14,10 @@ demo: $(VENV)/.local ## Set up, start the local cloud, run the main job, leave i
 	@$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev ## Set up and run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest $(SHARED_OUT)
 
 test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
-	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -m slow $(SHARED_OUT)
 
 lint: $(VENV)/.dev ## Style, types and import rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -47,7 +47,10 @@ def _regroup(file: Path, num_rows: int) -> None:
     pq.write_table(pq.read_table(file), file, row_group_size=num_rows)
 
 
-@pytest.mark.parametrize(("task", "refit"), [("binary", False), ("regression", False), ("binary", True)])
+@pytest.mark.parametrize(
+    ("task", "refit"),
+    [pytest.param("binary", False, marks=pytest.mark.slow), ("regression", False), ("binary", True)],
+)
 @pytest.mark.parametrize("algorithm", list(QUICK))
 def test_it_is_read_from_disk_and_gives_the_model_of_memory(
     tmp_path: Path, train_model: Train, algorithm: str, task: str, refit: bool
