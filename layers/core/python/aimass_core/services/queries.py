@@ -14,7 +14,7 @@ from typing import Any
 
 from aimass_core.domain import keys, tables
 from aimass_core.domain.common import NAME_PATTERN, JsonScalar, Principal, split_ref
-from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.queries import (
     FLOATS,
     INTEGERS,
@@ -30,7 +30,7 @@ from aimass_core.domain.queries import (
 from aimass_core.domain.schemas import Schema
 from aimass_core.errors import ConflictError, InvalidRequestError, NotFoundError, QuotaExceededError
 from aimass_core.ports import Execution, Ports
-from aimass_core.services import datasets, prices, records
+from aimass_core.services import prices, records
 from aimass_core.services.tables import Source, ensure
 
 KEPT = timedelta(days=7)
@@ -54,7 +54,8 @@ def create(
     # NOTE: it takes longer to import than any other request takes to answer.
     from aimass_core.services import sql
 
-    only = None if dataset is None else datasets.get(ports, principal, dataset).name
+    # NOTE: not `datasets.get`, which also answers with what other workspaces have granted.
+    only = None if dataset is None else records.find(ports, Dataset, principal.workspace_id, dataset).name
     _check_quota(ports, principal.workspace_id, max_active)
     names = _Names(ports=ports, principal=principal, only=only)
     bound = sql.bind(request.sql, resolve=names.resolve)
@@ -188,7 +189,7 @@ class _Names:
                     "Send the query to /v1/query."
                 )
             name = self.only
-        dataset = datasets.get(self.ports, self.principal, name)
+        dataset = records.find(self.ports, Dataset, self.principal.workspace_id, name)
         number = number or dataset.latest_version
         if number is None:
             raise ConflictError(f"The dataset {dataset.name!r} has no version that is READY. Upload data first.")

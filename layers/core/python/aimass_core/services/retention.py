@@ -18,7 +18,7 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionS
 from aimass_core.domain.sources import SourceRecord
 from aimass_core.errors import AimassError, ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import BlobNotFoundError, Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import jobs, platform, records, source_datasets
+from aimass_core.services import jobs, platform, records, source_datasets, tables
 
 EVERY = timedelta(hours=1)
 GRACE = timedelta(minutes=1)
@@ -165,6 +165,7 @@ def _free_one(ports: Ports, version: DatasetVersion, row: Row, kept: set[str]) -
         files = []
     doomed = [keys.dataset_file(version.workspace_id, version.dataset_id, sha256) for sha256 in files]
     prefix = keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, "")
+    tables.drop(ports, version)
     num_bytes = 0
     # NOTE: the manifest goes last, since it names the files.
     beside = sorted((blob.key for blob in ports.lake.list(prefix)), key=lambda key: key.endswith("manifest.json"))
