@@ -56,7 +56,8 @@ class DatasetPolicy(Contract):
         default=5,
         ge=0,
         le=300,
-        description="Files that are dropped within this window become one version.",
+        description="Files that are dropped within this window become one version, and with them those that come while "
+        "the version before is converted.",
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import DatasetVersionStatus, WriteMode
+from aimass_core.services import uploads
 from aimass_core.services.ingest import landing, versions
 from aimass_core.services.ingest.landing import NewObject
 from tests.unit.core.services.ingest.scene import Scene
@@ -65,3 +66,33 @@ def test_files_that_replace_each_other_are_taken_by_the_time_at_which_they_were_
     assert scene.version(dataset, 2).num_rows == 1
     assert len(versions.load_files(scene.ports, scene.version(dataset, 2))) == 1
     assert again.at - first.at >= timedelta(seconds=60)
+
+
+def test_files_that_come_while_the_version_before_is_converted_become_one_version(scene: Scene) -> None:
+    landing.land_all(scene.ports, [put(scene, "a", "1.csv", b"n\n1\n")])
+    dataset = scene.dataset_named("a")
+    scene.clock.advance(10)
+    claimed = versions.claim(scene.ports, dataset.workspace_id, dataset.id, 1, lease_seconds=300)
+    assert claimed is not None
+    for name in ("2", "3", "4"):
+        landing.land_all(scene.ports, [put(scene, "a", f"{name}.csv", f"n\n{name}\n".encode())])
+        scene.clock.advance(30)
+    versions.release(scene.ports, claimed)
+    scene.clock.advance(1)
+    scene.work()
+    dataset = scene.dataset_named("a")
+    assert (dataset.latest_version, dataset.last_number) == (2, 2)
+    assert scene.version(dataset, 2).num_rows == 4
+
+
+def test_a_file_does_not_join_an_upload_that_waits(scene: Scene) -> None:
+    landing.land_all(scene.ports, [put(scene, "a", "1.csv", b"n\n1\n")])
+    dataset = scene.dataset_named("a")
+    upload = scene.begin(dataset.id, b"n\n2\n", mode=WriteMode.APPEND)
+    waiting = uploads.complete(scene.ports, scene.principal, dataset.id, upload.id)
+    scene.clock.advance(10)
+    landing.land_all(scene.ports, [put(scene, "a", "3.csv", b"n\n3\n")])
+    assert waiting.number == 2
+    assert len(versions.load_files(scene.ports, waiting)) == 1
+    scene.work()
+    assert scene.version(dataset, 3).num_rows == 3

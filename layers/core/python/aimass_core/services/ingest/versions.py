@@ -430,8 +430,19 @@ def _open_window(ports: Ports, dataset: Dataset) -> DatasetVersion | None:
     if not dataset.last_number:
         return None
     version = records.get(ports, DatasetVersion, dataset.workspace_id, dataset.id, dataset.last_number)
-    is_open = version.status is DatasetVersionStatus.PENDING and _seconds_to_close(ports, version) > 0
-    return version if is_open and version.mode is dataset.policy.drop_mode else None
+    if version.status is not DatasetVersionStatus.PENDING or version.mode is not dataset.policy.drop_mode:
+        return None
+    return version if _seconds_to_close(ports, version) > 0 or _waits_for_former(ports, version) else None
+
+
+def _waits_for_former(ports: Ports, version: DatasetVersion) -> bool:
+    """Whether a window that is over goes on taking files: an append cannot begin before the version before it has
+    ended, and each of many short ones would read its base anew. One that an upload made has no window."""
+    has_window = version.window_closes_at is not None and version.window_closes_at > version.created_at
+    if version.mode is WriteMode.REPLACE or not has_window or version.number == 1:
+        return False
+    former = records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number - 1)
+    return not former.status.is_terminal
 
 
 def _find_base(ports: Ports, version: DatasetVersion) -> tuple[bool, int | None]:
