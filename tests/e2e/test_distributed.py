@@ -85,7 +85,7 @@ def _kill_node(job: Job, index: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("framework", "epochs"), [("torch", 40), pytest.param("tensorflow", 12, marks=pytest.mark.slow)]
+    ("framework", "epochs"), [("torch", 25), pytest.param("tensorflow", 12, marks=pytest.mark.slow)]
 )
 def test_d15_a_killed_node_ends_the_attempt_and_the_next_ends_with_the_undisturbed_metrics(
     stack: Stack, client: aimass.Client, tmp_path: Path, framework: str, epochs: int
