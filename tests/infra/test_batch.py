@@ -11,11 +11,16 @@ def _definition(template: Template, name: str = naming.JOB_DEFINITION) -> Proper
     return definitions[name]
 
 
-def test_b11_jobs_that_read_sources_differ_from_the_others_in_their_role_alone(batch: Template) -> None:
+def test_b11_jobs_that_read_sources_differ_from_the_others_in_their_role_and_in_what_they_reach(
+    batch: Template,
+) -> None:
     collecting, other = _definition(batch, naming.COLLECT_JOB_DEFINITION), _definition(batch)
     role = collecting["ContainerProperties"]["JobRoleArn"]
     assert role["Fn::GetAtt"][0].startswith("CollectRole")
-    same = {**other["ContainerProperties"], "JobRoleArn": role}
+    variables = collecting["ContainerProperties"]["Environment"]
+    shared = [item for item in variables if not item["Name"].startswith("AIMASS_COLLECT_")]
+    assert shared == other["ContainerProperties"]["Environment"]
+    same = {**other["ContainerProperties"], "JobRoleArn": role, "Environment": variables}
     assert collecting == {**other, "JobDefinitionName": naming.COLLECT_JOB_DEFINITION, "ContainerProperties": same}
 
 
@@ -37,7 +42,8 @@ def test_d7_every_job_has_limits(batch: Template) -> None:
 
 
 def test_containers_get_the_variables_that_dispatch_does_not_give(batch: Template) -> None:
-    variables = {item["Name"] for item in _definition(batch)["ContainerProperties"]["Environment"]}
+    definition = _definition(batch, naming.COLLECT_JOB_DEFINITION)
+    variables = {item["Name"] for item in definition["ContainerProperties"]["Environment"]}
     given_by_dispatch = {"AIMASS_WORKSPACE_ID", "AIMASS_JOB_ID"}
     given_by_image = {"AIMASS_SPARK_ABOVE_BYTES"}
     fields = {f"AIMASS_{name.upper()}" for name in ContainerSettings.model_fields}
