@@ -59,8 +59,10 @@ LEAST_ROLES = {
     "list_sources get_source update_source delete_source list_source_revisions pause_source resume_source "
     "set_source_secret delete_source_secret list_source_runs run_source get_source_state reset_source_state "
     "list_source_datasets create_source_webhook get_source_lineage",
-    Role.COLLECTOR: "create_source create_dataset list_uploads create_upload get_upload complete_upload delete_upload",
-    Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job create_job_source estimate_job "
+    Role.COLLECTOR: "create_source create_dataset list_uploads create_upload get_upload complete_upload delete_upload "
+    # The package of a collector is one.
+    "create_job_source",
+    Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job estimate_job "
     "stop_job retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
     "delete_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
