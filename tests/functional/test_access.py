@@ -61,6 +61,7 @@ LEAST_ROLES = {
     "set_source_secret delete_source_secret list_source_runs run_source get_source_state reset_source_state "
     "list_source_datasets create_source_webhook get_source_lineage",
     Role.COLLECTOR: "create_source create_dataset list_uploads create_upload get_upload complete_upload delete_upload "
+    # The package of a collector is one.
     "create_job_source",
     Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job estimate_job "
     "preview_dataset "
