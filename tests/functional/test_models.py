@@ -82,12 +82,19 @@ def test_endpoint_is_deployed_updated_and_deleted(api: Api) -> None:
 
 def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
     activate(api, api.post("/v1/endpoints", {"model": "adult"}))
-    updates = [operation for operation in OPERATIONS if operation.method in ("PUT", "PATCH")]
+    assert api.post("/v1/sources", {"name": "adult", "collector": {"type": "webhook"}}).status == 201
+    job = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
+    assert api.post("/v1/triggers", {"name": "adult", "dataset": "adult", "job": job}).status == 201
+    # A secret and a grant are put in whole: there is nothing of them that an update could lose.
+    put = {operation.name for operation in OPERATIONS if operation.method == "PUT"}
+    assert put == {"set_source_secret", "grant_source"}
+    updates = [operation for operation in OPERATIONS if operation.method == "PATCH"]
     assert all(operation.needs_revision for operation in updates)
     for operation in updates:
         path = operation.path.replace("<workspace>", api.workspace.id)
         path = re.sub(r"<\w+>", "adult", path)
-        body = {"model": "adult@1"} if operation.name == "update_endpoint" else {"description": "changed"}
+        bodies = {"update_endpoint": {"model": "adult@1"}, "update_trigger": {"status": "PAUSED"}}
+        body = bodies.get(operation.name, {"description": "changed"})
         revision = api.get(path).json["revision"]
         for header, status, code in (
             (None, 428, "precondition_required"),

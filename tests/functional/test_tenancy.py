@@ -21,6 +21,7 @@ UPLOAD = {"file_name": "crown-jewels.csv", "num_bytes": 3, "sha256": "0" * 64}
 BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
     "update_dataset": {"description": "mine"},
+    "preview_dataset": {"recipe": {"steps": [{"do": "trim"}]}},
     "create_upload": UPLOAD,
     "query_dataset": {"sql": "select count(*) from data"},
     "update_model": {"description": "mine"},
