@@ -13,7 +13,7 @@ from aimass_core.domain.sources import SourceRecord, StreamMode
 from aimass_core.errors import InternalError, InvalidRequestError
 from aimass_core.ports import BlobStore, Ports, SecretNotFoundError
 from aimass_core.services import records
-from aimass_core.settings import ContainerSettings
+from aimass_core.settings import CollectSettings
 from batch_jobs.collect.collecting import Collection
 from batch_jobs.collect.network import Network, Timing
 from batch_jobs.collect.readers import opening
@@ -30,7 +30,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     """Raises InvalidRequestError or InvalidDataError in words for the owner of the source."""
     if not isinstance(environment.spec, CollectSpec):
         raise InternalError(f"A job of the kind {environment.spec.kind} was started as collect.")
-    settings = ContainerSettings()
+    settings = CollectSettings()
     ports = bootstrap.build_ports(settings)
     with tempfile.TemporaryDirectory(prefix="aimass-collect-", dir=environment.base_path) as folder:
         # NOTE: a program that runs as nobody has to pass through.
@@ -42,7 +42,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
 
 def collect(
     ports: Ports,
-    settings: ContainerSettings,
+    settings: CollectSettings,
     spec: CollectSpec,
     reporter: Reporter,
     *,

@@ -5,7 +5,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from aimass_core.settings import ContainerSettings
+from aimass_core.settings import CollectSettings, ContainerSettings
 from infra.cdk import naming
 from infra.cdk.components.compute import JobCompute
 from infra.cdk.components.container import collect_statements, container_statements
@@ -49,6 +49,7 @@ class BatchStack(Stack):
             image=image,
             environment=_container_environment(
                 storage,
+                CollectSettings,
                 collect_allowed_hosts=",".join(settings.collect_allowed_hosts),
                 collect_buckets=",".join(settings.collect_buckets),
             ),
@@ -71,7 +72,8 @@ class BatchStack(Stack):
         CfnOutput(self, "JobLogGroupName", value=naming.JOB_LOG_GROUP)
 
 
-def _container_environment(storage: Storage, **more: str) -> dict[str, str]:
-    given = {name: value for name, value in more.items() if value}
-    values = {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url, **given}
-    return environment_of(ContainerSettings, values, given_later={"workspace_id", "job_id"})
+def _container_environment(
+    storage: Storage, cls: type[ContainerSettings] = ContainerSettings, **more: str
+) -> dict[str, str]:
+    values = {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url, **more}
+    return environment_of(cls, values, given_later={"workspace_id", "job_id"})

@@ -111,8 +111,12 @@ class ContainerSettings(StorageSettings):
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
-    # Comma-separated: hosts that collectors may reach although their address is not public, and buckets that they may
-    # read. Both empty by default.
+
+
+class CollectSettings(ContainerSettings):
+    """batch_jobs/collect. Comma-separated: hosts that collectors may reach although their address is not public, and
+    buckets that they may read."""
+
     collect_allowed_hosts: str = ""
     collect_buckets: str = ""
     # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.

@@ -13,7 +13,7 @@ from aimass_core.domain.sources import Cursor, RunCreate, SourceCreate, SourceRe
 from aimass_core.ports import BlobStore
 from aimass_core.services import datasets, records, source_runs, source_states, sources
 from aimass_core.services.job_quotas import JobLimits
-from aimass_core.settings import ContainerSettings
+from aimass_core.settings import CollectSettings
 from batch_jobs.collect.collecting import Collection
 from batch_jobs.collect.network import Timing
 from batch_jobs.collect.reading import Item
@@ -131,7 +131,7 @@ class SourceScene(Scene):
         """The whole of a run, as the container does it."""
         given, job = job, job or self.begin(**request)
         buckets = buckets or {}
-        settings = ContainerSettings(
+        settings = CollectSettings(
             registry_table="r",
             studies_table="s",
             landing_bucket="l",
