@@ -192,13 +192,14 @@ def _located(number: int, step: AnyStep, chain: Chain) -> Iterator[None]:
     try:
         yield
     except InvalidRequestError as error:
-        kind, words, cause = type(error), error.message, error
+        raise _of_step(type(error), number, step, error.message) from error
     except EngineError as error:
-        kind, words, cause = InvalidDataError, _named(str(error), chain.fields), error
-    else:
-        return
+        raise _of_step(InvalidDataError, number, step, _named(str(error), chain.fields)) from error
+
+
+def _of_step(kind: type[InvalidRequestError], number: int, step: AnyStep, words: str) -> InvalidRequestError:
     details = [ErrorDetail(location=f"body.spec.recipe.steps[{number - 1}]", message=words)]
-    raise kind(f"Step {number} ({step.do}): {words}", details=details) from cause
+    return kind(f"Step {number} ({step.do}): {words}", details=details)
 
 
 def _named(words: str, fields: Sequence[Field]) -> str:
