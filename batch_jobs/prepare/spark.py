@@ -70,11 +70,16 @@ class SparkEngine:
         """See Engine."""
         found: DataFrame | None = None
         offset = 0
+        # Times are of UTC and have no zone here, as on DuckDB.
+        columns = [
+            f"CAST({each} AS TIMESTAMP_NTZ) AS {each}" if column.type is ColumnType.DATETIME else each
+            for each, column in zip(ids, source.schema.columns, strict=True)
+        ]
         with _translated():
             for path in source.files:
                 read = self._session.read.parquet(str(path))
                 part = read.select("*", read["_metadata.row_index"].cast("bigint").alias("__index"))
-                numbered = part.toDF(*ids, "__index").selectExpr(*ids, f"__index + {offset} AS {row}")
+                numbered = part.toDF(*ids, "__index").selectExpr(*columns, f"__index + {offset} AS {row}")
                 found = numbered if found is None else found.unionAll(numbered)
                 offset += read.count()
             if found is None:

@@ -44,6 +44,10 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
         "nodes_missing_value_tracks_true": np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.int64),
     }
     values = np.concatenate([_to_values(tree, has_classes=has_classes) for tree in trees]) / len(trees)
+    # Of two shares one is what the other lacks to 1.
+    is_of_two = has_classes and num_outputs == 2
+    if is_of_two:
+        values = values[:, 1:]
     leaves, outputs = np.nonzero(values * is_leaf[:, None])
     # A leaf that says nothing has to be in the list too.
     silent = np.flatnonzero(is_leaf & ~values.any(axis=1))
@@ -59,8 +63,11 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
         target_nodeids=node_ids[leaves],
         target_ids=outputs,
         target_weights=values[leaves, outputs],
-        n_targets=num_outputs,
+        n_targets=values.shape[1],
     )
+    if is_of_two:
+        other = graph.node("Sub", graph.constant(1.0, np.float32), scores)
+        scores = graph.node("Concat", other, scores, axis=1)
     graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", num_outputs])
     return graph.build()
 

@@ -21,7 +21,7 @@ from aimass_core.domain.collector_messages import Record, StreamSchema
 from aimass_core.domain.collectors import SqlCollector
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError, InvalidRequestError
-from aimass_core.services import datasets
+from aimass_core.services import quarantine
 from batch_jobs.collect.errors import AddressRefusedError, AuthFailedError, SourceUnavailableError
 from batch_jobs.collect.network import Network
 from batch_jobs.collect.readers import sql
@@ -103,7 +103,7 @@ def test_a_file_that_is_none_is_kept_apart_with_the_reason(server: Server, make:
     scene = make({"type": "files", "urls": [f"{server.url}/a"]}, allowed_fields=["id"])
     with pytest.raises(InvalidDataError, match="The file is HTML"):
         scene.collect()
-    page, _ = datasets.list_quarantine(scene.ports, scene.principal, "shop-files", 1, limit=5)
+    page, _ = quarantine.list_rows(scene.ports, scene.principal, "shop-files", 1, limit=5)
     assert "log-in or error page" in page[0].reason
 
 

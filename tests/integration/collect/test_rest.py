@@ -9,7 +9,7 @@ import pytest
 from aimass_core.domain.datasets import DatasetVersionStatus
 from aimass_core.domain.sources import SourceStatus
 from aimass_core.errors import InvalidDataError
-from aimass_core.services import datasets, source_health
+from aimass_core.services import quarantine, source_health
 from batch_jobs.collect.errors import AuthFailedError, LoopError, SourceUnavailableError
 from batch_jobs.collect.network import Timing
 from tests.integration.collect.conftest import Asked, Server
@@ -84,7 +84,7 @@ def test_b1_b2_b5_pages_refusals_a_crash_a_restart_and_drift_lose_nothing_and_do
     assert [row["id"] for row in scene.data("shop-orders")] == list(range(130))
     version = scene.last("shop-orders")
     assert (version.status, version.num_quarantined) == (DatasetVersionStatus.READY, 1)
-    refused, _ = datasets.list_quarantine(scene.ports, scene.principal, "shop-orders", version.number, limit=5)
+    refused, _ = quarantine.list_rows(scene.ports, scene.principal, "shop-orders", version.number, limit=5)
     assert [json.loads(row.text or "") for row in refused] == [{"id": 130, "price": "free"}]
     # Nothing is new.
     scene.collect(timing=HASTY)

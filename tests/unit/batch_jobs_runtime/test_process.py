@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from aimass_core.domain.jobs import TrainSpec, to_hyperparameters
+from batch_jobs.runtime.lifecycle import KINDS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -85,4 +86,4 @@ def test_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path, arguments: 
     with start(tmp_path, "-m", "batch_jobs", *arguments) as process:
         lines, _ = process.communicate(timeout=300)
     assert process.returncode == 64
-    assert "usage: python -m batch_jobs train|search|autotrain|compress|fuse|decompose|script|prepare|ingest" in lines
+    assert f"usage: python -m batch_jobs {'|'.join(KINDS)}" in lines

@@ -19,9 +19,12 @@ def _requirements() -> dict[str, float]:
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Batch::JobDefinition" and "ContainerProperties" in resource["Properties"]
     ]
-    (definition,) = definitions
-    entries = definition["ContainerProperties"]["ResourceRequirements"]
-    return {entry["Type"]: float(entry["Value"]) for entry in entries}
+    asked = [
+        {entry["Type"]: float(entry["Value"]) for entry in definition["ContainerProperties"]["ResourceRequirements"]}
+        for definition in definitions
+    ]
+    assert all(each == asked[0] for each in asked)
+    return asked[0]
 
 
 def test_one_job_of_the_stack_fits_on_a_small_laptop() -> None:

@@ -11,7 +11,7 @@ from aimass_core.domain.datasets import DatasetVersionStatus
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.sources import Cursor, SourceStatus
 from aimass_core.errors import ConflictError, InvalidDataError, InvalidRequestError
-from aimass_core.services import datasets, source_health
+from aimass_core.services import quarantine, source_health
 from batch_jobs.collect.errors import ContractBrokenError, TooMuchError
 from tests.unit.batch_jobs.collect.scene import SourceScene, rows_of
 
@@ -99,7 +99,7 @@ def test_b5_drifted_rows_go_to_quarantine_and_the_last_good_version_stays(make: 
     scene.run([*orders(*range(100), price=2.5), *orders(100, price="n/a")])
     version = scene.last("shop-orders")
     assert (version.num_rows, version.num_quarantined) == (200, 1)
-    rows, _ = datasets.list_quarantine(scene.ports, scene.principal, "shop-orders", 2, limit=10)
+    rows, _ = quarantine.list_rows(scene.ports, scene.principal, "shop-orders", 2, limit=10)
     assert [(row.column, row.text) for row in rows] == [("price", '{"id":100,"price":"n/a"}')]
     assert "'n/a' is not of the type number" in rows[0].reason
     with pytest.raises(InvalidDataError, match="more than the 5%"):
@@ -341,7 +341,7 @@ def test_fields_that_are_not_allowed_and_persons_never_come_in(make: MakeScene) 
     assert len(found["mail"]) == 32
     # Neither in quarantine, and hashed once there too.
     scene.run(rows_of("orders", [row, row | {"id": "x"}]))
-    [refused], _ = datasets.list_quarantine(scene.ports, scene.principal, "shop-orders", 2, limit=10)
+    [refused], _ = quarantine.list_rows(scene.ports, scene.principal, "shop-orders", 2, limit=10)
     assert refused.text is not None
     assert found["mail"] in refused.text
     assert not any(word in refused.text for word in ("Ann", "s3cr3t", "bob@", "ann@", "123456"))

@@ -12,7 +12,7 @@ from PIL import Image
 from aimass_core.domain.recipes import Preparation, PrepareSpec
 from aimass_core.domain.schemas import DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError
-from aimass_core.services import datasets, job_channels, jobs
+from aimass_core.services import datasets, job_channels, jobs, quarantine
 from batch_jobs.prepare.workflow import DOCUMENT, prepare
 from batch_jobs.runtime.storage.channels import download_channels
 from tests.unit.batch_jobs.conftest import RecordingReporter, build_environment
@@ -88,7 +88,7 @@ def test_a_recipe_makes_a_version_that_is_typed_profiled_and_has_a_quarantine(wo
     version = scene.version(dataset, 1)
     assert types(version) == {"id": "integer", "price": "number", "city": "string"}
     assert (version.num_quarantined, dataset.latest_version) == (1, 1)
-    [kept], _ = datasets.list_quarantine(scene.ports, scene.principal, "prices-prepared", 1, limit=5)
+    [kept], _ = quarantine.list_rows(scene.ports, scene.principal, "prices-prepared", 1, limit=5)
     assert (kept.file, kept.line, kept.column) == ("prices@1", 2, "price")
     assert kept.text == '{"id":2,"price":"much","city":"Bonn"}'
     assert scene.rows(version)[:2] == [{"id": 1, "price": 1.5, "city": "Bonn"}, {"id": 3, "price": 2.0, "city": None}]

@@ -135,7 +135,7 @@ def test_e7_when_time_is_up_the_running_trial_ends_with_what_it_has(run_study: R
     run_study(candidates=[short], max_trials=1, run_name="short")
     needed = time.monotonic() - begun
     studied = run_study(candidates=[endless], deadline=time.monotonic() + max(8.0, 5 * needed))
-    assert [row.trial for row in studied.leaderboard.rows] == [0]
+    assert 0 in {row.trial for row in studied.leaderboard.rows}
     assert any("of 1000 epochs: the schedule ends with them" in warning for warning in studied.card.warnings)
     assert studied.card.hyperparameters["epochs"] < 1000
 

@@ -49,7 +49,7 @@ class World:
     def left(self) -> set[str]:
         """Names of the data files that are there."""
         prefix = keys.dataset_prefix(self.owner.workspace_id, self.dataset.id)
-        return {blob.key[-len("x.parquet")] for blob in self.ports.lake.list(f"{prefix}files/")}
+        return {blob.key.removeprefix(f"{prefix}files/")[63] for blob in self.ports.lake.list(f"{prefix}files/")}
 
     def reconcile(self, *, days: float = 0) -> int:
         """Time passes, and then a round that expires and, after the grace time, one that frees."""

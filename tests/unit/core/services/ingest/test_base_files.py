@@ -157,7 +157,7 @@ def test_a_file_of_the_base_that_is_gone_is_an_error_and_never_a_shorter_version
     grow(scene, MAX_SMALL_FILES)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
     manifest = scene.manifest(scene.version(dataset, MAX_SMALL_FILES))
-    key = f"datasets/{dataset.workspace_id}/{dataset.id}/files/{manifest.files[3].sha256}.parquet"
+    key = f"datasets/{dataset.workspace_id}/{dataset.id}/files/{manifest.files[3].sha256}/part.parquet"
     scene.ports.lake.delete(key)
     scene.drop("sales", "last.csv", b"id,word\n64,a\n")
     scene.clock.advance(10)

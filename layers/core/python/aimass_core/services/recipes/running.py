@@ -10,7 +10,7 @@ from aimass_core.domain import recipe_steps as steps
 from aimass_core.domain.datasets import QuarantinedRow
 from aimass_core.domain.recipe_steps import AnyStep, OnError
 from aimass_core.domain.recipes import DATA_CHANNEL, Recipe, StepReport, join_channel
-from aimass_core.errors import AimassError, ErrorDetail, InvalidDataError, InvalidRequestError
+from aimass_core.errors import ErrorDetail, InvalidDataError, InvalidRequestError
 from aimass_core.services.recipes import cells, near, wholes
 from aimass_core.services.recipes.chain import PART, ROW, Chain, Change, Kept
 from aimass_core.services.recipes.engine import Engine, EngineError, Field, Source
@@ -192,12 +192,12 @@ def _located(number: int, step: AnyStep, chain: Chain) -> Iterator[None]:
     try:
         yield
     except InvalidRequestError as error:
-        raise _at_step(type(error), number, step, error.message) from error
+        raise _of_step(type(error), number, step, error.message) from error
     except EngineError as error:
-        raise _at_step(InvalidDataError, number, step, _named(str(error), chain.fields)) from error
+        raise _of_step(InvalidDataError, number, step, _named(str(error), chain.fields)) from error
 
 
-def _at_step(kind: type[AimassError], number: int, step: AnyStep, words: str) -> AimassError:
+def _of_step(kind: type[InvalidRequestError], number: int, step: AnyStep, words: str) -> InvalidRequestError:
     details = [ErrorDetail(location=f"body.spec.recipe.steps[{number - 1}]", message=words)]
     return kind(f"Step {number} ({step.do}): {words}", details=details)
 
