@@ -67,8 +67,8 @@ def decompose(studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal) -> 
     if chosen is None:
         best = min(trying.tried, key=lambda each: goal.sign * each.score.value)
         studying.notes(
-            f"no decomposition is clearly better than trial {trial.number} ({goal.metric} {single.score.value:.5g}) with "
-            f"as few operations and within the limits: {best.name} reaches {best.score.value:.5g}"
+            f"no decomposition is clearly better than trial {trial.number} ({goal.metric} {single.score.value:.5g}) "
+            f"with as few operations and within the limits: {best.name} reaches {best.score.value:.5g}"
         )
         return None
     whole = export_whole(chosen, ground, seconds=time.monotonic() - began, environment=studying.environment)
