@@ -64,7 +64,7 @@ class _Attempt:
     method: Method
     proposal: Proposal
     place: int
-    """Of the proposal among those of its method for its base, the mildest first."""
+    """Of the proposal among those of its method for its base: the mildest first, or in haste the strongest."""
 
     @property
     def rank(self) -> int:
@@ -82,7 +82,8 @@ class Search:
     device_threads: int
     """With as many the latency is measured."""
     is_hasty: bool = False
-    """There is little time: what trains is not put off until all else is tried."""
+    """There is little time to keep the limits: the strongest settings of a method come first, and what trains is not
+    put off until all else is tried."""
     clock: Callable[[], float] = time.monotonic
     made: list[Made] = field(default_factory=list)
     unfit: list[UnfitMethod] = field(default_factory=list)
@@ -215,7 +216,7 @@ class Search:
                 continue
             self._waiting += [
                 _Attempt(base=made, method=method, proposal=proposal, place=place)
-                for place, proposal in enumerate(proposals)
+                for place, proposal in enumerate(reversed(proposals) if self.is_hasty else proposals)
             ]
 
     def _reject(self, method: Method, reason: str, *, candidate: str = "") -> None:

@@ -67,8 +67,10 @@ def _store_integers(snippet: Snippet, constant: TensorProto, values: NDArray[Any
     padded = np.pad(flat, (0, -len(flat) % group)).reshape(-1, group)
     peaks = np.abs(padded).max(axis=1, keepdims=True)
     scales = (peaks / largest).astype(np.float32)
-    if np.isfinite(scales.astype(np.float16)).all() and (scales.astype(np.float16)[peaks > 0] > 0).all():
-        scales = scales.astype(np.float16)
+    with np.errstate(over="ignore"):
+        halves = scales.astype(np.float16)
+    if np.isfinite(halves).all() and (halves[peaks > 0] > 0).all():
+        scales = halves
     steps = np.where(scales > 0, scales.astype(np.float64), 1)
     integers = np.clip(np.round(padded / steps), -largest, largest).astype(np.int8)
     if num_bits == 8:

@@ -1,7 +1,6 @@
 """Compresses models of trials that miss a limit of the study and are better than all that keep it."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
@@ -17,9 +16,8 @@ from batch_jobs.compress.page import write_compression
 from batch_jobs.compress.searching import Search
 from batch_jobs.registered import costs
 from batch_jobs.registered.results import describe as describe_model
-from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search import opening
-from batch_jobs.search.endings.contract import Ending, find_held_out, resolve_metric, to_registered, to_row
+from batch_jobs.search.endings.contract import Ending, Phase, find_held_out, resolve_metric, to_registered, to_row
 from batch_jobs.search.goals import Figures, Goal, is_feasible, rank
 from batch_jobs.search.studying import Studying
 from batch_jobs.train.exporting import Exported
@@ -134,7 +132,7 @@ class _Compressing:
             methods=load_methods(None),
             ground=ground,
             judge=judge,
-            reporter=_Phase(studying.reporter),
+            reporter=Phase(reporter=studying.reporter, name="compressing"),
             device_threads=device_threads,
             is_hasty=True,
         )
@@ -178,24 +176,6 @@ class _Compressing:
                 "seed": study.seed,
             }
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Phase:
-    """Satisfies `Reporter`: steps of a compression are not trials of the study."""
-
-    reporter: Reporter
-
-    def progress(self, phase: str, *, step: int | None = None, num_steps: int | None = None, message: str = "") -> None:
-        """See Reporter."""
-        del phase, step, num_steps
-        self.reporter.progress("compressing", message=message)
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """See Reporter."""
-
-    def message(self, text: str) -> None:
-        """See Reporter."""
 
 
 def _ignore(_: str) -> None:

@@ -1,10 +1,12 @@
 """What every ending of a study is given and gives back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aimass_core.domain.studies import LeaderboardRow
 from batch_jobs.data.frames import Frame
 from batch_jobs.registered.models import RegisteredModel
+from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search.goals import Figures, Goal
 from batch_jobs.search.studying import Studying
 from batch_jobs.train.exporting import Exported
@@ -20,6 +22,25 @@ class Ending:
     exported: Exported
     material: Material
     row: LeaderboardRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """Satisfies `Reporter` for what has steps and curves that are not those of the study: one phase of it."""
+
+    reporter: Reporter
+    name: str
+
+    def progress(self, phase: str, *, step: int | None = None, num_steps: int | None = None, message: str = "") -> None:
+        """See Reporter."""
+        del step, num_steps
+        self.reporter.progress(self.name, message=message or phase)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """See Reporter."""
+
+    def message(self, text: str) -> None:
+        """See Reporter."""
 
 
 def to_row(exported: Exported, name: str, figures: Figures, *, score: float, seconds: float) -> LeaderboardRow:

@@ -11,17 +11,18 @@ from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.decompose.contract import Ground
-from batch_jobs.decompose.measuring import Tried, count_operations, judge, measure_all
+from batch_jobs.decompose.measuring import Tried, count_operations, find_noise, judge, measure_all
 from batch_jobs.decompose.opening import open_trainer
 from batch_jobs.decompose.telling import tell
 from batch_jobs.decompose.trying import Trial
 from batch_jobs.decompose.workflow import export_whole, write_document
-from batch_jobs.search.endings.contract import Ending, find_held_out, resolve_metric, to_row
+from batch_jobs.search.endings.contract import Ending, Phase, find_held_out, resolve_metric, to_row
 from batch_jobs.search.goals import Goal
 from batch_jobs.search.running import measure
 from batch_jobs.search.studying import Studying
 from batch_jobs.train.exporting import Exported
 from batch_jobs.train.material import Material
+from batch_jobs.train.notes import Notes
 
 SHARE = 0.2
 """Of all time."""
@@ -59,15 +60,15 @@ def decompose(studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal) -> 
         return None
     single = _to_single(trial.number, exported, ground)
     rows, num_cpus = ground.frame(ground.validation), studying.environment.num_cpus
-    measured = [single, *_find_affordable(trying.tried, single, ground, goal)[:_NUM_MEASURED]]
+    measured = [single, *_find_affordable(trying.tried, single, ground, goal)]
     measure_all(measured, rows, ground.spec, num_cpus=num_cpus)
     chosen = next((each for each in measured[1:] if not each.missed), None)
     write_document(tell(measured, chosen, ground, unfit=trying.unfit), studying.environment)
     if chosen is None:
         best = min(trying.tried, key=lambda each: goal.sign * each.score.value)
         studying.notes(
-            f"no decomposition is better than trial {trial.number} ({goal.metric} {single.score.value:.5g}) with as "
-            f"few operations and within the limits: {best.name} reaches {best.score.value:.5g}"
+            f"no decomposition is clearly better than trial {trial.number} ({goal.metric} {single.score.value:.5g}) "
+            f"with as few operations and within the limits: {best.name} reaches {best.score.value:.5g}"
         )
         return None
     whole = export_whole(chosen, ground, seconds=time.monotonic() - began, environment=studying.environment)
@@ -94,12 +95,16 @@ def _find_single(
 
 
 def _find_affordable(tried: Sequence[Tried], single: Tried, ground: Ground, goal: Goal) -> list[Tried]:
-    """Those that are better with as few operations, the best first."""
+    """Some that are better with as few operations, by more than the difference's standard error; the best first."""
     better = [each for each in tried if goal.sign * each.score.value < goal.sign * single.score.value]
-    rows, seed = ground.frame(ground.validation), ground.spec.seed
+    rows, seed, truth = ground.frame(ground.validation), ground.spec.seed, ground.validation.truth
     most = count_operations(single, rows, seed=seed)
     found = [each for each in better if count_operations(each, rows, seed=seed) <= most]
-    return sorted(found, key=lambda each: goal.sign * each.score.value)
+    return [
+        each
+        for each in sorted(found, key=lambda each: goal.sign * each.score.value)[:_NUM_MEASURED]
+        if abs(each.score.value - single.score.value) > find_noise(each, single, truth, ground.target, seed=seed)
+    ]
 
 
 def _open(studying: Studying, exported: Exported, material: Material, *, metric: str) -> Ground:
@@ -114,13 +119,15 @@ def _open(studying: Studying, exported: Exported, material: Material, *, metric:
             "max_latency_ms": study.max_latency_ms,
         }
     )
-    trainer = open_trainer(studying.environment, spec, material, part, reporter=studying.reporter, notes=studying.notes)
+    phase = Phase(reporter=studying.reporter, name="decomposing")
+    notes = Notes(phase)
+    trainer = open_trainer(studying.environment, spec, material, part, reporter=phase, notes=notes)
     return Ground(
         spec=spec,
         material=material,
         single_scores=exported.validation_scores,
         trainer=trainer,
-        notes=studying.notes,
+        notes=notes,
     )
 
 
