@@ -180,9 +180,7 @@ def test_container_is_told_where_each_file_of_a_model_lies(ports: MemoryPorts, p
     assert wanted.keys() == {"model.onnx", "signature.json", "card.json", "golden.json"}
 
 
-def test_estimate_counts_the_models_and_promises_no_less_time_than_it_may_take(
-    ports: MemoryPorts, principal: Principal
-) -> None:
+def test_estimate_counts_the_models_and_says_what_it_takes_at_most(ports: MemoryPorts, principal: Principal) -> None:
     make_model(ports, principal, model=b"x" * 3_000_000)
     request = JobCreate.model_validate({"spec": {"kind": "compress", "parent": "adult"}})
     found = estimates.estimate(ports, principal, request)
