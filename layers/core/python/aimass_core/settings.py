@@ -111,6 +111,8 @@ class ContainerSettings(StorageSettings):
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
+    # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.
+    spark_above_bytes: int | None = None
 
 
 class CollectSettings(ContainerSettings):
@@ -119,5 +121,3 @@ class CollectSettings(ContainerSettings):
 
     collect_allowed_hosts: str = ""
     collect_buckets: str = ""
-    # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.
-    spark_above_bytes: int | None = None
