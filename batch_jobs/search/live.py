@@ -7,13 +7,15 @@ from pathlib import Path
 
 from optuna.study import Study
 
+from aimass_core.domain.studies import Leaderboard
 from batch_jobs.search.archive import Archive
 from batch_jobs.search.goals import Goal, rank
 from batch_jobs.search.leaderboards import build_leaderboard
 from batch_jobs.search.pictures import write_pictures
 
 LEADERBOARD = "leaderboard.json"
-# Between two drawings so many times what one takes: pictures are to cost 2 % of a study at most.
+# Between two drawings so many times what one takes: pictures are to cost 2 % of a study at most. The leaderboard, which
+# costs nothing, is there with the first trial.
 _TIMES, _MIN_SECONDS, _FIRST_AFTER_SECONDS = 50.0, 5.0, 10.0
 
 
@@ -35,16 +37,23 @@ class Live:
         self._archive, self._study, self._goals = archive, study, goals
         self._title, self._description, self._settings = title, description, settings
         self._path, self._clock = scratch_path / "live", clock
-        self._next_at = clock() + _FIRST_AFTER_SECONDS
+        self._board_at, self._pictures_at = clock(), clock() + _FIRST_AFTER_SECONDS
 
     def update(self) -> None:
         """A trial has ended."""
         began = self._clock()
         ranked = rank(self._study.get_trials(deepcopy=False), self._goals)
-        if began < self._next_at or not ranked:
+        if began < self._board_at or not ranked:
             return
-        shutil.rmtree(self._path, ignore_errors=True)
         leaderboard = build_leaderboard(ranked, self._goals, chosen=None)
+        self._archive.put_live(LEADERBOARD, leaderboard.model_dump_json(indent=1).encode())
+        self._board_at = self._clock() + _MIN_SECONDS
+        if began >= self._pictures_at:
+            self._draw(leaderboard)
+            self._pictures_at = self._clock() + max(_TIMES * (self._clock() - began), _MIN_SECONDS)
+
+    def _draw(self, leaderboard: Leaderboard) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
         write_pictures(
             self._path,
             self._study,
@@ -54,9 +63,6 @@ class Live:
             settings=self._settings,
             leaderboard=leaderboard,
         )
-        (self._path / LEADERBOARD).write_text(leaderboard.model_dump_json(indent=1), encoding="utf-8")
         for file in sorted(self._path.rglob("*")):
             if file.is_file():
                 self._archive.put_live(file.relative_to(self._path).as_posix(), file.read_bytes())
-        now = self._clock()
-        self._next_at = now + max(_TIMES * (now - began), _MIN_SECONDS)

@@ -41,7 +41,8 @@ def test_pictures_and_leaderboard_follow_the_trials_but_not_each_of_them(tmp_pat
     live.update()
     assert not folder.exists()
     add_trial(0.6)
-    assert not folder.exists()
+    assert scores() == [0.6]
+    assert not (folder / "study.html").exists()
     now = 10.0
     add_trial(0.7)
     assert scores() == [0.7, 0.6]
