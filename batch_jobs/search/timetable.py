@@ -9,7 +9,7 @@ Clock = Callable[[], float]
 # What comes after the last trial took 7 s of a study of 33k rows, on two processors that ten processes used.
 _RESERVED_SECONDS = 8.0
 _READINGS = 2.0
-_MAX_RESERVED_SHARE = 0.4
+_MAX_RESERVED_SHARE = 0.35
 _MAX_RESERVED_SECONDS = 900.0
 _MIN_TRIAL_SECONDS = 5.0
 

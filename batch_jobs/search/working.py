@@ -38,8 +38,6 @@ REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
 _CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 4, 1.0
-# Members of an ensemble that are fitted again for certain; the others as far as there is time.
-_NUM_REFITTED = 2
 # The best model by now has a report so much later than it was found, and again after so many times what one takes.
 _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
@@ -163,7 +161,7 @@ class Worker:
 
     def _reserve(self) -> None:
         """What comes after the trials takes as much as they have shown."""
-        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: min(self.num_refitted, _NUM_REFITTED)]
+        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: self.num_refitted]
         seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in best)
         closing = self.closing_seconds(is_alone=self.num_refitted == 1)
         self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
