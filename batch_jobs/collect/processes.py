@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -14,8 +13,7 @@ from aimass_core.domain.collector_messages import MAX_LINE_BYTES
 from aimass_core.errors import InvalidDataError
 from batch_jobs.runtime.failures import UserCodeError
 from batch_jobs.runtime.redaction import redact
-from batch_jobs.script import supervisor
-from batch_jobs.script.processes import GRACE_SECONDS, find_user, give, hide_from_children
+from batch_jobs.script.processes import GRACE_SECONDS, find_user, give, start, to_exit_code
 
 _LINGER_SECONDS = 2.0
 _MAX_LOG_BYTES = 16 * 1024**2
@@ -44,21 +42,9 @@ def run_lines(
         UserCodeError: it ended with an exit code other than 0.
         InvalidDataError: it wrote a line that is too long.
     """
-    hide_from_children()
     user = find_user(cwd)
     give(user, *given)
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", supervisor.__file__, *command],
-        cwd=cwd,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        process_group=0,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-    )
+    process = start(command, cwd=cwd, variables=variables, user=user, stderr=subprocess.PIPE)
     assert process.stdout is not None  # noqa: S101 - it was asked for
     log = _Log(process, secrets)
     is_late = threading.Event()
@@ -79,7 +65,7 @@ def run_lines(
         log.join()
     if process.returncode and not is_late.is_set():
         raise UserCodeError(
-            f"The collector's program ended with exit code {_to_exit_code(process.returncode)}: {log.last_line[:500]}. "
+            f"The collector's program ended with exit code {to_exit_code(process.returncode)}: {log.last_line[:500]}. "
             "Nothing of this run was kept, and the next one begins at the same place.",
             code="collector_failed",
             output="\n".join(log.lines),
@@ -157,7 +143,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
         process.wait()
-
-
-def _to_exit_code(code: int) -> int:
-    return 128 - code if code < 0 else code

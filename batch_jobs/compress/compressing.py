@@ -1,7 +1,7 @@
 """A compress job: from a registered model to a smaller and faster one, each candidate measured as it will be served."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aimass_core.domain.compression import (
@@ -59,30 +59,9 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     data = _find_data(spec, original)
     material = _read(environment, data, original, notes)
     budget = begin_budget(environment.deadline, reading_seconds=time.monotonic() - began)
-    judge = Judge(material, original.signature, spec, num_threads=environment.num_cpus)
-    device_threads = costs.resolve_threads(spec.device, num_cpus=environment.num_cpus)
-    scratch_path = environment.base_path / "scratch"
-    scratch_path.mkdir(parents=True, exist_ok=True)
-    ground = Ground(
-        spec=spec,
-        original=original,
-        material=material,
-        score=judge.rank,
-        num_threads=environment.num_cpus,
-        seed=spec.seed,
-        scratch_path=scratch_path,
-        seconds_left=lambda: None if budget.deadline is None else budget.deadline - time.monotonic(),
-        message=notes,
-    )
-    search = Search(
-        methods=load_methods(spec.methods),
-        ground=ground,
-        judge=judge,
-        reporter=reporter,
-        device_threads=device_threads,
-    )
+    search = build_search(environment, spec, original, material, ends=budget.deadline, message=notes, reporter=reporter)
     search.run()
-    found = settle(search, device_threads=device_threads)
+    found = settle(search)
     write_compression(environment.output_path, found.compression)
     if found.winner is None:
         raise InvalidRequestError(" ".join([*found.compression.advice, f"{original.name} stays as it is."]))
@@ -135,14 +114,47 @@ class Outcome:
     """Of the original's figures."""
 
 
-def settle(
-    search: Search, *, device_threads: int, num_finalists: int = _MAX_FINALISTS, seconds: float = _FINAL_SECONDS
-) -> Outcome:
+def build_search(
+    environment: Environment,
+    spec: CompressSpec,
+    original: RegisteredModel,
+    material: Material,
+    *,
+    ends: float | None,
+    message: Callable[[str], None],
+    reporter: Reporter,
+    is_hasty: bool = False,
+) -> Search:
+    """A search that has begun nothing yet, of a model on this machine, until `ends` by the monotonic clock."""
+    judge = Judge(material, original.signature, spec, num_threads=environment.num_cpus)
+    scratch_path = environment.base_path / "scratch"
+    scratch_path.mkdir(parents=True, exist_ok=True)
+    ground = Ground(
+        spec=spec,
+        original=original,
+        material=material,
+        score=judge.rank,
+        num_threads=environment.num_cpus,
+        seed=spec.seed,
+        scratch_path=scratch_path,
+        seconds_left=lambda: None if ends is None else ends - time.monotonic(),
+        message=message,
+    )
+    return Search(
+        methods=load_methods(spec.methods),
+        ground=ground,
+        judge=judge,
+        reporter=reporter,
+        device_threads=costs.resolve_threads(spec.device, num_cpus=environment.num_cpus),
+        is_hasty=is_hasty,
+    )
+
+
+def settle(search: Search, *, num_finalists: int = _MAX_FINALISTS, seconds: float = _FINAL_SECONDS) -> Outcome:
     """Measures once more what a search has made, so many of the best for so long each, and chooses."""
     return _Found(
         search=search,
         spec=search.spec,
-        device_threads=device_threads,
         num_finalists=num_finalists,
         seconds=seconds,
     ).settle()
@@ -154,7 +166,6 @@ class _Found:
 
     search: Search
     spec: CompressSpec
-    device_threads: int
     num_finalists: int
     seconds: float
 
@@ -167,7 +178,7 @@ class _Found:
         compression = Compression(
             parent=self.spec.parent,
             device=self.spec.device,
-            num_threads=self.device_threads,
+            num_threads=self.search.device_threads,
             max_model_bytes=self.spec.max_model_bytes,
             max_latency_ms=self.spec.max_latency_ms,
             max_metric_drop=self.spec.max_metric_drop,
@@ -190,7 +201,7 @@ class _Found:
             [made[place].model for place in places],
             self.search.judge.signature,
             self.search.judge.frame,
-            num_threads=self.device_threads,
+            num_threads=self.search.device_threads,
             seconds=self.seconds,
         )
         measured = list(made)

@@ -77,20 +77,8 @@ class Program:
         Raises:
             UserCodeError: It has filled the disk.
         """
-        hide_from_children()
         user = find_user(self.cwd, self.watched)
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", supervisor.__file__, *self.command],
-            cwd=self.cwd,
-            env=dict(self.variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
-        )
+        process = start(self.command, cwd=self.cwd, variables=self.variables, user=user, stderr=subprocess.STDOUT)
         reader = threading.Thread(target=self._read, args=(process,), name="script output", daemon=True)
         reader.start()
         try:
@@ -100,7 +88,7 @@ class Program:
             # NOTE: somebody who left the tree may hold the pipe for ever.
             reader.join(_LINGER_SECONDS)
         return Ended(
-            exit_code=_to_exit_code(process.returncode), lines=[self._to_text(line) for line in list(self._tail)]
+            exit_code=to_exit_code(process.returncode), lines=[self._to_text(line) for line in list(self._tail)]
         )
 
     def give(self, *folders: Path) -> None:
@@ -165,6 +153,30 @@ class Program:
             self.on_metric(match[1], value, self._num_steps)
 
 
+def start(
+    command: Sequence[str], *, cwd: Path, variables: Mapping[str, str], user: int | None, stderr: int
+) -> subprocess.Popen[bytes]:
+    """A program below a supervisor, in a process group of its own, with these variables alone and nothing to read.
+
+    Args:
+        user: who it runs as, see `find_user`.
+        stderr: `subprocess.PIPE`, or `subprocess.STDOUT`.
+    """
+    hide_from_children()
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", supervisor.__file__, *command],
+        cwd=cwd,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        process_group=0,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+    )
+
+
 def find_user(*reached: Path) -> int | None:
     """As root, a program runs as nobody: then it cannot read the environments of root's processes (credentials).
 
@@ -208,5 +220,5 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _to_exit_code(code: int) -> int:
+def to_exit_code(code: int) -> int:
     return 128 - code if code < 0 else code

@@ -8,13 +8,9 @@ from optuna.trial import FrozenTrial
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.training import LearningSpec
-from batch_jobs.compress.compressing import build_card, settle
-from batch_jobs.compress.contract import Ground
-from batch_jobs.compress.judging import Judge, describe
-from batch_jobs.compress.methods import load_methods
+from batch_jobs.compress.compressing import build_card, build_search, settle
+from batch_jobs.compress.judging import describe
 from batch_jobs.compress.page import write_compression
-from batch_jobs.compress.searching import Search
-from batch_jobs.registered import costs
 from batch_jobs.registered.results import describe as describe_model
 from batch_jobs.search import opening
 from batch_jobs.search.endings.contract import Ending, Phase, find_held_out, resolve_metric, to_registered, to_row
@@ -113,31 +109,18 @@ class _Compressing:
         environment, original = studying.environment, to_registered(self.trial.number, self.exported)
         spec = self._to_spec(original.name, best=best)
         studying.reporter.progress("compressing")
-        judge = Judge(self.material, original.signature, spec, num_threads=environment.num_cpus)
-        device_threads = costs.resolve_threads(spec.device, num_cpus=environment.num_cpus)
-        scratch_path = environment.base_path / "scratch"
-        scratch_path.mkdir(parents=True, exist_ok=True)
-        ground = Ground(
-            spec=spec,
-            original=original,
-            material=self.material,
-            score=judge.rank,
-            num_threads=environment.num_cpus,
-            seed=spec.seed,
-            scratch_path=scratch_path,
-            seconds_left=lambda: None if ends is None else ends - _SETTLE_SECONDS - time.monotonic(),
+        search = build_search(
+            environment,
+            spec,
+            original,
+            self.material,
+            ends=None if ends is None else ends - _SETTLE_SECONDS,
             message=_ignore,
-        )
-        search = Search(
-            methods=load_methods(None),
-            ground=ground,
-            judge=judge,
             reporter=Phase(reporter=studying.reporter, name="compressing"),
-            device_threads=device_threads,
             is_hasty=True,
         )
         search.run()
-        found = settle(search, device_threads=device_threads, num_finalists=_NUM_MEASURED, seconds=_MEASURED_SECONDS)
+        found = settle(search, num_finalists=_NUM_MEASURED, seconds=_MEASURED_SECONDS)
         write_compression(environment.output_path, found.compression)
         if found.winner is None:
             words = " ".join(found.compression.advice)

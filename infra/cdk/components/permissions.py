@@ -194,11 +194,6 @@ def follow_queries(scope: Construct) -> iam.PolicyStatement:
     )
 
 
-def read_tables(scope: Construct) -> iam.PolicyStatement:
-    """What Athena reads of the catalogue for a query."""
-    return _allow(["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable"], _catalog(scope))
-
-
 def change_tables(scope: Construct) -> iam.PolicyStatement:
     """Databases of ours and all tables in them."""
     return _allow(

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry
-from aimass_core.domain.common import Page, Principal, Resource, is_id
+from aimass_core.domain.common import Principal, Resource, is_id
 from aimass_core.errors import AlreadyExistsError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 
@@ -174,11 +174,6 @@ def audit(ports: Ports, principal: Principal, action: str, target: Resource, **d
         details=details,
     )
     return Put(row=to_row(entry))
-
-
-def to_page(items: list[ResourceT], next_cursor: str | None) -> Page[ResourceT]:
-    """A page as the API answers it."""
-    return Page(items=items, next_cursor=next_cursor)
 
 
 def _words(cls: type[Resource]) -> str:
