@@ -31,7 +31,7 @@ _DATATYPES = {
     "tensor(float)": Datatype.FP32,
     "tensor(double)": Datatype.FP64,
 }
-# How the friendly rows of an endpoint read a column (functions/predictions/rows).
+# How the friendly rows of an endpoint read a column (aimass_core/inference/rows).
 _COLUMN_TYPES = {Datatype.FP32: ColumnType.NUMBER, Datatype.BYTES: ColumnType.STRING}
 _QUIET = 4
 

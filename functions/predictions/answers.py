@@ -2,43 +2,34 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
 
 from aimass_core.errors import PayloadTooLargeError
+from aimass_core.inference.limits import MAX_ANSWER_BYTES
+from aimass_core.inference.messages import PredictionAnswer
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer
-from functions.predictions.limits import MAX_ANSWER_BYTES
 
 
-def json_text(body: str, *, status: HTTPStatus = HTTPStatus.OK) -> HttpAnswer:
-    """JSON that is written already."""
+def to_http(answer: PredictionAnswer) -> HttpAnswer:
+    """The answer of a proxy integration; PayloadTooLargeError where Lambda could not give it."""
+    is_text = answer.content_type == "application/json"
+    body = answer.content.decode() if is_text else base64.b64encode(answer.content).decode()
+    if len(body) > MAX_ANSWER_BYTES:
+        raise _too_large(len(body), answer.num_rows)
+    headers = {"content-type": answer.content_type, **answer.headers}
     return {
-        "statusCode": status.value,
-        "multiValueHeaders": {"content-type": ["application/json"]},
-        "body": body,
-        "isBase64Encoded": False,
-    }
-
-
-def binary(content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-    """Bytes; API Gateway takes the base64 off."""
-    return {
-        "statusCode": HTTPStatus.OK.value,
+        "statusCode": answer.status.value,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "body": base64.b64encode(content).decode(),
-        "isBase64Encoded": True,
+        "body": body,
+        "isBase64Encoded": not is_text,
     }
 
 
-def sized(answer: HttpAnswer, *, num_rows: int) -> HttpAnswer:
-    """The answer, or PayloadTooLargeError where Lambda could not give it."""
-    num_bytes = len(answer["body"])
-    if num_bytes <= MAX_ANSWER_BYTES:
-        return answer
+def _too_large(num_bytes: int, num_rows: int) -> PayloadTooLargeError:
     # A tenth less, since rows differ in what they need.
     advice = max(1, int(0.9 * num_rows * MAX_ANSWER_BYTES / num_bytes))
-    raise PayloadTooLargeError(
+    return PayloadTooLargeError(
         f"The answer for {num_rows} rows would have {num_bytes / 1e6:.1f} MB; at most {MAX_ANSWER_BYTES / 1e6:.0f} MB "
         f"can be answered. Send at most {advice} rows per request, or ask for fewer outputs."
     )

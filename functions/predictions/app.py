@@ -14,17 +14,19 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from aimass_core.inference import golden
+from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
+from aimass_core.inference.oip.routes import OipRoutes
+from aimass_core.inference.rows.bodies import read_records
+from aimass_core.inference.rows.predict import columns_of, predict
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelStore
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.settings import PredictionsSettings
-from functions.predictions import answers, golden
-from functions.predictions.oip.routes import OipRoutes
-from functions.predictions.request import PredictionRequest, read_request
-from functions.predictions.rows.bodies import read_records
-from functions.predictions.rows.predict import columns_of, predict
-from functions.predictions.serving.endpoints import ServingEndpoints
-from functions.predictions.serving.store import ModelStore
+from functions.predictions import answers
+from functions.predictions.request import read_request
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
@@ -38,9 +40,10 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     oip = cache(lambda: OipRoutes(endpoints=endpoints()))
 
     def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
-        if not _is_oip(event):
-            return _predict(read_request(event, context), endpoints(), _caller_of(event))
-        return oip().answer(read_request(event, context), _find_caller(event))
+        request = read_request(event, context)
+        if _is_oip(event):
+            return answers.to_http(oip().answer(request, _find_caller(event)))
+        return answers.to_http(_predict(request, endpoints(), _caller_of(event)))
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
@@ -65,7 +68,7 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     return handle
 
 
-def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Principal) -> HttpAnswer:
+def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Principal) -> PredictionAnswer:
     match = _PREDICT.fullmatch(request.path)
     if match is None:
         raise NotFoundError("There is nothing at this address.")
@@ -74,7 +77,7 @@ def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Pr
     served = endpoints.serve(caller.workspace_id, match[1])
     records = read_records(request, columns_of(served.model.signature))
     predictions = predict(served, records, seconds_left=request.seconds_left)
-    return answers.sized(answers.json_text(predictions.model_dump_json()), num_rows=len(records.rows))
+    return PredictionAnswer(content=predictions.model_dump_json().encode(), num_rows=len(records.rows))
 
 
 def _is_oip(event: HttpEvent) -> bool:

@@ -2,51 +2,26 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core.errors import MalformedRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from aimass_core.inference.limits import MAX_BODY_BYTES
+from aimass_core.inference.messages import PredictionRequest
 from aimass_core.lambda_support import http
-from functions.predictions.limits import MAX_BODY_BYTES
 
 # What is left for the answer after the model was stopped.
 _RESERVE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionRequest:
-    """Method, path, headers and the body's bytes."""
-
-    event: Mapping[str, Any]
-    method: str
-    path: str
-    body: bytes
-    seconds_left: Callable[[], float]
-
-    def header(self, name: str) -> str | None:
-        """The one value of a header. Raises MalformedRequestError where it comes twice."""
-        values = http.header_values(self.event, name)
-        if len(values) > 1:
-            raise MalformedRequestError(f"The header {name} comes more than once.")
-        return values[0].strip() if values else None
-
-    def text(self) -> str:
-        """The body as text. Raises MalformedRequestError."""
-        try:
-            return self.body.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise MalformedRequestError(f"The body is not UTF-8 text (byte {error.start}).") from error
-
-
 def read_request(event: Mapping[str, Any], context: LambdaContext) -> PredictionRequest:
     """Raises the error of what is wrong with the request as such, before anything in it is parsed."""
     request = PredictionRequest(
-        event=event,
         method=str(event["httpMethod"]).upper(),
         path=str(event["path"]),
+        headers=http.headers_of(event),
         body=_read_body(event),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
     )

@@ -23,7 +23,7 @@ import pytest
 import aimass
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Signature
-from functions.predictions.rows.cells import to_tensor
+from aimass_core.inference.rows.cells import to_tensor
 from tests.benchmarks.automl.environments import PEERS
 from tests.benchmarks.automl.tasks import TASKS, AutoMlTask
 from tests.benchmarks.report import print_table, time_calls

@@ -6,10 +6,10 @@ import pytest
 
 import aimass
 from aimass_core.adapters.memory import MemoryPredictor
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelStore
 from aimass_core.services import endpoints
 from functions.predictions.app import make_handler
-from functions.predictions.serving.endpoints import ServingEndpoints
-from functions.predictions.serving.store import ModelStore
 from tests.factories.served_models import register_fusion
 from tests.functional.gateway import Api, Context, Gateway
 from tests.functional.terminal import Run

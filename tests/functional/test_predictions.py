@@ -12,9 +12,9 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 import aimass
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelStore
 from functions.predictions.app import make_handler
-from functions.predictions.serving.endpoints import ServingEndpoints
-from functions.predictions.serving.store import ModelStore
 from tests.factories.served_models import deploy, table_probability
 from tests.functional.gateway import Api, Gateway
 from tests.functional.transport import InProcessTransport

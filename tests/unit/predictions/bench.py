@@ -10,9 +10,9 @@ from typing import Any
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import new_id
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelStore
 from functions.predictions.app import make_handler
-from functions.predictions.serving.endpoints import ServingEndpoints
-from functions.predictions.serving.store import ModelStore
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from aimass_core.errors import PayloadTooLargeError
+from aimass_core.inference.limits import MAX_ANSWER_BYTES
+from aimass_core.inference.messages import PredictionAnswer
 from functions.predictions import answers
-from functions.predictions.limits import MAX_ANSWER_BYTES
 from tests.factories.served_models import deploy, table_probability
 from tests.unit.predictions.bench import Bench, age, city
 
@@ -149,10 +150,10 @@ def test_compressed_and_oversized_bodies_are_refused_before_they_are_parsed(benc
 
 
 def test_answer_above_the_limit_says_how_many_rows_fit() -> None:
-    small = answers.json_text("x" * MAX_ANSWER_BYTES)
-    assert answers.sized(small, num_rows=10) is small
+    small = PredictionAnswer(content=b"x" * MAX_ANSWER_BYTES, num_rows=10)
+    assert len(answers.to_http(small)["body"]) == MAX_ANSWER_BYTES
     with pytest.raises(PayloadTooLargeError, match="at most 450 rows per request"):
-        answers.sized(answers.json_text("x" * 2 * MAX_ANSWER_BYTES), num_rows=1_000)
+        answers.to_http(PredictionAnswer(content=b"x" * 2 * MAX_ANSWER_BYTES, num_rows=1_000))
 
 
 @pytest.mark.parametrize(

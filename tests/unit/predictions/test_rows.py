@@ -12,8 +12,8 @@ from PIL import Image
 
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Task
-from functions.predictions.rows import cells
-from functions.predictions.rows.errors import CellError
+from aimass_core.inference.rows import cells
+from aimass_core.inference.rows.errors import CellError
 from tests.factories.served_models import (
     IMAGES,
     TABLE,

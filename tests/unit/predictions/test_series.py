@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from functions.predictions import limits
+from aimass_core.inference import limits
 from tests.factories.served_models import FORECAST, SERIES, deploy, forecast_model, series_model
 from tests.unit.predictions.bench import Answer, Bench
 

@@ -13,9 +13,9 @@ from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.models import ArtifactName
 from aimass_core.errors import UnavailableError
+from aimass_core.inference.serving.endpoints import ModelCache
+from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
 from aimass_core.services import records
-from functions.predictions.serving.endpoints import ModelCache
-from functions.predictions.serving.store import ModelAddress, ModelRefusedError, ModelStore
 from tests.factories.served_models import (
     IMAGES,
     TABLE,

@@ -6,6 +6,7 @@ import pytest
 
 from aimass_core import errors
 from aimass_core.domain.common import Problem
+from aimass_core.domain.statuses import STATUSES
 from aimass_core.lambda_support import http
 
 EVENT = {"requestContext": {"requestId": "r-1"}}
@@ -20,16 +21,16 @@ def _raising(error: Exception) -> http.HttpAnswer:
 
 def test_the_table_has_every_error_and_nothing_else() -> None:
     of_the_server = {code for code, cls in errors.error_classes().items() if cls.__module__ == errors.__name__}
-    assert set(http.STATUSES) == of_the_server
+    assert set(STATUSES) == of_the_server
 
 
-@pytest.mark.parametrize("code", sorted(http.STATUSES))
+@pytest.mark.parametrize("code", sorted(STATUSES))
 def test_an_error_becomes_a_problem_from_which_it_can_be_made_again(code: str) -> None:
     cls = errors.error_classes()[code]
     details = [errors.ErrorDetail(location="body.x", message="wrong")]
     answered = _raising(cls("what, and what next", details=details))
     problem = Problem.model_validate_json(answered["body"])
-    assert (answered["statusCode"], problem.status, problem.code) == (http.STATUSES[code], http.STATUSES[code], code)
+    assert (answered["statusCode"], problem.status, problem.code) == (STATUSES[code], STATUSES[code], code)
     assert (problem.detail, problem.request_id) == ("what, and what next", "r-1")
     assert problem.errors == [{"location": "body.x", "message": "wrong"}]
     assert answered["multiValueHeaders"]["content-type"] == ["application/problem+json"]

@@ -1,4 +1,4 @@
-"""Errors on the wire: the one table of statuses, problem+json (RFC 9457), and the boundary around an HTTP handler."""
+"""Errors on the wire: problem+json (RFC 9457), and the boundary around an HTTP handler."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from aimass_core.domain.common import Problem
+from aimass_core.domain.statuses import STATUSES
 from aimass_core.errors import (
     AimassError,
     ErrorDetail,
@@ -20,28 +21,6 @@ from aimass_core.errors import (
 
 logger = logging.getLogger(__name__)
 
-STATUSES: Mapping[str, HTTPStatus] = {
-    "malformed_request": HTTPStatus.BAD_REQUEST,
-    "unauthenticated": HTTPStatus.UNAUTHORIZED,
-    "permission_denied": HTTPStatus.FORBIDDEN,
-    "not_found": HTTPStatus.NOT_FOUND,
-    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
-    "conflict": HTTPStatus.CONFLICT,
-    "already_exists": HTTPStatus.CONFLICT,
-    "upload_incomplete": HTTPStatus.CONFLICT,
-    "in_progress": HTTPStatus.CONFLICT,
-    "stale_revision": HTTPStatus.PRECONDITION_FAILED,
-    "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "invalid_request": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "invalid_data": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "precondition_required": HTTPStatus.PRECONDITION_REQUIRED,
-    "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
-    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
-    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
-    "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
-}
 _RETRY_AFTER_SECONDS = {"in_progress": 1, "quota_exceeded": 5, "unavailable": 2}
 _MAX_DETAILS = 50
 
@@ -121,11 +100,18 @@ def request_id_of(event: HttpEvent) -> str | None:
 
 def header_values(event: HttpEvent, name: str) -> list[str]:
     """Every value of a header, whatever its case."""
-    many = event.get("multiValueHeaders") or {}
-    values = [value for key, found in many.items() if key.lower() == name for value in found]
-    if values:
-        return values
-    return [value for key, value in (event.get("headers") or {}).items() if key.lower() == name]
+    return headers_of(event).get(name, [])
+
+
+def headers_of(event: HttpEvent) -> dict[str, list[str]]:
+    """Every header by its name in lower case."""
+    found: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        found.setdefault(name.lower(), []).extend(values)
+    for name, value in (event.get("headers") or {}).items():
+        if not found.get(name.lower()):
+            found[name.lower()] = [value]
+    return found
 
 
 def _with_headers(answer: HttpAnswer, *, request_id: str | None) -> HttpAnswer:

@@ -13,9 +13,9 @@ from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import ConflictError, NotFoundError, UnavailableError
+from aimass_core.inference.serving.model import Combines, LoadedModel, load_model
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import endpoint_weights, records
-from functions.predictions.serving.model import Combines, LoadedModel, load_model
 
 MAX_DISK_BYTES = 1024**3
 _log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from aimass_core.domain.endpoints import PredictRequest
 from aimass_core.errors import ErrorDetail, InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from aimass_core.inference.limits import MAX_ROWS
+from aimass_core.inference.messages import PredictionRequest
 from aimass_core.lambda_support import json_body
-from functions.predictions.limits import MAX_ROWS
-from functions.predictions.request import PredictionRequest
 
 _DELIMITERS = (",", ";", "\t")
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.signatures import Datatype, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError
-from functions.predictions.serving.model import NUMPY_TYPES
+from aimass_core.inference.serving.model import NUMPY_TYPES
 
 Array = NDArray[Any]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from aimass_core.domain.schemas import ImageShape
-from functions.predictions.rows.errors import CellError
+from aimass_core.inference.rows.errors import CellError
 
 Array = NDArray[Any]
 

@@ -13,8 +13,8 @@ from aimass_core.domain.datasets import DatasetPolicy
 from aimass_core.domain.schemas import ColumnType, ImageShape
 from aimass_core.domain.signatures import TensorSpec
 from aimass_core.errors import InternalError
-from functions.predictions.rows.errors import CellError
-from functions.predictions.rows.images import to_pixels
+from aimass_core.inference.rows.errors import CellError
+from aimass_core.inference.rows.images import to_pixels
 
 Array = NDArray[Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
-from functions.predictions.limits import MAX_ROWS
+from aimass_core.inference.limits import MAX_ROWS
 
 PLATFORM = "onnxruntime_onnx"
 _CONFIG_TYPES = {Datatype.BYTES: "TYPE_STRING"}

@@ -17,7 +17,7 @@ from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
-from functions.predictions.limits import MAX_VALUES_AT_ONCE
+from aimass_core.inference.limits import MAX_VALUES_AT_ONCE
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]

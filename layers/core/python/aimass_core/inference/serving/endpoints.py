@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
+from aimass_core.inference.serving.model import LoadedModel
+from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
 from aimass_core.ports import Ports
 from aimass_core.services import records
-from functions.predictions.serving.fusion import AnyModel, LoadedFusion
-from functions.predictions.serving.model import LoadedModel
-from functions.predictions.serving.store import ModelAddress, ModelRefusedError, ModelStore
 
 _MAX_ENDPOINTS = 1_000
 _FAILURE_SECONDS = 5.0

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import TensorSpec
 from aimass_core.errors import PayloadTooLargeError
-from functions.predictions.limits import MAX_SERIES_VALUES
-from functions.predictions.rows.cells import MISSING_WORDS, to_number
-from functions.predictions.rows.errors import CellError
+from aimass_core.inference.limits import MAX_SERIES_VALUES
+from aimass_core.inference.rows.cells import MISSING_WORDS, to_number
+from aimass_core.inference.rows.errors import CellError
 
 Array = NDArray[Any]
 

@@ -10,13 +10,13 @@ from aimass_core.domain.endpoints import Prediction, Predictions
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
-from functions.predictions.drift import find_warnings
-from functions.predictions.rows.bodies import Records
-from functions.predictions.rows.cells import to_tensor
-from functions.predictions.rows.series import to_series
-from functions.predictions.serving.endpoints import Served
-from functions.predictions.serving.fusion import AnyModel
-from functions.predictions.serving.model import Tensors
+from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.rows.bodies import Records
+from aimass_core.inference.rows.cells import to_tensor
+from aimass_core.inference.rows.series import to_series
+from aimass_core.inference.serving.endpoints import Served
+from aimass_core.inference.serving.fusion import AnyModel
+from aimass_core.inference.serving.model import Tensors
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.signatures import Signature
-from functions.predictions.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
+from aimass_core.inference.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

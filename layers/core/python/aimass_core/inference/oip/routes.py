@@ -16,14 +16,12 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.lambda_support import http, json_body
-from aimass_core.lambda_support.http import HttpAnswer
-from functions.predictions import answers
-from functions.predictions.drift import find_warnings
-from functions.predictions.oip import inference, metadata
-from functions.predictions.oip.statistics import Statistics
-from functions.predictions.request import PredictionRequest
-from functions.predictions.serving.endpoints import Served, ServingEndpoints, require_version
+from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
+from aimass_core.inference.oip import inference, metadata
+from aimass_core.inference.oip.statistics import Statistics
+from aimass_core.inference.serving.endpoints import Served, ServingEndpoints, require_version
+from aimass_core.lambda_support import json_body
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
 _MAX_WARNINGS = 20
@@ -36,7 +34,7 @@ class OipRoutes:
     endpoints: ServingEndpoints
     statistics: Statistics = field(default_factory=Statistics)
 
-    def answer(self, request: PredictionRequest, caller: Principal | None) -> HttpAnswer:
+    def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
         """One request below /v2; only liveness and readiness are answered without a caller.
 
         Raises:
@@ -46,19 +44,19 @@ class OipRoutes:
         parts = request.path.strip("/").split("/")[1:]
         if parts in (["health", "live"], ["health", "ready"]):
             _require(request, "GET")
-            return http.json_answer({parts[1]: True})
+            return json_answer({parts[1]: True})
         if caller is None:
             raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
         match parts:
             case []:
                 _require(request, "GET")
-                return http.json_answer(metadata.server(aimass_core.__version__))
+                return json_answer(metadata.server(aimass_core.__version__))
             case ["repository", "index"]:
                 _require(request, "POST")
                 return self._index(request, caller)
             case ["models", "stats"]:
                 _require(request, "GET")
-                return http.json_answer(self._all_statistics(caller))
+                return json_answer(self._all_statistics(caller))
             case ["models", name, "versions", version, *operation] if _VERSION.fullmatch(version):
                 return self._answer_model(request, caller, name, int(version), operation)
             case ["models", name, *operation]:
@@ -67,7 +65,7 @@ class OipRoutes:
 
     def _answer_model(
         self, request: PredictionRequest, caller: Principal, name: str, number: int | None, operation: Sequence[str]
-    ) -> HttpAnswer:
+    ) -> PredictionAnswer:
         if not name:
             raise NotFoundError("There is nothing at this address.")
         match operation:
@@ -81,16 +79,16 @@ class OipRoutes:
                 _require(request, "GET")
                 served = self.endpoints.serve(caller.workspace_id, name, number=number)
                 describe = metadata.config if operation else metadata.model
-                return http.json_answer(describe(served.endpoint, served.version, served.model.signature))
+                return json_answer(describe(served.endpoint, served.version, served.model.signature))
             case ["stats"]:
                 _require(request, "GET")
                 endpoint = self.endpoints.find(caller.workspace_id, name)
                 version = require_version(endpoint, number)
                 counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
-                return http.json_answer(_stats([counters.to_json(endpoint.name, version.number)]))
+                return json_answer(_stats([counters.to_json(endpoint.name, version.number)]))
         raise NotFoundError("There is nothing at this address.")
 
-    def _infer(self, request: PredictionRequest, served: Served) -> HttpAnswer:
+    def _infer(self, request: PredictionRequest, served: Served) -> PredictionAnswer:
         endpoint, version, model = served.endpoint, served.version, served.model
         counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
         asked = inference.read_request(request.body, request.header(inference.BINARY_HEADER), model.signature)
@@ -105,20 +103,24 @@ class OipRoutes:
         asked.warnings.extend(words)
         body = inference.write_answer(asked, outputs, model.signature, model_name=endpoint.name, version=version.number)
         if body.header_bytes is None:
-            return answers.sized(answers.json_text(body.content.decode()), num_rows=asked.num_rows)
-        headers = {"content-type": "application/octet-stream", inference.BINARY_HEADER: str(body.header_bytes)}
-        return answers.sized(answers.binary(body.content, headers), num_rows=asked.num_rows)
+            return PredictionAnswer(content=body.content, num_rows=asked.num_rows)
+        return PredictionAnswer(
+            content=body.content,
+            content_type="application/octet-stream",
+            headers={inference.BINARY_HEADER: str(body.header_bytes)},
+            num_rows=asked.num_rows,
+        )
 
-    def _ready(self, caller: Principal, name: str, number: int | None) -> HttpAnswer:
+    def _ready(self, caller: Principal, name: str, number: int | None) -> PredictionAnswer:
         """Ready means loaded: a damaged model says so here and not with the first request."""
         try:
             self.endpoints.serve(caller.workspace_id, name, number=number)
         except UnavailableError as error:
             body = {"name": name, "ready": False, "error": error.message}
-            return http.json_answer(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
-        return http.json_answer({"name": name, "ready": True})
+            return json_answer(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return json_answer({"name": name, "ready": True})
 
-    def _index(self, request: PredictionRequest, caller: Principal) -> HttpAnswer:
+    def _index(self, request: PredictionRequest, caller: Principal) -> PredictionAnswer:
         options = json_body.parse_object(request.text()) if request.body else {}
         unknown = options.keys() - {"ready"}
         if unknown or not isinstance(options.get("ready", False), bool):
@@ -126,7 +128,7 @@ class OipRoutes:
         entries = [metadata.index_entry(endpoint) for endpoint in self.endpoints.list_all(caller.workspace_id)]
         if options.get("ready"):
             entries = [entry for entry in entries if entry["state"] == "READY"]
-        return http.json_answer(entries)
+        return json_answer(entries)
 
     def _all_statistics(self, caller: Principal) -> Mapping[str, Any]:
         return _stats(

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH, ColumnType
 from aimass_core.domain.signatures import Signature, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
+from aimass_core.inference.limits import MAX_ROWS, MAX_SERIES_VALUES
+from aimass_core.inference.oip import tensors
+from aimass_core.inference.oip.tensors import Array
 from aimass_core.lambda_support import json_body
-from functions.predictions.limits import MAX_ROWS, MAX_SERIES_VALUES
-from functions.predictions.oip import tensors
-from functions.predictions.oip.tensors import Array
 
 BINARY_SIZE = "binary_data_size"
 BINARY_HEADER = "inference-header-content-length"

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from aimass_core.domain.endpoints import ServedModel
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import AimassError, InvalidRequestError
-from functions.predictions.oip import tensors
-from functions.predictions.serving.endpoints import ServingEndpoints
-from functions.predictions.serving.store import ModelRefusedError
+from aimass_core.inference.oip import tensors
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelRefusedError
 
 
 def answer(endpoints: ServingEndpoints, payload: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""What comes in and goes out, whichever transport carries it: Lambda's events, or a socket of a container."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aimass_core.errors import MalformedRequestError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionRequest:
+    """Method, path, headers (names in lower case, each with its values) and the body's bytes."""
+
+    method: str
+    path: str
+    headers: Mapping[str, Sequence[str]]
+    body: bytes
+    seconds_left: Callable[[], float]
+
+    def header(self, name: str) -> str | None:
+        """The one value of a header, by its name in lower case. Raises MalformedRequestError where it comes twice."""
+        values = self.headers.get(name, ())
+        if len(values) > 1:
+            raise MalformedRequestError(f"The header {name} comes more than once.")
+        return values[0].strip() if values else None
+
+    def text(self) -> str:
+        """The body as text. Raises MalformedRequestError."""
+        try:
+            return self.body.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise MalformedRequestError(f"The body is not UTF-8 text (byte {error.start}).") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionAnswer:
+    """Status, headers and the body's bytes. `num_rows` is how many rows it answers, for who has to bound it."""
+
+    content: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    num_rows: int = 1
+
+
+def json_answer(body: Any, *, status: HTTPStatus = HTTPStatus.OK) -> PredictionAnswer:
+    """An answer in JSON."""
+    return PredictionAnswer(content=json.dumps(body, allow_nan=False).encode(), status=status)
