@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
-from aimass_core.inference import golden
+from aimass_core.inference import golden, transfer
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows.bodies import read_records
@@ -42,8 +42,10 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         request = read_request(event, context)
         if _is_oip(event):
-            return answers.to_http(oip().answer(request, _find_caller(event)))
-        return answers.to_http(_predict(request, endpoints(), _caller_of(event)))
+            answered = oip().answer(request, _find_caller(event))
+        else:
+            answered = _predict(request, endpoints(), _caller_of(event))
+        return answers.to_http(transfer.pack(answered, request.header("accept-encoding")))
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
@@ -109,7 +111,12 @@ def _deployed() -> ServingEndpoints:
     settings = PredictionsSettings()
     ports = bootstrap.build_ports(settings)
     store = ModelStore(ports, Path(tempfile.gettempdir()) / "aimass-models")
-    return ServingEndpoints(ports, store, endpoint_ttl_seconds=settings.endpoint_ttl_seconds)
+    return ServingEndpoints(
+        ports,
+        store,
+        endpoint_ttl_seconds=settings.endpoint_ttl_seconds,
+        max_cache_bytes=settings.model_cache_mib * 1024**2,
+    )
 
 
 handler = make_handler(_deployed)
