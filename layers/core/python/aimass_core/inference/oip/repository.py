@@ -6,14 +6,14 @@ from aimass_core.domain.common import Principal, Role
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PermissionDeniedError
 from aimass_core.inference.messages import PredictionRequest
 from aimass_core.inference.oip import metadata
-from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.endpoints import EndpointSource
 from aimass_core.lambda_support import json_body
 
 # A parameter of unload that changes nothing: members of a fusion go with it anyway.
 _UNLOAD_PARAMETERS = {"unload_dependents"}
 
 
-def index(endpoints: ServingEndpoints, request: PredictionRequest, caller: Principal) -> list[dict[str, str]]:
+def index(endpoints: EndpointSource, request: PredictionRequest, caller: Principal) -> list[dict[str, str]]:
     """Every endpoint of the workspace; with `ready` those that answer."""
     options = json_body.parse_object(request.text()) if request.body else {}
     unknown = options.keys() - {"ready"}
@@ -23,14 +23,14 @@ def index(endpoints: ServingEndpoints, request: PredictionRequest, caller: Princ
     return [entry for entry in entries if entry["state"] == "READY"] if options.get("ready") else entries
 
 
-def load(endpoints: ServingEndpoints, request: PredictionRequest, caller: Principal, name: str) -> dict[str, Any]:
+def load(endpoints: EndpointSource, request: PredictionRequest, caller: Principal, name: str) -> dict[str, Any]:
     """What the endpoint serves, into memory. Raises UnavailableError where it cannot be loaded."""
     _check(request, caller, known=set())
     endpoints.serve(caller.workspace_id, name)
     return {}
 
 
-def unload(endpoints: ServingEndpoints, request: PredictionRequest, caller: Principal, name: str) -> dict[str, Any]:
+def unload(endpoints: EndpointSource, request: PredictionRequest, caller: Principal, name: str) -> dict[str, Any]:
     """Out of memory, until somebody asks. What the endpoint serves stays as it is."""
     _check(request, caller, known=_UNLOAD_PARAMETERS)
     endpoints.unload(caller.workspace_id, name)

@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
@@ -26,6 +27,25 @@ class Served:
     endpoint: Endpoint
     version: ServedModel
     model: AnyModel
+
+
+class EndpointSource(Protocol):
+    """Where endpoints and their models come from: the registry and the lake, or folders of a container."""
+
+    def find(self, workspace_id: str, name: str) -> Endpoint:
+        """By name or id. Raises NotFoundError."""
+
+    def list_all(self, workspace_id: str) -> list[Endpoint]:
+        """Of one workspace, newest first."""
+
+    def serve(self, workspace_id: str, name: str, *, number: int | None = None) -> Served:
+        """What answers now. Raises NotFoundError, UnavailableError."""
+
+    def unload(self, workspace_id: str, name: str) -> None:
+        """Frees the memory of what an endpoint serves. Raises NotFoundError."""
+
+    def describe_cache(self, workspace_id: str) -> Mapping[str, int | float | None]:
+        """How the cache of loaded models does; see ModelCache."""
 
 
 class ServingEndpoints:
@@ -102,7 +122,7 @@ class ServingEndpoints:
             for address in _members_of(workspace_id, model.combines):
                 self._models.drop(address)
 
-    def describe_cache(self, workspace_id: str) -> dict[str, int | float | None]:
+    def describe_cache(self, workspace_id: str) -> Mapping[str, int | float | None]:
         """How the cache of loaded models does for one workspace."""
         return self._models.describe(workspace_id)
 
