@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.inference import golden
+from aimass_core.inference import golden, transfer
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
@@ -38,8 +38,10 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         request = read_request(event, context)
         if _is_oip(event):
-            return answers.to_http(oip().answer(request, _find_caller(event)))
-        return answers.to_http(rows.answer(request, endpoints(), _caller_of(event)))
+            answered = oip().answer(request, _find_caller(event))
+        else:
+            answered = rows.answer(request, endpoints(), _caller_of(event))
+        return answers.to_http(transfer.pack(answered, request.header("accept-encoding")))
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
@@ -93,7 +95,12 @@ def _deployed() -> ServingEndpoints:
     settings = PredictionsSettings()
     ports = bootstrap.build_ports(settings)
     store = ModelStore(ports, Path(tempfile.gettempdir()) / "aimass-models")
-    return ServingEndpoints(ports, store, endpoint_ttl_seconds=settings.endpoint_ttl_seconds)
+    return ServingEndpoints(
+        ports,
+        store,
+        endpoint_ttl_seconds=settings.endpoint_ttl_seconds,
+        max_cache_bytes=settings.model_cache_mib * 1024**2,
+    )
 
 
 handler = make_handler(_deployed)
