@@ -60,7 +60,7 @@ class SageMakerRoutes:
         _require(request, "GET", "DELETE")
         if request.method == "GET":
             return json_answer(self._describe(name))
-        self.repository.unload(name)
+        self.repository.unload(self.caller.workspace_id, name)
         return json_answer({"status": f"unloaded {name}"})
 
     def _invoke(self, request: PredictionRequest, name: str | None) -> PredictionAnswer:
@@ -136,7 +136,7 @@ class SageMakerRoutes:
         try:
             bridge.wait(self.repository.load(key))
         except BaseException:
-            self.repository.unload(name)
+            self.repository.unload(self.caller.workspace_id, name)
             raise
         return json_answer({"status": f"loaded {name}"})
 
