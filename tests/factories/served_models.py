@@ -559,3 +559,34 @@ def labels_model() -> bytes:
         ],
     )
     return finish(graph)
+
+
+def echo_signature(*datatypes: Datatype) -> Signature:
+    """Of a model that gives back what it takes: `in_<type>` as `out_<type>`, two values a row."""
+    return Signature(
+        kind=DatasetKind.TABLE,
+        task=Task.CUSTOM,
+        target="none",
+        inputs=[TensorSpec(name=f"in_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+        outputs=[TensorSpec(name=f"out_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+    )
+
+
+def echo_model(*datatypes: Datatype) -> bytes:
+    """See `echo_signature`."""
+    types = {each: getattr(TensorProto, _ONNX_TYPES.get(each, each)) for each in datatypes}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"in_{each}"], [f"out_{each}"]) for each in datatypes],
+        "echo",
+        [helper.make_tensor_value_info(f"in_{each}", types[each], ["n", 2]) for each in datatypes],
+        [helper.make_tensor_value_info(f"out_{each}", types[each], ["n", 2]) for each in datatypes],
+    )
+    return finish(graph)
+
+
+_ONNX_TYPES = {
+    Datatype.BYTES: "STRING",
+    Datatype.FP16: "FLOAT16",
+    Datatype.FP32: "FLOAT",
+    Datatype.FP64: "DOUBLE",
+}

@@ -8,12 +8,29 @@ from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.inference.limits import MAX_ROWS
 
 PLATFORM = "onnxruntime_onnx"
+_EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "logging",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+    "trace",
+)
 _CONFIG_TYPES = {Datatype.BYTES: "TYPE_STRING"}
 
 
 def server(version: str) -> dict[str, Any]:
     """GET /v2."""
-    extensions = ["binary_tensor_data", "model_configuration", "statistics", "model_repository"]
+    extensions = [
+        "binary_tensor_data",
+        "classification",
+        "logging",
+        "model_configuration",
+        "model_repository",
+        "statistics",
+        "trace",
+    ]
     return {"name": "aimass", "version": version, "extensions": extensions}
 
 
