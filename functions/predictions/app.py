@@ -76,7 +76,7 @@ def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Pr
         raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
     served = endpoints.serve(caller.workspace_id, match[1])
     records = read_records(request, columns_of(served.model.signature))
-    predictions = predict(served, records, seconds_left=request.seconds_left)
+    predictions = predict(served, records, seconds_left=request.seconds_left, is_explained=request.flag("explain"))
     return PredictionAnswer(content=predictions.model_dump_json().encode(), num_rows=len(records.rows))
 
 

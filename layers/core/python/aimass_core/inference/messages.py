@@ -18,6 +18,14 @@ class PredictionRequest:
     headers: Mapping[str, Sequence[str]]
     body: bytes
     seconds_left: Callable[[], float]
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says `name=true`. Raises MalformedRequestError where it says neither true nor false."""
+        values = self.query.get(name, ())
+        if any(value not in ("true", "false") for value in values) or len(set(values)) > 1:
+            raise MalformedRequestError(f"{name} is {', '.join(values)[:40]!r} in the query; write true or false.")
+        return "true" in values
 
     def header(self, name: str) -> str | None:
         """The one value of a header, by its name in lower case. Raises MalformedRequestError where it comes twice."""

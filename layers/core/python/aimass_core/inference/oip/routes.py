@@ -17,6 +17,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip import inference, metadata
 from aimass_core.inference.oip.statistics import Statistics
@@ -92,16 +93,28 @@ class OipRoutes:
         endpoint, version, model = served.endpoint, served.version, served.model
         counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
         asked = inference.read_request(request.body, request.header(inference.BINARY_HEADER), model.signature)
+        if asked.is_explained:
+            explanations.check(model.signature, asked.num_rows)
         with self.statistics.request(counters, num_rows=asked.num_rows):
             started = time.perf_counter_ns()
             outputs = model.run(asked.inputs, outputs=list(asked.outputs), seconds=request.seconds_left())
             counters.compute.add(time.perf_counter_ns() - started)
+        told = None
+        if asked.is_explained:
+            told = explanations.explain(model, asked.inputs, seconds_left=request.seconds_left)
         found = find_warnings(model.signature, asked.inputs)
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
         asked.warnings.extend(words)
-        body = inference.write_answer(asked, outputs, model.signature, model_name=endpoint.name, version=version.number)
+        body = inference.write_answer(
+            asked,
+            outputs,
+            model.signature,
+            model_name=endpoint.name,
+            version=version.number,
+            explanations=told,
+        )
         if body.header_bytes is None:
             return PredictionAnswer(content=body.content, num_rows=asked.num_rows)
         return PredictionAnswer(
