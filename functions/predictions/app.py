@@ -15,6 +15,7 @@ from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
 from aimass_core.inference import golden
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows.bodies import read_records
@@ -39,17 +40,24 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     logger = build_logger("predictions")
     oip = cache(lambda: OipRoutes(endpoints=endpoints()))
 
-    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+    def respond(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         request = read_request(event, context)
         if _is_oip(event):
-            return answers.to_http(oip().answer(request, _find_caller(event)))
-        return answers.to_http(_predict(request, endpoints(), _caller_of(event)))
+            answer = oip().answer(request, _find_caller(event))
+        else:
+            answer = _predict(request, endpoints(), _caller_of(event))
+        answered = answers.to_http(answer)
+        if answer.observed is not None:
+            capturing = endpoints().capturing
+            capturing.take(answer.observed, request_id=request.id)
+            capturing.flush()
+        return answered
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
             return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
+        answered = http.boundary(event, lambda: respond(event, context))
         if _is_oip(event):
             answered = answers.to_oip(answered)
         authorizer = _authorizer_of(event)
@@ -76,8 +84,19 @@ def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Pr
         raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
     served = endpoints.serve(caller.workspace_id, match[1])
     records = read_records(request, columns_of(served.model.signature))
-    predictions = predict(served, records, seconds_left=request.seconds_left, is_explained=request.flag("explain"))
-    return PredictionAnswer(content=predictions.model_dump_json().encode(), num_rows=len(records.rows))
+    seen: list[Observed] = []
+    predictions = predict(
+        served,
+        records,
+        seconds_left=request.seconds_left,
+        is_explained=request.flag("explain"),
+        observe=seen.append,
+    )
+    return PredictionAnswer(
+        content=predictions.model_dump_json().encode(),
+        num_rows=len(records.rows),
+        observed=seen[0] if seen else None,
+    )
 
 
 def _is_oip(event: HttpEvent) -> bool:

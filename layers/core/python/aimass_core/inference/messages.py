@@ -7,11 +7,13 @@ from http import HTTPStatus
 from typing import Any
 
 from aimass_core.errors import MalformedRequestError
+from aimass_core.inference.capturing.observed import Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionRequest:
-    """Method, path, headers (names in lower case, each with its values) and the body's bytes."""
+    """Method, path, headers (names in lower case, each with its values) and the body's bytes. `id` is what the answer's
+    header x-request-id says."""
 
     method: str
     path: str
@@ -19,6 +21,7 @@ class PredictionRequest:
     body: bytes
     seconds_left: Callable[[], float]
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    id: str = ""
 
     def flag(self, name: str) -> bool:
         """Whether the query says `name=true`. Raises MalformedRequestError where it says neither true nor false."""
@@ -44,13 +47,15 @@ class PredictionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionAnswer:
-    """Status, headers and the body's bytes. `num_rows` is how many rows it answers, for who has to bound it."""
+    """Status, headers and the body's bytes. `num_rows` is how many rows it answers, for who has to bound it;
+    `observed` what it was made of, for who captures it."""
 
     content: bytes
     status: HTTPStatus = HTTPStatus.OK
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     num_rows: int = 1
+    observed: Observed | None = None
 
 
 def json_answer(body: Any, *, status: HTTPStatus = HTTPStatus.OK) -> PredictionAnswer:

@@ -16,6 +16,7 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
@@ -115,13 +116,23 @@ class OipRoutes:
             version=version.number,
             explanations=told,
         )
+        observed = Observed(
+            endpoint=endpoint,
+            version=version,
+            signature=model.signature,
+            inputs=asked.inputs,
+            rows=range(asked.num_rows),
+            outputs=[{name: array[row] for name, array in outputs.items()} for row in range(asked.num_rows)],
+            client_id=asked.id,
+        )
         if body.header_bytes is None:
-            return PredictionAnswer(content=body.content, num_rows=asked.num_rows)
+            return PredictionAnswer(content=body.content, num_rows=asked.num_rows, observed=observed)
         return PredictionAnswer(
             content=body.content,
             content_type="application/octet-stream",
             headers={inference.BINARY_HEADER: str(body.header_bytes)},
             num_rows=asked.num_rows,
+            observed=observed,
         )
 
     def _ready(self, caller: Principal, name: str, number: int | None) -> PredictionAnswer:

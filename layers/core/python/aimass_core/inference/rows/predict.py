@@ -10,6 +10,7 @@ from aimass_core.domain.endpoints import Prediction, Predictions
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.rows.bodies import Records
@@ -26,7 +27,12 @@ _MAX_NAMES = 20
 
 
 def predict(
-    served: Served, records: Records, *, seconds_left: Callable[[], float], is_explained: bool = False
+    served: Served,
+    records: Records,
+    *,
+    seconds_left: Callable[[], float],
+    is_explained: bool = False,
+    observe: Callable[[Observed], None] | None = None,
 ) -> Predictions:
     """Answers every row that can be read, and says of the others why not.
 
@@ -42,6 +48,8 @@ def predict(
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
     outputs = _run(served.model, _take(inputs, answered), seconds_left) if answered else []
+    if observe is not None:
+        observe(_to_observed(served, inputs, records, dict(zip(answered, outputs, strict=True))))
     strange = find_warnings(signature, inputs)
     predictions = [Prediction(error=errors.get(row, _UNREADABLE)) for row in range(len(records.rows))]
     for row, output in zip(answered, outputs, strict=True):
@@ -54,6 +62,21 @@ def predict(
         model_version=served.version.number,
         predictions=predictions,
         warnings=warnings,
+    )
+
+
+def _to_observed(
+    served: Served, inputs: Tensors, records: Records, outputs: Mapping[int, Mapping[str, Any] | None]
+) -> Observed:
+    found = {row: output for row, output in outputs.items() if output is not None}
+    return Observed(
+        endpoint=served.endpoint,
+        version=served.version,
+        signature=served.model.signature,
+        inputs=inputs,
+        rows=list(found),
+        outputs=list(found.values()),
+        records=records.rows,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.capturing.capturing import Capturing
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
 from aimass_core.inference.serving.model import LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
@@ -34,6 +35,7 @@ class ServingEndpoints:
     Args:
         endpoint_ttl_seconds: how long an endpoint is taken to be as it was read.
         monotonic: seconds, for expiry.
+        capturing: who keeps a sample of what is answered.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class ServingEndpoints:
         *,
         endpoint_ttl_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
+        capturing: Capturing | None = None,
     ) -> None:
+        self.capturing = capturing or Capturing(ports, monotonic=monotonic)
         self._ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, monotonic=monotonic)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
