@@ -35,19 +35,24 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     logger = build_logger("predictions")
     oip = cache(lambda: OipRoutes(endpoints=endpoints()))
 
-    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+    def respond(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         request = read_request(event, context)
         if _is_oip(event):
-            answered = oip().answer(request, _find_caller(event))
+            answer = oip().answer(request, _find_caller(event))
         else:
-            answered = rows.answer(request, endpoints(), _caller_of(event))
-        return answers.to_http(transfer.pack(answered, request.header("accept-encoding")))
+            answer = rows.answer(request, endpoints(), _caller_of(event))
+        answered = answers.to_http(transfer.pack(answer, request.header("accept-encoding")))
+        if answer.observed is not None:
+            capturing = endpoints().capturing
+            capturing.take(answer.observed, request_id=request.id)
+            capturing.flush()
+        return answered
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
             return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
+        answered = http.boundary(event, lambda: respond(event, context))
         if _is_oip(event):
             answered = answers.to_oip(answered)
         authorizer = _authorizer_of(event)

@@ -20,6 +20,7 @@ _COLUMNS = (
     Column("UPDATED", lambda e: e.updated_at),
 )
 _MAX_TABLE_ROWS = 50
+_MAX_CONTRIBUTIONS = 5
 
 
 def deploy(
@@ -52,19 +53,20 @@ def predict(
     context: typer.Context,
     endpoint: Annotated[str, typer.Argument()],
     file: Annotated[str, typer.Argument(help="CSV, JSON Lines, .ts or images; - reads CSV from stdin.")],
+    explain: Annotated[bool, typer.Option("--explain", help="What each column contributes to each answer.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Predict the rows of a file."""
     client = client_of(context)
     served = client.endpoints.get(endpoint)
     rows = read_rows(file, served.signature)
-    answer = served.predict(rows)
+    answer = served.predict(rows, explain=explain)
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
     is_forecast = any(p.values is not None for p in answer.predictions)
     is_multilabel = any(p.labels is not None for p in answer.predictions)
     what = _LABELS if is_multilabel else _LABEL if has_labels else _VALUES if is_forecast else _VALUE
-    columns = [_ROW, *what, _NOTES]
+    columns = [_ROW, *what, *([_BECAUSE] if explain else []), _NOTES]
     shown = rows_answered[:_MAX_TABLE_ROWS] if output is OutputFormat.TABLE else rows_answered
     show_list(shown, columns, output=output)
     if len(shown) < len(rows_answered):
@@ -88,6 +90,7 @@ _LABELS = (
 )
 _VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
 _VALUES = (Column("VALUES", lambda item: item.prediction.values, is_long=True),)
+_BECAUSE = Column("BECAUSE", lambda item: _write_explanation(item.prediction), is_long=True)
 _NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings), is_long=True)
 
 
@@ -100,6 +103,14 @@ def _write_probabilities(prediction: Prediction) -> str | None:
     """Those of the labels that apply."""
     given = prediction.probabilities or {}
     return None if prediction.labels is None else " ".join(f"{given[name]:.4f}" for name in prediction.labels)
+
+
+def _write_explanation(prediction: Prediction) -> str | None:
+    """The greatest contributions: `age +0.21, city -0.04`."""
+    if prediction.explanation is None:
+        return None
+    found = prediction.explanation.contributions[:_MAX_CONTRIBUTIONS]
+    return ", ".join(f"{each.part} {each.value:+.3g}" for each in found) or "everything is typical"
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ from aimass_core.errors import AlreadyExistsError, UnavailableError
 
 _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000
+_ROWS_EXPLAINED_PER_REQUEST = 20
 _POLL_SECONDS = 0.2
 
 
@@ -32,12 +33,15 @@ Rows = Frame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 class Endpoint(contract.EndpointDetail, Bound):
     """A served model."""
 
-    def predict(self, rows: Rows) -> Predictions:
+    def predict(self, rows: Rows, *, explain: bool = False) -> Predictions:
         """Labels and probabilities (or values) for a data frame, one record, or many.
 
         Columns that the model does not know are ignored; what is missing counts as a missing value.
+
+        Args:
+            explain: With what each column contributes to each answer (Shapley values).
         """
-        return self._client.endpoints.predict(self.name, rows)
+        return self._client.endpoints.predict(self.name, rows, explain=explain)
 
     def update(self, *, weights: Mapping[str, float] | None) -> Endpoint:
         """Lets the members of a fusion that is served apart count otherwise, within seconds.
@@ -91,13 +95,16 @@ class EndpointsApi(Api):
         """Ends serving."""
         self._delete(f"{_PATH}/{endpoint}")
 
-    def predict(self, endpoint: str, rows: Rows) -> Predictions:
+    def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
         """See Endpoint.predict. Many rows are sent in several requests."""
+        params = {"explain": "true"} if explain else None
+        size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
         answers = [
             self._read(
-                Predictions, self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", body={"rows": part})
+                Predictions,
+                self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", params=params, body={"rows": part}),
             )
-            for part in _chunks(_to_records(rows))
+            for part in _chunks(_to_records(rows), size)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
@@ -125,6 +132,6 @@ def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
     return list(rows)
 
 
-def _chunks(records: list[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    for start in range(0, max(len(records), 1), _ROWS_PER_REQUEST):
-        yield records[start : start + _ROWS_PER_REQUEST]
+def _chunks(records: list[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    for start in range(0, max(len(records), 1), size):
+        yield records[start : start + size]

@@ -153,6 +153,26 @@ class PredictRequest(Request):
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
 
 
+class Contribution(Contract):
+    """What one part of a row adds to the answer: a column, a patch of an image `[top:bottom,left:right]`, a stretch of
+    a series `[start:end]`, a word."""
+
+    part: str
+    value: float
+    error: float | None = Field(default=None, description="Standard error where it was sampled; null where exact.")
+
+
+class Explanation(Contract):
+    """Shapley values: `base` is the answer for a row in which everything is typical, and the contributions add up to
+    `answer` - `base`. Parts that are typical themselves contribute nothing and are left out."""
+
+    explains: str = Field(description="What the numbers are.", examples=["probability of yes", "price"])
+    base: float
+    answer: float
+    is_exact: bool = Field(description="Every combination of parts was asked; else a sample of them.")
+    contributions: list[Contribution] = Field(description="The greatest first.")
+
+
 class Prediction(Contract):
     """The answer for one row. A row that could not be read has an `error` and nothing else; the others are answered."""
 
@@ -166,6 +186,7 @@ class Prediction(Contract):
     values: list[float] | None = Field(default=None, description="Of a forecast, one for each step to come.")
     warnings: list[str] = []
     error: str | None = None
+    explanation: Explanation | None = Field(default=None, description="Where the request asked for it (?explain=true).")
 
 
 class Predictions(Contract):

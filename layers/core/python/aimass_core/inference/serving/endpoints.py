@@ -9,6 +9,7 @@ from typing import Protocol
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.capturing.capturing import Capturing
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
 from aimass_core.inference.serving.model import Combines, LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
@@ -55,6 +56,7 @@ class ServingEndpoints:
         endpoint_ttl_seconds: how long an endpoint is taken to be as it was read.
         max_cache_bytes: see ModelCache.
         monotonic: seconds, for expiry.
+        capturing: who keeps a sample of what is answered.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class ServingEndpoints:
         endpoint_ttl_seconds: float,
         max_cache_bytes: int = MAX_MODEL_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
+        capturing: Capturing | None = None,
     ) -> None:
+        self.capturing = capturing or Capturing(ports, monotonic=monotonic)
         self._ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, max_bytes=max_cache_bytes, monotonic=monotonic)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
