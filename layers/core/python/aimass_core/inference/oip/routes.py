@@ -21,6 +21,7 @@ from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip import inference, metadata, repository, server_settings
 from aimass_core.inference.oip.statistics import Statistics
+from aimass_core.inference.serving.asking import Asking, Direct
 from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
@@ -32,6 +33,7 @@ class OipRoutes:
     """Answers requests for models by the names of endpoints."""
 
     endpoints: EndpointSource
+    asking: Asking | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
@@ -85,7 +87,8 @@ class OipRoutes:
         match operation:
             case ["infer"]:
                 _require(request, "POST")
-                return self._infer(request, self.endpoints.serve(caller.workspace_id, name, number=number))
+                asking = self.asking or Direct(self.endpoints)
+                return asking.answer(request, caller, name, self._infer, number=number)
             case ["ready"]:
                 _require(request, "GET")
                 return self._ready(caller, name, number)

@@ -12,20 +12,20 @@ from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, 
 from aimass_core.inference.rows import mlflow
 from aimass_core.inference.rows.bodies import Records, read_records
 from aimass_core.inference.rows.predict import columns_of, predict
-from aimass_core.inference.serving.endpoints import EndpointSource, Served
+from aimass_core.inference.serving.asking import Asking
+from aimass_core.inference.serving.endpoints import Served
 
 _ADDRESS = re.compile(r"/v1/endpoints/([^/]+)/(predict|invocations)")
 
 
-def answer(request: PredictionRequest, endpoints: EndpointSource, caller: Principal) -> PredictionAnswer:
+def answer(request: PredictionRequest, asking: Asking, caller: Principal) -> PredictionAnswer:
     """Raises NotFoundError, MethodNotAllowedError, and what is wrong with the request."""
     match = _ADDRESS.fullmatch(request.path)
     if match is None:
         raise NotFoundError("There is nothing at this address.")
     if request.method != "POST":
         raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
-    served = endpoints.serve(caller.workspace_id, match[1])
-    return answer_rows(request, served) if match[2] == "predict" else answer_mlflow(request, served)
+    return asking.answer(request, caller, match[1], answer_rows if match[2] == "predict" else answer_mlflow)
 
 
 def answer_rows(request: PredictionRequest, served: Served) -> PredictionAnswer:
