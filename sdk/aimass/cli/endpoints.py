@@ -40,19 +40,15 @@ def deploy(
         str | None, typer.Option(help="Until the next step: 60s, 10m; default: until it is promoted.")
     ] = None,
     guard: Annotated[
-        list[str],
-        typer.Option(
-            help="error-rate=0.01 p95-ms=50 disagreement=0.05 min-requests=20: rolled back where it breaks one."
-        ),
-    ] = [],  # noqa: B006 - Typer copies it
-    follow: Annotated[
-        bool, typer.Option(help="Wait until the rollout is over; exit 1 where it is rolled back.")
-    ] = False,
+        list[str] | None,
+        typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait until it is over; 1 where it is rolled back.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Serve a model; done when a golden request gave the golden answer, or a rollout has begun."""
     client = client_of(context)
-    plan = rollouts.to_plan(canary=canary, linear=linear, shadow=shadow, step=step, every=every, guards=guard)
+    plan = rollouts.to_plan(canary=canary, linear=linear, shadow=shadow, step=step, every=every, guards=guard or [])
     endpoint = client.endpoints.deploy(model, name=name, rollout=plan)
     if follow and endpoint.rollout is not None:
         say(endpoint.status_reason or "")
