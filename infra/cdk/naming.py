@@ -49,6 +49,8 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+# Of partitions of the registry.
+COUNTERS_PREFIX = "COUNTERS#"
 
 
 def bucket(purpose: str) -> str:
