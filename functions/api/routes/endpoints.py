@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.endpoints import EndpointCreate, EndpointDetail, EndpointUpdate
-from aimass_core.services import endpoints
+from aimass_core.services import endpoint_watches, endpoints
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit
 from functions.api.routing import ResourceRouter
@@ -37,7 +37,9 @@ def list_endpoints(limit: Limit = 50, cursor: Cursor = None) -> Page[EndpointDet
 def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
     """With the paths to call and what the model takes."""
     found = endpoints.get(router.ports, router.caller, endpoint)
-    return request.found(endpoints.to_detail(router.ports, found))
+    watch = endpoint_watches.get(router.ports, found)
+    detail = endpoints.to_detail(router.ports, found)
+    return request.found(detail.model_copy(update={"alarm": watch.status, "alarm_reasons": watch.reasons}))
 
 
 @router.operation(

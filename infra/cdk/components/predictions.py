@@ -32,5 +32,6 @@ class Predictions(PlatformFunction):
                 allow.read_registry(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.write_objects(storage.lake, naming.CAPTURES_PREFIX),
             ],
         )
