@@ -45,8 +45,9 @@ class Answering:
         arrays = {own[0]: channel.rows, **{key: channel.table.column(key) for key in self.keys}}
         places = _places(answered, channel.num_rows)
         for name, kind in zip(own[1:-1], _kinds(self.signature), strict=True):
-            arrays[name] = columns[name].take(places).cast(kind) if columns else pa.nulls(channel.num_rows, kind)
-        arrays[own[-1]] = pa.array([errors.get(row) for row in range(channel.num_rows)], pa.string())
+            values_here = columns.get(name, pa.nulls(0, kind)).cast(kind)
+            arrays[name] = values_here if places is None else values_here.take(places)
+        arrays[own[-1]] = _to_texts(errors, channel.num_rows)
         return pa.table(arrays)
 
     def _run(self, inputs: Inputs, rows: Array, errors: Errors) -> Iterator[tuple[Array, list[Any]]]:
@@ -73,11 +74,19 @@ class Answering:
                 yield from self._try({name: values[half] for name, values in inputs.items()}, rows[half], errors)
 
 
-def _places(answered: Array, num_rows: int) -> pa.Array:
-    """Where the answer of each row stands; null where it has none."""
+def _places(answered: Array, num_rows: int) -> pa.Array | None:
+    """Where the answer of each row stands; null where it has none. None where all have one, in order."""
+    if len(answered) == num_rows:
+        return None
     places = np.full(num_rows, -1, np.int64)
     places[answered] = np.arange(len(answered))
     return pa.array(places, mask=places < 0)
+
+
+def _to_texts(errors: Errors, num_rows: int) -> pa.Array:
+    if not errors:
+        return pa.nulls(num_rows, pa.string())
+    return pa.array([errors.get(row) for row in range(num_rows)], pa.string())
 
 
 def _kinds(signature: Signature) -> list[pa.DataType]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -91,7 +92,7 @@ def read(channel: StoredChannel, part: Part, columns: Sequence[Column], *, batch
                     first, end = max(position, span.first), min(position + batch.num_rows, span.end)
                     if first < end:
                         table = pa.Table.from_batches([batch.slice(first - position, end - first)])
-                        rows = pa.array(range(first, end), pa.int64())
+                        rows = pa.array(np.arange(first, end))
                         yield Channel(
                             name=channel.name, schema=channel.schema, table=to_types(table, columns), rows=rows
                         )
