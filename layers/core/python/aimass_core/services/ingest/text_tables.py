@@ -47,6 +47,7 @@ def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
 
     found = _read_quickly(file, dialect, reading, work_path)
     if found is None:
+        reading.limits.check_slow(file.path)
         columns = _begin(dialect, reading, keeps_text=True)
         blocks = delimited.read_carefully(file, dialect, on_bad_row=on_bad_row)
         found = columns, _write(blocks, columns, work_path / "careful", file)
