@@ -1,6 +1,5 @@
 """The predictions function: the Open Inference Protocol on /v2, friendly rows, and the platform's golden requests."""
 
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -13,12 +12,10 @@ from pydantic import ValidationError
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
-from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from aimass_core.errors import UnauthenticatedError
 from aimass_core.inference import golden
-from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
 from aimass_core.inference.oip.routes import OipRoutes
-from aimass_core.inference.rows.bodies import read_records
-from aimass_core.inference.rows.predict import columns_of, predict
+from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from aimass_core.lambda_support import http
@@ -30,7 +27,6 @@ from functions.predictions.request import read_request
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
-_PREDICT = re.compile(r"/v1/endpoints/([^/]+)/predict")
 _OIP_PREFIX = "/v2"
 
 
@@ -43,7 +39,7 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         request = read_request(event, context)
         if _is_oip(event):
             return answers.to_http(oip().answer(request, _find_caller(event)))
-        return answers.to_http(_predict(request, endpoints(), _caller_of(event)))
+        return answers.to_http(rows.answer(request, endpoints(), _caller_of(event)))
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
@@ -66,18 +62,6 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         return answered
 
     return handle
-
-
-def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Principal) -> PredictionAnswer:
-    match = _PREDICT.fullmatch(request.path)
-    if match is None:
-        raise NotFoundError("There is nothing at this address.")
-    if request.method != "POST":
-        raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
-    served = endpoints.serve(caller.workspace_id, match[1])
-    records = read_records(request, columns_of(served.model.signature))
-    predictions = predict(served, records, seconds_left=request.seconds_left)
-    return PredictionAnswer(content=predictions.model_dump_json().encode(), num_rows=len(records.rows))
 
 
 def _is_oip(event: HttpEvent) -> bool:

@@ -1,13 +1,11 @@
 """Endpoints: a name that serves one verified model version, and takes the next one only once it has proved itself."""
 
 import logging
-import math
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from aimass_core.domain import keys
+from aimass_core.domain import goldens, keys
 from aimass_core.domain.common import Principal, split_ref
 from aimass_core.domain.endpoints import (
     Endpoint,
@@ -213,42 +211,5 @@ def _verify(ports: Ports, workspace_id: str, model: ServedModel) -> str | None:
     if "error" in answer:
         told = answer["error"]
         return f"The golden request failed: {told.get('message', 'no message')} ({told.get('code', 'no code')})."
-    outputs = answer.get("outputs", {})
-    for name, wanted in golden.outputs.items():
-        if name not in outputs:
-            return f"The golden answer has an output {name!r}, the model's has not."
-        fault = _compare(wanted, outputs[name], tolerance=golden.tolerance, path=name)
-        if fault is not None:
-            return f"The golden request gave another answer than in training: {fault}."
-    return None
-
-
-def _compare(wanted: Any, given: Any, *, tolerance: float, path: str) -> str | None:
-    """The first difference between two tensors as nested lists (a null is NaN), None where they agree."""
-    if _is_list(wanted) and _is_list(given):
-        if len(wanted) != len(given):
-            return f"{path} has {len(given)} values instead of {len(wanted)}"
-        faults = (
-            _compare(mine, theirs, tolerance=tolerance, path=f"{path}[{index}]")
-            for index, (mine, theirs) in enumerate(zip(wanted, given, strict=True))
-        )
-        return next((fault for fault in faults if fault is not None), None)
-    if _is_number(wanted) and _is_number(given):
-        agrees = math.isclose(wanted, given, rel_tol=0.0, abs_tol=tolerance) or (
-            math.isnan(wanted) and math.isnan(given)
-        )
-    else:
-        agrees = wanted == given or (_is_nan(wanted) and _is_nan(given))
-    return None if agrees else f"{path} is {given!r} instead of {wanted!r} (tolerance {tolerance:g})"
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_nan(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    fault = goldens.find_difference(golden, answer.get("outputs", {}))
+    return None if fault is None else f"The golden request gave another answer than in training: {fault}."

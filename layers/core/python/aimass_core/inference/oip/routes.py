@@ -20,7 +20,7 @@ from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip import inference, metadata
 from aimass_core.inference.oip.statistics import Statistics
-from aimass_core.inference.serving.endpoints import Served, ServingEndpoints, require_version
+from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
 from aimass_core.lambda_support import json_body
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
@@ -31,7 +31,7 @@ _MAX_WARNINGS = 20
 class OipRoutes:
     """Answers requests for models by the names of endpoints."""
 
-    endpoints: ServingEndpoints
+    endpoints: EndpointSource
     statistics: Statistics = field(default_factory=Statistics)
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:

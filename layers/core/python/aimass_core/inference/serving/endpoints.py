@@ -4,6 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
@@ -26,6 +27,19 @@ class Served:
     endpoint: Endpoint
     version: ServedModel
     model: AnyModel
+
+
+class EndpointSource(Protocol):
+    """Where endpoints and their models come from: the registry and the lake, or folders of a container."""
+
+    def find(self, workspace_id: str, name: str) -> Endpoint:
+        """By name or id. Raises NotFoundError."""
+
+    def list_all(self, workspace_id: str) -> list[Endpoint]:
+        """Of one workspace, newest first."""
+
+    def serve(self, workspace_id: str, name: str, *, number: int | None = None) -> Served:
+        """What answers now. Raises NotFoundError, UnavailableError."""
 
 
 class ServingEndpoints:

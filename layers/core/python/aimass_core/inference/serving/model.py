@@ -18,6 +18,7 @@ from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from aimass_core.inference.limits import MAX_VALUES_AT_ONCE
+from aimass_core.inference.serving.deadlines import Deadlines
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -43,6 +44,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
 )
 _FATAL_ONLY = 4
 _MIN_SECONDS = 0.05
+_DEADLINES = Deadlines()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +104,12 @@ def _parts(inputs: Tensors) -> Iterator[dict[str, Array]]:
         yield {name: array[start : start + size] for name, array in inputs.items()}
 
 
-def load_model(model: bytes, signature: Signature, *, digest: str, combines: Combines | None = None) -> LoadedModel:
+def load_model(
+    model: bytes, signature: Signature, *, digest: str, combines: Combines | None = None, num_threads: int = 1
+) -> LoadedModel:
     """Raises GraphError where ONNX Runtime refuses the file, or where it is not what its signature says."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
     options.log_severity_level = _FATAL_ONLY
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -144,10 +148,5 @@ def _time_limit(options: Any, seconds: float) -> Iterator[threading.Event]:
         has_ended.set()
         options.terminate = True
 
-    timer = threading.Timer(max(seconds, _MIN_SECONDS), end)
-    timer.daemon = True
-    timer.start()
-    try:
+    with _DEADLINES.limit(max(seconds, _MIN_SECONDS), end):
         yield has_ended
-    finally:
-        timer.cancel()
