@@ -12,6 +12,7 @@ from aimass_core.ports import (
     BlobStore,
     Catalog,
     Compute,
+    Counters,
     Hosting,
     Logs,
     Predictor,
@@ -138,6 +139,13 @@ class AwsPorts:
         from aimass_core.adapters.dynamodb import DynamoDbRegistry
 
         return DynamoDbRegistry(self.clients.dynamodb, table=self._setting("registry_table"))
+
+    @cached_property
+    def counters(self) -> Counters:
+        """DynamoDB."""
+        from aimass_core.adapters.counters import DynamoDbCounters
+
+        return DynamoDbCounters(self.clients.dynamodb, table=self._setting("registry_table"))
 
     @cached_property
     def landing(self) -> BlobStore:

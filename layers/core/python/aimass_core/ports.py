@@ -95,6 +95,26 @@ class Registry(Protocol):
         """Rows of a gsi1 partition (`keys.status_partition`), oldest `at` first. Eventually consistent."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterRow:
+    """Sums under one key. `data` says what they are of; it is written with the first of them and does not change."""
+
+    key: RowKey
+    data: Mapping[str, Any]
+    amounts: Mapping[str, int]
+
+
+class Counters(Protocol):
+    """Sums that many processes add to at the same time. They lie beside the registry's rows, in partitions of their
+    own (`keys.counters_partition`)."""
+
+    def add(self, row: CounterRow, *, resource: str, expires_at: datetime) -> None:
+        """Atomic, each amount for itself. NOTE: a repeat after a lost answer counts twice."""
+
+    def query(self, partition: str, *, first: str, last: str) -> Sequence[CounterRow]:
+        """Rows of a partition whose sort key is from `first` to `last`, both included, in its order."""
+
+
 # --- blobs -----------------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +410,8 @@ class Ports(Protocol):
 
     @property
     def registry(self) -> Registry: ...
+    @property
+    def counters(self) -> Counters: ...
     @property
     def landing(self) -> BlobStore: ...
     @property

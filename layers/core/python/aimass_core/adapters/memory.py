@@ -22,6 +22,7 @@ from aimass_core.ports import (
     BlobNotFoundError,
     Check,
     ComputeState,
+    CounterRow,
     Delete,
     Execution,
     Put,
@@ -97,6 +98,28 @@ class MemoryRegistry:
         ]
         rows.sort(key=lambda row: (row.at, row.key.sort))
         return [row for row in rows if before is None or (row.at is not None and row.at < before)][:limit]
+
+
+class MemoryCounters:
+    """A dict of sums."""
+
+    def __init__(self) -> None:
+        self._rows: dict[keys.RowKey, CounterRow] = {}
+        self._lock = threading.Lock()
+
+    def add(self, row: CounterRow, *, resource: str, expires_at: datetime) -> None:  # noqa: ARG002
+        """See Counters."""
+        with self._lock:
+            stored = self._rows.get(row.key)
+            amounts = dict(stored.amounts) if stored else {}
+            for name, amount in row.amounts.items():
+                amounts[name] = amounts.get(name, 0) + amount
+            self._rows[row.key] = CounterRow(key=row.key, data=stored.data if stored else row.data, amounts=amounts)
+
+    def query(self, partition: str, *, first: str, last: str) -> Sequence[CounterRow]:
+        """See Counters."""
+        found = [row for key, row in self._rows.items() if key.partition == partition and first <= key.sort <= last]
+        return sorted(found, key=lambda row: row.key.sort)
 
 
 @dataclass
@@ -462,6 +485,7 @@ class MemoryPorts:
     """All of them. Satisfies `Ports`."""
 
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     landing: MemoryBlobStore = field(default_factory=lambda: MemoryBlobStore("landing"))
     lake: MemoryBlobStore = field(default_factory=lambda: MemoryBlobStore("lake"))
     compute: MemoryCompute = field(default_factory=MemoryCompute)

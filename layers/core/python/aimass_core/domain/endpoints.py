@@ -6,7 +6,10 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
+from aimass_core.domain.endpoint_settings import EndpointSettings
+from aimass_core.domain.engines import Engine
 from aimass_core.domain.jobs import ModelRef
+from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
 from aimass_core.domain.signatures import Signature
 
 
@@ -16,6 +19,7 @@ class EndpointStatus(StrEnum):
     CREATING = "CREATING"
     READY = "READY"
     UPDATING = "UPDATING"
+    ROLLING_OUT = "ROLLING_OUT"
     FAILED = "FAILED"
 
 
@@ -23,6 +27,7 @@ class ServedMember(ModelRef):
     """A model version that a fusion loads beside itself."""
 
     weight: float | None = Field(default=None, description="As it was fitted; null where the fusion has no weights.")
+    host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
 
 
 class ServedModel(Contract):
@@ -33,13 +38,29 @@ class ServedModel(Contract):
     number: int
     digest: str
     members: list[ServedMember] = Field(default=[], description="Of a fusion that is served apart.")
+    engine: Engine = Engine()
+    host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
+
+    @property
+    def ref(self) -> str:
+        """`adult@3`."""
+        return f"{self.model_name}@{self.number}"
+
+
+class Rollout(RolloutProgress):
+    """A version that has given its golden answer, and takes over by a plan from `serving`, the stable version."""
+
+    model: ServedModel
+    plan: RolloutPlan
 
 
 class Endpoint(Resource):
     """A name under /v2/models that answers predictions.
 
-    `serving` answers requests; `candidate` is being verified and takes its place once it has given the golden
-    answer. While an update fails, the former version keeps serving.
+    `serving` is the stable version: it answers requests, during a rollout those that the new version does not get or
+    fails on. `candidate` is being verified; once it has given the golden answer it takes the place of `serving`, by
+    `plan` where there is one (`rollout`). While an update fails, the former version keeps serving. `previous` is what
+    served before `serving`.
     """
 
     resource: ClassVar[str] = "endpoint"
@@ -50,11 +71,20 @@ class Endpoint(Resource):
     status_reason: str | None = None
     serving: ServedModel | None = None
     candidate: ServedModel | None = None
+    plan: RolloutPlan | None = Field(default=None, description="How the candidate takes over, once it is verified.")
+    rollout: Rollout | None = None
+    previous: ServedModel | None = Field(default=None, description="What a rollback brings back at once.")
+    settings: EndpointSettings = EndpointSettings()
     weights: dict[str, float] | None = Field(
         default=None,
         description="What the members of the fusion that serves count at this endpoint. Null: as they were fitted.",
         examples=[{"adult@1": 0.7, "adult@2": 0.3}],
     )
+
+    def list_models(self) -> list[ServedModel]:
+        """All versions that answer, are about to, or may again at once."""
+        rolling = self.rollout.model if self.rollout else None
+        return [model for model in (self.serving, self.candidate, rolling, self.previous) if model is not None]
 
 
 class EndpointCreate(Request):
@@ -62,12 +92,20 @@ class EndpointCreate(Request):
 
     name: Name | None = Field(default=None, description="Null: the model's name.")
     model: VersionRef
+    engine: Engine = Engine()
 
 
 class EndpointUpdate(Request):
     """Body of PATCH /v1/endpoints/{endpoint}: serve another version, or let the members of a fusion count otherwise."""
 
     model: VersionRef | None = None
+    engine: Engine | None = Field(
+        default=None,
+        description="Of `model`, or alone: of the version that serves, which moves there without a gap. Null: as it is.",
+    )
+    rollout: RolloutPlan | None = Field(
+        default=None, description="With `model`: how it takes over. Null: all at once, when it is verified."
+    )
     weights: dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]] | None = Field(
         default=None,
         description="One for each member of a fusion that is served apart, by its name; only their ratio counts. They "
@@ -77,9 +115,36 @@ class EndpointUpdate(Request):
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        if (self.model is None) is ("weights" not in self.model_fields_set):
-            raise ValueError("give `model`, to serve another version, or `weights`, to change those of a fusion")
+        is_placing = self.model is not None or self.engine is not None
+        if is_placing is ("weights" in self.model_fields_set):
+            raise ValueError(
+                "give `model`, to serve another version, `engine`, to serve it elsewhere, or `weights`, to change those "
+                "of a fusion"
+            )
+        if self.rollout is not None and self.model is None:
+            raise ValueError("`rollout` needs `model`: which version is to take over")
         return self
+
+
+class EndpointEvent(Resource):
+    """What an endpoint was after one of its changes, and who made it. `number` is the endpoint's revision then."""
+
+    resource: ClassVar[str] = "endpoint_event"
+    prefix: ClassVar[str] = "epe"
+
+    endpoint_id: str
+    number: int
+    action: str = Field(
+        description="created, updating, deployed, rejected, rollout_started, rollout_step, promoted, "
+        "rolled_back, settings, weights."
+    )
+    reason: str | None = None
+    status: EndpointStatus
+    serving: str | None = Field(default=None, description="`adult@3`.")
+    model: str | None = Field(default=None, description="The other version that the change is about.")
+    percent: float | None = Field(default=None, description="Of the requests, that `model` gets from now on.")
+    settings: EndpointSettings
+    weights: dict[str, float] | None = None
 
 
 class PredictRequest(Request):

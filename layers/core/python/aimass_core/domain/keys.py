@@ -1,6 +1,7 @@
 """Where everything lies: keys in S3 and in the registry are built here, from ids, and nowhere else."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,28 @@ def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey
 def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     """The name of a source's secret in Secrets Manager."""
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
+
+
+# --- counters ---------------------------------------------------------------------------------------------------------
+
+COUNTERS_PREFIX = "COUNTERS#"
+"""What only the function that serves models adds to."""
+_MINUTE = "%Y-%m-%dT%H:%MZ"
+
+
+def counters_partition(workspace_id: str, endpoint_id: str) -> str:
+    """The counts of an endpoint."""
+    return f"{COUNTERS_PREFIX}{workspace_id}#{endpoint_id}"
+
+
+def minute_counter(minute: datetime) -> str:
+    """What the sort keys of a minute's counts begin with, and those of the next one are greater than."""
+    return f"MINUTE#{minute.astimezone(UTC).strftime(_MINUTE)}#"
+
+
+def rollout_counter(rollout_id: str) -> str:
+    """What the sort keys of a rollout's counts begin with."""
+    return f"ROLLOUT#{rollout_id}#"
 
 
 # --- DynamoDB: studies ------------------------------------------------------------------------------------------------

@@ -101,8 +101,7 @@ def sweep(ports: Ports) -> int:
 
 
 def _list_wanted(endpoint: Endpoint) -> set[str]:
-    models = endpoint.held_models()
-    return {str(hosted.host) for model in models for hosted in _list_hosted(model)}
+    return {str(hosted.host) for model in endpoint.list_models() for hosted in _list_hosted(model)}
 
 
 def _list_hosted(model: ServedModel) -> list[ServedModel | ServedMember]:

@@ -1,0 +1,113 @@
+"""Live parameters of an endpoint: changed while it serves, within seconds, versioned and reversible."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from aimass_core.domain.common import Contract, Request
+
+MAX_TIMEOUT_SECONDS = 3_600.0
+
+
+class LogLevel(StrEnum):
+    """What is logged of each request: nothing of what succeeds (warning), a line, or also what was chosen and why."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
+class Batching(Contract):
+    """Requests that wait for each other, to be answered at once. Never of two versions."""
+
+    max_rows: Annotated[int, Field(ge=1, le=10_000)] = 64
+    max_wait_ms: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] = 2.0
+
+
+class Capture(Contract):
+    """Which requests are kept, with their answers; off at 0 percent."""
+
+    percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 0.0
+    hidden: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default=[], max_length=1_000, description="Columns that are never kept."
+    )
+
+
+Threads = Annotated[int, Field(ge=1, le=64)]
+Threshold = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)]
+StickyBy = Annotated[
+    str,
+    StringConstraints(pattern=r"^(api-key|header:[a-z0-9][a-z0-9-]{0,99})$"),
+    Field(
+        description="Who always gets the same version during a rollout: requests of one API key (`api-key`), or with "
+        "one value of a header (`header:x-customer`). Null: each request is drawn for itself.",
+        examples=["api-key", "header:x-customer"],
+    ),
+]
+
+
+class EndpointSettings(Contract):
+    """What holds now. `version` counts the changes; each former one can be brought back."""
+
+    version: int = 1
+    threads: Threads = Field(default=1, description="Of ONNX Runtime, within one request.")
+    threshold: Threshold | None = Field(
+        default=None,
+        description="From which probability on the second label of a binary model applies, or each label of a "
+        "multi-label one. Null: as the model says.",
+    )
+    timeout_seconds: Timeout | None = Field(default=None, description="Of a request. Null: the transport's limit.")
+    batching: Batching | None = Field(default=None, description="Null: each request is answered for itself.")
+    capture: Capture = Capture()
+    log_level: LogLevel = LogLevel.INFO
+    sticky_by: StickyBy | None = None
+
+
+class BatchingChange(Request):
+    """Those that are given change."""
+
+    max_rows: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_wait_ms: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] | None = None
+
+
+class CaptureChange(Request):
+    """Those that are given change."""
+
+    percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    hidden: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] | None = Field(
+        default=None, max_length=1_000
+    )
+
+
+class EndpointSettingsChange(Request):
+    """Those that are given change; null brings back the default."""
+
+    threads: Threads | None = None
+    threshold: Threshold | None = None
+    timeout_seconds: Timeout | None = None
+    batching: BatchingChange | None = None
+    capture: CaptureChange | None = None
+    log_level: LogLevel | None = None
+    sticky_by: StickyBy | None = None
+
+    @model_validator(mode="after")
+    def _check_some(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one setting: " + ", ".join(type(self).model_fields))
+        return self
+
+    def apply(self, present: EndpointSettings) -> EndpointSettings:
+        """The settings with these changes, as the next version; the same where nothing changes."""
+        fields = present.model_dump()
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            default = EndpointSettings.model_fields[name].get_default(call_default_factory=True)
+            if isinstance(value, BatchingChange | CaptureChange):
+                kept = fields[name] or {}
+                fields[name] = {**kept, **value.model_dump(exclude_unset=True, exclude_none=True)}
+            else:
+                fields[name] = default if value is None else value
+        changed = EndpointSettings.model_validate(fields)
+        return present if changed == present else changed.model_copy(update={"version": present.version + 1})
