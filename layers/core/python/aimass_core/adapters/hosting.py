@@ -14,8 +14,14 @@ from aimass_core.ports import Host, HostAnswer
 
 _WHAT = "SageMaker"
 _VARIANT = "AllTraffic"
-_STATUSES = {"InService": HostStatus.READY, "Updating": HostStatus.READY, "SystemUpdating": HostStatus.READY}
-_STATUSES |= {"Failed": HostStatus.FAILED, "OutOfService": HostStatus.FAILED, "Deleting": None}
+_GONE = "Deleting"
+_STATUSES = {
+    "InService": HostStatus.READY,
+    "Updating": HostStatus.READY,
+    "SystemUpdating": HostStatus.READY,
+    "Failed": HostStatus.FAILED,
+    "OutOfService": HostStatus.FAILED,
+}
 _MAX_REASON = 500
 
 
@@ -137,9 +143,9 @@ class _LostError(Exception):
 
 
 def _to_state(description: Mapping[str, Any]) -> HostState | None:
-    status = _STATUSES.get(description["EndpointStatus"], HostStatus.STARTING)
-    if status is None:
+    if description["EndpointStatus"] == _GONE:
         return None
+    status = _STATUSES.get(description["EndpointStatus"], HostStatus.STARTING)
     reason = description.get("FailureReason", "")[:_MAX_REASON] or None
     return HostState(name=description["EndpointName"], status=status, reason=reason)
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from aimass_core.adapters.storable import check_storable
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
 from aimass_core.domain.jobs import JobStatus, LogLine

@@ -101,7 +101,7 @@ class EndpointUpdate(Request):
     model: VersionRef | None = None
     engine: Engine | None = Field(
         default=None,
-        description="Of `model`, or alone: of the version that serves, which moves there without a gap. Null: as it is.",
+        description="Of `model`, or alone: of what serves, which moves there without a gap. Null: as it is.",
     )
     rollout: RolloutPlan | None = Field(
         default=None, description="With `model`: how it takes over. Null: all at once, when it is verified."
@@ -118,8 +118,8 @@ class EndpointUpdate(Request):
         is_placing = self.model is not None or self.engine is not None
         if is_placing is ("weights" in self.model_fields_set):
             raise ValueError(
-                "give `model`, to serve another version, `engine`, to serve it elsewhere, or `weights`, to change those "
-                "of a fusion"
+                "give `model`, to serve another version, `engine`, to serve it elsewhere, or `weights`, to change those"
+                " of a fusion"
             )
         if self.rollout is not None and self.model is None:
             raise ValueError("`rollout` needs `model`: which version is to take over")

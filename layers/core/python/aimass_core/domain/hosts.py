@@ -18,7 +18,7 @@ class HostOwner:
 
 
 def to_host_name(workspace_id: str, endpoint_id: str, nonce: str) -> str:
-    """A name of at most 63 letters, digits and hyphens. Each deployment gets a host of its own, by its nonce (an id)."""
+    """A name of at most 63 letters, digits and hyphens. Each deployment gets a host of its own by its nonce, an id."""
     return f"{HOST_PREFIX}{_shorten(workspace_id)}-{_shorten(endpoint_id)}-{nonce[-_SUFFIX:]}"
 
 

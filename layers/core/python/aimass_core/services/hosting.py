@@ -29,8 +29,8 @@ def place(ports: Ports, workspace_id: str, endpoint_id: str, model: ServedModel,
     version = f"{model.model_name}@{model.number}"
     if engine.kind is EngineKind.DISTRIBUTED and not model.members:
         raise InvalidRequestError(
-            f"{version} is one graph: there is nothing to distribute. Fuse models with `placement: apart`, or choose the "
-            "engine container or lambda."
+            f"{version} is one graph: there is nothing to distribute. Fuse models with `placement: apart`, or choose "
+            "the engine container or lambda."
         )
     if engine.kind is EngineKind.CONTAINER and model.members:
         raise InvalidRequestError(
