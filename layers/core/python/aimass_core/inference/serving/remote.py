@@ -102,7 +102,8 @@ def _to_array(spec: TensorSpec, output: Mapping[str, Any], raw: bytes | None) ->
 def _to_error(answer: HostAnswer) -> AimassError:
     """By its status, with the words that it gives: they are an engine's of ours, and meant for callers."""
     try:
-        words = str(json.loads(answer.content)["error"])
+        told = json.loads(answer.content)
+        words = str(told["detail"] if "detail" in told else told["error"])
     except (ValueError, KeyError, TypeError):
         words = "The model could not answer."
     if answer.status == 504:
