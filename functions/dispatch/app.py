@@ -1,4 +1,7 @@
-"""The registry's stream -> compute jobs, endpoint activation, triggers and the catalogue of tables."""
+"""The registry's stream -> compute jobs, endpoint activation, rollouts, triggers and the catalogue of tables.
+
+Containers of endpoints that have come up, or have not, are told by EventBridge.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -12,16 +15,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from aimass_core import bootstrap
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.endpoints import Endpoint
+from aimass_core.domain.hosts import to_host_owner
 from aimass_core.domain.jobs import Job, JobStatus
-from aimass_core.errors import AimassError
+from aimass_core.errors import AimassError, NotFoundError
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import dispatch, endpoints, tables, triggers
+from aimass_core.services import dispatch, endpoint_counters, endpoints, rollouts, tables, triggers
 from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
 
-Handler = Callable[[dict[str, object], LambdaContext], PartialItemFailureResponse]
+Handler = Callable[[dict[str, Any], LambdaContext], PartialItemFailureResponse | None]
 
 
 def make_handler(ports: Callable[[], Ports]) -> Handler:
@@ -33,15 +37,29 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
         if image:
             _handle(ports(), image)
 
-    def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+    def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse | None:
+        if event.get("source") == "aws.sagemaker":
+            _handle_host(ports(), str(event["detail"]["EndpointName"]))
+            return None
         return process_partial_response(event, handle_record, processor, context)
 
     return handle
 
 
+def _handle_host(ports: Ports, name: str) -> None:
+    owner = to_host_owner(name)
+    logger.info("host", name=name, endpoint_id=owner.endpoint_id if owner else None)
+    if owner is None:
+        return
+    try:
+        endpoints.activate(ports, owner.workspace_id, owner.endpoint_id)
+    except NotFoundError:
+        logger.info("the endpoint of a host is gone", endpoint_id=owner.endpoint_id)
+
+
 def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
     resource, data = image.get("resource"), image["data"]
-    logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
+    logger.info("record", resource=resource, id=data.get("id"), status=image.get("status"))
     if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
         triggers.settle(ports, data["workspace_id"], data["id"])
     elif resource == Job.resource:
@@ -50,8 +68,18 @@ def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
         triggers.fire_for_version(ports, data["workspace_id"], data["dataset_id"])
     elif resource == Endpoint.resource:
         endpoints.activate(ports, data["workspace_id"], data["id"])
+    elif resource == endpoint_counters.ROLLOUT_RESOURCE:
+        _follow_rollout(ports, data)
     elif resource == tables.RESOURCE:
         _list_table(ports, data)
+
+
+def _follow_rollout(ports: Ports, data: Mapping[str, Any]) -> None:
+    try:
+        rollouts.follow(ports, data["workspace_id"], data["endpoint_id"])
+    except AimassError:
+        # NOTE: the next counts are an event too, and the reconciler comes back to it.
+        logger.exception("a rollout is not judged yet", id=data["endpoint_id"])
 
 
 def _list_table(ports: Ports, data: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.inference import golden
+from aimass_core.inference import golden, members
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
@@ -43,7 +43,8 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
-            return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
+            answer_platform = members.answer if members.is_asked(event) else golden.answer
+            return answer_platform(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
         started = time.perf_counter()
         answered = http.boundary(event, lambda: answer(event, context))
         if _is_oip(event):

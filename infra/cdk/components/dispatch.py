@@ -1,9 +1,11 @@
 """The function that starts what the registry's stream announces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -21,7 +23,7 @@ from infra.cdk.components.storage import Storage
 class Dispatch(PlatformFunction):
     """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated, and
     triggers fire for dataset versions and go on when their jobs have ended; new versions are listed in the catalogue of
-    tables.
+    tables; rollouts are judged by what their versions have answered.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -46,6 +48,17 @@ class Dispatch(PlatformFunction):
             ],
         )
         dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
+        events.Rule(
+            scope,
+            f"{construct_id}HostRule",
+            description="State changes of the containers that answer for our endpoints.",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Endpoint State Change"],
+                detail={"EndpointName": events.Match.prefix(naming.HOST_PREFIX)},
+            ),
+            targets=[targets.LambdaFunction(self, retry_attempts=2, max_event_age=Duration.hours(1))],
+        )
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,
@@ -60,6 +73,7 @@ class Dispatch(PlatformFunction):
                 _rows("dataset_version", ["READY"]),
                 _rows("endpoint", ["CREATING", "UPDATING"]),
                 _rows("table", ["PENDING"]),
+                _rows("rollout_counter"),
             ],
         )
 
@@ -80,7 +94,11 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
 
 def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
     """What DispatchSettings adds to StorageSettings."""
-    return {**compute_variables(scope, defaults), "predictions_function": naming.function("predictions")}
+    return {
+        **compute_variables(scope, defaults),
+        "predictions_function": naming.function("predictions"),
+        "serving_role_arn": allow.serving_role_arn(scope),
+    }
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
@@ -96,6 +114,7 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         *allow.run_training_jobs(scope),
         allow.stop_training_jobs(scope),
         allow.invoke_function(scope, "predictions"),
+        *allow.create_hosts(scope),
     ]
 
 
@@ -107,16 +126,12 @@ def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
     ]
 
 
-def _rows(resource: str, statuses: list[str]) -> Mapping[str, Any]:
+def _rows(resource: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
+    """Rows of a resource that are new or have changed, in one of the statuses where it has any."""
+    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.is_equal(resource)}}
+    if statuses:
+        image["status"] = {"S": lambda_.FilterRule.or_(*statuses)}
     pattern: Mapping[str, Any] = lambda_.FilterCriteria.filter(
-        {
-            "eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"),
-            "dynamodb": {
-                "NewImage": {
-                    "resource": {"S": lambda_.FilterRule.is_equal(resource)},
-                    "status": {"S": lambda_.FilterRule.or_(*statuses)},
-                }
-            },
-        }
+        {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"), "dynamodb": {"NewImage": image}}
     )
     return pattern

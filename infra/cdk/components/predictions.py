@@ -12,7 +12,8 @@ from infra.cdk.components.storage import Storage
 
 
 class Predictions(PlatformFunction):
-    """Reads endpoints and models. Memory buys processor time, and ONNX Runtime uses it; /tmp keeps the models."""
+    """Reads endpoints and models, and counts what it answers. Memory buys processor time, and ONNX Runtime uses it;
+    /tmp keeps the models."""
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
         super().__init__(
@@ -26,11 +27,18 @@ class Predictions(PlatformFunction):
             timeout=Duration.seconds(29),
             environment=environment_of(
                 PredictionsSettings,
-                {"registry_table": storage.registry.table_name, "lake_bucket": storage.lake.bucket_name},
+                {
+                    "registry_table": storage.registry.table_name,
+                    "lake_bucket": storage.lake.bucket_name,
+                    "predictions_function": naming.function("predictions"),
+                },
             ),
             statements=[
                 allow.read_registry(storage.registry),
+                allow.add_to_counters(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.ask_hosts(scope),
+                allow.invoke_function(scope, "predictions"),
             ],
         )

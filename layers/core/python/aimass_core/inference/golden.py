@@ -20,11 +20,8 @@ def answer(endpoints: ServingEndpoints, payload: Mapping[str, Any], *, seconds: 
 
     What is no fault of the model (the lake cannot be reached) is raised, so that the platform asks again.
     """
-    version = ServedModel(
-        model_id=payload["model_id"], model_name="", number=payload["number"], digest=payload["digest"]
-    )
     try:
-        model = endpoints.load(payload["workspace_id"], version)
+        model = endpoints.load(payload["workspace_id"], ServedModel.model_validate(payload["version"]))
         return {"outputs": ask(model, payload["inputs"], seconds=seconds)}
     except (ModelRefusedError, InvalidRequestError) as error:
         return {"error": _describe(error)}

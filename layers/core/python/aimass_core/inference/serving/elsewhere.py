@@ -2,14 +2,10 @@
 
 import base64
 from collections import OrderedDict
-from collections.abc import Callable
 
-from aimass_core.domain.endpoint_settings import FanOut
-from aimass_core.domain.endpoints import ServedMember, ServedModel
-from aimass_core.domain.fusion import ServingGraph
+from aimass_core.domain.endpoints import ServedModel
 from aimass_core.domain.signatures import Signature
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.remote import Ask, RemoteModel
+from aimass_core.inference.serving.remote import RemoteModel
 from aimass_core.inference.serving.store import ModelAddress, ModelStore
 from aimass_core.ports import HostAnswer, Ports
 
@@ -23,6 +19,10 @@ class RemoteModels:
         self._ports, self._store = ports, store
         self._signatures: OrderedDict[ModelAddress, Signature] = OrderedDict()
 
+    def member(self, address: ModelAddress, host: str | None) -> RemoteModel:
+        """A member of a fusion: on its host, or where it has none in an invocation of its own."""
+        return self.in_function(address) if host is None else self.on_host(address, host)
+
     def on_host(self, address: ModelAddress, host: str) -> RemoteModel:
         """What the containers of a host answer with. Raises UnavailableError."""
 
@@ -33,14 +33,13 @@ class RemoteModels:
 
     def in_function(self, address: ModelAddress) -> RemoteModel:
         """What another invocation of the function answers with. Raises UnavailableError."""
+        version = ServedModel(model_id=address.model_id, model_name="", number=address.number, digest=address.digest)
 
         def ask(body: bytes, content_type: str) -> HostAnswer:
             answer = self._ports.predictor.predict(
                 {
                     "workspace_id": address.workspace_id,
-                    "model_id": address.model_id,
-                    "number": address.number,
-                    "digest": address.digest,
+                    "version": version.model_dump(mode="json"),
                     "content_type": content_type,
                     "body": base64.b64encode(body).decode(),
                 }

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from aimass_core.domain.endpoint_settings import FanOut
 from aimass_core.domain.endpoints import Endpoint, ServedModel
+from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.serving.elsewhere import RemoteModels
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
 from aimass_core.inference.serving.model import LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
@@ -18,6 +21,7 @@ from aimass_core.services import records
 _MAX_ENDPOINTS = 1_000
 _FAILURE_SECONDS = 5.0
 _PAGE_ITEMS = 100
+_WAIT_FOR_ALL = FanOut()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,7 @@ class ServingEndpoints:
     ) -> None:
         self._ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, monotonic=monotonic)
+        self._remote = RemoteModels(ports, store)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
 
     def find(self, workspace_id: str, name: str) -> Endpoint:
@@ -94,27 +99,40 @@ class ServingEndpoints:
         """
         endpoint = self.find(workspace_id, name)
         version = require_version(endpoint, number)
-        return Served(endpoint=endpoint, version=version, model=self.load(workspace_id, version, endpoint.weights))
+        model = self.load(workspace_id, version, weights=endpoint.weights, fan_out=endpoint.settings.fan_out)
+        return Served(endpoint=endpoint, version=version, model=model)
 
-    def load(self, workspace_id: str, version: ServedModel, weights: Mapping[str, float] | None = None) -> AnyModel:
-        """The model of a version, of a fusion that is served apart with its members. Raises UnavailableError."""
-        model = self._models.get(
-            ModelAddress(
-                workspace_id=workspace_id, model_id=version.model_id, number=version.number, digest=version.digest
-            )
+    def load(
+        self,
+        workspace_id: str,
+        version: ServedModel,
+        *,
+        weights: Mapping[str, float] | None = None,
+        fan_out: FanOut = _WAIT_FOR_ALL,
+    ) -> AnyModel:
+        """What answers for a version, on its engine: of a fusion that is served apart with its members.
+
+        Raises UnavailableError.
+        """
+        address = ModelAddress(
+            workspace_id=workspace_id, model_id=version.model_id, number=version.number, digest=version.digest
         )
+        if version.host is not None:
+            return self._remote.on_host(address, version.host)
+        model = self._models.get(address)
         if model.combines is None:
             return model
         graph, places = model.combines.graph, model.combines.members
-        members = [
-            self._models.get(
-                ModelAddress(
-                    workspace_id=workspace_id, model_id=place.model_id, number=place.number, digest=placed.digest
-                )
-            )
+        addresses = [
+            ModelAddress(workspace_id=workspace_id, model_id=place.model_id, number=place.number, digest=placed.digest)
             for place, placed in zip(places, graph.members, strict=True)
         ]
-        return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
+        if version.engine.kind is not EngineKind.DISTRIBUTED:
+            members = [self._models.get(each) for each in addresses]
+            return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
+        hosts = {(member.model_id, member.number): member.host for member in version.members}
+        remote = [self._remote.member(each, hosts[each.model_id, each.number]) for each in addresses]
+        return LoadedFusion(combining=model, graph=graph, members=remote, weights=weights, fan_out=fan_out)
 
 
 def require_version(endpoint: Endpoint, number: int | None) -> ServedModel:

@@ -75,9 +75,7 @@ class LoadedFusion:
     ) -> dict[str, Array]:
         if self.fan_out is not None:
             return self._ask_at_once(asked, columns, deadline, self.fan_out)
-        return {
-            placed.input: _ask(member, columns, seconds=deadline - time.monotonic()) for member, placed in asked
-        }
+        return {placed.input: _ask(member, columns, seconds=deadline - time.monotonic()) for member, placed in asked}
 
     def _ask_at_once(
         self, asked: Sequence[tuple[AnyModel, PlacedMember]], columns: Tensors, deadline: float, fan_out: FanOut

@@ -19,7 +19,7 @@ from aimass_core.inference.serving.model import Array, Tensors
 from aimass_core.ports import HostAnswer
 
 _BINARY_TYPE = "application/vnd.sagemaker-triton.binary+json;json-header-size="
-_HEADER_SIZE = re.compile(r";\s*json-header-size=(\d+)")
+_HEADER_SIZE = re.compile(r";\s*json-header-size=(\d{1,9})")
 _SIZE = "binary_data_size"
 # Requests of one process that wait for others. Those of a fusion wait at the same time.
 _pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="remote-model")
@@ -57,6 +57,17 @@ class RemoteModel:
         return _read(self.signature, answer, outputs)
 
 
+def to_content_type(header_length: int | None) -> str:
+    """Of a body whose JSON has that length before binary tensors; None: that has none."""
+    return "application/json" if header_length is None else f"{_BINARY_TYPE}{header_length}"
+
+
+def to_header_length(content_type: str) -> str | None:
+    """The reverse, as the header that the protocol has for it."""
+    found = _HEADER_SIZE.search(content_type)
+    return found[1] if found else None
+
+
 def _write(signature: Signature, inputs: Tensors, outputs: Sequence[str]) -> tuple[bytes, str]:
     parts = {spec.name: tensors.to_bytes(inputs[spec.name]) for spec in signature.inputs}
     document = {
@@ -72,12 +83,11 @@ def _write(signature: Signature, inputs: Tensors, outputs: Sequence[str]) -> tup
         "outputs": [{"name": name, "parameters": {"binary_data": True}} for name in outputs],
     }
     header = json.dumps(document).encode()
-    return b"".join([header, *parts.values()]), f"{_BINARY_TYPE}{len(header)}"
+    return b"".join([header, *parts.values()]), to_content_type(len(header))
 
 
 def _read(signature: Signature, answer: HostAnswer, outputs: Sequence[str]) -> dict[str, Array]:
-    found = _HEADER_SIZE.search(answer.content_type)
-    length = int(found[1]) if found else len(answer.content)
+    length = int(to_header_length(answer.content_type) or len(answer.content))
     try:
         described = {output["name"]: output for output in json.loads(answer.content[:length])["outputs"]}
         specs = {spec.name: spec for spec in signature.outputs}
