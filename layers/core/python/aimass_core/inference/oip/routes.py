@@ -21,6 +21,7 @@ from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, 
 from aimass_core.inference.oip import inference, metadata
 from aimass_core.inference.oip.statistics import Statistics
 from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
+from aimass_core.inference.serving.fusion import list_missing
 from aimass_core.lambda_support import json_body
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
@@ -100,7 +101,7 @@ class OipRoutes:
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
-        asked.warnings.extend(words)
+        asked.warnings.extend([*list_missing(model), *words])
         body = inference.write_answer(asked, outputs, model.signature, model_name=endpoint.name, version=version.number)
         if body.header_bytes is None:
             return PredictionAnswer(content=body.content, num_rows=asked.num_rows)

@@ -15,7 +15,7 @@ from aimass_core.inference.rows.bodies import Records
 from aimass_core.inference.rows.cells import to_tensor
 from aimass_core.inference.rows.series import to_series
 from aimass_core.inference.serving.endpoints import Served
-from aimass_core.inference.serving.fusion import AnyModel
+from aimass_core.inference.serving.fusion import AnyModel, list_missing
 from aimass_core.inference.serving.model import Tensors
 
 Array = NDArray[Any]
@@ -46,7 +46,7 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
         model_name=served.endpoint.name,
         model_version=served.version.number,
         predictions=predictions,
-        warnings=warnings,
+        warnings=[*list_missing(served.model), *warnings],
     )
 
 

@@ -3,7 +3,6 @@
 import base64
 from collections import OrderedDict
 
-from aimass_core.domain.endpoints import ServedModel
 from aimass_core.domain.signatures import Signature
 from aimass_core.inference.serving.remote import RemoteModel
 from aimass_core.inference.serving.store import ModelAddress, ModelStore
@@ -33,13 +32,14 @@ class RemoteModels:
 
     def in_function(self, address: ModelAddress) -> RemoteModel:
         """What another invocation of the function answers with. Raises UnavailableError."""
-        version = ServedModel(model_id=address.model_id, model_name="", number=address.number, digest=address.digest)
 
         def ask(body: bytes, content_type: str) -> HostAnswer:
             answer = self._ports.predictor.predict(
                 {
                     "workspace_id": address.workspace_id,
-                    "version": version.model_dump(mode="json"),
+                    "model_id": address.model_id,
+                    "number": address.number,
+                    "digest": address.digest,
                     "content_type": content_type,
                     "body": base64.b64encode(body).decode(),
                 }
