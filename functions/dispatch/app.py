@@ -48,7 +48,7 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
 
 def _handle_host(ports: Ports, name: str) -> None:
     owner = to_host_owner(name)
-    logger.info("host", name=name, endpoint_id=owner.endpoint_id if owner else None)
+    logger.info("host", host=name, endpoint_id=owner.endpoint_id if owner else None)
     if owner is None:
         return
     try:
