@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,14 +21,11 @@ class Waiting:
     outputs: Sequence[str]
     seconds: float
     answer: asyncio.Future[Outputs]
-    num_rows: int = field(init=False)
-    likeness: tuple[tuple[int, ...], ...] = field(init=False)
-    """Of its rows: series of other lengths do not go into one tensor."""
+    num_rows: int
 
-    def __post_init__(self) -> None:
-        arrays = self.inputs.values()
-        self.num_rows = len(next(iter(arrays)))
-        self.likeness = tuple(array.shape[1:] for array in arrays)
+    def is_like(self, other: "Waiting") -> bool:
+        """Whether their rows go into one tensor: series of other lengths do not."""
+        return all(array.shape[1:] == other.inputs[name].shape[1:] for name, array in self.inputs.items())
 
     @property
     def num_values(self) -> int:

@@ -18,6 +18,7 @@ from batch_jobs.serve.batching.batches import Outputs, Waiting, compute
 # A run that is shorter than this delays others less than handing it to a thread would.
 _INLINE_SECONDS = 0.001
 _WEIGHT_OF_NEWEST = 0.2
+_MAX_GROWTH = 2.0
 _MAX_PARALLEL = 2
 _MAX_WAITING_ROWS = 100_000
 
@@ -41,6 +42,7 @@ class BatchedModel:
     def __init__(self, model: AnyModel, *, limits: Callable[[], BatchLimits], pool: Executor) -> None:
         self._model, self._limits, self._pool = model, limits, pool
         self._is_merged = _has_rows(model.signature)
+        self._is_even = all(size > 0 for spec in model.signature.inputs for size in spec.shape[1:])
         self._waiting: deque[Waiting] = deque()
         self._num_rows = self._running = 0
         self._start: asyncio.Handle | None = None
@@ -56,9 +58,12 @@ class BatchedModel:
         loop = asyncio.get_running_loop()
         if self._num_rows > _MAX_WAITING_ROWS:
             raise UnavailableError("Too many requests wait for this model. Try again.", retry_after_seconds=1)
-        waiting = Waiting(inputs=inputs, outputs=outputs, seconds=seconds, answer=loop.create_future())
+        num_rows = len(next(iter(inputs.values())))
+        waiting = Waiting(
+            inputs=inputs, outputs=outputs, seconds=seconds, answer=loop.create_future(), num_rows=num_rows
+        )
         self._waiting.append(waiting)
-        self._num_rows += waiting.num_rows
+        self._num_rows += num_rows
         self._plan(loop)
         answer: dict[str, Array] = bridge.wait(waiting.answer)
         return answer
@@ -82,7 +87,7 @@ class BatchedModel:
             batch = self._take()
             if not batch:
                 continue
-            size = sum(each.num_values for each in batch).bit_length()
+            size = sum(each.num_rows if self._is_even else each.num_values for each in batch).bit_length()
             if self._pace.get(size, 1.0) < _INLINE_SECONDS:
                 self._end(batch, self._compute(batch, size))
                 continue
@@ -101,7 +106,7 @@ class BatchedModel:
                 self._num_rows -= self._waiting.popleft().num_rows
                 continue
             fits = self._is_merged and num_rows + first.num_rows <= max_rows
-            if batch and not (fits and first.likeness == batch[0].likeness):
+            if batch and not (fits and (self._is_even or first.is_like(batch[0]))):
                 break
             batch.append(self._waiting.popleft())
             num_rows += first.num_rows
@@ -109,14 +114,15 @@ class BatchedModel:
         return batch
 
     def _compute(self, batch: Sequence[Waiting], size: int) -> list[Outputs | Exception]:
-        # NOTE: of the processor: while others use it too, a run takes longer, and is no longer for that.
-        started = time.thread_time()
+        started = time.perf_counter()
         try:
             answers = compute(self._model, batch)
         except Exception as error:  # noqa: BLE001 - each request is told, at the boundary of its own
             return [error] * len(batch)
-        seconds = time.thread_time() - started
+        seconds = time.perf_counter() - started
         former = self._pace.get(size, seconds)
+        # NOTE: a run that was interrupted, as others used the processor, is no long one.
+        seconds = min(seconds, _MAX_GROWTH * former)
         self._pace[size] = former + _WEIGHT_OF_NEWEST * (seconds - former)
         return answers
 

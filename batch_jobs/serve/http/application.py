@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aimass_core.errors import AimassError
+from aimass_core.inference import transfer
 from aimass_core.inference.messages import PredictionAnswer
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.http import problems, routes
@@ -18,6 +19,7 @@ from batch_jobs.serve.worker import Worker
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _READY = ("/ping", "/v2/health/ready")
+_ENCODING = "accept-encoding"
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class HttpApplication:
             request = await read_request(
                 scope, receive, is_local=self._options.is_local, timeout_seconds=self._options.timeout_seconds
             )
-            return await bridge.run(lambda: worker.routes.answer(request))
+            answer = await bridge.run(lambda: worker.routes.answer(request))
+            return transfer.pack(answer, request.header(_ENCODING)) if _ENCODING in request.headers else answer
         except AimassError as error:
             return problems.to_answer(error, is_oip=is_oip)
         except (DisconnectedError, asyncio.CancelledError):

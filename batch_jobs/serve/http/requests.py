@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from aimass_core.errors import MalformedRequestError, NotFoundError, PayloadTooLargeError, UnsupportedMediaTypeError
+from aimass_core.errors import MalformedRequestError, NotFoundError, PayloadTooLargeError
+from aimass_core.inference import transfer
 from aimass_core.inference.messages import PredictionRequest
 
 Scope = Mapping[str, Any]
@@ -27,16 +28,18 @@ async def read_request(scope: Scope, receive: Receive, *, is_local: bool, timeou
         headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
     if is_local:
         _refuse_foreign(headers)
-    if headers.get("content-encoding", ["identity"])[0].lower() != "identity":
-        raise UnsupportedMediaTypeError("Compressed bodies are not taken. Send the body without Content-Encoding.")
+    transfer.check_media_type(headers.get("content-type", [""])[0])
     length = headers.get("content-length", ["0"])[0]
     if length.isdecimal() and int(length) > MAX_BODY_BYTES:
         raise _too_large()
+    body = await _read_body(receive)
+    if "content-encoding" in headers:
+        body = transfer.unpack(body, headers["content-encoding"][0], max_bytes=MAX_BODY_BYTES)
     return PredictionRequest(
         method=scope["method"],
         path=unquote(scope["raw_path"].decode("latin-1")) if b"%" in scope["raw_path"] else scope["path"],
         headers=headers,
-        body=await _read_body(receive),
+        body=body,
         seconds_left=lambda: until - time.monotonic(),
     )
 

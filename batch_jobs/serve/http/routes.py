@@ -7,16 +7,17 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from aimass_core.domain.common import Principal
+from aimass_core.domain.endpoint_settings import EndpointSettingsChange
 from aimass_core.errors import AimassError, InternalError, InvalidRequestError, MethodNotAllowedError
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
+from aimass_core.inference.serving.asking import Direct
 from aimass_core.lambda_support import json_body
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.http import problems
 from batch_jobs.serve.http.sagemaker import SageMakerRoutes
 from batch_jobs.serve.models.repository import Repository
-from batch_jobs.serve.models.state import Settings
 
 _REPOSITORY = re.compile(r"/v2/repository/models/([^/]+)/(load|unload)")
 _SETTINGS = re.compile(r"/v2/models/([^/]+)/settings")
@@ -43,7 +44,7 @@ class Routes:
         if is_oip:
             return self.answer_oip(request)
         if request.path.startswith("/v1/"):
-            return rows.answer(request, self.repository, self.caller)
+            return rows.answer(request, Direct(self.repository), self.caller)
         return self.sagemaker.answer(request)
 
     def answer_oip(self, request: PredictionRequest) -> PredictionAnswer:
@@ -62,7 +63,7 @@ class Routes:
         return json_answer({})
 
     def _unload(self, name: str) -> PredictionAnswer:
-        self.repository.unload(name)
+        self.repository.unload(self.caller.workspace_id, name)
         return json_answer({})
 
     def _settings(self, request: PredictionRequest, name: str) -> PredictionAnswer:
@@ -70,7 +71,7 @@ class Routes:
         if request.method == "POST":
             given = json_body.parse_object(request.text())
             try:
-                settings = Settings.model_validate({**settings.model_dump(), **given})
+                settings = EndpointSettingsChange.model_validate(given).apply(settings)
             except ValidationError as error:
                 words = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5])
                 raise InvalidRequestError(f"The settings are not valid: {words}.") from error

@@ -8,22 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
+from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
 from aimass_core.errors import AimassError, NotFoundError, UnavailableError
 from aimass_core.inference.serving.endpoints import Served
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.batching.model import BatchedModel, BatchLimits
 from batch_jobs.serve.models.folders import find_models, find_versions, load_version
-from batch_jobs.serve.models.state import Placed, Settings, SharedState
+from batch_jobs.serve.models.state import Placed, SharedState
 from batch_jobs.serve.options import Options
 
 WORKSPACE = "container"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(NamedTuple):
     """One version of a model, as it lay there when it was looked at last."""
 
     name: str
@@ -53,6 +54,7 @@ class Repository:
         self._loaded: OrderedDict[Key, _Loaded] = OrderedDict()
         self._loading: dict[Key, asyncio.Future[_Loaded]] = {}
         self._faults: dict[Key, str] = {}
+        self._num_hits = self._num_misses = 0
 
     # --- as the engine asks -------------------------------------------------------------------------------------------
 
@@ -80,9 +82,12 @@ class Repository:
         """One version; the newest where none is named. Raises NotFoundError, UnavailableError."""
         key = self._key(name, number)
         loaded = self._loaded.get(key)
-        if loaded is None:
+        if loaded is not None:
+            self._num_hits += 1
+            self._loaded.move_to_end(key)
+        else:
+            self._num_misses += 1
             loaded = bridge.wait(self.load(key))
-        self._loaded.move_to_end(key)
         return loaded.served
 
     # --- loading ------------------------------------------------------------------------------------------------------
@@ -135,7 +140,7 @@ class Repository:
         self._change(name, change)
         return self._key(name, None)
 
-    def unload(self, name: str) -> None:
+    def unload(self, _workspace_id: str, name: str) -> None:
         """Frees its memory, in every worker with its next request. Raises NotFoundError."""
         self._key(name, None)
 
@@ -145,6 +150,18 @@ class Repository:
         self._change(name, change)
         self._drop_outdated(name, revision=-1)
 
+    def describe_cache(self, _workspace_id: str) -> Mapping[str, int | float | None]:
+        """Of this worker."""
+        num_asked = self._num_hits + self._num_misses
+        return {
+            "num_models": len(self._loaded),
+            "num_bytes": self.num_bytes,
+            "max_bytes": self._options.cache_bytes,
+            "hits": self._num_hits,
+            "misses": self._num_misses,
+            "hit_rate": round(self._num_hits / num_asked, 4) if num_asked else None,
+        }
+
     def placed_path(self, name: str) -> Path:
         """Where a model lies. Raises NotFoundError."""
         self._key(name, None)
@@ -153,12 +170,12 @@ class Repository:
 
     # --- settings -----------------------------------------------------------------------------------------------------
 
-    def settings(self, name: str) -> Settings:
+    def settings(self, name: str) -> EndpointSettings:
         """Those that hold. Raises NotFoundError."""
         self._key(name, None)
-        return self._state.read().settings.get(name, Settings())
+        return self._state.read().settings.get(name, _AS_IT_IS)
 
-    def change_settings(self, name: str, settings: Settings) -> Settings:
+    def change_settings(self, name: str, settings: EndpointSettings) -> EndpointSettings:
         """For every worker, from the next request on. Raises NotFoundError."""
         self._key(name, None)
         self._state.change(lambda state: state.model_copy(update={"settings": {**state.settings, name: settings}}))
@@ -208,12 +225,10 @@ class Repository:
         return _Loaded(served=served, num_bytes=num_bytes)
 
     def _limits(self, name: str) -> BatchLimits:
-        settings = self._state.read().settings.get(name)
-        return (
-            _NO_SETTINGS
-            if settings is None
-            else BatchLimits(max_rows=settings.max_rows, max_wait_ms=settings.max_wait_ms)
-        )
+        batching = self._state.read().settings.get(name, _AS_IT_IS).batching
+        if batching is None:
+            return _NO_WAIT
+        return BatchLimits(max_rows=batching.max_rows, max_wait_ms=batching.max_wait_ms)
 
     def _keep(self, key: Key, done: "asyncio.Future[_Loaded]") -> None:
         del self._loading[key]
@@ -231,7 +246,8 @@ class Repository:
                 del known[key]
 
 
-_NO_SETTINGS = BatchLimits()
+_NO_WAIT = BatchLimits()
+_AS_IT_IS = EndpointSettings()
 
 
 def _to_version(key: Key, digest: str) -> ServedModel:

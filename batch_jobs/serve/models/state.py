@@ -5,26 +5,18 @@ worker from then on.
 """
 
 import fcntl
+import mmap
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import Field
 
-from aimass_core.domain.common import Contract, Request
+from aimass_core.domain.common import Contract
+from aimass_core.domain.endpoint_settings import EndpointSettings
 
-
-class Settings(Request):
-    """What can be changed of a model while it answers; it holds for the next request."""
-
-    max_rows: int = Field(default=64, ge=1, le=10_000, description="Of requests that are answered together.")
-    max_wait_ms: float = Field(
-        default=0.0,
-        ge=0,
-        le=1_000,
-        allow_inf_nan=False,
-        description="How long the first waits for others. 0: what came while the model was busy is answered together.",
-    )
+_COUNTER = struct.Struct("=Q")
 
 
 class Placed(Contract):
@@ -39,26 +31,25 @@ class State(Contract):
     """By the names of models."""
 
     placed: dict[str, Placed] = {}
-    settings: dict[str, Settings] = {}
+    settings: dict[str, EndpointSettings] = {}
 
 
 class SharedState:
-    """The file. `folder` lives as long as the workers."""
+    """The file, and how often it was changed, which is in memory that the workers share. `folder` lives as they do."""
 
     def __init__(self, folder: Path) -> None:
         self._path, self._lock = folder / "state.json", folder / "lock"
-        self._known: tuple[int, int] | None = None
+        with (folder / "changes").open("a+b") as file:
+            file.truncate(_COUNTER.size)
+            self._changes = mmap.mmap(file.fileno(), _COUNTER.size)
+        self._known = 0
         self._state = State()
 
     def read(self) -> State:
-        """As it is now."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return self._state
-        key = (found.st_ino, found.st_mtime_ns)
-        if key != self._known:
-            self._state, self._known = State.model_validate_json(self._path.read_bytes()), key
+        """As it is now. Costs nothing where nothing has changed."""
+        (changes,) = _COUNTER.unpack_from(self._changes)
+        if changes != self._known:
+            self._state, self._known = State.model_validate_json(self._path.read_bytes()), changes
         return self._state
 
     def change(self, change: Callable[[State], State]) -> State:
@@ -69,4 +60,5 @@ class SharedState:
             with tempfile.NamedTemporaryFile(dir=self._path.parent, delete=False) as file:
                 file.write(state.model_dump_json().encode())
             Path(file.name).replace(self._path)
-        return self.read()
+            _COUNTER.pack_into(self._changes, 0, self._known + 1)
+            return self.read()

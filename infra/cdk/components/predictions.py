@@ -40,5 +40,6 @@ class Predictions(PlatformFunction):
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
                 allow.ask_hosts(scope),
                 allow.invoke_function(scope, "predictions"),
+                allow.write_objects(storage.lake, naming.CAPTURES_PREFIX),
             ],
         )

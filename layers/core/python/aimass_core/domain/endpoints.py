@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.endpoint_counters import RolloutCounts
 from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
+from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.engines import Engine
 from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
@@ -169,6 +170,26 @@ class PredictRequest(Request):
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
 
 
+class Contribution(Contract):
+    """What one part of a row adds to the answer: a column, a patch of an image `[top:bottom,left:right]`, a stretch of
+    a series `[start:end]`, a word."""
+
+    part: str
+    value: float
+    error: float | None = Field(default=None, description="Standard error where it was sampled; null where exact.")
+
+
+class Explanation(Contract):
+    """Shapley values: `base` is the answer for a row in which everything is typical, and the contributions add up to
+    `answer` - `base`. Parts that are typical themselves contribute nothing and are left out."""
+
+    explains: str = Field(description="What the numbers are.", examples=["probability of yes", "price"])
+    base: float
+    answer: float
+    is_exact: bool = Field(description="Every combination of parts was asked; else a sample of them.")
+    contributions: list[Contribution] = Field(description="The greatest first.")
+
+
 class Prediction(Contract):
     """The answer for one row. A row that could not be read has an `error` and nothing else; the others are answered."""
 
@@ -182,6 +203,7 @@ class Prediction(Contract):
     values: list[float] | None = Field(default=None, description="Of a forecast, one for each step to come.")
     warnings: list[str] = []
     error: str | None = None
+    explanation: Explanation | None = Field(default=None, description="Where the request asked for it (?explain=true).")
 
 
 class Predictions(Contract):
@@ -200,6 +222,8 @@ class EndpointDetail(Endpoint):
     rollout_counts: RolloutCounts | None = Field(default=None, description="What both versions have done since.")
     infer_path: str
     predict_path: str
+    alarm: AlarmStatus = Field(default=AlarmStatus.OFF, description="Of one endpoint; lists do not look.")
+    alarm_reasons: list[str] = []
 
 
 Row = dict[str, JsonScalar]

@@ -119,12 +119,6 @@ class LoadedFusion:
         return np.where(has_answered, counts, 0.0)
 
 
-def list_missing(model: AnyModel) -> list[str]:
-    """What to tell of members without which a fusion has answered."""
-    missing = model.missing if isinstance(model, LoadedFusion) else {}
-    return [f"answered without the member {name}: {reason}" for name, reason in missing.items()]
-
-
 def _ask(member: AnyModel, columns: Tensors, *, seconds: float) -> Array:
     """Its probabilities, or values. A number may be float32 to one member and float64 to another."""
     signature = member.signature

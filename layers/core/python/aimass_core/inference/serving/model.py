@@ -26,16 +26,23 @@ Tensors = Mapping[str, Array]
 NUMPY_TYPES: Mapping[Datatype, Any] = {
     Datatype.BYTES: np.object_,
     Datatype.BOOL: np.bool_,
-    Datatype.UINT8: np.uint8,
+    Datatype.INT8: np.int8,
+    Datatype.INT16: np.int16,
+    Datatype.INT32: np.int32,
     Datatype.INT64: np.int64,
+    Datatype.UINT8: np.uint8,
+    Datatype.UINT16: np.uint16,
+    Datatype.UINT32: np.uint32,
+    Datatype.UINT64: np.uint64,
+    Datatype.FP16: np.float16,
     Datatype.FP32: np.float32,
     Datatype.FP64: np.float64,
 }
 _ORT_TYPES = {
     Datatype.BYTES: "tensor(string)",
     Datatype.BOOL: "tensor(bool)",
-    Datatype.UINT8: "tensor(uint8)",
-    Datatype.INT64: "tensor(int64)",
+    **{each: f"tensor({each.lower()})" for each in Datatype if each.startswith(("INT", "UINT"))},
+    Datatype.FP16: "tensor(float16)",
     Datatype.FP32: "tensor(float)",
     Datatype.FP64: "tensor(double)",
 }
