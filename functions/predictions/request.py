@@ -25,6 +25,8 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
         path=str(event["path"]),
         headers=http.headers_of(event),
         body=_read_body(event),
+        id=http.request_id_of(event) or "",
+        query=event.get("multiValueQueryStringParameters") or {},
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
     )
     transfer.check_media_type(request.header("content-type"))

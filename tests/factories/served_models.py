@@ -222,6 +222,18 @@ def picky_model() -> bytes:
     return finish(graph)
 
 
+def number_model() -> bytes:
+    """One number in, the same out: for `signature_of(ColumnType.NUMBER)`."""
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["number", "flat"], ["value"])],
+        "number",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("flat", TensorProto.INT64, [1], [-1])],
+    )
+    return finish(graph)
+
+
 def endless_model() -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(

@@ -212,6 +212,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
     return f"{job_prefix(workspace_id, job_id)}checkpoints/"
 
 
+def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
+    """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
+    return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
 def job_tensorboard(workspace_id: str, job_id: str) -> str:
     """TensorBoard's event files, `<attempt>/<phase>/events...`, copied while the job runs."""
     return f"{job_prefix(workspace_id, job_id)}tensorboard/"
@@ -241,3 +246,17 @@ def study_trial(workspace_id: str, study_id: str, number: int, name: str) -> str
 def model_object(workspace_id: str, model_id: str, number: int, name: str) -> str:
     """An artifact of a model version."""
     return f"models/{workspace_id}/{model_id}/{number:08d}/{name}"
+
+
+CAPTURES_PREFIX = "captures/"
+
+
+def captures_prefix(workspace_id: str, endpoint_id: str, date: str | None = None) -> str:
+    """Requests that were captured at an endpoint: all, or of one day (2026-11-23)."""
+    day = "" if date is None else f"date={date}/"
+    return f"{CAPTURES_PREFIX}{workspace_id}/{endpoint_id}/{day}"
+
+
+def capture_object(workspace_id: str, endpoint_id: str, date: str, name: str) -> str:
+    """Captured rows, gzipped JSON Lines. `name` begins with the time of the day, so that a day's files sort."""
+    return f"{captures_prefix(workspace_id, endpoint_id, date)}{name}.jsonl.gz"
