@@ -49,6 +49,7 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+CAPTURES_PREFIX = "captures/"
 # Of partitions of the registry.
 COUNTERS_PREFIX = "COUNTERS#"
 

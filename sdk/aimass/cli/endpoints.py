@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from aimass.cli import endpoint_settings, rollouts
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
+from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.endpoints import EndpointDetail, Prediction
 
 app = typer.Typer()
@@ -193,6 +194,8 @@ def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
     """With the weights of a fusion that is served apart: those that hold."""
     fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
     fields |= rollouts.to_fields(endpoint)
+    if endpoint.alarm is not AlarmStatus.OFF:
+        fields["alarm"] = " ".join([endpoint.alarm, *endpoint.alarm_reasons])
     members = endpoint.serving.members if endpoint.serving else []
     if any(member.weight is not None for member in members):
         fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from aimass.binding import Api, Bound, Pages, to_request
+from aimass.binding import Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
+from aimass.resources.endpoint_watches import EndpointWatchesApi
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import (
     EndpointCreate,
@@ -96,7 +97,7 @@ class Endpoint(contract.EndpointDetail, Bound):
         return self._client.http.base_url + self.infer_path
 
 
-class EndpointsApi(Api):
+class EndpointsApi(EndpointWatchesApi):
     """`client.endpoints`."""
 
     def deploy(

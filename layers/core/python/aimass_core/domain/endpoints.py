@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.endpoint_counters import RolloutCounts
 from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
+from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
 from aimass_core.domain.signatures import Signature
@@ -205,6 +206,8 @@ class EndpointDetail(Endpoint):
     rollout_counts: RolloutCounts | None = Field(default=None, description="What both versions have done since.")
     infer_path: str
     predict_path: str
+    alarm: AlarmStatus = Field(default=AlarmStatus.OFF, description="Of one endpoint; lists do not look.")
+    alarm_reasons: list[str] = []
 
 
 Row = dict[str, JsonScalar]

@@ -20,6 +20,7 @@ from aimass_core.services import (
     backends,
     datasets,
     dispatch,
+    endpoint_watches,
     endpoints,
     job_events,
     job_failures,
@@ -62,6 +63,7 @@ class Healed:
     freed_bytes: int = 0
     expired: int = 0
     fired: int = 0
+    alarms: int = 0
     faults: int = 0
 
 
@@ -80,8 +82,9 @@ def run(ports: Ports) -> Healed:
     freed = _attempt(lambda: retention.run(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
+    alarms = _attempt(lambda: endpoint_watches.check_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, *data, fired)
+    parts = (dispatched, followed, activated, rolled, *data, fired, alarms)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -96,6 +99,7 @@ def run(ports: Ports) -> Healed:
         freed_bytes=freed.changed,
         expired=expired.changed,
         fired=fired.changed,
+        alarms=alarms.changed,
         faults=sum(part.faults for part in parts),
     )
 
