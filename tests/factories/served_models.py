@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from aimass_core.adapters.memory import MemoryPorts
@@ -295,6 +296,7 @@ def add_model_version(
     fusion: ServingGraph | None = None,
     parents: Sequence[ModelRef] = (),
     golden: Golden | None = None,
+    name: str = "adult",
 ) -> ModelVersion:
     """A registered model version, of a model of its own where none is named."""
     model_id, now = model_id or new_id("mdl"), utc_now()
@@ -303,8 +305,8 @@ def add_model_version(
         contents[ArtifactName.FUSION] = fusion.model_dump_json().encode()
     if golden is not None:
         contents[ArtifactName.GOLDEN] = golden.model_dump_json().encode()
-    for name, body in contents.items():
-        ports.lake.put(keys.model_object(workspace_id, model_id, number, name), body)
+    for artifact, body in contents.items():
+        ports.lake.put(keys.model_object(workspace_id, model_id, number, artifact), body)
     version = ModelVersion(
         id=new_id("mv"),
         workspace_id=workspace_id,
@@ -312,7 +314,7 @@ def add_model_version(
         updated_at=now,
         created_by="platform:job_events",
         model_id=model_id,
-        model_name="adult",
+        model_name=name,
         number=number,
         job_id=new_id("job"),
         algorithm="xgboost",
@@ -320,8 +322,8 @@ def add_model_version(
         metrics={},
         primary_metric="roc_auc",
         artifacts=[
-            Artifact(name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
-            for name, body in contents.items()
+            Artifact(name=artifact, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+            for artifact, body in contents.items()
         ],
         digest=hashlib.sha256(model).hexdigest(),
         model_bytes=len(model),
@@ -411,6 +413,31 @@ def add_fusion(
         parents=parents,
         **options,
     )
+
+
+def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes, name: str = "adult") -> None:
+    """`adult@1`, `adult@2`, ... with the interface of the table model; their golden answers are what they say."""
+    count = len(models)
+    model = Model(**records.new_fields(ports, principal, Model), name=name, latest_version=count, last_number=count)
+    records.create(ports, principal, model, name=name)
+    for number, body in enumerate(models, start=1):
+        add_model_version(
+            ports,
+            principal.workspace_id,
+            model=body,
+            signature=TABLE,
+            number=number,
+            model_id=model.id,
+            golden=Golden(inputs=_GOLDEN_INPUTS, outputs=_run_golden(body)),
+            name=name,
+        )
+
+
+def _run_golden(model: bytes) -> dict[str, Any]:
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    inputs = {"age": np.array(_GOLDEN_INPUTS["age"], np.float32), "city": np.array(_GOLDEN_INPUTS["city"], object)}
+    label, probabilities = session.run(["label", "probabilities"], inputs)
+    return {"label": list(label), "probabilities": probabilities.tolist()}
 
 
 def register_fusion(ports: MemoryPorts, principal: Principal, weights: Sequence[float] | None) -> ModelVersion:

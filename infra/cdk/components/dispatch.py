@@ -48,17 +48,6 @@ class Dispatch(PlatformFunction):
             ],
         )
         dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
-        events.Rule(
-            scope,
-            f"{construct_id}HostRule",
-            description="State changes of the containers that answer for our endpoints.",
-            event_pattern=events.EventPattern(
-                source=["aws.sagemaker"],
-                detail_type=["SageMaker Endpoint State Change"],
-                detail={"EndpointName": events.Match.prefix(naming.HOST_PREFIX)},
-            ),
-            targets=[targets.LambdaFunction(self, retry_attempts=2, max_event_age=Duration.hours(1))],
-        )
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,
@@ -74,6 +63,21 @@ class Dispatch(PlatformFunction):
                 _rows("endpoint", ["CREATING", "UPDATING"]),
                 _rows("table", ["PENDING"]),
                 _rows("rollout_counter"),
+            ],
+        )
+        events.Rule(
+            scope,
+            f"{construct_id}HostRule",
+            description="State changes of the containers that answer for our endpoints.",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Endpoint State Change"],
+                detail={"EndpointName": events.Match.prefix(naming.HOST_PREFIX)},
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    self, dead_letter_queue=dead_letters, retry_attempts=2, max_event_age=Duration.hours(1)
+                )
             ],
         )
 

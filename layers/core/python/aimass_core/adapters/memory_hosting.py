@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from aimass_core.domain.engines import HostState, HostStatus
-from aimass_core.errors import UnavailableError
+from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import Host, HostAnswer
 
 Answer = Callable[[Host, bytes, str], HostAnswer]
@@ -15,15 +15,19 @@ class MemoryHosting:
     Attributes:
         hosts: those that were created and not deleted.
         answer: what a container says to a body and its content type.
+        refusal: why no host is made.
     """
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.hosts: dict[str, Host] = {}
         self.answer = answer
+        self.refusal: InvalidRequestError | None = None
         self._states: dict[str, HostState] = {}
 
     def create(self, host: Host) -> None:
         """See Hosting."""
+        if self.refusal is not None:
+            raise self.refusal
         if host.name not in self.hosts:
             self.hosts[host.name] = host
             self.set_state(host.name, HostStatus.STARTING)

@@ -14,10 +14,12 @@ from aimass_core.domain.engines import Engine, EngineKind, HostStatus
 from aimass_core.domain.hosts import to_host_name, to_host_owner
 from aimass_core.errors import InvalidRequestError, NotFoundError
 from aimass_core.ports import Host, Ports
-from aimass_core.services import records
+from aimass_core.services import endpoint_records, platform, records
 
 # Whoever has read an endpoint a moment ago may still ask the hosts that it had then.
 _GRACE = timedelta(minutes=1)
+# So long machines are paid that a rollback would bring back at once.
+_PREVIOUS_KEPT = timedelta(minutes=15)
 _log = logging.getLogger(__name__)
 
 
@@ -92,12 +94,31 @@ def sweep(ports: Ports) -> int:
         else:
             if ports.clock() - endpoint.updated_at < _GRACE:
                 continue
-            wanted = _list_wanted(endpoint)
+            wanted = _list_wanted(_release_previous(ports, endpoint))
         if state.name not in wanted:
             _log.info("host deleted", extra={"host": state.name, "endpoint_id": owner.endpoint_id})
             ports.hosting.delete(state.name)
             swept += 1
     return swept
+
+
+def is_released(model: ServedModel) -> bool:
+    """Whether a version that needs hosts has none any more: it has to be placed again before it answers."""
+    return model.engine.machines is not None and not _list_hosted(model)
+
+
+def _release_previous(ports: Ports, endpoint: Endpoint) -> Endpoint:
+    """Gives up the hosts of what served before, once it has not been wanted back for a while."""
+    previous = endpoint.previous
+    if previous is None or not _list_hosted(previous) or ports.clock() - endpoint.updated_at < _PREVIOUS_KEPT:
+        return endpoint
+    members = [member.model_copy(update={"host": None}) for member in previous.members]
+    released = previous.model_copy(update={"host": None, "members": members})
+    reason = f"The machines of {previous.ref}, which served before, are given up. A rollback starts others."
+    principal = platform.principal("reconciler", endpoint.workspace_id)
+    return endpoint_records.save(
+        ports, endpoint, principal=principal, action="released", reason=reason, model=previous, previous=released
+    )
 
 
 def _list_wanted(endpoint: Endpoint) -> set[str]:
