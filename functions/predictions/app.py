@@ -15,7 +15,7 @@ from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.domain.endpoint_settings import LogLevel
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.inference import golden, transfer
+from aimass_core.inference import golden, members, transfer
 from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
@@ -56,7 +56,8 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
-            return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
+            answer_platform = members.answer if members.is_asked(event) else golden.answer
+            return answer_platform(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
         started = time.perf_counter()
         observed: list[Observed] = []
         answered = http.boundary(event, lambda: respond(event, context, observed))

@@ -37,8 +37,17 @@ UNCHECKED = {
     "batch:DescribeJobs",
     "batch:SubmitJob",
     "batch:TerminateJob",
+    "sagemaker:CreateEndpoint",
+    "sagemaker:CreateEndpointConfig",
+    "sagemaker:CreateModel",
     "sagemaker:CreateTrainingJob",
+    "sagemaker:DeleteEndpoint",
+    "sagemaker:DeleteEndpointConfig",
+    "sagemaker:DeleteModel",
+    "sagemaker:DescribeEndpoint",
     "sagemaker:DescribeTrainingJob",
+    "sagemaker:InvokeEndpoint",
+    "sagemaker:ListEndpoints",
     "sagemaker:ListTrainingJobs",
     "sagemaker:StopTrainingJob",
     "iam:PassRole",
@@ -54,6 +63,8 @@ UNUSED_TODAY = {
     # No trigger fires.
     ("Dispatch", "s3:GetObject", "/datasets/*"),
     ("Dispatch", "s3:GetObject", "/sources/*"),
+    # No fusion is served with its members apart.
+    ("Predictions", "lambda:InvokeFunction", ""),
     # No job runs on SageMaker that day, and none runs a script.
     ("Api", "logs:GetLogEvents", ":log-group:/aws/sagemaker/TrainingJobs"),
     ("Api", "s3:PutObject", "/sources/*"),

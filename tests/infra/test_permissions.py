@@ -8,7 +8,13 @@ from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
-RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
+RESOURCELESS = {
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "sagemaker:ListEndpoints",
+}
 # How a resource with a wildcard may end.
 WILDCARD_ENDINGS = (
     "/uploads/*",
@@ -29,6 +35,10 @@ WILDCARD_ENDINGS = (
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
+    ":model/aimass-*",
+    ":endpoint-config/aimass-*",
+    ":endpoint/aimass-*",
+    ":log-group:/aws/sagemaker/Endpoints/aimass-*",
     "/queries/*",
     ":database/aimass_*",
     ":table/aimass_*/*",
@@ -36,7 +46,7 @@ WILDCARD_ENDINGS = (
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
     "CollectorsTick": {"dynamodb", "logs"},
-    "Predictions": {"dynamodb", "logs", "s3"},
+    "Predictions": {"dynamodb", "lambda", "logs", "s3", "sagemaker"},
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
@@ -97,7 +107,8 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
 def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    counting = {"PredictionsRole": {"dynamodb:UpdateItem"}}
+    asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
+    counting = {"PredictionsRole": {"dynamodb:UpdateItem", *asking}}
     for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
         assert _actions_of(application, role) - counting.get(role, set()) <= reading | logging
     (adding,) = (
@@ -130,10 +141,31 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
     passing = [item for item in application.statements() if "iam:PassRole" in item.actions]
     for items in (starting, passing):
         assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "Reconciler"}
+    roles = set()
     for item in passing:
         (role,) = map(to_text, item.resources)
-        assert role.endswith(f":role/{naming.TRAINING_ROLE}")
+        roles.add(role.rpartition("/")[2])
         assert item.condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert roles == {naming.TRAINING_ROLE, naming.SERVING_ROLE}
+
+
+def test_only_the_reconciler_deletes_hosts_and_only_predictions_asks_them(application: Template) -> None:
+    owners = {
+        action: {item.owner.partition("Role")[0] for item in application.statements() if action in item.actions}
+        for action in ("sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:InvokeEndpoint")
+    }
+    assert list(owners.values()) == [{"Dispatch", "Reconciler"}, {"Reconciler"}, {"Predictions"}]
+
+
+def test_containers_that_serve_read_models_and_nothing_else(sagemaker: Template) -> None:
+    actions = {action for action in _actions_of(sagemaker, "ServingRole") if action.startswith(("s3:", "dynamodb:"))}
+    assert actions == {"s3:GetObject", "s3:ListBucket"}
+    (reading,) = [
+        item
+        for item in sagemaker.statements()
+        if item.owner.startswith("ServingRole") and "s3:GetObject" in item.actions
+    ]
+    assert [to_text(resource).rpartition(">/")[2] for resource in reading.resources] == ["models/*"]
 
 
 def test_objects_are_written_only_where_they_belong(

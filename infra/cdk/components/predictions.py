@@ -27,13 +27,19 @@ class Predictions(PlatformFunction):
             timeout=Duration.seconds(29),
             environment=environment_of(
                 PredictionsSettings,
-                {"registry_table": storage.registry.table_name, "lake_bucket": storage.lake.bucket_name},
+                {
+                    "registry_table": storage.registry.table_name,
+                    "lake_bucket": storage.lake.bucket_name,
+                    "predictions_function": naming.function("predictions"),
+                },
             ),
             statements=[
                 allow.read_registry(storage.registry),
                 allow.add_to_counters(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.ask_hosts(scope),
+                allow.invoke_function(scope, "predictions"),
                 allow.write_objects(storage.lake, naming.CAPTURES_PREFIX),
             ],
         )

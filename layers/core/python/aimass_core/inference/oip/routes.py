@@ -129,7 +129,7 @@ class OipRoutes:
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
-        asked.warnings.extend(words)
+        asked.warnings.extend([*served.list_missing(), *words])
         body = inference.write_answer(
             asked,
             outputs,
