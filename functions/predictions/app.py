@@ -12,10 +12,9 @@ from pydantic import ValidationError
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
-from aimass_core.errors import UnauthenticatedError
-from aimass_core.inference import golden, transfer
+from aimass_core.inference import golden
+from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
-from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from aimass_core.lambda_support import http
@@ -23,32 +22,29 @@ from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.settings import PredictionsSettings
 from functions.predictions import answers
-from functions.predictions.request import read_request
+from functions.predictions.answering import Answering, is_oip
+from functions.predictions.request import countdown, read_request
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
-
-_OIP_PREFIX = "/v2"
 
 
 def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     """The Lambda handler over endpoints, which are asked for with the first request."""
     logger = build_logger("predictions")
-    oip = cache(lambda: OipRoutes(endpoints=endpoints()))
+    answering = cache(lambda: Answering(endpoints=endpoints(), oip=OipRoutes(endpoints=endpoints())))
 
     def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
-        request = read_request(event, context)
-        if _is_oip(event):
-            answered = oip().answer(request, _find_caller(event))
-        else:
-            answered = rows.answer(request, endpoints(), _caller_of(event))
-        return answers.to_http(transfer.pack(answered, request.header("accept-encoding")))
+        return answers.to_http(answering().answer(read_request(event, context), _find_caller(event)))
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        if "prediction_id" in event:
+            answering().answer_later(event["workspace_id"], event["prediction_id"], context)
+            return {}
         if "httpMethod" not in event:
-            return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
+            return golden.answer(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
         answered = http.boundary(event, lambda: answer(event, context))
-        if _is_oip(event):
+        if is_oip(str(event["path"])):
             answered = answers.to_oip(answered)
         authorizer = _authorizer_of(event)
         logger.info(
@@ -64,18 +60,6 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         return answered
 
     return handle
-
-
-def _is_oip(event: HttpEvent) -> bool:
-    path = str(event["path"])
-    return path == _OIP_PREFIX or path.startswith(_OIP_PREFIX + "/")
-
-
-def _caller_of(event: HttpEvent) -> Principal:
-    caller = _find_caller(event)
-    if caller is None:
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
-    return caller
 
 
 def _find_caller(event: HttpEvent) -> Principal | None:

@@ -49,6 +49,8 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+PREDICTIONS_PREFIX = "predictions/"
+PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 
 
 def bucket(purpose: str) -> str:

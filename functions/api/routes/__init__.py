@@ -9,6 +9,7 @@ from functions.api.routes import (
     endpoints,
     jobs,
     models,
+    predictions,
     quality,
     quarantine,
     queries,
@@ -37,5 +38,6 @@ ROUTERS = (
     studies.router,
     models.router,
     endpoints.router,
+    predictions.router,
     docs.router,
 )

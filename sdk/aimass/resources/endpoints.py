@@ -9,13 +9,17 @@ from typing import Any, Protocol, runtime_checkable
 
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
+from aimass.resources.predictions import DeferredPrediction
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import EndpointCreate, EndpointStatus, EndpointUpdate, Prediction, Predictions
+from aimass_core.domain.predictions import INPUT_HEADER
 from aimass_core.errors import AlreadyExistsError, UnavailableError
 
 _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000
 _POLL_SECONDS = 0.2
+# Lambda takes 6 MB with all that is around the body, which comes as base64.
+_MAX_BODY_BYTES = 4_000_000
 
 
 @runtime_checkable
@@ -92,15 +96,27 @@ class EndpointsApi(Api):
         self._delete(f"{_PATH}/{endpoint}")
 
     def predict(self, endpoint: str, rows: Rows) -> Predictions:
-        """See Endpoint.predict. Many rows are sent in several requests."""
+        """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
         answers = [
-            self._read(
-                Predictions, self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", body={"rows": part})
-            )
+            self._read(Predictions, self._send_rows(endpoint, body, {}))
             for part in _chunks(_to_records(rows))
+            for body in _to_bodies(part)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
+
+    def submit(self, endpoint: str, rows: Rows) -> DeferredPrediction:
+        """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
+        body = json.dumps({"rows": _to_records(rows)}).encode()
+        return self._read(DeferredPrediction, self._send_rows(endpoint, body, {"prefer": "respond-async"}))
+
+    def _send_rows(self, endpoint: str, body: bytes, headers: Mapping[str, str]) -> Any:
+        """A body that Lambda would not take goes to S3 before, and is named."""
+        path = f"{_PATH}/{endpoint}/predict"
+        if len(body) <= _MAX_BODY_BYTES:
+            return self._client.http.request("POST", path, body=body, headers=headers)
+        named = {INPUT_HEADER: self._client.predictions.send_input(body), "content-type": "application/json"}
+        return self._client.http.request("POST", path, headers={**headers, **named})
 
     def _wait(self, endpoint: Endpoint, timeout_seconds: float) -> Endpoint:
         deadline, wanted = time.monotonic() + timeout_seconds, endpoint.candidate
@@ -123,6 +139,17 @@ def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
         return records
     return list(rows)
+
+
+def _to_bodies(records: list[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Halved until each is small enough, or one row."""
+    body = json.dumps({"rows": records}).encode()
+    if len(body) <= _MAX_BODY_BYTES or len(records) == 1:
+        yield body
+        return
+    middle = len(records) // 2
+    yield from _to_bodies(records[:middle])
+    yield from _to_bodies(records[middle:])
 
 
 def _chunks(records: list[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

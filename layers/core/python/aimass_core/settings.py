@@ -92,8 +92,9 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions."""
+    """functions/predictions, which invokes itself for what is to be answered later."""
 
+    predictions_function: str
     registry_table: str
     lake_bucket: str
     endpoint_ttl_seconds: float = 2.0
