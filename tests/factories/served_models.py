@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from aimass_core.adapters.memory import MemoryPorts
@@ -222,6 +223,18 @@ def picky_model() -> bytes:
     return finish(graph)
 
 
+def number_model() -> bytes:
+    """One number in, the same out: for `signature_of(ColumnType.NUMBER)`."""
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["number", "flat"], ["value"])],
+        "number",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("flat", TensorProto.INT64, [1], [-1])],
+    )
+    return finish(graph)
+
+
 def endless_model() -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(
@@ -401,6 +414,30 @@ def add_fusion(
     )
 
 
+def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes) -> None:
+    """`adult@1`, `adult@2`, ... with the interface of the table model; their golden answers are what they say."""
+    count = len(models)
+    model = Model(**records.new_fields(ports, principal, Model), name="adult", latest_version=count, last_number=count)
+    records.create(ports, principal, model, name="adult")
+    for number, body in enumerate(models, start=1):
+        add_model_version(
+            ports,
+            principal.workspace_id,
+            model=body,
+            signature=TABLE,
+            number=number,
+            model_id=model.id,
+            golden=Golden(inputs=_GOLDEN_INPUTS, outputs=_run_golden(body)),
+        )
+
+
+def _run_golden(model: bytes) -> dict[str, Any]:
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    inputs = {"age": np.array(_GOLDEN_INPUTS["age"], np.float32), "city": np.array(_GOLDEN_INPUTS["city"], object)}
+    label, probabilities = session.run(["label", "probabilities"], inputs)
+    return {"label": list(label), "probabilities": probabilities.tolist()}
+
+
 def register_fusion(ports: MemoryPorts, principal: Principal, weights: Sequence[float] | None) -> ModelVersion:
     """`adult@9`, a fusion of `adult@1` and `adult@2`."""
     model = Model(**records.new_fields(ports, principal, Model), name="adult", latest_version=9, last_number=9)
@@ -559,3 +596,34 @@ def labels_model() -> bytes:
         ],
     )
     return finish(graph)
+
+
+def echo_signature(*datatypes: Datatype) -> Signature:
+    """Of a model that gives back what it takes: `in_<type>` as `out_<type>`, two values a row."""
+    return Signature(
+        kind=DatasetKind.TABLE,
+        task=Task.CUSTOM,
+        target="none",
+        inputs=[TensorSpec(name=f"in_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+        outputs=[TensorSpec(name=f"out_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+    )
+
+
+def echo_model(*datatypes: Datatype) -> bytes:
+    """See `echo_signature`."""
+    types = {each: getattr(TensorProto, _ONNX_TYPES.get(each, each)) for each in datatypes}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"in_{each}"], [f"out_{each}"]) for each in datatypes],
+        "echo",
+        [helper.make_tensor_value_info(f"in_{each}", types[each], ["n", 2]) for each in datatypes],
+        [helper.make_tensor_value_info(f"out_{each}", types[each], ["n", 2]) for each in datatypes],
+    )
+    return finish(graph)
+
+
+_ONNX_TYPES = {
+    Datatype.BYTES: "STRING",
+    Datatype.FP16: "FLOAT16",
+    Datatype.FP32: "FLOAT",
+    Datatype.FP64: "DOUBLE",
+}

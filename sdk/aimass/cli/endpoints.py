@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from aimass.cli import endpoint_settings, rollouts
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
 from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.endpoints import EndpointDetail, Prediction
 
 app = typer.Typer()
+app.add_typer(rollouts.app)
+app.add_typer(endpoint_settings.app)
 
 _COLUMNS = (
     Column("NAME", lambda e: e.name),
@@ -28,16 +31,35 @@ def deploy(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
     name: Annotated[str | None, typer.Option(help="Of the endpoint; default: the model's.")] = None,
+    canary: Annotated[
+        float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
+    ] = None,
+    linear: Annotated[float | None, typer.Option(help="Percent that it gets more with each step.")] = None,
+    shadow: Annotated[float | None, typer.Option(help="Percent for which it is asked too, and answers nobody.")] = None,
+    step: Annotated[float | None, typer.Option(help="Percent more of a canary with each step; default: all.")] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Until the next step: 60s, 10m; default: until it is promoted.")
+    ] = None,
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait until it is over; 1 where it is rolled back.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Serve a model; done when a golden request gave the golden answer."""
+    """Serve a model; done when a golden request gave the golden answer, or a rollout has begun."""
     client = client_of(context)
-    endpoint = client.endpoints.deploy(model, name=name)
+    plan = rollouts.to_plan(canary=canary, linear=linear, shadow=shadow, step=step, every=every, guards=guard or [])
+    endpoint = client.endpoints.deploy(model, name=name, rollout=plan)
+    if follow and endpoint.rollout is not None:
+        say(endpoint.status_reason or "")
+        endpoint = endpoint.wait_rollout()
     served = f"{endpoint.serving.model_name}@{endpoint.serving.number}" if endpoint.serving else None
     fields = {
         "endpoint": endpoint.name,
         "status": endpoint.status,
         "serving": served,
+        **rollouts.to_fields(endpoint),
         "infer": endpoint.infer_url,
         "predict": client.http.base_url + endpoint.predict_path,
     }
@@ -173,6 +195,7 @@ def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
     fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
     if endpoint.alarm is not AlarmStatus.OFF:
         fields["alarm"] = " ".join([endpoint.alarm, *endpoint.alarm_reasons])
+    fields |= rollouts.to_fields(endpoint)
     members = endpoint.serving.members if endpoint.serving else []
     if any(member.weight is not None for member in members):
         fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}

@@ -77,6 +77,7 @@ class Bench:
     time: ManualTime = field(default_factory=ManualTime)
     workspace_id: str = field(default_factory=lambda: new_id("ws"))
     context: Context = field(default_factory=Context)
+    role: str = "viewer"
 
     def __post_init__(self) -> None:
         store = ModelStore(self.ports, self.folder)
@@ -95,7 +96,9 @@ class Bench:
     ) -> Answer:
         """One request; `workspace_id` None: no authorizer stood before it."""
         caller = self.workspace_id if workspace_id == "" else workspace_id
-        event = proxy_event(method, path, body=body, headers=headers or {}, query=query, workspace_id=caller)
+        event = proxy_event(
+            method, path, body=body, headers=headers or {}, query=query, workspace_id=caller, role=self.role
+        )
         answered = self.handler(event, self.context)  # type: ignore[arg-type]
         text = answered["body"]
         return Answer(
@@ -130,13 +133,14 @@ def proxy_event(
     body: bytes,
     headers: Mapping[str, str],
     workspace_id: str | None,
+    role: str,
     query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """As API Gateway's proxy integration with the binary media type */* makes it."""
     authorizer = (
         {}
         if workspace_id is None
-        else {"workspace_id": workspace_id, "workspace_name": "team", "actor": "key_1", "role": "viewer"}
+        else {"workspace_id": workspace_id, "workspace_name": "team", "actor": "key_1", "role": role}
     )
     return {
         "httpMethod": method,

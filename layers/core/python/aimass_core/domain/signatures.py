@@ -31,8 +31,15 @@ class Datatype(StrEnum):
 
     BYTES = "BYTES"
     BOOL = "BOOL"
-    UINT8 = "UINT8"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
     INT64 = "INT64"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    FP16 = "FP16"
     FP32 = "FP32"
     FP64 = "FP64"
 

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 Warnings = Mapping[int, Sequence[str]]
 
 ALL_MISSING = "every value is missing: the answer is what the model says without knowing anything"
-_FLOATS = (Datatype.FP32, Datatype.FP64)
+_FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -2,11 +2,15 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from aimass_core.errors import MalformedRequestError
 
 MAX_DEPTH = 64
+# NOTE: what is looked for before it is checked value by value, which would take longer than many a model.
+_MAYBE_HUGE = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
+_MAYBE_SURROGATE = re.compile(r"\\u[dD]|[\ud800-\udfff]")
 
 
 def parse(text: str) -> Any:
@@ -18,10 +22,13 @@ def parse(text: str) -> Any:
     Raises:
         MalformedRequestError: with the position.
     """
-    _check_depth(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()
+        parse_float = _finite if _MAYBE_HUGE.search(text) else None
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=parse_float)
+        if _MAYBE_SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise MalformedRequestError(
             f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aimass_core.domain.endpoints import Explanation
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH, ColumnType
-from aimass_core.domain.signatures import Signature, TensorSpec
+from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
 from aimass_core.inference.limits import MAX_ROWS, MAX_SERIES_VALUES
-from aimass_core.inference.oip import tensors
+from aimass_core.inference.oip import classification, tensors
 from aimass_core.inference.oip.tensors import Array
 from aimass_core.lambda_support import json_body
 
@@ -25,7 +25,6 @@ _UNSUPPORTED = {
     "sequence_start": "sequences",
     "sequence_end": "sequences",
     "shared_memory_region": "shared memory",
-    "classification": "the classification extension",
 }
 _HINTS = ("priority", "timeout")
 _MAX_ID = 1_000
@@ -57,12 +56,17 @@ class _Request(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceRequest:
-    """What is asked, checked against a signature. `outputs` says of each wanted output whether it goes out binary."""
+    """What is asked, checked against a signature.
+
+    `outputs` says of each wanted output whether it goes out binary; `classes` how many classes of it, where it is asked
+    for as those.
+    """
 
     id: str | None
     inputs: Mapping[str, Array]
     outputs: Mapping[str, bool]
     num_rows: int
+    classes: Mapping[str, int] = field(default_factory=dict)
     is_explained: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -99,6 +103,7 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
         inputs=inputs,
         outputs=_choose_outputs(request, signature),
         num_rows=num_rows,
+        classes=_choose_classes(request),
         is_explained=_flag(request.parameters, "explain", default=False),
         warnings=[f"the parameters {', '.join(ignored)} have no effect here"] if ignored else [],
     )
@@ -119,8 +124,11 @@ def write_answer(
     described: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for name, is_binary in request.outputs.items():
-        array = outputs[name]
-        tensor: dict[str, Any] = {"name": name, "datatype": specs[name].datatype, "shape": list(array.shape)}
+        array, datatype = outputs[name], specs[name].datatype
+        if name in request.classes:
+            array = classification.find_highest(array, request.classes[name], signature, name=name)
+            datatype = Datatype.BYTES
+        tensor: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(array.shape)}
         if is_binary:
             parts.append(tensors.to_bytes(array))
             tensor["parameters"] = {BINARY_SIZE: len(parts[-1])}
@@ -281,6 +289,14 @@ def _choose_outputs(request: _Request, signature: Signature) -> dict[str, bool]:
             raise InvalidRequestError(f"The model has no output {output.name[:100]!r}. Its outputs are: {names}.")
         chosen[output.name] = _flag(output.parameters, "binary_data", default=default)
     return chosen
+
+
+def _choose_classes(request: _Request) -> dict[str, int]:
+    counts = {
+        output.name: classification.read_count(output.parameters.get(classification.PARAMETER, 0))
+        for output in request.outputs
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _flag(parameters: Mapping[str, Any], name: str, *, default: bool) -> bool:

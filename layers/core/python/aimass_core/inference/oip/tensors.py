@@ -15,23 +15,27 @@ from aimass_core.inference.serving.model import NUMPY_TYPES
 Array = NDArray[Any]
 
 _LENGTH_BYTES = 4
-_FLOATS = (Datatype.FP32, Datatype.FP64)
+_FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
+_INTEGERS = tuple(each for each in Datatype if each.startswith(("INT", "UINT")))
+
+
+def _range(datatype: Datatype) -> str:
+    limits = np.iinfo(NUMPY_TYPES[datatype])
+    return f"{limits.min} to {limits.max}"
+
+
 # NOTE: exact types: to Python a bool is an int, to a model it is not.
 _JSON_TYPES: dict[Datatype, frozenset[type]] = {
     Datatype.BYTES: frozenset({str, type(None)}),
     Datatype.BOOL: frozenset({bool}),
-    Datatype.UINT8: frozenset({int}),
-    Datatype.INT64: frozenset({int}),
-    Datatype.FP32: frozenset({int, float, type(None)}),
-    Datatype.FP64: frozenset({int, float, type(None)}),
+    **dict.fromkeys(_INTEGERS, frozenset({int})),
+    **dict.fromkeys(_FLOATS, frozenset({int, float, type(None)})),
 }
 _WORDS = {
     Datatype.BYTES: "strings",
     Datatype.BOOL: "booleans",
-    Datatype.UINT8: "whole numbers from 0 to 255",
-    Datatype.INT64: "whole numbers of 64 bits",
-    Datatype.FP32: "numbers (null where missing)",
-    Datatype.FP64: "numbers (null where missing)",
+    **{each: f"whole numbers from {_range(each)}" for each in _INTEGERS},
+    **dict.fromkeys(_FLOATS, "numbers (null where missing)"),
 }
 
 
@@ -103,22 +107,19 @@ def to_bytes(array: Array) -> bytes:
 def _to_array(spec: TensorSpec, flat: Sequence[Any]) -> Array:
     if spec.datatype is Datatype.BYTES:
         return np.array(["" if value is None else value for value in flat], dtype=object)
-    if spec.datatype in _FLOATS:
-        flat = [math.nan if value is None else value for value in flat]
+    dtype = NUMPY_TYPES[spec.datatype]
+    if spec.datatype not in _FLOATS:
+        try:
+            return np.array(flat, dtype)
+        except OverflowError as error:
+            raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}.") from error
     try:
         with np.errstate(over="ignore"):
-            array = np.array(flat, np.float64 if spec.datatype in _FLOATS else np.int64)
-            array = _narrow(spec, array)
+            array = np.array([math.nan if value is None else value for value in flat], np.float64).astype(dtype)
     except OverflowError as error:
         raise InvalidRequestError(f"{describe(spec)}; a value of its data is too large.") from error
     _require_finite(spec, array)
     return array
-
-
-def _narrow(spec: TensorSpec, array: Array) -> Array:
-    if spec.datatype is Datatype.UINT8 and array.size and (array.min() < 0 or array.max() > 255):
-        raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[Datatype.UINT8]}.")
-    return array.astype(NUMPY_TYPES[spec.datatype])
 
 
 def _require_finite(spec: TensorSpec, array: Array) -> None:
