@@ -135,6 +135,9 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         assert job.model_version is not None
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions
+        client.endpoints.set("loans", capture={"percent": 100})
+        wait_until(lambda: endpoint.predict([{"income": 1.0}]) and client.endpoints.drift("loans").num_rows)
+        assert client.endpoints.capture("loans", to="captured").num_rows
         wait_until(lambda: client.datasets.get("loans").latest_version == 2)
         assert client.datasets.query("select * from loans").to_pandas().shape[0] == 600
         send = client.http.request
