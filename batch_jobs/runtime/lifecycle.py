@@ -36,6 +36,7 @@ KINDS = {
     "decompose": "batch_jobs.decompose",
     "script": "batch_jobs.script",
     "prepare": "batch_jobs.prepare",
+    "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
 }

@@ -272,3 +272,28 @@ def test_constant_target_fails_with_its_cause_first(stack: Stack, client: aimass
     job = next(iter(client.jobs.list(status="FAILED")))
     assert job.failure is not None
     assert job.failure.exit_code == 65
+
+
+def test_all_rows_of_a_dataset_are_answered_by_workers_of_a_job(
+    deployed: str, stack: Stack, client: aimass.Client
+) -> None:
+    stack.cli(
+        "predict-batch",
+        f"{deployed}@1",
+        "--dataset",
+        "loans-test",
+        "--key",
+        "repaid",
+        "--to",
+        "answers",
+        "--workers",
+        "2",
+    )
+    answers = {row["row"]: row for row in client.datasets.get_version("answers", 1).rows(limit=1_000)}
+    job = client.jobs.get(client.models.get_version(deployed, 1).job_id)
+    own = pq.read_table(io.BytesIO(client.jobs.read_artifact(job.id, "output/test_predictions.parquet") or b""))
+    assert len(answers) == own.num_rows
+    for row in own.to_pylist():
+        answer = answers[row["row"]]
+        assert (answer["repaid"], answer["label"], answer["error"]) == (row["actual"], row["label"], None)
+        assert answer["p_yes"] == pytest.approx(row["p_yes"], abs=1e-6)

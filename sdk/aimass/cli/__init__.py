@@ -20,6 +20,7 @@ from aimass.cli import (
     jobs,
     model_jobs,
     models,
+    predicting,
     quality,
     quarantine,
     recipes,
@@ -112,6 +113,7 @@ app.command("fuse")(model_jobs.fuse)
 app.command("decompose")(model_jobs.decompose)
 app.command("run")(scripts.run)
 app.command("prepare")(recipes.prepare)
+app.command("predict-batch")(predicting.predict_batch)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)

@@ -193,9 +193,9 @@ def _read_weights(text: str) -> dict[str, float]:
 def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
     """With the weights of a fusion that is served apart: those that hold."""
     fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
+    fields |= rollouts.to_fields(endpoint)
     if endpoint.alarm is not AlarmStatus.OFF:
         fields["alarm"] = " ".join([endpoint.alarm, *endpoint.alarm_reasons])
-    fields |= rollouts.to_fields(endpoint)
     members = endpoint.serving.members if endpoint.serving else []
     if any(member.weight is not None for member in members):
         fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}

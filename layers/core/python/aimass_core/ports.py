@@ -216,8 +216,8 @@ class BlobStore(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
-    in the lake. `num_workers` is of a study: so many containers, of which each is tried again for itself, also where it
-    was killed. What becomes of worker 0 becomes of the job."""
+    in the lake. `num_workers` is of a study or a batch prediction: so many containers, of which each is tried again for
+    itself, also where it was killed. What becomes of worker 0 becomes of the job."""
 
     name: str
     kind: str

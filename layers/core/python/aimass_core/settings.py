@@ -56,7 +56,7 @@ class IngestSettings(StorageSettings):
     """functions/ingest. Files above `max_lambda_bytes` become an ingest job."""
 
     ingest_queue_url: str
-    max_lambda_bytes: int = 100 * 1024**2
+    max_lambda_bytes: int = 512 * 1024**2
 
 
 class CollectorsSettings(_Settings):

@@ -71,7 +71,9 @@ class EndpointSettings(Contract):
         "multi-label one. Null: as the model says.",
     )
     timeout_seconds: Timeout | None = Field(default=None, description="Of a request. Null: the transport's limit.")
-    batching: Batching | None = Field(default=None, description="Null: each request is answered for itself.")
+    batching: Batching | None = Field(
+        default=None, description="Null: nothing waits; a container answers together what came while it was busy."
+    )
     capture: Capture = Capture()
     log_level: LogLevel = LogLevel.INFO
     sticky_by: StickyBy | None = None

@@ -14,5 +14,6 @@ class JobKind(StrEnum):
     DECOMPOSE = "decompose"
     SCRIPT = "script"
     PREPARE = "prepare"
+    PREDICT = "predict"
     COLLECT = "collect"
     INGEST = "ingest"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.datasets import Dataset
@@ -11,10 +12,12 @@ from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, SubmittedSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
+from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.ports import Ports
 from aimass_core.services import (
+    batch_predictions,
     job_channels,
     job_metrics,
     job_models,
@@ -62,6 +65,8 @@ def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
         match spec:
             case ScriptSpec():
                 job_sources.require(ports, workspace_id, spec.source)
+            case PredictSpec():
+                spec = batch_predictions.complete(spec, channels[0], models[0])
             case PrepareSpec():
                 spec = preparations.complete(spec, channels)
             case TrainSpec():
@@ -97,7 +102,7 @@ def _resolve_compute(spec: SubmittedSpec, compute: Compute) -> Compute:
             _check_one_machine(compute)
         case CompressSpec() | FuseSpec() | DecomposeSpec():
             model_plans.check_compute(spec.kind, compute)
-        case _:
+        case SearchSpec() | AutotrainSpec() | PredictSpec():
             return study_plans.resolve_compute(spec, compute)
     return compute
 

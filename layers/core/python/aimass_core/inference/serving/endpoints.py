@@ -35,13 +35,13 @@ class Served:
 class EndpointSource(Protocol):
     """Where endpoints and their models come from: the registry and the lake, or folders of a container."""
 
-    def find(self, workspace_id: str, name: str) -> Endpoint:
+    def find(self, workspace_id: str, name: str, /) -> Endpoint:
         """By name or id. Raises NotFoundError."""
 
-    def list_all(self, workspace_id: str) -> list[Endpoint]:
+    def list_all(self, workspace_id: str, /) -> list[Endpoint]:
         """Of one workspace, newest first."""
 
-    def serve(self, workspace_id: str, name: str, *, number: int | None = None) -> Served:
+    def serve(self, workspace_id: str, name: str, /, *, number: int | None = None) -> Served:
         """What answers now. Raises NotFoundError, UnavailableError."""
 
     def unload(self, workspace_id: str, name: str) -> None:
