@@ -150,6 +150,9 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         named = {"x-aimass-input": client.predictions.send_input(b'{"rows": [{"income": 1.0}]}')}
         later = send("POST", "/v1/endpoints/loans/predict", headers={**named, "prefer": "respond-async"})
         assert client.predictions.get(later["id"]).wait(timeout_seconds=60).predictions
+        client.endpoints.set("loans", capture={"percent": 100})
+        wait_until(lambda: endpoint.predict([{"income": 1.0}]) and client.endpoints.drift("loans").num_rows)
+        assert client.endpoints.capture("loans", to="captured").num_rows
         wait_until(lambda: client.datasets.get("loans").latest_version == 2)
         assert client.datasets.query("select * from loans").to_pandas().shape[0] == 600
         upload = send("POST", "/v1/datasets/loans/uploads", body={"file_name": "x", "num_bytes": 1, "sha256": "0" * 64})
