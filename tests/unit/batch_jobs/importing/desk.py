@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,7 @@ def bring(
             member.size = len(body)
             archive.addfile(member, io.BytesIO(body))
     spec = ImportSpec.model_validate({"kind": "import", "source": "0" * 64, "model": "brought", **fields})
-    base = folder / "ml"
-    base.mkdir(exist_ok=True)
+    base = Path(tempfile.mkdtemp(prefix="ml-", dir=folder))
     environment: Environment = build_environment(base, {}, spec)
     reporter = RecordingReporter()
     opener = Opener(environment=environment, own=OWN) if in_process_of_its_own else convert_here
