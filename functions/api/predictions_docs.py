@@ -105,7 +105,15 @@ def _predict(problems: Mapping[str, Any]) -> dict[str, Any]:
         "summary": "Predict rows",
         "description": "Records, or CSV with a header line, in; labels and probabilities out.\n\nRole: viewer.",
         "security": [{"api_key": []}],
-        "parameters": [_parameter("endpoint", NAME_PATTERN)],
+        "parameters": [
+            _parameter("endpoint", NAME_PATTERN),
+            {
+                "name": "explain",
+                "in": "query",
+                "description": "With what each part of a row contributes to its answer (Shapley values).",
+                "schema": {"type": "boolean", "default": False},
+            },
+        ],
         "requestBody": {
             "required": True,
             "content": {

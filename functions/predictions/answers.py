@@ -13,7 +13,7 @@ from aimass_core.lambda_support.http import HttpAnswer
 
 def to_http(answer: PredictionAnswer) -> HttpAnswer:
     """The answer of a proxy integration; PayloadTooLargeError where Lambda could not give it."""
-    is_text = answer.content_type == "application/json"
+    is_text = answer.content_type == "application/json" and "content-encoding" not in answer.headers
     body = answer.content.decode() if is_text else base64.b64encode(answer.content).decode()
     if len(body) > MAX_ANSWER_BYTES:
         raise _too_large(len(body), answer.num_rows)

@@ -1,10 +1,10 @@
 """The predictions function: the Open Inference Protocol on /v2, friendly rows, and the platform's golden requests."""
 
-import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,15 @@ from pydantic import ValidationError
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
-from aimass_core.errors import MethodNotAllowedError, NotFoundError, UnauthenticatedError
-from aimass_core.inference import golden
-from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
+from aimass_core.domain.endpoint_settings import LogLevel
+from aimass_core.errors import UnauthenticatedError
+from aimass_core.inference import golden, transfer
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.oip.routes import OipRoutes
-from aimass_core.inference.rows.bodies import read_records
-from aimass_core.inference.rows.predict import columns_of, predict
+from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
+from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
@@ -30,54 +31,75 @@ from functions.predictions.request import read_request
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
-_PREDICT = re.compile(r"/v1/endpoints/([^/]+)/predict")
 _OIP_PREFIX = "/v2"
 
 
 def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     """The Lambda handler over endpoints, which are asked for with the first request."""
     logger = build_logger("predictions")
-    oip = cache(lambda: OipRoutes(endpoints=endpoints()))
+    traffic = cache(lambda: Traffic(endpoints(), endpoints().counting))
+    oip = cache(lambda: OipRoutes(endpoints=endpoints(), asking=traffic()))
 
-    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+    def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
         request = read_request(event, context)
         if _is_oip(event):
-            return answers.to_http(oip().answer(request, _find_caller(event)))
-        return answers.to_http(_predict(request, endpoints(), _caller_of(event)))
+            answer = oip().answer(request, _find_caller(event))
+        else:
+            answer = rows.answer(request, traffic(), _caller_of(event))
+        answered = answers.to_http(transfer.pack(answer, request.header("accept-encoding")))
+        if answer.observed is not None:
+            observed.append(answer.observed)
+            capturing = endpoints().capturing
+            capturing.take(answer.observed, request_id=request.id)
+            capturing.flush()
+        return answered
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "httpMethod" not in event:
             return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
+        observed: list[Observed] = []
+        answered = http.boundary(event, lambda: respond(event, context, observed))
         if _is_oip(event):
             answered = answers.to_oip(answered)
-        authorizer = _authorizer_of(event)
-        logger.info(
-            "request",
-            method=event.get("httpMethod"),
-            path=event.get("path"),
-            status=answered["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            request_id=http.request_id_of(event),
-            actor=authorizer.get("actor"),
-            workspace_id=authorizer.get("workspace_id"),
-        )
+        if _is_logged(answered, observed):
+            authorizer = _authorizer_of(event)
+            logger.info(
+                "request",
+                method=event.get("httpMethod"),
+                path=event.get("path"),
+                status=answered["statusCode"],
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                request_id=http.request_id_of(event),
+                actor=authorizer.get("actor"),
+                workspace_id=authorizer.get("workspace_id"),
+                **_details(observed),
+            )
         return answered
 
     return handle
 
 
-def _predict(request: PredictionRequest, endpoints: ServingEndpoints, caller: Principal) -> PredictionAnswer:
-    match = _PREDICT.fullmatch(request.path)
-    if match is None:
-        raise NotFoundError("There is nothing at this address.")
-    if request.method != "POST":
-        raise MethodNotAllowedError(f"{request.method} does nothing here; use POST.", allowed=["POST"])
-    served = endpoints.serve(caller.workspace_id, match[1])
-    records = read_records(request, columns_of(served.model.signature))
-    predictions = predict(served, records, seconds_left=request.seconds_left)
-    return PredictionAnswer(content=predictions.model_dump_json().encode(), num_rows=len(records.rows))
+def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:
+    """What fails, always; what succeeds, as the endpoint's settings say."""
+    is_quiet = any(each.endpoint.settings.log_level is LogLevel.WARNING for each in observed)
+    return answer["statusCode"] >= HTTPStatus.BAD_REQUEST or not is_quiet
+
+
+def _details(observed: Sequence[Observed]) -> dict[str, Any]:
+    """What is logged of an endpoint that wants to know more."""
+    chatty = [each for each in observed if each.endpoint.settings.log_level is LogLevel.DEBUG]
+    return {
+        name: value
+        for each in chatty
+        for name, value in {
+            "endpoint": each.endpoint.name,
+            "model": each.version.ref,
+            "num_rows": len(each.rows),
+            "rollout_percent": each.endpoint.rollout.percent if each.endpoint.rollout else None,
+            "settings_version": each.endpoint.settings.version,
+        }.items()
+    }
 
 
 def _is_oip(event: HttpEvent) -> bool:
@@ -109,7 +131,12 @@ def _deployed() -> ServingEndpoints:
     settings = PredictionsSettings()
     ports = bootstrap.build_ports(settings)
     store = ModelStore(ports, Path(tempfile.gettempdir()) / "aimass-models")
-    return ServingEndpoints(ports, store, endpoint_ttl_seconds=settings.endpoint_ttl_seconds)
+    return ServingEndpoints(
+        ports,
+        store,
+        endpoint_ttl_seconds=settings.endpoint_ttl_seconds,
+        max_cache_bytes=settings.model_cache_mib * 1024**2,
+    )
 
 
 handler = make_handler(_deployed)

@@ -3,11 +3,13 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from aimass_core.errors import MalformedRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from aimass_core.errors import MalformedRequestError, PayloadTooLargeError
+from aimass_core.inference import transfer
 from aimass_core.inference.limits import MAX_BODY_BYTES
 from aimass_core.inference.messages import PredictionRequest
 from aimass_core.lambda_support import http
@@ -23,15 +25,16 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
         path=str(event["path"]),
         headers=http.headers_of(event),
         body=_read_body(event),
+        id=http.request_id_of(event) or "",
+        query=event.get("multiValueQueryStringParameters") or {},
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
     )
-    if (request.header("content-encoding") or "identity").lower() != "identity":
-        raise UnsupportedMediaTypeError("Compressed bodies are not taken. Send the body without Content-Encoding.")
+    transfer.check_media_type(request.header("content-type"))
     if len(request.body) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(
             f"The body has {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken. Send fewer rows per request."
         )
-    return request
+    return replace(request, body=transfer.unpack(request.body, request.header("content-encoding")))
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes:

@@ -49,6 +49,9 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+CAPTURES_PREFIX = "captures/"
+# Of partitions of the registry.
+COUNTERS_PREFIX = "COUNTERS#"
 
 
 def bucket(purpose: str) -> str:

@@ -50,8 +50,8 @@ _MAX_PARAMETERS = 100
 _DTYPES = {
     Datatype.BYTES: "object",
     Datatype.BOOL: "bool",
-    Datatype.UINT8: "uint8",
-    Datatype.INT64: "int64",
+    **{each: each.lower() for each in Datatype if each.startswith(("INT", "UINT"))},
+    Datatype.FP16: "float16",
     Datatype.FP32: "float32",
     Datatype.FP64: "float64",
 }

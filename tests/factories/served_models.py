@@ -222,6 +222,18 @@ def picky_model() -> bytes:
     return finish(graph)
 
 
+def number_model() -> bytes:
+    """One number in, the same out: for `signature_of(ColumnType.NUMBER)`."""
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["number", "flat"], ["value"])],
+        "number",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("flat", TensorProto.INT64, [1], [-1])],
+    )
+    return finish(graph)
+
+
 def endless_model() -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(
@@ -559,3 +571,34 @@ def labels_model() -> bytes:
         ],
     )
     return finish(graph)
+
+
+def echo_signature(*datatypes: Datatype) -> Signature:
+    """Of a model that gives back what it takes: `in_<type>` as `out_<type>`, two values a row."""
+    return Signature(
+        kind=DatasetKind.TABLE,
+        task=Task.CUSTOM,
+        target="none",
+        inputs=[TensorSpec(name=f"in_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+        outputs=[TensorSpec(name=f"out_{each}", datatype=each, shape=[-1, 2]) for each in datatypes],
+    )
+
+
+def echo_model(*datatypes: Datatype) -> bytes:
+    """See `echo_signature`."""
+    types = {each: getattr(TensorProto, _ONNX_TYPES.get(each, each)) for each in datatypes}
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [f"in_{each}"], [f"out_{each}"]) for each in datatypes],
+        "echo",
+        [helper.make_tensor_value_info(f"in_{each}", types[each], ["n", 2]) for each in datatypes],
+        [helper.make_tensor_value_info(f"out_{each}", types[each], ["n", 2]) for each in datatypes],
+    )
+    return finish(graph)
+
+
+_ONNX_TYPES = {
+    Datatype.BYTES: "STRING",
+    Datatype.FP16: "FLOAT16",
+    Datatype.FP32: "FLOAT",
+    Datatype.FP64: "DOUBLE",
+}

@@ -107,7 +107,9 @@ class Gateway:
         return _to_answer(self._handler_of(method, event["path"])(event, Context()))
 
     def _handler_of(self, method: str, path: str) -> LambdaHandler:
-        is_predict = method == "POST" and path.startswith("/v1/endpoints/") and path.endswith("/predict")
+        is_predict = (
+            method == "POST" and path.startswith("/v1/endpoints/") and path.endswith(("/predict", "/invocations"))
+        )
         if path.startswith("/v2") or is_predict:
             assert self.predictions is not None, "give the gateway the predictions function"
             return self.predictions
@@ -189,6 +191,10 @@ class Api:
         """PATCH with If-Match."""
         headers = {} if revision is None else {"If-Match": f'"{revision}"'}
         return self.request("PATCH", target, json=json, headers=headers)
+
+    def put(self, target: str, json: Any) -> Answer:
+        """PUT."""
+        return self.request("PUT", target, json=json)
 
     def delete(self, target: str) -> Answer:
         """DELETE."""

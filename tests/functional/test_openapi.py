@@ -29,7 +29,11 @@ def test_every_operation_is_described_and_nothing_else(document: dict[str, Any])
     described = {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods if path[:3] == "/v1"
     }
-    of_others = {("POST", "/v1/endpoints/{endpoint}/predict"), ("POST", "/v1/webhooks/{workspace}/{source}")}
+    of_others = {
+        ("POST", "/v1/endpoints/{endpoint}/predict"),
+        ("POST", "/v1/endpoints/{endpoint}/invocations"),
+        ("POST", "/v1/webhooks/{workspace}/{source}"),
+    }
     assert described - of_others == {(operation.method, operation.openapi_path) for operation in OPERATIONS}
     assert of_others <= described
     assert "/v2/models/{model}/infer" in document["paths"]
@@ -93,7 +97,12 @@ def test_h7_schemathesis_finds_no_fault(api: Api, base_url: str, tmp_path: Path)
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIGURATION), "run"]
     arguments = [f"{base_url}/v1/openapi.json", "--checks", "all", "-n", "5", "--seed", "1", "--no-color"]
     # Predictions and collectors are not behind this gateway, and revoking keys would end the run's own.
-    excluded = ["--exclude-path-regex", "^/v2|/predict$|^/v1/webhooks/", "--exclude-operation-id", "revoke_api_key"]
+    excluded = [
+        "--exclude-path-regex",
+        "^/v2|/(predict|invocations)$|^/v1/webhooks/",
+        "--exclude-operation-id",
+        "revoke_api_key",
+    ]
     done = subprocess.run(
         [*command, *arguments, *excluded, "-H", f"Authorization: Bearer {api.token}"],
         cwd=tmp_path,

@@ -64,7 +64,7 @@ def test_h12_no_origin_is_allowed(application: Template) -> None:
 
 def test_inference_goes_to_predictions_webhooks_to_collectors_and_the_rest_to_the_api(application: Template) -> None:
     for (method, path), item in _methods(application).items():
-        is_inference = path.startswith("/v2") or (method == "POST" and path.endswith("/predict"))
+        is_inference = path.startswith("/v2") or (method == "POST" and path.endswith(("/predict", "/invocations")))
         is_webhook = method == "POST" and path.startswith("/v1/webhooks/")
         function = "Predictions" if is_inference else "Webhooks" if is_webhook else "Api"
         assert _function_of(item).startswith(function), (method, path)

@@ -94,11 +94,19 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
+    counting = {"PredictionsRole": {"dynamodb:UpdateItem"}}
     for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
-        assert _actions_of(application, role) <= reading | logging
+        assert _actions_of(application, role) - counting.get(role, set()) <= reading | logging
+    (adding,) = (
+        item
+        for item in application.statements()
+        if item.owner.startswith("PredictionsRole") and "dynamodb:UpdateItem" in item.actions
+    )
+    assert adding.actions == ("dynamodb:UpdateItem",)
+    assert adding.condition == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["COUNTERS#*"]}}
 
 
 def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Template) -> None:
@@ -209,3 +217,5 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
     assert keys.study_prefix("ws", "std").startswith(naming.STUDIES_PREFIX)
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
+    assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)

@@ -6,6 +6,7 @@ from functions.api.routes import (
     audit,
     datasets,
     docs,
+    endpoint_watches,
     endpoints,
     jobs,
     models,
@@ -37,5 +38,6 @@ ROUTERS = (
     studies.router,
     models.router,
     endpoints.router,
+    endpoint_watches.router,
     docs.router,
 )

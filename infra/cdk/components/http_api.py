@@ -54,6 +54,7 @@ MANAGEMENT_ROUTES = (
     Route(path="/v1/endpoints/{endpoint}", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}/{proxy+}", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}/predict", method="ANY"),
+    Route(path="/v1/endpoints/{endpoint}/invocations", method="ANY"),
     Route(path="/v1/webhooks", method="ANY"),
     Route(path="/v1/webhooks/{workspace}", method="ANY"),
     Route(path=WEBHOOK_PATH, method="ANY"),
@@ -61,6 +62,7 @@ MANAGEMENT_ROUTES = (
 WEBHOOK_ROUTES = (Route(path=WEBHOOK_PATH, method="POST", is_open=True),)
 INFERENCE_ROUTES = (
     Route(path="/v1/endpoints/{endpoint}/predict", method="POST"),
+    Route(path="/v1/endpoints/{endpoint}/invocations", method="POST"),
     Route(path="/v2", method="ANY"),
     Route(path="/v2/{proxy+}", method="ANY"),
     Route(path="/v2/health", method="ANY"),

@@ -12,7 +12,8 @@ from infra.cdk.components.storage import Storage
 
 
 class Predictions(PlatformFunction):
-    """Reads endpoints and models. Memory buys processor time, and ONNX Runtime uses it; /tmp keeps the models."""
+    """Reads endpoints and models, and counts what it answers. Memory buys processor time, and ONNX Runtime uses it;
+    /tmp keeps the models."""
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
         super().__init__(
@@ -30,7 +31,9 @@ class Predictions(PlatformFunction):
             ),
             statements=[
                 allow.read_registry(storage.registry),
+                allow.add_to_counters(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
+                allow.write_objects(storage.lake, naming.CAPTURES_PREFIX),
             ],
         )

@@ -15,6 +15,7 @@ from aimass.cli import (
     configure,
     datasets,
     drop,
+    endpoint_watches,
     endpoints,
     jobs,
     model_jobs,
@@ -102,6 +103,7 @@ for module, name, words in (
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
+endpoints.app.add_typer(endpoint_watches.app)
 app.command("sql")(sql.sql)
 app.command("train")(jobs.train)
 app.command("search")(searches.search)

@@ -77,6 +77,7 @@ class Bench:
     time: ManualTime = field(default_factory=ManualTime)
     workspace_id: str = field(default_factory=lambda: new_id("ws"))
     context: Context = field(default_factory=Context)
+    role: str = "viewer"
 
     def __post_init__(self) -> None:
         store = ModelStore(self.ports, self.folder)
@@ -90,11 +91,14 @@ class Bench:
         *,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         workspace_id: str | None = "",
     ) -> Answer:
         """One request; `workspace_id` None: no authorizer stood before it."""
         caller = self.workspace_id if workspace_id == "" else workspace_id
-        event = proxy_event(method, path, body=body, headers=headers or {}, workspace_id=caller)
+        event = proxy_event(
+            method, path, body=body, headers=headers or {}, query=query, workspace_id=caller, role=self.role
+        )
         answered = self.handler(event, self.context)  # type: ignore[arg-type]
         text = answered["body"]
         return Answer(
@@ -123,21 +127,28 @@ class Bench:
 
 
 def proxy_event(
-    method: str, path: str, *, body: bytes, headers: Mapping[str, str], workspace_id: str | None
+    method: str,
+    path: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    workspace_id: str | None,
+    role: str,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """As API Gateway's proxy integration with the binary media type */* makes it."""
     authorizer = (
         {}
         if workspace_id is None
-        else {"workspace_id": workspace_id, "workspace_name": "team", "actor": "key_1", "role": "viewer"}
+        else {"workspace_id": workspace_id, "workspace_name": "team", "actor": "key_1", "role": role}
     )
     return {
         "httpMethod": method,
         "path": path,
         "headers": dict(headers) or None,
         "multiValueHeaders": {name: [value] for name, value in headers.items()} or None,
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
         "requestContext": {"requestId": "request-1", "authorizer": authorizer},
         "body": base64.b64encode(body).decode() if body else None,
         "isBase64Encoded": bool(body),

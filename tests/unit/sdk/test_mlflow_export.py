@@ -281,8 +281,8 @@ def test_every_datatype_of_a_signature_has_one_in_mlflow() -> None:
     assert {item["name"]: item["tensor-spec"]["dtype"] for item in written} == {
         "BYTES": "object",
         "BOOL": "bool",
-        "UINT8": "uint8",
-        "INT64": "int64",
+        **{f"{sign}INT{bits}": f"{sign}INT{bits}".lower() for sign in ("", "U") for bits in (8, 16, 32, 64)},
+        "FP16": "float16",
         "FP32": "float32",
         "FP64": "float64",
     }

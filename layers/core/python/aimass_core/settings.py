@@ -56,7 +56,7 @@ class IngestSettings(StorageSettings):
     """functions/ingest. Files above `max_lambda_bytes` become an ingest job."""
 
     ingest_queue_url: str
-    max_lambda_bytes: int = 100 * 1024**2
+    max_lambda_bytes: int = 512 * 1024**2
 
 
 class CollectorsSettings(_Settings):
@@ -97,6 +97,8 @@ class PredictionsSettings(_Settings):
     registry_table: str
     lake_bucket: str
     endpoint_ttl_seconds: float = 2.0
+    # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
+    model_cache_mib: int = 256
 
 
 class PreviewsSettings(_Settings):

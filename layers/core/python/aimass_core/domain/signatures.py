@@ -31,8 +31,15 @@ class Datatype(StrEnum):
 
     BYTES = "BYTES"
     BOOL = "BOOL"
-    UINT8 = "UINT8"
+    INT8 = "INT8"
+    INT16 = "INT16"
+    INT32 = "INT32"
     INT64 = "INT64"
+    UINT8 = "UINT8"
+    UINT16 = "UINT16"
+    UINT32 = "UINT32"
+    UINT64 = "UINT64"
+    FP16 = "FP16"
     FP32 = "FP32"
     FP64 = "FP64"
 
@@ -48,6 +55,11 @@ class TensorSpec(Contract):
     categories: list[str] | None = Field(default=None, description="Known values of a categorical input; others warn.")
     minimum: float | None = Field(default=None, description="Of the training data; an answer outside it warns.")
     maximum: float | None = None
+    typical: float | str | None = Field(
+        default=None,
+        description="The training data's median, or commonest category: what an explanation compares with. Null: a "
+        "missing value.",
+    )
 
 
 class Signature(Contract):

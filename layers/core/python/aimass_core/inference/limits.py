@@ -7,4 +7,6 @@ MAX_SERIES_VALUES = 8_000_000
 MAX_VALUES_AT_ONCE = 262_144
 # Lambda takes and gives at most 6 MB (6,291,556 bytes) with everything around the body.
 MAX_BODY_BYTES = 6 * 1024**2
+# Of a body that came compressed.
+MAX_UNPACKED_BYTES = 32 * 1024**2
 MAX_ANSWER_BYTES = 6_000_000

@@ -10,18 +10,19 @@ from typing import Any
 import aimass_core
 from aimass_core.domain.common import Principal
 from aimass_core.errors import (
-    MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
 )
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
-from aimass_core.inference.oip import inference, metadata
+from aimass_core.inference.oip import inference, metadata, repository, server_settings
 from aimass_core.inference.oip.statistics import Statistics
-from aimass_core.inference.serving.endpoints import Served, ServingEndpoints, require_version
-from aimass_core.lambda_support import json_body
+from aimass_core.inference.serving.asking import Asking, Direct
+from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
 _MAX_WARNINGS = 20
@@ -31,7 +32,8 @@ _MAX_WARNINGS = 20
 class OipRoutes:
     """Answers requests for models by the names of endpoints."""
 
-    endpoints: ServingEndpoints
+    endpoints: EndpointSource
+    asking: Asking | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
@@ -48,12 +50,6 @@ class OipRoutes:
         if caller is None:
             raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
         match parts:
-            case []:
-                _require(request, "GET")
-                return json_answer(metadata.server(aimass_core.__version__))
-            case ["repository", "index"]:
-                _require(request, "POST")
-                return self._index(request, caller)
             case ["models", "stats"]:
                 _require(request, "GET")
                 return json_answer(self._all_statistics(caller))
@@ -61,6 +57,26 @@ class OipRoutes:
                 return self._answer_model(request, caller, name, int(version), operation)
             case ["models", name, *operation]:
                 return self._answer_model(request, caller, name, None, operation)
+        return json_answer(self._answer_server(request, caller, parts))
+
+    def _answer_server(self, request: PredictionRequest, caller: Principal, parts: Sequence[str]) -> Any:
+        match parts:
+            case []:
+                _require(request, "GET")
+                return metadata.server(aimass_core.__version__)
+            case ["repository", "index"]:
+                _require(request, "POST")
+                return repository.index(self.endpoints, request, caller)
+            case ["repository", "models", name, "load" | "unload" as action]:
+                _require(request, "POST")
+                change = repository.load if action == "load" else repository.unload
+                return change(self.endpoints, request, caller, name)
+            case ["logging"]:
+                _require(request, "GET", "POST")
+                return server_settings.answer(request, server_settings.LOGGING)
+            case ["trace", "setting"]:
+                _require(request, "GET", "POST")
+                return server_settings.answer(request, server_settings.TRACE)
         raise NotFoundError("There is nothing at this address.")
 
     def _answer_model(
@@ -71,7 +87,8 @@ class OipRoutes:
         match operation:
             case ["infer"]:
                 _require(request, "POST")
-                return self._infer(request, self.endpoints.serve(caller.workspace_id, name, number=number))
+                asking = self.asking or Direct(self.endpoints)
+                return asking.answer(request, caller, name, self._infer, number=number)
             case ["ready"]:
                 _require(request, "GET")
                 return self._ready(caller, name, number)
@@ -80,35 +97,65 @@ class OipRoutes:
                 served = self.endpoints.serve(caller.workspace_id, name, number=number)
                 describe = metadata.config if operation else metadata.model
                 return json_answer(describe(served.endpoint, served.version, served.model.signature))
+            case ["trace", "setting"]:
+                _require(request, "GET", "POST")
+                self.endpoints.find(caller.workspace_id, name)
+                return json_answer(server_settings.answer(request, server_settings.TRACE))
             case ["stats"]:
                 _require(request, "GET")
                 endpoint = self.endpoints.find(caller.workspace_id, name)
                 version = require_version(endpoint, number)
                 counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
-                return json_answer(_stats([counters.to_json(endpoint.name, version.number)]))
+                return json_answer(self._stats(caller, [counters.to_json(endpoint.name, version.number)]))
         raise NotFoundError("There is nothing at this address.")
 
     def _infer(self, request: PredictionRequest, served: Served) -> PredictionAnswer:
         endpoint, version, model = served.endpoint, served.version, served.model
         counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
+        began = time.perf_counter_ns()
         asked = inference.read_request(request.body, request.header(inference.BINARY_HEADER), model.signature)
+        if asked.is_explained:
+            explanations.check(model.signature, asked.num_rows)
+        counters.compute_input.add(time.perf_counter_ns() - began)
         with self.statistics.request(counters, num_rows=asked.num_rows):
             started = time.perf_counter_ns()
             outputs = model.run(asked.inputs, outputs=list(asked.outputs), seconds=request.seconds_left())
             counters.compute.add(time.perf_counter_ns() - started)
+        told = None
+        if asked.is_explained:
+            told = explanations.explain(model, asked.inputs, seconds_left=request.seconds_left)
+        began = time.perf_counter_ns()
         found = find_warnings(model.signature, asked.inputs)
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
         asked.warnings.extend(words)
-        body = inference.write_answer(asked, outputs, model.signature, model_name=endpoint.name, version=version.number)
+        body = inference.write_answer(
+            asked,
+            outputs,
+            model.signature,
+            model_name=endpoint.name,
+            version=version.number,
+            explanations=told,
+        )
+        observed = Observed(
+            endpoint=endpoint,
+            version=version,
+            signature=model.signature,
+            inputs=asked.inputs,
+            rows=range(asked.num_rows),
+            outputs=[{name: array[row] for name, array in outputs.items()} for row in range(asked.num_rows)],
+            client_id=asked.id,
+        )
+        counters.compute_output.add(time.perf_counter_ns() - began)
         if body.header_bytes is None:
-            return PredictionAnswer(content=body.content, num_rows=asked.num_rows)
+            return PredictionAnswer(content=body.content, num_rows=asked.num_rows, observed=observed)
         return PredictionAnswer(
             content=body.content,
             content_type="application/octet-stream",
             headers={inference.BINARY_HEADER: str(body.header_bytes)},
             num_rows=asked.num_rows,
+            observed=observed,
         )
 
     def _ready(self, caller: Principal, name: str, number: int | None) -> PredictionAnswer:
@@ -120,33 +167,24 @@ class OipRoutes:
             return json_answer(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
         return json_answer({"name": name, "ready": True})
 
-    def _index(self, request: PredictionRequest, caller: Principal) -> PredictionAnswer:
-        options = json_body.parse_object(request.text()) if request.body else {}
-        unknown = options.keys() - {"ready"}
-        if unknown or not isinstance(options.get("ready", False), bool):
-            raise MalformedRequestError('The body of the index may only hold "ready": true or false.')
-        entries = [metadata.index_entry(endpoint) for endpoint in self.endpoints.list_all(caller.workspace_id)]
-        if options.get("ready"):
-            entries = [entry for entry in entries if entry["state"] == "READY"]
-        return json_answer(entries)
-
     def _all_statistics(self, caller: Principal) -> Mapping[str, Any]:
-        return _stats(
+        return self._stats(
+            caller,
             [
                 self.statistics.of(endpoint.id, endpoint.name, endpoint.serving.number).to_json(
                     endpoint.name, endpoint.serving.number
                 )
                 for endpoint in self.endpoints.list_all(caller.workspace_id)
                 if endpoint.serving is not None
-            ]
+            ],
         )
 
+    def _stats(self, caller: Principal, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        note = "Each process of the function counts for itself, from its start."
+        cache = self.endpoints.describe_cache(caller.workspace_id)
+        return {"model_stats": entries, "parameters": {"scope": "process", "note": note, "model_cache": cache}}
 
-def _stats(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    note = "Each process of the function counts for itself, from its start."
-    return {"model_stats": entries, "parameters": {"scope": "process", "note": note}}
 
-
-def _require(request: PredictionRequest, method: str) -> None:
-    if request.method != method:
-        raise MethodNotAllowedError(f"{request.method} does nothing here; use {method}.", allowed=[method])
+def _require(request: PredictionRequest, *methods: str) -> None:
+    if request.method not in methods:
+        raise MethodNotAllowedError(f"{request.method} does nothing here; use {' or '.join(methods)}.", allowed=methods)

@@ -32,11 +32,12 @@ class Counters:
     last_at_ms: int = 0
     success: Duration = field(default_factory=Duration)
     fail: Duration = field(default_factory=Duration)
+    compute_input: Duration = field(default_factory=Duration)
     compute: Duration = field(default_factory=Duration)
+    compute_output: Duration = field(default_factory=Duration)
 
     def to_json(self, name: str, version: int) -> dict[str, Any]:
         """An entry of `model_stats`."""
-        nothing = Duration().to_json()
         return {
             "name": name,
             "version": str(version),
@@ -46,10 +47,10 @@ class Counters:
             "inference_stats": {
                 "success": self.success.to_json(),
                 "fail": self.fail.to_json(),
-                "queue": nothing,
-                "compute_input": nothing,
+                "queue": Duration().to_json(),
+                "compute_input": self.compute_input.to_json(),
                 "compute_infer": self.compute.to_json(),
-                "compute_output": nothing,
+                "compute_output": self.compute_output.to_json(),
             },
             "batch_stats": [],
         }

@@ -1,7 +1,7 @@
 """Tensors on the wire: as JSON, and as the bytes of the binary tensor extension."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,23 +15,31 @@ from aimass_core.inference.serving.model import NUMPY_TYPES
 Array = NDArray[Any]
 
 _LENGTH_BYTES = 4
-_FLOATS = (Datatype.FP32, Datatype.FP64)
+_NONE = type(None)
+# Of so few values Python says sooner than NumPy whether one is infinite.
+_FEW = 8
+_LARGEST = {each: float(np.finfo(each).max) for each in (np.float16, np.float32, np.float64)}
+_FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
+_INTEGERS = tuple(each for each in Datatype if each.startswith(("INT", "UINT")))
+
+
+def _range(datatype: Datatype) -> str:
+    limits = np.iinfo(NUMPY_TYPES[datatype])
+    return f"{limits.min} to {limits.max}"
+
+
 # NOTE: exact types: to Python a bool is an int, to a model it is not.
 _JSON_TYPES: dict[Datatype, frozenset[type]] = {
     Datatype.BYTES: frozenset({str, type(None)}),
     Datatype.BOOL: frozenset({bool}),
-    Datatype.UINT8: frozenset({int}),
-    Datatype.INT64: frozenset({int}),
-    Datatype.FP32: frozenset({int, float, type(None)}),
-    Datatype.FP64: frozenset({int, float, type(None)}),
+    **dict.fromkeys(_INTEGERS, frozenset({int})),
+    **dict.fromkeys(_FLOATS, frozenset({int, float, type(None)})),
 }
 _WORDS = {
     Datatype.BYTES: "strings",
     Datatype.BOOL: "booleans",
-    Datatype.UINT8: "whole numbers from 0 to 255",
-    Datatype.INT64: "whole numbers of 64 bits",
-    Datatype.FP32: "numbers (null where missing)",
-    Datatype.FP64: "numbers (null where missing)",
+    **{each: f"whole numbers from {_range(each)}" for each in _INTEGERS},
+    **dict.fromkeys(_FLOATS, "numbers (null where missing)"),
 }
 
 
@@ -47,16 +55,19 @@ def from_json(spec: TensorSpec, data: Sequence[Any], shape: Sequence[int]) -> Ar
     Raises:
         InvalidRequestError: Values of another type, out of range, or not as many as the shape says.
     """
-    flat = _flatten(data)
+    flat, types = _flatten(data)
     if len(flat) != math.prod(shape):
         raise InvalidRequestError(f"{describe(spec)}; its shape {list(shape)} does not hold {len(flat)} values.")
-    wrong = set(map(type, flat)) - _JSON_TYPES[spec.datatype]
+    wrong = types - _JSON_TYPES[spec.datatype]
     if wrong:
         example = next(value for value in flat if type(value) in wrong)
         raise InvalidRequestError(
             f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}, not {str(example)[:40]!r} "
             f"({type(example).__name__})."
         )
+    if _NONE in types:
+        missing = "" if spec.datatype is Datatype.BYTES else math.nan
+        flat = [missing if value is None else value for value in flat]
     return _to_array(spec, flat).reshape(shape)
 
 
@@ -102,23 +113,22 @@ def to_bytes(array: Array) -> bytes:
 
 def _to_array(spec: TensorSpec, flat: Sequence[Any]) -> Array:
     if spec.datatype is Datatype.BYTES:
-        return np.array(["" if value is None else value for value in flat], dtype=object)
-    if spec.datatype in _FLOATS:
-        flat = [math.nan if value is None else value for value in flat]
+        return np.array(flat, dtype=object)
+    dtype = NUMPY_TYPES[spec.datatype]
+    if spec.datatype not in _FLOATS:
+        try:
+            return np.array(flat, dtype)
+        except OverflowError as error:
+            raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}.") from error
+    if len(flat) <= _FEW and all(abs(value) <= _LARGEST[dtype] or math.isnan(value) for value in flat):
+        return np.array(flat, dtype)
     try:
         with np.errstate(over="ignore"):
-            array = np.array(flat, np.float64 if spec.datatype in _FLOATS else np.int64)
-            array = _narrow(spec, array)
+            array = np.array(flat, dtype)
     except OverflowError as error:
         raise InvalidRequestError(f"{describe(spec)}; a value of its data is too large.") from error
     _require_finite(spec, array)
     return array
-
-
-def _narrow(spec: TensorSpec, array: Array) -> Array:
-    if spec.datatype is Datatype.UINT8 and array.size and (array.min() < 0 or array.max() > 255):
-        raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[Datatype.UINT8]}.")
-    return array.astype(NUMPY_TYPES[spec.datatype])
 
 
 def _require_finite(spec: TensorSpec, array: Array) -> None:
@@ -126,13 +136,15 @@ def _require_finite(spec: TensorSpec, array: Array) -> None:
         raise InvalidRequestError(f"{describe(spec)}; a value of its data is infinite, or too large for it.")
 
 
-def _flatten(data: Iterable[Any]) -> list[Any]:
-    flat = list(data)
-    while any(type(value) is list for value in flat):
-        if not all(type(value) is list for value in flat):
+def _flatten(data: Sequence[Any]) -> tuple[Sequence[Any], set[type]]:
+    """The values, and their types."""
+    types = set(map(type, data))
+    while list in types:
+        if len(types) > 1:
             raise MalformedRequestError("The data of an input mixes lists and values.")
-        flat = list(chain.from_iterable(flat))
-    return flat
+        data = list(chain.from_iterable(data))
+        types = set(map(type, data))
+    return data, types
 
 
 def _read_texts(spec: TensorSpec, raw: bytes) -> list[str]:

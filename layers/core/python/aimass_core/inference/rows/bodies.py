@@ -14,6 +14,7 @@ from aimass_core.inference.limits import MAX_ROWS
 from aimass_core.inference.messages import PredictionRequest
 from aimass_core.lambda_support import json_body
 
+_IMAGES = ("image/png", "image/jpeg")
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -25,23 +26,32 @@ class Records:
     errors: Mapping[int, str] = field(default_factory=dict)
 
 
-def read_records(request: PredictionRequest, columns: Collection[str]) -> Records:
+def media_type_of(request: PredictionRequest) -> str:
+    """Without parameters, in lower case. What says nothing is JSON."""
+    return (request.header("content-type") or "application/json").partition(";")[0].strip().lower()
+
+
+def read_records(request: PredictionRequest, columns: Collection[str], *, image_column: str | None = None) -> Records:
     """The rows of a request.
 
     Args:
         columns: those that the model knows; they tell a CSV file's delimiter.
+        image_column: which of them takes an image that is sent as it is.
 
     Raises:
-        UnsupportedMediaTypeError: Neither JSON nor CSV.
+        UnsupportedMediaTypeError: Neither JSON nor CSV, nor an image for a model that takes one.
         MalformedRequestError, InvalidRequestError: The body cannot be read.
         PayloadTooLargeError: Too many rows.
     """
-    media_type = (request.header("content-type") or "application/json").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type == "text/csv":
         return _read_csv(request.text(), columns)
+    if media_type in _IMAGES and image_column is not None:
+        return Records(rows=[{image_column: request.body}])
     if media_type != "application/json":
         raise UnsupportedMediaTypeError(
-            f"The content type {media_type[:100]!r} is not understood. Send application/json or text/csv."
+            f"The content type {media_type[:100]!r} is not understood. Send application/json or text/csv"
+            + (f", or one image as {' or '.join(_IMAGES)}." if image_column else ".")
         )
     return _read_json(json_body.parse_object(request.text()))
 

@@ -28,8 +28,10 @@ def to_pixels(cell: Any, shape: ImageShape) -> Array:
     Raises:
         CellError: It is no image.
     """
-    if isinstance(cell, str):
+    if isinstance(cell, bytes):
         image = _open(cell)
+    elif isinstance(cell, str):
+        image = _open(_decode(cell))
     elif isinstance(cell, list):
         image = Image.fromarray(_from_lists(cell))
     else:
@@ -40,11 +42,14 @@ def to_pixels(cell: Any, shape: ImageShape) -> Array:
     return np.asarray(converted, dtype=np.uint8).reshape(shape.height, shape.width, shape.channels)
 
 
-def _open(text: str) -> Image.Image:
+def _decode(text: str) -> bytes:
     try:
-        encoded = base64.b64decode(_DATA_URL.sub("", text, count=1), validate=True)
+        return base64.b64decode(_DATA_URL.sub("", text, count=1), validate=True)
     except binascii.Error as error:
         raise CellError("the image is not base64 of a PNG or JPEG file") from error
+
+
+def _open(encoded: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # NOTE: our own limit decides, on the size in the file's header, before a pixel is decoded.

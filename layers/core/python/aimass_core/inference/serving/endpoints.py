@@ -1,16 +1,20 @@
 """What answers under a name: endpoints from the registry and models by digest, both kept for a while."""
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.capturing.capturing import Capturing
+from aimass_core.inference.serving.counting import Counting
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
-from aimass_core.inference.serving.model import LoadedModel
+from aimass_core.inference.serving.model import Combines, LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
+from aimass_core.inference.serving.threshold import with_threshold
 from aimass_core.ports import Ports
 from aimass_core.services import records
 
@@ -28,12 +32,33 @@ class Served:
     model: AnyModel
 
 
+class EndpointSource(Protocol):
+    """Where endpoints and their models come from: the registry and the lake, or folders of a container."""
+
+    def find(self, workspace_id: str, name: str, /) -> Endpoint:
+        """By name or id. Raises NotFoundError."""
+
+    def list_all(self, workspace_id: str, /) -> list[Endpoint]:
+        """Of one workspace, newest first."""
+
+    def serve(self, workspace_id: str, name: str, /, *, number: int | None = None) -> Served:
+        """What answers now. Raises NotFoundError, UnavailableError."""
+
+    def unload(self, workspace_id: str, name: str) -> None:
+        """Frees the memory of what an endpoint serves. Raises NotFoundError."""
+
+    def describe_cache(self, workspace_id: str) -> Mapping[str, int | float | None]:
+        """How the cache of loaded models does; see ModelCache."""
+
+
 class ServingEndpoints:
     """Endpoints of all workspaces, each visible in its own only.
 
     Args:
         endpoint_ttl_seconds: how long an endpoint is taken to be as it was read.
+        max_cache_bytes: see ModelCache.
         monotonic: seconds, for expiry.
+        capturing: who keeps a sample of what is answered.
     """
 
     def __init__(
@@ -42,10 +67,14 @@ class ServingEndpoints:
         store: ModelStore,
         *,
         endpoint_ttl_seconds: float,
+        max_cache_bytes: int = MAX_MODEL_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
+        capturing: Capturing | None = None,
     ) -> None:
+        self.capturing = capturing or Capturing(ports, monotonic=monotonic)
+        self.counting = Counting(ports, monotonic=monotonic)
         self._ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
-        self._models = ModelCache(store, monotonic=monotonic)
+        self._models = ModelCache(store, max_bytes=max_cache_bytes, monotonic=monotonic)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
 
     def find(self, workspace_id: str, name: str) -> Endpoint:
@@ -79,45 +108,105 @@ class ServingEndpoints:
             UnavailableError: It serves nothing yet, or its model cannot be loaded.
         """
         endpoint = self.find(workspace_id, name)
-        version = require_version(endpoint, number)
-        return Served(endpoint=endpoint, version=version, model=self.load(workspace_id, version, endpoint.weights))
+        return self.serve_version(endpoint, require_version(endpoint, number))
 
-    def load(self, workspace_id: str, version: ServedModel, weights: Mapping[str, float] | None = None) -> AnyModel:
+    def serve_version(self, endpoint: Endpoint, version: ServedModel) -> Served:
+        """One version as an endpoint's settings want it. Raises UnavailableError."""
+        settings = endpoint.settings
+        weights = endpoint.weights if version == endpoint.serving else None
+        model = self.load(endpoint.workspace_id, version, weights=weights, num_threads=settings.threads)
+        return Served(endpoint=endpoint, version=version, model=with_threshold(model, settings.threshold))
+
+    def load(
+        self,
+        workspace_id: str,
+        version: ServedModel,
+        *,
+        weights: Mapping[str, float] | None = None,
+        num_threads: int = 1,
+    ) -> AnyModel:
         """The model of a version, of a fusion that is served apart with its members. Raises UnavailableError."""
-        model = self._models.get(
-            ModelAddress(
-                workspace_id=workspace_id, model_id=version.model_id, number=version.number, digest=version.digest
-            )
-        )
+        model = self._models.get(_address_of(workspace_id, version, num_threads))
         if model.combines is None:
             return model
-        graph, places = model.combines.graph, model.combines.members
-        members = [
-            self._models.get(
-                ModelAddress(
-                    workspace_id=workspace_id, model_id=place.model_id, number=place.number, digest=placed.digest
-                )
-            )
-            for place, placed in zip(places, graph.members, strict=True)
-        ]
-        return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
+        addresses = _members_of(workspace_id, model.combines, num_threads)
+        members = [self._models.get(address) for address in addresses]
+        return LoadedFusion(combining=model, graph=model.combines.graph, members=members, weights=weights)
+
+    def unload(self, workspace_id: str, name: str) -> None:
+        """Frees the memory of what an endpoint serves; who asks next loads it again. Raises NotFoundError."""
+        endpoint = self.find(workspace_id, name)
+        if endpoint.serving is None:
+            return
+        num_threads = endpoint.settings.threads
+        model = self._models.drop(_address_of(workspace_id, endpoint.serving, num_threads))
+        if model is not None and model.combines is not None:
+            for address in _members_of(workspace_id, model.combines, num_threads):
+                self._models.drop(address)
+
+    def describe_cache(self, workspace_id: str) -> Mapping[str, int | float | None]:
+        """How the cache of loaded models does for one workspace."""
+        return self._models.describe(workspace_id)
+
+
+def _address_of(workspace_id: str, version: ServedModel, num_threads: int) -> ModelAddress:
+    return ModelAddress(
+        workspace_id=workspace_id,
+        model_id=version.model_id,
+        number=version.number,
+        digest=version.digest,
+        num_threads=num_threads,
+    )
+
+
+def _members_of(workspace_id: str, combines: Combines, num_threads: int) -> list[ModelAddress]:
+    return [
+        ModelAddress(
+            workspace_id=workspace_id,
+            model_id=place.model_id,
+            number=place.number,
+            digest=placed.digest,
+            num_threads=num_threads,
+        )
+        for place, placed in zip(combines.members, combines.graph.members, strict=True)
+    ]
 
 
 def require_version(endpoint: Endpoint, number: int | None) -> ServedModel:
-    """The version that an endpoint serves. Raises NotFoundError where that is not `number`, UnavailableError."""
+    """The stable version; with a number also the one that is being rolled out.
+
+    Raises NotFoundError where neither has that number, UnavailableError.
+    """
     if endpoint.serving is None:
         reason = f": {endpoint.status_reason}" if endpoint.status_reason else ". Wait until it is READY."
         raise UnavailableError(f"The endpoint {endpoint.name!r} serves nothing, it is {endpoint.status}{reason}")
-    if number is not None and number != endpoint.serving.number:
+    rolling = endpoint.rollout.model if endpoint.rollout else None
+    served = [endpoint.serving] if rolling is None else [endpoint.serving, rolling]
+    found = next((version for version in served if number is None or version.number == number), None)
+    if found is None:
+        numbers = " and ".join(str(version.number) for version in served)
         raise NotFoundError(
-            f"The endpoint {endpoint.name!r} serves version {endpoint.serving.number}, not {number}. "
+            f"The endpoint {endpoint.name!r} serves version {numbers}, not {number}. "
             "Leave the version out, or deploy that one."
         )
-    return endpoint.serving
+    return found
+
+
+@dataclass(slots=True)
+class CacheCounts:
+    """Of one workspace, since the process began."""
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
 
 
 class ModelCache:
-    """Loaded models, the least recently used ones dropped; what cannot be loaded is not tried again at once."""
+    """Loaded models, the least recently used ones dropped; what cannot be loaded is not tried again at once.
+
+    Args:
+        max_bytes: what the files of all loaded models may have together. One model is always kept, whatever its size.
+    """
 
     def __init__(
         self, store: ModelStore, *, max_bytes: int = MAX_MODEL_BYTES, monotonic: Callable[[], float] = time.monotonic
@@ -126,16 +215,39 @@ class ModelCache:
         # NOTE: the address is part of the key: equal bytes of two workspaces stay apart.
         self._models: OrderedDict[ModelAddress, LoadedModel] = OrderedDict()
         self._failures: dict[ModelAddress, tuple[float, str]] = {}
+        self._counts: defaultdict[str, CacheCounts] = defaultdict(CacheCounts)
 
     def get(self, address: ModelAddress) -> LoadedModel:
         """Raises UnavailableError."""
         model = self._models.get(address)
-        if model is None:
+        if model is not None:
+            self._counts[address.workspace_id].hits += 1
+        else:
+            self._counts[address.workspace_id].misses += 1
             model = self._load(address)
             self._models[address] = model
             self._make_room()
         self._models.move_to_end(address)
         return model
+
+    def drop(self, address: ModelAddress) -> LoadedModel | None:
+        """What was loaded there; None where nothing was."""
+        return self._models.pop(address, None)
+
+    def describe(self, workspace_id: str) -> dict[str, int | float | None]:
+        """Counts of one workspace beside the limit that it shares with the others."""
+        mine = [model.num_bytes for address, model in self._models.items() if address.workspace_id == workspace_id]
+        counts = self._counts[workspace_id]
+        num_asked = counts.hits + counts.misses
+        return {
+            "num_models": len(mine),
+            "num_bytes": sum(mine),
+            "max_bytes": self._max_bytes,
+            "hits": counts.hits,
+            "misses": counts.misses,
+            "evictions": counts.evictions,
+            "hit_rate": round(counts.hits / num_asked, 4) if num_asked else None,
+        }
 
     def __len__(self) -> int:
         return len(self._models)
@@ -154,4 +266,5 @@ class ModelCache:
 
     def _make_room(self) -> None:
         while len(self._models) > 1 and sum(model.num_bytes for model in self._models.values()) > self._max_bytes:
-            self._models.popitem(last=False)
+            address, _ = self._models.popitem(last=False)
+            self._counts[address.workspace_id].evictions += 1

@@ -3,12 +3,24 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.signatures import Signature
 from aimass_core.inference.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
+
+
+class AnyModel(Protocol):
+    """What answers for a version, whether as one graph or as several."""
+
+    @property
+    def signature(self) -> Signature:
+        """Of the whole."""
+
+    def run(self, inputs: Tensors, *, outputs: Sequence[str], seconds: float) -> dict[str, Array]:
+        """See LoadedModel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +57,6 @@ class LoadedFusion:
             return np.ones(len(self.members))
         given = self.weights or {}
         return np.array([given.get(member.name, member.weight or 0.0) for member in self.graph.members])
-
-
-AnyModel = LoadedModel | LoadedFusion
 
 
 def _ask(member: LoadedModel, columns: Tensors, *, seconds: float) -> Array:

@@ -18,6 +18,7 @@ from aimass_core.domain.graph_check import GraphError
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from aimass_core.inference.limits import MAX_VALUES_AT_ONCE
+from aimass_core.inference.serving.deadlines import Deadlines
 
 Array = NDArray[Any]
 Tensors = Mapping[str, Array]
@@ -25,16 +26,23 @@ Tensors = Mapping[str, Array]
 NUMPY_TYPES: Mapping[Datatype, Any] = {
     Datatype.BYTES: np.object_,
     Datatype.BOOL: np.bool_,
-    Datatype.UINT8: np.uint8,
+    Datatype.INT8: np.int8,
+    Datatype.INT16: np.int16,
+    Datatype.INT32: np.int32,
     Datatype.INT64: np.int64,
+    Datatype.UINT8: np.uint8,
+    Datatype.UINT16: np.uint16,
+    Datatype.UINT32: np.uint32,
+    Datatype.UINT64: np.uint64,
+    Datatype.FP16: np.float16,
     Datatype.FP32: np.float32,
     Datatype.FP64: np.float64,
 }
 _ORT_TYPES = {
     Datatype.BYTES: "tensor(string)",
     Datatype.BOOL: "tensor(bool)",
-    Datatype.UINT8: "tensor(uint8)",
-    Datatype.INT64: "tensor(int64)",
+    **{each: f"tensor({each.lower()})" for each in Datatype if each.startswith(("INT", "UINT"))},
+    Datatype.FP16: "tensor(float16)",
     Datatype.FP32: "tensor(float)",
     Datatype.FP64: "tensor(double)",
 }
@@ -43,6 +51,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
 )
 _FATAL_ONLY = 4
 _MIN_SECONDS = 0.05
+_DEADLINES = Deadlines()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +111,12 @@ def _parts(inputs: Tensors) -> Iterator[dict[str, Array]]:
         yield {name: array[start : start + size] for name, array in inputs.items()}
 
 
-def load_model(model: bytes, signature: Signature, *, digest: str, combines: Combines | None = None) -> LoadedModel:
+def load_model(
+    model: bytes, signature: Signature, *, digest: str, combines: Combines | None = None, num_threads: int = 1
+) -> LoadedModel:
     """Raises GraphError where ONNX Runtime refuses the file, or where it is not what its signature says."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
     options.log_severity_level = _FATAL_ONLY
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -144,10 +155,5 @@ def _time_limit(options: Any, seconds: float) -> Iterator[threading.Event]:
         has_ended.set()
         options.terminate = True
 
-    timer = threading.Timer(max(seconds, _MIN_SECONDS), end)
-    timer.daemon = True
-    timer.start()
-    try:
+    with _DEADLINES.limit(max(seconds, _MIN_SECONDS), end):
         yield has_ended
-    finally:
-        timer.cancel()

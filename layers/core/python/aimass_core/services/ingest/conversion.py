@@ -118,6 +118,7 @@ class Conversion:
             policy=self._dataset.policy,
             quarantine=self._quarantine,
             limits=self._limits,
+            types=self._known_types() if num_files == 1 else None,
         )
         try:
             found = list(readers.spool(file.path, work_path, reading))
@@ -127,6 +128,12 @@ class Conversion:
         file.path.unlink()
         _remove_all_but(work_path, {path for spool in found for path in spool.paths})
         return found
+
+    def _known_types(self) -> dict[str, ColumnType] | None:
+        """Of the base's columns, where they alone decide beside the file itself."""
+        if self._evolution.columns or self._evolution.types or self._evolution.declared:
+            return None
+        return {} if self._base is None else {column.name: column.type for column in self._base.data_schema.columns}
 
     def _leave_out(self, display_name: str, error: FileRejectedError) -> None:
         issue = error.to_issue(display_name)
@@ -402,19 +409,7 @@ def _is_castable(found: ColumnType, wanted: ColumnType | None) -> bool:
 
 
 def _may_be_bad(column: SpooledColumn, wanted: ColumnType | None) -> bool:
-    """Whether a cell of the column may not be of the wanted type: then the cells are looked at."""
-    evidence = column.evidence
-    if evidence is None or wanted in (None, ColumnType.STRING) or not evidence.num_cells:
-        return False
-    if wanted is ColumnType.NUMBER:
-        return evidence.num_numbers < evidence.num_cells
-    if wanted is ColumnType.INTEGER:
-        return evidence.num_integers < evidence.num_cells
-    if wanted is ColumnType.BOOLEAN:
-        return evidence.num_booleans < evidence.num_cells
-    if wanted is ColumnType.SERIES:
-        return evidence.num_series < evidence.num_cells
-    return evidence.resolve() is not ColumnType.DATETIME
+    return column.evidence is not None and column.evidence.may_have_others_than(wanted)
 
 
 def _typed(
@@ -430,7 +425,7 @@ def _typed(
 
     def convert(column: SpooledColumn, values: pa.Array) -> column_types.Converted:
         wanted = contract[column.name] or ColumnType.STRING
-        if column.evidence is None:
+        if column.evidence is None or not pa.types.is_string(values.type):
             return _cast_fixed(values, wanted)
         return column_types.convert(values, wanted, column.evidence.formats or ())
 

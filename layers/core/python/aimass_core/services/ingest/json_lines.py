@@ -12,8 +12,8 @@ from aimass_core.services.ingest.column_types import Evidence
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
+from aimass_core.services.ingest.text_columns import clean_cells
 from aimass_core.services.ingest.text_files import normalize
-from aimass_core.services.ingest.text_tables import clean_cells
 
 _BLOCK_ROWS, _BLOCK_CHARACTERS = 32_768, 8 * 1024**2
 

@@ -16,6 +16,7 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.services.ingest.column_types import Evidence
 
 LINE = "line"
+_COMPRESSED_FROM_BYTES = 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +74,14 @@ class SpooledFile:
 
 
 class SpoolWriter:
-    """Writes a spool; when columns are added, it goes on in another file."""
+    """Writes a spool; when columns are added, it goes on in another file. What is made of a large
+    file (`num_bytes`) is compressed; for a small one that costs more than it saves."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, num_bytes: int = _COMPRESSED_FROM_BYTES) -> None:
         self.paths: list[Path] = []
         self.num_rows = 0
         self._path = path
+        self._compression = "lz4" if num_bytes >= _COMPRESSED_FROM_BYTES else None
         self._sink: pa.OSFile | None = None
         self._writer: Any = None
         self._schema: pa.Schema | None = None
@@ -111,4 +114,4 @@ class SpoolWriter:
         path = self._path.with_suffix(f".{len(self.paths)}")
         self._schema, self._sink = schema, pa.OSFile(str(path), "wb")
         self.paths.append(path)
-        return pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        return pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression=self._compression))
