@@ -134,8 +134,8 @@ def _add_inputs(
 _DATATYPES = {
     TensorProto.STRING: Datatype.BYTES,
     TensorProto.BOOL: Datatype.BOOL,
-    TensorProto.UINT8: Datatype.UINT8,
-    TensorProto.INT64: Datatype.INT64,
+    **{getattr(TensorProto, each): each for each in Datatype if each.startswith(("INT", "UINT"))},
+    TensorProto.FLOAT16: Datatype.FP16,
     TensorProto.FLOAT: Datatype.FP32,
     TensorProto.DOUBLE: Datatype.FP64,
 }

@@ -22,6 +22,7 @@ _NUMPY_TYPES = {
     1: np.float32,
     2: np.uint8,
     3: np.int8,
+    4: np.uint16,
     5: np.int16,
     6: np.int32,
     7: np.int64,
@@ -29,6 +30,8 @@ _NUMPY_TYPES = {
     9: np.bool_,
     10: np.float16,
     11: np.float64,
+    12: np.uint32,
+    13: np.uint64,
 }
 _OPEN_SIZES = (8, 32, 224, 1)
 

@@ -159,15 +159,9 @@ def _ask(session: Any, signature: Signature, *, seed: int) -> Golden:
             if not _agree(first[name], again[name]):
                 raise GraphError(f"its output {name!r} differs between two runs on the same inputs")
         return Golden(
-<<<<<<< HEAD
             inputs={name: to_json(values) for name, values in inputs.items()},
             outputs={name: to_json(values) for name, values in first.items()},
-            tolerance=_TOLERANCE * max([1.0, *(largest(values) for values in first.values())]),
-=======
-            inputs={name: _to_json(values) for name, values in inputs.items()},
-            outputs={name: _to_json(values) for name, values in first.items()},
-            tolerance=tolerance * max([1.0, *(_largest(values) for values in first.values())]),
->>>>>>> int
+            tolerance=tolerance * max([1.0, *(largest(values) for values in first.values())]),
         )
     raise GraphError(f"it cannot be run on inputs of its own signature ({fault})")
 

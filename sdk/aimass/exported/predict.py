@@ -20,8 +20,8 @@ HERE = Path(__file__).resolve().parent
 TYPES = {
     "BYTES": np.object_,
     "BOOL": np.bool_,
-    "UINT8": np.uint8,
-    "INT64": np.int64,
+    **{f"{kind}{bits}": np.dtype(f"{kind.lower()}{bits}") for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)},
+    "FP16": np.float16,
     "FP32": np.float32,
     "FP64": np.float64,
 }
@@ -148,7 +148,7 @@ def check(model):
 
 
 def from_json(values, datatype):
-    if datatype in ("FP32", "FP64"):
+    if datatype.startswith("FP"):
         return np.array(to_nan(values), TYPES[datatype])
     return np.array(values, TYPES[datatype])
 
