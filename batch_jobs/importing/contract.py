@@ -1,6 +1,7 @@
 """What the job and the process that opens the model tell each other, through files in a folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,22 @@ class Conversion:
 
 class UnfitError(InvalidDataError):
     """The model cannot be converted; the message says why and what to do."""
+
+
+@contextmanager
+def foreign(what: str) -> Iterator[None]:
+    """Around calls into libraries and files of others, which raise whatever they like: the one place that takes it.
+
+    Raises:
+        UnfitError: With these words, and the last line of what was raised.
+    """
+    try:
+        yield
+    except UnfitError:
+        raise
+    except Exception as error:
+        said = (str(error).strip().splitlines() or ["no reason given"])[-1][:500]
+        raise UnfitError(f"{what}: {type(error).__name__}: {said}") from error
 
 
 def rows_of(spec: ImportSpec, samples: Samples | None) -> Array:

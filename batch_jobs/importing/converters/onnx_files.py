@@ -5,8 +5,7 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
-from batch_jobs.evaluate.scoring import ORT_ERRORS
-from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError
+from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, foreign
 
 _QUIET = 4
 
@@ -14,19 +13,15 @@ _QUIET = 4
 def convert(order: Order, samples: Samples | None) -> Conversion:  # noqa: ARG001 - the graph says its shapes
     """FAULTS F6: a file that names data outside of its folder is refused by `onnx` itself, links included."""
     path = order.model_path
-    try:
+    with foreign(f"{path.name} cannot be read as ONNX"):
         model = onnx.load(path, load_external_data=False)
         onnx.load_external_data_for_model(model, str(path.parent))
-    except (ValueError, OSError, onnx.checker.ValidationError, Exception) as error:
-        raise UnfitError(f"{path.name} cannot be read as ONNX: {str(error)[:300]}.") from error
     for tensor in _tensors(model):
         del tensor.external_data[:]
         tensor.data_location = onnx.TensorProto.DEFAULT
     whole = model.SerializeToString()
-    try:
+    with foreign(f"ONNX Runtime refuses {path.name}"):
         session = open_session(whole)
-    except ORT_ERRORS as error:
-        raise UnfitError(f"ONNX Runtime refuses {path.name}: {str(error).splitlines()[0][:300]}") from error
     names = [output.name for output in session.get_outputs()]
 
     def answer(inputs: Tensors) -> list[Array]:

@@ -6,11 +6,10 @@ import joblib
 import numpy as np
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
-from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError
+from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError, foreign
 
 _MATRIX = "features"
 
@@ -18,32 +17,19 @@ _MATRIX = "features"
 def convert(order: Order, samples: Samples | None) -> Conversion:
     """A pipeline that chooses columns by their names takes each of them, by the types of the sample rows; what else was
     fitted on rows takes one matrix. Raises UnfitError where it cannot be opened or converted."""
-    try:
+    hint = "it may need another version of scikit-learn, or classes of a program that is not here"
+    with foreign(f"{order.model_path.name} cannot be opened ({hint})"):
         # NOTE: this runs what the file says. The order is only given where the user trusts it.
         estimator = joblib.load(order.model_path)
-    except Exception as error:
-        raise UnfitError(
-            f"{order.model_path.name} cannot be opened: {type(error).__name__}: {str(error)[:300]}. It may need "
-            "another version of scikit-learn, or classes of a program that is not here."
-        ) from error
     if not hasattr(estimator, "predict"):
         raise UnfitError(f"{order.model_path.name} holds a {type(estimator).__name__}, which does not predict.")
     types, columns = _inputs_of(estimator, samples)
     is_classifier = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
     options = {id(estimator): {"zipmap": False}} if is_classifier else None
-    try:
+    with foreign(f"skl2onnx does not convert a {type(estimator).__name__}"):
         graph = to_onnx(
             estimator, initial_types=types, options=options, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}
         )
-    except (
-        MissingConverter,
-        MissingShapeCalculator,
-        RuntimeError,
-        NotImplementedError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise UnfitError(f"skl2onnx does not convert a {type(estimator).__name__}: {str(error)[:500]}") from error
     if is_classifier:
         del graph.graph.output[0]
     is_table = columns is None

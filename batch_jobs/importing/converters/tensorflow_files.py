@@ -14,7 +14,7 @@ from tf2onnx import tf_loader
 
 from aimass_core.domain.model_imports import ImportFormat
 from aimass_core.domain.signatures import Task
-from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError
+from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError, foreign
 
 _OPSET = 18
 """The newest that tf2onnx writes."""
@@ -30,14 +30,12 @@ def convert(order: Order, samples: Samples | None) -> Conversion:  # noqa: ARG00
 
 
 def _convert_keras(order: Order) -> Conversion:
-    try:
+    with foreign(f"Keras cannot open {order.model_path.name}"):
         # NOTE: this runs what the file says. The order is only given where the user trusts it.
         model = keras.saving.load_model(order.model_path, compile=False, safe_mode=False)
-    except Exception as error:
-        raise UnfitError(f"Keras cannot open {order.model_path.name}: {str(error)[:500]}") from error
     # NOTE: the dimension of the rows is open, whatever the file was made with.
     specs = [tf.TensorSpec([None, *each.shape[1:]], each.dtype, name=_plain(each.name)) for each in model.inputs]
-    with tempfile.TemporaryDirectory() as folder:
+    with foreign("Keras cannot write it as ONNX"), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         model.export(str(path), format="onnx", input_signature=specs, opset_version=_OPSET, verbose=False)
         graph = onnx.load(path)
@@ -60,18 +58,17 @@ def _convert_keras(order: Order) -> Conversion:
 
 def _convert_saved(order: Order) -> Conversion:
     folder = order.model_path
-    try:
+    with foreign("TensorFlow cannot open the SavedModel"):
         loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UnfitError(f"TensorFlow cannot open the SavedModel: {str(error)[:500]}") from error
     if not (names := list(loaded.signatures)):
         raise UnfitError("The SavedModel has no signature to be served by. Save it with one (serving_default).")
     name = _SIGNATURE if _SIGNATURE in names else names[0]
     function = loaded.signatures[name]
-    frozen, inputs, outputs = tf_loader.from_saved_model(str(folder), None, None, tag=["serve"], signatures=[name])
-    graph, _ = tf2onnx.convert.from_graph_def(
-        frozen, name="saved model", input_names=inputs, output_names=outputs, opset=_OPSET
-    )
+    with foreign("TensorFlow's graph cannot be written as ONNX"):
+        frozen, inputs, outputs = tf_loader.from_saved_model(str(folder), None, None, tag=["serve"], signatures=[name])
+        graph, _ = tf2onnx.convert.from_graph_def(
+            frozen, name="saved model", input_names=inputs, output_names=outputs, opset=_OPSET
+        )
     specs, answers = function.structured_input_signature[1], function.structured_outputs
     called = {value.name: _key_of(value.name, list(specs)) for value in graph.graph.input}
     called |= {value.name: _key_of(value.name, list(answers)) for value in graph.graph.output}

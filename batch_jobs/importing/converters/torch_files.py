@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from aimass_core.domain.model_imports import ImportFormat
-from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError, rows_of
+from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError, foreign, rows_of
 
 _OPSET = 18
 _INPUT, _OUTPUT = "input", "output"
@@ -26,14 +26,9 @@ def convert(order: Order, samples: Samples | None) -> Conversion:
     network = _load_script(order.model_path) if is_script else _load_weights(order.model_path)
     network = network.eval()
     rows = torch.from_numpy(np.array(rows_of(order.spec, samples)))
-    with torch.no_grad():
-        try:
-            found = network(rows)
-        except Exception as error:
-            raise UnfitError(
-                f"The network cannot be run on rows of shape {list(rows.shape[1:])} and {rows.dtype}: "
-                f"{str(error).strip().splitlines()[-1][:300]}. Give sample rows as it takes them."
-            ) from error
+    shape = f"rows of shape {list(rows.shape[1:])} and {rows.dtype}"
+    with foreign(f"The network cannot be run on {shape} (--samples gives others)"), torch.no_grad():
+        found = network(rows)
     if not isinstance(found, torch.Tensor):
         raise UnfitError(f"The network answers {type(found).__name__}, and one tensor is taken. Wrap it in a module.")
     graph = _export(network, rows)
@@ -51,7 +46,7 @@ def _export(network: Any, rows: torch.Tensor) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "model.onnx"
-        try:
+        with foreign("torch cannot write it as ONNX"):
             torch.onnx.export(
                 network,
                 (rows,),
@@ -62,16 +57,13 @@ def _export(network: Any, rows: torch.Tensor) -> onnx.ModelProto:
                 opset_version=_OPSET,
                 dynamo=False,
             )
-        except Exception as error:
-            raise UnfitError(f"torch cannot write it as ONNX: {str(error).strip()[:500]}") from error
         return onnx.load(path)
 
 
 def _load_script(path: Path) -> Any:
-    try:
+    with foreign(f"torch cannot open {path.name}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
-        raise UnfitError(f"torch cannot open {path.name}: {str(error).strip()[:300]}") from error
 
 
 def _load_weights(path: Path) -> Any:
@@ -84,11 +76,9 @@ def _load_weights(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
     sys.modules[spec.name] = module
-    try:
+    with foreign(f"{MODULE} and {path.name} do not make a network"):
         # NOTE: a program of the user's own. The order is only given where the user trusts it.
         spec.loader.exec_module(module)
         network = getattr(module, BUILD)()
         network.load_state_dict(load_file(str(path)))
-    except Exception as error:
-        raise UnfitError(f"{MODULE} and {path.name} do not make a network: {str(error).strip()[:500]}") from error
     return network

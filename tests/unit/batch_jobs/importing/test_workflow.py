@@ -99,7 +99,7 @@ class Thief:
 
 
 def test_g3_what_a_trusted_pickle_runs_finds_no_credentials(tmp_path: Path) -> None:
-    with pytest.raises(InvalidDataError, match="RuntimeError: found ") as caught:
+    with pytest.raises(InvalidDataError, match=r"RuntimeError: found ") as caught:
         bring(tmp_path, {"m.pkl": pickle.dumps(Thief())}, trust_pickle=True, in_process_of_its_own=True)
     assert "PYTHONHASHSEED" in caught.value.message
     assert not set(OWN) - {"PATH"} & set(caught.value.message.split())
