@@ -28,10 +28,13 @@ configure("sdk-2", second_url)
 endpoint = Endpoint.create(endpoint_name="sdk", endpoint_config_name="sdk-1")
 endpoint.wait_for_status("InService", poll=1, timeout=120)
 first = ask(endpoint)
-endpoint.update(endpoint_config_name="sdk-2")
+# The SDK has no argument for it.
+endpoint.endpoint_config_name = "sdk-2"
+endpoint.update()
 endpoint.wait_for_status("InService", poll=1, timeout=120)
 second = ask(endpoint)
 listed = [each.endpoint_name for each in Endpoint.get_all(name_contains="sdk")]
 endpoint.delete()
 endpoint.wait_for_delete(poll=1, timeout=60)
-print(json.dumps({"first": first, "second": second, "listed": listed}))
+# The SDK leaves its progress bar without an end of line.
+print("\n" + json.dumps({"first": first, "second": second, "listed": listed}))
