@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from aimass_core.domain.endpoint_settings import Batching, EndpointSettings
 from aimass_core.domain.signatures import Golden
+from aimass_core.inference.serving.elsewhere import to_attributes
 from batch_jobs.serve.http.requests import MAX_BODY_BYTES
 from tests.factories.served_models import IMAGES, SERIES, image_model, series_model, table_model, table_probability
 from tests.unit.batch_jobs.serve.bench import AGE, CITY, Bench, put_model
@@ -177,6 +179,29 @@ def test_sagemaker_invocations_take_json_csv_binary_and_images(tmp_path: Path) -
         assert forwarded.json["backend"] == "onnxruntime"
         assert (await bench.send("POST", "/invocations", b"x", content_type="application/x-what")).status == 415
         assert (await bench.send("POST", "/invocations", b"{", content_type="application/json")).status == 400
+
+    play(tmp_path, scene)
+
+
+def test_live_parameters_of_the_endpoint_come_with_the_requests(tmp_path: Path) -> None:
+    put_model(tmp_path)
+
+    async def scene(bench: Bench) -> None:
+        async def ask(settings: EndpointSettings) -> int | None:
+            attributes = to_attributes(settings)
+            assert attributes is not None
+            body = {"inputs": [AGE, CITY]}
+            asked = await bench.send("POST", "/invocations", body, x_amzn_sagemaker_custom_attributes=attributes)
+            assert asked.status == 200, asked.body
+            batching = (await bench.send("GET", "/v2/models/adult/settings")).json["batching"]
+            return None if batching is None else int(batching["max_rows"])
+
+        assert await ask(EndpointSettings(version=3, batching=Batching(max_rows=7))) == 7
+        assert await ask(EndpointSettings(version=2, batching=Batching(max_rows=9))) == 7, "an older request"
+        assert await ask(EndpointSettings(version=4)) is None
+        wrong = "aimass-settings=nothing"
+        asked = await bench.send("POST", "/invocations", {}, x_amzn_sagemaker_custom_attributes=wrong)
+        assert asked.status == 400
 
     play(tmp_path, scene)
 
