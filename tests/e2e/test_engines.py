@@ -28,6 +28,7 @@ def asking(stack: Stack, endpoint: str) -> Iterator[list[str]]:
                     client.endpoints.predict(endpoint, ROWS)
                 except aimass.AimassError as error:
                     faults.append(repr(error))
+                stop.wait(0.05)  # leaves the machine to the containers that start
 
     thread = threading.Thread(target=ask)
     thread.start()

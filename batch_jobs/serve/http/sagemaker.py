@@ -21,6 +21,7 @@ from aimass_core.inference.oip.inference import BINARY_HEADER
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.rows.predict import columns_of
+from aimass_core.inference.serving import elsewhere
 from aimass_core.inference.serving.asking import Direct
 from aimass_core.lambda_support import json_body
 from batch_jobs.serve.batching import bridge
@@ -70,6 +71,7 @@ class SageMakerRoutes:
         if "aimass-path" in attributes:
             return self._forward(request, attributes)
         model = name or self._only_model()
+        self._follow_settings(attributes, model)
         path = f"/v2/models/{model}/infer"
         content_type = request.header("content-type") or "application/json"
         binary = _BINARY.fullmatch(content_type)
@@ -84,6 +86,13 @@ class SageMakerRoutes:
             request = _add_header(request, columns_of(served.model.signature))
         answer = rows.answer_rows(request, served)
         return _to_csv(answer) if request.header("accept") == "text/csv" else answer
+
+    def _follow_settings(self, attributes: Mapping[str, str], name: str) -> None:
+        """Live parameters of the endpoint that asks; an older request changes nothing back."""
+        if elsewhere.SETTINGS_ATTRIBUTE in attributes:
+            settings = elsewhere.from_attribute(attributes[elsewhere.SETTINGS_ATTRIBUTE])
+            if settings.version > self.repository.settings(name).version:
+                self.repository.change_settings(name, settings)
 
     def _forward(self, request: PredictionRequest, attributes: Mapping[str, str]) -> PredictionAnswer:
         """To any address below /v2 or /v1: what a caller asked of the endpoint, whose answer comes from here."""

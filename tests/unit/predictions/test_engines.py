@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from aimass_core.adapters.memory import MemoryPredictor
-from aimass_core.domain.endpoint_settings import EndpointSettings, FanOut
+from aimass_core.domain.endpoint_settings import Batching, EndpointSettings, FanOut
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.engines import Engine, EngineKind
 from aimass_core.domain.models import ModelVersion
-from aimass_core.errors import UnavailableError
+from aimass_core.errors import MalformedRequestError, UnavailableError
 from aimass_core.inference.oip import inference
+from aimass_core.inference.serving.elsewhere import from_attribute
 from aimass_core.ports import HostAnswer
 from aimass_core.services import endpoint_weights, hosting, records
 from tests.factories.hosts import Containers
@@ -217,3 +218,19 @@ def test_the_wire_is_the_protocols_own(bench: Bench, containers: Containers) -> 
     read = inference.read_request(body, length, TABLE)
     assert list(read.outputs.values()) == [True, True]
     assert read.inputs["city"].tolist() == [["Rome"], ["Oslo"]]
+
+
+def test_live_parameters_reach_containers_with_the_requests(bench: Bench, containers: Containers) -> None:
+    version = add_model_version(bench.ports, bench.workspace_id, model=table_model(), signature=TABLE)
+    endpoint = place(bench, containers, version, CONTAINER)
+    bench.predict(*ROWS)
+    assert bench.ports.hosting.attributes == [None]
+    settings = EndpointSettings(version=3, batching=Batching(max_rows=7))
+    records.save(bench.ports, endpoint, endpoint.id, settings=settings)
+    bench.time.now += 3
+    bench.predict(*ROWS)
+    name, _, value = str(bench.ports.hosting.attributes[-1]).partition("=")
+    assert name == "aimass-settings"
+    assert from_attribute(value) == settings
+    with pytest.raises(MalformedRequestError):
+        from_attribute("nothing")

@@ -376,8 +376,9 @@ class Hosting(Protocol):
     def delete(self, name: str) -> None:
         """Idempotent; while it is still starting too."""
 
-    def ask(self, name: str, body: bytes, *, content_type: str) -> HostAnswer:
-        """One request to one of its containers. Raises UnavailableError where none answers, DeadlineExceededError."""
+    def ask(self, name: str, body: bytes, *, content_type: str, attributes: str | None = None) -> HostAnswer:
+        """One request to one of its containers, with SageMaker's custom attributes. Raises UnavailableError where none
+        answers, DeadlineExceededError."""
 
 
 class Previewer(Protocol):

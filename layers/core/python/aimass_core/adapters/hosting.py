@@ -88,20 +88,23 @@ class SageMakerHosting:
         self._remove("delete_endpoint_config", EndpointConfigName=name)
         self._remove("delete_endpoint", EndpointName=name)
 
-    def ask(self, name: str, body: bytes, *, content_type: str) -> HostAnswer:
+    def ask(self, name: str, body: bytes, *, content_type: str, attributes: str | None = None) -> HostAnswer:
         """See Hosting. A request whose container went away is asked once more: an inference changes nothing."""
+        request = {"EndpointName": name, "Body": body, "ContentType": content_type}
+        if attributes is not None:
+            request["CustomAttributes"] = attributes
         try:
-            return self._ask(name, body, content_type=content_type)
+            return self._ask(request)
         except _LostError:
             pass
         try:
-            return self._ask(name, body, content_type=content_type)
+            return self._ask(request)
         except _LostError as error:
             raise UnavailableError("The container went away while it answered, twice. Try again.") from error
 
-    def _ask(self, name: str, body: bytes, *, content_type: str) -> HostAnswer:
+    def _ask(self, request: Mapping[str, Any]) -> HostAnswer:
         try:
-            answer = self._runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=content_type)
+            answer = self._runtime.invoke_endpoint(**request)
             return HostAnswer(status=200, content_type=answer["ContentType"], content=answer["Body"].read())
         except ReadTimeoutError as error:
             raise DeadlineExceededError(

@@ -16,11 +16,13 @@ class MemoryHosting:
         hosts: those that were created and not deleted.
         answer: what a container says to a body and its content type.
         refusal: why no host is made.
+        attributes: what came beside each body.
     """
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.hosts: dict[str, Host] = {}
         self.answer = answer
+        self.attributes: list[str | None] = []
         self.refusal: InvalidRequestError | None = None
         self._states: dict[str, HostState] = {}
 
@@ -49,8 +51,9 @@ class MemoryHosting:
         self.hosts.pop(name, None)
         self._states.pop(name, None)
 
-    def ask(self, name: str, body: bytes, *, content_type: str) -> HostAnswer:
+    def ask(self, name: str, body: bytes, *, content_type: str, attributes: str | None = None) -> HostAnswer:
         """See Hosting."""
+        self.attributes.append(attributes)
         state = self._states.get(name)
         if state is None or state.status is not HostStatus.READY or self.answer is None:
             raise UnavailableError(f"The host {name} does not answer. Try again.")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aimass_core.domain.endpoint_settings import FanOut
+from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
@@ -24,7 +24,7 @@ from aimass_core.services import records
 _MAX_ENDPOINTS = 1_000
 _FAILURE_SECONDS = 5.0
 _PAGE_ITEMS = 100
-_WAIT_FOR_ALL = FanOut()
+_AS_IT_IS = EndpointSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +125,7 @@ class ServingEndpoints:
         """One version as an endpoint's settings want it. Raises UnavailableError."""
         settings = endpoint.settings
         weights = endpoint.weights if version == endpoint.serving else None
-        model = self.load(
-            endpoint.workspace_id, version, weights=weights, num_threads=settings.threads, fan_out=settings.fan_out
-        )
+        model = self.load(endpoint.workspace_id, version, weights=weights, settings=settings)
         return Served(
             endpoint=endpoint,
             version=version,
@@ -141,16 +139,16 @@ class ServingEndpoints:
         version: ServedModel,
         *,
         weights: Mapping[str, float] | None = None,
-        num_threads: int = 1,
-        fan_out: FanOut = _WAIT_FOR_ALL,
+        settings: EndpointSettings = _AS_IT_IS,
     ) -> AnyModel:
         """What answers for a version, on its engine: of a fusion that is served apart with its members.
 
         Raises UnavailableError.
         """
+        num_threads = settings.threads
         address = _address_of(workspace_id, version, num_threads)
         if version.host is not None:
-            return self._remote.on_host(address, version.host)
+            return self._remote.on_host(address, version.host, settings)
         model = self._models.get(address)
         if model.combines is None:
             return model
@@ -161,7 +159,7 @@ class ServingEndpoints:
             return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
         hosts = {(member.model_id, member.number): member.host for member in version.members}
         remote = [self._remote.member(each, hosts[each.model_id, each.number]) for each in addresses]
-        return LoadedFusion(combining=model, graph=graph, members=remote, weights=weights, fan_out=fan_out)
+        return LoadedFusion(combining=model, graph=graph, members=remote, weights=weights, fan_out=settings.fan_out)
 
     def unload(self, workspace_id: str, name: str) -> None:
         """Frees the memory of what an endpoint serves; who asks next loads it again. Raises NotFoundError."""
