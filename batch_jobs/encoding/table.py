@@ -1,7 +1,8 @@
 """Tables: typed columns to one matrix of quantities and category codes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -25,11 +26,13 @@ _UNSEEN = "a value that training never saw"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableEncoder:
-    """An `Encoder` of tables. `ranges` are the least and greatest value of each column that is a quantity or date."""
+    """An `Encoder` of tables. `ranges` are the least and greatest value of each column that is a quantity or date,
+    `typical` its median, and of categories the commonest."""
 
     columns: tuple[Column, ...]
     encoding: Encoding
     ranges: Mapping[str, tuple[float | None, float | None]]
+    typical: Mapping[str, float | str | None] = field(default_factory=dict)
 
     @property
     def num_numeric(self) -> int:
@@ -66,6 +69,7 @@ class TableEncoder:
             categories=[value for value in known if value != MISSING_TEXT] if known is not None else None,
             minimum=low,
             maximum=high,
+            typical=self.typical.get(column.name),
         )
 
     def hard_rows(self, frame: Frame) -> Frame:
@@ -81,13 +85,29 @@ class TableEncoder:
 def fit_table_encoder(frame: Frame, columns: Sequence[Column]) -> TableEncoder:
     """Learns categories and ranges from training rows."""
     encoding = fit_encoding(frame, columns)
+    quantities = (*encoding.numbers, *encoding.dates)
     return TableEncoder(
         columns=tuple(columns),
         encoding=encoding,
-        ranges={name: _range(frame.columns[name]) for name in (*encoding.numbers, *encoding.dates)},
+        ranges={name: _range(frame.columns[name]) for name in quantities},
+        typical={name: _median(frame.columns[name]) for name in quantities}
+        | {category.column: _commonest(frame.columns[category.column]) for category in encoding.categories},
     )
 
 
 def _range(values: Array) -> tuple[float | None, float | None]:
     present = values[~np.isnan(values)]
     return (float(present.min()), float(present.max())) if len(present) else (None, None)
+
+
+def _median(values: Array) -> float | None:
+    """One of the values: half a child is not typical."""
+    present = values[np.isfinite(values)]
+    return float(np.quantile(present, 0.5, method="lower")) if len(present) else None
+
+
+def _commonest(values: Array) -> str | None:
+    counts = Counter(values.tolist())
+    del counts[MISSING_TEXT]
+    # The order of equals must not depend on the order of the rows.
+    return min(counts, key=lambda value: (-counts[value], value), default=None)

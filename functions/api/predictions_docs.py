@@ -120,7 +120,16 @@ def _predict(problems: Mapping[str, Any]) -> dict[str, Any]:
             "Records, CSV with a header line, or one image as it is, in; labels and probabilities out.\n\nRole: viewer."
         ),
         "security": [{"api_key": []}],
-        "parameters": [_parameter("endpoint", NAME_PATTERN), *_HEADERS],
+        "parameters": [
+            _parameter("endpoint", NAME_PATTERN),
+            {
+                "name": "explain",
+                "in": "query",
+                "description": "With what each part of a row contributes to its answer (Shapley values).",
+                "schema": {"type": "boolean", "default": False},
+            },
+            *_HEADERS,
+        ],
         "requestBody": {
             "required": True,
             "content": {

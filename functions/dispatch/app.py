@@ -1,4 +1,4 @@
-"""The registry's stream -> compute jobs, endpoint activation, triggers and the catalogue of tables."""
+"""The registry's stream -> compute jobs, endpoint activation, rollouts, triggers and the catalogue of tables."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,7 +16,7 @@ from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import AimassError
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import dispatch, endpoints, tables, triggers
+from aimass_core.services import dispatch, endpoint_counters, endpoints, rollouts, tables, triggers
 from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
@@ -41,7 +41,7 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
 
 def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
     resource, data = image.get("resource"), image["data"]
-    logger.info("record", resource=resource, id=data["id"], status=image.get("status"))
+    logger.info("record", resource=resource, id=data.get("id"), status=image.get("status"))
     if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
         triggers.settle(ports, data["workspace_id"], data["id"])
     elif resource == Job.resource:
@@ -50,8 +50,18 @@ def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
         triggers.fire_for_version(ports, data["workspace_id"], data["dataset_id"])
     elif resource == Endpoint.resource:
         endpoints.activate(ports, data["workspace_id"], data["id"])
+    elif resource == endpoint_counters.ROLLOUT_RESOURCE:
+        _follow_rollout(ports, data)
     elif resource == tables.RESOURCE:
         _list_table(ports, data)
+
+
+def _follow_rollout(ports: Ports, data: Mapping[str, Any]) -> None:
+    try:
+        rollouts.follow(ports, data["workspace_id"], data["endpoint_id"])
+    except AimassError:
+        # NOTE: the next counts are an event too, and the reconciler comes back to it.
+        logger.exception("a rollout is not judged yet", id=data["endpoint_id"])
 
 
 def _list_table(ports: Ports, data: Mapping[str, Any]) -> None:

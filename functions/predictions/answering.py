@@ -12,6 +12,7 @@ from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.services import predictions
 from functions.predictions import answers
@@ -30,6 +31,7 @@ class Answering:
     """The engine, and what Lambda's limits make of it."""
 
     endpoints: ServingEndpoints
+    traffic: Traffic
     oip: OipRoutes
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
@@ -57,8 +59,13 @@ class Answering:
         if caller is not None:
             request = deferred.with_input(request, self.endpoints.ports, caller)
         if is_oip(request.path):
-            return self.oip.answer(request, caller)
-        return rows.answer(request, self.endpoints, _require(caller))
+            answer = self.oip.answer(request, caller)
+        else:
+            answer = rows.answer(request, self.traffic, _require(caller))
+        if answer.observed is not None:
+            self.endpoints.capturing.take(answer.observed, request_id=request.id)
+            self.endpoints.capturing.flush()
+        return answer
 
 
 def _require(caller: Principal | None) -> Principal:

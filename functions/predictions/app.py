@@ -2,8 +2,9 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from pydantic import ValidationError
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
+from aimass_core.domain.endpoint_settings import LogLevel
 from aimass_core.inference import golden
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
+from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
@@ -31,10 +35,15 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     """The Lambda handler over endpoints, which are asked for with the first request."""
     logger = build_logger("predictions")
-    answering = cache(lambda: Answering(endpoints=endpoints(), oip=OipRoutes(endpoints=endpoints())))
+    traffic = cache(lambda: Traffic(endpoints(), endpoints().counting))
+    oip = cache(lambda: OipRoutes(endpoints=endpoints(), asking=traffic()))
+    answering = cache(lambda: Answering(endpoints=endpoints(), traffic=traffic(), oip=oip()))
 
-    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
-        return answers.to_http(answering().answer(read_request(event, context), _find_caller(event)))
+    def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
+        answer = answering().answer(read_request(event, context), _find_caller(event))
+        if answer.observed is not None:
+            observed.append(answer.observed)
+        return answers.to_http(answer)
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "prediction_id" in event:
@@ -43,23 +52,48 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         if "httpMethod" not in event:
             return golden.answer(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
+        observed: list[Observed] = []
+        answered = http.boundary(event, lambda: respond(event, context, observed))
         if is_oip(str(event["path"])):
             answered = answers.to_oip(answered)
-        authorizer = _authorizer_of(event)
-        logger.info(
-            "request",
-            method=event.get("httpMethod"),
-            path=event.get("path"),
-            status=answered["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            request_id=http.request_id_of(event),
-            actor=authorizer.get("actor"),
-            workspace_id=authorizer.get("workspace_id"),
-        )
+        if _is_logged(answered, observed):
+            authorizer = _authorizer_of(event)
+            logger.info(
+                "request",
+                method=event.get("httpMethod"),
+                path=event.get("path"),
+                status=answered["statusCode"],
+                milliseconds=round((time.perf_counter() - started) * 1000, 1),
+                request_id=http.request_id_of(event),
+                actor=authorizer.get("actor"),
+                workspace_id=authorizer.get("workspace_id"),
+                **_details(observed),
+            )
         return answered
 
     return handle
+
+
+def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:
+    """What fails, always; what succeeds, as the endpoint's settings say."""
+    is_quiet = any(each.endpoint.settings.log_level is LogLevel.WARNING for each in observed)
+    return answer["statusCode"] >= HTTPStatus.BAD_REQUEST or not is_quiet
+
+
+def _details(observed: Sequence[Observed]) -> dict[str, Any]:
+    """What is logged of an endpoint that wants to know more."""
+    chatty = [each for each in observed if each.endpoint.settings.log_level is LogLevel.DEBUG]
+    return {
+        name: value
+        for each in chatty
+        for name, value in {
+            "endpoint": each.endpoint.name,
+            "model": each.version.ref,
+            "num_rows": len(each.rows),
+            "rollout_percent": each.endpoint.rollout.percent if each.endpoint.rollout else None,
+            "settings_version": each.endpoint.settings.version,
+        }.items()
+    }
 
 
 def _find_caller(event: HttpEvent) -> Principal | None:

@@ -26,6 +26,8 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
         path=str(event["path"]),
         headers=http.headers_of(event),
         body=_read_body(event),
+        id=http.request_id_of(event) or "",
+        query=event.get("multiValueQueryStringParameters") or {},
         seconds_left=countdown(context, SYNC_SECONDS),
     )
     transfer.check_media_type(request.header("content-type"))

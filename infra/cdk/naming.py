@@ -51,6 +51,8 @@ QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 PREDICTIONS_PREFIX = "predictions/"
 PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
+# Of partitions of the registry.
+COUNTERS_PREFIX = "COUNTERS#"
 
 
 def bucket(purpose: str) -> str:

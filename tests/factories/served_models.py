@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from aimass_core.adapters.memory import MemoryPorts
@@ -222,6 +223,18 @@ def picky_model() -> bytes:
     return finish(graph)
 
 
+def number_model() -> bytes:
+    """One number in, the same out: for `signature_of(ColumnType.NUMBER)`."""
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["number", "flat"], ["value"])],
+        "number",
+        [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
+        [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("flat", TensorProto.INT64, [1], [-1])],
+    )
+    return finish(graph)
+
+
 def endless_model() -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(
@@ -399,6 +412,30 @@ def add_fusion(
         parents=parents,
         **options,
     )
+
+
+def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes) -> None:
+    """`adult@1`, `adult@2`, ... with the interface of the table model; their golden answers are what they say."""
+    count = len(models)
+    model = Model(**records.new_fields(ports, principal, Model), name="adult", latest_version=count, last_number=count)
+    records.create(ports, principal, model, name="adult")
+    for number, body in enumerate(models, start=1):
+        add_model_version(
+            ports,
+            principal.workspace_id,
+            model=body,
+            signature=TABLE,
+            number=number,
+            model_id=model.id,
+            golden=Golden(inputs=_GOLDEN_INPUTS, outputs=_run_golden(body)),
+        )
+
+
+def _run_golden(model: bytes) -> dict[str, Any]:
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    inputs = {"age": np.array(_GOLDEN_INPUTS["age"], np.float32), "city": np.array(_GOLDEN_INPUTS["city"], object)}
+    label, probabilities = session.run(["label", "probabilities"], inputs)
+    return {"label": list(label), "probabilities": probabilities.tolist()}
 
 
 def register_fusion(ports: MemoryPorts, principal: Principal, weights: Sequence[float] | None) -> ModelVersion:

@@ -54,7 +54,7 @@ LEAST_ROLES = {
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
     "get_job list_job_events list_job_event_files list_job_logs list_job_artifacts list_models get_model "
-    "list_model_versions get_model_version list_endpoints get_endpoint get_dataset_lineage "
+    "list_model_versions get_model_version list_endpoints get_endpoint list_endpoint_history get_dataset_lineage "
     "create_query query_dataset list_queries get_query stop_query get_query_rows get_query_result "
     # Of a source: who may do these, its use cases decide (test_sources.py).
     "list_sources get_source update_source delete_source list_source_revisions pause_source resume_source "
@@ -66,7 +66,7 @@ LEAST_ROLES = {
     Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job estimate_job "
     "preview_dataset "
     "stop_job retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
-    "delete_endpoint",
+    "delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
     "list_source_grants grant_source revoke_source",
 }

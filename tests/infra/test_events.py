@@ -6,7 +6,7 @@ from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
-from aimass_core.services import tables
+from aimass_core.services import endpoint_counters, tables
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template, to_text
 
@@ -19,7 +19,7 @@ def _mapping_of(template: Template, function: str) -> dict[str, object]:
     )
 
 
-def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_and_changed_endpoints_only(
+def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_changed_endpoints_and_rollouts_only(
     application: Template,
 ) -> None:
     criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
@@ -29,7 +29,7 @@ def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_and_change
         (resource, status)
         for pattern in patterns
         for resource in pattern["dynamodb"]["NewImage"]["resource"]["S"]
-        for status in pattern["dynamodb"]["NewImage"]["status"]["S"]
+        for status in pattern["dynamodb"]["NewImage"].get("status", {"S": [None]})["S"]
     }
     assert heard == {
         *((Job.resource, status) for status in JobStatus if status is JobStatus.SUBMITTED or status.is_terminal),
@@ -37,6 +37,7 @@ def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_and_change
         (Endpoint.resource, EndpointStatus.CREATING),
         (Endpoint.resource, EndpointStatus.UPDATING),
         (tables.RESOURCE, tables.PENDING),
+        (endpoint_counters.ROLLOUT_RESOURCE, None),
     }
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
 

@@ -49,8 +49,9 @@ FUNCTION_ACTIONS = {
 }
 
 
-# It keeps what is answered later and large answers, and calls itself for the former.
+# It counts, keeps what is answered later and large answers, and calls itself for the former.
 _PREDICTIONS_OWN = {
+    "dynamodb:UpdateItem",
     "lambda:InvokeFunction",
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
@@ -105,10 +106,10 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    own = {"AuthorizerRole": set(), "PreviewsRole": set(), "PredictionsRole": _PREDICTIONS_OWN}
+    own: dict[str, set[str]] = {"AuthorizerRole": set(), "PreviewsRole": set(), "PredictionsRole": _PREDICTIONS_OWN}
     for role, actions in own.items():
         assert _actions_of(application, role) - actions <= reading | logging
     (invoking,) = (
@@ -117,6 +118,13 @@ def test_authorizer_predictions_and_previews_only_read(application: Template) ->
         if item.owner.startswith("PredictionsRole") and "lambda:InvokeFunction" in item.actions
     )
     assert [to_text(each).rpartition(":")[2] for each in invoking.resources] == ["aimass-predictions"]
+    (adding,) = (
+        item
+        for item in application.statements()
+        if item.owner.startswith("PredictionsRole") and "dynamodb:UpdateItem" in item.actions
+    )
+    assert adding.actions == ("dynamodb:UpdateItem",)
+    assert adding.condition == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["COUNTERS#*"]}}
 
 
 def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Template) -> None:
@@ -236,3 +244,5 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.prediction_object("ws", "pr", "answer").startswith(naming.PREDICTIONS_PREFIX)
     assert fnmatchcase(keys.prediction_input("ws", "0"), f"{naming.PREDICTION_INPUTS_PREFIX}*")
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
+    assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)

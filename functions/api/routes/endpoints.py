@@ -5,8 +5,15 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Page, Role
-from aimass_core.domain.endpoints import EndpointCreate, EndpointDetail, EndpointUpdate
-from aimass_core.services import endpoints
+from aimass_core.domain.endpoints import (
+    Endpoint,
+    EndpointCreate,
+    EndpointDetail,
+    EndpointEvent,
+    EndpointUpdate,
+    SettingsRevert,
+)
+from aimass_core.services import endpoint_records, endpoint_settings, endpoints, rollouts
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit
 from functions.api.routing import ResourceRouter
@@ -44,15 +51,52 @@ def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
     "PATCH",
     "/v1/endpoints/<endpoint>",
     role=Role.DEVELOPER,
-    summary="Serve another version, or change weights",
+    summary="Serve another version, or change settings or weights",
     status=202,
 )
 def update_endpoint(endpoint: IdOrName, body: EndpointUpdate, if_match: IfMatch = None) -> Response[EndpointDetail]:
-    """What serves now keeps serving until the new version has given its golden answer, and if it does not. Weights of a
-    fusion that is served apart hold within seconds."""
+    """What serves now keeps serving until the new version has given its golden answer, and if it does not. With
+    `rollout` the new version then takes over by steps, and is rolled back where it breaks a guard. Settings, and
+    weights of a fusion that is served apart, hold within seconds."""
     revision = request.revision_of(if_match)
     updated = endpoints.update(router.ports, router.caller, endpoint, body, revision=revision)
     return request.found(endpoints.to_detail(router.ports, updated), status=HTTPStatus.ACCEPTED)
+
+
+@router.operation(
+    "POST", "/v1/endpoints/<endpoint>/promote", role=Role.DEVELOPER, summary="End a rollout with the new version"
+)
+def promote_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
+    """It answers everything from now on, whatever the guards would say."""
+    found = endpoints.get(router.ports, router.caller, endpoint)
+    return _answer(rollouts.promote(router.ports, router.caller, found))
+
+
+@router.operation("POST", "/v1/endpoints/<endpoint>/rollback", role=Role.DEVELOPER, summary="Go back to what served")
+def roll_back_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
+    """Ends a rollout or an update, else brings back the version before: at once, for it has proved itself."""
+    found = endpoints.get(router.ports, router.caller, endpoint)
+    return _answer(rollouts.roll_back(router.ports, router.caller, found))
+
+
+@router.operation("POST", "/v1/endpoints/<endpoint>/revert", role=Role.DEVELOPER, summary="Bring back former settings")
+def revert_endpoint(endpoint: IdOrName, body: SettingsRevert) -> Response[EndpointDetail]:
+    """As a new version of the settings; each former one can be named."""
+    found = endpoints.get(router.ports, router.caller, endpoint)
+    return _answer(endpoint_settings.revert(router.ports, router.caller, found, version=body.version))
+
+
+@router.operation(
+    "GET", "/v1/endpoints/<endpoint>/history", role=Role.VIEWER, summary="List what became of an endpoint"
+)
+def list_endpoint_history(endpoint: IdOrName, limit: Limit = 50, cursor: Cursor = None) -> Page[EndpointEvent]:
+    """Newest first: what served, why it changed, who changed it, and the settings then."""
+    found = endpoints.get(router.ports, router.caller, endpoint)
+    return request.page_of(
+        router,
+        lambda start: endpoint_records.list_history(router.ports, found, limit=limit, start=start),
+        cursor=cursor,
+    )
 
 
 @router.operation("DELETE", "/v1/endpoints/<endpoint>", role=Role.DEVELOPER, summary="Delete an endpoint", status=204)
@@ -60,3 +104,7 @@ def delete_endpoint(endpoint: IdOrName) -> Response[None]:
     """Its address answers 404 from then on; the model stays."""
     endpoints.delete(router.ports, router.caller, endpoint)
     return request.no_content()
+
+
+def _answer(endpoint: Endpoint) -> Response[EndpointDetail]:
+    return request.found(endpoints.to_detail(router.ports, endpoint))

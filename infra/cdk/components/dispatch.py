@@ -1,6 +1,6 @@
 """The function that starts what the registry's stream announces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Stack
@@ -21,7 +21,7 @@ from infra.cdk.components.storage import Storage
 class Dispatch(PlatformFunction):
     """Jobs that were submitted go to Batch or SageMaker, endpoints that were created or changed are activated, and
     triggers fire for dataset versions and go on when their jobs have ended; new versions are listed in the catalogue of
-    tables.
+    tables; rollouts are judged by what their versions have answered.
 
     Whatever fails here too often is told to the dead-letter queue and picked up by the reconciler.
     """
@@ -60,6 +60,7 @@ class Dispatch(PlatformFunction):
                 _rows("dataset_version", ["READY"]),
                 _rows("endpoint", ["CREATING", "UPDATING"]),
                 _rows("table", ["PENDING"]),
+                _rows("rollout_counter"),
             ],
         )
 
@@ -107,16 +108,12 @@ def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
     ]
 
 
-def _rows(resource: str, statuses: list[str]) -> Mapping[str, Any]:
+def _rows(resource: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
+    """Rows of a resource that are new or have changed, in one of the statuses where it has any."""
+    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.is_equal(resource)}}
+    if statuses:
+        image["status"] = {"S": lambda_.FilterRule.or_(*statuses)}
     pattern: Mapping[str, Any] = lambda_.FilterCriteria.filter(
-        {
-            "eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"),
-            "dynamodb": {
-                "NewImage": {
-                    "resource": {"S": lambda_.FilterRule.is_equal(resource)},
-                    "status": {"S": lambda_.FilterRule.or_(*statuses)},
-                }
-            },
-        }
+        {"eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"), "dynamodb": {"NewImage": image}}
     )
     return pattern

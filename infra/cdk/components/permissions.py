@@ -33,6 +33,15 @@ def change_registry(table: dynamodb.ITable) -> iam.PolicyStatement:
     )
 
 
+def add_to_counters(table: dynamodb.ITable) -> iam.PolicyStatement:
+    """Adding to counts, which lie beside the rows in partitions that no row is in."""
+    return iam.PolicyStatement(
+        actions=["dynamodb:UpdateItem"],
+        resources=[table.table_arn],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{naming.COUNTERS_PREFIX}*"]}},
+    )
+
+
 def query_registry_by_status(table: dynamodb.ITable) -> iam.PolicyStatement:
     """The index over every workspace."""
     return _allow(["dynamodb:Query"], [f"{table.table_arn}/index/gsi1"])

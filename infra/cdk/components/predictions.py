@@ -14,7 +14,8 @@ from infra.cdk.settings import EnvironmentSettings
 
 
 class Predictions(PlatformFunction):
-    """Reads endpoints and models. Memory buys processor time, and ONNX Runtime uses it; /tmp keeps the models.
+    """Reads endpoints and models, and counts what it answers. Memory buys processor time, and ONNX Runtime uses it;
+    /tmp keeps the models.
 
     `entry` is what the API calls: the function, or its version that has processes waiting.
     """
@@ -49,6 +50,7 @@ class Predictions(PlatformFunction):
             ),
             statements=[
                 allow.read_registry(storage.registry),
+                allow.add_to_counters(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX, naming.PREDICTIONS_PREFIX),
                 allow.write_objects(storage.lake, naming.PREDICTIONS_PREFIX),

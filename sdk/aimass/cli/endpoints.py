@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from aimass.cli import endpoint_settings, rollouts
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
 from aimass_core.domain.endpoints import EndpointDetail, Prediction
 
 app = typer.Typer()
+app.add_typer(rollouts.app)
+app.add_typer(endpoint_settings.app)
 
 _COLUMNS = (
     Column("NAME", lambda e: e.name),
@@ -20,22 +23,42 @@ _COLUMNS = (
     Column("UPDATED", lambda e: e.updated_at),
 )
 _MAX_TABLE_ROWS = 50
+_MAX_CONTRIBUTIONS = 5
 
 
 def deploy(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
     name: Annotated[str | None, typer.Option(help="Of the endpoint; default: the model's.")] = None,
+    canary: Annotated[
+        float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
+    ] = None,
+    linear: Annotated[float | None, typer.Option(help="Percent that it gets more with each step.")] = None,
+    shadow: Annotated[float | None, typer.Option(help="Percent for which it is asked too, and answers nobody.")] = None,
+    step: Annotated[float | None, typer.Option(help="Percent more of a canary with each step; default: all.")] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Until the next step: 60s, 10m; default: until it is promoted.")
+    ] = None,
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait until it is over; 1 where it is rolled back.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Serve a model; done when a golden request gave the golden answer."""
+    """Serve a model; done when a golden request gave the golden answer, or a rollout has begun."""
     client = client_of(context)
-    endpoint = client.endpoints.deploy(model, name=name)
+    plan = rollouts.to_plan(canary=canary, linear=linear, shadow=shadow, step=step, every=every, guards=guard or [])
+    endpoint = client.endpoints.deploy(model, name=name, rollout=plan)
+    if follow and endpoint.rollout is not None:
+        say(endpoint.status_reason or "")
+        endpoint = endpoint.wait_rollout()
     served = f"{endpoint.serving.model_name}@{endpoint.serving.number}" if endpoint.serving else None
     fields = {
         "endpoint": endpoint.name,
         "status": endpoint.status,
         "serving": served,
+        **rollouts.to_fields(endpoint),
         "infer": endpoint.infer_url,
         "predict": client.http.base_url + endpoint.predict_path,
     }
@@ -55,19 +78,23 @@ def predict(
     deferred: Annotated[
         bool, typer.Option("--deferred", help="Answer later, in up to 15 minutes instead of 28 s; waits for it.")
     ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="What each column contributes to each answer.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Predict the rows of a file."""
     client = client_of(context)
     served = client.endpoints.get(endpoint)
     rows = read_rows(file, served.signature)
-    answer = client.endpoints.submit(served.name, rows).wait() if deferred else served.predict(rows)
+    if deferred:
+        answer = client.endpoints.submit(served.name, rows, explain=explain).wait()
+    else:
+        answer = served.predict(rows, explain=explain)
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
     is_forecast = any(p.values is not None for p in answer.predictions)
     is_multilabel = any(p.labels is not None for p in answer.predictions)
     what = _LABELS if is_multilabel else _LABEL if has_labels else _VALUES if is_forecast else _VALUE
-    columns = [_ROW, *what, _NOTES]
+    columns = [_ROW, *what, *([_BECAUSE] if explain else []), _NOTES]
     shown = rows_answered[:_MAX_TABLE_ROWS] if output is OutputFormat.TABLE else rows_answered
     show_list(shown, columns, output=output)
     if len(shown) < len(rows_answered):
@@ -91,6 +118,7 @@ _LABELS = (
 )
 _VALUE = (Column("VALUE", lambda item: item.prediction.value, is_number=True),)
 _VALUES = (Column("VALUES", lambda item: item.prediction.values, is_long=True),)
+_BECAUSE = Column("BECAUSE", lambda item: _write_explanation(item.prediction), is_long=True)
 _NOTES = Column("NOTES", lambda item: item.prediction.error or "; ".join(item.prediction.warnings), is_long=True)
 
 
@@ -103,6 +131,14 @@ def _write_probabilities(prediction: Prediction) -> str | None:
     """Those of the labels that apply."""
     given = prediction.probabilities or {}
     return None if prediction.labels is None else " ".join(f"{given[name]:.4f}" for name in prediction.labels)
+
+
+def _write_explanation(prediction: Prediction) -> str | None:
+    """The greatest contributions: `age +0.21, city -0.04`."""
+    if prediction.explanation is None:
+        return None
+    found = prediction.explanation.contributions[:_MAX_CONTRIBUTIONS]
+    return ", ".join(f"{each.part} {each.value:+.3g}" for each in found) or "everything is typical"
 
 
 @app.command("list")
@@ -162,6 +198,7 @@ def _read_weights(text: str) -> dict[str, float]:
 def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
     """With the weights of a fusion that is served apart: those that hold."""
     fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
+    fields |= rollouts.to_fields(endpoint)
     members = endpoint.serving.members if endpoint.serving else []
     if any(member.weight is not None for member in members):
         fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}

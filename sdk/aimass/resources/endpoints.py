@@ -11,12 +11,22 @@ from aimass.binding import Api, Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
 from aimass.resources.predictions import DeferredPrediction
 from aimass_core.domain import endpoints as contract
-from aimass_core.domain.endpoints import EndpointCreate, EndpointStatus, EndpointUpdate, Prediction, Predictions
+from aimass_core.domain.endpoints import (
+    EndpointCreate,
+    EndpointEvent,
+    EndpointStatus,
+    EndpointUpdate,
+    Prediction,
+    Predictions,
+    SettingsRevert,
+)
 from aimass_core.domain.predictions import INPUT_HEADER
+from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.errors import AlreadyExistsError, UnavailableError
 
 _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000
+_ROWS_EXPLAINED_PER_REQUEST = 20
 _POLL_SECONDS = 0.2
 # Lambda takes 6 MB with all that is around the body, which comes as base64.
 _MAX_BODY_BYTES = 4_000_000
@@ -36,12 +46,15 @@ Rows = Frame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 class Endpoint(contract.EndpointDetail, Bound):
     """A served model."""
 
-    def predict(self, rows: Rows) -> Predictions:
+    def predict(self, rows: Rows, *, explain: bool = False) -> Predictions:
         """Labels and probabilities (or values) for a data frame, one record, or many.
 
         Columns that the model does not know are ignored; what is missing counts as a missing value.
+
+        Args:
+            explain: With what each column contributes to each answer (Shapley values).
         """
-        return self._client.endpoints.predict(self.name, rows)
+        return self._client.endpoints.predict(self.name, rows, explain=explain)
 
     def update(self, *, weights: Mapping[str, float] | None) -> Endpoint:
         """Lets the members of a fusion that is served apart count otherwise, within seconds.
@@ -50,6 +63,36 @@ class Endpoint(contract.EndpointDetail, Bound):
             weights: One for each member, by its name: `adult@1`. None: as they were fitted.
         """
         return self._client.endpoints.update(self.id, weights=weights, revision=self.revision)
+
+    def set(self, **settings: Any) -> Endpoint:
+        """Changes live parameters: `set(threshold=0.7, threads=2)`; None brings back a default. They hold within
+        seconds, without anything being restarted; see EndpointSettings."""
+        return self._client.endpoints.set(self.id, revision=self.revision, **settings)
+
+    def revert(self, *, version: int | None = None) -> Endpoint:
+        """Brings back former settings; None: those before the present ones."""
+        return self._client.endpoints.revert(self.id, version=version)
+
+    def promote(self) -> Endpoint:
+        """Ends a rollout: the new version answers everything."""
+        return self._client.endpoints.promote(self.id)
+
+    def rollback(self) -> Endpoint:
+        """Ends a rollout or an update, else brings back what served before. At once."""
+        return self._client.endpoints.rollback(self.id)
+
+    def history(self) -> Pages[EndpointEvent]:
+        """What became of it, newest first."""
+        return self._client.endpoints.history(self.id)
+
+    def wait_rollout(self, *, timeout_seconds: float = 3_600) -> Endpoint:
+        """Waits until the rollout is over.
+
+        Raises:
+            UnavailableError: It was rolled back; the message says why.
+            WaitTimeoutError: It goes on.
+        """
+        return self._client.endpoints.wait_rollout(self, timeout_seconds=timeout_seconds)
 
     @property
     def infer_url(self) -> str:
@@ -60,21 +103,33 @@ class Endpoint(contract.EndpointDetail, Bound):
 class EndpointsApi(Api):
     """`client.endpoints`."""
 
-    def deploy(self, model: str, *, name: str | None = None, timeout_seconds: float = 120) -> Endpoint:
+    def deploy(
+        self,
+        model: str,
+        *,
+        name: str | None = None,
+        rollout: RolloutPlan | Mapping[str, Any] | None = None,
+        timeout_seconds: float = 120,
+    ) -> Endpoint:
         """Serves `model` or `model@version` under `name` (default: the model's); an existing endpoint is updated.
+
+        Args:
+            rollout: How it takes over from what serves: `{"strategy": "canary", "percent": 10, "every_seconds": 60,
+                "guards": {"max_error_rate": 0.01}}`. This returns when it has begun; see `Endpoint.wait_rollout`.
 
         Raises:
             UnavailableError: The golden request did not give the golden answer; the message says how. An endpoint
                 that served before keeps serving what it did.
         """
+        if rollout is not None:
+            present = self.get(name or model.partition("@")[0])
+            return self._update_model(present, model=model, rollout=rollout, timeout_seconds=timeout_seconds)
         fields = {"model": model} | ({"name": name} if name else {})
         try:
             endpoint = self._post(Endpoint, _PATH, to_request(EndpointCreate, **fields))
         except AlreadyExistsError:
             present = self.get(name or model.partition("@")[0])
-            endpoint = self._patch(
-                Endpoint, f"{_PATH}/{present.id}", to_request(EndpointUpdate, model=model), revision=present.revision
-            )
+            return self._update_model(present, model=model, timeout_seconds=timeout_seconds)
         return self._wait(endpoint, timeout_seconds)
 
     def list(self) -> Pages[Endpoint]:
@@ -91,32 +146,76 @@ class EndpointsApi(Api):
         body = to_request(EndpointUpdate, weights=None if weights is None else dict(weights))
         return self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
 
+    def set(self, endpoint: str, *, revision: int | None = None, **settings: Any) -> Endpoint:
+        """See Endpoint.set. `revision`: refused where it has changed since."""
+        present = revision or self.get(endpoint).revision
+        body = to_request(EndpointUpdate, settings=settings)
+        return self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
+
+    def revert(self, endpoint: str, *, version: int | None = None) -> Endpoint:
+        """See Endpoint.revert."""
+        body = to_request(SettingsRevert, **({} if version is None else {"version": version}))
+        return self._post(Endpoint, f"{_PATH}/{endpoint}/revert", body)
+
+    def promote(self, endpoint: str) -> Endpoint:
+        """See Endpoint.promote."""
+        return self._post(Endpoint, f"{_PATH}/{endpoint}/promote")
+
+    def rollback(self, endpoint: str) -> Endpoint:
+        """See Endpoint.rollback."""
+        return self._post(Endpoint, f"{_PATH}/{endpoint}/rollback")
+
+    def history(self, endpoint: str) -> Pages[EndpointEvent]:
+        """See Endpoint.history."""
+        return self._list(EndpointEvent, f"{_PATH}/{endpoint}/history")
+
     def delete(self, endpoint: str) -> None:
         """Ends serving."""
         self._delete(f"{_PATH}/{endpoint}")
 
-    def predict(self, endpoint: str, rows: Rows) -> Predictions:
+    def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
         """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
+        size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
         answers = [
-            self._read(Predictions, self._send_rows(endpoint, body, {}))
-            for part in _chunks(_to_records(rows))
+            self._read(Predictions, self._send_rows(endpoint, body, {}, explain=explain))
+            for part in _chunks(_to_records(rows), size)
             for body in _to_bodies(part)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
 
-    def submit(self, endpoint: str, rows: Rows) -> DeferredPrediction:
+    def submit(self, endpoint: str, rows: Rows, *, explain: bool = False) -> DeferredPrediction:
         """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
         body = json.dumps({"rows": _to_records(rows)}).encode()
-        return self._read(DeferredPrediction, self._send_rows(endpoint, body, {"prefer": "respond-async"}))
+        answered = self._send_rows(endpoint, body, {"prefer": "respond-async"}, explain=explain)
+        return self._read(DeferredPrediction, answered)
 
-    def _send_rows(self, endpoint: str, body: bytes, headers: Mapping[str, str]) -> Any:
+    def _send_rows(self, endpoint: str, body: bytes, headers: Mapping[str, str], *, explain: bool) -> Any:
         """A body that Lambda would not take goes to S3 before, and is named."""
-        path = f"{_PATH}/{endpoint}/predict"
+        path, params = f"{_PATH}/{endpoint}/predict", {"explain": "true"} if explain else None
         if len(body) <= _MAX_BODY_BYTES:
-            return self._client.http.request("POST", path, body=body, headers=headers)
+            return self._client.http.request("POST", path, body=body, params=params, headers=headers)
         named = {INPUT_HEADER: self._client.predictions.send_input(body), "content-type": "application/json"}
-        return self._client.http.request("POST", path, headers={**headers, **named})
+        return self._client.http.request("POST", path, params=params, headers={**headers, **named})
+
+    def wait_rollout(self, endpoint: Endpoint, *, timeout_seconds: float = 3_600) -> Endpoint:
+        """See Endpoint.wait_rollout."""
+        deadline, rollout = time.monotonic() + timeout_seconds, endpoint.rollout
+        if rollout is None:
+            return endpoint
+        while endpoint.rollout is not None and endpoint.rollout.id == rollout.id:
+            if time.monotonic() > deadline:
+                raise WaitTimeoutError(f"The rollout of {endpoint.name} goes on: {endpoint.status_reason}")
+            time.sleep(_POLL_SECONDS)
+            endpoint = self.get(endpoint.id)
+        if endpoint.serving != rollout.model:
+            raise UnavailableError(endpoint.status_reason or f"{rollout.model.ref} was rolled back.")
+        return endpoint
+
+    def _update_model(self, endpoint: Endpoint, *, timeout_seconds: float, **fields: Any) -> Endpoint:
+        body = to_request(EndpointUpdate, **fields)
+        updated = self._patch(Endpoint, f"{_PATH}/{endpoint.id}", body, revision=endpoint.revision)
+        return self._wait(updated, timeout_seconds)
 
     def _wait(self, endpoint: Endpoint, timeout_seconds: float) -> Endpoint:
         deadline, wanted = time.monotonic() + timeout_seconds, endpoint.candidate
@@ -127,7 +226,8 @@ class EndpointsApi(Api):
                 )
             time.sleep(_POLL_SECONDS)
             endpoint = self.get(endpoint.id)
-        if endpoint.status is EndpointStatus.FAILED or (wanted and endpoint.serving != wanted):
+        rolling = endpoint.rollout.model if endpoint.rollout else None
+        if endpoint.status is EndpointStatus.FAILED or (wanted and wanted not in (endpoint.serving, rolling)):
             raise UnavailableError(f"Endpoint {endpoint.name} was not changed: {endpoint.status_reason}")
         return endpoint
 
@@ -152,6 +252,6 @@ def _to_bodies(records: list[Mapping[str, Any]]) -> Iterator[bytes]:
     yield from _to_bodies(records[middle:])
 
 
-def _chunks(records: list[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    for start in range(0, max(len(records), 1), _ROWS_PER_REQUEST):
-        yield records[start : start + _ROWS_PER_REQUEST]
+def _chunks(records: list[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    for start in range(0, max(len(records), 1), size):
+        yield records[start : start + size]

@@ -5,10 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from aimass_core.adapters.counters import DynamoDbCounters
 from aimass_core.adapters.dynamodb import DynamoDbRegistry
 from aimass_core.bootstrap import AwsClients
 from aimass_core.domain.keys import RowKey
-from aimass_core.ports import Put, Registry
+from aimass_core.ports import Counters, Put, Registry
+from tests.contracts.counters import CountersContract
 from tests.contracts.registry import RegistryContract, row
 
 
@@ -37,6 +39,12 @@ class TestDynamoDbRegistry(RegistryContract):
     @pytest.fixture
     def registry(self, clients: AwsClients, table: str) -> Registry:
         return DynamoDbRegistry(clients.dynamodb, table=table)
+
+
+class TestDynamoDbCounters(CountersContract):
+    @pytest.fixture
+    def counters(self, clients: AwsClients, table: str) -> Counters:
+        return DynamoDbCounters(clients.dynamodb, table=table)
 
 
 class _AnswerLost:

@@ -91,11 +91,14 @@ class Bench:
         *,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         workspace_id: str | None = "",
     ) -> Answer:
         """One request; `workspace_id` None: no authorizer stood before it."""
         caller = self.workspace_id if workspace_id == "" else workspace_id
-        event = proxy_event(method, path, body=body, headers=headers or {}, workspace_id=caller, role=self.role)
+        event = proxy_event(
+            method, path, body=body, headers=headers or {}, query=query, workspace_id=caller, role=self.role
+        )
         answered = self.handler(event, self.context)  # type: ignore[arg-type]
         text = answered["body"]
         return Answer(
@@ -124,7 +127,14 @@ class Bench:
 
 
 def proxy_event(
-    method: str, path: str, *, body: bytes, headers: Mapping[str, str], workspace_id: str | None, role: str
+    method: str,
+    path: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    workspace_id: str | None,
+    role: str,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """As API Gateway's proxy integration with the binary media type */* makes it."""
     authorizer = (
@@ -137,8 +147,8 @@ def proxy_event(
         "path": path,
         "headers": dict(headers) or None,
         "multiValueHeaders": {name: [value] for name, value in headers.items()} or None,
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
         "requestContext": {"requestId": "request-1", "authorizer": authorizer},
         "body": base64.b64encode(body).decode() if body else None,
         "isBase64Encoded": bool(body),

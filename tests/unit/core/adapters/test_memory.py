@@ -6,15 +6,17 @@ from aimass_core.adapters.memory import (
     MemoryBlobStore,
     MemoryCatalog,
     MemoryCompute,
+    MemoryCounters,
     MemoryRegistry,
     MemorySecrets,
     MemoryTrials,
 )
 from aimass_core.domain.studies import Trial
-from aimass_core.ports import BlobStore, Catalog, Compute, Registry, Secrets, SignedUrl, Trials
+from aimass_core.ports import BlobStore, Catalog, Compute, Counters, Registry, Secrets, SignedUrl, Trials
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.catalog import CatalogContract
 from tests.contracts.compute import ComputeContract
+from tests.contracts.counters import CountersContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.secrets import SecretsContract
 from tests.contracts.trials import Leave, TrialsContract
@@ -24,6 +26,12 @@ class TestMemoryRegistry(RegistryContract):
     @pytest.fixture
     def registry(self) -> Registry:
         return MemoryRegistry()
+
+
+class TestMemoryCounters(CountersContract):
+    @pytest.fixture
+    def counters(self) -> Counters:
+        return MemoryCounters()
 
 
 class TestMemoryCompute(ComputeContract):

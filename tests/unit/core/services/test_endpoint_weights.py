@@ -57,7 +57,7 @@ def test_weights_are_changed_seen_and_taken_back(ports: MemoryPorts, principal: 
     assert [member.weight for member in detail.serving.members] == [0.75, 0.25]
     assert _update(ports, principal, None).weights is None
     entries, _ = audit.list_page(ports, principal, limit=20, start=None)
-    assert [entry.action for entry in entries if entry.created_by == principal.actor][:2] == ["endpoint.update"] * 2
+    assert [entry.action for entry in entries if entry.created_by == principal.actor][:2] == ["endpoint.weights"] * 2
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_is_no_weight_is_refused_before_that(weights: dict[str, float]) -> 
 
 @pytest.mark.parametrize("body", [{}, {"model": "adult@1", "weights": None}])
 def test_one_thing_is_changed_at_a_time(body: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="give `model`"):
+    with pytest.raises(ValidationError, match="give one of `model`"):
         EndpointUpdate.model_validate(body)
 
 

@@ -8,12 +8,11 @@ from pydantic import AwareDatetime, Field
 
 from aimass_core.domain.common import Contract
 
-# Upper bounds of the latency buckets in milliseconds; the last bucket, beyond them, has none.
+# Renard's series R10: each step is a quarter more.
+_R10 = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
+# Upper bounds of the latency buckets in milliseconds, 0.1 ms to 80 s; the last bucket, beyond them, has none.
 # NOTE: stored counts are by the index: a change makes those of before wrong.
-BOUNDS_MS = (
-    *(1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0, 300.0, 500.0, 700.0),
-    *(1_000.0, 1_500.0, 2_000.0, 3_000.0, 5_000.0, 7_000.0, 10_000.0, 15_000.0, 20_000.0, 30_000.0, 60_000.0),
-)
+BOUNDS_MS = tuple(round(step * 10.0**power, 3) for power in range(-1, 5) for step in _R10)
 _BUCKET = "ms_"
 
 

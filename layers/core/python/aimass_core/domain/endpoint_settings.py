@@ -25,12 +25,24 @@ class Batching(Contract):
     max_wait_ms: Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)] = 2.0
 
 
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class Capture(Contract):
     """Which requests are kept, with their answers; off at 0 percent."""
 
     percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 0.0
-    hidden: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
-        default=[], max_length=1_000, description="Columns that are never kept."
+    hidden: list[ColumnName] = Field(
+        default=[],
+        max_length=1_000,
+        description="Columns that are never kept, beside those that name a person by the policy of the data's source.",
+    )
+    keys: list[ColumnName] = Field(
+        default=[],
+        max_length=20,
+        description="Columns of friendly rows that are kept although the model does not use them: they say which row "
+        "it is, so that what became true can be joined later.",
+        examples=[["customer_id"]],
     )
 
 
@@ -76,9 +88,8 @@ class CaptureChange(Request):
     """Those that are given change."""
 
     percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
-    hidden: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] | None = Field(
-        default=None, max_length=1_000
-    )
+    hidden: list[ColumnName] | None = Field(default=None, max_length=1_000)
+    keys: list[ColumnName] | None = Field(default=None, max_length=20)
 
 
 class EndpointSettingsChange(Request):

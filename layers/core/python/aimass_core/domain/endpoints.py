@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
-from aimass_core.domain.endpoint_settings import EndpointSettings
+from aimass_core.domain.endpoint_counters import RolloutCounts
+from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
 from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
 from aimass_core.domain.signatures import Signature
@@ -86,12 +87,14 @@ class EndpointCreate(Request):
 
 
 class EndpointUpdate(Request):
-    """Body of PATCH /v1/endpoints/{endpoint}: serve another version, or let the members of a fusion count otherwise."""
+    """Body of PATCH /v1/endpoints/{endpoint}, with one of: another version to serve, settings, or what the members of a
+    fusion count."""
 
     model: VersionRef | None = None
     rollout: RolloutPlan | None = Field(
         default=None, description="With `model`: how it takes over. Null: all at once, when it is verified."
     )
+    settings: EndpointSettingsChange | None = None
     weights: dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]] | None = Field(
         default=None,
         description="One for each member of a fusion that is served apart, by its name; only their ratio counts. They "
@@ -101,11 +104,20 @@ class EndpointUpdate(Request):
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        if (self.model is None) is ("weights" not in self.model_fields_set):
-            raise ValueError("give `model`, to serve another version, or `weights`, to change those of a fusion")
+        given = [self.model is not None, self.settings is not None, "weights" in self.model_fields_set]
+        if sum(given) != 1:
+            raise ValueError(
+                "give one of `model`, to serve another version, `settings`, and `weights`, to change those of a fusion"
+            )
         if self.rollout is not None and self.model is None:
             raise ValueError("`rollout` needs `model`: which version is to take over")
         return self
+
+
+class SettingsRevert(Request):
+    """Body of POST /v1/endpoints/{endpoint}/revert."""
+
+    version: int | None = Field(default=None, ge=1, description="Of the settings. Null: the one before the present.")
 
 
 class EndpointEvent(Resource):
@@ -125,6 +137,7 @@ class EndpointEvent(Resource):
     serving: str | None = Field(default=None, description="`adult@3`.")
     model: str | None = Field(default=None, description="The other version that the change is about.")
     percent: float | None = Field(default=None, description="Of the requests, that `model` gets from now on.")
+    counts: RolloutCounts | None = Field(default=None, description="What both versions had done, of a rollout.")
     settings: EndpointSettings
     weights: dict[str, float] | None = None
 
@@ -140,6 +153,26 @@ class PredictRequest(Request):
     rows: list[dict[str, Any]] = Field(min_length=1, max_length=10_000)
 
 
+class Contribution(Contract):
+    """What one part of a row adds to the answer: a column, a patch of an image `[top:bottom,left:right]`, a stretch of
+    a series `[start:end]`, a word."""
+
+    part: str
+    value: float
+    error: float | None = Field(default=None, description="Standard error where it was sampled; null where exact.")
+
+
+class Explanation(Contract):
+    """Shapley values: `base` is the answer for a row in which everything is typical, and the contributions add up to
+    `answer` - `base`. Parts that are typical themselves contribute nothing and are left out."""
+
+    explains: str = Field(description="What the numbers are.", examples=["probability of yes", "price"])
+    base: float
+    answer: float
+    is_exact: bool = Field(description="Every combination of parts was asked; else a sample of them.")
+    contributions: list[Contribution] = Field(description="The greatest first.")
+
+
 class Prediction(Contract):
     """The answer for one row. A row that could not be read has an `error` and nothing else; the others are answered."""
 
@@ -153,6 +186,7 @@ class Prediction(Contract):
     values: list[float] | None = Field(default=None, description="Of a forecast, one for each step to come.")
     warnings: list[str] = []
     error: str | None = None
+    explanation: Explanation | None = Field(default=None, description="Where the request asked for it (?explain=true).")
 
 
 class Predictions(Contract):
@@ -168,6 +202,7 @@ class EndpointDetail(Endpoint):
     """As GET answers it: with the signature of what it serves and the paths to call."""
 
     signature: Signature | None = None
+    rollout_counts: RolloutCounts | None = Field(default=None, description="What both versions have done since.")
     infer_path: str
     predict_path: str
 

@@ -254,3 +254,17 @@ def study_trial(workspace_id: str, study_id: str, number: int, name: str) -> str
 def model_object(workspace_id: str, model_id: str, number: int, name: str) -> str:
     """An artifact of a model version."""
     return f"models/{workspace_id}/{model_id}/{number:08d}/{name}"
+
+
+CAPTURES_PREFIX = "captures/"
+
+
+def captures_prefix(workspace_id: str, endpoint_id: str, date: str | None = None) -> str:
+    """Requests that were captured at an endpoint: all, or of one day (2026-11-23)."""
+    day = "" if date is None else f"date={date}/"
+    return f"{CAPTURES_PREFIX}{workspace_id}/{endpoint_id}/{day}"
+
+
+def capture_object(workspace_id: str, endpoint_id: str, date: str, name: str) -> str:
+    """Captured rows, gzipped JSON Lines. `name` begins with the time of the day, so that a day's files sort."""
+    return f"{captures_prefix(workspace_id, endpoint_id, date)}{name}.jsonl.gz"

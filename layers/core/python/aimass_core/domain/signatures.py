@@ -55,6 +55,11 @@ class TensorSpec(Contract):
     categories: list[str] | None = Field(default=None, description="Known values of a categorical input; others warn.")
     minimum: float | None = Field(default=None, description="Of the training data; an answer outside it warns.")
     maximum: float | None = None
+    typical: float | str | None = Field(
+        default=None,
+        description="The training data's median, or commonest category: what an explanation compares with. Null: a "
+        "missing value.",
+    )
 
 
 class Signature(Contract):

@@ -7,17 +7,28 @@ from http import HTTPStatus
 from typing import Any
 
 from aimass_core.errors import MalformedRequestError
+from aimass_core.inference.capturing.observed import Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionRequest:
-    """Method, path, headers (names in lower case, each with its values) and the body's bytes."""
+    """Method, path, headers (names in lower case, each with its values) and the body's bytes. `id` is what the answer's
+    header x-request-id says."""
 
     method: str
     path: str
     headers: Mapping[str, Sequence[str]]
     body: bytes
     seconds_left: Callable[[], float]
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    id: str = ""
+
+    def flag(self, name: str) -> bool:
+        """Whether the query says `name=true`. Raises MalformedRequestError where it says neither true nor false."""
+        values = self.query.get(name, ())
+        if any(value not in ("true", "false") for value in values) or len(set(values)) > 1:
+            raise MalformedRequestError(f"{name} is {', '.join(values)[:40]!r} in the query; write true or false.")
+        return "true" in values
 
     def header(self, name: str) -> str | None:
         """The one value of a header, by its name in lower case. Raises MalformedRequestError where it comes twice."""
@@ -36,13 +47,15 @@ class PredictionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionAnswer:
-    """Status, headers and the body's bytes. `num_rows` is how many rows it answers, for who has to bound it."""
+    """Status, headers and the body's bytes. `num_rows` is how many rows it answers, for who has to bound it;
+    `observed` what it was made of, for who captures it."""
 
     content: bytes
     status: HTTPStatus = HTTPStatus.OK
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     num_rows: int = 1
+    observed: Observed | None = None
 
 
 def json_answer(body: Any, *, status: HTTPStatus = HTTPStatus.OK) -> PredictionAnswer:

@@ -34,9 +34,11 @@ class CountedVersion:
     is_candidate: bool = False
 
 
-def to_counted(endpoint: Endpoint, version: ServedModel, *, is_shadow: bool = False) -> CountedVersion:
-    """A version of an endpoint, in its rollout if there is one."""
-    rollout = endpoint.rollout
+def to_counted(
+    endpoint: Endpoint, version: ServedModel, *, is_shadow: bool = False, in_rollout: bool = True
+) -> CountedVersion:
+    """A version of an endpoint. `in_rollout`: in the present one, if there is one."""
+    rollout = endpoint.rollout if in_rollout else None
     return CountedVersion(
         workspace_id=endpoint.workspace_id,
         endpoint_id=endpoint.id,

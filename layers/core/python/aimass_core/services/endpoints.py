@@ -1,11 +1,8 @@
 """Endpoints: a name that serves one verified model version, and takes the next one only once it has proved itself."""
 
 import logging
-from typing import Any
 
-from pydantic import ValidationError
-
-from aimass_core.domain import goldens, keys
+from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, split_ref
 from aimass_core.domain.endpoints import (
     Endpoint,
@@ -15,11 +12,22 @@ from aimass_core.domain.endpoints import (
     EndpointUpdate,
     ServedModel,
 )
-from aimass_core.domain.models import ArtifactName, ModelVersion
-from aimass_core.domain.signatures import Golden, Signature
-from aimass_core.errors import ConflictError, InternalError, StaleRevisionError
-from aimass_core.ports import BlobNotFoundError, Delete, Ports, WriteConflictError
-from aimass_core.services import endpoint_weights, models, platform, records
+from aimass_core.domain.models import ModelVersion
+from aimass_core.domain.rollouts import RolloutPlan
+from aimass_core.domain.signatures import Signature
+from aimass_core.errors import ConflictError, StaleRevisionError
+from aimass_core.ports import Delete, Ports, WriteConflictError
+from aimass_core.services import (
+    endpoint_counters,
+    endpoint_records,
+    endpoint_settings,
+    endpoint_weights,
+    golden_requests,
+    models,
+    platform,
+    records,
+    rollouts,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +39,11 @@ def create(ports: Ports, principal: Principal, request: EndpointCreate) -> Endpo
     endpoint = Endpoint(
         **records.new_fields(ports, principal, Endpoint), name=name, status=EndpointStatus.CREATING, candidate=candidate
     )
-    holds = models.hold_writes(ports, principal.workspace_id, endpoint.id, before=(), after=_held(endpoint))
+    held = endpoint_records.held(endpoint)
+    holds = models.hold_writes(ports, principal.workspace_id, endpoint.id, before=(), after=held)
+    event = endpoint_records.to_event(ports, principal, endpoint, action="created", model=candidate)
     try:
-        return records.create(ports, principal, endpoint, name=name, also=holds)
+        return records.create(ports, principal, endpoint, name=name, also=[event, *holds])
     except WriteConflictError as error:
         raise _changed(candidate) from error
 
@@ -52,32 +62,54 @@ def get(ports: Ports, principal: Principal, id_or_name: str) -> Endpoint:
 
 
 def to_detail(ports: Ports, endpoint: Endpoint) -> EndpointDetail:
-    """An endpoint with the paths to call and the signature of what it serves (or is about to)."""
+    """With the paths to call, the signature of what it serves (or is about to), and the counts of its rollout."""
     model = endpoint.serving or endpoint.candidate
-    signature = None
-    if model is not None:
-        version = records.get(ports, ModelVersion, endpoint.workspace_id, model.model_id, model.number)
-        signature = models.load_signature(ports, version)
-    return _with_paths(endpoint, signature=signature)
+    detail = _with_paths(endpoint, signature=None if model is None else _load_signature(ports, endpoint, model))
+    if endpoint.rollout is None:
+        return detail
+    counts = endpoint_counters.of_rollout(ports, endpoint.workspace_id, endpoint.id, endpoint.rollout.id)
+    return detail.model_copy(update={"rollout_counts": counts})
 
 
 def update(ports: Ports, principal: Principal, id_or_name: str, request: EndpointUpdate, *, revision: int) -> Endpoint:
     """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or changes
-    the weights of the fusion that serves."""
+    the settings, or the weights of the fusion that serves."""
     endpoint = get(ports, principal, id_or_name)
     records.require_revision(endpoint, revision)
+    if request.settings is not None:
+        return endpoint_settings.change(ports, principal, endpoint, request.settings)
     if request.model is None:
         weights = None if request.weights is None else endpoint_weights.check(endpoint, request.weights)
-        return _save(ports, endpoint, principal=principal, weights=weights)
-    candidate = _resolve(ports, principal, request.model)
+        return endpoint_records.save(ports, endpoint, principal=principal, action="weights", weights=weights)
+    return _update_model(ports, principal, endpoint, request.model, plan=request.rollout)
+
+
+def _update_model(
+    ports: Ports, principal: Principal, endpoint: Endpoint, model: str, *, plan: RolloutPlan | None
+) -> Endpoint:
+    candidate = _resolve(ports, principal, model)
+    rollouts.check_update(endpoint, candidate, plan)
+    endpoint_settings.check(endpoint.name, endpoint.settings, candidate, _load_signature(ports, endpoint, candidate))
     status = EndpointStatus.CREATING if endpoint.serving is None else EndpointStatus.UPDATING
-    return _save(ports, endpoint, principal=principal, status=status, status_reason=None, candidate=candidate)
+    return endpoint_records.save(
+        ports,
+        endpoint,
+        principal=principal,
+        action="updating",
+        model=candidate,
+        status=status,
+        status_reason=None,
+        candidate=candidate,
+        plan=plan,
+    )
 
 
 def delete(ports: Ports, principal: Principal, id_or_name: str) -> None:
     """Frees the name and the versions that it held."""
     endpoint = get(ports, principal, id_or_name)
-    holds = models.hold_writes(ports, principal.workspace_id, endpoint.id, before=_held(endpoint), after=())
+    holds = models.hold_writes(
+        ports, principal.workspace_id, endpoint.id, before=endpoint_records.held(endpoint), after=()
+    )
     try:
         ports.registry.write(
             Delete(key=keys.row(endpoint.workspace_id, Endpoint.resource, endpoint.id), expected=endpoint.revision),
@@ -87,6 +119,7 @@ def delete(ports: Ports, principal: Principal, id_or_name: str) -> None:
         )
     except WriteConflictError as error:
         raise ConflictError(f"The endpoint {endpoint.name!r} changed in this moment. Delete it again.") from error
+    endpoint_records.delete_history(ports, endpoint)
 
 
 def activate(ports: Ports, workspace_id: str, endpoint_id: str) -> Endpoint:
@@ -98,9 +131,9 @@ def activate(ports: Ports, workspace_id: str, endpoint_id: str) -> Endpoint:
     endpoint = records.get(ports, Endpoint, workspace_id, endpoint_id)
     if endpoint.candidate is None or endpoint.status not in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
         return endpoint
-    fault = _verify(ports, workspace_id, endpoint.candidate)
+    fault = golden_requests.verify(ports, workspace_id, endpoint.candidate)
     try:
-        return _accept(ports, endpoint) if fault is None else reject(ports, endpoint, fault)
+        return rollouts.accept(ports, endpoint) if fault is None else reject(ports, endpoint, fault)
     except StaleRevisionError:
         _log.info("endpoint changed while it was verified", extra={"endpoint_id": endpoint_id})
         return records.get(ports, Endpoint, workspace_id, endpoint_id)
@@ -110,56 +143,23 @@ def reject(ports: Ports, endpoint: Endpoint, fault: str) -> Endpoint:
     """Ends the candidate's trial: FAILED where nothing serves, else READY with what serves."""
     _log.warning("endpoint candidate rejected", extra={"endpoint_id": endpoint.id, "reason": fault})
     principal = platform.principal("dispatch", endpoint.workspace_id)
-    if endpoint.serving is None:
-        return _save(ports, endpoint, principal=principal, status=EndpointStatus.FAILED, status_reason=fault)
     model = endpoint.candidate
-    reason = (
-        f"The update to {model.model_name}@{model.number} failed; {endpoint.serving.model_name}"
-        f"@{endpoint.serving.number} still serves. {fault}"
-        if model
-        else fault
-    )
-    return _save(
-        ports, endpoint, principal=principal, status=EndpointStatus.READY, status_reason=reason, candidate=None
-    )
-
-
-def _accept(ports: Ports, endpoint: Endpoint) -> Endpoint:
-    return _save(
+    reason = fault
+    if endpoint.serving is not None and model is not None:
+        reason = f"The update to {model.ref} failed; {endpoint.serving.ref} still serves. {fault}"
+    is_served = endpoint.serving is not None
+    return endpoint_records.save(
         ports,
         endpoint,
-        principal=platform.principal("dispatch", endpoint.workspace_id),
-        status=EndpointStatus.READY,
-        status_reason=None,
-        serving=endpoint.candidate,
-        candidate=None,
-        weights=None,
+        principal=principal,
+        action="rejected",
+        reason=reason,
+        model=model,
+        status=EndpointStatus.READY if is_served else EndpointStatus.FAILED,
+        status_reason=reason,
+        candidate=None if is_served else model,
+        plan=None,
     )
-
-
-def _save(ports: Ports, endpoint: Endpoint, *, principal: Principal, **changes: Any) -> Endpoint:
-    """Saves an endpoint together with its holds on model versions."""
-    holds = models.hold_writes(
-        ports,
-        endpoint.workspace_id,
-        endpoint.id,
-        before=_held(endpoint),
-        after=_held(endpoint.model_copy(update=changes)),
-    )
-    try:
-        return records.save(ports, endpoint, endpoint.id, principal=principal, also=holds, **changes)
-    except WriteConflictError as error:
-        raise ConflictError(f"A model version of {endpoint.name!r} changed in this moment. Try again.") from error
-
-
-def _held(endpoint: Endpoint) -> list[models.VersionKey]:
-    """A fusion whose members are served apart cannot do without them."""
-    held: list[models.VersionKey] = []
-    for model in (endpoint.serving, endpoint.candidate):
-        if model is not None:
-            held.append(models.VersionKey(model.model_id, model.number))
-            held += [models.VersionKey(member.model_id, member.number) for member in model.members]
-    return held
 
 
 def _with_paths(endpoint: Endpoint, *, signature: Signature | None) -> EndpointDetail:
@@ -169,6 +169,11 @@ def _with_paths(endpoint: Endpoint, *, signature: Signature | None) -> EndpointD
         infer_path=f"/v2/models/{endpoint.name}/infer",
         predict_path=f"/v1/endpoints/{endpoint.name}/predict",
     )
+
+
+def _load_signature(ports: Ports, endpoint: Endpoint, model: ServedModel) -> Signature:
+    version = records.get(ports, ModelVersion, endpoint.workspace_id, model.model_id, model.number)
+    return models.load_signature(ports, version)
 
 
 def _resolve(ports: Ports, principal: Principal, reference: str) -> ServedModel:
@@ -185,31 +190,3 @@ def _resolve(ports: Ports, principal: Principal, reference: str) -> ServedModel:
 
 def _changed(model: ServedModel) -> ConflictError:
     return ConflictError(f"Version {model.number} of {model.model_name!r} changed in this moment. Try again.")
-
-
-# --- verification ----------------------------------------------------------------------------------------------------
-
-
-def _verify(ports: Ports, workspace_id: str, model: ServedModel) -> str | None:
-    """Why the candidate may not serve; None where it gave the golden answer."""
-    key = keys.model_object(workspace_id, model.model_id, model.number, ArtifactName.GOLDEN)
-    try:
-        golden = Golden.model_validate_json(ports.lake.get(key))
-    except (BlobNotFoundError, ValidationError):
-        return f"The golden request of {model.model_name}@{model.number} is missing or damaged. Train it again."
-    payload = {
-        "workspace_id": workspace_id,
-        "model_id": model.model_id,
-        "number": model.number,
-        "digest": model.digest,
-        "inputs": golden.inputs,
-    }
-    try:
-        answer = ports.predictor.predict(payload)
-    except InternalError as error:
-        return f"The golden request failed: {error.message}"
-    if "error" in answer:
-        told = answer["error"]
-        return f"The golden request failed: {told.get('message', 'no message')} ({told.get('code', 'no code')})."
-    fault = goldens.find_difference(golden, answer.get("outputs", {}))
-    return None if fault is None else f"The golden request gave another answer than in training: {fault}."

@@ -46,7 +46,7 @@ def promote(ports: Ports, principal: Principal, wanted: Deployment, ref: ModelRe
     model = f"{ref.model_name}@{ref.number}"
     if endpoint is None:
         made = endpoints.create(ports, principal, EndpointCreate(name=wanted.endpoint, model=model))
-    elif endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
+    elif endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.ROLLING_OUT):
         raise ConflictError(f"The endpoint {endpoint.name!r} is being changed. Try again.")
     else:
         update = EndpointUpdate(model=model)
@@ -105,7 +105,8 @@ def _find_endpoint(ports: Ports, principal: Principal, name: str) -> Endpoint | 
 
 
 def _is_there(endpoint: Endpoint, ref: ModelRef) -> bool:
-    served = [model for model in (endpoint.serving, endpoint.candidate) if model is not None]
+    rolling = endpoint.rollout.model if endpoint.rollout else None
+    served = [model for model in (endpoint.serving, endpoint.candidate, rolling) if model is not None]
     return any((model.model_id, model.number) == (ref.model_id, ref.number) for model in served)
 
 

@@ -28,6 +28,7 @@ from aimass_core.services import (
     quarantine,
     queries,
     retention,
+    rollouts,
     tables,
     triggers,
     uploads,
@@ -51,6 +52,7 @@ class Healed:
     dispatched: int = 0
     jobs: int = 0
     endpoints: int = 0
+    rollouts: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -68,6 +70,7 @@ def run(ports: Ports) -> Healed:
     dispatched = _for_each(_list_rows(ports, Job.resource, JobStatus.SUBMITTED), lambda row: _dispatch(ports, row))
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
+    rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -78,11 +81,12 @@ def run(ports: Ports) -> Healed:
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, *data, fired)
+    parts = (dispatched, followed, activated, rolled, *data, fired)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
+        rollouts=rolled.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
@@ -208,3 +212,14 @@ def _activate(ports: Ports, row: Row) -> bool:
         endpoints.reject(ports, endpoint, f"It could not be verified within {minutes} minutes. Deploy it again.")
         return True
     return endpoints.activate(ports, endpoint.workspace_id, endpoint.id).revision != endpoint.revision
+
+
+def _list_rolling_rows(ports: Ports) -> Iterator[Row]:
+    # NOTE: a step is due by the time, also of a row that was touched just now.
+    yield from _list_rows(ports, Endpoint.resource, EndpointStatus.ROLLING_OUT, grace=timedelta(0))
+
+
+def _follow_rollout(ports: Ports, row: Row) -> bool:
+    """Judges a rollout, and takes a step that is due: for those without traffic, and where an event was lost."""
+    endpoint = Endpoint.model_validate(row.data)
+    return rollouts.follow(ports, endpoint.workspace_id, endpoint.id).revision != endpoint.revision

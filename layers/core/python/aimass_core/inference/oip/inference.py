@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aimass_core.domain.endpoints import Explanation
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH, ColumnType
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import InvalidRequestError, MalformedRequestError, PayloadTooLargeError
@@ -66,6 +67,7 @@ class InferenceRequest:
     outputs: Mapping[str, bool]
     num_rows: int
     classes: Mapping[str, int] = field(default_factory=dict)
+    is_explained: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -102,14 +104,22 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
         outputs=_choose_outputs(request, signature),
         num_rows=num_rows,
         classes=_choose_classes(request),
+        is_explained=_flag(request.parameters, "explain", default=False),
         warnings=[f"the parameters {', '.join(ignored)} have no effect here"] if ignored else [],
     )
 
 
 def write_answer(
-    request: InferenceRequest, outputs: Mapping[str, Array], signature: Signature, *, model_name: str, version: int
+    request: InferenceRequest,
+    outputs: Mapping[str, Array],
+    signature: Signature,
+    *,
+    model_name: str,
+    version: int,
+    explanations: Sequence[Explanation] | None = None,
 ) -> InferenceBody:
-    """The answer in JSON, followed by the tensors that go out binary."""
+    """The answer in JSON, followed by the tensors that go out binary. Explanations are JSON in a parameter, since
+    parameters are scalars."""
     specs = {spec.name: spec for spec in signature.outputs}
     described: list[dict[str, Any]] = []
     parts: list[bytes] = []
@@ -128,8 +138,13 @@ def write_answer(
     document: dict[str, Any] = {"model_name": model_name, "model_version": str(version), "outputs": described}
     if request.id is not None:
         document["id"] = request.id
+    parameters = {}
     if request.warnings:
-        document["parameters"] = {"warnings": "; ".join(request.warnings)}
+        parameters["warnings"] = "; ".join(request.warnings)
+    if explanations is not None:
+        parameters["explanations"] = json.dumps([each.model_dump(mode="json") for each in explanations])
+    if parameters:
+        document["parameters"] = parameters
     header = json.dumps(document, allow_nan=False).encode()
     return InferenceBody(content=b"".join([header, *parts]), header_bytes=len(header) if parts else None)
 

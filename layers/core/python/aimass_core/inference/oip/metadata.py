@@ -38,7 +38,7 @@ def model(endpoint: Endpoint, version: ServedModel, signature: Signature) -> dic
     """GET /v2/models/{model}."""
     return {
         "name": endpoint.name,
-        "versions": [str(version.number)],
+        "versions": [str(number) for number in sorted(_numbers(endpoint, version))],
         "platform": PLATFORM,
         "inputs": [_describe(spec) for spec in signature.inputs],
         "outputs": [_describe(spec) for spec in signature.outputs],
@@ -77,6 +77,12 @@ def index_entry(endpoint: Endpoint) -> dict[str, str]:
         entry["version"] = str(endpoint.serving.number)
     entry["reason"] = endpoint.status_reason or ""
     return entry
+
+
+def _numbers(endpoint: Endpoint, version: ServedModel) -> set[int]:
+    """Of what can be asked for: during a rollout two versions."""
+    served = (version, endpoint.serving, endpoint.rollout.model if endpoint.rollout else None)
+    return {each.number for each in served if each is not None}
 
 
 def _state(endpoint: Endpoint) -> str:

@@ -15,10 +15,13 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip import inference, metadata, repository, server_settings
 from aimass_core.inference.oip.statistics import Statistics
+from aimass_core.inference.serving.asking import Asking, Direct
 from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
@@ -30,6 +33,7 @@ class OipRoutes:
     """Answers requests for models by the names of endpoints."""
 
     endpoints: EndpointSource
+    asking: Asking | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
@@ -83,7 +87,8 @@ class OipRoutes:
         match operation:
             case ["infer"]:
                 _require(request, "POST")
-                return self._infer(request, self.endpoints.serve(caller.workspace_id, name, number=number))
+                asking = self.asking or Direct(self.endpoints)
+                return asking.answer(request, caller, name, self._infer, number=number)
             case ["ready"]:
                 _require(request, "GET")
                 return self._ready(caller, name, number)
@@ -109,26 +114,48 @@ class OipRoutes:
         counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
         began = time.perf_counter_ns()
         asked = inference.read_request(request.body, request.header(inference.BINARY_HEADER), model.signature)
+        if asked.is_explained:
+            explanations.check(model.signature, asked.num_rows)
         counters.compute_input.add(time.perf_counter_ns() - began)
         with self.statistics.request(counters, num_rows=asked.num_rows):
             started = time.perf_counter_ns()
             outputs = model.run(asked.inputs, outputs=list(asked.outputs), seconds=request.seconds_left())
             counters.compute.add(time.perf_counter_ns() - started)
+        told = None
+        if asked.is_explained:
+            told = explanations.explain(model, asked.inputs, seconds_left=request.seconds_left)
         began = time.perf_counter_ns()
         found = find_warnings(model.signature, asked.inputs)
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
         asked.warnings.extend(words)
-        body = inference.write_answer(asked, outputs, model.signature, model_name=endpoint.name, version=version.number)
+        body = inference.write_answer(
+            asked,
+            outputs,
+            model.signature,
+            model_name=endpoint.name,
+            version=version.number,
+            explanations=told,
+        )
+        observed = Observed(
+            endpoint=endpoint,
+            version=version,
+            signature=model.signature,
+            inputs=asked.inputs,
+            rows=range(asked.num_rows),
+            outputs=[{name: array[row] for name, array in outputs.items()} for row in range(asked.num_rows)],
+            client_id=asked.id,
+        )
         counters.compute_output.add(time.perf_counter_ns() - began)
         if body.header_bytes is None:
-            return PredictionAnswer(content=body.content, num_rows=asked.num_rows)
+            return PredictionAnswer(content=body.content, num_rows=asked.num_rows, observed=observed)
         return PredictionAnswer(
             content=body.content,
             content_type="application/octet-stream",
             headers={inference.BINARY_HEADER: str(body.header_bytes)},
             num_rows=asked.num_rows,
+            observed=observed,
         )
 
     def _ready(self, caller: Principal, name: str, number: int | None) -> PredictionAnswer:

@@ -10,7 +10,9 @@ from aimass_core.domain.endpoints import Prediction, Predictions
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
+from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.drift import find_warnings
+from aimass_core.inference.explaining import explanations
 from aimass_core.inference.rows.bodies import Records
 from aimass_core.inference.rows.cells import to_tensor
 from aimass_core.inference.rows.series import to_series
@@ -24,7 +26,14 @@ _UNREADABLE = "the model cannot be run on this row: check its values"
 _MAX_NAMES = 20
 
 
-def predict(served: Served, records: Records, *, seconds_left: Callable[[], float]) -> Predictions:
+def predict(
+    served: Served,
+    records: Records,
+    *,
+    seconds_left: Callable[[], float],
+    is_explained: bool = False,
+    observe: Callable[[Observed], None] | None = None,
+) -> Predictions:
     """Answers every row that can be read, and says of the others why not.
 
     Raises:
@@ -33,21 +42,52 @@ def predict(served: Served, records: Records, *, seconds_left: Callable[[], floa
     """
     signature = served.model.signature
     _require_columns(signature, endpoint=served.endpoint.name)
+    if is_explained:
+        explanations.check(signature, len(records.rows))
     warnings = _check_columns(signature, records)
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
     outputs = _run(served.model, _take(inputs, answered), seconds_left) if answered else []
+    if observe is not None:
+        observe(_to_observed(served, inputs, records, dict(zip(answered, outputs, strict=True))))
     strange = find_warnings(signature, inputs)
     predictions = [Prediction(error=errors.get(row, _UNREADABLE)) for row in range(len(records.rows))]
     for row, output in zip(answered, outputs, strict=True):
         if output is not None:
             predictions[row] = _to_prediction(signature, output, strange.get(row, []))
+    if is_explained:
+        _explain(served.model, inputs, predictions, seconds_left)
     return Predictions(
         model_name=served.endpoint.name,
         model_version=served.version.number,
         predictions=predictions,
         warnings=warnings,
     )
+
+
+def _to_observed(
+    served: Served, inputs: Tensors, records: Records, outputs: Mapping[int, Mapping[str, Any] | None]
+) -> Observed:
+    found = {row: output for row, output in outputs.items() if output is not None}
+    return Observed(
+        endpoint=served.endpoint,
+        version=served.version,
+        signature=served.model.signature,
+        inputs=inputs,
+        rows=list(found),
+        outputs=list(found.values()),
+        records=records.rows,
+    )
+
+
+def _explain(
+    model: AnyModel, inputs: Tensors, predictions: list[Prediction], seconds_left: Callable[[], float]
+) -> None:
+    rows = [row for row, prediction in enumerate(predictions) if prediction.error is None]
+    if rows:
+        found = explanations.explain(model, _take(inputs, rows), seconds_left=seconds_left)
+        for row, explanation in zip(rows, found, strict=True):
+            predictions[row] = predictions[row].model_copy(update={"explanation": explanation})
 
 
 def columns_of(signature: Signature) -> list[str]:

@@ -9,9 +9,12 @@ from typing import Protocol
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
+from aimass_core.inference.capturing.capturing import Capturing
+from aimass_core.inference.serving.counting import Counting
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
 from aimass_core.inference.serving.model import Combines, LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
+from aimass_core.inference.serving.threshold import with_threshold
 from aimass_core.ports import Ports
 from aimass_core.services import records
 
@@ -55,6 +58,7 @@ class ServingEndpoints:
         endpoint_ttl_seconds: how long an endpoint is taken to be as it was read.
         max_cache_bytes: see ModelCache.
         monotonic: seconds, for expiry.
+        capturing: who keeps a sample of what is answered.
     """
 
     def __init__(
@@ -65,7 +69,10 @@ class ServingEndpoints:
         endpoint_ttl_seconds: float,
         max_cache_bytes: int = MAX_MODEL_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
+        capturing: Capturing | None = None,
     ) -> None:
+        self.capturing = capturing or Capturing(ports, monotonic=monotonic)
+        self.counting = Counting(ports, monotonic=monotonic)
         self.ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, max_bytes=max_cache_bytes, monotonic=monotonic)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
@@ -101,15 +108,29 @@ class ServingEndpoints:
             UnavailableError: It serves nothing yet, or its model cannot be loaded.
         """
         endpoint = self.find(workspace_id, name)
-        version = require_version(endpoint, number)
-        return Served(endpoint=endpoint, version=version, model=self.load(workspace_id, version, endpoint.weights))
+        return self.serve_version(endpoint, require_version(endpoint, number))
 
-    def load(self, workspace_id: str, version: ServedModel, weights: Mapping[str, float] | None = None) -> AnyModel:
+    def serve_version(self, endpoint: Endpoint, version: ServedModel) -> Served:
+        """One version as an endpoint's settings want it. Raises UnavailableError."""
+        settings = endpoint.settings
+        weights = endpoint.weights if version == endpoint.serving else None
+        model = self.load(endpoint.workspace_id, version, weights=weights, num_threads=settings.threads)
+        return Served(endpoint=endpoint, version=version, model=with_threshold(model, settings.threshold))
+
+    def load(
+        self,
+        workspace_id: str,
+        version: ServedModel,
+        *,
+        weights: Mapping[str, float] | None = None,
+        num_threads: int = 1,
+    ) -> AnyModel:
         """The model of a version, of a fusion that is served apart with its members. Raises UnavailableError."""
-        model = self._models.get(_address_of(workspace_id, version))
+        model = self._models.get(_address_of(workspace_id, version, num_threads))
         if model.combines is None:
             return model
-        members = [self._models.get(address) for address in _members_of(workspace_id, model.combines)]
+        addresses = _members_of(workspace_id, model.combines, num_threads)
+        members = [self._models.get(address) for address in addresses]
         return LoadedFusion(combining=model, graph=model.combines.graph, members=members, weights=weights)
 
     def unload(self, workspace_id: str, name: str) -> None:
@@ -117,9 +138,10 @@ class ServingEndpoints:
         endpoint = self.find(workspace_id, name)
         if endpoint.serving is None:
             return
-        model = self._models.drop(_address_of(workspace_id, endpoint.serving))
+        num_threads = endpoint.settings.threads
+        model = self._models.drop(_address_of(workspace_id, endpoint.serving, num_threads))
         if model is not None and model.combines is not None:
-            for address in _members_of(workspace_id, model.combines):
+            for address in _members_of(workspace_id, model.combines, num_threads):
                 self._models.drop(address)
 
     def describe_cache(self, workspace_id: str) -> Mapping[str, int | float | None]:
@@ -127,30 +149,47 @@ class ServingEndpoints:
         return self._models.describe(workspace_id)
 
 
-def _address_of(workspace_id: str, version: ServedModel) -> ModelAddress:
+def _address_of(workspace_id: str, version: ServedModel, num_threads: int) -> ModelAddress:
     return ModelAddress(
-        workspace_id=workspace_id, model_id=version.model_id, number=version.number, digest=version.digest
+        workspace_id=workspace_id,
+        model_id=version.model_id,
+        number=version.number,
+        digest=version.digest,
+        num_threads=num_threads,
     )
 
 
-def _members_of(workspace_id: str, combines: Combines) -> list[ModelAddress]:
+def _members_of(workspace_id: str, combines: Combines, num_threads: int) -> list[ModelAddress]:
     return [
-        ModelAddress(workspace_id=workspace_id, model_id=place.model_id, number=place.number, digest=placed.digest)
+        ModelAddress(
+            workspace_id=workspace_id,
+            model_id=place.model_id,
+            number=place.number,
+            digest=placed.digest,
+            num_threads=num_threads,
+        )
         for place, placed in zip(combines.members, combines.graph.members, strict=True)
     ]
 
 
 def require_version(endpoint: Endpoint, number: int | None) -> ServedModel:
-    """The version that an endpoint serves. Raises NotFoundError where that is not `number`, UnavailableError."""
+    """The stable version; with a number also the one that is being rolled out.
+
+    Raises NotFoundError where neither has that number, UnavailableError.
+    """
     if endpoint.serving is None:
         reason = f": {endpoint.status_reason}" if endpoint.status_reason else ". Wait until it is READY."
         raise UnavailableError(f"The endpoint {endpoint.name!r} serves nothing, it is {endpoint.status}{reason}")
-    if number is not None and number != endpoint.serving.number:
+    rolling = endpoint.rollout.model if endpoint.rollout else None
+    served = [endpoint.serving] if rolling is None else [endpoint.serving, rolling]
+    found = next((version for version in served if number is None or version.number == number), None)
+    if found is None:
+        numbers = " and ".join(str(version.number) for version in served)
         raise NotFoundError(
-            f"The endpoint {endpoint.name!r} serves version {endpoint.serving.number}, not {number}. "
+            f"The endpoint {endpoint.name!r} serves version {numbers}, not {number}. "
             "Leave the version out, or deploy that one."
         )
-    return endpoint.serving
+    return found
 
 
 @dataclass(slots=True)

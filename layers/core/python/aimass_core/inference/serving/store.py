@@ -27,12 +27,13 @@ class ModelRefusedError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAddress:
-    """One model version, pinned by digest."""
+    """One model version, pinned by digest; and how many threads run it, which is said when it is loaded."""
 
     workspace_id: str
     model_id: str
     number: int
     digest: str
+    num_threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,13 @@ class ModelStore:
             signature = Signature.model_validate_json(self._read(version, ArtifactName.SIGNATURE))
             model = self._read_model(address, version)
             graph_check.check(model)
-            return load_model(model, signature, digest=address.digest, combines=self._find_members(version))
+            return load_model(
+                model,
+                signature,
+                digest=address.digest,
+                combines=self._find_members(version),
+                num_threads=address.num_threads,
+            )
         except (NotFoundError, BlobNotFoundError) as error:
             raise _refuse(address, "it is gone") from error
         except GraphError as error:

@@ -1,0 +1,1 @@
+"""Why a model answered as it did: what each part of a row contributes."""
