@@ -20,6 +20,7 @@ from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
+from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
@@ -37,7 +38,8 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     logger = build_logger("predictions")
     traffic = cache(lambda: Traffic(endpoints(), endpoints().counting))
     oip = cache(lambda: OipRoutes(endpoints=endpoints(), asking=traffic()))
-    answering = cache(lambda: Answering(endpoints=endpoints(), traffic=traffic(), oip=oip()))
+    throttling = cache(lambda: Throttling(endpoints().ports))
+    answering = cache(lambda: Answering(endpoints=endpoints(), traffic=traffic(), oip=oip(), throttling=throttling()))
 
     def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
         answer = answering().answer(read_request(event, context), _find_caller(event))
