@@ -12,6 +12,7 @@ from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.services import predictions
@@ -31,11 +32,17 @@ class Answering:
     """The engine, and what Lambda's limits make of it."""
 
     endpoints: ServingEndpoints
-    oip: OipRoutes
     traffic: Traffic
+    oip: OipRoutes
+    throttling: Throttling
 
     def answer(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
-        """One that Lambda can give: a link in place of one that is too large, 202 where it is wanted later."""
+        """One that Lambda can give: a link in place of one that is too large, 202 where it is wanted later.
+
+        Raises QuotaExceededError where the caller's key has reached a limit.
+        """
+        if caller is not None:
+            self.throttling.take(caller)
         if deferred.is_wanted(request):
             caller = _require(caller)
             self.endpoints.find(caller.workspace_id, deferred.endpoint_of(request))
@@ -60,8 +67,13 @@ class Answering:
         if caller is not None:
             request = deferred.with_input(request, self.endpoints.ports, caller)
         if is_oip(request.path):
-            return self.oip.answer(request, caller)
-        return rows.answer(request, self.traffic, _require(caller))
+            answer = self.oip.answer(request, caller)
+        else:
+            answer = rows.answer(request, self.traffic, _require(caller))
+        if answer.observed is not None:
+            self.endpoints.capturing.take(answer.observed, request_id=request.id)
+            self.endpoints.capturing.flush()
+        return answer
 
 
 def _require(caller: Principal | None) -> Principal:

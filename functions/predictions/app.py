@@ -20,6 +20,7 @@ from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
+from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
@@ -38,13 +39,9 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     answering = cache(lambda: _begin(endpoints()))
 
     def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
-        request = read_request(event, context)
-        answer = answering().answer(request, _find_caller(event))
+        answer = answering().answer(read_request(event, context), _find_caller(event))
         if answer.observed is not None:
             observed.append(answer.observed)
-            capturing = endpoints().capturing
-            capturing.take(answer.observed, request_id=request.id)
-            capturing.flush()
         return answers.to_http(answer)
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -79,7 +76,8 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
 
 def _begin(endpoints: ServingEndpoints) -> Answering:
     traffic = Traffic(endpoints, endpoints.counting)
-    return Answering(endpoints=endpoints, oip=OipRoutes(endpoints=endpoints, asking=traffic), traffic=traffic)
+    oip = OipRoutes(endpoints=endpoints, asking=traffic)
+    return Answering(endpoints=endpoints, traffic=traffic, oip=oip, throttling=Throttling(endpoints.ports))
 
 
 def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:

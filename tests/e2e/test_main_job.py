@@ -8,6 +8,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import httpx2
 import mlflow
 import numpy as np
 import pyarrow.parquet as pq
@@ -170,6 +171,24 @@ def test_a_watched_endpoint_keeps_what_it_sees_and_is_held_against_what_became_t
     assert total == pytest.approx(explained.answer - explained.base, abs=1e-6)
     client.endpoints.set_alarms(deployed)
     client.endpoints.set(deployed, capture={"percent": 0})
+
+
+def test_what_a_request_cannot_carry_is_answered_too(deployed: str, stack: Stack, client: aimass.Client) -> None:
+    served = client.endpoints.get(deployed)
+    assert served.signature is not None
+    rows = [{"income": 50_000.0 + number} for number in range(20)]
+    assert client.endpoints.submit(deployed, rows).wait(timeout_seconds=60) == served.predict(rows)
+    texts = {spec.column: "\U0001f600" * 300 for spec in served.signature.inputs if spec.categories}
+    many = [{"income": float(number), **texts} for number in range(9_999)]
+    body = json.dumps({"rows": many}).encode()
+    assert len(body) > 6 * 1024**2
+    headers = {"Authorization": f"Bearer {stack.api_key}", "Accept-Encoding": "identity"}
+    named = {"X-Aimass-Input": client.predictions.send_input(body), "Content-Type": "application/json"}
+    answer = httpx2.post(f"{stack.url}{served.predict_path}", headers={**headers, **named}, timeout=60)
+    assert answer.status_code == 303
+    link = httpx2.get(answer.headers["location"], timeout=60)
+    assert len(link.content) == answer.json()["num_bytes"]
+    assert len(link.json()["predictions"]) == len(many)
 
 
 def test_dropped_files_become_one_appended_version(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:

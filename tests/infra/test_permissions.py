@@ -59,8 +59,9 @@ FUNCTION_ACTIONS = {
 }
 
 
-# It keeps what is answered later and large answers, and calls itself for the former.
+# It counts, keeps what is answered later and large answers, and calls itself for the former.
 _PREDICTIONS_OWN = {
+    "dynamodb:UpdateItem",
     "lambda:InvokeFunction",
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
@@ -119,7 +120,11 @@ def test_authorizer_predictions_and_previews_only_read_and_predictions_count(app
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
     asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
-    own = {"AuthorizerRole": set(), "PreviewsRole": set(), "PredictionsRole": _PREDICTIONS_OWN | asking}
+    own: dict[str, set[str]] = {
+        "AuthorizerRole": set(),
+        "PreviewsRole": set(),
+        "PredictionsRole": _PREDICTIONS_OWN | asking,
+    }
     for role, actions in own.items():
         assert _actions_of(application, role) - actions <= reading | logging
     (invoking,) = (

@@ -213,28 +213,26 @@ class EndpointsApi(EndpointWatchesApi):
 
     def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
         """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
-        params = {"explain": "true"} if explain else None
         size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
         answers = [
-            self._read(Predictions, self._send_rows(endpoint, body, {}, params=params))
+            self._read(Predictions, self._send_rows(endpoint, body, {}, explain=explain))
             for part in _chunks(_to_records(rows), size)
             for body in _to_bodies(part)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
 
-    def submit(self, endpoint: str, rows: Rows) -> DeferredPrediction:
+    def submit(self, endpoint: str, rows: Rows, *, explain: bool = False) -> DeferredPrediction:
         """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
         body = json.dumps({"rows": _to_records(rows)}).encode()
-        return self._read(DeferredPrediction, self._send_rows(endpoint, body, {"prefer": "respond-async"}))
+        answered = self._send_rows(endpoint, body, {"prefer": "respond-async"}, explain=explain)
+        return self._read(DeferredPrediction, answered)
 
-    def _send_rows(
-        self, endpoint: str, body: bytes, headers: Mapping[str, str], *, params: Mapping[str, str] | None = None
-    ) -> Any:
+    def _send_rows(self, endpoint: str, body: bytes, headers: Mapping[str, str], *, explain: bool) -> Any:
         """A body that Lambda would not take goes to S3 before, and is named."""
-        path = f"{_PATH}/{endpoint}/predict"
+        path, params = f"{_PATH}/{endpoint}/predict", {"explain": "true"} if explain else None
         if len(body) <= _MAX_BODY_BYTES:
-            return self._client.http.request("POST", path, params=params, body=body, headers=headers)
+            return self._client.http.request("POST", path, body=body, params=params, headers=headers)
         named = {INPUT_HEADER: self._client.predictions.send_input(body), "content-type": "application/json"}
         return self._client.http.request("POST", path, params=params, headers={**headers, **named})
 

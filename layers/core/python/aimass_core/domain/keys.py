@@ -106,6 +106,12 @@ def rollout_counter(rollout_id: str) -> str:
     return f"ROLLOUT#{rollout_id}#"
 
 
+def key_counter(workspace_id: str, key_id: str, *, seconds: int, start: datetime) -> RowKey:
+    """The requests of an API key within a span of time."""
+    partition_key = f"{COUNTERS_PREFIX}KEYS#{workspace_id}#{key_id}"
+    return RowKey(partition_key, f"{seconds}S#{start.astimezone(UTC).isoformat(timespec='seconds')}")
+
+
 # --- DynamoDB: studies ------------------------------------------------------------------------------------------------
 
 STUDY_ROW = "STUDY"

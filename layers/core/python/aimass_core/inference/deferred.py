@@ -60,7 +60,7 @@ def to_link(answer: PredictionAnswer, ports: Ports, caller: Principal, *, max_by
     )
     document = {"detail": detail, "error": detail, "result_url": link.url, **link.model_dump(exclude={"url"})}
     headers = {"location": link.url, **({} if header_bytes is None else {BINARY_HEADER: header_bytes})}
-    return replace(json_answer(document, status=HTTPStatus.SEE_OTHER), headers=headers)
+    return replace(json_answer(document, status=HTTPStatus.SEE_OTHER), headers=headers, observed=answer.observed)
 
 
 def is_wanted(request: PredictionRequest) -> bool:
