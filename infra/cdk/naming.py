@@ -50,6 +50,8 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 CAPTURES_PREFIX = "captures/"
+# The CloudWatch namespace of our own metrics.
+METRICS = "AIMass"
 # Of partitions of the registry.
 COUNTERS_PREFIX = "COUNTERS#"
 

@@ -19,6 +19,7 @@ WILDCARD_ENDINGS = (
     "/studies/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
+    "/captures/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
@@ -94,12 +95,12 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count_and_capture(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    counting = {"PredictionsRole": {"dynamodb:UpdateItem"}}
+    writing = {"PredictionsRole": {"dynamodb:UpdateItem", "s3:PutObject"}}
     for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
-        assert _actions_of(application, role) - counting.get(role, set()) <= reading | logging
+        assert _actions_of(application, role) - writing.get(role, set()) <= reading | logging
     (adding,) = (
         item
         for item in application.statements()
@@ -144,7 +145,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
-    assert _writable(application, "PredictionsRole") == set()
+    assert _writable(application, "PredictionsRole") == {"captures/*"}
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
@@ -217,5 +218,6 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
     assert keys.study_prefix("ws", "std").startswith(naming.STUDIES_PREFIX)
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
     assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)

@@ -34,6 +34,6 @@ class Predictions(PlatformFunction):
                 allow.add_to_counters(storage.registry),
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX),
-                allow.write_objects(storage.lake, naming.CAPTURES_PREFIX),
+                allow.put_objects(storage.lake, naming.CAPTURES_PREFIX),
             ],
         )
