@@ -27,6 +27,7 @@ WILDCARD_ENDINGS = (
     "/models/*",
     "/predictions/*",
     "/predictions/*/inputs/*",
+    "/captures/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
@@ -116,7 +117,7 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count_and_capture(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
     asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
@@ -205,7 +206,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
-    assert _writable(application, "PredictionsRole") == {"predictions/*"}
+    assert _writable(application, "PredictionsRole") == {"predictions/*", "captures/*"}
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
@@ -280,5 +281,6 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.prediction_object("ws", "pr", "answer").startswith(naming.PREDICTIONS_PREFIX)
     assert fnmatchcase(keys.prediction_input("ws", "0"), f"{naming.PREDICTION_INPUTS_PREFIX}*")
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
     assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)
