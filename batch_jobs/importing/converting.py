@@ -5,6 +5,7 @@ the model's own tool answers to them; or `refusal.txt`.
 """
 
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +32,10 @@ def main(folder: Path) -> int:
 def _convert(order: Order, folder: Path) -> None:
     given = samples.load(order.samples_path) if order.samples_path is not None else None
     conversion = converters.find(order.format)(order, given)
+    columns = order.spec.columns or conversion.columns
+    if columns is None and given is not None and given.table is not None:
+        columns = [str(name) for name in given.table.columns]
+    conversion = replace(conversion, columns=columns)
     inputs = samples.to_inputs(conversion, given)
     answers = conversion.answer(inputs)
     (folder / GRAPH).write_bytes(conversion.model.SerializeToString())

@@ -12,9 +12,7 @@ from tests.stack import Stack
 NAMES = ["size", "rooms", "age"]
 
 
-def test_a_booster_is_imported_served_and_asked_for_all_rows_of_a_dataset(
-    stack: Stack, client: aimass.Client, tmp_path: Path
-) -> None:
+def test_a_booster_is_imported_and_served(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     matrix = xgboost.DMatrix(rows, rows[:, 0] * 2 + rows[:, 1], feature_names=NAMES)
     booster = xgboost.train({"objective": "reg:squarederror"}, matrix, 10)
@@ -39,9 +37,3 @@ def test_a_booster_is_imported_served_and_asked_for_all_rows_of_a_dataset(
     asked = [dict(zip(NAMES, row, strict=True)) for row in rows[:50].tolist()]
     values = [answer.value for answer in client.endpoints.predict("house-price", asked).predictions]
     assert values == pytest.approx(expected[:50].tolist(), abs=1e-4)
-
-    stack.cli("datasets", "upload", "houses", str(tmp_path / "rows.csv"))
-    stack.cli("predict-batch", "house-price", "--dataset", "houses", "--to", "prices")
-    prices = client.datasets.get_version("prices", 1)
-    assert prices.num_rows == 200
-    assert [row["value"] for row in prices.rows(limit=100)] == pytest.approx(expected[:100].tolist(), abs=1e-4)

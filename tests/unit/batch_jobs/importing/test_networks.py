@@ -37,7 +37,7 @@ def test_a_keras_file_says_its_task_by_its_last_layer(tmp_path: Path, units: int
     model.save(tmp_path / "m.keras")
     with pytest.raises(InvalidRequestError, match=r"m.keras \(keras\) can run code where it is opened"):
         bring(tmp_path, tmp_path / "m.keras")
-    made = bring(tmp_path, tmp_path / "m.keras", beside={"samples.csv": ROWS}, columns=NAMES, trust_pickle=True)
+    made = bring(tmp_path, tmp_path / "m.keras", beside={"samples.csv": ROWS}, trust_pickle=True)
     assert made.signature.task is task
     expected = model.predict(X, verbose=0)
     answers = made.answer(COLUMNS)
@@ -50,8 +50,7 @@ def test_a_saved_model_is_opened_without_trust(tmp_path: Path) -> None:
     model.export(tmp_path / "saved", verbose=False)
     made = bring(tmp_path, tmp_path / "saved", beside={"samples.csv": ROWS}, task="binary", labels=["no", "yes"])
     expected = model.predict(X, verbose=0)
-    columns = {str(spec.column): X[:, place] for place, spec in enumerate(made.signature.inputs)}
-    np.testing.assert_allclose(made.answer(columns)["probabilities"], expected, atol=1e-5)
+    np.testing.assert_allclose(made.answer(COLUMNS)["probabilities"], expected, atol=1e-5)
     assert made.card.framework == "tensorflow"
 
 

@@ -230,6 +230,16 @@ def test_what_is_no_model_is_refused_with_the_reason(tmp_path: Path, files: dict
     assert words in caught.value.message
 
 
+def test_columns_that_are_named_are_taken_from_wider_sample_rows(tmp_path: Path) -> None:
+    booster = xgboost.train({"objective": "reg:squarederror"}, xgboost.DMatrix(X, X[:, 1]), 3)
+    booster.save_model(tmp_path / "m.json")
+    wider = csv(id=range(50), **{name: X[:50, place].tolist() for place, name in enumerate(NAMES)})
+    made = bring(tmp_path, tmp_path / "m.json", beside={"samples.csv": wider}, columns=NAMES)
+    np.testing.assert_allclose(made.answer(COLUMNS)["value"], booster.predict(xgboost.DMatrix(X[:50])), atol=1e-5)
+    with pytest.raises(InvalidDataError, match=r"the sample rows have 4 columns. Give the columns that it reads"):
+        bring(tmp_path, tmp_path / "m.json", beside={"samples.csv": wider})
+
+
 def test_sample_rows_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     booster = xgboost.train({"objective": "reg:squarederror"}, xgboost.DMatrix(X, Y, feature_names=NAMES), 2)
     booster.save_model(tmp_path / "m.json")
