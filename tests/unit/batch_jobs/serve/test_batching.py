@@ -53,11 +53,14 @@ def row(age: float, city: str = "Oslo") -> dict[str, Array]:
     return {"age": np.array([[age]], np.float32), "city": np.array([[city]], object)}
 
 
+_LIMITS = BatchLimits()
+
+
 def ask_all(
     model: Counted,
     requests: Sequence[Tensors],
     *,
-    limits: BatchLimits = BatchLimits(),
+    limits: BatchLimits = _LIMITS,
     outputs: Sequence[str] = ("label", "probabilities"),
     seconds: float = SECONDS,
 ) -> list[Any]:
