@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -79,6 +80,9 @@ def _serve(options: Options) -> int:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if options.num_workers == 1:
+        # NOTE: uvicorn raises the signal again when it has ended as it was told to: that is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
         uvicorn.Server(config).run()
         return ExitCode.SUCCESS
     Multiprocess(config, sockets=[config.bind_socket()]).run()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from tests.factories.served_models import (
 )
 
 SECONDS = 30.0
+NO_WAIT = BatchLimits()
 
 
 @dataclass
@@ -53,14 +55,11 @@ def row(age: float, city: str = "Oslo") -> dict[str, Array]:
     return {"age": np.array([[age]], np.float32), "city": np.array([[city]], object)}
 
 
-_LIMITS = BatchLimits()
-
-
 def ask_all(
     model: Counted,
     requests: Sequence[Tensors],
     *,
-    limits: BatchLimits = _LIMITS,
+    limits: BatchLimits = NO_WAIT,
     outputs: Sequence[str] = ("label", "probabilities"),
     seconds: float = SECONDS,
 ) -> list[Any]:
@@ -69,11 +68,8 @@ def ask_all(
     async def ask() -> list[Any]:
         with ThreadPoolExecutor(2) as pool:
             batched = BatchedModel(model, limits=lambda: limits, pool=pool)
-            calls = [
-                bridge.run(lambda inputs=inputs: batched.run(inputs, outputs=outputs, seconds=seconds))
-                for inputs in requests
-            ]
-            return await asyncio.gather(*calls, return_exceptions=True)
+            calls = [partial(batched.run, inputs, outputs=outputs, seconds=seconds) for inputs in requests]
+            return await asyncio.gather(*map(bridge.run, calls), return_exceptions=True)
 
     return asyncio.run(ask())
 
@@ -133,9 +129,8 @@ def test_different_outputs_are_one_run_and_each_gets_its_own() -> None:
         with ThreadPoolExecutor(2) as pool:
             batched = BatchedModel(model, limits=BatchLimits, pool=pool)
             wanted = (["label"], ["probabilities"], ["probabilities", "label"])
-            return await asyncio.gather(
-                *(bridge.run(lambda w=w: batched.run(row(30), outputs=w, seconds=SECONDS)) for w in wanted)
-            )
+            calls = [partial(batched.run, row(30), outputs=each, seconds=SECONDS) for each in wanted]
+            return await asyncio.gather(*map(bridge.run, calls))
 
     answers = asyncio.run(ask())
     assert [list(answer) for answer in answers] == [["label"], ["probabilities"], ["probabilities", "label"]]
