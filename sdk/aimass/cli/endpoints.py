@@ -102,13 +102,18 @@ def predict(
     endpoint: Annotated[str, typer.Argument()],
     file: Annotated[str, typer.Argument(help="CSV, JSON Lines, .ts or images; - reads CSV from stdin.")],
     explain: Annotated[bool, typer.Option("--explain", help="What each column contributes to each answer.")] = False,
+    deferred: Annotated[
+        bool, typer.Option("--deferred", help="Answer later, in up to 15 minutes instead of 28 s; waits for it.")
+    ] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Predict the rows of a file."""
     client = client_of(context)
     served = client.endpoints.get(endpoint)
     rows = read_rows(file, served.signature)
-    answer = served.predict(rows, explain=explain)
+    if explain and deferred:
+        raise typer.BadParameter("explanations are not deferred: leave one of --explain and --deferred out")
+    answer = client.endpoints.submit(served.name, rows).wait() if deferred else served.predict(rows, explain=explain)
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
     is_forecast = any(p.values is not None for p in answer.predictions)
