@@ -43,8 +43,8 @@ _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
 _INVOKE_CONFIG = _CONFIG.merge(
     Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=64)
 )
-# The function that asks a host has 29 s in all.
-_ASK_CONFIG = _INVOKE_CONFIG.merge(Config(read_timeout=27, retries={"mode": "standard", "total_max_attempts": 2}))
+# SageMaker ends a request after a minute; who asks waits no longer than the request has time.
+_ASK_CONFIG = _INVOKE_CONFIG.merge(Config(read_timeout=65, retries={"mode": "standard", "total_max_attempts": 2}))
 # Whoever has claimed a job submits it within `dispatch.SUBMIT_SECONDS`, also where every attempt times out.
 _BATCH_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
 
