@@ -145,9 +145,10 @@ class Search:
         return attempt
 
     def _is_due(self, attempt: _Attempt) -> bool:
-        """Whether it says what a training was worth."""
+        """Whether it says what a training was worth that was worth something."""
         is_cut_again = self._can_finetune and attempt.is_cutting
-        return attempt.base.is_trained and not attempt.proposal.is_trained and not is_cut_again
+        is_stored = attempt.base.is_trained and not attempt.proposal.is_trained and not is_cut_again
+        return is_stored and attempt.base.entry.metric_drop <= self.spec.max_metric_drop
 
     def _has_spent_share(self) -> bool:
         return self._total_seconds is not None and self._cheap_seconds > _CHEAP_SHARE * self._total_seconds
@@ -217,10 +218,11 @@ class Search:
         if left is None or not attempt.proposal.is_trained:
             return self.ground
         trained = [attempt, *(each for each in self._waiting if each.proposal.is_trained)]
-        num_shares = float(len(trained) - len(self._structures(trained)))
         if attempt.is_finetuning:
-            num_shares += count_trainings(self._entries, self._structures(trained), self.spec)
-        ends = self.clock() + left / min(max(num_shares, _MIN_SHARES), _MAX_SHARES)
+            num_shares = count_trainings(self._entries, self._structures(trained), self.spec)
+        else:
+            num_shares = len(trained) - len(self._structures(trained))
+        ends = self.clock() + left / min(max(float(num_shares), _MIN_SHARES), _MAX_SHARES)
         return replace(self.ground, seconds_left=lambda: ends - self.clock())
 
     def _add(self, model: bytes, steps: Sequence[CompressionStep], began: float, *, is_trained: bool = False) -> None:

@@ -37,7 +37,9 @@ def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str
 
 
 def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:
-    """About how many it takes to know the smallest that learns enough."""
+    """About how many it takes to know the smallest that learns enough. Within limits the first is the best."""
+    if _is_limited(spec):
+        return 1
     return math.ceil(math.log2(len(find_unknown(made, waiting, spec)) + 1))
 
 

@@ -32,22 +32,24 @@ class Answering:
         """Of the model."""
         return self.scorer.signature
 
-    def answer(self, channel: Channel) -> pa.Table:
-        """`row`, the keys, the answers, and `error` where there is none."""
-        inputs, errors = read_inputs(channel, self.signature)
-        can_run = np.ones(channel.num_rows, bool)
+    def answer(self, channel: Channel, *, num_before: int = 0) -> pa.Table:
+        """`row`, the keys, the answers, and `error` where there is none; of the rows after the first `num_before`."""
+        inputs, errors = read_inputs(channel, self.signature, num_before=num_before)
+        num_rows = channel.num_rows - num_before
+        can_run = np.ones(num_rows, bool)
         can_run[list(errors)] = False
         found = list(self._run(inputs, np.flatnonzero(can_run), errors))
         answered = np.concatenate([rows for rows, _ in found]) if found else np.zeros(0, np.int64)
         values = [np.concatenate(each) for each in zip(*(values for _, values in found), strict=True)]
         columns = _to_columns(self.signature, values, errors, answered) if found else {}
         own = answer_columns(self.signature)
-        arrays = {own[0]: channel.rows, **{key: channel.table.column(key) for key in self.keys}}
-        places = _places(answered, channel.num_rows)
+        keys = {key: channel.table.column(key)[num_before:] for key in self.keys}
+        arrays = {own[0]: channel.rows[num_before:], **keys}
+        places = _places(answered, num_rows)
         for name, kind in zip(own[1:-1], _kinds(self.signature), strict=True):
             values_here = columns.get(name, pa.nulls(0, kind)).cast(kind)
             arrays[name] = values_here if places is None else values_here.take(places)
-        arrays[own[-1]] = _to_texts(errors, channel.num_rows)
+        arrays[own[-1]] = _to_texts(errors, num_rows)
         return pa.table(arrays)
 
     def _run(self, inputs: Inputs, rows: Array, errors: Errors) -> Iterator[tuple[Array, list[Any]]]:

@@ -5,22 +5,39 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from aimass_core.domain.schemas import Column, ColumnType, ImageShape
-from aimass_core.domain.signatures import Signature, TensorSpec
+from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Schema
+from aimass_core.domain.signatures import Signature, Task, TensorSpec
 from aimass_core.inference.rows import cells
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.frames import READABLE_AS, Array, to_tensor
 from batch_jobs.data.images import to_pixels
-from batch_jobs.data.series import fill_up
+from batch_jobs.data.series import NUMERIC, fill_up
 
 Errors = dict[int, str]
 Inputs = dict[str, Array]
 
 
-def read_inputs(channel: Channel, signature: Signature) -> tuple[Inputs, Errors]:
-    """A tensor for each input of the model, and by row why it cannot be read. In its place stands a missing value."""
+def window_of(schema: Schema, signature: Signature) -> int | None:
+    """How many of the latest rows a forecast reads from a table whose rows follow each other in time; None of models
+    and data where a row is all there is."""
+    columns = [schema.column(str(spec.column)) for spec in signature.inputs]
+    if signature.task is not Task.FORECASTING or any(
+        column is None or column.type not in NUMERIC for column in columns
+    ):
+        return None
+    return signature.inputs[0].shape[1]
+
+
+def read_inputs(channel: Channel, signature: Signature, *, num_before: int = 0) -> tuple[Inputs, Errors]:
+    """A tensor for each input of the model, and by row why it cannot be read. In its place stands a missing value.
+
+    The first `num_before` rows are no rows of the answer: a forecast from a table reads them.
+    """
+    if (window := window_of(channel.schema, signature)) is not None:
+        return _read_windows(channel, signature, window=window, num_before=num_before)
     inputs, errors = _read_series([each for each in signature.inputs if _is_series(each)], channel)
     for spec in signature.inputs:
         if _is_series(spec):
@@ -28,6 +45,24 @@ def read_inputs(channel: Channel, signature: Signature) -> tuple[Inputs, Errors]
         inputs[spec.name], faults = _read_column(spec, channel)
         for row, fault in faults.items():
             errors[row] = f"{errors[row]}; {fault}" if row in errors else fault
+    return inputs, errors
+
+
+def _read_windows(channel: Channel, signature: Signature, *, window: int, num_before: int) -> tuple[Inputs, Errors]:
+    num_lacking, num_rows = window - 1 - num_before, channel.num_rows - num_before
+    gap = np.full(num_lacking, np.nan, np.float32)
+    inputs = {
+        spec.name: np.ascontiguousarray(
+            sliding_window_view(
+                np.concatenate([gap, to_tensor(channel.table.column(str(spec.column)), ColumnType.NUMBER)]), window
+            )
+        )
+        for spec in signature.inputs
+    }
+    errors = {
+        row: f"there are {window - num_lacking + row} rows up to here; the model reads the latest {window}"
+        for row in range(min(num_lacking, num_rows))
+    }
     return inputs, errors
 
 

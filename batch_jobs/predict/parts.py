@@ -103,6 +103,20 @@ def read(channel: StoredChannel, part: Part, columns: Sequence[Column], *, batch
             raise misfit(f"{channel.name}, row group {span.group.number} of {span.group.path.name}", error) from error
 
 
+def read_before(channel: StoredChannel, part: Part, columns: Sequence[Column], *, num_rows: int) -> pa.Table:
+    """So many rows before a part, or as many as there are."""
+    end = part.spans[0].first
+    first = max(end - num_rows, 0)
+    spans = tuple(
+        Span(group=group, first=max(group.first, first), end=min(group.end, end))
+        for group in channel.groups
+        if group.first < end and group.end > first
+    )
+    before = Part(number=part.number, spans=spans)
+    tables = [batch.table for batch in read(channel, before, columns, batch_rows=_MAX_ROWS)]
+    return pa.concat_tables(tables) if tables else channel.nothing().table.select([column.name for column in columns])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartStore:
     """Where the workers of a job leave answers. A part has the same bytes whoever writes it, so that twice is once."""

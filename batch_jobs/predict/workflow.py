@@ -5,7 +5,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,7 +28,8 @@ from batch_jobs.data.channels import Channel
 from batch_jobs.data.stored import StoredChannel, open_channel
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.predict.answering import Answering
-from batch_jobs.predict.parts import Part, PartStore, divide, in_turn, read
+from batch_jobs.predict.inputs import window_of
+from batch_jobs.predict.parts import Part, PartStore, divide, in_turn, read, read_before
 from batch_jobs.registered.models import RegisteredModel
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
@@ -38,6 +39,9 @@ _BATCH_BYTES, _MAX_BATCH_ROWS = 16 * 1024**2, 16_384
 _CELL_BYTES = 48
 _MAX_ERRORS = 20
 _log = logging.getLogger(__name__)
+
+_Asked = tuple[Channel, int]
+"""Rows, of which the first are none to be answered."""
 
 
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
@@ -109,10 +113,13 @@ def write_part(channel: StoredChannel, part: Part, answering: Answering, path: P
     names = {str(spec.column) for spec in answering.signature.inputs} | set(answering.keys)
     columns = [column for column in channel.schema.columns if column.name in names]
     batches = read(channel, part, columns, batch_rows=_batch_rows(channel, answering.signature))
+    asked: Iterator[_Asked] = ((batch, 0) for batch in batches)
+    if (window := window_of(channel.schema, answering.signature)) is not None:
+        asked = _with_history(batches, read_before(channel, part, columns, num_rows=window - 1), num_rows=window - 1)
     begun = path.with_suffix(".begun")
     writer: pq.ParquetWriter | None = None
     try:
-        for table in _answers(batches, answering, num_threads=num_threads):
+        for table in _answers(asked, answering, num_threads=num_threads):
             writer = writer or pq.ParquetWriter(begun, table.schema, compression="lz4")
             writer.write_table(table)
     finally:
@@ -121,12 +128,21 @@ def write_part(channel: StoredChannel, part: Part, answering: Answering, path: P
     begun.rename(path)
 
 
-def _answers(batches: Iterator[Channel], answering: Answering, *, num_threads: int) -> Iterator[pa.Table]:
+def _with_history(batches: Iterator[Channel], before: pa.Table, *, num_rows: int) -> Iterator[_Asked]:
+    """Each with so many rows before it, as far as there are any."""
+    for batch in batches:
+        table = pa.concat_tables([before, batch.table])
+        rows = pa.concat_arrays([pa.nulls(before.num_rows, pa.int64()), batch.rows])
+        yield replace(batch, table=table, rows=rows), before.num_rows
+        before = table.slice(max(table.num_rows - num_rows, 0))
+
+
+def _answers(asked: Iterator[_Asked], answering: Answering, *, num_threads: int) -> Iterator[pa.Table]:
     """In order, a few ahead of what is written."""
     pending: deque[Future[pa.Table]] = deque()
     with ThreadPoolExecutor(num_threads) as pool:
-        for batch in batches:
-            pending.append(pool.submit(answering.answer, batch))
+        for batch, num_before in asked:
+            pending.append(pool.submit(answering.answer, batch, num_before=num_before))
             if len(pending) > num_threads:
                 yield pending.popleft().result()
         while pending:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aimass_core.domain.common import Principal, Role
 from aimass_core.inference.oip.routes import OipRoutes
+from batch_jobs.serve.http.asking import WithinTime
 from batch_jobs.serve.http.routes import Routes
 from batch_jobs.serve.http.sagemaker import SageMakerRoutes
 from batch_jobs.serve.models.repository import WORKSPACE, Repository
@@ -27,15 +28,20 @@ class Worker:
         self._pool = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="model")
         self.repository = Repository(options, SharedState(options.state), self._pool)
         caller = Principal(workspace_id=WORKSPACE, workspace_name=WORKSPACE, actor="caller", role=Role.VIEWER)
-        oip = OipRoutes(endpoints=self.repository)
-        sagemaker = SageMakerRoutes(options=options, repository=self.repository, oip=oip, caller=caller)
-        self.routes = Routes(repository=self.repository, oip=oip, sagemaker=sagemaker, caller=caller)
+        asking = WithinTime(self.repository)
+        oip = OipRoutes(endpoints=self.repository, asking=asking)
+        sagemaker = SageMakerRoutes(options=options, repository=self.repository, asking=asking, oip=oip, caller=caller)
+        self.routes = Routes(repository=self.repository, asking=asking, oip=oip, sagemaker=sagemaker, caller=caller)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begins to load."""
         self._loading = asyncio.create_task(self.repository.load_all())
         self._tasks = [self._loading, asyncio.create_task(self._follow_parent(os.getppid()))]
+
+    async def loaded(self) -> None:
+        """When each model has been loaded or refused."""
+        await self._loading
 
     async def stop(self) -> None:
         """When the last request has been answered."""

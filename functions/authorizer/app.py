@@ -67,7 +67,8 @@ def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{arn}/{stage}/*"}],
         },
-        "context": principal.model_dump(mode="json"),
+        # NOTE: API Gateway takes no null here, and gives every value to the function as text.
+        "context": principal.model_dump(mode="json", exclude_none=True),
     }
 
 

@@ -69,6 +69,8 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
             f"{_LAKE}/{naming.QUERIES_PREFIX}*",
+            f"{_LAKE}/{naming.PREDICTIONS_PREFIX}*",
+            f"{_LAKE}/{naming.PREDICTION_INPUTS_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
         reason="Objects below a prefix: their keys are made from ids that do not exist yet.",

@@ -68,7 +68,8 @@ class LocalCloud:
 
     async def _start(self) -> None:
         """Begins once the emulator has its state: an event of a recovered job must find its rule."""
-        for resource_type, handlers in self._batch.cloudformation_handlers().items():
+        resource_types = {**self._batch.cloudformation_handlers(), **self._sagemaker.cloudformation_handlers()}
+        for resource_type, handlers in resource_types.items():
             emulator.register_cloudformation(resource_type, handlers)
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()

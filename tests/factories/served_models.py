@@ -235,7 +235,7 @@ def number_model() -> bytes:
     return finish(graph)
 
 
-def endless_model() -> bytes:
+def endless_model(*, rounds: int = 10**12) -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(
         [
@@ -263,7 +263,7 @@ def endless_model() -> bytes:
         [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
         [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
         [
-            helper.make_tensor("rounds", TensorProto.INT64, [], [10**12]),
+            helper.make_tensor("rounds", TensorProto.INT64, [], [rounds]),
             helper.make_tensor("true", TensorProto.BOOL, [], [True]),
             helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
         ],

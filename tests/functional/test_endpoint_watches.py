@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aimass_core.domain.captures import SERVED_ANSWER
-from aimass_core.domain.endpoint_counters import Counts
+from aimass_core.domain.endpoint_counters import Counts, bucket_of
 from aimass_core.domain.endpoint_settings import Capture, EndpointSettings
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import PinnedDataset
@@ -162,12 +162,12 @@ def test_truth_that_cannot_be_read_is_refused(
 # --- traffic and alarms ----------------------------------------------------------------------------------------------
 
 
-def count(api: Api, deployed: Deployed, *, requests: int, errors: int = 0, bucket: int = 5) -> None:
+def count(api: Api, deployed: Deployed, *, requests: int, errors: int = 0, milliseconds: float = 6) -> None:
     """Requests as whoever serves counts them."""
     endpoint = records.get(api.ports, Endpoint, api.workspace.id, deployed.endpoint.id)
     assert endpoint.serving is not None
     latencies = Counts().latencies.copy()
-    latencies[bucket] = requests - errors
+    latencies[bucket_of(milliseconds)] = requests - errors
     endpoint_counters.add(
         api.ports,
         endpoint_counters.to_counted(endpoint, endpoint.serving),
@@ -212,16 +212,16 @@ def test_slow_answers_drift_and_a_worse_metric_are_alarms_too(api: Api, deployed
     tell_truth(api, ["no"] * len(answers))
     limits = {"max_p95_ms": 100, "max_drift": 0.25, "metric": "accuracy", "worst_metric": 0.8}
     assert api.put("/v1/endpoints/adult/alarms", limits).status == 200
-    count(api, deployed, requests=100, bucket=20)
+    count(api, deployed, requests=100, milliseconds=200)
     reconciler.run(api.ports)
     reasons = " ".join(api.get("/v1/endpoints/adult/alarms").json["reasons"])
-    for words in ("95 % of 100 requests", "age has moved", "accuracy of 340 rows is 0"):
+    for words in ("95 % of 101 requests", "age has moved", "accuracy of 340 rows is 0"):
         assert words in reasons
 
 
 def test_too_little_is_no_alarm(api: Api, deployed: Deployed) -> None:
     api.put("/v1/endpoints/adult/alarms", {"max_error_rate": 0.0, "max_drift": 0.01})
-    count(api, deployed, requests=19, errors=19)
+    count(api, deployed, requests=18, errors=18)
     ask(api, ages=range(80, 90))
     assert reconciler.run(api.ports).alarms == 0
 
@@ -280,7 +280,7 @@ def test_the_command_line_shows_it(api: Api, deployed: Deployed, run: Run, tmp_p
     ask(api, ages=range(60, 300), city="Rome")
     count(api, deployed, requests=50)
     metrics = json.loads(run("endpoints", "metrics", "adult", "--output", "json").out)
-    assert metrics["total"]["requests"] == 50
+    assert metrics["total"]["requests"] == 51
     assert "age" in run("endpoints", "drift", "adult", "--last", "2h").out
     alarms = run("endpoints", "alarms", "adult", "--max-error-rate", "0.1", "--max-drift", "0.2")
     assert "max_drift=0.2" in alarms.out

@@ -12,6 +12,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 import aimass
+from aimass_core.domain.common import utc_now
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from functions.predictions.app import make_handler
@@ -202,3 +203,21 @@ def test_viewers_may_predict_and_nobody_else_may(deployed: Api) -> None:
     assert deployed.as_role("viewer").post("/v1/endpoints/adult/predict", body).status == 200
     assert deployed.as_nobody().post("/v1/endpoints/adult/predict", body).status == 401
     assert deployed.as_stranger().post("/v1/endpoints/adult/predict", body).status == 404
+
+
+def test_key_with_a_limit_is_told_when_to_come_again(deployed: Api) -> None:
+    now = utc_now()
+    deployed.ports.clock = lambda: now
+    limits = {"max_requests_per_second": 0.2, "max_requests_per_day": 1_000}
+    made = deployed.post("/v1/api-keys", {"name": "slow", "role": "viewer", **limits})
+    assert made.json["max_requests_per_second"] == 0.2
+    slow = Api(gateway=deployed.gateway, workspace=deployed.workspace, token=made.json["secret"])
+    body = {"rows": [{"age": 1}]}
+    answers = [slow.post("/v1/endpoints/adult/predict", body) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    refused = answers[-1]
+    assert refused.code == "quota_exceeded"
+    assert 1 <= int(refused.headers["retry-after"]) <= 11
+    assert "0.2 requests a second" in slow.get("/v2/models/adult").json["error"]
+    assert deployed.post("/v1/endpoints/adult/predict", body).status == 200
+    assert deployed.post("/v1/api-keys", {"name": "none", "role": "viewer", "max_requests_per_day": 0}).status == 422

@@ -141,3 +141,12 @@ def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Tem
     dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
     assert len(dead_letters) == 3
     assert {queue["MessageRetentionPeriod"] for queue in dead_letters} == {14 * 24 * 3_600}
+
+
+def test_serving_has_alarms_that_stay_quiet_without_data(application: Template) -> None:
+    alarms = application.properties("AWS::CloudWatch::Alarm")
+    assert {alarm["MetricName"] for alarm in alarms} == {"Errors", "Throttles", "Duration", "EndpointLimitsPassed"}
+    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+    (passed,) = application.properties("AWS::Logs::MetricFilter")
+    assert passed["MetricTransformations"][0]["MetricName"] == "EndpointLimitsPassed"
+    assert '"endpoint alarm"' in passed["FilterPattern"]

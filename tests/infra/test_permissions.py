@@ -25,6 +25,9 @@ WILDCARD_ENDINGS = (
     "/studies/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
+    "/predictions/*",
+    "/predictions/*/inputs/*",
+    "/captures/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
@@ -54,6 +57,16 @@ FUNCTION_ACTIONS = {
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
     "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+}
+
+
+# It counts, keeps what is answered later and large answers, and calls itself for the former.
+_PREDICTIONS_OWN = {
+    "dynamodb:UpdateItem",
+    "lambda:InvokeFunction",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
 }
 
 
@@ -104,13 +117,23 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count_and_capture(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
     asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
-    counting = {"PredictionsRole": {"dynamodb:UpdateItem", *asking}}
-    for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
-        assert _actions_of(application, role) - counting.get(role, set()) <= reading | logging
+    own: dict[str, set[str]] = {
+        "AuthorizerRole": set(),
+        "PreviewsRole": set(),
+        "PredictionsRole": _PREDICTIONS_OWN | asking,
+    }
+    for role, actions in own.items():
+        assert _actions_of(application, role) - actions <= reading | logging
+    (invoking,) = (
+        item
+        for item in application.statements()
+        if item.owner.startswith("PredictionsRole") and "lambda:InvokeFunction" in item.actions
+    )
+    assert [to_text(each).rpartition(":")[2] for each in invoking.resources] == ["aimass-predictions"]
     (adding,) = (
         item
         for item in application.statements()
@@ -172,11 +195,18 @@ def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*", "queries/*"}
+    assert _writable(application, "ApiRole") == {
+        "uploads/*",
+        "sources/*",
+        "studies/*",
+        "models/*",
+        "queries/*",
+        "predictions/*/inputs/*",
+    }
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
-    assert _writable(application, "PredictionsRole") == set()
+    assert _writable(application, "PredictionsRole") == {"predictions/*", "captures/*"}
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
@@ -248,6 +278,9 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.job_prefix("ws", "job").startswith(naming.JOBS_PREFIX)
     assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
     assert keys.study_prefix("ws", "std").startswith(naming.STUDIES_PREFIX)
+    assert keys.prediction_object("ws", "pr", "answer").startswith(naming.PREDICTIONS_PREFIX)
+    assert fnmatchcase(keys.prediction_input("ws", "0"), f"{naming.PREDICTION_INPUTS_PREFIX}*")
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
     assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)

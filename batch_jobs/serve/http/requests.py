@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from aimass_core.errors import MalformedRequestError, NotFoundError, PayloadTooLargeError
 from aimass_core.inference import transfer
@@ -40,6 +40,7 @@ async def read_request(scope: Scope, receive: Receive, *, is_local: bool, timeou
         path=unquote(scope["raw_path"].decode("latin-1")) if b"%" in scope["raw_path"] else scope["path"],
         headers=headers,
         body=body,
+        query=parse_qs(scope["query_string"].decode("latin-1")) if scope.get("query_string") else {},
         seconds_left=lambda: until - time.monotonic(),
     )
 

@@ -22,9 +22,10 @@ from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.rows.predict import columns_of
 from aimass_core.inference.serving import elsewhere
-from aimass_core.inference.serving.asking import Direct
+from aimass_core.inference.serving.endpoints import Served
 from aimass_core.lambda_support import json_body
 from batch_jobs.serve.batching import bridge
+from batch_jobs.serve.http.asking import WithinTime
 from batch_jobs.serve.models.repository import Repository
 from batch_jobs.serve.options import Options
 
@@ -41,6 +42,7 @@ class SageMakerRoutes:
 
     options: Options
     repository: Repository
+    asking: WithinTime
     oip: OipRoutes
     caller: Principal
 
@@ -81,10 +83,7 @@ class SageMakerRoutes:
             return _to_triton(answer)
         if BINARY_HEADER in request.headers or b'"datatype"' in request.body[:100_000]:
             return self.oip.answer(replace(request, path=path), self.caller)
-        served = self.repository.serve(self.caller.workspace_id, model)
-        if content_type.startswith("text/csv"):
-            request = _add_header(request, columns_of(served.model.signature))
-        answer = rows.answer_rows(request, served)
+        answer = self.asking.answer(request, self.caller, model, _answer_rows)
         return _to_csv(answer) if request.header("accept") == "text/csv" else answer
 
     def _follow_settings(self, attributes: Mapping[str, str], name: str) -> None:
@@ -102,7 +101,7 @@ class SageMakerRoutes:
         asked = replace(request, path=path, method=method, headers=headers)
         if path == "/v2" or path.startswith("/v2/"):
             return _to_triton(self.oip.answer(asked, self.caller))
-        return rows.answer(asked, Direct(self.repository), self.caller)
+        return rows.answer(asked, self.asking, self.caller)
 
     def _echo(self, request: PredictionRequest, answer: PredictionAnswer) -> PredictionAnswer:
         """SageMaker hands the attributes of the answer to the caller: those that came, so that he knows his trace."""
@@ -149,6 +148,12 @@ class SageMakerRoutes:
             self.repository.unload(self.caller.workspace_id, name)
             raise
         return json_answer({"status": f"loaded {name}"})
+
+
+def _answer_rows(request: PredictionRequest, served: Served) -> PredictionAnswer:
+    if (request.header("content-type") or "").startswith("text/csv"):
+        request = _add_header(request, columns_of(served.model.signature))
+    return rows.answer_rows(request, served)
 
 
 def _read_attributes(request: PredictionRequest) -> dict[str, str]:

@@ -14,6 +14,7 @@ from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
 from aimass_core.errors import AimassError, NotFoundError, UnavailableError
 from aimass_core.inference.serving.endpoints import Served
+from aimass_core.inference.serving.threshold import with_threshold
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.batching.model import BatchedModel, BatchLimits
 from batch_jobs.serve.models.folders import find_models, find_versions, load_version
@@ -30,6 +31,7 @@ class Key(NamedTuple):
     name: str
     number: int
     revision: int
+    num_threads: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,13 @@ class _Found:
     versions: Mapping[int, Path]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Loaded:
-    served: Served
+    version: ServedModel
+    model: BatchedModel
     num_bytes: int
+    served: Served | None = None
+    """With the settings that held last."""
 
 
 class Repository:
@@ -62,9 +67,9 @@ class Repository:
         """The newest version's. Raises NotFoundError."""
         key = self._key(name, None)
         if key in self._loaded:
-            return self._loaded[key].served.endpoint
+            return self._serve(self._loaded[key]).endpoint
         fault = self._faults.get(key)
-        return _to_endpoint(key, None if fault else _to_version(key, digest=""), reason=fault)
+        return _to_endpoint(name, None if fault else _to_version(key, digest=""), reason=fault)
 
     def list_all(self, _workspace_id: str) -> list[Endpoint]:
         """Also those that are unloaded, with the reason."""
@@ -73,7 +78,7 @@ class Repository:
         for name in sorted({*self._there, *placed}):
             if name in placed and not placed[name].is_loaded:
                 if name in self._there:
-                    found.append(_to_endpoint(Key(name=name, number=1, revision=0), None, reason="unloaded"))
+                    found.append(_to_endpoint(name, None, reason="unloaded"))
             else:
                 found.append(self.find(WORKSPACE, name))
         return found
@@ -88,7 +93,7 @@ class Repository:
         else:
             self._num_misses += 1
             loaded = bridge.wait(self.load(key))
-        return loaded.served
+        return self._serve(loaded)
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
@@ -194,7 +199,9 @@ class Repository:
         if chosen not in found.versions:
             known = ", ".join(map(str, sorted(found.versions)))
             raise NotFoundError(f"The model {name!r} has no version {number} here. It has: {known}.")
-        return Key(name=name, number=chosen, revision=found.revision)
+        settings = self._state.read().settings.get(name)
+        num_threads = self._options.num_threads if settings is None else settings.threads
+        return Key(name=name, number=chosen, revision=found.revision, num_threads=num_threads)
 
     def _find(self, name: str) -> _Found:
         placed = self._state.read().placed.get(name)
@@ -218,11 +225,17 @@ class Repository:
         return find_models(self._options.models, name=self._options.name).get(name, {})
 
     def _load(self, key: Key, folder: Path) -> _Loaded:
-        model, digest, num_bytes = load_version(folder, num_threads=self._options.num_threads)
+        model, digest, num_bytes = load_version(folder, num_threads=key.num_threads)
         batched = BatchedModel(model, limits=lambda: self._limits(key.name), pool=self._pool)
-        version = _to_version(key, digest)
-        served = Served(endpoint=_to_endpoint(key, version), version=version, model=batched)
-        return _Loaded(served=served, num_bytes=num_bytes)
+        return _Loaded(version=_to_version(key, digest), model=batched, num_bytes=num_bytes)
+
+    def _serve(self, loaded: _Loaded) -> Served:
+        settings = self._state.read().settings.get(loaded.version.model_name, _AS_IT_IS)
+        if loaded.served is None or loaded.served.endpoint.settings is not settings:
+            endpoint = _to_endpoint(loaded.version.model_name, loaded.version, settings=settings)
+            model = with_threshold(loaded.model, settings.threshold)
+            loaded.served = Served(endpoint=endpoint, version=loaded.version, model=model)
+        return loaded.served
 
     def _limits(self, name: str) -> BatchLimits:
         batching = self._state.read().settings.get(name, _AS_IT_IS).batching
@@ -235,6 +248,8 @@ class Repository:
         fault = done.exception()
         if fault is None:
             self._loaded[key] = done.result()
+            for other in [each for each in self._loaded if each[:3] == key[:3] and each != key]:
+                del self._loaded[other]
             while len(self._loaded) > 1 and self.num_bytes > self._options.cache_bytes:
                 self._loaded.popitem(last=False)
         elif isinstance(fault, AimassError):
@@ -254,16 +269,20 @@ def _to_version(key: Key, digest: str) -> ServedModel:
     return ServedModel(model_id=key.name, model_name=key.name, number=key.number, digest=digest)
 
 
-def _to_endpoint(key: Key, serving: ServedModel | None, *, reason: str | None = None) -> Endpoint:
+def _to_endpoint(
+    name: str, serving: ServedModel | None, *, reason: str | None = None, settings: EndpointSettings = _AS_IT_IS
+) -> Endpoint:
     now = datetime.now(UTC)
-    return Endpoint(
-        id=f"{key.name}@{key.number}",
+    endpoint = Endpoint(
+        id=name if serving is None else f"{name}@{serving.number}",
         workspace_id=WORKSPACE,
         created_at=now,
         updated_at=now,
         created_by="container",
-        name=key.name,
+        name=name,
         status=EndpointStatus.FAILED if serving is None else EndpointStatus.READY,
         status_reason=reason,
         serving=serving,
     )
+    # NOTE: the same object, by which a change of the settings is known.
+    return endpoint.model_copy(update={"settings": settings})

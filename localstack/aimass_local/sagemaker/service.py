@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 from aimass_local.asgi import Receive, Scope, Send, read_body, send_body
 from aimass_local.containers import Image, PutLogEvents, clear_runs
 from aimass_local.documents import Document, DocumentStore
-from aimass_local.sagemaker import events, queries, requests, wire
+from aimass_local.sagemaker import cloudformation, events, queries, requests, wire
 from aimass_local.sagemaker.errors import InternalError, InUseError, SageMakerError, ValidationError
 from aimass_local.sagemaker.hosting import Hosting, runtime
 from aimass_local.sagemaker.jobs import (
@@ -94,6 +95,8 @@ class SageMakerService:
         self._ledger: Ledger | None = None
         self._hosting: Hosting | None = None
         self._is_closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
         self._operations: dict[str, Callable[[Document], Document]] = {
             "CreateTrainingJob": self._create,
             "DescribeTrainingJob": lambda parameters: to_description(self._find(parameters["TrainingJobName"])),
@@ -110,6 +113,7 @@ class SageMakerService:
         Raises:
             StateLockedError: another server uses the folder.
         """
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
         store = DocumentStore.open(self._data_dir / "sagemaker.sqlite3")
         self._ledger = Ledger(store, emit_event=self._emit_event)
         await asyncio.to_thread(clear_runs, self._machine.run_folder)
@@ -162,6 +166,23 @@ class SageMakerService:
             if isinstance(error, InternalError):
                 _logger.error("%s", error.message)
             return error.status, {"__type": error.code, "message": error.message}, request_id
+
+    def invoke(self, operation: str, parameters: Document) -> Document:
+        """Performs an operation for a caller inside this process, in any thread. Raises SageMakerError."""
+        operation, checked = wire.parse_request(f"{wire.TARGET_PREFIX}{operation}", json.dumps(parameters).encode())
+        if self._loop is None:
+            raise InternalError("SageMaker has not been started yet")
+        if threading.get_ident() == self._loop_thread:
+            return self._perform(operation, checked)
+
+        async def perform() -> Document:
+            return self._perform(operation, checked)
+
+        return asyncio.run_coroutine_threadsafe(perform(), self._loop).result()
+
+    def cloudformation_handlers(self) -> dict[str, dict[str, Any]]:
+        """Handlers of the resource types AWS::SageMaker::*, by type."""
+        return cloudformation.build_handlers(self.invoke)
 
     def _perform(self, operation: str, parameters: Document) -> Document:
         perform = self._operations.get(operation)

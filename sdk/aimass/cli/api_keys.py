@@ -17,11 +17,21 @@ def create_key(
     name: str,
     role: Annotated[Role, typer.Option()] = Role.DEVELOPER,
     expires_in_days: Annotated[int | None, typer.Option(min=1)] = None,
+    requests_per_second: Annotated[
+        float | None, typer.Option(help="Of predictions, as a mean of ten seconds; above it they are answered 429.")
+    ] = None,
+    requests_per_day: Annotated[int | None, typer.Option(min=1, help="Of predictions, from midnight UTC on.")] = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Make a key. Its secret is printed now and never again."""
     expires_at = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None
-    key = client_of(context).api_keys.create(name, role=role, expires_at=expires_at)
+    key = client_of(context).api_keys.create(
+        name,
+        role=role,
+        expires_at=expires_at,
+        max_requests_per_second=requests_per_second,
+        max_requests_per_day=requests_per_day,
+    )
     fields = {"id": key.id, "name": key.name, "role": key.role, "expires": key.expires_at, "secret": key.secret}
     show_one(key, fields, output=output)
 

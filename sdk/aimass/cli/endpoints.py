@@ -101,6 +101,9 @@ def predict(
     context: typer.Context,
     endpoint: Annotated[str, typer.Argument()],
     file: Annotated[str, typer.Argument(help="CSV, JSON Lines, .ts or images; - reads CSV from stdin.")],
+    deferred: Annotated[
+        bool, typer.Option("--deferred", help="Answer later, in up to 15 minutes instead of 28 s; waits for it.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="What each column contributes to each answer.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -108,7 +111,10 @@ def predict(
     client = client_of(context)
     served = client.endpoints.get(endpoint)
     rows = read_rows(file, served.signature)
-    answer = served.predict(rows, explain=explain)
+    if deferred:
+        answer = client.endpoints.submit(served.name, rows, explain=explain).wait()
+    else:
+        answer = served.predict(rows, explain=explain)
     rows_answered = [_AnsweredRow(row=row, prediction=p) for row, p in enumerate(answer.predictions, start=1)]
     has_labels = any(p.label is not None for p in answer.predictions)
     is_forecast = any(p.values is not None for p in answer.predictions)

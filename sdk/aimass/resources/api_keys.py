@@ -13,10 +13,19 @@ class ApiKeysApi(Api):
     """`client.api_keys`."""
 
     def create(
-        self, name: str, *, role: Role | str = Role.DEVELOPER, expires_at: datetime | None = None
+        self,
+        name: str,
+        *,
+        role: Role | str = Role.DEVELOPER,
+        expires_at: datetime | None = None,
+        max_requests_per_second: float | None = None,
+        max_requests_per_day: int | None = None,
     ) -> ApiKeyCreated:
-        """A new key. Its `secret` is in this answer and nowhere else, ever."""
-        return self._post(ApiKeyCreated, _PATH, to_request(ApiKeyCreate, name=name, role=role, expires_at=expires_at))
+        """A new key. Its `secret` is in this answer and nowhere else, ever. The limits are of predictions."""
+        limits = {"max_requests_per_second": max_requests_per_second, "max_requests_per_day": max_requests_per_day}
+        given = {key: value for key, value in limits.items() if value is not None}
+        body = to_request(ApiKeyCreate, name=name, role=role, expires_at=expires_at, **given)
+        return self._post(ApiKeyCreated, _PATH, body)
 
     def list(self) -> Pages[ApiKey]:
         """All of the workspace, newest first."""

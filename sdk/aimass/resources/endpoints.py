@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from aimass.binding import Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
 from aimass.resources.endpoint_watches import EndpointWatchesApi
+from aimass.resources.predictions import DeferredPrediction
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import (
     EndpointCreate,
@@ -21,6 +22,7 @@ from aimass_core.domain.endpoints import (
     SettingsRevert,
 )
 from aimass_core.domain.engines import EngineKind
+from aimass_core.domain.predictions import INPUT_HEADER
 from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.errors import AlreadyExistsError, UnavailableError
 
@@ -31,6 +33,8 @@ _POLL_SECONDS = 0.2
 _VERIFY_SECONDS = 120.0
 # Machines have to be found, and containers have to start on them.
 _HOST_SECONDS = 1_800.0
+# Lambda takes 6 MB with all that is around the body, which comes as base64.
+_MAX_BODY_BYTES = 4_000_000
 
 
 @runtime_checkable
@@ -208,18 +212,29 @@ class EndpointsApi(EndpointWatchesApi):
         self._delete(f"{_PATH}/{endpoint}")
 
     def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
-        """See Endpoint.predict. Many rows are sent in several requests."""
-        params = {"explain": "true"} if explain else None
+        """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
         size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
         answers = [
-            self._read(
-                Predictions,
-                self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", params=params, body={"rows": part}),
-            )
+            self._read(Predictions, self._send_rows(endpoint, body, {}, explain=explain))
             for part in _chunks(_to_records(rows), size)
+            for body in _to_bodies(part)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
+
+    def submit(self, endpoint: str, rows: Rows, *, explain: bool = False) -> DeferredPrediction:
+        """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
+        body = json.dumps({"rows": _to_records(rows)}).encode()
+        answered = self._send_rows(endpoint, body, {"prefer": "respond-async"}, explain=explain)
+        return self._read(DeferredPrediction, answered)
+
+    def _send_rows(self, endpoint: str, body: bytes, headers: Mapping[str, str], *, explain: bool) -> Any:
+        """A body that Lambda would not take goes to S3 before, and is named."""
+        path, params = f"{_PATH}/{endpoint}/predict", {"explain": "true"} if explain else None
+        if len(body) <= _MAX_BODY_BYTES:
+            return self._client.http.request("POST", path, body=body, params=params, headers=headers)
+        named = {INPUT_HEADER: self._client.predictions.send_input(body), "content-type": "application/json"}
+        return self._client.http.request("POST", path, params=params, headers={**headers, **named})
 
     def wait_rollout(self, endpoint: Endpoint, *, timeout_seconds: float = 3_600) -> Endpoint:
         """See Endpoint.wait_rollout."""
@@ -274,6 +289,17 @@ def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
         return records
     return list(rows)
+
+
+def _to_bodies(records: list[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Halved until each is small enough, or one row."""
+    body = json.dumps({"rows": records}).encode()
+    if len(body) <= _MAX_BODY_BYTES or len(records) == 1:
+        yield body
+        return
+    middle = len(records) // 2
+    yield from _to_bodies(records[:middle])
+    yield from _to_bodies(records[middle:])
 
 
 def _chunks(records: list[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

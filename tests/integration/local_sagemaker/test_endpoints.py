@@ -263,6 +263,39 @@ def test_events_of_endpoints_reach_a_rule(cloud: Cloud) -> None:
     events.delete_rule(Name=rule)
 
 
+def test_cloudformation_makes_changes_and_deletes_them(cloud: Cloud) -> None:
+    def template(version: str) -> str:
+        data = upload_model(cloud.s3, {"v": version})
+        container = {"Image": GUEST_IMAGE, "ModelDataUrl": data}
+        served = {**variant(""), "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]}}
+        resources = {
+            "Model": {"Type": "Model", "Properties": {"ExecutionRoleArn": ROLE, "PrimaryContainer": container}},
+            "Config": {"Type": "EndpointConfig", "Properties": {"ProductionVariants": [served]}},
+            "Endpoint": {
+                "Type": "Endpoint",
+                "Properties": {
+                    "EndpointName": "of-a-stack",
+                    "EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]},
+                },
+            },
+        }
+        typed = {name: {**each, "Type": f"AWS::SageMaker::{each['Type']}"} for name, each in resources.items()}
+        return json.dumps({"Resources": typed})
+
+    stacks = cloud.client("cloudformation")
+    stacks.create_stack(StackName="serving", TemplateBody=template("1"))
+    stacks.get_waiter("stack_create_complete").wait(StackName="serving", WaiterConfig={"Delay": 1})
+    wait_for_endpoint(cloud, "of-a-stack", "InService")
+    assert ask(cloud, "of-a-stack")["files"] == {"v": "1"}
+    stacks.update_stack(StackName="serving", TemplateBody=template("2"))
+    stacks.get_waiter("stack_update_complete").wait(StackName="serving", WaiterConfig={"Delay": 1})
+    wait_for_endpoint(cloud, "of-a-stack", "InService")
+    assert ask(cloud, "of-a-stack")["files"] == {"v": "2"}
+    stacks.delete_stack(StackName="serving")
+    wait_until(lambda: cloud.sagemaker.list_endpoints(NameContains="of-a-stack")["Endpoints"] == [])
+    assert cloud.sagemaker.list_models(NameContains="serving-model")["Models"] == []
+
+
 def test_endpoints_outlive_a_killed_server(tmp_path: Path) -> None:
     data, port = DataDirectory.at(tmp_path / "data"), free_port()
     data.create()

@@ -85,7 +85,7 @@ def test_g2_bomb_is_refused_before_it_is_unpacked(bench: Bench, path: str) -> No
         (b"{}", "br", 415),
         (b"{}", "gzip, gzip", 415),
     ],
-    ids=str,
+    ids=["plain", "cut", "followed", "two", "zlib", "brotli", "twice"],
 )
 def test_g2_damaged_and_unknown_encodings_are_refused(
     bench: Bench, path: str, body: bytes, encoding: str, status: int

@@ -38,10 +38,13 @@ _CONFIG = Config(
 # NOTE: with the default style presigned URLs name S3's global host, which redirects for a bucket that is new in another
 # region. (An endpoint that is an IP address, as the local cloud's, is addressed by path in any case.)
 _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
-# A golden request may meet a cold start with a large model, and a repeat of it would only add to the load.
-_INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}))
+# A golden request may meet a cold start with a large model, and a repeat of it would only add to the load. The members
+# of a fusion are asked at the same time.
+_INVOKE_CONFIG = _CONFIG.merge(
+    Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=64)
+)
 # The function that asks a host has 29 s in all.
-_ASK_CONFIG = _CONFIG.merge(Config(read_timeout=27, retries={"mode": "standard", "total_max_attempts": 2}))
+_ASK_CONFIG = _INVOKE_CONFIG.merge(Config(read_timeout=27, retries={"mode": "standard", "total_max_attempts": 2}))
 # NOTE: an addition that is repeated counts twice, and a request waits for it.
 _COUNTERS_CONFIG = _CONFIG.merge(
     Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})

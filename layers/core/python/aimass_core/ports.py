@@ -340,6 +340,9 @@ class Predictor(Protocol):
     def predict(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """Sends an invocation payload and returns the answer's payload."""
 
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """Sends one without waiting for an answer; it is tried again where the function breaks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:

@@ -93,8 +93,9 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions."""
+    """functions/predictions, which invokes itself for what is to be answered later."""
 
+    predictions_function: str
     registry_table: str
     lake_bucket: str
     # Itself: each member of a distributed fusion may have an invocation of its own.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,8 +15,11 @@ import pytest
 from aimass_core.adapters.memory import MemoryBlobStore
 from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import BatchPrediction, PredictSpec
+from aimass_core.domain.schemas import ColumnType, DatasetKind
+from aimass_core.domain.signatures import Signature, Task, TensorSpec
 from aimass_core.errors import InvalidDataError
 from aimass_core.services import datasets, job_channels, jobs
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.data.stored import open_channel
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.predict import parts as parts_module
@@ -185,6 +189,33 @@ def test_a_worker_that_comes_after_the_delivery_has_nothing_to_do(office: Office
     office.run(office.environment(num_workers=2))
     assert office.run(office.environment(num_workers=2, worker=1)) == {}
     assert office.num_parts_kept() == 0
+
+
+def test_a_forecast_is_made_at_each_row_from_the_rows_up_to_it(office: Office) -> None:
+    graph = GraphBuilder("steps")
+    given = graph.input("a", onnx.TensorProto.FLOAT, ["rows", 3])
+    weights = graph.constant([[1, 0], [0, 1], [10, 100]], np.float32)
+    graph.output(graph.node("MatMul", given, weights), "value", onnx.TensorProto.FLOAT, ["rows", 2])
+    signature = Signature(
+        kind=DatasetKind.TABLE,
+        task=Task.FORECASTING,
+        target="a",
+        inputs=[TensorSpec(name="a", datatype="FP32", shape=[-1, 3], column="a", column_type=ColumnType.SERIES)],
+        outputs=[TensorSpec(name="value", datatype="FP32", shape=[-1, 2])],
+    )
+    (office.model_path / "model.onnx").write_bytes(graph.build().SerializeToString())
+    (office.model_path / "signature.json").write_text(signature.model_dump_json())
+    assert office.run(office.environment(num_workers=3)) == {"num_rows": NUM_ROWS, "num_errors": 2}
+    table = office.answers()
+    assert table.column("row").to_pylist() == list(range(NUM_ROWS))
+    assert table.column("error")[:3].to_pylist() == [
+        "there are 1 rows up to here; the model reads the latest 3",
+        "there are 2 rows up to here; the model reads the latest 3",
+        None,
+    ]
+    a = office.values["a"].astype(np.float32)
+    expected = np.stack([a[:-2] + 10 * a[2:], a[1:-1] + 100 * a[2:]], axis=1)
+    np.testing.assert_allclose(np.array(table.column("value")[2:].to_pylist()), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_workers", [1, 3, 40])

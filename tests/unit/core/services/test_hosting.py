@@ -72,7 +72,7 @@ def test_the_golden_request_waits_for_the_containers_and_goes_through_them(
     ports: MemoryPorts, principal: Principal, predictor: ScriptedPredictor
 ) -> None:
     created = activate(ports, endpoints.create(ports, principal, EndpointCreate(model="adult@1", engine=CONTAINER)))
-    assert created.status is EndpointStatus.CREATING
+    assert (created.status, created.status_reason) == (EndpointStatus.CREATING, "Its containers are starting.")
     assert predictor.asked == []
     (host,) = ports.hosting.hosts.values()
     assert created.candidate is not None
@@ -80,7 +80,7 @@ def test_the_golden_request_waits_for_the_containers_and_goes_through_them(
     assert host == Host(name=host_of(created.candidate), prefix=prefix, instance_type="ml.c5.large", instances=2)
     start_all(ports)
     ready = activate(ports, created)
-    assert ready.status is EndpointStatus.READY
+    assert (ready.status, ready.status_reason) == (EndpointStatus.READY, None)
     assert [asked["host"] for asked in predictor.asked] == [host.name]
     assert activate(ports, ready) == ready
     assert list(ports.hosting.hosts) == [host.name]

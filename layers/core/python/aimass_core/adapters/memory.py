@@ -436,10 +436,20 @@ class MemoryPredictor:
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         self._answer = answer
+        self.started: list[Mapping[str, Any]] = []
 
     def predict(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """See Predictor."""
         return self._answer(payload)
+
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """See Predictor. What was started waits for `run_started`."""
+        self.started.append(payload)
+
+    def run_started(self) -> None:
+        """Answers what waits."""
+        while self.started:
+            self._answer(self.started.pop(0))
 
 
 class MemoryPreviewer:

@@ -23,6 +23,8 @@ class ApiKey(Resource):
     role: Role
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
+    max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
+    max_requests_per_day: int | None = None
 
 
 class ApiKeyRecord(ApiKey):
@@ -41,6 +43,13 @@ class ApiKeyCreate(Request):
     name: Text = Field(min_length=1)
     role: Role
     expires_at: AwareDatetime | None = None
+    max_requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        description="Of predictions, as a mean of ten seconds; above it they are answered 429. Null: no limit.",
+    )
+    max_requests_per_day: int | None = Field(default=None, ge=1, description="Of predictions, from midnight UTC on.")
 
 
 class ApiKeyCreated(ApiKey):

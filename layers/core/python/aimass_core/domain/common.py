@@ -107,6 +107,8 @@ class Principal(Contract):
     workspace_name: str
     actor: str = Field(description="The API key's id, or the name of the part of the platform that acts.")
     role: Role
+    max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
+    max_requests_per_day: int | None = None
 
 
 class Resource(Contract):

@@ -106,6 +106,12 @@ def rollout_counter(rollout_id: str) -> str:
     return f"ROLLOUT#{rollout_id}#"
 
 
+def key_counter(workspace_id: str, key_id: str, *, seconds: int, start: datetime) -> RowKey:
+    """The requests of an API key within a span of time."""
+    partition_key = f"{COUNTERS_PREFIX}KEYS#{workspace_id}#{key_id}"
+    return RowKey(partition_key, f"{seconds}S#{start.astimezone(UTC).isoformat(timespec='seconds')}")
+
+
 # --- DynamoDB: studies ------------------------------------------------------------------------------------------------
 
 STUDY_ROW = "STUDY"
@@ -185,6 +191,19 @@ def query_output(execution_id: str) -> str:
 def query_export(workspace_id: str, query_id: str, name: str) -> str:
     """The rows of a query in another form."""
     return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
+
+
+PREDICTIONS_PREFIX = "predictions/"
+
+
+def prediction_input(workspace_id: str, sha256: str) -> str:
+    """The body of a request that came apart from it, named by its content."""
+    return f"{PREDICTIONS_PREFIX}{workspace_id}/inputs/{sha256}"
+
+
+def prediction_object(workspace_id: str, prediction_id: str, name: str) -> str:
+    """A part of a deferred prediction, or an answer that was too large."""
+    return f"{PREDICTIONS_PREFIX}{workspace_id}/{prediction_id}/{name}"
 
 
 def job_source(workspace_id: str, sha256: str) -> str:

@@ -29,6 +29,12 @@ def create(ports: Ports, principal: Principal, request: ApiKeyCreate) -> ApiKeyC
     if request.expires_at is not None and request.expires_at <= ports.clock():
         raise InvalidRequestError(f"expires_at is {request.expires_at.isoformat()}: it must lie in the future.")
     record, token = new_record(ports, principal, name=request.name, role=request.role, expires_at=request.expires_at)
+    record = record.model_copy(
+        update={
+            "max_requests_per_second": request.max_requests_per_second,
+            "max_requests_per_day": request.max_requests_per_day,
+        }
+    )
     records.create(ports, principal, record)
     return ApiKeyCreated(**_public(record).model_dump(), secret=token)
 
@@ -112,6 +118,8 @@ def authenticate(ports: Ports, token: str) -> Principal:
         workspace_name=record.workspace_name,
         actor=record.id,
         role=record.role,
+        max_requests_per_second=record.max_requests_per_second,
+        max_requests_per_day=record.max_requests_per_day,
     )
 
 

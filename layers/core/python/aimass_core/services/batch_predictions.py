@@ -57,7 +57,7 @@ def _check_reads(model: GivenModel, data: Channel) -> None:
         column = schema.column(str(spec.column))
         if column is None:
             faults.append(f"column {spec.column!r} is missing")
-        elif spec.column_type not in {column.type, *_READABLE_AS.get(column.type, set())}:
+        elif not _is_readable(column.type, spec.column_type, signature.task):
             faults.append(f"column {spec.column!r} is {column.type}, not {spec.column_type}")
     if faults:
         raise InvalidDataError(
@@ -65,6 +65,13 @@ def _check_reads(model: GivenModel, data: Channel) -> None:
             f"{'; '.join(faults[:_MAX_NAMES])}. Give data that have the columns which it was trained with.",
             details=[ErrorDetail(location=_DATASET, message=fault) for fault in faults[:_MAX_NAMES]],
         )
+
+
+def _is_readable(found: ColumnType, wanted: ColumnType | None, task: Task) -> bool:
+    """A forecast is made from series, or from each row of a table and those before it."""
+    if task is Task.FORECASTING and found in (ColumnType.INTEGER, ColumnType.NUMBER):
+        return True
+    return wanted in {found, *_READABLE_AS.get(found, set())}
 
 
 def _check_keys(spec: PredictSpec, data: Channel, signature: Signature) -> None:

@@ -141,13 +141,23 @@ def activate(ports: Ports, workspace_id: str, endpoint_id: str) -> Endpoint:
         return endpoint
     fault = hosting.find_fault(ports, workspace_id, endpoint.candidate)
     if fault is None and not hosting.are_ready(ports, endpoint.candidate):
-        return endpoint
+        return _wait_for_containers(ports, endpoint)
     fault = fault or golden_requests.verify(ports, workspace_id, endpoint.candidate)
     try:
         return rollouts.accept(ports, endpoint) if fault is None else reject(ports, endpoint, fault)
     except StaleRevisionError:
         _log.info("endpoint changed while it was verified", extra={"endpoint_id": endpoint_id})
         return records.get(ports, Endpoint, workspace_id, endpoint_id)
+
+
+def _wait_for_containers(ports: Ports, endpoint: Endpoint) -> Endpoint:
+    """Says what is waited for, once."""
+    if endpoint.status_reason is not None:
+        return endpoint
+    try:
+        return records.save(ports, endpoint, endpoint.id, status_reason="Its containers are starting.")
+    except StaleRevisionError:
+        return endpoint
 
 
 def reject(ports: Ports, endpoint: Endpoint, fault: str) -> Endpoint:

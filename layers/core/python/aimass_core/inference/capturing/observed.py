@@ -12,7 +12,8 @@ from aimass_core.domain.signatures import Signature
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Rows that were answered: `rows` are their places in `inputs` (and `records`), `outputs` the model's for each.
+    """Rows that were answered: `rows` are their places in `inputs` (and `records`), `outputs` the model's for
+    each, where the endpoint captures any.
 
     `records` are friendly rows as they were sent; `client_id` is what the client of the protocol called its request.
     """

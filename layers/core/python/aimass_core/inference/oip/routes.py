@@ -23,6 +23,7 @@ from aimass_core.inference.oip import inference, metadata, repository, server_se
 from aimass_core.inference.oip.statistics import Statistics
 from aimass_core.inference.serving.asking import Asking, Direct
 from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
+from aimass_core.inference.serving.model import Tensors
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
 _MAX_WARNINGS = 20
@@ -144,7 +145,7 @@ class OipRoutes:
             signature=model.signature,
             inputs=asked.inputs,
             rows=range(asked.num_rows),
-            outputs=[{name: array[row] for name, array in outputs.items()} for row in range(asked.num_rows)],
+            outputs=_by_row(outputs, asked.num_rows) if endpoint.settings.capture.percent else [],
             client_id=asked.id,
         )
         counters.compute_output.add(time.perf_counter_ns() - began)
@@ -183,6 +184,10 @@ class OipRoutes:
         note = "Each process of the function counts for itself, from its start."
         cache = self.endpoints.describe_cache(caller.workspace_id)
         return {"model_stats": entries, "parameters": {"scope": "process", "note": note, "model_cache": cache}}
+
+
+def _by_row(outputs: Tensors, num_rows: int) -> list[dict[str, Any]]:
+    return [{name: array[row] for name, array in outputs.items()} for row in range(num_rows)]
 
 
 def _require(request: PredictionRequest, *methods: str) -> None:

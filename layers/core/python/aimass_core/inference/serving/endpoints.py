@@ -83,7 +83,7 @@ class ServingEndpoints:
     ) -> None:
         self.capturing = capturing or Capturing(ports, monotonic=monotonic)
         self.counting = Counting(ports, monotonic=monotonic)
-        self._ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
+        self.ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, max_bytes=max_cache_bytes, monotonic=monotonic)
         self._remote = RemoteModels(ports, store)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
@@ -95,7 +95,7 @@ class ServingEndpoints:
         if kept is not None and now < kept[0]:
             return kept[1]
         self._endpoints.pop(key, None)
-        endpoint = records.find(self._ports, Endpoint, workspace_id, name)
+        endpoint = records.find(self.ports, Endpoint, workspace_id, name)
         self._endpoints[key] = (now + self._ttl_seconds, endpoint)
         if len(self._endpoints) > _MAX_ENDPOINTS:
             self._endpoints.popitem(last=False)
@@ -106,7 +106,7 @@ class ServingEndpoints:
         found: list[Endpoint] = []
         start = None
         while True:
-            page, start = records.list_page(self._ports, Endpoint, workspace_id, limit=_PAGE_ITEMS, start=start)
+            page, start = records.list_page(self.ports, Endpoint, workspace_id, limit=_PAGE_ITEMS, start=start)
             found += page
             if start is None or len(found) >= _MAX_ENDPOINTS:
                 return found

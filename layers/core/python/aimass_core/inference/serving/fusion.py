@@ -11,7 +11,13 @@ import numpy as np
 from aimass_core.domain.endpoint_settings import FanOut
 from aimass_core.domain.fusion import PlacedMember, ServingGraph
 from aimass_core.domain.signatures import Signature
-from aimass_core.errors import AimassError, DeadlineExceededError, InvalidRequestError, UnavailableError
+from aimass_core.errors import (
+    AimassError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    UnavailableError,
+)
 from aimass_core.inference.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
 
 # Members that are waited for at the same time, of all requests of a process. (What they wait for has another pool.)
@@ -92,7 +98,7 @@ class LoadedFusion:
                 answers[placed.input] = future.result(timeout=0)
             except (TimeoutError, DeadlineExceededError):
                 self.missing[placed.name] = f"it did not answer within {seconds:.3g} s"
-            except InvalidRequestError:
+            except (InvalidRequestError, PayloadTooLargeError):
                 raise  # what was sent is wrong, whoever else may have answered
             except AimassError as error:
                 self.missing[placed.name] = error.message

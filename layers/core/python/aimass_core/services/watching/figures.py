@@ -1,5 +1,6 @@
 """Metrics of answers that became true or not, as evaluation of models has them, with numpy alone."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,8 @@ class NumberAnswers:
         counts, edges = np.histogram(errors, bins=_NUM_RESIDUAL_BINS)
         order = np.argsort(-np.abs(errors), kind="stable")
         others = order[_MAX_DOTS // 4 :]
-        kept = np.concatenate([order[: _MAX_DOTS // 4], others[:: max(len(others) // (_MAX_DOTS * 3 // 4), 1)]])
+        step = max(math.ceil(len(others) / (_MAX_DOTS * 3 // 4)), 1)
+        kept = np.concatenate([order[: _MAX_DOTS // 4], others[::step]])
         return Residuals(
             mean=float(errors.mean()),
             std=float(errors.std()),
