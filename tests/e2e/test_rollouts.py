@@ -1,7 +1,6 @@
 """A worse version gets a tenth of the requests under load: it is out within seconds, and no request fails."""
 
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -63,11 +62,9 @@ def test_g8_a_worse_version_under_load_is_rolled_back_and_no_request_fails(stack
         thread.start()
     try:
         wait_until(lambda: load.answered[1])
-        began = time.monotonic()
         plan = {"percent": 10, "step_percent": 20, "every_seconds": 60, "guards": GUARDS}
         client.endpoints.deploy("rolled@2", rollout=plan)
         wait_until(lambda: client.endpoints.get("rolled").status is EndpointStatus.READY, seconds=MAX_SECONDS)
-        assert time.monotonic() - began < MAX_SECONDS
         endpoint = client.endpoints.get("rolled")
         at_end = load.answered[1]
         wait_until(lambda: load.answered[1] > at_end + 3)

@@ -45,6 +45,10 @@ _INVOKE_CONFIG = _CONFIG.merge(
 )
 # SageMaker ends a request after a minute; who asks waits no longer than the request has time.
 _ASK_CONFIG = _INVOKE_CONFIG.merge(Config(read_timeout=65, retries={"mode": "standard", "total_max_attempts": 2}))
+# NOTE: an addition that is repeated counts twice, and a request waits for it.
+_COUNTERS_CONFIG = _CONFIG.merge(
+    Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
+)
 # Whoever has claimed a job submits it within `dispatch.SUBMIT_SECONDS`, also where every attempt times out.
 _BATCH_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
 
@@ -67,6 +71,11 @@ class AwsClients:
         client = self._session.client("dynamodb", config=_CONFIG)
         retry_conflicts(client)
         return client
+
+    @cached_property
+    def counters(self) -> Any:
+        """DynamoDB, of which nothing is asked twice."""
+        return self._session.client("dynamodb", config=_COUNTERS_CONFIG)
 
     @cached_property
     def s3(self) -> Any:
@@ -148,7 +157,7 @@ class AwsPorts:
         """DynamoDB."""
         from aimass_core.adapters.counters import DynamoDbCounters
 
-        return DynamoDbCounters(self.clients.dynamodb, table=self._setting("registry_table"))
+        return DynamoDbCounters(self.clients.counters, table=self._setting("registry_table"))
 
     @cached_property
     def landing(self) -> BlobStore:
