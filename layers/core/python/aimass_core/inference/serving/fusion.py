@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from aimass_core.domain.fusion import ServingGraph
+from aimass_core.domain.serving_graphs import ServingGraph
 from aimass_core.domain.signatures import Signature
 from aimass_core.inference.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
 
