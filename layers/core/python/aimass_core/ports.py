@@ -4,17 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aimass_core.domain.common import Clock, NewId
 from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
 from aimass_core.domain.engines import HostState
-from aimass_core.domain.jobs import LogLine
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
-from aimass_core.domain.studies import Trial
 from aimass_core.domain.tables import TableDefinition, TableName
+
+if TYPE_CHECKING:
+    # NOTE: the kinds of jobs and studies take a third of a second to import, and most functions have no use for them.
+    from aimass_core.domain.jobs import LogLine
+    from aimass_core.domain.studies import Trial
 
 # --- registry --------------------------------------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ class Compute(Protocol):
 class Logs(Protocol):
     """Reads the logs of containers."""
 
-    def read(self, stream: str, *, cursor: str | None, limit: int) -> tuple[Sequence[LogLine], str | None]:
+    def read(self, stream: str, *, cursor: str | None, limit: int) -> "tuple[Sequence[LogLine], str | None]":
         """Lines from the oldest on, and a cursor to go on with (also at the present end)."""
 
 
@@ -261,7 +264,7 @@ class Trials(Protocol):
 
     def list_trials(
         self, workspace_id: str, study_id: str, *, limit: int, start: int = 0
-    ) -> tuple[Sequence[Trial], int | None]:
+    ) -> "tuple[Sequence[Trial], int | None]":
         """Trials from number `start` on, in their order, and the number to go on from; None at the end.
 
         A study that no worker has begun has none.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aimass_core.domain.jobs import JobStatus
+from aimass_core.domain.job_statuses import JobStatus
 
 WORKSPACE_VARIABLE = "AIMASS_WORKSPACE_ID"
 JOB_VARIABLE = "AIMASS_JOB_ID"

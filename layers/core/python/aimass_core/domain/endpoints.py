@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from aimass_core.domain.artifacts import ModelRef
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.endpoint_counters import RolloutCounts
 from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
 from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.engines import Engine
-from aimass_core.domain.jobs import ModelRef
 from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
 from aimass_core.domain.signatures import Signature
 

@@ -6,6 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, model_validator
 
+from aimass_core.domain.artifacts import Artifact as Artifact  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.artifacts import ModelRef as ModelRef  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.artifacts import PinnedDataset as PinnedDataset  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.artifacts import Sha256 as Sha256  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.batch_predictions import PredictSpec as PredictSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.common import Contract, Id, Name, Request, Resource, VersionRef
 from aimass_core.domain.compression import CompressSpec
@@ -13,6 +17,7 @@ from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - par
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.job_statuses import JobStatus as JobStatus  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.model_imports import ImportSpec as ImportSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.recipes import PrepareSpec as PrepareSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.sources import CollectSpec as CollectSpec  # noqa: PLC0414 - part of a job's contract
@@ -23,47 +28,8 @@ from aimass_core.domain.training import TrainSpec as TrainSpec  # noqa: PLC0414 
 MAX_DEPENDENCIES = 20
 
 
-class JobStatus(StrEnum):
-    """The one status machine, whichever service runs the job."""
-
-    SUBMITTED = "SUBMITTED"
-    QUEUED = "QUEUED"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    STOPPING = "STOPPING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether it never changes again."""
-        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
-
-    def may_become(self, other: "JobStatus") -> bool:
-        """Monotone: a status only moves forward, and a terminal one is never left.
-
-        RUNNING -> QUEUED is the one step back: the host went away and Batch starts a new attempt.
-        """
-        return other in _NEXT[self]
-
-
-_TERMINAL = {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED}
-_NEXT: dict[JobStatus, set[JobStatus]] = {
-    JobStatus.SUBMITTED: {JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING, JobStatus.STOPPING} | _TERMINAL,
-    JobStatus.QUEUED: {JobStatus.STARTING, JobStatus.RUNNING, JobStatus.STOPPING} | _TERMINAL,
-    JobStatus.STARTING: {JobStatus.RUNNING, JobStatus.QUEUED, JobStatus.STOPPING} | _TERMINAL,
-    JobStatus.RUNNING: {JobStatus.QUEUED, JobStatus.STOPPING} | _TERMINAL,
-    JobStatus.STOPPING: set(_TERMINAL),
-    JobStatus.SUCCEEDED: set(),
-    JobStatus.FAILED: set(),
-    JobStatus.STOPPED: set(),
-}
-
-
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 ScriptHyperparameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
-Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class ScriptSpec(Request):
@@ -151,15 +117,6 @@ class JobCreate(Request):
         return self
 
 
-class PinnedDataset(Contract):
-    """The exact version that a channel was given at submit."""
-
-    dataset_id: str
-    dataset_name: str
-    number: int
-    digest: str
-
-
 class Progress(Contract):
     """How far a job is. `fraction` is null while it cannot be known."""
 
@@ -186,14 +143,6 @@ class Budget(Contract):
     usd_per_hour: float
     seconds: int = Field(description="What the money buys.")
     explanation: str
-
-
-class ModelRef(Contract):
-    """The model version that a job made."""
-
-    model_id: str
-    model_name: str
-    number: int
 
 
 class PinnedModel(ModelRef):
@@ -278,14 +227,6 @@ class JobLogs(Contract):
 
     lines: list[LogLine]
     next_cursor: str | None = None
-
-
-class Artifact(Contract):
-    """One file that a job left."""
-
-    name: str
-    num_bytes: int
-    sha256: str
 
 
 class ArtifactLink(Artifact):

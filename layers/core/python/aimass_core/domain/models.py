@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from aimass_core.domain.artifacts import Artifact, ModelRef, PinnedDataset
 from aimass_core.domain.common import Request, Resource, Text
-from aimass_core.domain.jobs import Artifact, ModelRef, PinnedDataset
 from aimass_core.domain.signatures import Card, Signature, Task
 
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from aimass_core.domain.artifacts import Sha256
 from aimass_core.domain.common import Contract, Request
 from aimass_core.domain.datasets import SignedRequest
-from aimass_core.domain.jobs import Sha256
 
 INPUT_HEADER = "x-aimass-input"
 MAX_INPUT_BYTES = 64 * 1024**2

@@ -1,15 +1,17 @@
 """What of a request may be kept: nothing of the columns that name a person."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.models import ModelVersion
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Signature
-from aimass_core.domain.sources import CollectionPolicy, PiiAction, SourceRecord
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
 from aimass_core.services import records
+
+if TYPE_CHECKING:
+    from aimass_core.domain.sources import CollectionPolicy, PiiAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,12 @@ def find_hidden(ports: Ports, workspace_id: str, model_id: str, number: int) -> 
     return Hidden(columns=frozenset(columns), is_text_hidden=bool(actions - {None}))
 
 
-def _find_policy(ports: Ports, workspace_id: str, dataset_id: str) -> CollectionPolicy | None:
+def _find_policy(ports: Ports, workspace_id: str, dataset_id: str) -> "CollectionPolicy | None":
     """None of a dataset that no source fills, and of what was deleted."""
+    # NOTE: sources take long to import, and only what captures needs them.
+    from aimass_core.domain.datasets import Dataset
+    from aimass_core.domain.sources import SourceRecord
+
     try:
         dataset = records.get(ports, Dataset, workspace_id, dataset_id)
         if dataset.source_id is None:

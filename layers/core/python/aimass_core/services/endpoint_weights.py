@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from aimass_core.domain import keys
 from aimass_core.domain.endpoints import Endpoint, ServedMember
-from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.models import ArtifactName, ModelVersion
+from aimass_core.domain.serving_graphs import ServingGraph
 from aimass_core.errors import ConflictError, ErrorDetail, InternalError, InvalidRequestError, NotFoundError
 from aimass_core.ports import Ports
 from aimass_core.services import records

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from aimass_core.domain.endpoint_settings import FanOut
-from aimass_core.domain.fusion import PlacedMember, ServingGraph
+from aimass_core.domain.serving_graphs import PlacedMember, ServingGraph
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import (
     AimassError,

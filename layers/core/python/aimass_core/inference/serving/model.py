@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from aimass_core.domain.endpoints import ServedMember
-from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.graph_check import GraphError
+from aimass_core.domain.serving_graphs import ServingGraph
 from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 from aimass_core.errors import DeadlineExceededError, InvalidDataError
 from aimass_core.inference.limits import MAX_VALUES_AT_ONCE

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aimass_core.domain import graph_check, keys
-from aimass_core.domain.fusion import ServingGraph
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.models import ArtifactName, ModelVersion
+from aimass_core.domain.serving_graphs import ServingGraph
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import ConflictError, NotFoundError, UnavailableError
 from aimass_core.inference.serving.model import Combines, LoadedModel, load_model
