@@ -12,6 +12,7 @@ from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.study_specs import AutotrainSpec, Candidate, Objective, Preset, PrunerName, SamplerName
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.registry import build_learner
+from batch_jobs.decompose.workflow import write_parts
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search import portfolio
@@ -105,6 +106,8 @@ def _finish(studying: Studying, aim: _Aim, spec: AutotrainSpec) -> dict[str, flo
     ranked, (goal,) = worker.ranked(), worker.goals
     ending = _make(studying, ranked, goal, aim, spec)
     if ending is not None:
+        if ending.whole is not None:
+            write_parts(ending.whole, studying.environment)
         leaderboard = build_leaderboard(ranked, worker.goals, chosen=None, made=ending.row)
         return studying.hand_over(ending.exported, leaderboard, material=ending.material)
     number, exported = studying.choose()

@@ -10,6 +10,8 @@ from batch_jobs.serve.options import Options
 if TYPE_CHECKING:
     from batch_jobs.serve.http.application import HttpApplication
 
+GRACE_SECONDS = 30
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -36,7 +38,14 @@ class Application:
         worker = Worker(self._options)
         self._http = HttpApplication(worker, self._options)
         await worker.start()
+        grpc_server = None
+        if self._options.grpc_port is not None:
+            from batch_jobs.serve.grpc import server
+
+            grpc_server = await server.start(worker, self._options)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if grpc_server is not None:
+            await grpc_server.stop(GRACE_SECONDS)
         await worker.stop()
         await send({"type": "lifespan.shutdown.complete"})

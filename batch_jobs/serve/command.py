@@ -13,10 +13,9 @@ from uvicorn.supervisors import Multiprocess
 
 from batch_jobs.runtime import resources
 from batch_jobs.runtime.exit_codes import ExitCode
-from batch_jobs.serve.application import Application
+from batch_jobs.serve.application import GRACE_SECONDS, Application
 from batch_jobs.serve.options import Options
 
-_GRACE_SECONDS = 30
 _log = logging.getLogger(__name__)
 
 
@@ -77,7 +76,7 @@ def _serve(options: Options) -> int:
         log_config=None,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if options.num_workers == 1:
         uvicorn.Server(config).run()

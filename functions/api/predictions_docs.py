@@ -69,6 +69,7 @@ def add_predictions(document: dict[str, Any], *, problems: Mapping[str, Any]) ->
         _add_schema(schemas, model)
     paths = document["paths"]
     paths["/v1/endpoints/{endpoint}/predict"] = {"post": _predict(problems)}
+    paths["/v1/endpoints/{endpoint}/invocations"] = {"post": _invoke(problems)}
     for path, operation_id, summary in _READS:
         paths[path] = {"get": _oip(operation_id, summary, path=path)}
     for path, operation_id in (
@@ -76,17 +77,29 @@ def add_predictions(document: dict[str, Any], *, problems: Mapping[str, Any]) ->
         ("/v2/models/{model}/versions/{version}/infer", "infer_version"),
     ):
         paths[path] = {"post": _infer(operation_id, path=path)}
+    for path, operation_id, summary in _ACTIONS:
+        paths.setdefault(path, {})["post"] = _act(operation_id, summary, path=path)
 
 
 _READS = (
     ("/v2", "get_server", "Read what the server can do"),
     ("/v2/health/live", "get_live", "Is it alive?"),
     ("/v2/health/ready", "get_ready", "Is it ready?"),
+    ("/v2/logging", "get_log_settings", "Read the log settings"),
+    ("/v2/trace/setting", "get_trace_settings", "Read the trace settings"),
+    ("/v2/models/stats", "get_statistics", "Read what all models have answered"),
     ("/v2/models/{model}", "get_model_metadata", "Read a model's inputs and outputs"),
     ("/v2/models/{model}/ready", "get_model_ready", "Is the model ready?"),
     ("/v2/models/{model}/config", "get_model_config", "Read a model's configuration"),
+    ("/v2/models/{model}/stats", "get_model_statistics", "Read what a model has answered"),
+    ("/v2/models/{model}/trace/setting", "get_model_trace_settings", "Read a model's trace settings"),
     ("/v2/models/{model}/versions/{version}", "get_model_version_metadata", "Read a version's inputs and outputs"),
     ("/v2/models/{model}/versions/{version}/ready", "get_model_version_ready", "Is the version ready?"),
+)
+_ACTIONS = (
+    ("/v2/repository/index", "list_repository", "List the models"),
+    ("/v2/repository/models/{model}/load", "load_model", "Load a model into memory"),
+    ("/v2/repository/models/{model}/unload", "unload_model", "Free a model's memory"),
 )
 _OPEN = ("/v2/health/live", "/v2/health/ready")
 
@@ -103,7 +116,9 @@ def _predict(problems: Mapping[str, Any]) -> dict[str, Any]:
         "operationId": "predict",
         "tags": [_TAG],
         "summary": "Predict rows",
-        "description": "Records, or CSV with a header line, in; labels and probabilities out.\n\nRole: viewer.",
+        "description": (
+            "Records, CSV with a header line, or one image as it is, in; labels and probabilities out.\n\nRole: viewer."
+        ),
         "security": [{"api_key": []}],
         "parameters": [
             _parameter("endpoint", NAME_PATTERN),
@@ -113,15 +128,20 @@ def _predict(problems: Mapping[str, Any]) -> dict[str, Any]:
                 "description": "With what each part of a row contributes to its answer (Shapley values).",
                 "schema": {"type": "boolean", "default": False},
             },
+            *_HEADERS,
         ],
         "requestBody": {
             "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": f"{_REF}PredictRequest"}, "example": rows},
                 "text/csv": {"schema": {"type": "string"}, "example": "age,workclass\n39,State-gov\n"},
+                "image/png": {"schema": {"type": "string", "format": "binary"}},
+                "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
             },
         },
         "responses": {
+            **_DEFERRED,
+            **_LINK,
             "200": {
                 "description": "Done",
                 "content": {"application/json": {"schema": {"$ref": f"{_REF}Predictions"}}},
@@ -131,8 +151,60 @@ def _predict(problems: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _invoke(problems: Mapping[str, Any]) -> dict[str, Any]:
+    """The friendly operation in MLflow's forms."""
+    operation = _predict(problems)
+    forms = ("dataframe_split", "dataframe_records", "instances", "inputs")
+    properties: dict[str, Any] = {name: {} for name in forms}
+    operation["operationId"] = "invoke"
+    operation["summary"] = "Predict rows in MLflow's forms"
+    operation["description"] = f"One of {', '.join(forms)} in, `predictions` out.\n\nRole: viewer."
+    operation["requestBody"]["content"] = {
+        "application/json": {
+            "schema": {"type": "object", "properties": properties},
+            "example": {"dataframe_split": {"columns": ["age", "workclass"], "data": [[39, "State-gov"]]}},
+        },
+        "text/csv": {"schema": {"type": "string"}, "example": "age,workclass\n39,State-gov\n"},
+    }
+    answer = {
+        "type": "object",
+        "required": ["predictions"],
+        "properties": {"predictions": {"type": "array", "items": {}}, "errors": {"type": "object"}},
+    }
+    operation["responses"]["200"]["content"] = {"application/json": {"schema": answer}}
+    return operation
+
+
+def _act(operation_id: str, summary: str, *, path: str) -> dict[str, Any]:
+    operation = _oip(operation_id, summary, path=path)
+    content = {"application/json": {"schema": {"type": "object"}}}
+    return {**operation, "requestBody": {"required": False, "content": content}}
+
+
+# What the operations that predict have in common.
+_HEADERS = (
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`: 202 with an id at once, for answers that take more than 28 s.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "X-Aimass-Input",
+        "in": "header",
+        "description": "The SHA-256 of a body that was sent to /v1/predictions/inputs before, in place of a body.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
+)
+_DEFERRED_SCHEMA = {"application/json": {"schema": {"$ref": f"{_REF}DeferredPrediction"}}}
+_DEFERRED = {"202": {"description": "Accepted", "content": _DEFERRED_SCHEMA}}
+_LINK = {"303": {"description": "The answer is too large for this one: it is at Location, for an hour"}}
+
+
 def _infer(operation_id: str, *, path: str) -> dict[str, Any]:
     operation = _oip(operation_id, "Infer", path=path, schema="InferenceResponse")
+    operation["parameters"] += _HEADERS
+    operation["responses"] |= {**_DEFERRED, **_LINK}
     operation["description"] = (
         "Open Inference Protocol v2; the model's name is the endpoint's. The binary tensor extension is understood.\n\n"
         "Role: viewer or above."

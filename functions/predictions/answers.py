@@ -2,21 +2,21 @@
 
 import base64
 import json
+import math
 from http import HTTPStatus
 
-from aimass_core.errors import PayloadTooLargeError
 from aimass_core.inference.limits import MAX_ANSWER_BYTES
 from aimass_core.inference.messages import PredictionAnswer
+from aimass_core.inference.oip.inference import BINARY_HEADER
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer
+from aimass_core.services.predictions import DeferredAnswer
 
 
 def to_http(answer: PredictionAnswer) -> HttpAnswer:
-    """The answer of a proxy integration; PayloadTooLargeError where Lambda could not give it."""
-    is_text = answer.content_type == "application/json" and "content-encoding" not in answer.headers
+    """The answer of a proxy integration."""
+    is_text = _is_text(answer)
     body = answer.content.decode() if is_text else base64.b64encode(answer.content).decode()
-    if len(body) > MAX_ANSWER_BYTES:
-        raise _too_large(len(body), answer.num_rows)
     headers = {"content-type": answer.content_type, **answer.headers}
     return {
         "statusCode": answer.status.value,
@@ -26,13 +26,32 @@ def to_http(answer: PredictionAnswer) -> HttpAnswer:
     }
 
 
-def _too_large(num_bytes: int, num_rows: int) -> PayloadTooLargeError:
-    # A tenth less, since rows differ in what they need.
-    advice = max(1, int(0.9 * num_rows * MAX_ANSWER_BYTES / num_bytes))
-    return PayloadTooLargeError(
-        f"The answer for {num_rows} rows would have {num_bytes / 1e6:.1f} MB; at most {MAX_ANSWER_BYTES / 1e6:.0f} MB "
-        f"can be answered. Send at most {advice} rows per request, or ask for fewer outputs."
+def is_too_large(answer: PredictionAnswer) -> bool:
+    """Whether Lambda could not give it."""
+    num_bytes = len(answer.content)
+    return (num_bytes if _is_text(answer) else 4 * math.ceil(num_bytes / 3)) > MAX_ANSWER_BYTES
+
+
+def _is_text(answer: PredictionAnswer) -> bool:
+    return answer.content_type == "application/json" and "content-encoding" not in answer.headers
+
+
+def to_deferred(answer: HttpAnswer) -> tuple[DeferredAnswer, bytes]:
+    """An answer as it is kept for whoever asks for it later."""
+    headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+    content = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
+    is_problem = headers["content-type"] == http.PROBLEM_TYPE
+    problem = json.loads(content) if is_problem else {}
+    header_bytes = headers.get(BINARY_HEADER)
+    described = DeferredAnswer(
+        status=answer["statusCode"],
+        content_type=headers["content-type"],
+        num_bytes=len(content),
+        header_bytes=None if header_bytes is None else int(header_bytes),
+        code=problem.get("code"),
+        reason=problem.get("detail"),
     )
+    return described, content
 
 
 def to_oip(answer: HttpAnswer) -> HttpAnswer:

@@ -14,11 +14,10 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.domain.endpoint_settings import LogLevel
-from aimass_core.errors import UnauthenticatedError
-from aimass_core.inference import golden, transfer
+from aimass_core.inference import golden, members
 from aimass_core.inference.capturing.observed import Observed
+from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
-from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from aimass_core.inference.serving.traffic import Traffic
@@ -27,40 +26,38 @@ from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.settings import PredictionsSettings
 from functions.predictions import answers
-from functions.predictions.request import read_request
+from functions.predictions.answering import Answering, is_oip
+from functions.predictions.request import countdown, read_request
 
 Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
-
-_OIP_PREFIX = "/v2"
 
 
 def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     """The Lambda handler over endpoints, which are asked for with the first request."""
     logger = build_logger("predictions")
-    traffic = cache(lambda: Traffic(endpoints(), endpoints().counting))
-    oip = cache(lambda: OipRoutes(endpoints=endpoints(), asking=traffic()))
+    answering = cache(lambda: _begin(endpoints()))
 
     def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
         request = read_request(event, context)
-        if _is_oip(event):
-            answer = oip().answer(request, _find_caller(event))
-        else:
-            answer = rows.answer(request, traffic(), _caller_of(event))
-        answered = answers.to_http(transfer.pack(answer, request.header("accept-encoding")))
+        answer = answering().answer(request, _find_caller(event))
         if answer.observed is not None:
             observed.append(answer.observed)
             capturing = endpoints().capturing
             capturing.take(answer.observed, request_id=request.id)
             capturing.flush()
-        return answered
+        return answers.to_http(answer)
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        if "prediction_id" in event:
+            answering().answer_later(event["workspace_id"], event["prediction_id"], context)
+            return {}
         if "httpMethod" not in event:
-            return golden.answer(endpoints(), event, seconds=context.get_remaining_time_in_millis() / 1000 - 1)
+            answer_platform = members.answer if members.is_asked(event) else golden.answer
+            return answer_platform(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
         observed: list[Observed] = []
         answered = http.boundary(event, lambda: respond(event, context, observed))
-        if _is_oip(event):
+        if is_oip(str(event["path"])):
             answered = answers.to_oip(answered)
         if _is_logged(answered, observed):
             authorizer = _authorizer_of(event)
@@ -78,6 +75,11 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         return answered
 
     return handle
+
+
+def _begin(endpoints: ServingEndpoints) -> Answering:
+    traffic = Traffic(endpoints, endpoints.counting)
+    return Answering(endpoints=endpoints, oip=OipRoutes(endpoints=endpoints, asking=traffic), traffic=traffic)
 
 
 def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:
@@ -100,18 +102,6 @@ def _details(observed: Sequence[Observed]) -> dict[str, Any]:
             "settings_version": each.endpoint.settings.version,
         }.items()
     }
-
-
-def _is_oip(event: HttpEvent) -> bool:
-    path = str(event["path"])
-    return path == _OIP_PREFIX or path.startswith(_OIP_PREFIX + "/")
-
-
-def _caller_of(event: HttpEvent) -> Principal:
-    caller = _find_caller(event)
-    if caller is None:
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
-    return caller
 
 
 def _find_caller(event: HttpEvent) -> Principal | None:

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core.errors import MalformedRequestError, PayloadTooLargeError
 from aimass_core.inference import transfer
-from aimass_core.inference.limits import MAX_BODY_BYTES
+from aimass_core.inference.limits import MAX_BODY_BYTES, SYNC_SECONDS
 from aimass_core.inference.messages import PredictionRequest
 from aimass_core.lambda_support import http
 
@@ -27,7 +28,7 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
         body=_read_body(event),
         id=http.request_id_of(event) or "",
         query=event.get("multiValueQueryStringParameters") or {},
-        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS,
+        seconds_left=countdown(context, SYNC_SECONDS),
     )
     transfer.check_media_type(request.header("content-type"))
     if len(request.body) > MAX_BODY_BYTES:
@@ -35,6 +36,17 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
             f"The body has {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken. Send fewer rows per request."
         )
     return replace(request, body=transfer.unpack(request.body, request.header("content-encoding")))
+
+
+def countdown(context: LambdaContext, seconds: float | None = None) -> Callable[[], float]:
+    """The seconds until an answer must be ready: those that the function has, and at most `seconds` from now on."""
+    until = None if seconds is None else time.monotonic() + seconds
+
+    def left() -> float:
+        of_function = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+        return of_function if until is None else min(of_function, until - time.monotonic())
+
+    return left
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes:

@@ -23,6 +23,11 @@ class EnvironmentSettings:
         collect_allowed_hosts: hosts that collectors may reach although their address is not public.
         collect_buckets: buckets that collectors may read.
         image_tag: which image of the job container runs.
+        predictions_memory_mib: of the function that serves models; a processor comes with each 1,769 MiB. `make bench`
+            measures what a number of loaded models takes.
+        predictions_cache_mib: what the files of the models that one process keeps loaded may have together.
+        predictions_provisioned: processes of it that are always there, and cost also while nobody asks; for endpoints
+            that may not wait for a cold start. 0: it scales to zero.
     """
 
     name: str
@@ -37,6 +42,9 @@ class EnvironmentSettings:
     collect_buckets: tuple[str, ...] = ()
     query_max_gib: int = 100
     image_tag: str = "0.1.0"
+    predictions_memory_mib: int = 2_048
+    predictions_cache_mib: int = 256
+    predictions_provisioned: int = 0
 
 
 LOCAL = EnvironmentSettings(

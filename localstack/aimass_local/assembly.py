@@ -18,7 +18,7 @@ from aimass_local import emulator
 from aimass_local.batch import BatchService
 from aimass_local.clients import build_client
 from aimass_local.containers import Image, read_images
-from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
+from aimass_local.environment import HOST, REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
 from aimass_local.journal import Journal
 from aimass_local.sagemaker import SageMakerService
@@ -135,7 +135,9 @@ def _build_sagemaker(
 
 
 def _list_images(data: DataDirectory) -> dict[str, Image]:
-    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
+    # NOTE: a container listens to its network; here that is this machine's, where nobody else has anything to ask.
+    serve = ("-m", "batch_jobs", "serve", "--host", HOST)
+    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={}, programs={"serve": serve})
     return {**dict.fromkeys(_OWN_IMAGES, own), **read_images(data.images_path)}
 
 

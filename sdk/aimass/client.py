@@ -15,6 +15,7 @@ from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.predictions import PredictionsApi
 from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.queries import QueriesApi
@@ -108,6 +109,11 @@ class Client:
     def sources(self) -> SourcesApi:
         """Where data is collected from."""
         return SourcesApi(self)
+
+    @cached_property
+    def predictions(self) -> PredictionsApi:
+        """Predictions that are answered later."""
+        return PredictionsApi(self)
 
     @cached_property
     def quality(self) -> QualityApi:

@@ -65,7 +65,11 @@ class Http:
     ) -> Any:
         """Sends JSON, returns JSON (None for 204). Raises the server's error as the same class.
 
-        A POST gets an Idempotency-Key, so that it may be repeated after a lost answer.
+        A POST gets an Idempotency-Key, so that it may be repeated after a lost answer. An answer that lies in S3 is
+        fetched from there.
+
+        Args:
+            body: What becomes JSON; bytes are JSON already.
         """
         sent = dict(headers or {})
         if method == "POST":
@@ -74,6 +78,8 @@ class Http:
         response = self._send(method, path, body, kept, sent)
         if response.status_code >= 400:
             raise to_error(response)
+        if response.status_code == 303:
+            return json.loads(self.fetch(response.headers["location"], name="a large answer"))
         return None if response.status_code == 204 else _to_json(response)
 
     def read_text(self, path: str, *, params: Mapping[str, Any] | None = None) -> str:
@@ -111,9 +117,14 @@ class Http:
                 "AIMASS_API_KEY."
             )
         headers["authorization"] = f"Bearer {self._profile.api_key}"
+        content = body if isinstance(body, bytes) else None
+        if content is not None:
+            headers["content-type"] = "application/json"
         is_repeatable = method in _SAFE_METHODS or "idempotency-key" in headers or "if-match" in headers
         return self._retrying(
-            lambda: self._client.request(method, path, json=body, params=params, headers=headers),
+            lambda: self._client.request(
+                method, path, json=None if content else body, content=content, params=params, headers=headers
+            ),
             is_repeatable=is_repeatable,
         )
 

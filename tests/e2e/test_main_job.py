@@ -289,11 +289,11 @@ def test_all_rows_of_a_dataset_are_answered_by_workers_of_a_job(
         "--workers",
         "2",
     )
-    answers = {row["row"]: row for row in client.datasets.get_version("answers", 1).rows(limit=1_000)}
+    answers = {row["row"]: row for row in client.datasets.get_version("answers", 1).rows(limit=100)}
     job = client.jobs.get(client.models.get_version(deployed, 1).job_id)
     own = pq.read_table(io.BytesIO(client.jobs.read_artifact(job.id, "output/test_predictions.parquet") or b""))
-    assert len(answers) == own.num_rows
-    for row in own.to_pylist():
+    assert client.datasets.get_version("answers", 1).num_rows == own.num_rows
+    for row in own.slice(0, 100).to_pylist():
         answer = answers[row["row"]]
         assert (answer["repaid"], answer["label"], answer["error"]) == (row["actual"], row["label"], None)
         assert answer["p_yes"] == pytest.approx(row["p_yes"], abs=1e-6)

@@ -37,8 +37,17 @@ UNCHECKED = {
     "batch:DescribeJobs",
     "batch:SubmitJob",
     "batch:TerminateJob",
+    "sagemaker:CreateEndpoint",
+    "sagemaker:CreateEndpointConfig",
+    "sagemaker:CreateModel",
     "sagemaker:CreateTrainingJob",
+    "sagemaker:DeleteEndpoint",
+    "sagemaker:DeleteEndpointConfig",
+    "sagemaker:DeleteModel",
+    "sagemaker:DescribeEndpoint",
     "sagemaker:DescribeTrainingJob",
+    "sagemaker:InvokeEndpoint",
+    "sagemaker:ListEndpoints",
     "sagemaker:ListTrainingJobs",
     "sagemaker:StopTrainingJob",
     "iam:PassRole",
@@ -54,6 +63,8 @@ UNUSED_TODAY = {
     # No trigger fires.
     ("Dispatch", "s3:GetObject", "/datasets/*"),
     ("Dispatch", "s3:GetObject", "/sources/*"),
+    # No fusion is served with its members apart.
+    ("Predictions", "lambda:InvokeFunction", ""),
     # No job runs on SageMaker that day, and none runs a script.
     ("Api", "logs:GetLogEvents", ":log-group:/aws/sagemaker/TrainingJobs"),
     ("Api", "s3:PutObject", "/sources/*"),
@@ -120,6 +131,7 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     path = folder / "loans.csv"
     write_loans(path, num_rows=300, seed=0)
     with stack.client() as client:
+        send = client.http.request
         files = {"type": "files", "urls": ["https://data.example/a.csv"]}
         client.sources.create("minutely", collector=files, policy={"schedule": "rate(1 minute)"})
         client.datasets.upload(path, name="loans", target="repaid")
@@ -135,12 +147,14 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         assert job.model_version is not None
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions
+        named = {"x-aimass-input": client.predictions.send_input(b'{"rows": [{"income": 1.0}]}')}
+        later = send("POST", "/v1/endpoints/loans/predict", headers={**named, "prefer": "respond-async"})
+        assert client.predictions.get(later["id"]).wait(timeout_seconds=60).predictions
         client.endpoints.set("loans", capture={"percent": 100})
         wait_until(lambda: endpoint.predict([{"income": 1.0}]) and client.endpoints.drift("loans").num_rows)
         assert client.endpoints.capture("loans", to="captured").num_rows
         wait_until(lambda: client.datasets.get("loans").latest_version == 2)
         assert client.datasets.query("select * from loans").to_pandas().shape[0] == 600
-        send = client.http.request
         upload = send("POST", "/v1/datasets/loans/uploads", body={"file_name": "x", "num_bytes": 1, "sha256": "0" * 64})
         search = {"kind": "search", "dataset": "loans@1", "study": "loans", "candidates": [{"algorithm": "linear"}]}
         searching = send("POST", "/v1/jobs", body={"spec": search})

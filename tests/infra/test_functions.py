@@ -6,6 +6,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from aimass_core import settings
+from aimass_core.inference.limits import SYNC_SECONDS
 from tests.infra.templates import REPOSITORY, TEMPLATE_PATH, Template
 
 SETTINGS: dict[str, type[BaseSettings]] = {
@@ -78,5 +79,10 @@ def test_logs_of_every_function_end(application: Template) -> None:
 
 
 def test_functions_behind_the_api_end_before_it_gives_up(application: Template) -> None:
-    for name in ("api", "authorizer", "collectors", "predictions"):
+    for name in ("api", "authorizer", "collectors"):
         assert application.function(name)["Timeout"] <= 29
+
+
+def test_predictions_may_go_on_for_what_is_answered_later_and_end_requests_before(application: Template) -> None:
+    assert application.function("predictions")["Timeout"] == 900
+    assert SYNC_SECONDS < 29

@@ -8,7 +8,13 @@ from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
-RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
+RESOURCELESS = {
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "sagemaker:ListEndpoints",
+}
 # How a resource with a wildcard may end.
 WILDCARD_ENDINGS = (
     "/uploads/*",
@@ -20,6 +26,8 @@ WILDCARD_ENDINGS = (
     "/jobs/*/checkpoints/*",
     "/models/*",
     "/captures/*",
+    "/predictions/*",
+    "/predictions/*/inputs/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
@@ -30,6 +38,10 @@ WILDCARD_ENDINGS = (
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
+    ":model/aimass-*",
+    ":endpoint-config/aimass-*",
+    ":endpoint/aimass-*",
+    ":log-group:/aws/sagemaker/Endpoints/aimass-*",
     "/queries/*",
     ":database/aimass_*",
     ":table/aimass_*/*",
@@ -37,7 +49,7 @@ WILDCARD_ENDINGS = (
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
     "CollectorsTick": {"dynamodb", "logs"},
-    "Predictions": {"dynamodb", "logs", "s3"},
+    "Predictions": {"dynamodb", "lambda", "logs", "s3", "sagemaker"},
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
@@ -45,6 +57,15 @@ FUNCTION_ACTIONS = {
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
     "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+}
+
+
+# It keeps what is answered later and large answers, and calls itself for the former.
+_PREDICTIONS_OWN = {
+    "dynamodb:UpdateItem",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
 }
 
 
@@ -95,12 +116,19 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read_and_predictions_count_and_capture(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    writing = {"PredictionsRole": {"dynamodb:UpdateItem", "s3:PutObject"}}
-    for role in ("AuthorizerRole", "PredictionsRole", "PreviewsRole"):
-        assert _actions_of(application, role) - writing.get(role, set()) <= reading | logging
+    asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
+    own = {"AuthorizerRole": set(), "PreviewsRole": set(), "PredictionsRole": _PREDICTIONS_OWN | asking}
+    for role, actions in own.items():
+        assert _actions_of(application, role) - actions <= reading | logging
+    (invoking,) = (
+        item
+        for item in application.statements()
+        if item.owner.startswith("PredictionsRole") and "lambda:InvokeFunction" in item.actions
+    )
+    assert [to_text(each).rpartition(":")[2] for each in invoking.resources] == ["aimass-predictions"]
     (adding,) = (
         item
         for item in application.statements()
@@ -131,21 +159,49 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
     passing = [item for item in application.statements() if "iam:PassRole" in item.actions]
     for items in (starting, passing):
         assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "Reconciler"}
+    roles = set()
     for item in passing:
         (role,) = map(to_text, item.resources)
-        assert role.endswith(f":role/{naming.TRAINING_ROLE}")
+        roles.add(role.rpartition("/")[2])
         assert item.condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert roles == {naming.TRAINING_ROLE, naming.SERVING_ROLE}
+
+
+def test_only_the_reconciler_deletes_hosts_and_only_predictions_asks_them(application: Template) -> None:
+    owners = {
+        action: {item.owner.partition("Role")[0] for item in application.statements() if action in item.actions}
+        for action in ("sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:InvokeEndpoint")
+    }
+    assert list(owners.values()) == [{"Dispatch", "Reconciler"}, {"Reconciler"}, {"Predictions"}]
+
+
+def test_containers_that_serve_read_models_and_nothing_else(sagemaker: Template) -> None:
+    actions = {action for action in _actions_of(sagemaker, "ServingRole") if action.startswith(("s3:", "dynamodb:"))}
+    assert actions == {"s3:GetObject", "s3:ListBucket"}
+    (reading,) = [
+        item
+        for item in sagemaker.statements()
+        if item.owner.startswith("ServingRole") and "s3:GetObject" in item.actions
+    ]
+    assert [to_text(resource).rpartition(">/")[2] for resource in reading.resources] == ["models/*"]
 
 
 def test_objects_are_written_only_where_they_belong(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     assert _writable(sagemaker, "TrainingRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
-    assert _writable(application, "ApiRole") == {"uploads/*", "sources/*", "studies/*", "models/*", "queries/*"}
+    assert _writable(application, "ApiRole") == {
+        "uploads/*",
+        "sources/*",
+        "studies/*",
+        "models/*",
+        "queries/*",
+        "predictions/*/inputs/*",
+    }
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
-    assert _writable(application, "PredictionsRole") == {"captures/*"}
+    assert _writable(application, "PredictionsRole") == {"predictions/*", "captures/*"}
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
@@ -217,6 +273,8 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.job_prefix("ws", "job").startswith(naming.JOBS_PREFIX)
     assert keys.job_source("ws", "0").startswith(naming.SOURCES_PREFIX)
     assert keys.study_prefix("ws", "std").startswith(naming.STUDIES_PREFIX)
+    assert keys.prediction_object("ws", "pr", "answer").startswith(naming.PREDICTIONS_PREFIX)
+    assert fnmatchcase(keys.prediction_input("ws", "0"), f"{naming.PREDICTION_INPUTS_PREFIX}*")
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
     assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)

@@ -1,9 +1,11 @@
 """The CDK app itself: the checked-in templates are its newest, and AWS's rules hold. Needs Node and aws-cdk-lib."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def test_j11_awss_rules_hold_in_every_environment(name: str, tmp_path: Path) -> 
     add_stacks(app, settings=resolve_environment(name), code=PlaceholderCode())
     rules.add_rules(app)
     app.synth()
+
+
+def test_api_calls_the_processes_that_wait_where_any_do(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path), analytics_reporting=False)
+    add_stacks(app, settings=replace(PROD, predictions_provisioned=2), code=PlaceholderCode())
+    resources = app.synth().get_stack_by_name("AimassApplication").template["Resources"]
+    (alias,) = (name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Alias")
+    waiting = resources[alias]["Properties"]["ProvisionedConcurrencyConfig"]
+    assert waiting == {"ProvisionedConcurrentExecutions": 2}
+    infer = next(
+        each["Properties"]
+        for name, each in resources.items()
+        if each["Type"] == "AWS::ApiGateway::Method" and name.startswith("HttpApiv2proxy")
+    )
+    assert alias in json.dumps(infer["Integration"]["Uri"])
 
 
 def test_j11_new_violation_stops_the_synthesis(tmp_path: Path) -> None:

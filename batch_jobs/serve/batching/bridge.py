@@ -23,7 +23,7 @@ class _Idle(threading.local):
     longer than what it is for."""
 
     def __init__(self) -> None:
-        self.greenlets: list[Any] = []
+        self.greenlets: list[greenlet] = []
 
 
 _IDLE = _Idle()
@@ -49,7 +49,7 @@ async def run(call: Callable[[], T]) -> T:
 
 def wait(awaitable: Awaitable[T]) -> Any:
     """What the awaitable gives. Only within `run`."""
-    return getcurrent().parent.switch(awaitable)
+    return _outside().switch(awaitable)
 
 
 def _work(call: Callable[[], Any]) -> None:
@@ -58,4 +58,11 @@ def _work(call: Callable[[], Any]) -> None:
             ended = _Ended(call())
         except BaseException as error:  # noqa: BLE001 - it is raised where `run` was called
             ended = _Ended(error=error)
-        call = getcurrent().parent.switch(ended)
+        call = _outside().switch(ended)
+
+
+def _outside() -> greenlet:
+    parent = getcurrent().parent
+    if parent is None:
+        raise RuntimeError("only what bridge.run calls can wait")
+    return parent

@@ -12,6 +12,7 @@ from aimass_core.errors import AimassError, InternalError, InvalidRequestError, 
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
+from aimass_core.inference.serving.asking import Direct
 from aimass_core.lambda_support import json_body
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.http import problems
@@ -43,7 +44,7 @@ class Routes:
         if is_oip:
             return self.answer_oip(request)
         if request.path.startswith("/v1/"):
-            return rows.answer(request, self.repository, self.caller)
+            return rows.answer(request, Direct(self.repository), self.caller)
         return self.sagemaker.answer(request)
 
     def answer_oip(self, request: PredictionRequest) -> PredictionAnswer:

@@ -21,6 +21,7 @@ from aimass_core.inference.oip.inference import BINARY_HEADER
 from aimass_core.inference.oip.routes import OipRoutes
 from aimass_core.inference.rows import routes as rows
 from aimass_core.inference.rows.predict import columns_of
+from aimass_core.inference.serving.asking import Direct
 from aimass_core.lambda_support import json_body
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.models.repository import Repository
@@ -92,7 +93,7 @@ class SageMakerRoutes:
         asked = replace(request, path=path, method=method, headers=headers)
         if path == "/v2" or path.startswith("/v2/"):
             return _to_triton(self.oip.answer(asked, self.caller))
-        return rows.answer(asked, self.repository, self.caller)
+        return rows.answer(asked, Direct(self.repository), self.caller)
 
     def _echo(self, request: PredictionRequest, answer: PredictionAnswer) -> PredictionAnswer:
         """SageMaker hands the attributes of the answer to the caller: those that came, so that he knows his trace."""

@@ -10,6 +10,7 @@ from functions.api.routes import (
     endpoints,
     jobs,
     models,
+    predictions,
     quality,
     quarantine,
     queries,
@@ -39,5 +40,6 @@ ROUTERS = (
     models.router,
     endpoints.router,
     endpoint_watches.router,
+    predictions.router,
     docs.router,
 )

@@ -55,6 +55,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         naming.MODELS_PREFIX,
         naming.QUERIES_PREFIX,
         naming.CAPTURES_PREFIX,
+        naming.PREDICTIONS_PREFIX,
     )
     return [
         allow.change_registry(storage.registry),
@@ -66,7 +67,9 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.list_bucket(storage.lake),
         allow.read_objects(storage.lake, *lake_prefixes),
-        allow.write_objects(storage.lake, naming.SOURCES_PREFIX, naming.QUERIES_PREFIX),
+        allow.write_objects(
+            storage.lake, naming.SOURCES_PREFIX, naming.QUERIES_PREFIX, naming.PREDICTION_INPUTS_PREFIX
+        ),
         allow.locate_bucket(storage.lake),
         allow.run_queries(scope),
         allow.change_tables(scope),

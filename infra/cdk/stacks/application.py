@@ -38,7 +38,7 @@ class ApplicationStack(Stack):
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage)
         authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)
-        predictions = Predictions(self, "Predictions", defaults=serving, storage=storage)
+        predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         Previews(self, "Previews", defaults=preparing, storage=storage)
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
         Dispatch(self, "Dispatch", defaults=common, storage=storage)
@@ -52,7 +52,7 @@ class ApplicationStack(Stack):
             "HttpApi",
             settings=settings,
             management=management,
-            predictions=predictions,
+            predictions=predictions.entry,
             webhooks=webhooks,
             authorizer=authorizer,
         )

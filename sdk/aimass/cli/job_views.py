@@ -8,7 +8,7 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
@@ -27,6 +27,8 @@ def what(job: Job) -> str:
             return f"{searched(spec)} on {spec.dataset}"
         case CompressSpec() | FuseSpec() | DecomposeSpec() as spec:
             return made(spec)
+        case ImportSpec(model=model, format=format_):
+            return f"{model} from {format_}"
         case ScriptSpec(entry_point=entry_point):
             return entry_point
         case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() as spec:

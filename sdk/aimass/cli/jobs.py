@@ -122,7 +122,7 @@ def plot_job(
     job_id: str,
     to: Annotated[Path | None, typer.Option(help="Default: <job>.html, here.")] = None,
 ) -> None:
-    """Save the table of a compress, fuse or decompose job with its plot, as one HTML page."""
+    """Save the table of a compress, fuse or decompose job with its plot, or a study's page, as one HTML page."""
     path = client_of(context).jobs.get(job_id).plot(to)
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Open it in a browser.")
 

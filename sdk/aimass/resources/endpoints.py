@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from aimass.binding import Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
 from aimass.resources.endpoint_watches import EndpointWatchesApi
+from aimass.resources.predictions import DeferredPrediction
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import (
     EndpointCreate,
@@ -20,6 +21,8 @@ from aimass_core.domain.endpoints import (
     Predictions,
     SettingsRevert,
 )
+from aimass_core.domain.engines import EngineKind
+from aimass_core.domain.predictions import INPUT_HEADER
 from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.errors import AlreadyExistsError, UnavailableError
 
@@ -27,6 +30,11 @@ _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000
 _ROWS_EXPLAINED_PER_REQUEST = 20
 _POLL_SECONDS = 0.2
+_VERIFY_SECONDS = 120.0
+# Machines have to be found, and containers have to start on them.
+_HOST_SECONDS = 1_800.0
+# Lambda takes 6 MB with all that is around the body, which comes as base64.
+_MAX_BODY_BYTES = 4_000_000
 
 
 @runtime_checkable
@@ -60,6 +68,14 @@ class Endpoint(contract.EndpointDetail, Bound):
             weights: One for each member, by its name: `adult@1`. None: as they were fitted.
         """
         return self._client.endpoints.update(self.id, weights=weights, revision=self.revision)
+
+    def move(
+        self, engine: EngineKind | str, *, instance_type: str | None = None, instances: int | None = None
+    ) -> Endpoint:
+        """Lets another engine answer, without a request that fails; see EndpointsApi.deploy."""
+        return self._client.endpoints.move(
+            self.id, engine, instance_type=instance_type, instances=instances, revision=self.revision
+        )
 
     def set(self, **settings: Any) -> Endpoint:
         """Changes live parameters: `set(threshold=0.7, threads=2)`; None brings back a default. They hold within
@@ -106,27 +122,36 @@ class EndpointsApi(EndpointWatchesApi):
         *,
         name: str | None = None,
         rollout: RolloutPlan | Mapping[str, Any] | None = None,
-        timeout_seconds: float = 120,
+        engine: EngineKind | str | None = None,
+        instance_type: str | None = None,
+        instances: int | None = None,
+        timeout_seconds: float | None = None,
     ) -> Endpoint:
         """Serves `model` or `model@version` under `name` (default: the model's); an existing endpoint is updated.
 
         Args:
             rollout: How it takes over from what serves: `{"strategy": "canary", "percent": 10, "every_seconds": 60,
                 "guards": {"max_error_rate": 0.01}}`. This returns when it has begun; see `Endpoint.wait_rollout`.
+            engine: `lambda` (nothing is paid while nobody asks), `container` (machines that are there all the time),
+                `distributed` (each member of a fusion for itself). None: as the endpoint has it, at first lambda.
+            instance_type: Of the machines, such as ml.c5.large.
+            instances: How many of them.
+            timeout_seconds: None: 2 minutes, and half an hour where machines are needed.
 
         Raises:
             UnavailableError: The golden request did not give the golden answer; the message says how. An endpoint
                 that served before keeps serving what it did.
         """
+        placed = _to_engine(engine, instance_type, instances)
         if rollout is not None:
             present = self.get(name or model.partition("@")[0])
-            return self._update_model(present, model=model, rollout=rollout, timeout_seconds=timeout_seconds)
-        fields = {"model": model} | ({"name": name} if name else {})
+            return self._update_model(present, model=model, rollout=rollout, **placed, timeout_seconds=timeout_seconds)
+        fields = {"model": model, **placed} | ({"name": name} if name else {})
         try:
             endpoint = self._post(Endpoint, _PATH, to_request(EndpointCreate, **fields))
         except AlreadyExistsError:
             present = self.get(name or model.partition("@")[0])
-            return self._update_model(present, model=model, timeout_seconds=timeout_seconds)
+            return self._update_model(present, model=model, **placed, timeout_seconds=timeout_seconds)
         return self._wait(endpoint, timeout_seconds)
 
     def list(self) -> Pages[Endpoint]:
@@ -142,6 +167,22 @@ class EndpointsApi(EndpointWatchesApi):
         present = revision or self.get(endpoint).revision
         body = to_request(EndpointUpdate, weights=None if weights is None else dict(weights))
         return self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
+
+    def move(
+        self,
+        endpoint: str,
+        engine: EngineKind | str,
+        *,
+        instance_type: str | None = None,
+        instances: int | None = None,
+        revision: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Endpoint:
+        """See Endpoint.move."""
+        present = revision or self.get(endpoint).revision
+        body = to_request(EndpointUpdate, **_to_engine(engine, instance_type, instances))
+        moved = self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
+        return self._wait(moved, timeout_seconds)
 
     def set(self, endpoint: str, *, revision: int | None = None, **settings: Any) -> Endpoint:
         """See Endpoint.set. `revision`: refused where it has changed since."""
@@ -171,18 +212,31 @@ class EndpointsApi(EndpointWatchesApi):
         self._delete(f"{_PATH}/{endpoint}")
 
     def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
-        """See Endpoint.predict. Many rows are sent in several requests."""
+        """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
         params = {"explain": "true"} if explain else None
         size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
         answers = [
-            self._read(
-                Predictions,
-                self._client.http.request("POST", f"{_PATH}/{endpoint}/predict", params=params, body={"rows": part}),
-            )
+            self._read(Predictions, self._send_rows(endpoint, body, {}, params=params))
             for part in _chunks(_to_records(rows), size)
+            for body in _to_bodies(part)
         ]
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
+
+    def submit(self, endpoint: str, rows: Rows) -> DeferredPrediction:
+        """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
+        body = json.dumps({"rows": _to_records(rows)}).encode()
+        return self._read(DeferredPrediction, self._send_rows(endpoint, body, {"prefer": "respond-async"}))
+
+    def _send_rows(
+        self, endpoint: str, body: bytes, headers: Mapping[str, str], *, params: Mapping[str, str] | None = None
+    ) -> Any:
+        """A body that Lambda would not take goes to S3 before, and is named."""
+        path = f"{_PATH}/{endpoint}/predict"
+        if len(body) <= _MAX_BODY_BYTES:
+            return self._client.http.request("POST", path, params=params, body=body, headers=headers)
+        named = {INPUT_HEADER: self._client.predictions.send_input(body), "content-type": "application/json"}
+        return self._client.http.request("POST", path, params=params, headers={**headers, **named})
 
     def wait_rollout(self, endpoint: Endpoint, *, timeout_seconds: float = 3_600) -> Endpoint:
         """See Endpoint.wait_rollout."""
@@ -198,13 +252,16 @@ class EndpointsApi(EndpointWatchesApi):
             raise UnavailableError(endpoint.status_reason or f"{rollout.model.ref} was rolled back.")
         return endpoint
 
-    def _update_model(self, endpoint: Endpoint, *, timeout_seconds: float, **fields: Any) -> Endpoint:
+    def _update_model(self, endpoint: Endpoint, *, timeout_seconds: float | None, **fields: Any) -> Endpoint:
         body = to_request(EndpointUpdate, **fields)
         updated = self._patch(Endpoint, f"{_PATH}/{endpoint.id}", body, revision=endpoint.revision)
         return self._wait(updated, timeout_seconds)
 
-    def _wait(self, endpoint: Endpoint, timeout_seconds: float) -> Endpoint:
-        deadline, wanted = time.monotonic() + timeout_seconds, endpoint.candidate
+    def _wait(self, endpoint: Endpoint, timeout_seconds: float | None) -> Endpoint:
+        wanted = endpoint.candidate
+        if timeout_seconds is None:
+            timeout_seconds = _HOST_SECONDS if wanted and wanted.engine.machines else _VERIFY_SECONDS
+        deadline = time.monotonic() + timeout_seconds
         while endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
             if time.monotonic() > deadline:
                 raise WaitTimeoutError(
@@ -218,6 +275,15 @@ class EndpointsApi(EndpointWatchesApi):
         return endpoint
 
 
+def _to_engine(
+    kind: EngineKind | str | None, instance_type: str | None, instances: int | None
+) -> dict[str, dict[str, Any]]:
+    """The field of a request; none where nothing is said."""
+    given = {"kind": kind, "instance_type": instance_type, "instances": instances}
+    engine = {name: value for name, value in given.items() if value is not None}
+    return {"engine": engine} if engine else {}
+
+
 def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
     if isinstance(rows, Mapping):
         return [rows]
@@ -225,6 +291,17 @@ def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
         return records
     return list(rows)
+
+
+def _to_bodies(records: list[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Halved until each is small enough, or one row."""
+    body = json.dumps({"rows": records}).encode()
+    if len(body) <= _MAX_BODY_BYTES or len(records) == 1:
+        yield body
+        return
+    middle = len(records) // 2
+    yield from _to_bodies(records[:middle])
+    yield from _to_bodies(records[middle:])
 
 
 def _chunks(records: list[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

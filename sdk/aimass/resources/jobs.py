@@ -41,6 +41,7 @@ DOCUMENTS: Mapping[JobKind, str] = {
     JobKind.FUSE: "fusion",
     JobKind.DECOMPOSE: "decomposition",
 }
+_PAGES: Mapping[JobKind, str] = {**DOCUMENTS, JobKind.SEARCH: "study", JobKind.AUTOTRAIN: "study"}
 
 
 class ModelRef(contract.ModelRef, Bound):
@@ -131,13 +132,14 @@ class Job(contract.Job, Bound):
         return BatchPrediction.model_validate_json(self._read("output/predictions.json"))
 
     def plot(self, path: str | Path | None = None) -> Path:
-        """Saves the table of a compress, fuse or decompose job with its plot, one HTML page that needs no network.
+        """Saves the table of a compress, fuse or decompose job with its plot, or the page of a search's or autotrain's
+        study: one HTML page that needs no network.
 
         Default: under the job's id, here. Raises NotFoundError where it has left none.
         """
         target = Path(path or f"{self.id}.html")
-        self._require_kind(*DOCUMENTS)
-        target.write_bytes(self._read(f"output/{DOCUMENTS[self.kind]}.html"))
+        self._require_kind(*_PAGES)
+        target.write_bytes(self._read(f"output/{_PAGES[self.kind]}.html"))
         return target
 
     def _document(self, kind: JobKind, cls: type[DocumentT]) -> DocumentT:

@@ -6,10 +6,6 @@ from typing import Any
 
 import pytest
 
-from aimass_core.errors import PayloadTooLargeError
-from aimass_core.inference.limits import MAX_ANSWER_BYTES
-from aimass_core.inference.messages import PredictionAnswer
-from functions.predictions import answers
 from tests.factories.served_models import deploy, table_probability
 from tests.unit.predictions.bench import Bench, age, city
 
@@ -59,7 +55,7 @@ def test_version_is_part_of_the_path(bench: Bench) -> None:
     assert "serves version 3, not 2" in answer.error
 
 
-def test_values_unlike_training_are_answered_with_warnings(bench: Bench) -> None:
+def test_g12_values_unlike_training_are_answered_with_warnings(bench: Bench) -> None:
     answer = bench.infer(age(39, 200, None), city("Paris", "Oslo", None))
     assert answer.status == 200
     warnings = answer.json["parameters"]["warnings"]
@@ -92,7 +88,7 @@ def test_values_unlike_training_are_answered_with_warnings(bench: Bench) -> None
     ],
     ids=str,
 )
-def test_wrong_input_is_refused_with_its_name_and_what_it_should_be(
+def test_g1_wrong_input_is_refused_with_its_name_and_what_it_should_be(
     bench: Bench, inputs: list[dict[str, Any]], words: list[str]
 ) -> None:
     answer = bench.infer(*inputs)
@@ -101,7 +97,7 @@ def test_wrong_input_is_refused_with_its_name_and_what_it_should_be(
         assert word in answer.error
 
 
-def test_a_million_rows_are_refused_before_they_are_looked_at(bench: Bench) -> None:
+def test_g1_a_million_rows_are_refused_before_they_are_looked_at(bench: Bench) -> None:
     answer = bench.infer(age(1.0, shape=[1_000_000, 1]), city("Oslo", shape=[1_000_000, 1]))
     assert answer.status == 413
     assert "at most 10000" in answer.error
@@ -144,16 +140,9 @@ def test_body_that_is_no_request_is_refused(bench: Bench, body: bytes) -> None:
     assert answer.error
 
 
-def test_oversized_body_is_refused_before_it_is_parsed(bench: Bench) -> None:
+def test_g2_oversized_body_is_refused_before_it_is_parsed(bench: Bench) -> None:
     answer = bench.send("POST", "/v2/models/adult/infer", body=b" " * (6 * 1024**2 + 1))
     assert answer.status == 413
-
-
-def test_answer_above_the_limit_says_how_many_rows_fit() -> None:
-    small = PredictionAnswer(content=b"x" * MAX_ANSWER_BYTES, num_rows=10)
-    assert len(answers.to_http(small)["body"]) == MAX_ANSWER_BYTES
-    with pytest.raises(PayloadTooLargeError, match="at most 450 rows per request"):
-        answers.to_http(PredictionAnswer(content=b"x" * 2 * MAX_ANSWER_BYTES, num_rows=1_000))
 
 
 @pytest.mark.parametrize(

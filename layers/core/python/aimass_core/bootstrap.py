@@ -13,6 +13,7 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Hosting,
     Logs,
     Predictor,
     Previewer,
@@ -39,6 +40,8 @@ _CONFIG = Config(
 _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
 # A golden request may meet a cold start with a large model, and a repeat of it would only add to the load.
 _INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}))
+# The function that asks a host has 29 s in all.
+_ASK_CONFIG = _CONFIG.merge(Config(read_timeout=27, retries={"mode": "standard", "total_max_attempts": 2}))
 # Whoever has claimed a job submits it within `dispatch.SUBMIT_SECONDS`, also where every attempt times out.
 _BATCH_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
 
@@ -81,6 +84,11 @@ class AwsClients:
     def sagemaker(self) -> Any:
         """SageMaker."""
         return self._session.client("sagemaker", config=_CONFIG)
+
+    @cached_property
+    def sagemaker_runtime(self) -> Any:
+        """SageMaker's endpoints."""
+        return self._session.client("sagemaker-runtime", config=_ASK_CONFIG)
 
     @cached_property
     def logs(self) -> Any:
@@ -225,6 +233,21 @@ class AwsPorts:
         from aimass_core.adapters.lambda_functions import LambdaPredictor
 
         return LambdaPredictor(self.clients.functions, function=self._setting("predictions_function"))
+
+    @cached_property
+    def hosting(self) -> Hosting:
+        """SageMaker's endpoints. What only asks them needs no settings."""
+        from aimass_core.adapters.hosting import HostPlan, SageMakerHosting
+
+        return SageMakerHosting(
+            self.clients.sagemaker,
+            self.clients.sagemaker_runtime,
+            plan=lambda: HostPlan(
+                image=self._setting("training_image"),
+                role_arn=self._setting("serving_role_arn"),
+                bucket=self._setting("lake_bucket"),
+            ),
+        )
 
     @cached_property
     def previewer(self) -> Previewer:

@@ -75,9 +75,10 @@ class CollectorsTickSettings(_Settings):
 
 
 class DispatchSettings(ComputeSettings):
-    """functions/dispatch."""
+    """functions/dispatch. Containers of endpoints run the image of jobs, under a role of their own."""
 
     predictions_function: str
+    serving_role_arn: str
 
 
 class JobEventsSettings(ComputeSettings):
@@ -92,10 +93,13 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions."""
+    """functions/predictions, which invokes itself for what is to be answered later."""
 
+    predictions_function: str
     registry_table: str
     lake_bucket: str
+    # Itself: each member of a distributed fusion may have an invocation of its own.
+    predictions_function: str
     endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256

@@ -18,6 +18,15 @@ class LambdaPredictor:
         """See Predictor. Raises InternalError where the function itself broke (a timeout, no memory)."""
         return _invoke(self._client, self._function, payload, what="the predictions function")
 
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """See Predictor."""
+        try:
+            self._client.invoke(
+                FunctionName=self._function, InvocationType="Event", Payload=json.dumps(dict(payload)).encode()
+            )
+        except AWS_ERRORS as error:
+            raise to_error(error, what="the predictions function") from error
+
 
 class LambdaPreviewer:
     """The previews function. Satisfies `Previewer`."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -435,10 +436,20 @@ class MemoryPredictor:
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         self._answer = answer
+        self.started: list[Mapping[str, Any]] = []
 
     def predict(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """See Predictor."""
         return self._answer(payload)
+
+    def start(self, payload: Mapping[str, Any]) -> None:
+        """See Predictor. What was started waits for `run_started`."""
+        self.started.append(payload)
+
+    def run_started(self) -> None:
+        """Answers what waits."""
+        while self.started:
+            self._answer(self.started.pop(0))
 
 
 class MemoryPreviewer:
@@ -496,6 +507,7 @@ class MemoryPorts:
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
+    hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
     clock: Clock = utc_now

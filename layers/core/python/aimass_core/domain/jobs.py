@@ -13,6 +13,7 @@ from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - par
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.model_imports import ImportSpec as ImportSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.recipes import PrepareSpec as PrepareSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.sources import CollectSpec as CollectSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
@@ -103,6 +104,7 @@ SubmittedSpec = (
     | ScriptSpec
     | PrepareSpec
     | PredictSpec
+    | ImportSpec
 )
 AnySpec = SubmittedSpec | IngestSpec | CollectSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]

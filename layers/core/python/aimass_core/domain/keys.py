@@ -187,6 +187,19 @@ def query_export(workspace_id: str, query_id: str, name: str) -> str:
     return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
 
 
+PREDICTIONS_PREFIX = "predictions/"
+
+
+def prediction_input(workspace_id: str, sha256: str) -> str:
+    """The body of a request that came apart from it, named by its content."""
+    return f"{PREDICTIONS_PREFIX}{workspace_id}/inputs/{sha256}"
+
+
+def prediction_object(workspace_id: str, prediction_id: str, name: str) -> str:
+    """A part of a deferred prediction, or an answer that was too large."""
+    return f"{PREDICTIONS_PREFIX}{workspace_id}/{prediction_id}/{name}"
+
+
 def job_source(workspace_id: str, sha256: str) -> str:
     """A packed source of scripts, named by its content: jobs share it."""
     return f"sources/{workspace_id}/{sha256}.tar.gz"

@@ -20,14 +20,16 @@ def answer(endpoints: ServingEndpoints, payload: Mapping[str, Any], *, seconds: 
 
     What is no fault of the model (the lake cannot be reached) is raised, so that the platform asks again.
     """
-    version = ServedModel(
-        model_id=payload["model_id"], model_name="", number=payload["number"], digest=payload["digest"]
-    )
     try:
-        model = endpoints.load(payload["workspace_id"], version)
+        model = endpoints.load(payload["workspace_id"], version_of(payload))
         return {"outputs": ask(model, payload["inputs"], seconds=seconds)}
     except (ModelRefusedError, InvalidRequestError) as error:
         return {"error": _describe(error)}
+
+
+def version_of(payload: Mapping[str, Any]) -> ServedModel:
+    """Which version, and where it answers: the fields of a ServedModel, without its name."""
+    return ServedModel.model_validate({"model_name": "", **payload})
 
 
 def ask(model: AnyModel, inputs: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:

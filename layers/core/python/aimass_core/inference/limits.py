@@ -10,3 +10,5 @@ MAX_BODY_BYTES = 6 * 1024**2
 # Of a body that came compressed.
 MAX_UNPACKED_BYTES = 32 * 1024**2
 MAX_ANSWER_BYTES = 6_000_000
+# API Gateway gives up after 29 s; the function itself may go on for longer, for what is answered later.
+SYNC_SECONDS = 28.0

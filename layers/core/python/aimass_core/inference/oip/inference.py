@@ -112,7 +112,7 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
         outputs=_choose_outputs(request, signature),
         num_rows=num_rows,
         classes=_choose_classes(request),
-        is_explained=_flag(request.parameters, "explain", default=False),
+        is_explained=_flag(request.get("parameters", {}), "explain", default=False),
         warnings=[f"the parameters {', '.join(ignored)} have no effect here"] if ignored else [],
     )
 

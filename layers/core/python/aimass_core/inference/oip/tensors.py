@@ -120,7 +120,7 @@ def _to_array(spec: TensorSpec, flat: Sequence[Any]) -> Array:
             return np.array(flat, dtype)
         except OverflowError as error:
             raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}.") from error
-    if len(flat) <= _FEW and all(abs(value) <= _LARGEST[dtype] or math.isnan(value) for value in flat):
+    if len(flat) <= _FEW and all(abs(value) <= _LARGEST[dtype] or value != value for value in flat):  # noqa: PLR0124
         return np.array(flat, dtype)
     try:
         with np.errstate(over="ignore"):

@@ -20,7 +20,7 @@ from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, 
 from aimass_core.ports import BlobStore
 from aimass_core.services.ingest import base_files, column_types, merging, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
-from aimass_core.services.ingest.columns import for_each_column
+from aimass_core.services.ingest.columns import collected, for_each_column
 from aimass_core.services.ingest.evolution import FROZEN, VALID_FROM, VALID_TO, Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
@@ -28,6 +28,8 @@ from aimass_core.services.ingest.profiling import Profiler, RowObserver
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
 from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
+
+_MAX_IN_MEMORY = 20_000
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -87,6 +89,7 @@ class Conversion:
         self._on_progress = on_progress
         self._issues: list[FileIssue] = []
         self._num_left_out = 0
+        self._num_folders = 0
 
     def run(self, files: Sequence[LocalFile]) -> Converted:
         """Converts. Raises VersionRejectedError; ExpandedTooLargeError where the disk's share is too small."""
@@ -111,14 +114,15 @@ class Conversion:
 
     def _read(self, index: int, num_files: int, file: LocalFile) -> list[SpooledFile]:
         self._on_progress("read", index, num_files)
-        work_path = self._work_path / f"file-{index}"
-        work_path.mkdir()
+        work_path = self._work_path / f"files-{self._num_folders}"
+        work_path.mkdir(exist_ok=True)
         reading = Reading(
             display_name=file.display_name,
             policy=self._dataset.policy,
             quarantine=self._quarantine,
             limits=self._limits,
             types=self._known_types() if num_files == 1 else None,
+            is_one_of_many=1 < num_files <= _MAX_IN_MEMORY,
         )
         try:
             found = list(readers.spool(file.path, work_path, reading))
@@ -126,7 +130,9 @@ class Conversion:
             self._leave_out(file.display_name, error)
             found = []
         file.path.unlink()
-        _remove_all_but(work_path, {path for spool in found for path in spool.paths})
+        kept = {path for spool in found for path in spool.paths}
+        _remove_all_but(work_path, kept)
+        self._num_folders += bool(kept)
         return found
 
     def _known_types(self) -> dict[str, ColumnType] | None:
@@ -290,7 +296,7 @@ class Conversion:
                     yield good
                 spool.remove()
 
-        files = self._join(schema, profiler, read_new())
+        files = self._join(schema, profiler, collected(read_new()))
         warnings = [warning for spool in accepted for warning in spool.warnings]
         warnings += [
             f"Column {name!r}: {count:,} infinite values became missing."

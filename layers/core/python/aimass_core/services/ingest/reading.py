@@ -8,6 +8,8 @@ from aimass_core.domain.schemas import ColumnType
 from aimass_core.services.ingest.issues import Quarantine
 from aimass_core.services.ingest.limits import Limits
 
+_TINY_BYTES = 4 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -15,6 +17,7 @@ class Reading:
 
     `types`: None while other files have a say in the types of the columns. Else the file is alone: its columns are of
     these types, and those that are not named of whichever they have. Then cells need not be kept as text.
+    `is_one_of_many`: there are others, and not more than have room in memory together if they are tiny.
     """
 
     display_name: str
@@ -22,6 +25,11 @@ class Reading:
     quarantine: Quarantine
     limits: Limits
     types: Mapping[str, ColumnType] | None = None
+    is_one_of_many: bool = False
+
+    def is_tiny(self, num_bytes: int) -> bool:
+        """Whether what a quick reader and a file of its own cost is more than the rows of such a file do."""
+        return self.is_one_of_many and num_bytes < _TINY_BYTES
 
     def bad_row(
         self, *, line: int | None = None, column: str | None = None, reason: str, text: str | None = None

@@ -50,7 +50,7 @@ def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
         reading.limits.check_slow(file.path)
         columns = _begin(dialect, reading, keeps_text=True)
         blocks = delimited.read_carefully(file, dialect, on_bad_row=on_bad_row)
-        found = columns, _write(blocks, columns, work_path / "careful", file)
+        found = columns, _write(blocks, columns, _new_spool(work_path / "careful", file, reading))
     evidence, writer = [column.evidence for column in found[0]], found[1]
     num_bad_rows = reading.quarantine.count - num_before
     if not writer.num_rows and not num_bad_rows:
@@ -62,7 +62,7 @@ def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     if writer.num_rows and not any(each.num_cells for each in evidence):
         raise FileRejectedError("No row of the file has a value in it. Export the data again.")
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(
@@ -95,12 +95,13 @@ def _read_quickly(
     If the file decides its types alone, cells are kept in the types of the first block. Where a later one differs, or
     rows have to be kept apart as they were written, all are read once more as text.
     """
-    if not delimited.can_be_quick(file, dialect):
+    if reading.is_tiny(file.path.stat().st_size) or not delimited.can_be_quick(file, dialect):
         return None
     for keeps_text in (False, True) if reading.types is not None else (True,):
         columns = _begin(dialect, reading, keeps_text=keeps_text)
         try:
-            writer = _write(delimited.read_quickly(file, dialect), columns, work_path / f"quick-{keeps_text}", file)
+            spool = _new_spool(work_path / f"quick-{keeps_text}", file, reading)
+            writer = _write(delimited.read_quickly(file, dialect), columns, spool)
         except delimited.NeedsCareError:
             return None
         except NotAsBegunError:
@@ -132,10 +133,13 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _write(
-    blocks: Iterator[delimited.TextBlock], columns: list[TextColumn], spool_path: Path, file: TextFile
-) -> SpoolWriter:
-    with SpoolWriter(spool_path, num_bytes=file.path.stat().st_size) as writer:
+def _new_spool(path: Path, file: TextFile, reading: Reading) -> SpoolWriter:
+    num_bytes = file.path.stat().st_size
+    return SpoolWriter(path, num_bytes=num_bytes, is_in_memory=reading.is_tiny(num_bytes))
+
+
+def _write(blocks: Iterator[delimited.TextBlock], columns: list[TextColumn], spool: SpoolWriter) -> SpoolWriter:
+    with spool as writer:
         for block in blocks:
             taken = for_each_column(TextColumn.take, columns, block.cells.columns)
             writer.write({LINE: block.lines, **{str(index): cells for index, cells in enumerate(taken)}})
