@@ -93,13 +93,12 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions, which invokes itself for what is to be answered later."""
+    """functions/predictions."""
 
+    # Itself: what is to be answered later, and each member of a distributed fusion, may have an invocation of its own.
     predictions_function: str
     registry_table: str
     lake_bucket: str
-    # Itself: each member of a distributed fusion may have an invocation of its own.
-    predictions_function: str
     endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256
