@@ -54,10 +54,10 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 CAPTURES_PREFIX = "captures/"
-PREDICTIONS_PREFIX = "predictions/"
-PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # The CloudWatch namespace of our own metrics.
 METRICS = "AIMass"
+PREDICTIONS_PREFIX = "predictions/"
+PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # Of partitions of the registry.
 COUNTERS_PREFIX = "COUNTERS#"
 

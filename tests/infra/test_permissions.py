@@ -25,9 +25,9 @@ WILDCARD_ENDINGS = (
     "/studies/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
+    "/captures/*",
     "/predictions/*",
     "/predictions/*/inputs/*",
-    "/captures/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
     ":job/*",
@@ -117,7 +117,7 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
         assert {action.partition(":")[0] for action in _actions_of(application, f"{role}Role")} == services, role
 
 
-def test_authorizer_predictions_and_previews_only_read_and_predictions_count_and_capture(application: Template) -> None:
+def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
     asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}

@@ -104,11 +104,6 @@ def write_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
     )
 
 
-def put_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
-    """Whole, below the prefixes."""
-    return _allow(["s3:PutObject"], _objects(bucket, prefixes))
-
-
 def delete_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
     """Below the prefixes; where the bucket is versioned the bytes stay for a while."""
     return _allow(["s3:DeleteObject"], _objects(bucket, prefixes))

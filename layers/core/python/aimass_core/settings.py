@@ -93,9 +93,9 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions, which invokes itself for what is to be answered later, and for members of fusions that
-    are distributed."""
+    """functions/predictions."""
 
+    # Itself: what is to be answered later, and each member of a distributed fusion, may have an invocation of its own.
     predictions_function: str
     registry_table: str
     lake_bucket: str

@@ -15,7 +15,7 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.inference.capturing.observed import Observed
+from aimass_core.inference.capturing.observed import Observed, OutputRows
 from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
@@ -23,7 +23,6 @@ from aimass_core.inference.oip import inference, metadata, repository, server_se
 from aimass_core.inference.oip.statistics import Statistics
 from aimass_core.inference.serving.asking import Asking, Direct
 from aimass_core.inference.serving.endpoints import EndpointSource, Served, require_version
-from aimass_core.inference.serving.model import Tensors
 
 _VERSION = re.compile(r"[1-9][0-9]{0,7}")
 _MAX_WARNINGS = 20
@@ -145,7 +144,7 @@ class OipRoutes:
             signature=model.signature,
             inputs=asked.inputs,
             rows=range(asked.num_rows),
-            outputs=_by_row(outputs, asked.num_rows) if endpoint.settings.capture.percent else [],
+            outputs=OutputRows(outputs, asked.num_rows),
             client_id=asked.id,
         )
         counters.compute_output.add(time.perf_counter_ns() - began)
@@ -184,10 +183,6 @@ class OipRoutes:
         note = "Each process of the function counts for itself, from its start."
         cache = self.endpoints.describe_cache(caller.workspace_id)
         return {"model_stats": entries, "parameters": {"scope": "process", "note": note, "model_cache": cache}}
-
-
-def _by_row(outputs: Tensors, num_rows: int) -> list[dict[str, Any]]:
-    return [{name: array[row] for name, array in outputs.items()} for row in range(num_rows)]
 
 
 def _require(request: PredictionRequest, *methods: str) -> None:
