@@ -9,6 +9,7 @@ import pytest
 from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.algorithms.export.assembly import name_inputs
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.encoding.table import fit_table_encoder
 from batch_jobs.encoding.table_graph import build_table_graph
 from batch_jobs.encoding.table_matrix import MAX_CATEGORIES, date_parts, fit_encoding
 
@@ -90,3 +91,21 @@ def test_inputs_are_named_like_columns_unless_an_output_has_the_name() -> None:
 @pytest.mark.parametrize("columns", [["label", "column label"], ["column label", "label"]])
 def test_input_names_never_collide(columns: list[str]) -> None:
     assert len(set(name_inputs(columns).values())) == 2
+
+
+def test_inputs_tell_what_is_typical_of_the_training_rows() -> None:
+    frame = Frame(
+        columns={
+            "rooms": np.array([1, 2, np.nan, 3, 9], np.float32),
+            "colour": np.array(["", "", "red", "blue", "blue"], object),
+            "empty": np.full(5, np.nan, np.float32),
+        },
+        num_rows=5,
+    )
+    columns = [
+        Column(name="rooms", type=ColumnType.NUMBER),
+        Column(name="colour", type=ColumnType.STRING),
+        Column(name="empty", type=ColumnType.NUMBER),
+    ]
+    specs = fit_table_encoder(frame, columns).describe_inputs({column.name: column.name for column in columns})
+    assert {spec.name: spec.typical for spec in specs} == {"rooms": 2.0, "colour": "blue", "empty": None}
