@@ -137,7 +137,8 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions
         named = {"x-aimass-input": client.predictions.send_input(b'{"rows": [{"income": 1.0}]}')}
-        later = send("POST", "/v1/endpoints/loans/predict", headers={**named, "prefer": "respond-async"})
+        wanted = {"content-type": "application/json", "prefer": "respond-async"}
+        later = send("POST", "/v1/endpoints/loans/predict", headers={**named, **wanted})
         assert client.predictions.get(later["id"]).wait(timeout_seconds=60).predictions
         wait_until(lambda: client.datasets.get("loans").latest_version == 2)
         assert client.datasets.query("select * from loans").to_pandas().shape[0] == 600
