@@ -123,7 +123,6 @@ def build_search(
     ends: float | None,
     message: Callable[[str], None],
     reporter: Reporter,
-    is_hasty: bool = False,
 ) -> Search:
     """A search that has begun nothing yet, of a model on this machine, until `ends` by the monotonic clock."""
     judge = Judge(material, original.signature, spec, num_threads=environment.num_cpus)
@@ -146,7 +145,6 @@ def build_search(
         judge=judge,
         reporter=reporter,
         device_threads=costs.resolve_threads(spec.device, num_cpus=environment.num_cpus),
-        is_hasty=is_hasty,
     )
 
 

@@ -18,17 +18,21 @@ _BUILT_IN = {
     CompressionMethod.QUANTIZATION: "batch_jobs.compress.quantization:Quantization",
     CompressionMethod.FACTORIZATION: "batch_jobs.compress.networks:Factorization",
     CompressionMethod.SPARSIFICATION: "batch_jobs.compress.networks:Sparsification",
+    CompressionMethod.FINETUNING: "batch_jobs.compress.networks:Finetuning",
     CompressionMethod.DISTILLATION: "batch_jobs.compress.distillation:Distillation",
 }
 
 
 def load_methods(wanted: Sequence[CompressionMethod] | None) -> list[Method]:
-    """Those that are asked for, or all; what a method needs is imported now.
+    """Those that are asked for, or all; what a method needs is imported now. What sparsification leaves is of no use
+    until it is trained on: finetuning comes with it.
 
     Raises:
         TypeError: An entry point names something that is no method.
     """
     found: dict[CompressionMethod, Method] = {}
+    if wanted is not None and CompressionMethod.SPARSIFICATION in wanted:
+        wanted = [*wanted, CompressionMethod.FINETUNING]
     for name, place in _BUILT_IN.items():
         if wanted is None or name in wanted:
             module, _, member = place.partition(":")

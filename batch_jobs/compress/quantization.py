@@ -8,7 +8,7 @@ import onnx
 from aimass_core.domain.compression import CompressionMethod
 from batch_jobs.compress import integers, weights
 from batch_jobs.compress.contract import Ground, Proposal, Settings, UnfitError
-from batch_jobs.compress.graphs import fold, require_standard
+from batch_jobs.compress.graphs import activate_early, fold, require_standard
 from batch_jobs.compress.rows import sample_rows
 from batch_jobs.evaluate.scoring import Scorer
 
@@ -54,6 +54,7 @@ class Quantization:
         """Weights that no int8 layer has taken are stored with 8 bits."""
         _require_weights(model)
         mode, num_bits = settings.get(MODE), int(settings.get(BITS) or 8)
+        model = activate_early(model)
         folded = fold(model, ground.scratch_path)
         if num_bits not in (4, 8, 16):
             raise UnfitError(f"{BITS} {num_bits}: 16, 8 or 4 are")

@@ -1,14 +1,16 @@
 """Tries methods alone and one after the other, the cheap ones first, and goes on from what was good.
 
-Where time is limited, steps that train and steps that do not share it.
+A candidate is a sequence of steps in one order: distillation, sparsification or trimming, factorization, finetuning,
+optimization, quantization. What follows on a candidate is tried unless another, on which the same can follow, beats it:
+a beam along the Pareto front instead of all products. Structures that finetuning is to train are compared with each
+other alone, and cut further however badly they answer; see `structures` for which of them are trained.
 
-A candidate is a sequence of steps in one order: distillation, sparsification or trimming, factorization, optimization,
-quantization. What follows on a candidate is tried unless another, on which the same can follow, beats it: a beam along
-the Pareto front instead of all products.
+Where time is limited, all but a part of it is for steps that train. What a trained model is worth is only known when
+what follows on it is made: that comes before all else.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import onnx
@@ -23,6 +25,7 @@ from aimass_core.domain.compression import (
 from aimass_core.errors import AimassError, InvalidDataError
 from batch_jobs.compress.contract import Ground, Method, Proposal, Settings, UnfitError
 from batch_jobs.compress.judging import Judge, beats, describe, find_missed
+from batch_jobs.compress.structures import choose_structure, count_trainings, find_unknown, is_structure
 from batch_jobs.registered import costs
 from batch_jobs.runtime.reporting import Reporter
 
@@ -31,6 +34,7 @@ _ORDER = (
     (CompressionMethod.DISTILLATION,),
     (CompressionMethod.SPARSIFICATION, CompressionMethod.TRIMMING),
     (CompressionMethod.FACTORIZATION,),
+    (CompressionMethod.FINETUNING,),
     (CompressionMethod.OPTIMIZATION,),
     (CompressionMethod.QUANTIZATION,),
 )
@@ -40,8 +44,8 @@ _MEASURED_SECONDS = 0.3
 # Beyond so many times what may be lost, and a hundredth, nothing that comes after brings it back.
 _HOPELESS_TIMES, _HOPELESS_MORE = 3.0, 0.01
 _CHEAP_SHARE = 0.1
-# A step that trains gets such a part of the time that is left, if no fewer of them wait for theirs.
-_MAX_SHARES = 4
+# A step that trains gets such a part of the time that is left, by how many of them wait for theirs.
+_MIN_SHARES, _MAX_SHARES = 1.25, 4.0
 _MAX_REASON = 300
 
 
@@ -51,6 +55,8 @@ class Made:
 
     model: bytes
     entry: CompressionCandidate
+    is_trained: bool = False
+    """One of its steps has trained."""
 
     @property
     def rank(self) -> int:
@@ -64,11 +70,21 @@ class _Attempt:
     method: Method
     proposal: Proposal
     place: int
-    """Of the proposal among those of its method for its base: the mildest first, or in haste the strongest."""
+    """Of the proposal among those of its method for its base: the mildest first, or where limits are missed the
+    strongest."""
 
     @property
     def rank(self) -> int:
         return _RANKS[self.method.method]
+
+    @property
+    def is_finetuning(self) -> bool:
+        return self.method.method is CompressionMethod.FINETUNING
+
+    @property
+    def is_cutting(self) -> bool:
+        """Whether finetuning may follow on what comes of it."""
+        return not self.proposal.is_trained and self.rank < _RANKS[CompressionMethod.FINETUNING]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,16 +97,14 @@ class Search:
     reporter: Reporter
     device_threads: int
     """With as many the latency is measured."""
-    is_hasty: bool = False
-    """There is little time to keep the limits: the strongest settings of a method come first, and what trains is not
-    put off until all else is tried."""
     clock: Callable[[], float] = time.monotonic
     made: list[Made] = field(default_factory=list)
     unfit: list[UnfitMethod] = field(default_factory=list)
     _waiting: list[_Attempt] = field(default_factory=list)
     _reasons: set[tuple[CompressionMethod, str]] = field(default_factory=set)
-    _seconds: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
-    """Spent on steps that train, and on those that do not."""
+    _cheap_seconds: float = 0.0
+    """Spent on steps that do not train, of models that were not trained either."""
+    _total_seconds: float | None = None
 
     @property
     def spec(self) -> CompressSpec:
@@ -104,7 +118,7 @@ class Search:
 
     def run(self) -> None:
         """Until nothing is left to try, or time is up. Raises as `Judge.score` does for the original."""
-        began = self.clock()
+        began, self._total_seconds = self.clock(), self.ground.seconds_left()
         try:
             self._add(self.ground.original.model, [], began)
         except InvalidDataError as error:
@@ -117,36 +131,64 @@ class Search:
             )
 
     def _next(self) -> _Attempt | None:
-        """The cheapest of what is worth a try: of several the mildest, then that whose base came first."""
+        """The first of what is worth a try: what follows on a trained model, then the cheap ones for their part of the
+        time, then those that train."""
         self._waiting = [attempt for attempt in self._waiting if self._is_wanted(attempt)]
         if not self._waiting or self._is_time_up() or len(self.made) > _MAX_CANDIDATES:
             return None
-        is_turn = self._is_turn_to_train()
-        attempt = min(
-            self._waiting,
-            key=lambda each: (
-                not self.is_hasty and each.proposal.is_trained is not is_turn,
-                each.place,
-                each.rank,
-            ),
-        )
-        self._waiting.remove(attempt)
+        trained = [each for each in self._waiting if each.proposal.is_trained]
+        cheap = [each for each in self._waiting if not each.proposal.is_trained]
+        due = [each for each in cheap if self._is_due(each)]
+        is_turn_to_train = trained and (not cheap or self._has_spent_share())
+        attempt = self._choose_trained(trained) if is_turn_to_train and not due else self._choose_cheap(due or cheap)
+        self._waiting = [each for each in self._waiting if each is not attempt]
         return attempt
 
-    def _is_turn_to_train(self) -> bool:
-        """Once the cheap steps have had a tenth of the time, each kind gets as much of it as the other."""
-        left = self.ground.seconds_left()
-        if left is None:
-            return False
-        cheap, trained = self._seconds[False], self._seconds[True]
-        return cheap > trained and cheap > _CHEAP_SHARE * (cheap + trained + left)
+    def _is_due(self, attempt: _Attempt) -> bool:
+        """Whether it says what a training was worth that was worth something."""
+        is_cut_again = self._can_finetune and attempt.is_cutting
+        is_stored = attempt.base.is_trained and not attempt.proposal.is_trained and not is_cut_again
+        return is_stored and attempt.base.entry.metric_drop <= self.spec.max_metric_drop
+
+    def _has_spent_share(self) -> bool:
+        return self._total_seconds is not None and self._cheap_seconds > _CHEAP_SHARE * self._total_seconds
+
+    def _choose_cheap(self, attempts: Sequence[_Attempt]) -> _Attempt:
+        """Of several the mildest, then that whose base came first; what makes structures to train first of all."""
+        return min(attempts, key=lambda each: (not (self._can_finetune and each.is_cutting), each.place, each.rank))
+
+    def _choose_trained(self, attempts: Sequence[_Attempt]) -> _Attempt:
+        """Structures first: they begin with what the original has learned."""
+        chosen = choose_structure(self._entries, self._structures(attempts), self.spec)
+        for each in attempts:
+            if each.is_finetuning and each.base.entry.name == chosen:
+                return each
+        return min(attempts, key=lambda each: (each.place, each.rank))
+
+    @property
+    def _can_finetune(self) -> bool:
+        return any(method.method is CompressionMethod.FINETUNING for method in self.methods)
+
+    @property
+    def _entries(self) -> list[CompressionCandidate]:
+        return [each.entry for each in self.made]
+
+    @staticmethod
+    def _structures(attempts: Iterable[_Attempt]) -> list[str]:
+        return [each.base.entry.name for each in attempts if each.is_finetuning]
 
     def _is_wanted(self, attempt: _Attempt) -> bool:
-        base = attempt.base.entry
-        if not attempt.proposal.is_trained and base.metric_drop > self._hopeless():
+        base, rivals = attempt.base.entry, [each for each in self.made if each is not attempt.base]
+        if attempt.is_finetuning:
+            # Trained ones have another score by another right.
+            rivals = [each for each in rivals if is_structure(each.entry)]
+            if not find_unknown(self._entries, [base.name], self.spec):
+                return False
+        elif attempt.is_cutting and self._can_finetune:
+            rivals = [each for each in rivals if not each.is_trained]
+        elif not attempt.proposal.is_trained and base.metric_drop > self._hopeless():
             return False
-        rivals = (other.entry for other in self.made if attempt.rank > other.rank and other is not attempt.base)
-        return not any(beats(rival, base) for rival in rivals)
+        return not any(beats(rival.entry, base) for rival in rivals if attempt.rank > rival.rank)
 
     def _hopeless(self) -> float:
         return _HOPELESS_TIMES * self.spec.max_metric_drop + _HOPELESS_MORE
@@ -163,21 +205,27 @@ class Search:
         ground = self._grounds(attempt)
         try:
             changed = method.apply(onnx.load_from_string(base.model), settings, ground)
-            self._add(bytes(changed.SerializeToString(deterministic=True)), steps, began)
+            is_trained = base.is_trained or attempt.proposal.is_trained
+            self._add(bytes(changed.SerializeToString(deterministic=True)), steps, began, is_trained=is_trained)
         except Exception as error:  # noqa: BLE001 - whatever a candidate raises is its failure, and the search goes on
             self._reject(method, _reason(error), candidate=name_of(steps))
-        self._seconds[attempt.proposal.is_trained] += self.clock() - began
+        if not attempt.proposal.is_trained and not self._is_due(attempt):
+            self._cheap_seconds += self.clock() - began
 
     def _grounds(self, attempt: _Attempt) -> Ground:
         """One that trains gets a part of the time."""
         left = self.ground.seconds_left()
         if left is None or not attempt.proposal.is_trained:
             return self.ground
-        num_waiting = 1 + sum(other.proposal.is_trained for other in self._waiting)
-        ends = self.clock() + left / min(num_waiting, _MAX_SHARES)
+        trained = [attempt, *(each for each in self._waiting if each.proposal.is_trained)]
+        if attempt.is_finetuning:
+            num_shares = count_trainings(self._entries, self._structures(trained), self.spec)
+        else:
+            num_shares = len(trained) - len(self._structures(trained))
+        ends = self.clock() + left / min(max(float(num_shares), _MIN_SHARES), _MAX_SHARES)
         return replace(self.ground, seconds_left=lambda: ends - self.clock())
 
-    def _add(self, model: bytes, steps: Sequence[CompressionStep], began: float) -> None:
+    def _add(self, model: bytes, steps: Sequence[CompressionStep], began: float, *, is_trained: bool = False) -> None:
         """Measures a candidate, and thinks of what may follow on it."""
         if any(model == known.model for known in self.made):
             raise UnfitError("it changes nothing")
@@ -199,7 +247,8 @@ class Search:
             cost=cost,
             seconds=round(self.clock() - began, 3),
         )
-        made = Made(model=model, entry=entry.model_copy(update={"missed": find_missed(entry, self.spec)}))
+        entry = entry.model_copy(update={"missed": find_missed(entry, self.spec)})
+        made = Made(model=model, entry=entry, is_trained=is_trained)
         self.made.append(made)
         self._expand(made)
 
@@ -207,6 +256,8 @@ class Search:
         graph = onnx.load_from_string(made.model)
         for method in self.methods:
             if _RANKS[method.method] <= made.rank:
+                continue
+            if method.method is CompressionMethod.FINETUNING and not is_structure(made.entry):
                 continue
             try:
                 proposals = method.propose(graph, self.ground)
@@ -216,8 +267,13 @@ class Search:
                 continue
             self._waiting += [
                 _Attempt(base=made, method=method, proposal=proposal, place=place)
-                for place, proposal in enumerate(reversed(proposals) if self.is_hasty else proposals)
+                for place, proposal in enumerate(reversed(proposals) if self._is_far else proposals)
             ]
+
+    @property
+    def _is_far(self) -> bool:
+        """Whether the original misses a limit of bytes or latency, as mild settings then do too."""
+        return bool(self.made[0].entry.missed)
 
     def _reject(self, method: Method, reason: str, *, candidate: str = "") -> None:
         """The same reason is told of the first candidate that it had."""

@@ -69,7 +69,7 @@ def table_frame(channel: Channel, columns: Sequence[Column]) -> Frame:
                 f"channel {channel.name} lacks the column {column.name!r} that the model learns from: add it, or name "
                 "it in exclude_columns"
             )
-        if found.type != column.type and (found.type, column.type) not in _READABLE_AS:
+        if found.type != column.type and (found.type, column.type) not in READABLE_AS:
             raise InvalidDataError(
                 f"channel {channel.name}: column {column.name!r} is {found.type}, and in the training channel it is "
                 f"{column.type}: make both the same, or name it in exclude_columns"
@@ -78,7 +78,7 @@ def table_frame(channel: Channel, columns: Sequence[Column]) -> Frame:
     return Frame(columns=tensors, num_rows=channel.num_rows)
 
 
-_READABLE_AS = {
+READABLE_AS = {
     (ColumnType.INTEGER, ColumnType.NUMBER),
     (ColumnType.NUMBER, ColumnType.INTEGER),
     (ColumnType.INTEGER, ColumnType.STRING),

@@ -61,7 +61,7 @@ def series_frame(channel: Channel, columns: Sequence[Column]) -> Frame:
             "more coarsely"
         )
     return Frame(
-        columns={name: _fill_up(values, num_steps) for name, values in lists.items()}, num_rows=channel.num_rows
+        columns={name: fill_up(values, num_steps) for name, values in lists.items()}, num_rows=channel.num_rows
     )
 
 
@@ -93,7 +93,7 @@ def _lengths(channel: Channel, lists: dict[str, pa.Array]) -> Array:
     return np.asarray(longest)
 
 
-def _fill_up(lists: pa.Array, num_steps: int) -> Array:
+def fill_up(lists: pa.Array, num_steps: int) -> Array:
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     with np.errstate(over="ignore"):
         values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)

@@ -17,6 +17,7 @@ from batch_jobs.decompose.page import write_page
 from batch_jobs.decompose.parts import GATE, PartModel, expert_name
 from batch_jobs.decompose.telling import advise, tell
 from batch_jobs.decompose.trying import Trial
+from batch_jobs.decompose.wholes import Whole
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.registered.results import describe
 from batch_jobs.runtime.environment import Environment
@@ -68,7 +69,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     if chosen is None:
         raise InvalidDataError(f"no whole keeps the limits: {advise(tried, spec)}")
     exported = export_whole(chosen, ground, seconds=time.monotonic() - began, environment=environment)
-    _write_parts(chosen, environment)
+    assert chosen.whole is not None  # noqa: S101  the single model is never chosen
+    write_parts(chosen.whole, environment)
     return Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes).run()
 
 
@@ -142,9 +144,8 @@ def _describe(part: PartModel) -> dict[str, object]:
     return {"algorithm": card.algorithm, "framework": card.framework, "hyperparameters": card.hyperparameters}
 
 
-def _write_parts(chosen: Tried, environment: Environment) -> None:
-    whole = chosen.whole
-    assert whole is not None  # noqa: S101  the single model is never chosen
+def write_parts(whole: Whole, environment: Environment) -> None:
+    """Gate and experts, as models of their own."""
     parts = {expert_name(number): expert.part for number, expert in enumerate(whole.experts)}
     if whole.gate is not None:
         parts[GATE] = whole.gate

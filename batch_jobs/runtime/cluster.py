@@ -53,7 +53,8 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Which of a study's workers this is. Each trains alone; worker 0 claims the job, reports and hands over."""
+    """Which of the workers of a study or a batch prediction this is. Each works alone; worker 0 claims the job, reports
+    and hands over."""
 
     index: int = 0
     count: int = 1

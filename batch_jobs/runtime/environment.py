@@ -32,7 +32,8 @@ class Environment:
     `channels` maps a channel's name to its folder: `schema.json` and Parquet files. `job` names the job to itself and
     to later attempts. `memory_bytes` is what the job may have of it; None where nobody said. `deadline` is the
     `time.monotonic()` at which the compute service kills this attempt; None where nobody said.
-    `models` maps the role of a registered model (`parent`, `member-1`, `single`) to a folder with its files.
+    `models` maps the role of a registered model (`parent`, `member-1`, `single`, `predictor`) to a folder with its
+    files.
     `parts_path` takes a folder for each part of a decomposition (`gate`, `expert-1`), with the files of a model: each
     is registered for itself.
     `study` is None where the job is none of a study, or runs without our registry.

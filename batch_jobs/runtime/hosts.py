@@ -1,7 +1,7 @@
 """Where a container runs, as its lifecycle sees it: on Batch or SageMaker, beside our registry, or there alone.
 
 Of several machines the main one's host claims the job, reports and hands over; the others' `ParticipantHost` reads.
-So it is with the workers of a study.
+So it is with the workers of a study, or of a batch prediction.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import ValidationError
 
 from aimass_core.domain import keys
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.jobs import AnySpec, Failure, Job, from_hyperparameters
 from aimass_core.domain.model_jobs import ModelJobSpec
 from aimass_core.domain.study_specs import StudySpec
@@ -368,6 +369,8 @@ def _to_environment(
         dataset=f"{pinned.dataset_name}@{pinned.number}" if pinned else _dataset_of(spec),
         dataset_digest=pinned.digest if pinned else None,
     )
+    if isinstance(spec, PredictSpec):
+        return _as_worker(environment, worker)
     if isinstance(spec, StudySpec):
         study_id = job.study_id if job else None
         study = open_study(study_id) if open_study and study_id else None

@@ -35,7 +35,9 @@ KINDS = {
     "fuse": "batch_jobs.fuse",
     "decompose": "batch_jobs.decompose",
     "script": "batch_jobs.script",
+    "import": "batch_jobs.importing",
     "prepare": "batch_jobs.prepare",
+    "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
 }

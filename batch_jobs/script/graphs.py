@@ -60,13 +60,13 @@ def load(path: Path, *, target: str, seed: int = 0) -> Graph:
         raise GraphError(f"it has {path.stat().st_size:,} bytes; at most {MAX_MODEL_BYTES:,} are served")
     model = path.read_bytes()
     graph_check.check(model)
-    session = _open(model)
+    session = open_session(model)
     derived = _derive(session, target=target)
     signature = _read_signature(path.with_name(SIGNATURE), derived) or derived
     return Graph(model=model, signature=signature, golden=_ask(session, signature, seed=seed))
 
 
-def _open(model: bytes) -> Any:
+def open_session(model: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _QUIET
@@ -159,9 +159,9 @@ def _ask(session: Any, signature: Signature, *, seed: int) -> Golden:
             if not _agree(first[name], again[name]):
                 raise GraphError(f"its output {name!r} differs between two runs on the same inputs")
         return Golden(
-            inputs={name: _to_json(values) for name, values in inputs.items()},
-            outputs={name: _to_json(values) for name, values in first.items()},
-            tolerance=tolerance * max([1.0, *(_largest(values) for values in first.values())]),
+            inputs={name: to_json(values) for name, values in inputs.items()},
+            outputs={name: to_json(values) for name, values in first.items()},
+            tolerance=tolerance * max([1.0, *(largest(values) for values in first.values())]),
         )
     raise GraphError(f"it cannot be run on inputs of its own signature ({fault})")
 
@@ -198,12 +198,12 @@ def _agree(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return bool(np.array_equal(one, other))
 
 
-def _largest(values: NDArray[Any]) -> float:
+def largest(values: NDArray[Any]) -> float:
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values[:0]
     return float(np.abs(finite).max()) if finite.size else 0.0
 
 
-def _to_json(values: NDArray[Any]) -> Any:
+def to_json(values: NDArray[Any]) -> Any:
     if values.dtype.kind == "f":
         objects = values.astype(object)
         objects[~np.isfinite(values)] = None

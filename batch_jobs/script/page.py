@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 from aimass_core.domain.signatures import Card, Signature
 
 _PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string("""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>A script's model</title>
+<html lang="en"><meta charset="utf-8"><title>A model</title>
 <style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}</style>
 <h1>{{ card.framework }}</h1>

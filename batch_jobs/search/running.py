@@ -13,7 +13,7 @@ from batch_jobs.evaluate.scoring import Scorer, to_inputs
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.search.goals import Figures
 from batch_jobs.search.materials import Materials
-from batch_jobs.search.watching import Watch
+from batch_jobs.search.watching import LeftError, Watch
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.exporting import Exported, export_training
@@ -23,11 +23,8 @@ from batch_jobs.train.material import Material, Part
 from batch_jobs.train.notes import Notes
 
 _WARM_UP_RUNS, _MAX_RUNS, _MAX_MEASURED_SECONDS = 5, 200, 0.3
+_MIN_CPU_SECONDS = 0.05
 _NO_CHECKPOINTS_SECONDS = 86_400.0
-
-
-class LeftError(Exception):
-    """The fit was ended because its outcome is not wanted: the watch says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +36,8 @@ class Outcome:
     seconds: float
     export_seconds: float
     """Of these, what came after the fit."""
+    slowness: float
+    """What that took, of what it takes on a machine that does nothing else; 1 or more."""
     num_steps: int
     is_short_of_time: bool
 
@@ -60,7 +59,11 @@ class TrialRunner:
         began, notes = time.monotonic(), Notes(watch)
         material = self.materials.find(spec)
         training = train_with_features(
-            material, build_learner(spec), spec, **self._surroundings(watch, notes, deadline=deadline)
+            material,
+            build_learner(spec),
+            spec,
+            on_fold=watch.fold,
+            **self._surroundings(watch, notes, deadline=deadline),
         )
         if watch.is_over():
             raise LeftError
@@ -123,16 +126,18 @@ class TrialRunner:
         self, training: Training, material: Material, spec: TrainSpec, watch: Watch, notes: Notes, *, began: float
     ) -> Outcome:
         watch.progress("exporting")
-        seconds = time.monotonic() - began
+        seconds, cpu_began = time.monotonic() - began, time.process_time()
         exported = export_training(
             training, material, spec, seconds=seconds, environment=self._environment, notes=notes
         )
         figures, total = measure(exported), time.monotonic() - began
+        cpu_seconds = time.process_time() - cpu_began
         return Outcome(
             exported=exported,
             figures=figures,
             seconds=total,
             export_seconds=total - seconds,
+            slowness=max((total - seconds) / max(cpu_seconds, _MIN_CPU_SECONDS), 1.0),
             num_steps=max(training.predictor.fitted.num_steps, 1),
             is_short_of_time=training.is_short_of_time,
         )

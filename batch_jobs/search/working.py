@@ -20,13 +20,13 @@ from batch_jobs.search import opening
 from batch_jobs.search.archive import Archive
 from batch_jobs.search.goals import Goal, UnknownMetricError, is_feasible, rank
 from batch_jobs.search.progress import Progress
-from batch_jobs.search.running import LeftError, Outcome, TrialRunner
+from batch_jobs.search.running import Outcome, TrialRunner
 from batch_jobs.search.samplers import is_exhausted
 from batch_jobs.search.space import StudySpace
 from batch_jobs.search.storage import FAILURE, StudyFullError
 from batch_jobs.search.telling import tell
 from batch_jobs.search.timetable import Timetable
-from batch_jobs.search.watching import Watch
+from batch_jobs.search.watching import LeftError, Watch
 from batch_jobs.train.exporting import Exported
 
 _POLL_SECONDS = 0.5
@@ -62,6 +62,7 @@ class Worker:
         best: the last trial that ran here and was the best then.
         seconds: what the trials that were completed here took.
         export_seconds: what came after their fits.
+        slowness: what that took, of what it takes on an idle machine.
         longest_exports: the most of it, by candidate.
     """
 
@@ -85,6 +86,7 @@ class Worker:
     best: tuple[int, Exported] | None = None
     seconds: list[float] = field(default_factory=list)
     export_seconds: list[float] = field(default_factory=list)
+    slowness: list[float] = field(default_factory=list)
     longest_exports: dict[str, float] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     _is_last: bool = field(default=False, init=False)
@@ -108,7 +110,8 @@ class Worker:
         """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble."""
         num_exports = _EXPORTS_ALONE if is_alone else _EXPORTS
         export_seconds = median(self.export_seconds) if self.export_seconds else _EXPORT_SECONDS
-        return _CLOSING_SECONDS + self.runner.materials.reading_seconds + num_exports * export_seconds
+        slowness = median(self.slowness) if self.slowness else 1.0
+        return _CLOSING_SECONDS * slowness + self.runner.materials.reading_seconds + num_exports * export_seconds
 
     def ranked(self) -> list[FrozenTrial]:
         """The trials that may be chosen, best first, as the table has them now."""
@@ -215,6 +218,7 @@ class Worker:
         outcome = self.runner.run(spec, watch, deadline=self._find_deadline(candidate))
         self.seconds.append(outcome.seconds)
         self.export_seconds.append(outcome.export_seconds)
+        self.slowness.append(outcome.slowness)
         longest = max(self.longest_exports.get(candidate.name, 0.0), outcome.export_seconds)
         self.longest_exports[candidate.name] = longest
         return outcome

@@ -15,7 +15,7 @@ from batch_jobs.runtime.cluster import Cluster
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.train.budget import Budget
 from batch_jobs.train.checkpoints import CheckpointPlace
-from batch_jobs.train.fitting import Fitting, Training, num_fits, refit_share
+from batch_jobs.train.fitting import Fitting, OnFold, Training, num_fits, refit_share
 from batch_jobs.train.material import TRAIN, Material
 from batch_jobs.train.notes import Notes
 
@@ -32,6 +32,7 @@ def train_with_features(
     budget: Budget,
     cluster: Cluster,
     scratch_path: Path,
+    on_fold: OnFold | None = None,
 ) -> Training:
     """With `auto` the algorithm is fitted twice: without the recipes that were found and with them.
 
@@ -56,6 +57,7 @@ def train_with_features(
             scratch_path=scratch_path,
             suffix=suffix,
             num_fits_after=num_fits_after + refit,
+            on_fold=on_fold,
         )
 
     def finish(fitting: Fitting, training: Training) -> Training:

@@ -35,6 +35,8 @@ from batch_jobs.train.material import TRAIN, VALIDATION, Material, Part, Sample
 from batch_jobs.train.notes import Notes
 from batch_jobs.train.resampling import resample
 
+OnFold = Callable[[Mapping[str, float]], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictor:
@@ -87,12 +89,13 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfFold:
-    """What the fits of all folds answered: `scores` of all rows, NaN of those that no fold judges, with the `rows` and
-    the `steps` of each fold."""
+    """What the fits of all folds answered: `scores` of all rows, NaN of those that no fold judges, with the `rows`,
+    the `steps` and the `evaluations` of each fold."""
 
     scores: Array
     rows: Sequence[Array]
     steps: Sequence[int]
+    evaluations: Sequence[Evaluation]
 
     @property
     def judged(self) -> Array:
@@ -158,14 +161,17 @@ class Fitting:
         suffix: str = "",
         num_fits_after: float = 0,
         encoder: Encoder | None = None,
+        on_fold: OnFold | None = None,
     ) -> None:
         """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's, a
-        larger fit counting more. `encoder`: one that is fitted already, which several models share."""
+        larger fit counting more. `encoder`: one that is fitted already, which several models share. `on_fold` hears
+        what each fold is worth, and may end it all by raising."""
         self._material = material
         self._learner = learner
         self._spec = spec
         self._features = features
         self._encoder = encoder
+        self._on_fold = on_fold
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
@@ -212,13 +218,12 @@ class Fitting:
         whole, target = self._material.parts[TRAIN], self._material.target
         folds = self.answer_out_of_fold(num_folds)
         scores, judged = folds.scores, folds.judged
-        evaluations = [evaluate(VALIDATION, target, whole.truth[rows], scores[rows]) for rows in folds.rows]
         final_steps = max(round(float(np.mean(folds.steps))), 1)
         self._notes(
             f"the model is fitted on all {whole.num_rows} rows in {final_steps} steps, the mean of {num_folds} folds"
         )
         predictor, _ = self._fit(whole, None, num_steps=final_steps, label="final fit")
-        means, spreads = mean_metrics(evaluations)
+        means, spreads = mean_metrics(folds.evaluations)
         primary = primary_metric(target, means)
         self._notes(f"{num_folds} folds: {primary} {means[primary]:.4f} ± {spreads[primary]:.4f}")
         pooled = evaluate(VALIDATION, target, whole.truth[judged], scores[judged])
@@ -245,13 +250,19 @@ class Fitting:
         whole, target = self._material.parts[TRAIN], self._material.target
         shape = (whole.num_rows,) if target.labels is None else (whole.num_rows, target.num_outputs)
         scores = np.full(shape, np.nan, dtype=np.float32)
-        splits, steps = divide_into_folds(self._material, self._spec, num_folds), []
+        splits = divide_into_folds(self._material, self._spec, num_folds)
+        steps: list[int] = []
+        evaluations: list[Evaluation] = []
         for number, split in enumerate(splits, start=1):
             train, validation = whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
             label = f"fold {number} of {num_folds}"
             predictor, scores[split.validation] = self._fit_and_judge(train, validation, label=label)
             steps.append(predictor.fitted.num_steps)
-        return OutOfFold(scores=scores, rows=[split.validation for split in splits], steps=steps)
+            evaluations.append(evaluate(VALIDATION, target, validation.truth, scores[split.validation]))
+            if self._on_fold is not None:
+                self._on_fold(evaluations[-1].metrics)
+        rows = [split.validation for split in splits]
+        return OutOfFold(scores=scores, rows=rows, steps=steps, evaluations=evaluations)
 
     def refit(self, training: Training) -> Training:
         """The same on all rows, those of validation included, in as many steps as were best; the last of a job's fits.

@@ -1,4 +1,7 @@
-"""The registry's stream -> compute jobs, endpoint activation, rollouts, triggers and the catalogue of tables."""
+"""The registry's stream -> compute jobs, endpoint activation, rollouts, triggers and the catalogue of tables.
+
+Containers of endpoints that have come up, or have not, are told by EventBridge.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -12,8 +15,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from aimass_core import bootstrap
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.endpoints import Endpoint
+from aimass_core.domain.hosts import to_host_owner
 from aimass_core.domain.jobs import Job, JobStatus
-from aimass_core.errors import AimassError
+from aimass_core.errors import AimassError, NotFoundError
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import dispatch, endpoint_counters, endpoints, rollouts, tables, triggers
@@ -21,7 +25,7 @@ from aimass_core.settings import DispatchSettings
 
 logger = build_logger("dispatch")
 
-Handler = Callable[[dict[str, object], LambdaContext], PartialItemFailureResponse]
+Handler = Callable[[dict[str, Any], LambdaContext], PartialItemFailureResponse | None]
 
 
 def make_handler(ports: Callable[[], Ports]) -> Handler:
@@ -33,10 +37,24 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
         if image:
             _handle(ports(), image)
 
-    def handle(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+    def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse | None:
+        if event.get("source") == "aws.sagemaker":
+            _handle_host(ports(), str(event["detail"]["EndpointName"]))
+            return None
         return process_partial_response(event, handle_record, processor, context)
 
     return handle
+
+
+def _handle_host(ports: Ports, name: str) -> None:
+    owner = to_host_owner(name)
+    logger.info("host", host=name, endpoint_id=owner.endpoint_id if owner else None)
+    if owner is None:
+        return
+    try:
+        endpoints.activate(ports, owner.workspace_id, owner.endpoint_id)
+    except NotFoundError:
+        logger.info("the endpoint of a host is gone", endpoint_id=owner.endpoint_id)
 
 
 def _handle(ports: Ports, image: Mapping[str, Any]) -> None:

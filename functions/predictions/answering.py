@@ -1,6 +1,6 @@
 """What the function does with a request: answers it now, by link, or later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -50,7 +50,8 @@ class Answering:
         answered = self._respond(request, caller)
         packed = transfer.pack(answered, request.header("accept-encoding"))
         if answers.is_too_large(packed):
-            return deferred.to_link(answered, self.endpoints.ports, _require(caller), max_bytes=MAX_ANSWER_BYTES)
+            link = deferred.to_link(answered, self.endpoints.ports, _require(caller), max_bytes=MAX_ANSWER_BYTES)
+            return replace(link, observed=answered.observed)
         return packed
 
     def answer_later(self, workspace_id: str, prediction_id: str, context: LambdaContext) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.domain.endpoint_settings import LogLevel
-from aimass_core.inference import golden
+from aimass_core.inference import golden, members
 from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.limits import SYNC_SECONDS
 from aimass_core.inference.oip.routes import OipRoutes
@@ -36,10 +36,7 @@ Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
     """The Lambda handler over endpoints, which are asked for with the first request."""
     logger = build_logger("predictions")
-    traffic = cache(lambda: Traffic(endpoints(), endpoints().counting))
-    oip = cache(lambda: OipRoutes(endpoints=endpoints(), asking=traffic()))
-    throttling = cache(lambda: Throttling(endpoints().ports))
-    answering = cache(lambda: Answering(endpoints=endpoints(), traffic=traffic(), oip=oip(), throttling=throttling()))
+    answering = cache(lambda: _begin(endpoints()))
 
     def respond(event: HttpEvent, context: LambdaContext, observed: list[Observed]) -> HttpAnswer:
         answer = answering().answer(read_request(event, context), _find_caller(event))
@@ -52,7 +49,8 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
             answering().answer_later(event["workspace_id"], event["prediction_id"], context)
             return {}
         if "httpMethod" not in event:
-            return golden.answer(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
+            answer_platform = members.answer if members.is_asked(event) else golden.answer
+            return answer_platform(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
         observed: list[Observed] = []
         answered = http.boundary(event, lambda: respond(event, context, observed))
@@ -74,6 +72,12 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         return answered
 
     return handle
+
+
+def _begin(endpoints: ServingEndpoints) -> Answering:
+    traffic = Traffic(endpoints, endpoints.counting)
+    oip = OipRoutes(endpoints=endpoints, asking=traffic)
+    return Answering(endpoints=endpoints, traffic=traffic, oip=oip, throttling=Throttling(endpoints.ports))
 
 
 def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:

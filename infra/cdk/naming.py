@@ -26,6 +26,10 @@ MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"
 TRAINING_ROLE = "aimass-training"
+SERVING_ROLE = "aimass-serving"
+SERVING_LOG_GROUPS = "/aws/sagemaker/Endpoints/aimass-"
+# Every SageMaker endpoint of ours begins so (aimass_core.domain.hosts.to_host_name); a test compares both.
+HOST_PREFIX = "aimass-"
 TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 # Every training job of ours begins so (aimass_core.domain.compute_states.to_training_job_name); a test compares both.
 TRAINING_JOB_PREFIX = "aimass-"
@@ -49,6 +53,9 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+CAPTURES_PREFIX = "captures/"
+# The CloudWatch namespace of our own metrics.
+METRICS = "AIMass"
 PREDICTIONS_PREFIX = "predictions/"
 PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # Of partitions of the registry.

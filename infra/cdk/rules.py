@@ -84,9 +84,11 @@ ACKNOWLEDGEMENTS = (
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:log-stream:*",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.SERVING_LOG_GROUPS}*",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.SERVING_LOG_GROUPS}*:log-stream:*",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
-        reason="Streams of one log group: Lambda, Batch and SageMaker name them.",
+        reason="Streams of one log group, and the groups of our endpoints: Lambda, Batch and SageMaker name them.",
     ),
     Acknowledgement(
         rules=_wildcards(
@@ -95,9 +97,13 @@ ACKNOWLEDGEMENTS = (
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
             f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",
+            *(
+                f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:{kind}/{naming.HOST_PREFIX}*"
+                for kind in ("model", "endpoint-config", "endpoint")
+            ),
         ),
         paths=(naming.APPLICATION_STACK,),
-        reason="Revisions of our job definitions, jobs (Batch makes up their ids), and training jobs of our prefix.",
+        reason="Revisions of our job definitions, jobs (Batch makes up their ids), and SageMaker's with our prefix.",
     ),
     Acknowledgement(
         rules=_wildcards(
@@ -121,9 +127,10 @@ ACKNOWLEDGEMENTS = (
             *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
             f"{naming.SAGEMAKER_STACK}/TrainingRole",
+            f"{naming.SAGEMAKER_STACK}/ServingRole",
         ),
-        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no "
-        "resource.",
+        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken, sagemaker:ListEndpoints and "
+        "cloudwatch:PutMetricData know no resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),

@@ -18,7 +18,7 @@ from aimass_local import emulator
 from aimass_local.batch import BatchService
 from aimass_local.clients import build_client
 from aimass_local.containers import Image, read_images
-from aimass_local.environment import REPOSITORY, DataDirectory, client_environment, without_foreign_variables
+from aimass_local.environment import HOST, REPOSITORY, DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
 from aimass_local.journal import Journal
 from aimass_local.sagemaker import SageMakerService
@@ -68,7 +68,8 @@ class LocalCloud:
 
     async def _start(self) -> None:
         """Begins once the emulator has its state: an event of a recovered job must find its rule."""
-        for resource_type, handlers in self._batch.cloudformation_handlers().items():
+        resource_types = {**self._batch.cloudformation_handlers(), **self._sagemaker.cloudformation_handlers()}
+        for resource_type, handlers in resource_types.items():
             emulator.register_cloudformation(resource_type, handlers)
         emulator.register_step_functions("arn:aws:states:::batch:submitJob", self._batch.submit_job_task)
         await self._batch.start()
@@ -135,7 +136,9 @@ def _build_sagemaker(
 
 
 def _list_images(data: DataDirectory) -> dict[str, Image]:
-    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={})
+    # NOTE: a container listens to its network; here that is this machine's, where nobody else has anything to ask.
+    serve = ("-m", "batch_jobs", "serve", "--host", HOST)
+    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={}, programs={"serve": serve})
     return {**dict.fromkeys(_OWN_IMAGES, own), **read_images(data.images_path)}
 
 

@@ -33,6 +33,11 @@ class Journal:
         self._descriptor: int | None = None
         self._num_bytes = 0
 
+    @property
+    def num_bytes(self) -> int:
+        """Of the segment that is being written."""
+        return self._num_bytes
+
     def read(self) -> Iterator[bytes]:
         """All entries, oldest first. The last one of a segment, where a kill has cut it, was never acknowledged.
 

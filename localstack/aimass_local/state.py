@@ -27,6 +27,7 @@ _logger = logging.getLogger(__name__)
 
 # What a call to a service may change, by signing name; a call to any other one may have changed anything.
 _JOURNALED_KEYS = frozenset({"dynamodb", "stream_records", "sqs"})
+_JOURNALED_SERVICES = frozenset({"dynamodb", "sqs"})
 _KEYS_OF_SERVICE = {
     "dynamodb": _JOURNALED_KEYS,
     "sqs": _JOURNALED_KEYS,
@@ -73,6 +74,7 @@ class StateSource(Protocol):
     def snapshot(self, keys: Collection[str]) -> Awaitable[Snapshot]: ...
     def confirm(self, snapshot: Snapshot) -> None: ...
     def encode_state(self, key: str, state: object) -> bytes: ...
+    def is_journal_short(self) -> bool: ...
     def trim_logs(self, *, max_streams: int, max_events: int) -> None: ...
 
 
@@ -128,7 +130,7 @@ class StateSaver:
                 await asyncio.wait_for(self._changed.wait(), timeout=self._log_interval_seconds)
                 await asyncio.sleep(self._delay_seconds)
             started = time.monotonic()
-            await self.save_changes()
+            await self.save_changes(waits_for_journal=True)
             # A large state may take half of the time at most.
             await asyncio.sleep(min(5.0, time.monotonic() - started))
 
@@ -138,11 +140,18 @@ class StateSaver:
         await self.save_changes()
         return self._failure
 
-    async def save_changes(self) -> None:
-        """Saves what changed since the last call; after a failure the change is kept for the next call."""
+    async def save_changes(self, *, waits_for_journal: bool = False) -> None:
+        """Saves what changed since the last call; after a failure the change is kept for the next call.
+
+        Args:
+            waits_for_journal: what the journal holds is left to it while it is short, since a save copies all of it.
+        """
         async with self._saving:
             services, self._changed_services = self._changed_services, set()
             self._changed.clear()
+            if waits_for_journal and self._source.is_journal_short():
+                self._changed_services = services & _JOURNALED_SERVICES
+                services = services - _JOURNALED_SERVICES
             keys = self._keys_of(services)
             if not keys:
                 return

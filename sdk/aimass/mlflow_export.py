@@ -19,7 +19,16 @@ from aimass.errors import ConnectionFailedError, MissingPackageError
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, EventType, IngestSpec, JobStatus, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import (
+    CollectSpec,
+    EventType,
+    ImportSpec,
+    IngestSpec,
+    JobStatus,
+    PredictSpec,
+    ScriptSpec,
+    TrainSpec,
+)
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.reports import Report
@@ -154,11 +163,15 @@ class _Export:
             case CompressSpec() | FuseSpec() | DecomposeSpec():
                 # The models that it names are pinned above, and what judges them is the channels.
                 found |= spec.model_dump(mode="json", exclude=_OF_PINS)
+            case ImportSpec():
+                found |= {"source": spec.source, "format": spec.format}
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec() | IngestSpec() | CollectSpec():
+            case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec():
                 # They make data, and no model.
-                found |= spec.model_dump(mode="json", include={"dataset", "output", "dataset_id", "number", "source"})
+                found |= spec.model_dump(
+                    mode="json", include={"dataset", "model", "output", "dataset_id", "number", "source"}
+                )
         return {name: value for name, value in found.items() if value is not None}
 
     def _curves(self) -> dict[str, Points]:

@@ -6,7 +6,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -169,17 +169,25 @@ def _without_top_folder(files: Mapping[str, _File], entry_point: str) -> Mapping
     return files
 
 
-def _write(path: Path, files: Mapping[str, _File]) -> None:
-    """Sorted, with neither times nor owners."""
+def write_archive(path: Path, files: Mapping[str, bytes | Path], *, executable: Collection[str] = ()) -> None:
+    """A .tar.gz of files by name, sorted, with neither times nor owners."""
     with (
         path.open("wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for name in sorted(files):
-            member, body = tarfile.TarInfo(name), files[name].read()
-            member.size, member.mode = len(body), 0o755 if files[name].is_executable else 0o644
-            archive.addfile(member, io.BytesIO(body))
+            given = files[name]
+            member = tarfile.TarInfo(name)
+            member.mode = 0o755 if name in executable else 0o644
+            member.size = len(given) if isinstance(given, bytes) else given.stat().st_size
+            with io.BytesIO(given) if isinstance(given, bytes) else given.open("rb") as body:
+                archive.addfile(member, body)
+
+
+def _write(path: Path, files: Mapping[str, _File]) -> None:
+    executable = [name for name, file in files.items() if file.is_executable]
+    write_archive(path, {name: file.read() for name, file in files.items()}, executable=executable)
 
 
 def _refuse_link(path: Path) -> InvalidDataError:

@@ -136,6 +136,43 @@ def test_tritonclient_curl_and_sdk_get_the_same_answer(deployed: str, stack: Sta
     assert max(outputs["probabilities"]) == pytest.approx(mine.probability, abs=1e-6)
 
 
+def test_a_watched_endpoint_keeps_what_it_sees_and_is_held_against_what_became_true(
+    deployed: str, stack: Stack, client: aimass.Client, loans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    client.endpoints.set(deployed, capture={"percent": 100, "keys": ["loan"]})
+    with loans[1].open(newline="", encoding="utf-8") as file:
+        rows = [{**row, "loan": f"loan-{number}"} for number, row in enumerate(csv.DictReader(file))]
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["loan,repaid", *(f"{row['loan']},{row['repaid']}" for row in rows)]), encoding="utf-8")
+
+    def seen() -> bool:
+        client.endpoints.predict(deployed, [{name: cell or None for name, cell in row.items()} for row in rows])
+        return client.endpoints.drift(deployed).num_rows >= len(rows)
+
+    wait_until(seen)
+    drift = client.endpoints.drift(deployed)
+    assert {column.name for column in drift.columns} == {"income", "age", "region"}
+    assert not [column.name for column in drift.columns if column.is_drift]
+    client.endpoints.truth(deployed, truth, key="loan")
+    performance = client.endpoints.performance(deployed)
+    assert performance.num_rows == performance.num_captured >= 300
+    assert performance.metrics["roc_auc"] > 0.9
+    captured = client.endpoints.capture(deployed, to="captured")
+    assert captured.data_schema is not None
+    assert {"income", "loan", "served_answer"} <= {column.name for column in captured.data_schema.columns}
+    client.endpoints.set_alarms(deployed, max_p95_ms=0, min_requests=1)
+    stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
+    assert "ms; allowed: 0 ms" in client.endpoints.get(deployed).alarm_reasons[0]
+    stack.cli("endpoints", "report", deployed, "--html", str(tmp_path / "page.html"))
+    assert "Confusion" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    explained = client.endpoints.predict(deployed, rows[:2], explain=True).predictions[1].explanation
+    assert explained is not None
+    total = sum(each.value for each in explained.contributions)
+    assert total == pytest.approx(explained.answer - explained.base, abs=1e-6)
+    client.endpoints.set_alarms(deployed)
+    client.endpoints.set(deployed, capture={"percent": 0})
+
+
 def test_what_a_request_cannot_carry_is_answered_too(deployed: str, stack: Stack, client: aimass.Client) -> None:
     served = client.endpoints.get(deployed)
     assert served.signature is not None
@@ -254,3 +291,28 @@ def test_constant_target_fails_with_its_cause_first(stack: Stack, client: aimass
     job = next(iter(client.jobs.list(status="FAILED")))
     assert job.failure is not None
     assert job.failure.exit_code == 65
+
+
+def test_all_rows_of_a_dataset_are_answered_by_workers_of_a_job(
+    deployed: str, stack: Stack, client: aimass.Client
+) -> None:
+    stack.cli(
+        "predict-batch",
+        f"{deployed}@1",
+        "--dataset",
+        "loans-test",
+        "--key",
+        "repaid",
+        "--to",
+        "answers",
+        "--workers",
+        "2",
+    )
+    answers = {row["row"]: row for row in client.datasets.get_version("answers", 1).rows(limit=100)}
+    job = client.jobs.get(client.models.get_version(deployed, 1).job_id)
+    own = pq.read_table(io.BytesIO(client.jobs.read_artifact(job.id, "output/test_predictions.parquet") or b""))
+    assert client.datasets.get_version("answers", 1).num_rows == own.num_rows
+    for row in own.slice(0, 100).to_pylist():
+        answer = answers[row["row"]]
+        assert (answer["repaid"], answer["label"], answer["error"]) == (row["actual"], row["label"], None)
+        assert answer["p_yes"] == pytest.approx(row["p_yes"], abs=1e-6)

@@ -37,8 +37,17 @@ UNCHECKED = {
     "batch:DescribeJobs",
     "batch:SubmitJob",
     "batch:TerminateJob",
+    "sagemaker:CreateEndpoint",
+    "sagemaker:CreateEndpointConfig",
+    "sagemaker:CreateModel",
     "sagemaker:CreateTrainingJob",
+    "sagemaker:DeleteEndpoint",
+    "sagemaker:DeleteEndpointConfig",
+    "sagemaker:DeleteModel",
+    "sagemaker:DescribeEndpoint",
     "sagemaker:DescribeTrainingJob",
+    "sagemaker:InvokeEndpoint",
+    "sagemaker:ListEndpoints",
     "sagemaker:ListTrainingJobs",
     "sagemaker:StopTrainingJob",
     "iam:PassRole",
@@ -54,6 +63,8 @@ UNUSED_TODAY = {
     # No trigger fires.
     ("Dispatch", "s3:GetObject", "/datasets/*"),
     ("Dispatch", "s3:GetObject", "/sources/*"),
+    # No fusion is served with its members apart.
+    ("Predictions", "lambda:InvokeFunction", ""),
     # No job runs on SageMaker that day, and none runs a script.
     ("Api", "logs:GetLogEvents", ":log-group:/aws/sagemaker/TrainingJobs"),
     ("Api", "s3:PutObject", "/sources/*"),
@@ -140,6 +151,9 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         wanted = {"content-type": "application/json", "prefer": "respond-async"}
         later = send("POST", "/v1/endpoints/loans/predict", headers={**named, **wanted})
         assert client.predictions.get(later["id"]).wait(timeout_seconds=60).predictions
+        client.endpoints.set("loans", capture={"percent": 100})
+        wait_until(lambda: endpoint.predict([{"income": 1.0}]) and client.endpoints.drift("loans").num_rows)
+        assert client.endpoints.capture("loans", to="captured").num_rows
         wait_until(lambda: client.datasets.get("loans").latest_version == 2)
         assert client.datasets.query("select * from loans").to_pandas().shape[0] == 600
         upload = send("POST", "/v1/datasets/loans/uploads", body={"file_name": "x", "num_bytes": 1, "sha256": "0" * 64})

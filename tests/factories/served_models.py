@@ -235,7 +235,7 @@ def number_model() -> bytes:
     return finish(graph)
 
 
-def endless_model() -> bytes:
+def endless_model(*, rounds: int = 10**12) -> bytes:
     """One number in, one out, after a trillion additions: for `signature_of(ColumnType.NUMBER)`."""
     body = helper.make_graph(
         [
@@ -263,7 +263,7 @@ def endless_model() -> bytes:
         [helper.make_tensor_value_info("number", TensorProto.FLOAT, ["n", 1])],
         [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n"])],
         [
-            helper.make_tensor("rounds", TensorProto.INT64, [], [10**12]),
+            helper.make_tensor("rounds", TensorProto.INT64, [], [rounds]),
             helper.make_tensor("true", TensorProto.BOOL, [], [True]),
             helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
         ],
@@ -296,6 +296,7 @@ def add_model_version(
     fusion: ServingGraph | None = None,
     parents: Sequence[ModelRef] = (),
     golden: Golden | None = None,
+    name: str = "adult",
 ) -> ModelVersion:
     """A registered model version, of a model of its own where none is named."""
     model_id, now = model_id or new_id("mdl"), utc_now()
@@ -304,8 +305,8 @@ def add_model_version(
         contents[ArtifactName.FUSION] = fusion.model_dump_json().encode()
     if golden is not None:
         contents[ArtifactName.GOLDEN] = golden.model_dump_json().encode()
-    for name, body in contents.items():
-        ports.lake.put(keys.model_object(workspace_id, model_id, number, name), body)
+    for artifact, body in contents.items():
+        ports.lake.put(keys.model_object(workspace_id, model_id, number, artifact), body)
     version = ModelVersion(
         id=new_id("mv"),
         workspace_id=workspace_id,
@@ -313,7 +314,7 @@ def add_model_version(
         updated_at=now,
         created_by="platform:job_events",
         model_id=model_id,
-        model_name="adult",
+        model_name=name,
         number=number,
         job_id=new_id("job"),
         algorithm="xgboost",
@@ -321,8 +322,8 @@ def add_model_version(
         metrics={},
         primary_metric="roc_auc",
         artifacts=[
-            Artifact(name=name, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
-            for name, body in contents.items()
+            Artifact(name=artifact, num_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+            for artifact, body in contents.items()
         ],
         digest=hashlib.sha256(model).hexdigest(),
         model_bytes=len(model),
@@ -414,11 +415,11 @@ def add_fusion(
     )
 
 
-def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes) -> None:
+def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes, name: str = "adult") -> None:
     """`adult@1`, `adult@2`, ... with the interface of the table model; their golden answers are what they say."""
     count = len(models)
-    model = Model(**records.new_fields(ports, principal, Model), name="adult", latest_version=count, last_number=count)
-    records.create(ports, principal, model, name="adult")
+    model = Model(**records.new_fields(ports, principal, Model), name=name, latest_version=count, last_number=count)
+    records.create(ports, principal, model, name=name)
     for number, body in enumerate(models, start=1):
         add_model_version(
             ports,
@@ -428,6 +429,7 @@ def register_versions(ports: MemoryPorts, principal: Principal, *models: bytes) 
             number=number,
             model_id=model.id,
             golden=Golden(inputs=_GOLDEN_INPUTS, outputs=_run_golden(body)),
+            name=name,
         )
 
 

@@ -192,6 +192,10 @@ class Api:
         headers = {} if revision is None else {"If-Match": f'"{revision}"'}
         return self.request("PATCH", target, json=json, headers=headers)
 
+    def put(self, target: str, json: Any) -> Answer:
+        """PUT."""
+        return self.request("PUT", target, json=json)
+
     def delete(self, target: str) -> Answer:
         """DELETE."""
         return self.request("DELETE", target)

@@ -3,6 +3,9 @@
 from typing import Any
 
 from aimass_core.domain import keys
+from aimass_core.domain.datasets import DatasetVersion
+from aimass_core.services import records
+from aimass_core.services.ingest import versions
 from functions.ingest.app import Deployment, make_handler
 from tests.functional.gateway import Api, Context
 from tests.functional.ingest import MAX_LAMBDA_BYTES, s3_event, sqs_event
@@ -41,7 +44,16 @@ def test_files_of_a_batch_land_together_and_one_version_of_it_is_converted(api: 
     assert api.get("/v1/datasets/b/versions/1").json["num_rows"] == 3
 
 
-def test_a_message_that_nobody_understands_fails_alone(api: Api) -> None:
-    told = drop(api, "a", "1.csv", b"n\n1\n")
-    assert run(api, told, {"Records": [{"s3": {}}]}, {"type": "unknown"}) == ["message-1", "message-2"]
-    assert api.get("/v1/datasets/a").json["last_number"] == 1
+def test_b12_of_nine_messages_seven_are_taken_and_two_fail_alone(api: Api) -> None:
+    """SQS delivers the two again, and keeps them in the dead-letter queue after the fifth time."""
+    told = [drop(api, "a", f"{number}.csv", b"n\n%d\n" % number) for number in range(7)]
+    broken: list[Any] = [{"Records": [{"s3": {}}]}, {"type": "unknown"}]
+
+    messages = [*told[:3], broken[0], *told[3:], broken[1]]
+    assert run(api, *messages) == ["message-3", "message-8"]
+    assert run(api, *broken) == ["message-0", "message-1"], "they fail again, whatever was taken"
+
+    dataset = api.get("/v1/datasets/a").json
+    assert dataset["last_number"] == 1
+    version = records.get(api.ports, DatasetVersion, dataset["workspace_id"], dataset["id"], 1)
+    assert len(versions.load_files(api.ports, version)) == 7

@@ -50,8 +50,9 @@ def test_f10_parent_is_held_until_the_job_has_ended(api: Api) -> None:
     assert [parent["number"] for parent in parents] == [1, 2], "the child stands on its own, and names them still"
 
 
-def test_decomposition_shows_its_parts_and_keeps_them(api: Api) -> None:
-    job = submit(api, kind="decompose", dataset="adult", single="adult@2", model="whole").json
+@pytest.mark.parametrize("spec", [{"kind": "decompose", "single": "adult@2"}, {"kind": "autotrain", "decompose": True}])
+def test_decomposition_shows_its_parts_and_keeps_them(api: Api, spec: dict[str, object]) -> None:
+    job = submit(api, dataset="adult", model="whole", **spec).json
     stored = records.get(api.ports, Job, api.workspace.id, job["id"])
     make_dispatch(lambda: api.ports)(stream_event(records.to_row(stored)), Context())  # type: ignore[arg-type]
     leave_result(api.ports, stored, parts=["gate", "expert-1"])

@@ -195,20 +195,22 @@ def test_dry_run_says_what_it_would_take_and_submits_nothing(run: Run, api: Api,
     assert api.get("/v1/jobs").json["items"] == before
 
 
-def test_what_an_autotrain_job_might_have_ended_in_is_a_table_too(run: Run, api: Api) -> None:
+def test_what_an_autotrain_job_might_have_ended_in_is_a_table_too(run: Run, api: Api, tmp_path: Path) -> None:
     ran = run("autotrain", "adult", "--fuse", "--max-model-bytes", "50k", "-d", "-o", "json")
     (submitted,) = json.loads(ran.out)
     files = {
         f"output/{name}.json": document.model_dump_json().encode()
         for name, document in (model_jobs.DOCUMENTS[kind] for kind in ("compress", "fuse"))
     }
+    files["output/study.html"] = study_jobs.PAGE
     study_jobs.succeed_with(api, study_jobs.start(api, submitted["id"]), files)
     shown = run("jobs", "table", submitted["id"])
     assert shown.code == 0, shown.err
     assert "CANDIDATE" in shown.out
     assert "fusion (convex_weighting, one_graph)" in shown.out
-    plotted = run("jobs", "plot", submitted["id"])
-    assert (plotted.code, "only compress and fuse and decompose jobs" in plotted.err) == (5, True), plotted.err
+    plotted = run("jobs", "plot", submitted["id"], "--to", str(tmp_path / "page.html"))
+    assert plotted.code == 0, plotted.err
+    assert (tmp_path / "page.html").read_bytes() == study_jobs.PAGE
 
 
 def test_a_training_has_no_table(run: Run, api: Api) -> None:
@@ -216,6 +218,8 @@ def test_a_training_has_no_table(run: Run, api: Api) -> None:
     ran = run("jobs", "table", job["id"])
     assert (ran.code, ran.out) == (5, "")
     assert "is of kind train" in ran.err
+    plotted = run("jobs", "plot", job["id"])
+    assert (plotted.code, "only compress and fuse and decompose and search" in plotted.err) == (5, True), plotted.err
 
 
 def test_model_says_what_it_was_made_of_and_what_its_parts_are(run: Run, api: Api) -> None:

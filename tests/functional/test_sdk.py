@@ -118,6 +118,7 @@ def test_study_has_trials_best_figures_and_a_leaderboard(client: aimass.Client, 
     assert study.leaderboard() == study_jobs.LEADERBOARD
     assert study.figures()["history"]["layout"]["title"]["text"] == "History"
     assert study.plot(tmp_path / "mine.html").read_bytes() == study_jobs.PAGE
+    assert job.refresh().plot(tmp_path / "of-the-job.html").read_bytes() == study_jobs.PAGE
     assert study.refresh().status == "SUCCEEDED"
     again = study.resume(max_seconds=600, max_trials=9, num_workers=2)
     assert (again.study_id, again.spec.kind, again.max_seconds) == (study.id, "search", 600)

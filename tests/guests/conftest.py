@@ -17,11 +17,13 @@ from aimass_local import lifecycle
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory, client_environment
 from tests.integration.local.conftest import free_port
 from tests.integration.local_sagemaker.conftest import BUCKET, Cloud
+from tests.integration.local_sagemaker.guest_image import write_guest_image
 from tests.sockets import allow_hosts
 
 PROGRAMS = Path(__file__).parent / "programs"
 GUEST = REPOSITORY / ".venv-sagemaker/bin/python"
 IMAGE = "guests/training:1"
+SERVING_IMAGE = "guests/echo:1"
 ROLE = "arn:aws:iam::000000000000:role/training"
 
 
@@ -35,7 +37,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         pytest.skip("the guests are not installed: make test-sagemaker")
     data = DataDirectory.at(tmp_path_factory.mktemp("guests"))
     data.create()
-    data.images_path.write_text(json.dumps({"guests/*": str(GUEST)}))
+    serving = write_guest_image(data.root / "image")["guests/*"]
+    data.images_path.write_text(json.dumps({SERVING_IMAGE: serving, "guests/*": str(GUEST)}))
     port = free_port()
     process = lifecycle.start(data, port=port)
     started = Cloud(data=data, port=port)

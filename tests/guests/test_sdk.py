@@ -1,12 +1,13 @@
-"""AWS's SageMaker SDK v3 as a client: an unmodified ModelTrainer with two instances."""
+"""AWS's SageMaker SDK v3 as a client: an unmodified ModelTrainer with two instances, and a served model."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from tests.guests.conftest import IMAGE, ROLE, run_guest
+from tests.guests.conftest import IMAGE, ROLE, SERVING_IMAGE, run_guest
 from tests.integration.local_sagemaker.conftest import BUCKET, Cloud
+from tests.integration.local_sagemaker.endpoints import upload_model
 
 
 def test_a_model_trainer_trains_here(cloud: Cloud, tmp_path: Path) -> None:
@@ -27,3 +28,13 @@ def test_it_hears_why_a_job_failed(cloud: Cloud, tmp_path: Path) -> None:
     assert done["status"] == "Failed"
     assert done["model"] is None
     assert "AlgorithmError" in done["reason"]
+
+
+def test_it_serves_updates_and_deletes_an_endpoint(cloud: Cloud, tmp_path: Path) -> None:
+    urls = [upload_model(cloud.s3, {"v": text}) for text in ("1", "2")]
+    done = run_guest(cloud, "serve_model.py", SERVING_IMAGE, ROLE, *urls, folder=tmp_path)
+    for number, answer in (("1", done["first"]), ("2", done["second"])):
+        assert (answer["body"]["body"], answer["body"]["files"]) == ("hello", {"v": number})
+        assert answer["attributes"] == "trace=7"
+    assert done["listed"] == ["sdk"]
+    assert cloud.sagemaker.list_endpoints()["Endpoints"] == []

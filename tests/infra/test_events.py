@@ -5,6 +5,7 @@ import json
 from aimass_core.domain.compute_states import to_training_job_name
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.hosts import HOST_PREFIX
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.services import endpoint_counters, tables
 from infra.cdk import naming
@@ -83,9 +84,8 @@ def test_job_events_are_those_of_our_queue(application: Template) -> None:
 
 
 def test_training_events_are_those_of_our_jobs(application: Template) -> None:
-    rule = _rule_of(application, "aws.sagemaker")
+    rule = _rule_of(application, "aws.sagemaker", "SageMaker Training Job State Change")
     pattern = rule["EventPattern"]
-    assert pattern["detail-type"] == ["SageMaker Training Job State Change"]
     assert pattern["detail"] == {"TrainingJobName": [{"prefix": naming.TRAINING_JOB_PREFIX}]}
     assert to_training_job_name("ws_1", "job_1").startswith(naming.TRAINING_JOB_PREFIX)
     (target,) = rule["Targets"]
@@ -93,11 +93,20 @@ def test_training_events_are_those_of_our_jobs(application: Template) -> None:
     assert target["DeadLetterConfig"]
 
 
-def _rule_of(template: Template, source: str) -> Properties:
+def test_events_of_hosts_are_those_of_our_endpoints(application: Template) -> None:
+    rule = _rule_of(application, "aws.sagemaker", "SageMaker Endpoint State Change")
+    assert rule["EventPattern"]["detail"] == {"EndpointName": [{"prefix": naming.HOST_PREFIX}]}
+    assert naming.HOST_PREFIX == HOST_PREFIX
+    (target,) = rule["Targets"]
+    assert target["Arn"]["Fn::GetAtt"][0].startswith("Dispatch")
+
+
+def _rule_of(template: Template, source: str, detail_type: str | None = None) -> Properties:
+    patterns = [(item.get("EventPattern", {}), item) for item in template.properties("AWS::Events::Rule")]
     (rule,) = [
         item
-        for item in template.properties("AWS::Events::Rule")
-        if item.get("EventPattern", {}).get("source") == [source]
+        for pattern, item in patterns
+        if pattern.get("source") == [source] and (detail_type is None or pattern["detail-type"] == [detail_type])
     ]
     return rule
 
@@ -132,3 +141,12 @@ def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Tem
     dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
     assert len(dead_letters) == 3
     assert {queue["MessageRetentionPeriod"] for queue in dead_letters} == {14 * 24 * 3_600}
+
+
+def test_serving_has_alarms_that_stay_quiet_without_data(application: Template) -> None:
+    alarms = application.properties("AWS::CloudWatch::Alarm")
+    assert {alarm["MetricName"] for alarm in alarms} == {"Errors", "Throttles", "Duration", "EndpointLimitsPassed"}
+    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+    (passed,) = application.properties("AWS::Logs::MetricFilter")
+    assert passed["MetricTransformations"][0]["MetricName"] == "EndpointLimitsPassed"
+    assert '"endpoint alarm"' in passed["FilterPattern"]

@@ -8,7 +8,13 @@ from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
-RESOURCELESS = {"batch:DescribeJobs", "batch:ListJobs", "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken"}
+RESOURCELESS = {
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "cloudwatch:PutMetricData",
+    "ecr:GetAuthorizationToken",
+    "sagemaker:ListEndpoints",
+}
 # How a resource with a wildcard may end.
 WILDCARD_ENDINGS = (
     "/uploads/*",
@@ -19,6 +25,7 @@ WILDCARD_ENDINGS = (
     "/studies/*",
     "/jobs/*/checkpoints/*",
     "/models/*",
+    "/captures/*",
     "/predictions/*",
     "/predictions/*/inputs/*",
     ":log-stream:*",
@@ -31,6 +38,10 @@ WILDCARD_ENDINGS = (
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
+    ":model/aimass-*",
+    ":endpoint-config/aimass-*",
+    ":endpoint/aimass-*",
+    ":log-group:/aws/sagemaker/Endpoints/aimass-*",
     "/queries/*",
     ":database/aimass_*",
     ":table/aimass_*/*",
@@ -38,7 +49,7 @@ WILDCARD_ENDINGS = (
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
     "CollectorsTick": {"dynamodb", "logs"},
-    "Predictions": {"dynamodb", "lambda", "logs", "s3"},
+    "Predictions": {"dynamodb", "lambda", "logs", "s3", "sagemaker"},
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
@@ -109,7 +120,12 @@ def test_each_function_reaches_only_its_services(application: Template) -> None:
 def test_authorizer_predictions_and_previews_only_read_and_predictions_count(application: Template) -> None:
     reading = {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "s3:ListBucket"}
     logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    own: dict[str, set[str]] = {"AuthorizerRole": set(), "PreviewsRole": set(), "PredictionsRole": _PREDICTIONS_OWN}
+    asking = {"lambda:InvokeFunction", "sagemaker:InvokeEndpoint"}
+    own: dict[str, set[str]] = {
+        "AuthorizerRole": set(),
+        "PreviewsRole": set(),
+        "PredictionsRole": _PREDICTIONS_OWN | asking,
+    }
     for role, actions in own.items():
         assert _actions_of(application, role) - actions <= reading | logging
     (invoking,) = (
@@ -148,10 +164,31 @@ def test_only_dispatchers_start_training_jobs_and_only_as_the_training_role(appl
     passing = [item for item in application.statements() if "iam:PassRole" in item.actions]
     for items in (starting, passing):
         assert {item.owner.partition("Role")[0] for item in items} == {"Dispatch", "Reconciler"}
+    roles = set()
     for item in passing:
         (role,) = map(to_text, item.resources)
-        assert role.endswith(f":role/{naming.TRAINING_ROLE}")
+        roles.add(role.rpartition("/")[2])
         assert item.condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert roles == {naming.TRAINING_ROLE, naming.SERVING_ROLE}
+
+
+def test_only_the_reconciler_deletes_hosts_and_only_predictions_asks_them(application: Template) -> None:
+    owners = {
+        action: {item.owner.partition("Role")[0] for item in application.statements() if action in item.actions}
+        for action in ("sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:InvokeEndpoint")
+    }
+    assert list(owners.values()) == [{"Dispatch", "Reconciler"}, {"Reconciler"}, {"Predictions"}]
+
+
+def test_containers_that_serve_read_models_and_nothing_else(sagemaker: Template) -> None:
+    actions = {action for action in _actions_of(sagemaker, "ServingRole") if action.startswith(("s3:", "dynamodb:"))}
+    assert actions == {"s3:GetObject", "s3:ListBucket"}
+    (reading,) = [
+        item
+        for item in sagemaker.statements()
+        if item.owner.startswith("ServingRole") and "s3:GetObject" in item.actions
+    ]
+    assert [to_text(resource).rpartition(">/")[2] for resource in reading.resources] == ["models/*"]
 
 
 def test_objects_are_written_only_where_they_belong(
@@ -169,7 +206,7 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "IngestRole") == {"datasets/*"}
     assert _writable(application, "DispatchRole") == {"jobs/*"}
     assert _writable(application, "JobEventsRole") == {"models/*"}
-    assert _writable(application, "PredictionsRole") == {"predictions/*"}
+    assert _writable(application, "PredictionsRole") == {"predictions/*", "captures/*"}
     assert _writable(application, "WebhooksRole") == {"drop/*"}
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
@@ -244,5 +281,6 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.prediction_object("ws", "pr", "answer").startswith(naming.PREDICTIONS_PREFIX)
     assert fnmatchcase(keys.prediction_input("ws", "0"), f"{naming.PREDICTION_INPUTS_PREFIX}*")
     assert keys.model_object("ws", "model", 1, "model.onnx").startswith(naming.MODELS_PREFIX)
+    assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
     assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)

@@ -74,14 +74,14 @@ def test_a6_unfinished_uploads_are_removed(stateful: Template) -> None:
         assert aborts == [7]
 
 
-def test_only_uploads_rows_of_queries_and_predictions_expire(stateful: Template) -> None:
+def test_only_uploads_rows_of_queries_predictions_and_captured_requests_expire(stateful: Template) -> None:
     expiring = {
         (rule.get("Prefix"), rule["ExpirationInDays"])
         for bucket in stateful.properties("AWS::S3::Bucket")
         for rule in bucket["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
-    assert expiring == {("uploads/", 30), ("queries/", 8), ("predictions/", 2)}
+    assert expiring == {("uploads/", 30), ("queries/", 8), ("predictions/", 2), ("captures/", 90)}
     assert timedelta(days=2) > predictions.KEPT
     assert timedelta(days=8) > queries.KEPT, "their rows in the registry go first"
 

@@ -25,7 +25,7 @@ class Pixels(layers.Layer):  # type: ignore[misc]
 
     def call(self, images: Any) -> Any:
         """[rows, height, width, channels]."""
-        return (ops.cast(images, "float32") / 255.0 - self._means) * self._inverse_deviations
+        return (ops.cast(images, "float32") - self._means) * self._inverse_deviations
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 [rows, height, width, channels] to logits, or to standardised values [rows, 1]."""
-        scaled = (images.float() / 255.0 - self.means) * self.inverse_deviations
+        scaled = (images.float() - self.means) * self.inverse_deviations
         # A permuted view of such images is in channels-last memory already, which the convolutions like best.
         output: Tensor = self.blocks(scaled.permute(0, 3, 1, 2))
         output = output.mean(dim=(2, 3)) if self.is_averaged else output.flatten(1)

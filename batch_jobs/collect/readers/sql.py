@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import re
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from batch_jobs.collect.errors import AddressRefusedError, SourceUnavailableErro
 from batch_jobs.collect.reading import Item, Reading
 
 _BATCH_ROWS = 2_000
+_CONNECT_SECONDS = 30.0
+_LIBPQ_DRIVERS = ("psycopg", "psycopg2")
 _PORTS = {"postgresql": 5432, "redshift": 5439, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 _QUERY = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ_ONLY = {
@@ -39,24 +42,43 @@ def read(collector: SqlCollector, reading: Reading, cursors: Mapping[str, str]) 
 
 
 def open_engine(collector: SqlCollector, reading: Reading) -> sa.Engine:
-    """Connects when it is first used, to an address that was checked."""
+    """Connects when it is first used, to the address that was checked.
+
+    NOTE: drivers other than those of the image resolve the name once more; a private address is refused all the same,
+    unless the name leads elsewhere a moment later.
+    """
     url = sa.make_url(collector.url)
     dialect = url.get_backend_name()
     if dialect not in SQL_DIALECTS:
         raise AddressRefusedError(f"{dialect!r} is none of the databases that are read: {', '.join(SQL_DIALECTS)}.")
     if not url.host:
         raise AddressRefusedError("The url of the database names no host.")
-    # NOTE: the driver resolves the name once more; a private address is refused all the same unless both differ.
-    reading.network.connect(url.host, url.port or _PORTS.get(dialect, 443))
+    port = url.port or _PORTS.get(dialect, 443)
+    address = reading.network.connect(url.host, port)
     if collector.password is not None:
         url = url.set(password=reading.text(collector.password))
+    pinned = {"hostaddr": address} if url.get_driver_name() in _LIBPQ_DRIVERS else {}
     try:
-        return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True)
+        engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=pinned)
     except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
         raise InvalidRequestError(
             f"There is no driver for {collector.url.partition('://')[0]!r} in this container "
             f"({type(error).__name__}). Name one that is, such as postgresql+psycopg or mysql+pymysql."
         ) from error
+    if engine.driver == "pymysql":
+        _pin_pymysql(engine, address, port)
+    return engine
+
+
+def _pin_pymysql(engine: sa.Engine, address: str, port: int) -> None:
+    """It is given the connection to the address; the name stays what its certificate has to have."""
+
+    def connect(dialect: Any, _record: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
+        connection = dialect.loaded_dbapi.connect(*arguments, **options, defer_connect=True)
+        connection.connect(socket.create_connection((address, port), timeout=_CONNECT_SECONDS))
+        return connection
+
+    sa.event.listen(engine, "do_connect", connect)
 
 
 def read_from(

@@ -15,10 +15,8 @@ from batch_jobs.compress.networks.core import Core
 from batch_jobs.compress.networks.lowrank import SPLITTABLE, Split, read_matrix, write_factors
 from batch_jobs.compress.networks.module import CoreModule, to_tensors
 from batch_jobs.compress.networks.network import Network, open_network
-from batch_jobs.compress.networks.training import finetune
 
 _ENERGIES = (0.999, 0.99, 0.97, 0.93, 0.85, 0.7)
-_TRAINED_ENERGIES = (0.97, 0.9)
 _MIN_VALUES = 1024
 """A layer with fewer weights is not worth two operators."""
 
@@ -27,7 +25,7 @@ _MIN_VALUES = 1024
 class Factorization:
     """Singular values decide, and on what rows of the training data make of a layer: no training is needed.
 
-    Settings: `energy` that each layer keeps, below 1; `finetune` trains all weights afterwards (default: false).
+    Settings: `energy` that each layer keeps, below 1.
     """
 
     method: CompressionMethod = CompressionMethod.FACTORIZATION
@@ -41,12 +39,7 @@ class Factorization:
                 proposals.setdefault(ranks, Proposal(settings={"energy": energy}))
         if not proposals:
             raise UnfitError("no layer becomes smaller as two: all are small, or have no singular values to spare")
-        trained = [
-            Proposal(settings={"energy": energy, "finetune": True}, is_trained=True)
-            for energy in _TRAINED_ENERGIES
-            if choose_ranks(splits, energy)
-        ]
-        return [*proposals.values(), *trained]
+        return [*proposals.values()]
 
     def apply(self, model: onnx.ModelProto, settings: Settings, ground: Ground) -> onnx.ModelProto:
         """See `Method`."""
@@ -60,8 +53,7 @@ class Factorization:
             raise UnfitError(f"no layer becomes smaller as two that keep {energy} of its outputs' energy")
         for index, rank in ranks.items():
             write_factors(network.graph, splits[index], rank)
-        thinner = network.graph.to_model()
-        return finetune(thinner, ground) if settings.get("finetune") else thinner
+        return network.graph.to_model()
 
 
 def find_splits(network: Network, ground: Ground) -> list[Split]:

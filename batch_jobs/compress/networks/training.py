@@ -11,13 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from aimass_core.domain.algorithms import registry
+from aimass_core.domain.algorithms.contract import DataKind
+from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.learning import Problem
 from batch_jobs.algorithms.torch.devices import choose_device, to_device
 from batch_jobs.compress.contract import Ground
 from batch_jobs.compress.networks.core import Core, encode
 from batch_jobs.compress.networks.graphs import Array
 from batch_jobs.compress.networks.module import CoreModule, to_tensors
 from batch_jobs.compress.networks.network import Network, open_network
+from batch_jobs.data.augmentation.building import build_augmentation
+from batch_jobs.data.augmentation.chains import Augment
 from batch_jobs.train.material import TRAIN
 
 _BATCH_SIZE = 64
@@ -29,7 +35,7 @@ _TEMPERATURE = 2.0
 _TRUTH_WEIGHT = 0.3
 _HELD_OUT = 0.1
 _MAX_HELD_OUT = 2000
-_EPOCHS = 12
+_EPOCHS = 30
 _MIN_STEPS = 400
 _FLOOR = 1e-7
 
@@ -46,7 +52,7 @@ class _Rows:
 def finetune(model: onnx.ModelProto, ground: Ground, *, epochs: int | None = None) -> onnx.ModelProto:
     """The same graph with other weights, better ones by rows of the training data that it holds out.
 
-    Trains for `epochs` (by default 12, more on few rows), or for as long as there is time. Where no epoch is better
+    Trains for `epochs` (by default 30, more on few rows), or for as long as there is time. Where no epoch is better
     than what was given, the weights stay.
 
     Raises:
@@ -84,7 +90,8 @@ class _Training:
         self._steps_per_epoch = max(len(self._train) // _BATCH_SIZE, 1)
         self._epochs = epochs or max(_EPOCHS, -(-_MIN_STEPS // self._steps_per_epoch))
         self._began, self._seconds = time.monotonic(), ground.seconds_left()
-        self._shift = _shift_of(ground) if len(network.features) == 1 else 0
+        self._augment = _find_augment(ground, rows.features)
+        self._generator = torch.Generator().manual_seed(ground.seed)
 
     def run(self) -> None:
         """Leaves the best weights in the graph."""
@@ -123,8 +130,8 @@ class _Training:
 
     def _step(self, optimizer: torch.optim.Optimizer, index: Array) -> None:
         features = self._features(index)
-        if self._shift:
-            features = {name: shift_images(values, self._shift, self._random) for name, values in features.items()}
+        if self._augment is not None:
+            features = {name: self._augment(values, self._generator) for name, values in features.items()}
         loss = self._loss(self._module, features, self._rows.truth[index], self._rows.taught[index])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -189,22 +196,18 @@ def trim(values: Tensor) -> Tensor:
     return values[:, : max(int(used.max()) + 1 if len(used) else 1, 1)]
 
 
-def shift_images(images: Tensor, most: int, random: np.random.Generator) -> Tensor:
-    """Each image [height, width, channels] moved by up to so many pixels; what comes in is black."""
-    rows, height, width, _ = images.shape
-    padded = functional.pad(images, [0, 0, most, most, most, most])
-    moved = random.integers(0, 2 * most + 1, (2, rows))
-    down, right = torch.from_numpy(moved).to(images.device)
-    ys = (down[:, None] + torch.arange(height))[:, :, None]
-    xs = (right[:, None] + torch.arange(width))[:, None, :]
-    return padded[torch.arange(rows)[:, None, None], ys, xs]
-
-
-def _shift_of(ground: Ground) -> int:
-    """As the original was trained with shifted images, by one pixel or two."""
-    shift = ground.original.card.hyperparameters.get("shift", 0)
-    is_image = ground.original.signature.image_shape is not None
-    return min(int(shift), 2) if is_image and isinstance(shift, int) else 0
+def _find_augment(ground: Ground, features: Mapping[str, Array]) -> Augment | None:
+    """What was done to the training images of the original, whose answers here are those to images as they are."""
+    known = registry.load_all().get(ground.original.card.algorithm)
+    if known is None or known.hyperparameters is not CnnHyperparameters or len(features) != 1:
+        return None
+    fields, (images,) = known.hyperparameters.model_fields, features.values()
+    chosen = {name: value for name, value in ground.original.card.hyperparameters.items() if name in fields}
+    target = ground.material.target
+    problem = Problem(
+        task=target.task, kind=DataKind.IMAGES, num_outputs=target.num_outputs, seed=ground.seed, num_threads=1
+    )
+    return build_augmentation(CnnHyperparameters.model_validate(chosen), problem, images).augment
 
 
 def _schedule(progress: float) -> float:

@@ -13,7 +13,7 @@ from aimass_core.ports import BlobNotFoundError, BlobStore
 from batch_jobs.runtime.storage.digests import sha256_of
 
 _NUM_THREADS = 8
-_ROLE = re.compile(r"parent|single|member-[1-9][0-9]*")
+_ROLE = re.compile(r"parent|single|predictor|member-[1-9][0-9]*")
 _log = logging.getLogger(__name__)
 
 

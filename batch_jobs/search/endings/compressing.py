@@ -117,7 +117,6 @@ class _Compressing:
             ends=None if ends is None else ends - _SETTLE_SECONDS,
             message=_ignore,
             reporter=Phase(reporter=studying.reporter, name="compressing"),
-            is_hasty=True,
         )
         search.run()
         found = settle(search, num_finalists=_NUM_MEASURED, seconds=_MEASURED_SECONDS)

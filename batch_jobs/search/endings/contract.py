@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from aimass_core.domain.studies import LeaderboardRow
 from batch_jobs.data.frames import Frame
+from batch_jobs.decompose.wholes import Whole
 from batch_jobs.registered.models import RegisteredModel
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.search.goals import Figures, Goal
@@ -17,11 +18,12 @@ from batch_jobs.train.material import TRAIN, VALIDATION, Material
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """A model that was made of those of trials, with the material that it is judged by and its row of the
-    leaderboard."""
+    leaderboard; `whole` is what a decomposition consists of."""
 
     exported: Exported
     material: Material
     row: LeaderboardRow
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

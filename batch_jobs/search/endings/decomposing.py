@@ -32,7 +32,7 @@ _NUM_MEASURED = 3
 def decompose(studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal) -> Ending | None:
     """None where no whole is better than the best model with as few operations a row, or there is no time for one.
 
-    Leaves decomposition.json and decomposition.html. Gate and experts are parts of the one graph alone.
+    Leaves decomposition.json and decomposition.html.
 
     Args:
         studying: of the study, whose archive has the models of the best trials.
@@ -79,7 +79,7 @@ def decompose(studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal) -> 
         f"{trial.number} {single.score.value:.5g} with {single.num_operations:,}"
     )
     row = to_row(whole, chosen.name, figures, score=score, seconds=time.monotonic() - began)
-    return Ending(exported=whole, material=ground.material, row=row)
+    return Ending(exported=whole, material=ground.material, row=row, whole=chosen.whole)
 
 
 def _find_single(

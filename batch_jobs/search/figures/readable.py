@@ -2,6 +2,7 @@
 
 import html
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -164,7 +165,12 @@ def importances(study: optuna.Study) -> dict[str, float]:
 def _importances(complete: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> dict[str, float]:
     if sum(bool(trial.params) for trial in complete) < 2:
         return {}
-    found = optuna.importance.get_param_importances(to_study(complete, directions))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            found = optuna.importance.get_param_importances(to_study(complete, directions))
+        except UserWarning:
+            return {}  # the best trials are worth as much as all: nothing tells them apart
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -197,11 +203,12 @@ def explain(readable: Readable) -> dict[FigureName, str]:
     """As `explain_left_out`."""
     complete, names = readable.complete, readable.hyperparameters(1)
     needs_two = f"It takes two complete trials, and there {'is one' if len(complete) == 1 else 'is none'}."
+    all_alike = "Too many trials are worth the same."
     no_cost = "There is one objective, and neither latency nor bytes of the models are known."
     found = {
         FigureName.HISTORY: "No trial is complete." if not complete else "",
         FigureName.PARALLEL_COORDINATES: needs_two if len(complete) < 2 else "",
-        FigureName.IMPORTANCES: needs_two if len(complete) < 2 else "",
+        FigureName.IMPORTANCES: needs_two if len(complete) < 2 else "" if readable.importances else all_alike,
         FigureName.SLICE: needs_two if len(complete) < 2 else "",
         FigureName.PARETO_FRONT: needs_two if len(complete) < 2 else no_cost if not readable.fronts() else "",
         FigureName.INTERMEDIATE_VALUES: "No trial reported intermediate values." if not readable.reported() else "",

@@ -6,6 +6,7 @@ from functions.api.routes import (
     audit,
     datasets,
     docs,
+    endpoint_watches,
     endpoints,
     jobs,
     models,
@@ -38,6 +39,7 @@ ROUTERS = (
     studies.router,
     models.router,
     endpoints.router,
+    endpoint_watches.router,
     predictions.router,
     docs.router,
 )

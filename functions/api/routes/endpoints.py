@@ -13,7 +13,7 @@ from aimass_core.domain.endpoints import (
     EndpointUpdate,
     SettingsRevert,
 )
-from aimass_core.services import endpoint_records, endpoint_settings, endpoints, rollouts
+from aimass_core.services import endpoint_records, endpoint_settings, endpoint_watches, endpoints, rollouts
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit
 from functions.api.routing import ResourceRouter
@@ -44,7 +44,9 @@ def list_endpoints(limit: Limit = 50, cursor: Cursor = None) -> Page[EndpointDet
 def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
     """With the paths to call and what the model takes."""
     found = endpoints.get(router.ports, router.caller, endpoint)
-    return request.found(endpoints.to_detail(router.ports, found))
+    watch = endpoint_watches.get(router.ports, found)
+    detail = endpoints.to_detail(router.ports, found)
+    return request.found(detail.model_copy(update={"alarm": watch.status, "alarm_reasons": watch.reasons}))
 
 
 @router.operation(

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -63,6 +65,21 @@ class Dispatch(PlatformFunction):
                 _rows("rollout_counter"),
             ],
         )
+        events.Rule(
+            scope,
+            f"{construct_id}HostRule",
+            description="State changes of the containers that answer for our endpoints.",
+            event_pattern=events.EventPattern(
+                source=["aws.sagemaker"],
+                detail_type=["SageMaker Endpoint State Change"],
+                detail={"EndpointName": events.Match.prefix(naming.HOST_PREFIX)},
+            ),
+            targets=[
+                targets.LambdaFunction(
+                    self, dead_letter_queue=dead_letters, retry_attempts=2, max_event_age=Duration.hours(1)
+                )
+            ],
+        )
 
 
 def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
@@ -81,7 +98,11 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
 
 def dispatch_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
     """What DispatchSettings adds to StorageSettings."""
-    return {**compute_variables(scope, defaults), "predictions_function": naming.function("predictions")}
+    return {
+        **compute_variables(scope, defaults),
+        "predictions_function": naming.function("predictions"),
+        "serving_role_arn": allow.serving_role_arn(scope),
+    }
 
 
 def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
@@ -97,6 +118,7 @@ def dispatch_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         *allow.run_training_jobs(scope),
         allow.stop_training_jobs(scope),
         allow.invoke_function(scope, "predictions"),
+        *allow.create_hosts(scope),
     ]
 
 

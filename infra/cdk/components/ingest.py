@@ -34,7 +34,7 @@ class Ingest(PlatformFunction):
             description="Landed files -> dataset versions.",
             defaults=defaults,
             memory_mib=3_008,
-            storage=Size.gibibytes(4),
+            storage=Size.gibibytes(6),
             timeout=INGEST_TIMEOUT,
             environment=environment_of(
                 IngestSettings, {**storage.variables(), "ingest_queue_url": storage.ingest_queue.queue_url}

@@ -54,6 +54,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         naming.STUDIES_PREFIX,
         naming.MODELS_PREFIX,
         naming.QUERIES_PREFIX,
+        naming.CAPTURES_PREFIX,
         naming.PREDICTIONS_PREFIX,
     )
     return [

@@ -282,6 +282,58 @@ def stop_training_jobs(scope: Construct) -> iam.PolicyStatement:
     return _allow(["sagemaker:StopTrainingJob"], [_training_jobs(scope)])
 
 
+def create_hosts(scope: Construct) -> list[iam.PolicyStatement]:
+    """Containers of our endpoints, under the one role that they may have."""
+    hosts = _allow(
+        [
+            "sagemaker:CreateEndpoint",
+            "sagemaker:CreateEndpointConfig",
+            "sagemaker:CreateModel",
+            "sagemaker:DescribeEndpoint",
+        ],
+        _hosts(scope, "model", "endpoint-config", "endpoint"),
+    )
+    role = iam.PolicyStatement(
+        actions=["iam:PassRole"],
+        resources=[serving_role_arn(scope)],
+        conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+    )
+    return [hosts, role]
+
+
+def delete_hosts(scope: Construct) -> list[iam.PolicyStatement]:
+    """Those that no endpoint wants any more. NOTE: ListEndpoints knows no resource-level permission."""
+    deleted = _allow(
+        ["sagemaker:DeleteEndpoint", "sagemaker:DeleteEndpointConfig", "sagemaker:DeleteModel"],
+        _hosts(scope, "model", "endpoint-config", "endpoint"),
+    )
+    return [deleted, _allow(["sagemaker:ListEndpoints"], ["*"])]
+
+
+def ask_hosts(scope: Construct) -> iam.PolicyStatement:
+    """The containers of our endpoints."""
+    return _allow(["sagemaker:InvokeEndpoint"], _hosts(scope, "endpoint"))
+
+
+def write_serving_logs(scope: Construct) -> iam.PolicyStatement:
+    """What SageMaker does for the containers of our endpoints, each of which has a log group of its own."""
+    name = f"{naming.SERVING_LOG_GROUPS}*"
+    arn = _arn(scope, "logs", "log-group", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        [arn, f"{arn}:log-stream:*"],
+    )
+
+
+def serving_role_arn(scope: Construct) -> str:
+    """By name, as everything of SageMaker."""
+    return Stack.of(scope).format_arn(service="iam", region="", resource="role", resource_name=naming.SERVING_ROLE)
+
+
+def _hosts(scope: Construct, *kinds: str) -> list[str]:
+    return [_arn(scope, "sagemaker", kind, f"{naming.HOST_PREFIX}*") for kind in kinds]
+
+
 def training_role_arn(scope: Construct) -> str:
     """By name, as everything of SageMaker."""
     return Stack.of(scope).format_arn(service="iam", region="", resource="role", resource_name=naming.TRAINING_ROLE)

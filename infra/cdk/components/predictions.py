@@ -54,6 +54,8 @@ class Predictions(PlatformFunction):
                 allow.list_bucket(storage.lake),
                 allow.read_objects(storage.lake, naming.MODELS_PREFIX, naming.PREDICTIONS_PREFIX),
                 allow.write_objects(storage.lake, naming.PREDICTIONS_PREFIX),
+                allow.put_objects(storage.lake, naming.CAPTURES_PREFIX),
+                allow.ask_hosts(scope),
                 allow.invoke_function(scope, "predictions"),
             ],
         )

@@ -62,7 +62,8 @@ def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.send_messages(storage.ingest_queue),
-        allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX),
+        allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX, naming.CAPTURES_PREFIX),
         allow.change_tables(scope),
         allow.follow_queries(scope),
+        *allow.delete_hosts(scope),
     ]

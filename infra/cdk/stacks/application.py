@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.assets import CodeSource
+from infra.cdk.components.alarms import ServingAlarms
 from infra.cdk.components.authorizer import Authorizer
 from infra.cdk.components.collectors import CollectorsTick, Webhooks
 from infra.cdk.components.dispatch import Dispatch
@@ -42,7 +43,8 @@ class ApplicationStack(Stack):
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
         Dispatch(self, "Dispatch", defaults=common, storage=storage)
         JobEvents(self, "JobEvents", defaults=common, storage=storage)
-        Reconciler(self, "Reconciler", defaults=common, storage=storage)
+        reconciler = Reconciler(self, "Reconciler", defaults=common, storage=storage)
+        ServingAlarms(self, "ServingAlarms", predictions=predictions, reconciler=reconciler)
         webhooks = Webhooks(self, "Webhooks", defaults=common, storage=storage)
         CollectorsTick(self, "CollectorsTick", defaults=common, storage=storage)
         api = HttpApi(

@@ -36,11 +36,13 @@ class Image:
         cwd: the image's own folder, which its Python can import from. A container itself starts in an empty folder,
             because what a container writes never reaches its image.
         env: variables of the image.
+        programs: what the image has in its PATH beside its Python, as arguments of that.
     """
 
     python: Path
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,8 @@ def _resolve_command(command: Sequence[str], image: Image) -> list[str]:
         raise FileNotFoundError("the job names no command, and images on this machine have no default one")
     if command[0] in ("python", "python3"):
         return [str(image.python), *command[1:]]
+    if command[0] in image.programs:
+        return [str(image.python), *image.programs[command[0]], *command[1:]]
     return list(command)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ Handler = Callable[..., Any]
 def patch_objects(multipart_path: Path) -> None:
     """Applies the patches of this module."""
     _patch_object_writes()
+    _patch_ranges()
     _patch_multipart_uploads(multipart_path)
 
 
@@ -35,6 +38,30 @@ def _patch_object_writes() -> None:
             raise OSError(f"the object {key!r} could not be written to disk")
 
     s3._persist_object = persist_object
+
+
+def _patch_ranges() -> None:
+    """A range is read alone; the emulator reads the whole object for each, of which a download asks for many."""
+    for name in ("_get_object", "_read_body"):
+        require(callable(getattr(s3, name, None)), f"s3.{name} is gone")
+    get, read = s3._get_object, s3._read_body
+    is_sliced = ContextVar("is_sliced", default=False)
+
+    def get_object(bucket: str, key: str, headers: dict[str, str], query: Mapping[str, Any] | None = None) -> Any:
+        token = is_sliced.set(bool(headers.get("range")) and "partNumber" not in (query or {}))
+        try:
+            return get(bucket, key, headers, query)
+        finally:
+            is_sliced.reset(token)
+
+    def read_body(bucket: str, key: str, record: dict[str, Any]) -> Any:
+        path = s3._object_disk_path(bucket, key) if is_sliced.get() and record.get("body") is None else None
+        if path is None or not record["size"]:
+            return read(bucket, key, record)
+        with Path(path).open("rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+    s3._get_object, s3._read_body = get_object, read_body
 
 
 def _patch_multipart_uploads(folder: Path) -> None:

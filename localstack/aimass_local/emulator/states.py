@@ -24,6 +24,7 @@ STREAM_RECORDS_KEY = "stream_records"
 JOURNALED_KEYS = frozenset({"dynamodb", STREAM_RECORDS_KEY, "sqs"})
 
 _COPY_ATTEMPTS = 20
+_MIN_JOURNAL_BYTES, _MAX_JOURNAL_SECONDS = 1024**2, 10.0
 _DYNAMODB_STORES = (
     "tags",
     "ttl_settings",
@@ -71,6 +72,12 @@ class EmulatorState:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self._saved_bytes, self._saved_at = 0, time.monotonic()
+
+    def is_journal_short(self) -> bool:
+        """Whether reading the journal again, after a kill, is less work than a save, and not much is taken twice."""
+        is_recent = time.monotonic() - self._saved_at < _MAX_JOURNAL_SECONDS
+        return is_recent and self.recorder.journal.num_bytes < max(_MIN_JOURNAL_BYTES, self._saved_bytes)
 
     def state_keys(self) -> frozenset[str]:
         """Names of all state files of the services that have been used."""
@@ -94,11 +101,12 @@ class EmulatorState:
     def _copy_journaled(self) -> tuple[dict[str, Any], int]:
         """Copy and new segment belong together: nobody may write in between."""
         with self.recorder.entry(), sqs._queues_lock:
-            states = {
+            states: dict[str, Any] = {
                 "dynamodb": _encode_dynamodb(),
                 STREAM_RECORDS_KEY: _pending_stream_records(),
                 "sqs": sqs.get_state(),
             }
+            self._saved_bytes, self._saved_at = len(states["dynamodb"]), time.monotonic()
             return states, self.recorder.journal.rotate()
 
     def confirm(self, snapshot: Snapshot) -> None:

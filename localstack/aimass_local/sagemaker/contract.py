@@ -49,13 +49,6 @@ class Instance:
         """An address of its own where the whole 127/8 is this machine, so that two hosts may listen on one port."""
         return f"127.0.0.{self.index + 1}" if sys.platform == "linux" else "127.0.0.1"
 
-    @property
-    def num_vcpus(self) -> int:
-        """By AWS's naming: large has 2, xlarge 4, Nxlarge N times 4."""
-        size = self.instance_type.rpartition(".")[2]
-        times = re.fullmatch(r"(\d+)xlarge", size)
-        return int(times[1]) * _VCPUS_PER_XLARGE if times else _SIZES.get(size, 1)
-
 
 def list_instances(job: TrainingJob) -> list[Instance]:
     """The hosts of a job, group by group."""
@@ -123,14 +116,11 @@ def build_environment(
     root: Path,
 ) -> dict[str, str]:
     """The variables of one host's container. Toolkits in the image make the SM_* ones from the files."""
-    has_gpus = instance.instance_type.startswith(_GPU_FAMILIES)
     asked = {name: relocate(value, root) for name, value in job.request.get("Environment", {}).items()}
     python_path = (str(_NAMES_PATH), image.env.get("PYTHONPATH"), asked.get("PYTHONPATH"))
     return {
         **base,
-        # The instance that the container would see; this machine may have fewer.
-        "OMP_NUM_THREADS": str(min(instance.num_vcpus, os.cpu_count() or 1)),
-        **({} if has_gpus else {"CUDA_VISIBLE_DEVICES": ""}),
+        **build_machine_variables(instance.instance_type),
         **image.env,
         **asked,
         "PYTHONPATH": os.pathsep.join(filter(None, python_path)),
@@ -138,6 +128,18 @@ def build_environment(
         "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.arn,
         "AWS_REGION": REGION,
+    }
+
+
+def build_machine_variables(instance_type: str) -> dict[str, str]:
+    """Lets a container take itself to be on such an instance; this machine may have less."""
+    size = instance_type.rpartition(".")[2]
+    times = re.fullmatch(r"(\d+)xlarge", size)
+    # By AWS's naming: large has 2, xlarge 4, Nxlarge N times 4.
+    num_vcpus = int(times[1]) * _VCPUS_PER_XLARGE if times else _SIZES.get(size, 1)
+    return {
+        "OMP_NUM_THREADS": str(min(num_vcpus, os.cpu_count() or 1)),
+        **({} if instance_type.startswith(_GPU_FAMILIES) else {"CUDA_VISIBLE_DEVICES": ""}),
     }
 
 

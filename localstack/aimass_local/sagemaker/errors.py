@@ -4,7 +4,9 @@ SageMakerError
 ├── ValidationError        ValidationException, 400: the request is wrong, or what it names does not exist
 ├── InUseError             ResourceInUse, 400: the name is taken
 ├── UnknownActionError     UnknownOperationException, 404: no such target
-└── InternalError          InternalFailure, 500: this server cannot do it now
+├── InternalError          InternalFailure, 500: this server cannot do it now
+├── NotServedError         ServiceUnavailable, 503: no container takes the request now
+└── ModelError             ModelError, 424: the container answered with an error, or not at all
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class ValidationError(SageMakerError):
 
 
 class InUseError(SageMakerError):
-    """Another training job has the name."""
+    """Another resource of the kind has the name."""
 
     code = "ResourceInUse"
     status = 400
@@ -44,3 +46,21 @@ class UnknownActionError(SageMakerError):
 
 class InternalError(SageMakerError):
     """The caller may try again."""
+
+
+class NotServedError(SageMakerError):
+    """The caller may try again."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
+class ModelError(SageMakerError):
+    """`details` are what the runtime tells beside the message."""
+
+    code = "ModelError"
+    status = 424
+
+    def __init__(self, message: str, **details: str | int) -> None:
+        super().__init__(message)
+        self.details = details

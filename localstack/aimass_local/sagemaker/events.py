@@ -15,16 +15,22 @@ STATE_CHANGE = "SageMaker Training Job State Change"
 
 def build_event(job: TrainingJob) -> Document:
     """The event as a rule's target receives it."""
+    detail = {**to_description(job), "Tags": dict(job.tags)}
+    return build_state_change(STATE_CHANGE, arn=job.arn, at=job.changed_at, detail=detail)
+
+
+def build_state_change(detail_type: str, *, arn: str, at: float, detail: Document) -> Document:
+    """An event of SageMaker's; `at` is in seconds since 1970."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
-        "detail-type": STATE_CHANGE,
+        "detail-type": detail_type,
         "source": "aws.sagemaker",
         "account": ACCOUNT_ID,
-        "time": datetime.fromtimestamp(job.changed_at, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": REGION,
-        "resources": [job.arn],
-        "detail": {**_in_milliseconds(to_description(job)), "Tags": dict(job.tags)},
+        "resources": [arn],
+        "detail": _in_milliseconds(detail),
     }
 
 

@@ -44,8 +44,8 @@ def to_tag_list(tags: Mapping[str, str]) -> Document:
 
 def _is_wanted(job: TrainingJob, parameters: Document) -> bool:
     times = {"CreationTime": job.created_at, "LastModifiedTime": job.changed_at}
-    after = (time > _to_seconds(parameters.get(f"{name}After", 0)) for name, time in times.items())
-    before = (time < _to_seconds(parameters.get(f"{name}Before", 1e11)) for name, time in times.items())
+    after = (time > to_seconds(parameters.get(f"{name}After", 0)) for name, time in times.items())
+    before = (time < to_seconds(parameters.get(f"{name}Before", 1e11)) for name, time in times.items())
     return (
         parameters.get("NameContains", "") in job.name
         and parameters.get("StatusEquals", job.status) == job.status
@@ -54,6 +54,7 @@ def _is_wanted(job: TrainingJob, parameters: Document) -> bool:
     )
 
 
-def _to_seconds(value: float | str) -> float:
+def to_seconds(value: float | str) -> float:
+    """Seconds since 1970 of a timestamp, as clients send them."""
     parsed: datetime = parse_timestamp(value)
     return parsed.timestamp()

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aimass_local.containers import (
     Container,
     Folders,
     Image,
     LogPump,
-    PutLogEvents,
     StartError,
-    Watchdog,
     find_image,
     make_folders,
 )
@@ -25,6 +22,7 @@ from aimass_local.sagemaker import contract
 from aimass_local.sagemaker.channels import StoppedError, TransferError, download_channel
 from aimass_local.sagemaker.contract import Instance
 from aimass_local.sagemaker.jobs import Status, Step, TrainingJob
+from aimass_local.sagemaker.machine import Machine
 from aimass_local.sagemaker.outputs import CheckpointSync, upload_artifacts
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -34,22 +32,6 @@ _DEFAULT_CHECKPOINTS = "/opt/ml/checkpoints"
 _MAX_REASON = 1024
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What jobs run on."""
-
-    images: Mapping[str, Image]
-    environment: Mapping[str, str]
-    run_folder: Path
-    s3: Any
-    put_log_events: PutLogEvents
-    clock: Callable[[], float]
-    stop_grace_seconds: float
-    max_log_bytes: int
-    slots: asyncio.Semaphore
-    watchdog: Watchdog = field(default_factory=Watchdog)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

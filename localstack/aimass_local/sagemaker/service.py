@@ -1,4 +1,4 @@
-"""The service: an ASGI application that speaks SageMaker's protocol and runs training jobs as process groups.
+"""The service: an ASGI application that speaks SageMaker's protocols and runs containers as process groups.
 
 Unlike Batch, SageMaker has no queue: every job gets instances of its own. A machine has no more than it has, so jobs
 beyond `max_running` wait in step Pending, as they would for scarce instances.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -17,9 +18,10 @@ from typing import Any
 
 from aimass_local.asgi import Receive, Scope, Send, read_body, send_body
 from aimass_local.containers import Image, PutLogEvents, clear_runs
-from aimass_local.documents import Document, DocumentStore, NotSavedError
-from aimass_local.sagemaker import events, queries, requests, wire
+from aimass_local.documents import Document, DocumentStore
+from aimass_local.sagemaker import cloudformation, events, queries, requests, wire
 from aimass_local.sagemaker.errors import InternalError, InUseError, SageMakerError, ValidationError
+from aimass_local.sagemaker.hosting import Hosting, runtime
 from aimass_local.sagemaker.jobs import (
     ARN_PREFIX,
     INTERNAL_SERVER_ERROR,
@@ -29,21 +31,22 @@ from aimass_local.sagemaker.jobs import (
     to_description,
     to_tags,
 )
-from aimass_local.sagemaker.runs import Ending, Machine, Run
+from aimass_local.sagemaker.ledger import Ledger
+from aimass_local.sagemaker.machine import Machine
+from aimass_local.sagemaker.runs import Ending, Run
 
 # SageMaker gives a container so long to save its model, and then kills it.
 STOP_GRACE_SECONDS = 120.0
 _SHUTDOWN_GRACE_SECONDS = 3.0
 _MAX_LOG_BYTES = 50_000_000
 _MAX_BODY_BYTES = 4_000_000
-_SAVE_RETRY_SECONDS = 1.0
 _KIND = "training-job"
 
 _logger = logging.getLogger(__name__)
 
 
 class SageMakerService:
-    """SageMaker Training on this machine.
+    """SageMaker Training and hosting on this machine.
 
     Args:
         data_dir: keeps the state and the folders of running containers; one server at a time.
@@ -89,16 +92,18 @@ class SageMakerService:
         self._jobs: dict[str, TrainingJob] = {}
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[Ending]] = set()
-        self._outbox: list[Document] = []
-        self._store: DocumentStore | None = None
+        self._ledger: Ledger | None = None
+        self._hosting: Hosting | None = None
         self._is_closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread = 0
         self._operations: dict[str, Callable[[Document], Document]] = {
             "CreateTrainingJob": self._create,
             "DescribeTrainingJob": lambda parameters: to_description(self._find(parameters["TrainingJobName"])),
             "ListTrainingJobs": lambda parameters: queries.list_training_jobs(self._jobs.values(), parameters),
             "StopTrainingJob": self._stop,
             "AddTags": self._add_tags,
-            "ListTags": lambda parameters: queries.to_tag_list(self._find_by_arn(parameters["ResourceArn"]).tags),
+            "ListTags": lambda parameters: queries.to_tag_list(self._find_tagged(parameters["ResourceArn"])[0]),
             "DeleteTags": self._delete_tags,
         }
 
@@ -108,33 +113,42 @@ class SageMakerService:
         Raises:
             StateLockedError: another server uses the folder.
         """
-        self._store = DocumentStore.open(self._data_dir / "sagemaker.sqlite3")
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
+        store = DocumentStore.open(self._data_dir / "sagemaker.sqlite3")
+        self._ledger = Ledger(store, emit_event=self._emit_event)
         await asyncio.to_thread(clear_runs, self._machine.run_folder)
-        for name, document in self._store.load(_KIND):
+        for name, document in self._ledger.load(_KIND):
             self._jobs[name] = TrainingJob.from_document(document)
         for job in self._jobs.values():
             if not job.status.is_final:
                 self._recover(job)
-        self._flush()
+        self._hosting = Hosting(self._machine, self._ledger)
+        self._hosting.load()
+        self._operations |= self._hosting.operations
+        self._ledger.flush()
 
     async def close(self) -> None:
         """Ends the running containers; at the next start their jobs have lost their machine."""
-        if self._store is None:
+        if self._ledger is None or self._hosting is None:
             return
         self._is_closing = True
         for run in self._runs.values():
             run.stop(grace_seconds=_SHUTDOWN_GRACE_SECONDS)
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._hosting.close()
         self._machine.watchdog.close()
-        self._store.close()
-        self._store = None
+        self._ledger.close()
+        self._ledger = self._hosting = None
 
     # doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; only HTTP."""
         if scope["type"] != "http":
+            return
+        if scope["path"].startswith(runtime.PATH_PREFIX) and self._hosting is not None:
+            await self._hosting.invoke(scope, receive, send)
             return
         body = await read_body(receive, max_bytes=_MAX_BODY_BYTES)
         names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -153,15 +167,32 @@ class SageMakerService:
                 _logger.error("%s", error.message)
             return error.status, {"__type": error.code, "message": error.message}, request_id
 
+    def invoke(self, operation: str, parameters: Document) -> Document:
+        """Performs an operation for a caller inside this process, in any thread. Raises SageMakerError."""
+        operation, checked = wire.parse_request(f"{wire.TARGET_PREFIX}{operation}", json.dumps(parameters).encode())
+        if self._loop is None:
+            raise InternalError("SageMaker has not been started yet")
+        if threading.get_ident() == self._loop_thread:
+            return self._perform(operation, checked)
+
+        async def perform() -> Document:
+            return self._perform(operation, checked)
+
+        return asyncio.run_coroutine_threadsafe(perform(), self._loop).result()
+
+    def cloudformation_handlers(self) -> dict[str, dict[str, Any]]:
+        """Handlers of the resource types AWS::SageMaker::*, by type."""
+        return cloudformation.build_handlers(self.invoke)
+
     def _perform(self, operation: str, parameters: Document) -> Document:
         perform = self._operations.get(operation)
         if perform is None:
             raise ValidationError(f"{operation} is not supported by the local SageMaker")
         if not wire.is_reading(operation):
-            self._flush()  # refuses while earlier changes cannot be saved, before it makes another one
+            self._require_ledger().flush()  # refuses while earlier changes cannot be saved, before it makes another one
         answer = wire.validate_answer(operation, perform(parameters))
         if not wire.is_reading(operation):
-            self._flush()
+            self._require_ledger().flush()
         return answer
 
     # operations
@@ -194,25 +225,29 @@ class SageMakerService:
         return {}
 
     def _add_tags(self, parameters: Document) -> Document:
-        job = self._find_by_arn(parameters["ResourceArn"])
-        job.tags |= to_tags(parameters["Tags"])
-        self._save(job)
-        return queries.to_tag_list(job.tags)
+        tags, save = self._find_tagged(parameters["ResourceArn"])
+        tags |= to_tags(parameters["Tags"])
+        save()
+        return queries.to_tag_list(tags)
 
     def _delete_tags(self, parameters: Document) -> Document:
-        job = self._find_by_arn(parameters["ResourceArn"])
+        tags, save = self._find_tagged(parameters["ResourceArn"])
         for key in parameters["TagKeys"]:
-            job.tags.pop(key, None)
-        self._save(job)
+            tags.pop(key, None)
+        save()
         return {}
+
+    def _find_tagged(self, arn: str) -> tuple[dict[str, str], Callable[[], None]]:
+        found = None if self._hosting is None else self._hosting.find_tagged(arn)
+        if found is not None:
+            return found
+        job = self._find(arn.removeprefix(ARN_PREFIX))
+        return job.tags, lambda: self._save(job)
 
     def _find(self, name: str) -> TrainingJob:
         if name not in self._jobs:
             raise ValidationError("Requested resource not found.")
         return self._jobs[name]
-
-    def _find_by_arn(self, arn: str) -> TrainingJob:
-        return self._find(arn.removeprefix(ARN_PREFIX))
 
     # runs
 
@@ -229,7 +264,7 @@ class SageMakerService:
         if step is Step.TRAINING and job.started_at is None:
             job.started_at = self._clock()
         self._advance(job, step)
-        self._flush_soon()
+        self._require_ledger().flush_soon()
 
     def _note_end(self, job: TrainingJob, task: asyncio.Task[Ending]) -> None:
         self._tasks.discard(task)
@@ -242,7 +277,7 @@ class SageMakerService:
         else:
             ending = task.result()
         self._advance(job, ending.step, status=ending.status, reason=ending.reason)
-        self._flush_soon()
+        self._require_ledger().flush_soon()
 
     def _recover(self, job: TrainingJob) -> None:
         """A job whose machine has gone: SageMaker calls that an internal error, which a RetryStrategy tries again."""
@@ -262,30 +297,12 @@ class SageMakerService:
     ) -> None:
         job.advance(step, at=self._clock(), status=status, reason=reason)
         self._save(job)
-        self._outbox.append(events.build_event(job))
+        self._require_ledger().tell(events.build_event(job))
 
     def _save(self, job: TrainingJob) -> None:
-        self._require_store().save(_KIND, job.name, job.to_document)
+        self._require_ledger().save(_KIND, job.name, job.to_document)
 
-    def _flush(self) -> None:
-        """Saves all changes, then tells EventBridge of them. Raises InternalError while the disk refuses."""
-        try:
-            self._require_store().flush()
-        except NotSavedError as error:
-            raise InternalError(str(error)) from error
-        outbox, self._outbox = self._outbox, []
-        for event in outbox:
-            self._emit_event(event)
-
-    def _flush_soon(self) -> None:
-        try:
-            self._flush()
-        except InternalError as error:
-            _logger.error("%s", error.message)
-            if not self._is_closing:
-                asyncio.get_running_loop().call_later(_SAVE_RETRY_SECONDS, self._flush_soon)
-
-    def _require_store(self) -> DocumentStore:
-        if self._store is None:
+    def _require_ledger(self) -> Ledger:
+        if self._ledger is None:
             raise InternalError("SageMaker has not been started yet")
-        return self._store
+        return self._ledger

@@ -18,7 +18,7 @@ from aimass_local.documents import Document
 from aimass_local.sagemaker.errors import InternalError, UnknownActionError, ValidationError
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
-_TARGET_PREFIX = "SageMaker."
+TARGET_PREFIX = "SageMaker."
 
 
 def parse_request(target: str, body: bytes) -> tuple[str, Document]:
@@ -28,8 +28,8 @@ def parse_request(target: str, body: bytes) -> tuple[str, Document]:
         UnknownActionError: SageMaker has no such operation.
         ValidationError: the parameters are not what the operation takes.
     """
-    operation = target.removeprefix(_TARGET_PREFIX)
-    if not target.startswith(_TARGET_PREFIX) or operation not in service_model().operation_names:
+    operation = target.removeprefix(TARGET_PREFIX)
+    if not target.startswith(TARGET_PREFIX) or operation not in service_model().operation_names:
         raise UnknownActionError(f"SageMaker has no operation {target!r}")
     try:
         parameters = json.loads(body or b"{}")

@@ -15,10 +15,12 @@ from aimass.cli import (
     configure,
     datasets,
     drop,
+    endpoint_watches,
     endpoints,
     jobs,
     model_jobs,
     models,
+    predicting,
     quality,
     quarantine,
     recipes,
@@ -101,6 +103,7 @@ for module, name, words in (
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
+endpoints.app.add_typer(endpoint_watches.app)
 app.command("sql")(sql.sql)
 app.command("train")(jobs.train)
 app.command("search")(searches.search)
@@ -110,6 +113,7 @@ app.command("fuse")(model_jobs.fuse)
 app.command("decompose")(model_jobs.decompose)
 app.command("run")(scripts.run)
 app.command("prepare")(recipes.prepare)
+app.command("predict-batch")(predicting.predict_batch)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
 app.command("drop")(drop.drop)

@@ -11,7 +11,7 @@ from aimass_core.domain.endpoint_settings import EndpointSettingsChange
 
 app = typer.Typer()
 
-_LISTS = ("hidden",)
+_LISTS = ("hidden", "keys")
 
 
 @app.command("set")
@@ -22,7 +22,8 @@ def set_settings(
         list[str],
         typer.Argument(
             help="threshold=0.7 threads=2 timeout_seconds=5 sticky_by=header:x-customer log_level=debug "
-            "batching.max_rows=64 capture.percent=5 capture.hidden=name,city; `default` brings back a default."
+            "batching.max_rows=64 capture.percent=5 capture.hidden=name,city capture.keys=id; `default` brings back a "
+            "default."
         ),
     ],
     output: Output = OutputFormat.TABLE,

@@ -9,27 +9,50 @@ from pydantic import BaseModel
 from aimass.cli import endpoint_settings, rollouts
 from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
 from aimass.cli.rows import read_rows
+from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.endpoints import EndpointDetail, Prediction
+from aimass_core.domain.engines import EngineKind
 
 app = typer.Typer()
 app.add_typer(rollouts.app)
 app.add_typer(endpoint_settings.app)
 
+
+def _write_engine(endpoint: EndpointDetail) -> str | None:
+    """Of what serves, or is about to: `container, 2 x ml.c5.large`."""
+    served = endpoint.serving or endpoint.candidate
+    if served is None:
+        return None
+    machines = served.engine.machines
+    return served.engine.kind.value + (f", {machines[1]} x {machines[0]}" if machines else "")
+
+
 _COLUMNS = (
     Column("NAME", lambda e: e.name),
     Column("STATUS", lambda e: str(e.status)),
     Column("SERVING", lambda e: f"{e.serving.model_name}@{e.serving.number}" if e.serving else None),
+    Column("ENGINE", _write_engine),
     Column("REASON", lambda e: e.status_reason, is_long=True),
     Column("UPDATED", lambda e: e.updated_at),
 )
 _MAX_TABLE_ROWS = 50
 _MAX_CONTRIBUTIONS = 5
 
+EngineOption = Annotated[
+    EngineKind | None,
+    typer.Option(help="Where it runs; default: as the endpoint has it, at first lambda. distributed: of a fusion."),
+]
+InstanceType = Annotated[str | None, typer.Option(help="Of the machines of the engine container: ml.c5.large.")]
+Instances = Annotated[int | None, typer.Option(help="How many machines.")]
+
 
 def deploy(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
     name: Annotated[str | None, typer.Option(help="Of the endpoint; default: the model's.")] = None,
+    engine: EngineOption = None,
+    instance_type: InstanceType = None,
+    instances: Instances = None,
     canary: Annotated[
         float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
     ] = None,
@@ -49,7 +72,9 @@ def deploy(
     """Serve a model; done when a golden request gave the golden answer, or a rollout has begun."""
     client = client_of(context)
     plan = rollouts.to_plan(canary=canary, linear=linear, shadow=shadow, step=step, every=every, guards=guard or [])
-    endpoint = client.endpoints.deploy(model, name=name, rollout=plan)
+    endpoint = client.endpoints.deploy(
+        model, name=name, rollout=plan, engine=engine, instance_type=instance_type, instances=instances
+    )
     if follow and endpoint.rollout is not None:
         say(endpoint.status_reason or "")
         endpoint = endpoint.wait_rollout()
@@ -58,6 +83,7 @@ def deploy(
         "endpoint": endpoint.name,
         "status": endpoint.status,
         "serving": served,
+        "engine": _write_engine(endpoint),
         **rollouts.to_fields(endpoint),
         "infer": endpoint.infer_url,
         "predict": client.http.base_url + endpoint.predict_path,
@@ -169,13 +195,22 @@ def update_endpoint(
     context: typer.Context,
     endpoint: str,
     weights: Annotated[
-        str, typer.Option(help="Of each member of the fusion that it serves: adult@1=0.7,adult@2=0.3; or `fitted`.")
-    ],
+        str | None,
+        typer.Option(help="Of each member of the fusion that it serves: adult@1=0.7,adult@2=0.3; or `fitted`."),
+    ] = None,
+    engine: EngineOption = None,
+    instance_type: InstanceType = None,
+    instances: Instances = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
-    """Let the members of a fusion that is served apart count otherwise."""
-    given = None if weights == "fitted" else _read_weights(weights)
-    found = client_of(context).endpoints.update(endpoint, weights=given)
+    """Let the members of a fusion that is served apart count otherwise, or another engine answer."""
+    api = client_of(context).endpoints
+    if (weights is None) is (engine is None):
+        raise typer.BadParameter("give either weights or an engine", param_hint="--weights, --engine")
+    if engine is not None:
+        found = api.move(endpoint, engine, instance_type=instance_type, instances=instances)
+    else:
+        found = api.update(endpoint, weights=None if weights == "fitted" else _read_weights(str(weights)))
     show_one(found, _to_fields(found), output=output)
 
 
@@ -199,6 +234,8 @@ def _to_fields(endpoint: EndpointDetail) -> dict[str, object]:
     """With the weights of a fusion that is served apart: those that hold."""
     fields: dict[str, object] = {column.name.lower(): column.read(endpoint) for column in _COLUMNS}
     fields |= rollouts.to_fields(endpoint)
+    if endpoint.alarm is not AlarmStatus.OFF:
+        fields["alarm"] = " ".join([endpoint.alarm, *endpoint.alarm_reasons])
     members = endpoint.serving.members if endpoint.serving else []
     if any(member.weight is not None for member in members):
         fitted = {f"{member.model_name}@{member.number}": member.weight or 0.0 for member in members}

@@ -8,7 +8,7 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, IngestSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
@@ -27,17 +27,21 @@ def what(job: Job) -> str:
             return f"{searched(spec)} on {spec.dataset}"
         case CompressSpec() | FuseSpec() | DecomposeSpec() as spec:
             return made(spec)
+        case ImportSpec(model=model, format=format_):
+            return f"{model} from {format_}"
         case ScriptSpec(entry_point=entry_point):
             return entry_point
-        case PrepareSpec() | IngestSpec() | CollectSpec() as spec:
+        case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() as spec:
             return brought(spec)
 
 
-def brought(spec: PrepareSpec | IngestSpec | CollectSpec) -> str:
+def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec) -> str:
     """Which data comes from where."""
     match spec:
         case PrepareSpec(dataset=dataset, output=output):
             return f"{dataset} to {output}"
+        case PredictSpec(model=model, dataset=dataset, output=output):
+            return f"{model} on {dataset} to {output}"
         case IngestSpec(number=number):
             return f"version {number}"
         case CollectSpec(source=source):

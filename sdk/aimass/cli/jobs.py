@@ -109,7 +109,7 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
 
 @app.command("table")
 def show_job_table(context: typer.Context, job_id: str, output: Output = OutputFormat.TABLE) -> None:
-    """What a compress, fuse or decompose job tried, or a prepare job did; with --output json the whole document."""
+    """What a compress, fuse or decompose job tried, a prepare or predict job did; as JSON the whole document."""
     job = client_of(context).jobs.get(job_id)
     show_table(job, output=output)
     if job.failure and output is OutputFormat.TABLE:
@@ -122,7 +122,7 @@ def plot_job(
     job_id: str,
     to: Annotated[Path | None, typer.Option(help="Default: <job>.html, here.")] = None,
 ) -> None:
-    """Save the table of a compress, fuse or decompose job with its plot, as one HTML page."""
+    """Save the table of a compress, fuse or decompose job with its plot, or a study's page, as one HTML page."""
     path = client_of(context).jobs.get(job_id).plot(to)
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Open it in a browser.")
 

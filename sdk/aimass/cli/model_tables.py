@@ -1,10 +1,11 @@
-"""What compress, fuse, decompose and prepare jobs leave, as tables."""
+"""What compress, fuse, decompose, prepare and predict jobs leave, as tables."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from aimass.cli.batch_predictions import show_predictions
 from aimass.cli.output import (
     Column,
     OutputFormat,
@@ -42,7 +43,7 @@ _MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
 
 def has_table(job: Job) -> bool:
     """Whether such a job leaves a table."""
-    return job.kind in DOCUMENTS or job.kind is JobKind.PREPARE
+    return job.kind in DOCUMENTS or job.kind in (JobKind.PREPARE, JobKind.PREDICT)
 
 
 def show_table(job: Job, *, output: OutputFormat) -> None:
@@ -52,6 +53,8 @@ def show_table(job: Job, *, output: OutputFormat) -> None:
     for kind in kinds or [job.kind]:
         if kind is JobKind.PREPARE:
             show_preparation(job.preparation(), output)
+        elif kind is JobKind.PREDICT:
+            show_predictions(job.predictions(), output)
         elif kind is JobKind.FUSE:
             _show_fusion(job, job.fusion(), output)
         elif kind is JobKind.DECOMPOSE:

@@ -1,15 +1,19 @@
 """`aimass models`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from aimass.cli import options
+from aimass.cli.following import follow
 from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, say, show_list, show_one
 from aimass.resources.models import ModelVersion
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.jobs import ModelRef
+from aimass_core.domain.model_imports import ImportFormat, Scores
 from aimass_core.domain.models import ArtifactName
+from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
 
@@ -84,6 +88,63 @@ def save_report(context: typer.Context, model: str, to: Annotated[Path | None, t
     say(f"Saved {path}. Open it in a browser.")
 
 
+@app.command("import")
+def import_model(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="ONNX, SavedModel, Keras, torch, XGBoost, LightGBM, sklearn, MLflow.")],
+    name: Annotated[str | None, typer.Option(help="Default: the file's.")] = None,
+    format_: Annotated[ImportFormat, typer.Option("--format", help="Default: found out.")] = ImportFormat.AUTO,
+    samples: Annotated[
+        Path | None, typer.Option(help="Rows that both have to answer alike: .csv, .jsonl, .npy, .npz.")
+    ] = None,
+    signature: Annotated[Path | None, typer.Option(help="A signature.json; default: found out.")] = None,
+    task: Annotated[Task | None, typer.Option(help="Default: as the model says, else custom.")] = None,
+    target: Annotated[str | None, typer.Option(help="What it answers.")] = None,
+    labels: Annotated[str | None, typer.Option(help="In the order of its outputs, with commas between.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Its features in order, with commas between.")] = None,
+    scores: Annotated[Scores, typer.Option(help="What the outputs of a classifier are.")] = Scores.PROBABILITIES,
+    input_shape: Annotated[str | None, typer.Option(help="Of one row, for torch without samples: 1,28,28.")] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open a format that can run code, in a job without credentials.")
+    ] = False,
+    memory_mib: options.MemoryMib = None,
+    detach: options.Detach = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Convert a model of another tool to ONNX, compare the two, and register it."""
+    given: dict[str, Any] = {
+        "task": task,
+        "target": target,
+        "labels": options.split_names([labels] if labels else None),
+        "columns": options.split_names([columns] if columns else None),
+        "input_shape": _to_shape(input_shape),
+    }
+    job = client_of(context).models.import_model(
+        model,
+        name=name,
+        samples=samples,
+        signature=signature,
+        format=format_,
+        scores=scores,
+        trust_pickle=trust_pickle,
+        compute={} if memory_mib is None else {"memory_mib": memory_mib},
+        **{field: value for field, value in given.items() if value is not None},
+    )
+    follow(job, detach=detach, output=output)
+
+
+@app.command("export")
+def export_model(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    to: Annotated[Path | None, typer.Argument(help="Default: <name>-<version>.zip, here.")] = None,
+) -> None:
+    """Save a version as a zip that answers anywhere with onnxruntime and numpy alone."""
+    version = _find_version(context, model)
+    path = version.export(to)
+    say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Its README.md says how to run it.")
+
+
 @app.command("delete")
 def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False) -> None:
     """Delete a model with all its versions."""
@@ -91,6 +152,17 @@ def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.
         typer.confirm(f"Delete {model} with all its versions?", abort=True, err=True)
     client_of(context).models.delete(model)
     say(f"Deleted {model}.")
+
+
+def _to_shape(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(size) for size in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r}: write whole numbers with commas between, such as 1,28,28", param_hint="--input-shape"
+        ) from error
 
 
 def _ref(model: ModelRef) -> str:

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from aimass.binding import Api, Bound, Pages, to_request
+from aimass.binding import Bound, Pages, to_request
 from aimass.errors import WaitTimeoutError
+from aimass.resources.endpoint_watches import EndpointWatchesApi
 from aimass.resources.predictions import DeferredPrediction
 from aimass_core.domain import endpoints as contract
 from aimass_core.domain.endpoints import (
@@ -20,6 +21,7 @@ from aimass_core.domain.endpoints import (
     Predictions,
     SettingsRevert,
 )
+from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.predictions import INPUT_HEADER
 from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.errors import AlreadyExistsError, UnavailableError
@@ -28,6 +30,9 @@ _PATH = "/v1/endpoints"
 _ROWS_PER_REQUEST = 1_000
 _ROWS_EXPLAINED_PER_REQUEST = 20
 _POLL_SECONDS = 0.2
+_VERIFY_SECONDS = 120.0
+# Machines have to be found, and containers have to start on them.
+_HOST_SECONDS = 1_800.0
 # Lambda takes 6 MB with all that is around the body, which comes as base64.
 _MAX_BODY_BYTES = 4_000_000
 
@@ -63,6 +68,14 @@ class Endpoint(contract.EndpointDetail, Bound):
             weights: One for each member, by its name: `adult@1`. None: as they were fitted.
         """
         return self._client.endpoints.update(self.id, weights=weights, revision=self.revision)
+
+    def move(
+        self, engine: EngineKind | str, *, instance_type: str | None = None, instances: int | None = None
+    ) -> Endpoint:
+        """Lets another engine answer, without a request that fails; see EndpointsApi.deploy."""
+        return self._client.endpoints.move(
+            self.id, engine, instance_type=instance_type, instances=instances, revision=self.revision
+        )
 
     def set(self, **settings: Any) -> Endpoint:
         """Changes live parameters: `set(threshold=0.7, threads=2)`; None brings back a default. They hold within
@@ -100,7 +113,7 @@ class Endpoint(contract.EndpointDetail, Bound):
         return self._client.http.base_url + self.infer_path
 
 
-class EndpointsApi(Api):
+class EndpointsApi(EndpointWatchesApi):
     """`client.endpoints`."""
 
     def deploy(
@@ -109,27 +122,36 @@ class EndpointsApi(Api):
         *,
         name: str | None = None,
         rollout: RolloutPlan | Mapping[str, Any] | None = None,
-        timeout_seconds: float = 120,
+        engine: EngineKind | str | None = None,
+        instance_type: str | None = None,
+        instances: int | None = None,
+        timeout_seconds: float | None = None,
     ) -> Endpoint:
         """Serves `model` or `model@version` under `name` (default: the model's); an existing endpoint is updated.
 
         Args:
             rollout: How it takes over from what serves: `{"strategy": "canary", "percent": 10, "every_seconds": 60,
                 "guards": {"max_error_rate": 0.01}}`. This returns when it has begun; see `Endpoint.wait_rollout`.
+            engine: `lambda` (nothing is paid while nobody asks), `container` (machines that are there all the time),
+                `distributed` (each member of a fusion for itself). None: as the endpoint has it, at first lambda.
+            instance_type: Of the machines, such as ml.c5.large.
+            instances: How many of them.
+            timeout_seconds: None: 2 minutes, and half an hour where machines are needed.
 
         Raises:
             UnavailableError: The golden request did not give the golden answer; the message says how. An endpoint
                 that served before keeps serving what it did.
         """
+        placed = _to_engine(engine, instance_type, instances)
         if rollout is not None:
             present = self.get(name or model.partition("@")[0])
-            return self._update_model(present, model=model, rollout=rollout, timeout_seconds=timeout_seconds)
-        fields = {"model": model} | ({"name": name} if name else {})
+            return self._update_model(present, model=model, rollout=rollout, **placed, timeout_seconds=timeout_seconds)
+        fields = {"model": model, **placed} | ({"name": name} if name else {})
         try:
             endpoint = self._post(Endpoint, _PATH, to_request(EndpointCreate, **fields))
         except AlreadyExistsError:
             present = self.get(name or model.partition("@")[0])
-            return self._update_model(present, model=model, timeout_seconds=timeout_seconds)
+            return self._update_model(present, model=model, **placed, timeout_seconds=timeout_seconds)
         return self._wait(endpoint, timeout_seconds)
 
     def list(self) -> Pages[Endpoint]:
@@ -145,6 +167,22 @@ class EndpointsApi(Api):
         present = revision or self.get(endpoint).revision
         body = to_request(EndpointUpdate, weights=None if weights is None else dict(weights))
         return self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
+
+    def move(
+        self,
+        endpoint: str,
+        engine: EngineKind | str,
+        *,
+        instance_type: str | None = None,
+        instances: int | None = None,
+        revision: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Endpoint:
+        """See Endpoint.move."""
+        present = revision or self.get(endpoint).revision
+        body = to_request(EndpointUpdate, **_to_engine(engine, instance_type, instances))
+        moved = self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=present)
+        return self._wait(moved, timeout_seconds)
 
     def set(self, endpoint: str, *, revision: int | None = None, **settings: Any) -> Endpoint:
         """See Endpoint.set. `revision`: refused where it has changed since."""
@@ -212,13 +250,16 @@ class EndpointsApi(Api):
             raise UnavailableError(endpoint.status_reason or f"{rollout.model.ref} was rolled back.")
         return endpoint
 
-    def _update_model(self, endpoint: Endpoint, *, timeout_seconds: float, **fields: Any) -> Endpoint:
+    def _update_model(self, endpoint: Endpoint, *, timeout_seconds: float | None, **fields: Any) -> Endpoint:
         body = to_request(EndpointUpdate, **fields)
         updated = self._patch(Endpoint, f"{_PATH}/{endpoint.id}", body, revision=endpoint.revision)
         return self._wait(updated, timeout_seconds)
 
-    def _wait(self, endpoint: Endpoint, timeout_seconds: float) -> Endpoint:
-        deadline, wanted = time.monotonic() + timeout_seconds, endpoint.candidate
+    def _wait(self, endpoint: Endpoint, timeout_seconds: float | None) -> Endpoint:
+        wanted = endpoint.candidate
+        if timeout_seconds is None:
+            timeout_seconds = _HOST_SECONDS if wanted and wanted.engine.machines else _VERIFY_SECONDS
+        deadline = time.monotonic() + timeout_seconds
         while endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
             if time.monotonic() > deadline:
                 raise WaitTimeoutError(
@@ -230,6 +271,15 @@ class EndpointsApi(Api):
         if endpoint.status is EndpointStatus.FAILED or (wanted and wanted not in (endpoint.serving, rolling)):
             raise UnavailableError(f"Endpoint {endpoint.name} was not changed: {endpoint.status_reason}")
         return endpoint
+
+
+def _to_engine(
+    kind: EngineKind | str | None, instance_type: str | None, instances: int | None
+) -> dict[str, dict[str, Any]]:
+    """The field of a request; none where nothing is said."""
+    given = {"kind": kind, "instance_type": instance_type, "instances": instances}
+    engine = {name: value for name, value in given.items() if value is not None}
+    return {"engine": engine} if engine else {}
 
 
 def _to_records(rows: Rows) -> list[Mapping[str, Any]]:

@@ -87,6 +87,15 @@ def to_prepare(dataset: DatasetRef, recipe: RecipeLike, *, append: bool = False,
     return _to_request(JobKind.PREPARE, spec, options)
 
 
+def to_predict(
+    model: ModelLike, dataset: DatasetRef, *, keys: Sequence[str] = (), append: bool = False, **options: Any
+) -> JobCreate:
+    """Answers to all rows of a dataset."""
+    mode = WriteMode.APPEND if append else WriteMode.REPLACE
+    spec = {"model": to_model_ref(model), "dataset": to_ref(dataset), "keys": list(keys), "mode": mode}
+    return _to_request(JobKind.PREDICT, spec, options)
+
+
 def to_recipe(recipe: RecipeLike) -> dict[str, Any]:
     """As it is sent: what was not said is left out."""
     if isinstance(recipe, Recipe):

@@ -19,6 +19,7 @@ from aimass.resources.model_jobs import ModelJobsApi
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
 from aimass_core.domain import jobs as contract
+from aimass_core.domain.batch_predictions import BatchPrediction
 from aimass_core.domain.compression import Compression
 from aimass_core.domain.decomposition import Decomposition
 from aimass_core.domain.distributions import Distribution
@@ -40,6 +41,7 @@ DOCUMENTS: Mapping[JobKind, str] = {
     JobKind.FUSE: "fusion",
     JobKind.DECOMPOSE: "decomposition",
 }
+_PAGES: Mapping[JobKind, str] = {**DOCUMENTS, JobKind.SEARCH: "study", JobKind.AUTOTRAIN: "study"}
 
 
 class ModelRef(contract.ModelRef, Bound):
@@ -123,14 +125,21 @@ class Job(contract.Job, Bound):
             raise NotFoundError(f"The job {self.id} is of kind {self.kind}: only prepare jobs have this.")
         return Preparation.model_validate_json(self._read("output/preparation.json"))
 
+    def predictions(self) -> BatchPrediction:
+        """Which dataset version a predict job made, and how many rows have no answer. Raises NotFoundError where it
+        has left none."""
+        self._require_kind(JobKind.PREDICT)
+        return BatchPrediction.model_validate_json(self._read("output/predictions.json"))
+
     def plot(self, path: str | Path | None = None) -> Path:
-        """Saves the table of a compress, fuse or decompose job with its plot, one HTML page that needs no network.
+        """Saves the table of a compress, fuse or decompose job with its plot, or the page of a search's or autotrain's
+        study: one HTML page that needs no network.
 
         Default: under the job's id, here. Raises NotFoundError where it has left none.
         """
         target = Path(path or f"{self.id}.html")
-        self._require_kind(*DOCUMENTS)
-        target.write_bytes(self._read(f"output/{DOCUMENTS[self.kind]}.html"))
+        self._require_kind(*_PAGES)
+        target.write_bytes(self._read(f"output/{_PAGES[self.kind]}.html"))
         return target
 
     def _document(self, kind: JobKind, cls: type[DocumentT]) -> DocumentT:
@@ -457,6 +466,48 @@ class JobsApi(ModelJobsApi):
             recipe,
             output=output,
             append=append,
+            max_seconds=max_seconds,
+            max_cost_usd=max_cost_usd,
+            depends_on=depends_on,
+            **compute,
+        )
+        return self.submit(request)
+
+    def predict(
+        self,
+        model: ModelLike,
+        dataset: DatasetRef,
+        *,
+        keys: Sequence[str] = (),
+        output: str | None = None,
+        append: bool = False,
+        num_workers: int | None = None,
+        max_seconds: int = 3600,
+        max_cost_usd: float | None = None,
+        depends_on: Sequence[str | Job] = (),
+        **compute: Any,
+    ) -> Job:
+        """Answers all rows of a dataset version, as a dataset version. See docs/INFERENCE.md.
+
+        Args:
+            model: `name`, `name@number`, or a model version.
+            dataset: A name, `name@version`, or what `upload` returned.
+            keys: Columns of it that go with each answer, beside `row`, its position.
+            output: The dataset that gets the new version; default: `<dataset>-predictions`.
+            append: Add the rows to that dataset's latest version.
+            num_workers: Containers that answer parts of the rows each; default: 1.
+            **compute: vcpus, memory_mib, backend, instance_type: see `train`.
+
+        Raises:
+            InvalidDataError: The dataset lacks a column that the model reads.
+        """
+        request = job_requests.to_predict(
+            model,
+            dataset,
+            keys=keys,
+            output=output,
+            append=append,
+            num_workers=num_workers,
             max_seconds=max_seconds,
             max_cost_usd=max_cost_usd,
             depends_on=depends_on,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aimass import exporting, model_packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
 from aimass_core.domain import models as contract
+from aimass_core.domain.jobs import JobCreate, JobKind
 from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.domain.signatures import Card, Signature
 from aimass_core.errors import NotFoundError
@@ -64,6 +68,14 @@ class ModelVersion(contract.ModelVersion, Bound):
         target.write_bytes(self._client.http.fetch(links[chosen.value], name=f"{chosen.value} of {self.ref}"))
         return target
 
+    def export(self, path: str | Path | None = None) -> Path:
+        """Saves it as a zip that answers anywhere with onnxruntime and numpy alone.
+
+        In it are the graph, what describes it, sample rows, a client, a server, a Dockerfile and a recipe for Lambda.
+        Default: `<name>-<number>.zip`, here.
+        """
+        return exporting.export(self, Path(path or f"{self.model_name}-{self.number}.zip"))
+
 
 class Model(contract.Model, Bound):
     """A named sequence of versions."""
@@ -98,6 +110,48 @@ class ModelsApi(Api):
         """Of one model, newest first."""
         return self._list(ModelVersion, f"{_PATH}/{model}/versions")
 
+    def import_model(
+        self,
+        model: str | Path,
+        *,
+        name: str | None = None,
+        samples: str | Path | None = None,
+        signature: str | Path | Mapping[str, Any] | None = None,
+        max_seconds: int = 3600,
+        compute: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Job:
+        """Starts a job that converts a model of another tool to ONNX, compares the two, and registers it.
+
+        Args:
+            model: A file or folder: ONNX (external data beside it), SavedModel, Keras, TorchScript, safetensors with a
+                module.py, XGBoost, LightGBM, a pickle of scikit-learn, or an MLflow model.
+            name: Of the model; default: the file's.
+            samples: Rows that both have to answer alike: .csv, .jsonl, .npy, or .npz with an array for each input.
+            signature: A `signature.json` that tells what it takes and gives; default: found out.
+            max_seconds: Then the job is stopped.
+            compute: vcpus, memory_mib, backend, instance_type.
+            **options: Fields of `ImportSpec`: format, task, target, labels, columns, scores, input_shape,
+                trust_pickle.
+
+        Raises:
+            InvalidDataError: A file is not there, is a link, or is too large.
+        """
+        path = Path(model)
+        spec = {"kind": JobKind.IMPORT, "source": "0" * 64, "model": name or _to_name(path), **options}
+        body: dict[str, Any] = {"compute": dict(compute or {}), "max_seconds": max_seconds}
+        # Before anything is sent, what can be checked here is.
+        to_request(JobCreate, spec=spec, **body)
+        given = Path(signature) if isinstance(signature, str) else signature
+        with model_packing.packed(path, samples=Path(samples) if samples else None, signature=given) as archive:
+            sha256 = uploading.send_source(self._client, archive)
+        return self._client.jobs.submit(to_request(JobCreate, spec={**spec, "source": sha256}, **body))
+
     def get_version(self, model: str, number: int) -> ModelVersion:
         """One version with its signature, its card and links to its artifacts."""
         return self._get(ModelVersion, f"{_PATH}/{model}/versions/{number}")
+
+
+def _to_name(path: Path) -> str:
+    """`My Model.onnx` becomes `my-model`."""
+    return re.sub(r"[^a-z0-9_-]+", "-", path.resolve().stem.lower()).strip("-_")[:63] or "model"

@@ -18,7 +18,8 @@ class TriggersApi(Api):
             name: Of the trigger.
             dataset: Its name.
             job: A body of POST /v1/jobs: `{"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}`.
-            **options: `every_seconds`, `needs_passed`, `deploy` (`{"endpoint": ..., "gate": {"worst": 0.9}}`),
+            **options: `every_seconds`, `needs_passed`, `deploy` (`{"endpoint": ..., "gate": {"worst": 0.9},
+                "rollout": {"percent": 10, "every_seconds": 600}}`),
                 `description`.
 
         Raises InvalidRequestError, NotFoundError, AlreadyExistsError.

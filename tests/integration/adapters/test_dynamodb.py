@@ -44,7 +44,7 @@ class TestDynamoDbRegistry(RegistryContract):
 class TestDynamoDbCounters(CountersContract):
     @pytest.fixture
     def counters(self, clients: AwsClients, table: str) -> Counters:
-        return DynamoDbCounters(clients.dynamodb, table=table)
+        return DynamoDbCounters(clients.counters, table=table)
 
 
 class _AnswerLost:

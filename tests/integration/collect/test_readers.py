@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -287,6 +288,27 @@ def test_b7_a_database_within_is_refused(make: MakeScene) -> None:
     scene = SourceScene(scene.folder(), unreachable)
     with pytest.raises(SourceUnavailableError, match="The database refused"):
         scene.collect()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+def test_b7_a_database_is_reached_at_the_address_that_was_checked(driver: str, tmp_path: Path) -> None:
+    """The name leads nowhere: who looks it up once more does not arrive."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        arrived = threading.Event()
+
+        def take() -> None:
+            with listener.accept()[0]:
+                arrived.set()
+
+        threading.Thread(target=take, daemon=True).start()
+        network = Network(allowed_hosts=frozenset({"db.invalid"}), resolver=lambda _host, _port: ["127.0.0.1"])
+        reading = Reading(network=network, work_path=tmp_path, secret=lambda _name, **_options: "")
+        collector = SqlCollector.model_validate(
+            {"type": "sql", "url": f"{driver}://ann@db.invalid:{listener.getsockname()[1]}/shop", "tables": ["a"]}
+        )
+        with pytest.raises(SourceUnavailableError):
+            list(sql.read(collector, reading, {}))
+        assert arrived.is_set()
 
 
 # --- feeds ------------------------------------------------------------------------------------------------------------

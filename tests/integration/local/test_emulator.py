@@ -143,3 +143,23 @@ def test_functions_never_see_the_developers_aws_configuration(cloud: Cloud) -> N
     assert environment["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
     assert environment["TMPDIR"] == str(cloud.data.scratch)
     assert "AWS_PROFILE" not in environment
+
+
+def test_ranges_of_an_object_are_its_bytes(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="ranges")
+    body = bytes(range(256)) * 100
+    s3.put_object(Bucket="ranges", Key="a", Body=body)
+    s3.put_object(Bucket="ranges", Key="empty", Body=b"")
+
+    def read(**asked: object) -> bytes:
+        found: bytes = s3.get_object(Bucket="ranges", Key="a", **asked)["Body"].read()
+        return found
+
+    assert read(Range="bytes=250-260") == body[250:261]
+    assert read(Range="bytes=25000-") == body[25_000:]
+    assert read(Range="bytes=-3") == body[-3:]
+    assert read() == body
+    for key, asked in (("a", "bytes=25600-"), ("empty", "bytes=0-")):
+        with pytest.raises(ClientError, match="InvalidRange"):
+            s3.get_object(Bucket="ranges", Key=key, Range=asked)

@@ -24,6 +24,7 @@ from aimass_local.containers import Image
 from aimass_local.environment import HOST, DataDirectory
 from aimass_local.sagemaker import SageMakerService
 from tests.integration.local.conftest import free_port, wait_until
+from tests.integration.local_sagemaker.guest_image import write_guest_image
 from tests.sockets import allow_hosts
 
 Document = dict[str, Any]
@@ -75,12 +76,19 @@ class Cloud:
         return build_client("sagemaker", port=self.port)
 
     @cached_property
+    def runtime(self) -> Any:
+        return build_client("sagemaker-runtime", port=self.port)
+
+    @cached_property
     def logs(self) -> Any:
         return build_client("logs", port=self.port)
 
     @cached_property
     def s3(self) -> Any:
         return build_client("s3", port=self.port)
+
+    def client(self, service: str) -> Any:
+        return build_client(service, port=self.port)
 
     def create(self, code: str, **changes: Any) -> str:
         request = build_request(self.s3, code, **changes)
@@ -184,6 +192,8 @@ StartPlane = Callable[..., Plane]
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     data = DataDirectory.at(tmp_path_factory.mktemp("sagemaker"))
+    data.create()
+    data.images_path.write_text(json.dumps(write_guest_image(data.root / "image")))
     port = free_port()
     process = lifecycle.start(data, port=port)
     started = Cloud(data=data, port=port)

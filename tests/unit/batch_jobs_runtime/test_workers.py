@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.domain.study_specs import SearchSpec
 from batch_jobs.runtime import lifecycle
@@ -117,6 +118,20 @@ def test_hosts_of_sagemaker_are_workers_that_train_alone(workplace: Workplace, c
     assert environment.worker == Worker(index=current - 1, count=2)
     assert environment.cluster.is_alone
     assert environment.cluster.is_main
+
+
+@pytest.mark.parametrize("index", [0, 2])
+def test_workers_of_a_batch_prediction_are_children_of_an_array_too(tmp_path: Path, index: int) -> None:
+    spec = PredictSpec.model_validate({"kind": "predict", "model": "m@1", "dataset": "adult@1", "num_workers": 4})
+    workplace = new_workplace(tmp_path, spec=spec)
+    host: Host
+    if index == 0:
+        host = BatchHost(fence(workplace, attempt=1), workplace.folders, child(0))
+    else:
+        host = ParticipantHost(fence(workplace, attempt=1), workplace.folders, child(index), Cluster())
+    environment = look(workplace, host)
+    assert environment.worker == Worker(index=index, count=4)
+    assert (environment.study, environment.cluster.is_alone) == (None, True)
 
 
 def test_batch_says_which_worker_a_container_is(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import new_id, utc_now
 from aimass_core.domain.datasets import DataFile, Manifest
 from aimass_core.domain.jobs import (
@@ -80,7 +81,11 @@ class Workplace:
 
 
 def new_workplace(
-    path: Path, *, num_files: int = 2, spec: TrainSpec | SearchSpec | None = None, study_id: str | None = None
+    path: Path,
+    *,
+    num_files: int = 2,
+    spec: TrainSpec | SearchSpec | PredictSpec | None = None,
+    study_id: str | None = None,
 ) -> Workplace:
     """A training job that is QUEUED, or one of a study."""
     spec = spec or TrainSpec(dataset="adult", algorithm="linear", target="income")

@@ -111,6 +111,9 @@ class _Source:
         if self.steps_left is not None:
             self.steps_left -= 1
 
+    def is_journal_short(self) -> bool:
+        return self.cloud.state.is_journal_short()
+
     def state_keys(self) -> frozenset[str]:
         return JOURNALED_KEYS
 

@@ -30,6 +30,10 @@ class _Source:
     encoded: list[str] = field(default_factory=list)
     num_trims: int = 0
     failing: OSError | None = None
+    has_short_journal: bool = False
+
+    def is_journal_short(self) -> bool:
+        return self.has_short_journal
 
     def state_keys(self) -> frozenset[str]:
         return frozenset(self.states) | {"cloudwatch_logs"}
@@ -138,6 +142,26 @@ def test_j15_save_whose_caller_is_gone_is_done_again(tmp_path: Path) -> None:
 def test_j16_change_that_cannot_be_settled_says_why(tmp_path: Path) -> None:
     source = _Source(tmp_path, failing=OSError(errno.ENOSPC, "No space left on device"))
     assert "No space left on device" in (asyncio.run(_saver(tmp_path, source).settle("ssm")) or "")
+
+
+def test_what_a_short_journal_holds_is_left_to_it(tmp_path: Path) -> None:
+    source = _Source(tmp_path, has_short_journal=True)
+    saver = _saver(tmp_path, source)
+    for service in ("dynamodb", "sqs", "ssm"):
+        saver.mark_changed(service)
+    asyncio.run(saver.save_changes(waits_for_journal=True))
+    assert source.asked == [frozenset({"ssm"})]
+
+    source.has_short_journal = False
+    asyncio.run(saver.save_changes(waits_for_journal=True))
+    assert source.asked[1:] == [frozenset({"dynamodb", "sqs"})]
+
+
+def test_a_table_that_is_made_is_saved_whatever_the_journal_is(tmp_path: Path) -> None:
+    source = _Source(tmp_path, has_short_journal=True)
+    saver = _saver(tmp_path, source)
+    assert asyncio.run(saver.settle("dynamodb")) is None
+    assert source.asked == [frozenset({"dynamodb", "sqs"})]
 
 
 def test_other_calls_save_everything_but_logs(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -106,6 +108,18 @@ def test_rows_are_written_together_every_few_seconds() -> None:
     scene.bench.time.now += capturing.FLUSH_SECONDS
     scene.predict({"age": 1})
     assert (len(scene.files), len(scene.lines)) == (2, 4)
+
+
+def test_the_last_rows_are_written_though_no_request_comes_after_them() -> None:
+    scene = Scene()
+    scene.bench.endpoints.capturing = Capturing(scene.bench.ports, monotonic=scene.bench.time, flush_seconds=0.05)
+    scene.capture()
+    scene.predict({"age": 1})
+    scene.predict({"age": 2})
+    deadline = time.monotonic() + 20
+    while len(scene.lines) < 2 and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert [line["age"] for line in scene.lines] == [1, 2]
 
 
 def test_images_are_not_kept_but_their_answers_are() -> None:

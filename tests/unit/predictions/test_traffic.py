@@ -4,10 +4,12 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from aimass_core.adapters.memory import MemoryCounters
 from aimass_core.domain import keys
 from aimass_core.domain.common import new_id, utc_now
 from aimass_core.domain.endpoint_counters import RolloutCounts
@@ -17,6 +19,8 @@ from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.signatures import Signature
+from aimass_core.errors import UnavailableError
+from aimass_core.ports import CounterRow
 from aimass_core.services import endpoint_counters, records
 from tests.factories.served_models import (
     LABELLED,
@@ -263,6 +267,46 @@ def test_counts_are_written_within_a_request_at_most_every_two_seconds(bench: Be
     bench.time.now += 0.1
     ask(bench)
     assert written() == 3
+
+
+def test_with_many_endpoints_no_request_writes_the_counts_of_all_and_all_are_written_in_time(bench: Bench) -> None:
+    names = [f"model-{number}" for number in range(35)]
+    made = {name: deploy(bench.ports, bench.workspace_id, name=name).endpoint for name in names}
+
+    def num_written() -> int:
+        now = bench.ports.clock()
+        return sum(
+            bool(endpoint_counters.list_minutes(bench.ports, bench.workspace_id, each.id, since=since, until=now))
+            for each in made.values()
+        )
+
+    since = bench.ports.clock()
+    for name in names:
+        assert bench.predict(ROW, name=name).status == 200
+    assert num_written() == 1
+    written = []
+    bench.time.now += 2.0
+    for _ in range(5):
+        assert bench.predict(ROW, name=names[0]).status == 200
+        written.append(num_written())
+        bench.time.now += 0.1
+    assert written == [11, 21, 31, 35, 35]
+
+
+def test_counts_that_cannot_be_written_fail_no_request_and_come_later(bench: Bench, deployed: Deployed) -> None:
+    rollout = roll_out(bench, deployed, table_model(scale=1.0))
+
+    class Down(MemoryCounters):
+        def add(self, row: CounterRow, *, resource: str, expires_at: datetime) -> None:
+            raise UnavailableError("The counters cannot be reached.")
+
+    working, bench.ports.counters = bench.ports.counters, Down()
+    for _ in range(3):
+        ask(bench)
+        bench.time.now += 2
+    bench.ports.counters = working
+    ask(bench)
+    assert counts_of(bench, deployed, rollout).candidate.requests == 4
 
 
 # --- live parameters --------------------------------------------------------------------------------------------------

@@ -39,8 +39,11 @@ def conv(node: Attributes, values: Tensor, weight: Tensor, bias: Tensor | None =
     dims = weight.ndim - 2
     strides, dilations = node.get("strides") or [1] * dims, node.get("dilations") or [1] * dims
     kernel = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilations, strict=True)]
-    padded = _pad(node, values, kernel, strides)
-    return _CONVOLUTIONS[dims](padded, weight, bias, strides, 0, dilations, node.get("group", 1))
+    pads, groups = node.get("pads") or [0] * (2 * dims), node.get("group", 1)
+    if node.get("auto_pad", "NOTSET") == "NOTSET" and pads[:dims] == pads[dims:]:
+        # Without a copy of the values, which would not lie in memory as convolutions like it.
+        return _CONVOLUTIONS[dims](values, weight, bias, strides, pads[:dims], dilations, groups)
+    return _CONVOLUTIONS[dims](_pad(node, values, kernel, strides), weight, bias, strides, 0, dilations, groups)
 
 
 @operator("MaxPool")

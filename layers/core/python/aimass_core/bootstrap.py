@@ -13,6 +13,7 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Hosting,
     Logs,
     Predictor,
     Previewer,
@@ -37,8 +38,17 @@ _CONFIG = Config(
 # NOTE: with the default style presigned URLs name S3's global host, which redirects for a bucket that is new in another
 # region. (An endpoint that is an IP address, as the local cloud's, is addressed by path in any case.)
 _S3_CONFIG = _CONFIG.merge(Config(s3={"addressing_style": "virtual"}))
-# A golden request may meet a cold start with a large model, and a repeat of it would only add to the load.
-_INVOKE_CONFIG = _CONFIG.merge(Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}))
+# A golden request may meet a cold start with a large model, and a repeat of it would only add to the load. The members
+# of a fusion are asked at the same time.
+_INVOKE_CONFIG = _CONFIG.merge(
+    Config(read_timeout=60, retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=64)
+)
+# SageMaker ends a request after a minute; who asks waits no longer than the request has time.
+_ASK_CONFIG = _INVOKE_CONFIG.merge(Config(read_timeout=65, retries={"mode": "standard", "total_max_attempts": 2}))
+# NOTE: an addition that is repeated counts twice, and a request waits for it.
+_COUNTERS_CONFIG = _CONFIG.merge(
+    Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 1})
+)
 # Whoever has claimed a job submits it within `dispatch.SUBMIT_SECONDS`, also where every attempt times out.
 _BATCH_CONFIG = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 3}))
 
@@ -63,6 +73,11 @@ class AwsClients:
         return client
 
     @cached_property
+    def counters(self) -> Any:
+        """DynamoDB, of which nothing is asked twice."""
+        return self._session.client("dynamodb", config=_COUNTERS_CONFIG)
+
+    @cached_property
     def s3(self) -> Any:
         """S3."""
         return self._session.client("s3", config=_S3_CONFIG)
@@ -81,6 +96,11 @@ class AwsClients:
     def sagemaker(self) -> Any:
         """SageMaker."""
         return self._session.client("sagemaker", config=_CONFIG)
+
+    @cached_property
+    def sagemaker_runtime(self) -> Any:
+        """SageMaker's endpoints."""
+        return self._session.client("sagemaker-runtime", config=_ASK_CONFIG)
 
     @cached_property
     def logs(self) -> Any:
@@ -137,7 +157,7 @@ class AwsPorts:
         """DynamoDB."""
         from aimass_core.adapters.counters import DynamoDbCounters
 
-        return DynamoDbCounters(self.clients.dynamodb, table=self._setting("registry_table"))
+        return DynamoDbCounters(self.clients.counters, table=self._setting("registry_table"))
 
     @cached_property
     def landing(self) -> BlobStore:
@@ -225,6 +245,21 @@ class AwsPorts:
         from aimass_core.adapters.lambda_functions import LambdaPredictor
 
         return LambdaPredictor(self.clients.functions, function=self._setting("predictions_function"))
+
+    @cached_property
+    def hosting(self) -> Hosting:
+        """SageMaker's endpoints. What only asks them needs no settings."""
+        from aimass_core.adapters.hosting import HostPlan, SageMakerHosting
+
+        return SageMakerHosting(
+            self.clients.sagemaker,
+            self.clients.sagemaker_runtime,
+            plan=lambda: HostPlan(
+                image=self._setting("training_image"),
+                role_arn=self._setting("serving_role_arn"),
+                bucket=self._setting("lake_bucket"),
+            ),
+        )
 
     @cached_property
     def previewer(self) -> Previewer:

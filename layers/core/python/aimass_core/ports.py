@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aimass_core.domain.common import Clock, NewId
 from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState as ComputeState  # noqa: PLC0414 - part of the port
+from aimass_core.domain.engines import HostState
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
 from aimass_core.domain.tables import TableDefinition, TableName
@@ -219,8 +220,8 @@ class BlobStore(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
-    in the lake. `num_workers` is of a study: so many containers, of which each is tried again for itself, also where it
-    was killed. What becomes of worker 0 becomes of the job."""
+    in the lake. `num_workers` is of a study or a batch prediction: so many containers, of which each is tried again for
+    itself, also where it was killed. What becomes of worker 0 becomes of the job."""
 
     name: str
     kind: str
@@ -346,6 +347,46 @@ class Predictor(Protocol):
         """Sends one without waiting for an answer; it is tried again where the function breaks."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Containers that answer with one model version, whose artifacts lie under `prefix` of the lake."""
+
+    name: str
+    prefix: str
+    instance_type: str
+    instances: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAnswer:
+    """What a container answered: status, type and body are its own."""
+
+    status: int
+    content_type: str
+    content: bytes
+
+
+class Hosting(Protocol):
+    """Containers that are there all the time: SageMaker's endpoints."""
+
+    def create(self, host: Host) -> None:
+        """Idempotent. Raises UnavailableError when throttled or out of quota, so that it is tried again, and
+        InvalidRequestError where it will never be accepted."""
+
+    def find(self, name: str) -> HostState | None:
+        """None where there is none, or where it is being deleted."""
+
+    def list(self) -> Iterator[HostState]:
+        """Every host of this platform."""
+
+    def delete(self, name: str) -> None:
+        """Idempotent; while it is still starting too."""
+
+    def ask(self, name: str, body: bytes, *, content_type: str, attributes: str | None = None) -> HostAnswer:
+        """One request to one of its containers, with SageMaker's custom attributes. Raises UnavailableError where none
+        answers, DeadlineExceededError."""
+
+
 class Previewer(Protocol):
     """Calls the previews function."""
 
@@ -400,6 +441,8 @@ class Ports(Protocol):
     def ingest_queue(self) -> Queue: ...
     @property
     def predictor(self) -> Predictor: ...
+    @property
+    def hosting(self) -> Hosting: ...
     @property
     def previewer(self) -> Previewer: ...
     @property

@@ -56,7 +56,7 @@ class IngestSettings(StorageSettings):
     """functions/ingest. Files above `max_lambda_bytes` become an ingest job."""
 
     ingest_queue_url: str
-    max_lambda_bytes: int = 100 * 1024**2
+    max_lambda_bytes: int = 512 * 1024**2
 
 
 class CollectorsSettings(_Settings):
@@ -75,9 +75,10 @@ class CollectorsTickSettings(_Settings):
 
 
 class DispatchSettings(ComputeSettings):
-    """functions/dispatch."""
+    """functions/dispatch. Containers of endpoints run the image of jobs, under a role of their own."""
 
     predictions_function: str
+    serving_role_arn: str
 
 
 class JobEventsSettings(ComputeSettings):
@@ -92,8 +93,9 @@ class ReconcilerSettings(DispatchSettings):
 
 
 class PredictionsSettings(_Settings):
-    """functions/predictions, which invokes itself for what is to be answered later."""
+    """functions/predictions."""
 
+    # Itself: what is to be answered later, and each member of a distributed fusion, may have an invocation of its own.
     predictions_function: str
     registry_table: str
     lake_bucket: str

@@ -167,6 +167,22 @@ def test_steps_that_train_get_their_part_of_a_limited_time(build_search: Callabl
     assert ("/sparsification", "quantization") in made
 
 
+def test_structures_are_made_before_one_of_them_is_trained(build_search: Callable[..., Search]) -> None:
+    made: list[tuple[str, str]] = []
+    cuts = [proposal for size in (3_000, 2_000, 1_000) for proposal in _one(size=size)]
+    search = build_search(
+        FakeMethod(METHODS.QUANTIZATION, _one(), made),
+        FakeMethod(METHODS.FINETUNING, _one(is_trained=True, size=500), made),
+        FakeMethod(METHODS.SPARSIFICATION, cuts, made),
+    )
+    search.run()
+    assert made[:3] == [("", "sparsification")] * 3
+    trained = made.index(("/sparsification", "finetuning"))
+    # What it was worth is asked at once; the original is not trained, as nothing was cut from it.
+    assert made[trained + 1] == ("/sparsification/finetuning", "quantization")
+    assert ("", "finetuning") not in made
+
+
 def test_a_step_that_changes_nothing_is_no_candidate(build_search: Callable[..., Search]) -> None:
     made: list[tuple[str, str]] = []
     search = build_search(FakeMethod(METHODS.QUANTIZATION, [*_one(), *_one()], made))

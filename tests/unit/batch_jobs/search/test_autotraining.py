@@ -32,7 +32,12 @@ def test_the_portfolio_is_tried_first_and_the_best_is_handed_over(run_study: Run
 
 def test_an_ensemble_is_one_model_and_better_than_its_members(run_study: RunStudy) -> None:
     studied = run_study(
-        kind="autotrain", max_trials=8, algorithms=["xgboost", "linear", "lightgbm"], metric="log_loss", seed=1
+        kind="autotrain",
+        max_trials=8,
+        algorithms=["xgboost", "linear", "lightgbm"],
+        metric="log_loss",
+        seed=1,
+        validation_fraction=0.2,
     )
     (chosen,) = [row for row in studied.leaderboard.rows if row.is_chosen]
     assert chosen.algorithm == "ensemble" == studied.card.algorithm
@@ -64,6 +69,15 @@ def test_what_is_chosen_is_fitted_again_on_all_rows(run_study: RunStudy) -> None
     assert studied.card.num_train_rows == NUM_ROWS
     # What it is known by is what a fit that had not seen these rows reached.
     assert studied.card.evaluations[0].metrics["roc_auc"] == pytest.approx(chosen.score, abs=1e-6)
+
+
+def test_all_rows_judge_where_they_are_few(run_study: RunStudy) -> None:
+    studied = run_study(kind="autotrain", max_trials=4, algorithms=["linear", "xgboost"])
+    assert any(f"{NUM_ROWS} rows are few: 5 folds judge each trial" in text for text in studied.reporter.messages)
+    assert studied.card.num_train_rows == NUM_ROWS
+    assert studied.card.evaluations[0].num_rows == NUM_ROWS
+    held_out = run_study(kind="autotrain", max_trials=2, algorithms=["linear"], validation_fraction=0.25)
+    assert held_out.card.evaluations[0].num_rows == NUM_ROWS // 4
 
 
 def test_an_algorithm_that_does_not_fit_is_refused(run_study: RunStudy) -> None:

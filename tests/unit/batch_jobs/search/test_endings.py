@@ -10,6 +10,7 @@ from aimass_core.domain.compression import Compression
 from aimass_core.domain.decomposition import Decomposition
 from aimass_core.domain.fusion import Fusion
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.domain.signatures import Card
 from aimass_core.domain.study_specs import AutotrainSpec
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.evaluate.scoring import Scorer
@@ -89,6 +90,11 @@ def test_a_study_ends_with_a_decomposition_where_that_is_better_for_its_operatio
     assert chosen[0].score.value < single.score.value
     assert (chosen[0].cost.num_operations or 0) <= (single.cost.num_operations or 0)
     assert studied.card.algorithm == "decomposition"
+    # Gate and experts are models of their own, as those of a decompose job are.
+    parts = sorted(path.name for path in studied.environment.parts_path.iterdir())
+    assert len([name for name in parts if name.startswith("expert-")]) == studied.card.hyperparameters["num_experts"]
+    for name in parts:
+        assert Card.model_validate_json((studied.environment.parts_path / name / "card.json").read_bytes()).model_bytes
     _check_golden(studied)
 
 

@@ -1,12 +1,13 @@
 """What a study hears of a trial's fit, and how the fit is ended."""
 
 import optuna
+import pytest
 from optuna.trial import TrialState
 
 from aimass_core.domain.study_specs import Direction, PrunerName
 from batch_jobs.search.goals import Goal
 from batch_jobs.search.pruners import build_pruner
-from batch_jobs.search.watching import Watch
+from batch_jobs.search.watching import LeftError, Watch
 
 AREA = Goal(metric="roc_auc", direction=Direction.MAXIMIZE)
 ERROR = Goal(metric="rmse", direction=Direction.MINIMIZE)
@@ -57,3 +58,32 @@ def test_a_bad_trial_is_ended_at_a_rung_of_its_own_algorithm() -> None:
     assert _fit(study, AREA, 0.9, algorithm="mlp") == NUM_STEPS
     assert _fit(study, AREA, 0.8, algorithm="xgboost") < NUM_STEPS // 5
     assert _fit(study, AREA, 0.1, algorithm="xgboost") == NUM_STEPS
+
+
+def _cross_validate(study: optuna.Study, error: float) -> int:
+    """A trial of five folds that are all worth the same. Returns how many it came to."""
+    trial = study.ask()
+    watch, count = Watch(trial, ERROR, on_step=lambda _: None), 0
+    try:
+        for _ in range(5):
+            count += 1
+            watch.fold({"rmse": error, "mae": 0.0})
+    except LeftError:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, error)
+    return count
+
+
+def test_a_trial_ends_with_the_fold_after_which_too_many_are_better() -> None:
+    study = optuna.create_study(pruner=build_pruner(PrunerName.ASHA))
+    assert [_cross_validate(study, error) for error in (5.0, 4.0, 3.0, 2.0)] == [5] * 4
+    assert _cross_validate(study, 6.0) == 1
+    assert _cross_validate(study, 4.5) == 5  # of five that are known three are better
+    assert _cross_validate(study, 1.0) == 5
+
+
+@pytest.mark.parametrize("error", [6.0, 1.0])
+def test_without_a_pruner_all_folds_are_carried_out(error: float) -> None:
+    study = optuna.create_study(pruner=build_pruner(PrunerName.NONE))
+    assert [_cross_validate(study, each) for each in (5.0, 4.0, 3.0, 2.0, error)] == [5] * 5

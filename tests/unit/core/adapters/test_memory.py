@@ -11,12 +11,29 @@ from aimass_core.adapters.memory import (
     MemorySecrets,
     MemoryTrials,
 )
+from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.domain.common import new_id
+from aimass_core.domain.engines import HostStatus
+from aimass_core.domain.hosts import to_host_name
 from aimass_core.domain.studies import Trial
-from aimass_core.ports import BlobStore, Catalog, Compute, Counters, Registry, Secrets, SignedUrl, Trials
+from aimass_core.ports import (
+    BlobStore,
+    Catalog,
+    Compute,
+    Counters,
+    Host,
+    HostAnswer,
+    Hosting,
+    Registry,
+    Secrets,
+    SignedUrl,
+    Trials,
+)
 from tests.contracts.blob_store import BlobStoreContract
 from tests.contracts.catalog import CatalogContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.counters import CountersContract
+from tests.contracts.hosting import HostingContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.secrets import SecretsContract
 from tests.contracts.trials import Leave, TrialsContract
@@ -38,6 +55,25 @@ class TestMemoryCompute(ComputeContract):
     @pytest.fixture
     def compute(self) -> Compute:
         return MemoryCompute()
+
+
+class _PromptHosting(MemoryHosting):
+    """Has its containers up at once."""
+
+    def create(self, host: Host) -> None:
+        super().create(host)
+        self.set_state(host.name, HostStatus.READY)
+
+
+class TestMemoryHosting(HostingContract):
+    @pytest.fixture
+    def hosting(self) -> Hosting:
+        return _PromptHosting(lambda _host, body, kind: HostAnswer(status=200, content_type=kind, content=body))
+
+    @pytest.fixture
+    def host(self) -> Host:
+        name = to_host_name(new_id("ws"), new_id("ep"), new_id("host"))
+        return Host(name=name, prefix="models/1/", instance_type="ml.c5.large", instances=1)
 
 
 class TestMemorySecrets(SecretsContract):

@@ -300,6 +300,16 @@ def test_settings_are_versioned_and_each_can_be_brought_back(ports: MemoryPorts,
         endpoint_settings.revert(ports, principal, again, version=9)
 
 
+@pytest.mark.parametrize("settings", [{"batching": {"max_rows": 8}}, {"fan_out": {"quorum": 1}}])
+def test_settings_that_would_have_no_effect_are_refused(
+    ports: MemoryPorts, principal: Principal, settings: dict[str, Any]
+) -> None:
+    (name,) = settings
+    with pytest.raises(InvalidRequestError, match=f"runs on the engine lambda.* set {name} to null first") as caught:
+        update(ports, principal, settings=settings)
+    assert [detail.location for detail in caught.value.details] == [f"body.settings.{name}"]
+
+
 def test_settings_that_the_next_version_cannot_have_are_told_before_it_serves(
     ports: MemoryPorts, principal: Principal
 ) -> None:

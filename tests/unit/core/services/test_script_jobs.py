@@ -8,7 +8,7 @@ import pytest
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.job_sources import MAX_PACKED_BYTES, JobSourceCreate
+from aimass_core.domain.job_sources import MAX_MODEL_BYTES, JobSourceCreate
 from aimass_core.domain.jobs import (
     Artifact,
     Job,
@@ -96,7 +96,7 @@ def test_source_of_another_workspace_is_not_there(ports: MemoryPorts, principal:
 
 def test_source_that_is_too_large_is_refused() -> None:
     with pytest.raises(ValueError, match="num_bytes"):
-        JobSourceCreate(sha256=SHA256, num_bytes=MAX_PACKED_BYTES + 1)
+        JobSourceCreate(sha256=SHA256, num_bytes=MAX_MODEL_BYTES + 1)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,20 @@ def test_a_model_is_deployed_and_replaced_only_where_the_gate_holds(
     assert serving.number == 1
 
 
+def test_a_model_takes_over_by_the_triggers_rollout_where_another_one_is_served(
+    ports: MemoryPorts, principal: Principal, dataset: Dataset
+) -> None:
+    make(ports, principal, deploy={"rollout": {"percent": 5}, "gate": {"min_gain": None}})
+    for _ in range(2):
+        bring(ports, principal, dataset)
+        end(ports, job_of(ports, runs(ports, principal)[0]))
+        endpoints.activate(ports, principal.workspace_id, endpoints.get(ports, principal, "adult").id)
+    endpoint = endpoints.get(ports, principal, "adult")
+    assert endpoint.serving is not None
+    assert endpoint.rollout is not None
+    assert (endpoint.serving.ref, endpoint.rollout.model.ref, endpoint.rollout.percent) == ("adult@1", "adult@2", 5)
+
+
 def test_a_crash_after_the_deployment_deploys_once(ports: MemoryPorts, principal: Principal, dataset: Dataset) -> None:
     trigger = make(ports, principal, deploy={})
     bring(ports, principal, dataset)

@@ -1,10 +1,8 @@
 """Captured requests: the columns beside the model's own, and what can be done with them."""
 
-from datetime import datetime
-
 from pydantic import AwareDatetime, Field, model_validator
 
-from aimass_core.domain.common import Contract, Name, Request
+from aimass_core.domain.common import Name, Request
 
 # Columns of a captured row beside those of the data.
 SERVED_AT = "served_at"
@@ -13,7 +11,6 @@ SERVED_CLIENT_ID = "served_client_id"
 SERVED_BY = "served_by"
 SERVED_ANSWER = "served_answer"
 SERVED_SCORES = "served_scores"
-SERVED_COLUMNS = (SERVED_AT, SERVED_ID, SERVED_CLIENT_ID, SERVED_BY, SERVED_ANSWER, SERVED_SCORES)
 
 
 class CaptureExport(Request):
@@ -28,11 +25,3 @@ class CaptureExport(Request):
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ValueError(f"since is {self.since.isoformat()} and not before until, {self.until.isoformat()}")
         return self
-
-
-class CaptureFile(Contract):
-    """One object of captured rows."""
-
-    key: str
-    num_bytes: int
-    written_at: datetime

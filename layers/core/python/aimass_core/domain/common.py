@@ -77,13 +77,13 @@ Text = Annotated[str, StringConstraints(max_length=1_000)]
 class Contract(BaseModel):
     """What the API answers. Readers ignore fields that they do not know, so old clients keep working."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Request(BaseModel):
     """What the API accepts. Unknown fields, NaN and infinity are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Role(StrEnum):

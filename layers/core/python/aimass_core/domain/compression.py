@@ -12,14 +12,15 @@ from aimass_core.domain.model_jobs import Cost, Device, ModelJobSpec, Score
 
 class CompressionMethod(StrEnum):
     """Ways to compress. Sparsification removes whole channels and units; factorization writes a layer as two thin ones;
-    distillation trains a smaller model on the answers of the original; quantization stores and computes with fewer
-    bits; trimming takes trees and leaves out of tree ensembles; optimization writes the same graph in fewer bytes and
-    operations."""
+    finetuning trains on what these have left, by the truth and the original's answers; distillation trains a smaller
+    model on the answers of the original; quantization stores and computes with fewer bits; trimming takes trees and
+    leaves out of tree ensembles; optimization writes the same graph in fewer bytes and operations."""
 
     OPTIMIZATION = "optimization"
     QUANTIZATION = "quantization"
     FACTORIZATION = "factorization"
     SPARSIFICATION = "sparsification"
+    FINETUNING = "finetuning"
     DISTILLATION = "distillation"
     TRIMMING = "trimming"
 

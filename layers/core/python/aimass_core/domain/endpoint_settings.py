@@ -46,6 +46,19 @@ class Capture(Contract):
     )
 
 
+class FanOut(Contract):
+    """How far the members of a distributed fusion may fail."""
+
+    seconds: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)] | None = Field(
+        default=None, description="A member that has not answered by then is left out. Null: all the request's time."
+    )
+    quorum: Annotated[int, Field(ge=1, le=50)] | None = Field(
+        default=None,
+        description="So many members have to answer; the others are left out, and the answer says which. Null: all. "
+        "A fusion without weights (stacking) needs all of them in any case.",
+    )
+
+
 Threads = Annotated[int, Field(ge=1, le=64)]
 Threshold = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)]
@@ -71,10 +84,13 @@ class EndpointSettings(Contract):
         "multi-label one. Null: as the model says.",
     )
     timeout_seconds: Timeout | None = Field(default=None, description="Of a request. Null: the transport's limit.")
-    batching: Batching | None = Field(default=None, description="Null: each request is answered for itself.")
+    batching: Batching | None = Field(
+        default=None, description="Null: nothing waits; a container answers together what came while it was busy."
+    )
     capture: Capture = Capture()
     log_level: LogLevel = LogLevel.INFO
     sticky_by: StickyBy | None = None
+    fan_out: FanOut = FanOut()
 
 
 class BatchingChange(Request):
@@ -92,6 +108,13 @@ class CaptureChange(Request):
     keys: list[ColumnName] | None = Field(default=None, max_length=20)
 
 
+class FanOutChange(Request):
+    """Those that are given change."""
+
+    seconds: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS, allow_inf_nan=False)] | None = None
+    quorum: Annotated[int, Field(ge=1, le=50)] | None = None
+
+
 class EndpointSettingsChange(Request):
     """Those that are given change; null brings back the default."""
 
@@ -102,6 +125,7 @@ class EndpointSettingsChange(Request):
     capture: CaptureChange | None = None
     log_level: LogLevel | None = None
     sticky_by: StickyBy | None = None
+    fan_out: FanOutChange | None = None
 
     @model_validator(mode="after")
     def _check_some(self) -> Self:
@@ -115,7 +139,7 @@ class EndpointSettingsChange(Request):
         for name in self.model_fields_set:
             value = getattr(self, name)
             default = EndpointSettings.model_fields[name].get_default(call_default_factory=True)
-            if isinstance(value, BatchingChange | CaptureChange):
+            if isinstance(value, BatchingChange | CaptureChange | FanOutChange):
                 kept = fields[name] or {}
                 fields[name] = {**kept, **value.model_dump(exclude_unset=True, exclude_none=True)}
             else:

@@ -9,6 +9,8 @@ from aimass_core.domain.artifacts import ModelRef
 from aimass_core.domain.common import Contract, JsonScalar, Name, Request, Resource, VersionRef
 from aimass_core.domain.endpoint_counters import RolloutCounts
 from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
+from aimass_core.domain.endpoint_watching import AlarmStatus
+from aimass_core.domain.engines import Engine
 from aimass_core.domain.rollouts import RolloutPlan, RolloutProgress
 from aimass_core.domain.signatures import Signature
 
@@ -27,6 +29,7 @@ class ServedMember(ModelRef):
     """A model version that a fusion loads beside itself."""
 
     weight: float | None = Field(default=None, description="As it was fitted; null where the fusion has no weights.")
+    host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
 
 
 class ServedModel(Contract):
@@ -37,6 +40,8 @@ class ServedModel(Contract):
     number: int
     digest: str
     members: list[ServedMember] = Field(default=[], description="Of a fusion that is served apart.")
+    engine: Engine = Engine()
+    host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
 
     @property
     def ref(self) -> str:
@@ -78,19 +83,29 @@ class Endpoint(Resource):
         examples=[{"adult@1": 0.7, "adult@2": 0.3}],
     )
 
+    def list_models(self) -> list[ServedModel]:
+        """All versions that answer, are about to, or may again at once."""
+        rolling = self.rollout.model if self.rollout else None
+        return [model for model in (self.serving, self.candidate, rolling, self.previous) if model is not None]
+
 
 class EndpointCreate(Request):
     """Body of POST /v1/endpoints."""
 
     name: Name | None = Field(default=None, description="Null: the model's name.")
     model: VersionRef
+    engine: Engine = Engine()
 
 
 class EndpointUpdate(Request):
-    """Body of PATCH /v1/endpoints/{endpoint}, with one of: another version to serve, settings, or what the members of a
-    fusion count."""
+    """Body of PATCH /v1/endpoints/{endpoint}, with one of: another version to serve or another engine, settings, or
+    what the members of a fusion count."""
 
     model: VersionRef | None = None
+    engine: Engine | None = Field(
+        default=None,
+        description="Of `model`, or alone: of what serves, which moves there without a gap. Null: as it is.",
+    )
     rollout: RolloutPlan | None = Field(
         default=None, description="With `model`: how it takes over. Null: all at once, when it is verified."
     )
@@ -104,10 +119,12 @@ class EndpointUpdate(Request):
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        given = [self.model is not None, self.settings is not None, "weights" in self.model_fields_set]
+        is_placed = self.model is not None or self.engine is not None
+        given = [is_placed, self.settings is not None, "weights" in self.model_fields_set]
         if sum(given) != 1:
             raise ValueError(
-                "give one of `model`, to serve another version, `settings`, and `weights`, to change those of a fusion"
+                "give one of `model` (or `engine`, or both), to serve another version or elsewhere, `settings`, and "
+                "`weights`, to change those of a fusion"
             )
         if self.rollout is not None and self.model is None:
             raise ValueError("`rollout` needs `model`: which version is to take over")
@@ -205,6 +222,8 @@ class EndpointDetail(Endpoint):
     rollout_counts: RolloutCounts | None = Field(default=None, description="What both versions have done since.")
     infer_path: str
     predict_path: str
+    alarm: AlarmStatus = Field(default=AlarmStatus.OFF, description="Of one endpoint; lists do not look.")
+    alarm_reasons: list[str] = []
 
 
 Row = dict[str, JsonScalar]

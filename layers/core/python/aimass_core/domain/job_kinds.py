@@ -13,6 +13,8 @@ class JobKind(StrEnum):
     FUSE = "fuse"
     DECOMPOSE = "decompose"
     SCRIPT = "script"
+    IMPORT = "import"
     PREPARE = "prepare"
+    PREDICT = "predict"
     COLLECT = "collect"
     INGEST = "ingest"

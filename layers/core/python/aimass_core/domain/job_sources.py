@@ -1,4 +1,4 @@
-"""Sources of script jobs: a packed folder, sent straight to the lake and named by its SHA-256."""
+"""Sources of script jobs and of imports: a packed folder, sent straight to the lake and named by its SHA-256."""
 
 from pydantic import Field
 
@@ -7,6 +7,7 @@ from aimass_core.domain.datasets import SignedRequest
 from aimass_core.domain.jobs import Sha256
 
 MAX_PACKED_BYTES = 64 * 1024**2
+MAX_MODEL_BYTES = 512 * 1024**2
 MAX_UNPACKED_BYTES = 512 * 1024**2
 MAX_FILES = 10_000
 REQUIREMENTS = "requirements.txt"
@@ -16,7 +17,7 @@ class JobSourceCreate(Request):
     """Body of POST /v1/jobs/sources."""
 
     sha256: Sha256 = Field(description="Of the packed file, hex; S3 refuses other bytes.")
-    num_bytes: int = Field(gt=0, le=MAX_PACKED_BYTES, strict=True)
+    num_bytes: int = Field(gt=0, le=MAX_MODEL_BYTES, strict=True)
 
 
 class JobSource(Contract):

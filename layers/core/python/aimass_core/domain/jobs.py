@@ -10,6 +10,7 @@ from aimass_core.domain.artifacts import Artifact as Artifact  # noqa: PLC0414 -
 from aimass_core.domain.artifacts import ModelRef as ModelRef  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.artifacts import PinnedDataset as PinnedDataset  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.artifacts import Sha256 as Sha256  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.batch_predictions import PredictSpec as PredictSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.common import Contract, Id, Name, Request, Resource, VersionRef
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Compute as Compute  # noqa: PLC0414 - part of a job's contract
@@ -17,9 +18,10 @@ from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.job_kinds import JobKind as JobKind  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.job_statuses import JobStatus as JobStatus  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.model_imports import ImportSpec as ImportSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.recipes import PrepareSpec as PrepareSpec  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.sources import CollectSpec as CollectSpec  # noqa: PLC0414 - part of a job's contract
-from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
+from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
 from aimass_core.domain.training import Resample as Resample  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.training import TrainSpec as TrainSpec  # noqa: PLC0414 - part of a job's contract
 
@@ -59,7 +61,16 @@ class IngestSpec(Request):
 
 
 SubmittedSpec = (
-    TrainSpec | SearchSpec | AutotrainSpec | CompressSpec | FuseSpec | DecomposeSpec | ScriptSpec | PrepareSpec
+    TrainSpec
+    | SearchSpec
+    | AutotrainSpec
+    | CompressSpec
+    | FuseSpec
+    | DecomposeSpec
+    | ScriptSpec
+    | PrepareSpec
+    | PredictSpec
+    | ImportSpec
 )
 AnySpec = SubmittedSpec | IngestSpec | CollectSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
@@ -157,7 +168,7 @@ class Job(Resource):
     num_attempts_ended: int = Field(default=0, description="Attempts after which the compute service began another.")
     channels: dict[str, PinnedDataset] = {}
     models: dict[str, PinnedModel] = Field(
-        default={}, description="The model versions that it works on: `parent`, `member-1`, ..., `single`."
+        default={}, description="The model versions that it works on: `parent`, `member-1`, ..., `single`, `predictor`."
     )
     depends_on: list[str] = []
     retry_of: str | None = None
@@ -257,6 +268,11 @@ class FailureRecord(Failure):
     """`failure.json`: why an attempt failed, and what it left even so."""
 
     artifacts: list[Artifact] = []
+
+
+def num_workers_of(spec: AnySpec) -> int | None:
+    """How many containers share the work of a study or a batch prediction; None of jobs that have one or a cluster."""
+    return spec.num_workers if isinstance(spec, StudySpec | PredictSpec) else None
 
 
 def to_hyperparameters(spec: AnySpec) -> dict[str, str]:

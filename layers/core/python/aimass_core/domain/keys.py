@@ -231,6 +231,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
     return f"{job_prefix(workspace_id, job_id)}checkpoints/"
 
 
+def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
+    """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
+    return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
 def job_tensorboard(workspace_id: str, job_id: str) -> str:
     """TensorBoard's event files, `<attempt>/<phase>/events...`, copied while the job runs."""
     return f"{job_prefix(workspace_id, job_id)}tensorboard/"

@@ -45,6 +45,7 @@ class TrialAttribute(StrEnum):
     WORKER = "worker"
     NUM_STEPS = "num_steps"
     IS_SHORT = "is_short_of_time"
+    FOLDS = "folds"
 
 
 class Trial(Contract):

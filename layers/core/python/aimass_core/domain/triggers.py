@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from aimass_core.domain.common import Name, Request, Resource, Text, split_ref
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.jobs import ModelRef, ScriptSpec, TrainSpec
+from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
 
 MAX_TRIGGERS = 20
@@ -29,6 +30,9 @@ class Deployment(Request):
 
     endpoint: Name | None = Field(default=None, description="Null: the model's name.")
     gate: Gate = Gate()
+    rollout: RolloutPlan | None = Field(
+        default=None, description="How it takes over from what is served. Null: all at once."
+    )
 
 
 class TriggeredJob(Request):

@@ -16,16 +16,19 @@ Warnings = Mapping[int, Sequence[str]]
 
 ALL_MISSING = "every value is missing: the answer is what the model says without knowing anything"
 _FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
+_MAX_KNOWN = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings:
     """Warnings by row: values that training has not seen, or none at all. Rows without one are absent."""
+    if any(spec.datatype not in (*_FLOATS, Datatype.BYTES) for spec in signature.inputs):
+        return {}
+    if all(array.size == 1 for array in inputs.values()) and _is_usual(signature, inputs):
+        return {}
     found: defaultdict[int, list[str]] = defaultdict(list)
     present: Array | None = None
     for spec in signature.inputs:
-        if spec.datatype not in (*_FLOATS, Datatype.BYTES):
-            return {}
         values = inputs[spec.name]
         has_value = values != "" if spec.datatype is Datatype.BYTES else ~np.isnan(values)
         is_present: Array = np.asarray(has_value.any(axis=1))
@@ -37,6 +40,43 @@ def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings
         for empty in np.flatnonzero(~present):
             found[int(empty)] = [ALL_MISSING]
     return found
+
+
+def _is_usual(signature: Signature, inputs: Mapping[str, Array]) -> bool:
+    """Whether nothing is strange about one row of single values: to ask NumPy takes longer than many a model."""
+    is_empty = True
+    for spec, known in zip(signature.inputs, _KNOWN.of(signature), strict=True):
+        value = inputs[spec.name].item()
+        if value != value or value == "":  # noqa: PLR0124 - NaN
+            continue
+        is_empty = False
+        if known is not None:
+            if value not in known:
+                return False
+        elif (spec.minimum is not None and value < spec.minimum) or (spec.maximum is not None and value > spec.maximum):
+            return False
+    return not is_empty
+
+
+class _KnownCategories:
+    """Of the signatures that were asked for last, as sets."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Signature, list[frozenset[str] | None]]] = {}
+
+    def of(self, signature: Signature) -> list[frozenset[str] | None]:
+        """For each input; None where any value is fine, or numbers are expected."""
+        # NOTE: what is kept keeps its signature, hence no other object can have the same id meanwhile.
+        known = self._known.get(id(signature))
+        if known is None:
+            while len(self._known) >= _MAX_KNOWN:
+                self._known.pop(next(iter(self._known)), None)
+            sets = [None if spec.categories is None else frozenset(spec.categories) for spec in signature.inputs]
+            known = self._known[id(signature)] = (signature, sets)
+        return known[1]
+
+
+_KNOWN = _KnownCategories()
 
 
 def _check_category(spec: TensorSpec, values: Array, has_value: Array) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from aimass_core.domain.signatures import Signature
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.inference.oip import tensors
 from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.fusion import AnyModel
 from aimass_core.inference.serving.store import ModelRefusedError
 
 
@@ -19,17 +20,23 @@ def answer(endpoints: ServingEndpoints, payload: Mapping[str, Any], *, seconds: 
 
     What is no fault of the model (the lake cannot be reached) is raised, so that the platform asks again.
     """
-    version = ServedModel(
-        model_id=payload["model_id"], model_name="", number=payload["number"], digest=payload["digest"]
-    )
     try:
-        model = endpoints.load(payload["workspace_id"], version)
-        inputs = _read_inputs(model.signature, payload["inputs"])
-        names = [spec.name for spec in model.signature.outputs]
-        outputs = model.run(inputs, outputs=names, seconds=seconds)
+        model = endpoints.load(payload["workspace_id"], version_of(payload))
+        return {"outputs": ask(model, payload["inputs"], seconds=seconds)}
     except (ModelRefusedError, InvalidRequestError) as error:
         return {"error": _describe(error)}
-    return {"outputs": {name: _to_nested(array) for name, array in outputs.items()}}
+
+
+def version_of(payload: Mapping[str, Any]) -> ServedModel:
+    """Which version, and where it answers: the fields of a ServedModel, without its name."""
+    return ServedModel.model_validate({"model_name": "", **payload})
+
+
+def ask(model: AnyModel, inputs: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
+    """The model's outputs as nested lists. Raises InvalidRequestError."""
+    names = [spec.name for spec in model.signature.outputs]
+    outputs = model.run(_read_inputs(model.signature, inputs), outputs=names, seconds=seconds)
+    return {name: _to_nested(array) for name, array in outputs.items()}
 
 
 def _read_inputs(signature: Signature, given: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -2,15 +2,16 @@
 
 import json
 import math
-import re
 from typing import Any
+
+import orjson
 
 from aimass_core.errors import MalformedRequestError
 
 MAX_DEPTH = 64
-# NOTE: what is looked for before it is checked value by value, which would take longer than many a model.
-_MAYBE_HUGE = re.compile(r"[eE]\+?[0-9]{3}|[0-9]{300}")
-_MAYBE_SURROGATE = re.compile(r"\\u[dD]|[\ud800-\udfff]")
+# A whole number that is longer may not fit into 64 bits.
+_MAX_DIGITS = 18
+_DIGITS_TO_ZERO = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else byte for byte in range(256))
 
 
 def parse(text: str) -> Any:
@@ -22,13 +23,13 @@ def parse(text: str) -> Any:
     Raises:
         MalformedRequestError: with the position.
     """
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(text)
+    known = _parse_plain(text)
+    if known is not None:
+        return known
+    _check_depth(text)
     try:
-        parse_float = _finite if _MAYBE_HUGE.search(text) else None
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=parse_float)
-        if _MAYBE_SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise MalformedRequestError(
             f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
@@ -46,6 +47,24 @@ def parse_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MalformedRequestError(f"The body must be a JSON object, not {_words(value)}.")
     return value
+
+
+def _parse_plain(text: str) -> Any | None:
+    """The value of a document that is as programs write it, in a tenth of the time; None where it has to be looked at.
+
+    orjson refuses what is refused here too, but for duplicate keys, of which it keeps the last. Where no text has an
+    escape, each `":` ends a key: as many keys must come out as went in.
+    """
+    if "\\" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        return None
+    try:
+        body = text.encode()
+        if b"0" * (_MAX_DIGITS + 1) in body.translate(_DIGITS_TO_ZERO):
+            return None
+        value = orjson.loads(body)
+        return value if orjson.dumps(value).count(b'":') == body.count(b'":') else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _check_depth(text: str) -> None:

@@ -62,12 +62,6 @@ def check_span(since: datetime, until: datetime) -> None:
         )
 
 
-def delete_all(ports: Ports, workspace_id: str, endpoint_id: str) -> None:
-    """Of an endpoint that is deleted. Idempotent."""
-    for info in ports.lake.list(keys.captures_prefix(workspace_id, endpoint_id)):
-        ports.lake.delete(info.key)
-
-
 def _nothing(endpoint: Endpoint, since: datetime, until: datetime) -> str:
     percent = endpoint.settings.capture.percent
     hint = (

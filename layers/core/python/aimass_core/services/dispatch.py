@@ -11,8 +11,7 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE
-from aimass_core.domain.jobs import Job, JobStatus, to_hyperparameters
-from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.jobs import Job, JobStatus, num_workers_of, to_hyperparameters
 from aimass_core.errors import InvalidRequestError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Submission, WriteConflictError
 from aimass_core.services import backends, job_failures, job_models, job_states, jobs, records
@@ -114,7 +113,7 @@ def _to_submission(job: Job) -> Submission:
         compute=job.compute,
         max_seconds=job.max_seconds,
         prefix=keys.job_prefix(job.workspace_id, job.id),
-        num_workers=job.spec.num_workers if isinstance(job.spec, StudySpec) else None,
+        num_workers=num_workers_of(job.spec),
     )
 
 

@@ -1,8 +1,9 @@
 """Live parameters of endpoints: checked against what serves, changed, and brought back."""
 
 from aimass_core.domain.common import Principal
-from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange
+from aimass_core.domain.endpoint_settings import EndpointSettings, EndpointSettingsChange, FanOut
 from aimass_core.domain.endpoints import Endpoint, ServedModel
+from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.models import ModelVersion
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError, NotFoundError
@@ -41,6 +42,25 @@ def check(name: str, settings: EndpointSettings, model: ServedModel, signature: 
             "threshold",
             f"{name!r} has a threshold of {settings.threshold:g}, and {model.ref} is a {task} model: only labels of "
             "binary and multi-label models have one. Set threshold to null first.",
+        )
+    kind = model.engine.kind
+    if settings.batching is not None and kind is not EngineKind.CONTAINER:
+        raise _refuse(
+            "batching",
+            f"{name!r} has settings of batching, and {model.ref} runs on the engine {kind}, where each request is "
+            "answered for itself. Change the engine to container, or set batching to null first.",
+        )
+    if settings.threads != EndpointSettings().threads and kind is not EngineKind.LAMBDA:
+        raise _refuse(
+            "threads",
+            f"{name!r} has {settings.threads} threads, and {model.ref} runs on the engine {kind}, whose containers and "
+            "invocations have as many as their machines. Change the engine to lambda, or set threads to null first.",
+        )
+    if settings.fan_out != FanOut() and kind is not EngineKind.DISTRIBUTED:
+        raise _refuse(
+            "fan_out",
+            f"{name!r} has settings of fan_out, and {model.ref} runs on the engine {kind}, where nothing fans out. "
+            "Change the engine to distributed, or set fan_out to null first.",
         )
 
 

@@ -12,8 +12,8 @@ from aimass_core.domain.endpoints import (
     EndpointUpdate,
     ServedModel,
 )
+from aimass_core.domain.engines import Engine
 from aimass_core.domain.models import ModelVersion
-from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import ConflictError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, WriteConflictError
@@ -23,6 +23,7 @@ from aimass_core.services import (
     endpoint_settings,
     endpoint_weights,
     golden_requests,
+    hosting,
     models,
     platform,
     records,
@@ -34,11 +35,11 @@ _log = logging.getLogger(__name__)
 
 def create(ports: Ports, principal: Principal, request: EndpointCreate) -> Endpoint:
     """Names an endpoint for a model version; it is READY once the golden request has given the golden answer."""
-    candidate = _resolve(ports, principal, request.model)
-    name = request.name or candidate.model_name
-    endpoint = Endpoint(
-        **records.new_fields(ports, principal, Endpoint), name=name, status=EndpointStatus.CREATING, candidate=candidate
-    )
+    resolved = _resolve(ports, principal, request.model)
+    name = request.name or resolved.model_name
+    fields = records.new_fields(ports, principal, Endpoint)
+    candidate = hosting.place(ports, principal.workspace_id, fields["id"], resolved, request.engine)
+    endpoint = Endpoint(**fields, name=name, status=EndpointStatus.CREATING, candidate=candidate)
     held = endpoint_records.held(endpoint)
     holds = models.hold_writes(ports, principal.workspace_id, endpoint.id, before=(), after=held)
     event = endpoint_records.to_event(ports, principal, endpoint, action="created", model=candidate)
@@ -78,16 +79,22 @@ def update(ports: Ports, principal: Principal, id_or_name: str, request: Endpoin
     records.require_revision(endpoint, revision)
     if request.settings is not None:
         return endpoint_settings.change(ports, principal, endpoint, request.settings)
-    if request.model is None:
+    if request.model is None and request.engine is None:
         weights = None if request.weights is None else endpoint_weights.check(endpoint, request.weights)
         return endpoint_records.save(ports, endpoint, principal=principal, action="weights", weights=weights)
-    return _update_model(ports, principal, endpoint, request.model, plan=request.rollout)
+    return _update_model(ports, principal, endpoint, request)
 
 
-def _update_model(
-    ports: Ports, principal: Principal, endpoint: Endpoint, model: str, *, plan: RolloutPlan | None
-) -> Endpoint:
-    candidate = _resolve(ports, principal, model)
+def _update_model(ports: Ports, principal: Principal, endpoint: Endpoint, request: EndpointUpdate) -> Endpoint:
+    present, plan = endpoint.serving or endpoint.candidate, request.rollout
+    if request.model is not None:
+        resolved = _resolve(ports, principal, request.model)
+    elif present is not None:
+        resolved = present
+    else:
+        raise ConflictError(f"{endpoint.name!r} serves nothing: name the `model` that is to be served.")
+    engine = request.engine or (present.engine if present else Engine())
+    candidate = hosting.place(ports, endpoint.workspace_id, endpoint.id, resolved, engine)
     rollouts.check_update(endpoint, candidate, plan)
     endpoint_settings.check(endpoint.name, endpoint.settings, candidate, _load_signature(ports, endpoint, candidate))
     status = EndpointStatus.CREATING if endpoint.serving is None else EndpointStatus.UPDATING
@@ -125,18 +132,32 @@ def delete(ports: Ports, principal: Principal, id_or_name: str) -> None:
 def activate(ports: Ports, workspace_id: str, endpoint_id: str) -> Endpoint:
     """Sends the golden request to the candidate, and lets it serve if the answer is right. Idempotent.
 
-    A wrong answer leaves the endpoint FAILED, or READY with the version that served before. Raises UnavailableError
-    while the predictions function cannot be asked, so that it is tried again.
+    A candidate that needs containers gets them first; while they start it stays what it is. A wrong answer leaves the
+    endpoint FAILED, or READY with the version that served before. Raises UnavailableError while the predictions
+    function cannot be asked, so that it is tried again.
     """
     endpoint = records.get(ports, Endpoint, workspace_id, endpoint_id)
     if endpoint.candidate is None or endpoint.status not in (EndpointStatus.CREATING, EndpointStatus.UPDATING):
         return endpoint
-    fault = golden_requests.verify(ports, workspace_id, endpoint.candidate)
+    fault = hosting.find_fault(ports, workspace_id, endpoint.candidate)
+    if fault is None and not hosting.are_ready(ports, endpoint.candidate):
+        return _wait_for_containers(ports, endpoint)
+    fault = fault or golden_requests.verify(ports, workspace_id, endpoint.candidate)
     try:
         return rollouts.accept(ports, endpoint) if fault is None else reject(ports, endpoint, fault)
     except StaleRevisionError:
         _log.info("endpoint changed while it was verified", extra={"endpoint_id": endpoint_id})
         return records.get(ports, Endpoint, workspace_id, endpoint_id)
+
+
+def _wait_for_containers(ports: Ports, endpoint: Endpoint) -> Endpoint:
+    """Says what is waited for, once."""
+    if endpoint.status_reason is not None:
+        return endpoint
+    try:
+        return records.save(ports, endpoint, endpoint.id, status_reason="Its containers are starting.")
+    except StaleRevisionError:
+        return endpoint
 
 
 def reject(ports: Ports, endpoint: Endpoint, fault: str) -> Endpoint:

@@ -22,9 +22,7 @@ def verify(ports: Ports, workspace_id: str, model: ServedModel) -> str | None:
         return f"The golden request of {model.model_name}@{model.number} is missing or damaged. Train it again."
     payload = {
         "workspace_id": workspace_id,
-        "model_id": model.model_id,
-        "number": model.number,
-        "digest": model.digest,
+        **model.model_dump(mode="json", exclude={"model_name"}, exclude_defaults=True),
         "inputs": golden.inputs,
     }
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aimass_core.domain import keys
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.jobs import PinnedDataset, ScriptSpec
@@ -44,7 +45,9 @@ class Channel:
         return Check(key=key, expected=self.version.revision)
 
 
-def resolve(ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec | PrepareSpec) -> list[Channel]:
+def resolve(
+    ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec | PrepareSpec | PredictSpec
+) -> list[Channel]:
     """The channels of a job: a script's own; `data` and what a recipe joins; of a training `train`, and `validation`
     and `test` where asked for.
 
@@ -53,6 +56,8 @@ def resolve(ports: Ports, workspace_id: str, spec: LearningSpec | ScriptSpec | P
     references: Mapping[str, str | None]
     if isinstance(spec, ScriptSpec):
         references = spec.channels
+    elif isinstance(spec, PredictSpec):
+        references = {DATA_CHANNEL: spec.dataset}
     elif isinstance(spec, PrepareSpec):
         references = {DATA_CHANNEL: spec.dataset, **spec.recipe.joins}
     else:

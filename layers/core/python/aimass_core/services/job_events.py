@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aimass_core.domain.compute_states import ComputeState
-from aimass_core.domain.jobs import Artifact, Failure, Job, JobStatus, ModelRef
-from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.jobs import Artifact, Failure, Job, JobStatus, ModelRef, num_workers_of
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
 from aimass_core.services import backends, job_failures, job_results, job_states, models, records, source_runs, studies
@@ -50,7 +49,7 @@ def _apply(ports: Ports, job: Job, state: ComputeState) -> Job:
 
 def _has_workers(job: Job) -> bool:
     """Whether others may run on when worker 0, whose end is the job's, has ended."""
-    return isinstance(job.spec, StudySpec) and job.spec.num_workers > 1
+    return (num_workers_of(job.spec) or 1) > 1
 
 
 def _has_result(ports: Ports, job: Job, state: ComputeState) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aimass_core.domain import keys
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.decomposition import DecomposeSpec
@@ -17,7 +18,7 @@ from aimass_core.errors import ConflictError, ErrorDetail, InvalidRequestError, 
 from aimass_core.ports import BlobNotFoundError, Ports, Put, Write
 from aimass_core.services import job_states, records
 
-PARENT, SINGLE = "parent", "single"
+PARENT, SINGLE, PREDICTOR = "parent", "single", "predictor"
 _MEMBER = "member-"
 # What a container is given of a model.
 _GIVEN = (ArtifactName.MODEL, ArtifactName.SIGNATURE, ArtifactName.CARD, ArtifactName.GOLDEN)
@@ -134,6 +135,8 @@ def _references(spec: AnySpec) -> Iterator[tuple[str, str, str]]:
         case FuseSpec(members=members):
             for index, member in enumerate(members):
                 yield f"{_MEMBER}{index + 1}", f"body.spec.members.{index}", member
+        case PredictSpec(model=model):
+            yield PREDICTOR, "body.spec.model", model
         case DecomposeSpec(single=str(single)):
             yield SINGLE, "body.spec.single", single
 

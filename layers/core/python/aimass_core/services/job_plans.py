@@ -4,17 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
+from aimass_core.domain.job_sources import MAX_MODEL_BYTES
 from aimass_core.domain.jobs import Budget, JobCreate, ScriptSpec, SubmittedSpec, TrainSpec
+from aimass_core.domain.model_imports import ImportSpec
 from aimass_core.domain.recipes import PrepareSpec
+from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 from aimass_core.ports import Ports
 from aimass_core.services import (
+    batch_predictions,
     job_channels,
     job_metrics,
     job_models,
@@ -57,11 +62,16 @@ def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
     if isinstance(spec, CompressSpec | FuseSpec):
         spec, channels = model_plans.complete(ports, workspace_id, spec, models)
         job_metrics.check_model_job(spec, models[0].signature.task)
+    elif isinstance(spec, ImportSpec):
+        job_sources.require(ports, workspace_id, spec.source, max_bytes=MAX_MODEL_BYTES)
+        channels = []
     else:
         channels = job_channels.resolve(ports, workspace_id, spec)
         match spec:
             case ScriptSpec():
                 job_sources.require(ports, workspace_id, spec.source)
+            case PredictSpec():
+                spec = batch_predictions.complete(spec, channels[0], models[0])
             case PrepareSpec():
                 spec = preparations.complete(spec, channels)
             case TrainSpec():
@@ -93,11 +103,11 @@ def _resolve_compute(spec: SubmittedSpec, compute: Compute) -> Compute:
             spec.check_machines(compute.num_machines)
         case ScriptSpec():
             _check_script(compute)
-        case PrepareSpec():
+        case PrepareSpec() | ImportSpec():
             _check_one_machine(compute)
         case CompressSpec() | FuseSpec() | DecomposeSpec():
             model_plans.check_compute(spec.kind, compute)
-        case _:
+        case SearchSpec() | AutotrainSpec() | PredictSpec():
             return study_plans.resolve_compute(spec, compute)
     return compute
 
@@ -105,9 +115,9 @@ def _resolve_compute(spec: SubmittedSpec, compute: Compute) -> Compute:
 def _check_one_machine(compute: Compute) -> None:
     if compute.num_machines > 1:
         raise InvalidRequestError(
-            f"A recipe is carried out on one machine, and compute asks for {compute.num_machines}. Leave num_nodes and "
+            f"It is done on one machine, and compute asks for {compute.num_machines}. Leave num_nodes and "
             "instance_count out.",
-            details=[ErrorDetail(location="body.compute", message="must be one machine for a recipe")],
+            details=[ErrorDetail(location="body.compute", message="must be one machine")],
         )
 
 

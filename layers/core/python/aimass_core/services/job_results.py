@@ -109,7 +109,7 @@ def makes_model(job: Job, result: JobResult) -> bool:
     one there."""
     if job.kind is JobKind.SCRIPT:
         return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
-    return job.kind not in (JobKind.INGEST, JobKind.PREPARE, JobKind.COLLECT)
+    return job.kind not in (JobKind.INGEST, JobKind.PREPARE, JobKind.PREDICT, JobKind.COLLECT)
 
 
 def model_artifacts(artifacts: Sequence[Artifact], *, folder: str = MODEL_FOLDER) -> dict[ArtifactName, Artifact]:
@@ -121,7 +121,7 @@ def model_artifacts(artifacts: Sequence[Artifact], *, folder: str = MODEL_FOLDER
 def part_names(job: Job, artifacts: Sequence[Artifact]) -> list[str]:
     """The parts of a decomposition that it left, each a model of its own. Raises ResultError for a name that no model
     can have."""
-    if job.kind is not JobKind.DECOMPOSE:
+    if job.kind not in (JobKind.DECOMPOSE, JobKind.AUTOTRAIN):
         return []
     left = [artifact for artifact in artifacts if artifact.name.startswith(PARTS_FOLDER)]
     for artifact in left:

@@ -22,10 +22,17 @@ def create(ports: Ports, principal: Principal, request: JobSourceCreate) -> JobS
     return JobSource(sha256=request.sha256, num_bytes=request.num_bytes, request=to_send)
 
 
-def require(ports: Ports, workspace_id: str, sha256: str, *, location: str = "body.spec.source") -> None:
+def require(
+    ports: Ports,
+    workspace_id: str,
+    sha256: str,
+    *,
+    location: str = "body.spec.source",
+    max_bytes: int = MAX_PACKED_BYTES,
+) -> None:
     """Raises ConflictError unless the packed source has arrived; `location` is where the request names it."""
     info = ports.lake.head(keys.job_source(workspace_id, sha256))
-    if info is None or info.num_bytes > MAX_PACKED_BYTES:
+    if info is None or info.num_bytes > max_bytes:
         raise ConflictError(
             f"The source {sha256[:12]}... has not arrived. POST its SHA-256 and length to /v1/jobs/sources, and send "
             "the bytes as the answer says.",

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from aimass_core.domain.common import Contract
 from aimass_core.domain.compute import Backend, Compute
-from aimass_core.domain.jobs import Budget, JobCreate
-from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.jobs import Budget, JobCreate, num_workers_of
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 # Of the job definition (infra/cdk/components/job_definition.py; a test compares both).
@@ -68,9 +67,9 @@ def usd_per_hour(compute: Compute, *, num_machines: int = 1) -> float | None:
 
 
 def rate_of(request: JobCreate) -> float | None:
-    """USD per hour of all machines of a job, or workers of a study. None where the table lacks them."""
+    """USD per hour of all machines or workers of a job. None where the table lacks them."""
     spec = request.spec
-    num_machines = spec.num_workers if isinstance(spec, StudySpec) else request.compute.num_machines
+    num_machines = num_workers_of(spec) or request.compute.num_machines
     return usd_per_hour(request.compute, num_machines=num_machines)
 
 

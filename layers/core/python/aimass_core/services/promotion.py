@@ -49,7 +49,7 @@ def promote(ports: Ports, principal: Principal, wanted: Deployment, ref: ModelRe
     elif endpoint.status in (EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.ROLLING_OUT):
         raise ConflictError(f"The endpoint {endpoint.name!r} is being changed. Try again.")
     else:
-        update = EndpointUpdate(model=model)
+        update = EndpointUpdate(model=model, rollout=wanted.rollout if endpoint.serving else None)
         made = endpoints.update(ports, principal, endpoint.id, update, revision=endpoint.revision)
     return Promotion(status=RunStatus.PROMOTED, reason=_words(ref, made), endpoint_id=made.id)
 

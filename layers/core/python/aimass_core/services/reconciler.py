@@ -20,7 +20,9 @@ from aimass_core.services import (
     backends,
     datasets,
     dispatch,
+    endpoint_watches,
     endpoints,
+    hosting,
     job_events,
     job_failures,
     job_results,
@@ -38,6 +40,8 @@ from aimass_core.services.ingest import landing, versions
 GRACE = timedelta(minutes=1)
 LOST_AFTER = timedelta(minutes=5)
 ENDPOINT_DEADLINE = timedelta(minutes=10)
+# Machines have to be found, and containers have to start on them.
+HOSTED_DEADLINE = timedelta(minutes=30)
 _MAX_ROWS = 10_000
 _MAX_DESCRIBED = 100
 _ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, ValueError)
@@ -53,6 +57,7 @@ class Healed:
     jobs: int = 0
     endpoints: int = 0
     rollouts: int = 0
+    hosts: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -62,6 +67,7 @@ class Healed:
     freed_bytes: int = 0
     expired: int = 0
     fired: int = 0
+    alarms: int = 0
     faults: int = 0
 
 
@@ -71,6 +77,7 @@ def run(ports: Ports) -> Healed:
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
+    swept = _attempt(lambda: hosting.sweep(ports))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -80,13 +87,15 @@ def run(ports: Ports) -> Healed:
     freed = _attempt(lambda: retention.run(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
+    alarms = _attempt(lambda: endpoint_watches.check_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, *data, fired)
+    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
+        hosts=swept.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
@@ -96,6 +105,7 @@ def run(ports: Ports) -> Healed:
         freed_bytes=freed.changed,
         expired=expired.changed,
         fired=fired.changed,
+        alarms=alarms.changed,
         faults=sum(part.faults for part in parts),
     )
 
@@ -207,8 +217,10 @@ def _list_endpoint_rows(ports: Ports) -> Iterator[Row]:
 def _activate(ports: Ports, row: Row) -> bool:
     """Verifies a candidate again; one that could not be asked in its time is rejected."""
     endpoint = Endpoint.model_validate(row.data)
-    if ports.clock() - endpoint.updated_at > ENDPOINT_DEADLINE:
-        minutes = int(ENDPOINT_DEADLINE.total_seconds() // 60)
+    is_hosted = endpoint.candidate is not None and endpoint.candidate.engine.machines is not None
+    deadline = HOSTED_DEADLINE if is_hosted else ENDPOINT_DEADLINE
+    if ports.clock() - endpoint.updated_at > deadline:
+        minutes = int(deadline.total_seconds() // 60)
         endpoints.reject(ports, endpoint, f"It could not be verified within {minutes} minutes. Deploy it again.")
         return True
     return endpoints.activate(ports, endpoint.workspace_id, endpoint.id).revision != endpoint.revision

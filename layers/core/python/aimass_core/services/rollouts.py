@@ -12,7 +12,7 @@ from aimass_core.domain.endpoints import Endpoint, EndpointStatus, Rollout, Serv
 from aimass_core.domain.rollouts import Guards, RolloutPlan, Strategy
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Ports
-from aimass_core.services import endpoint_counters, endpoint_records, platform, records
+from aimass_core.services import endpoint_counters, endpoint_records, hosting, platform, records
 
 _ALL = 100.0
 _P95 = 0.95
@@ -114,6 +114,8 @@ def roll_back(ports: Ports, principal: Principal, endpoint: Endpoint) -> Endpoin
     previous = endpoint.previous
     if previous is None or endpoint.serving is None:
         raise ConflictError(f"Nothing served at {endpoint.name!r} before: there is nothing to roll back to.")
+    if hosting.is_released(previous):
+        return _place_again(ports, principal, endpoint, previous)
     try:
         return _serve(
             ports,
@@ -128,6 +130,22 @@ def roll_back(ports: Ports, principal: Principal, endpoint: Endpoint) -> Endpoin
             f"{previous.ref}, which served before, was deleted: there is nothing to roll back to. Deploy another "
             "version."
         ) from error
+
+
+def _place_again(ports: Ports, principal: Principal, endpoint: Endpoint, previous: ServedModel) -> Endpoint:
+    """Its machines are gone: it serves once others are there, and what serves goes on until then."""
+    candidate = hosting.place(ports, endpoint.workspace_id, endpoint.id, previous, previous.engine)
+    return endpoint_records.save(
+        ports,
+        endpoint,
+        principal=principal,
+        action="updating",
+        model=candidate,
+        status=EndpointStatus.UPDATING,
+        status_reason=f"Rolling back to {previous.ref}: its containers are starting.",
+        candidate=candidate,
+        plan=None,
+    )
 
 
 def judge(guards: Guards, counts: RolloutCounts) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aimass_core.domain import search_spaces
 from aimass_core.domain.algorithms import registry
+from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.compute import Backend, Compute
 from aimass_core.domain.study_specs import AutotrainSpec, Candidate, SamplerName, SearchSpec, StudySpec
 from aimass_core.domain.training import LearningSpec, TrainSpec
@@ -14,7 +15,7 @@ from aimass_core.services.job_channels import Channel
 _OF_SPEC = "body.spec."
 
 
-def resolve_compute(spec: StudySpec, compute: Compute) -> Compute:
+def resolve_compute(spec: StudySpec | PredictSpec, compute: Compute) -> Compute:
     """The compute that has as many machines as there are workers. Raises InvalidRequestError where it asks for others.
 
     On Batch a worker is a container of its own, wherever there is room; on SageMaker a machine.
@@ -23,7 +24,7 @@ def resolve_compute(spec: StudySpec, compute: Compute) -> Compute:
         if compute.num_nodes > 1:
             raise _refuse(
                 "body.compute.num_nodes",
-                f"Nodes train one model together, and num_nodes is {compute.num_nodes}. For trials side by side leave "
+                f"Nodes train one model together, and num_nodes is {compute.num_nodes}. For workers side by side leave "
                 "it out and set num_workers in the spec.",
             )
         return compute

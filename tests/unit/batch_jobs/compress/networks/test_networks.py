@@ -56,7 +56,7 @@ def test_a_network_that_is_opened_answers_as_before(kind: str, tmp_path: Path) -
 def test_sparsification_removes_units_everywhere(kind: str, tmp_path: Path) -> None:
     model, ground = _build(kind, tmp_path)
     before = model.SerializeToString()
-    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5, "finetune": False}, ground)
+    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5}, ground)
     onnx.checker.check_model(thinner, full_check=True)
     assert model.SerializeToString() == before
     assert thinner.ByteSize() < 0.7 * model.ByteSize()
@@ -77,7 +77,7 @@ def test_units_without_weight_are_those_that_go_and_nothing_changes(tmp_path: Pa
     hidden = net.relu(graph.node("Gemm", values, graph.constant(first, np.float32), transB=1))
     model = net.answer(graph.node("Gemm", hidden, graph.constant(second, np.float32), transB=1))
     ground = build_ground(model, numbers(), tmp_path)
-    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5, "finetune": False}, ground)
+    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5}, ground)
     shapes = sorted(tuple(constant.dims) for constant in thinner.graph.initializer if len(constant.dims) == 2)
     assert shapes == [(len(LABELS), 16), (16, 6)]
     np.testing.assert_allclose(answers(thinner, numbers(), ground), answers(model, numbers(), ground), atol=1e-6)
@@ -86,7 +86,7 @@ def test_units_without_weight_are_those_that_go_and_nothing_changes(tmp_path: Pa
 @pytest.mark.parametrize("kind", ["convolutional", "LSTM", "regression"])
 def test_fine_tuning_brings_back_what_was_lost_and_is_the_same_each_time(kind: str, tmp_path: Path) -> None:
     model, ground = _build(kind, tmp_path)
-    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5, "finetune": False}, ground)
+    thinner = SPARSIFICATION.apply(model, {"ratio": 0.5}, ground)
     tuned = finetune(thinner, ground, epochs=20)
     assert tuned.ByteSize() <= thinner.ByteSize() + 200
     assert _distance(tuned, model, ground) < _distance(thinner, model, ground)
@@ -126,8 +126,7 @@ def test_factors_of_a_layer_of_low_rank_answer_as_it_does(tmp_path: Path) -> Non
 def test_factorization_by_energy_makes_every_kind_of_layer_smaller(kind: str, tmp_path: Path) -> None:
     model, ground = _build(kind, tmp_path)
     proposals = FACTORIZATION.propose(model, ground)
-    untrained = [proposal.settings for proposal in proposals if not proposal.is_trained]
-    sizes = [FACTORIZATION.apply(model, settings, ground).ByteSize() for settings in untrained]
+    sizes = [FACTORIZATION.apply(model, each.settings, ground).ByteSize() for each in proposals]
     assert sizes == sorted(sizes, reverse=True)
     # Weights by chance have no low rank, those of a trained network do.
     strongest = FACTORIZATION.apply(model, {"energy": 0.6}, ground)
@@ -140,7 +139,7 @@ def test_factorization_by_energy_makes_every_kind_of_layer_smaller(kind: str, tm
 
 def test_methods_follow_each_other_and_one_fine_tuning_ends_them(tmp_path: Path) -> None:
     model, ground = _build("convolutional", tmp_path)
-    thinner = SPARSIFICATION.apply(model, {"ratio": 0.3, "finetune": False}, ground)
+    thinner = SPARSIFICATION.apply(model, {"ratio": 0.3}, ground)
     thinnest = FACTORIZATION.apply(thinner, {"energy": 0.9}, ground)
     tuned = finetune(thinnest, ground, epochs=3)
     onnx.checker.check_model(tuned, full_check=True)

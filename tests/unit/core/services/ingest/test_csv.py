@@ -1,9 +1,11 @@
 """CSV and its relatives, from landed bytes to the rows of a version."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from aimass_core.domain import keys
 from aimass_core.domain.datasets import BadRows, DatasetVersionStatus
 from tests.unit.core.services.ingest.scene import Scene, to_csv, types
 
@@ -141,6 +143,36 @@ def test_a_cell_of_another_type_is_named_by_line_and_column(scene: Scene) -> Non
     issue = version.issues[0]
     assert (issue.line, issue.column) == (9, "value")
     assert "'n/k' is not of the type number" in issue.reason
+
+
+def test_a_row_that_is_kept_apart_is_as_it_was_written(scene: Scene) -> None:
+    lines = [b"id,price,day,n", *(b"%d,1.50,2026-01-31,3" % index for index in range(500))]
+    lines[9] = b"8,1.50,2026-01-31,n/k"
+
+    version = scene.upload(scene.dataset(), b"\n".join(lines))
+
+    apart = json.loads(
+        scene.ports.lake.get(
+            keys.dataset_version_object(version.workspace_id, version.dataset_id, 1, "quarantine.jsonl")
+        )
+    )
+    assert apart["text"] == "8,1.50,2026-01-31,n/k"
+    assert apart["values"] == {"id": "8", "price": "1.50", "day": "2026-01-31", "n": "n/k"}
+
+
+@pytest.mark.parametrize(
+    ("last", "expected", "shown"), [(b"2.5", "number", 2.5), (b"007", "string", "007"), (b"", "integer", None)]
+)
+def test_the_last_of_many_rows_has_a_say_in_the_type(scene: Scene, last: bytes, expected: str, shown: object) -> None:
+    """So many that they are read in several blocks."""
+    body = b"id,value\n" + b"".join(b"%d,%d\n" % (index, index % 7) for index in range(140_000)) + b"0," + last + b"\n"
+
+    version = scene.upload(scene.dataset(), body)
+
+    assert types(version) == {"id": "integer", "value": expected}
+    values = scene.table(version).column("value")
+    assert (len(values), values[-1].as_py()) == (140_001, shown)
+    assert values[0].as_py() == {"number": 0.0, "string": "0", "integer": 0}[expected]
 
 
 def test_the_reject_policy_refuses_the_file_and_names_the_first_row(scene: Scene) -> None:

@@ -4,17 +4,23 @@ import gzip
 import io
 import json
 import zlib
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
-from aimass_core.domain.datasets import DatasetVersionStatus
+from aimass_core.domain.datasets import DatasetPolicy, DatasetVersionStatus
 from aimass_core.domain.schemas import DatasetKind, ImageShape
+from aimass_core.services.ingest import readers
+from aimass_core.services.ingest.issues import Quarantine
+from aimass_core.services.ingest.limits import ExpandedTooLargeError, Limits
+from aimass_core.services.ingest.reading import Reading
 from tests.unit.core.services.ingest.files import to_image, to_npz, to_parquet, to_tar, to_zip
-from tests.unit.core.services.ingest.scene import Scene, types
+from tests.unit.core.services.ingest.scene import Scene, types, write
 
 CSV = b"a,b\n1,x\n2,y\n"
 
@@ -242,3 +248,24 @@ def test_npz_that_is_no_dataset(scene: Scene, body: bytes, reason: str) -> None:
     version = scene.upload(scene.dataset(), body)
     assert version.status is DatasetVersionStatus.REJECTED
     assert reason in version.issues[0].reason
+
+
+@pytest.mark.parametrize(
+    ("body", "is_slow"),
+    [
+        (CSV, False),
+        (to_parquet(pa.table({"a": [1, 2]})), False),
+        (b'a,b\n1,"x\ny"\n', True),
+        (b'{"a": 1}\n{"a": 2}\n', True),
+        (to_zip({"a.csv": CSV}), True),
+        (gzip.compress(b'{"a": 1}\n' * 50), True),
+    ],
+)
+def test_what_is_read_row_by_row_goes_to_a_job_where_it_is_large(tmp_path: Path, body: bytes, is_slow: bool) -> None:
+    path = write(tmp_path / "file", body)
+    with Quarantine(tmp_path / "quarantine.jsonl") as quarantine:
+        reading = Reading(
+            display_name="file", policy=DatasetPolicy(), quarantine=quarantine, limits=Limits(max_slow_bytes=10)
+        )
+        with pytest.raises(ExpandedTooLargeError) if is_slow else nullcontext():
+            assert len(list(readers.spool(path, tmp_path, reading))) == 1

@@ -41,8 +41,9 @@ class _Buffer:
 class Capturing:
     """Keeps a sample of the requests in memory, and writes it within a request, at most every five seconds.
 
-    What came since is written with the next one; a process that ends before loses it, and what would take more than
-    8 MB is dropped. No fault of it ever fails a request.
+    What came since is written with the next one, or by a thread after five seconds (where the process runs on: Lambda
+    stops it between requests). A process that ends before loses it, and what would take more than 8 MB is dropped. No
+    fault of it ever fails a request.
 
     Args:
         draw: a number from 0 to 1, below which the share of requests that is kept lies.
@@ -63,6 +64,7 @@ class Capturing:
         self._lock = threading.Lock()
         self._buffers: dict[_Place, _Buffer] = {}
         self._due_at = 0.0
+        self._timer: threading.Timer | None = None
         self._hidden: dict[tuple[str, str, int], tuple[float, capture_rules.Hidden]] = {}
         self.num_dropped = 0
 
@@ -93,7 +95,10 @@ class Capturing:
         """Writes what there is, where five seconds have passed since the last time, or a megabyte waits (or `now`)."""
         with self._lock:
             is_due = now or self._monotonic() >= self._due_at or self._num_bytes() >= FLUSH_BYTES
-            if not self._buffers or not is_due:
+            if not self._buffers:
+                return
+            if not is_due:
+                self._begin_timer()
                 return
             self._due_at = self._monotonic() + self._flush_seconds
             taken, self._buffers = self._buffers, {}
@@ -103,6 +108,17 @@ class Capturing:
             except AimassError as error:
                 _log.warning("captured rows are not written yet", extra={"reason": error.message})
                 self._keep(place, buffer.lines)
+
+    def _begin_timer(self) -> None:
+        if self._timer is None:
+            self._timer = threading.Timer(self._flush_seconds, self._end_timer)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end_timer(self) -> None:
+        with self._lock:
+            self._timer = None
+        self.flush(now=True)
 
     def _write(self, place: _Place, buffer: _Buffer) -> None:
         workspace_id, endpoint_id, date = place

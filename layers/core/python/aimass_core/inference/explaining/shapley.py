@@ -16,8 +16,8 @@ Masks = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Value = Callable[[Masks], NDArray[Any]]
 
-# Up to so many players every coalition is asked: 1,024 rows.
-MAX_EXACT_PLAYERS = 10
+# Up to so many players every coalition is asked: 4,096 rows.
+MAX_EXACT_PLAYERS = 12
 _MAX_COALITIONS = 2_048
 _MIN_PAIRS = 4
 

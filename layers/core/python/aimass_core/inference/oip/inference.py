@@ -1,12 +1,13 @@
 """An inference request and its answer, as the Open Inference Protocol v2 and its binary extension lay them out."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import orjson
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from aimass_core.domain.endpoints import Explanation
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH, ColumnType
@@ -30,28 +31,35 @@ _HINTS = ("priority", "timeout")
 _MAX_ID = 1_000
 
 
-class _Tensor(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+# NOTE: typed dictionaries, since to make objects of them took longer than many a model.
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+
+@with_config(_STRICT)
+class _Tensor(TypedDict):
     name: str
-    shape: list[int] = Field(max_length=16)
+    shape: Annotated[list[int], Field(max_length=16)]
     datatype: str
-    parameters: dict[str, Any] = {}
+    parameters: NotRequired[dict[str, Any]]
     # NOTE: checked by `tensors`, not here: a check of each value on its own would cost more than the model.
-    data: Any = None
+    data: NotRequired[Any]
 
 
-class _Output(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+@with_config(_STRICT)
+class _Output(TypedDict):
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: NotRequired[dict[str, Any]]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-    id: str | None = Field(default=None, max_length=_MAX_ID)
-    parameters: dict[str, Any] = {}
+@with_config(_STRICT)
+class _Request(TypedDict):
+    id: NotRequired[Annotated[str, Field(max_length=_MAX_ID)] | None]
+    parameters: NotRequired[dict[str, Any]]
     inputs: list[_Tensor]
-    outputs: list[_Output] = []
+    outputs: NotRequired[list[_Output]]
+
+
+_REQUEST = TypeAdapter(_Request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +102,17 @@ def read_request(body: bytes, header_length: str | None, signature: Signature) -
     document, raw = _split(body, header_length)
     request = _parse(document)
     _refuse_unsupported(request)
-    inputs = _read_inputs(request.inputs, raw, signature)
+    inputs = _read_inputs(request["inputs"], raw, signature)
     num_rows = _num_rows(inputs)
     _check_series(inputs, signature)
-    ignored = [name for name in _HINTS if name in request.parameters]
+    ignored = [name for name in _HINTS if name in request.get("parameters", ())]
     return InferenceRequest(
-        id=request.id,
+        id=request.get("id"),
         inputs=inputs,
         outputs=_choose_outputs(request, signature),
         num_rows=num_rows,
         classes=_choose_classes(request),
-        is_explained=_flag(request.parameters, "explain", default=False),
+        is_explained=_flag(request.get("parameters", {}), "explain", default=False),
         warnings=[f"the parameters {', '.join(ignored)} have no effect here"] if ignored else [],
     )
 
@@ -142,10 +150,10 @@ def write_answer(
     if request.warnings:
         parameters["warnings"] = "; ".join(request.warnings)
     if explanations is not None:
-        parameters["explanations"] = json.dumps([each.model_dump(mode="json") for each in explanations])
+        parameters["explanations"] = orjson.dumps([each.model_dump(mode="json") for each in explanations]).decode()
     if parameters:
         document["parameters"] = parameters
-    header = json.dumps(document, allow_nan=False).encode()
+    header = orjson.dumps(document)
     return InferenceBody(content=b"".join([header, *parts]), header_bytes=len(header) if parts else None)
 
 
@@ -169,7 +177,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[str, memoryview]:
 
 def _parse(document: str) -> _Request:
     try:
-        return _Request.model_validate(json_body.parse_object(document))
+        return _REQUEST.validate_python(json_body.parse_object(document))
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"])
@@ -179,10 +187,8 @@ def _parse(document: str) -> _Request:
 
 
 def _refuse_unsupported(request: _Request) -> None:
-    given = [request.parameters]
-    given += [tensor.parameters for tensor in request.inputs]
-    given += [output.parameters for output in request.outputs]
-    for parameters in given:
+    parts: list[_Request | _Tensor | _Output] = [request, *request["inputs"], *request.get("outputs", ())]
+    for parameters in [part["parameters"] for part in parts if "parameters" in part]:
         for name, words in _UNSUPPORTED.items():
             if parameters.get(name):
                 raise InvalidRequestError(f"The parameter {name!r} is not supported: this server has no {words}.")
@@ -193,21 +199,23 @@ def _read_inputs(given: list[_Tensor], raw: memoryview, signature: Signature) ->
     arrays: dict[str, Array] = {}
     position = 0
     for tensor in given:
-        spec = specs.get(tensor.name)
+        name = tensor["name"]
+        spec = specs.get(name)
         if spec is None:
             names = ", ".join(repr(name) for name in specs)
-            raise InvalidRequestError(f"The model has no input {tensor.name[:100]!r}. Its inputs are: {names[:1_000]}.")
-        if tensor.name in arrays:
-            raise InvalidRequestError(f"The input {tensor.name!r} comes more than once.")
+            raise InvalidRequestError(f"The model has no input {name[:100]!r}. Its inputs are: {names[:1_000]}.")
+        if name in arrays:
+            raise InvalidRequestError(f"The input {name!r} comes more than once.")
         _check_spec(tensor, spec)
-        size = tensor.parameters.get(BINARY_SIZE)
+        size = tensor["parameters"].get(BINARY_SIZE) if "parameters" in tensor else None
         if size is None:
-            if not isinstance(tensor.data, list):
+            data = tensor.get("data")
+            if not isinstance(data, list):
                 raise InvalidRequestError(f"{tensors.describe(spec)}; it has no list of data, and no {BINARY_SIZE}.")
-            arrays[tensor.name] = tensors.from_json(spec, tensor.data, tensor.shape)
+            arrays[name] = tensors.from_json(spec, data, tensor["shape"])
             continue
         end = _binary_end(tensor, position, size, len(raw))
-        arrays[tensor.name] = tensors.from_bytes(spec, bytes(raw[position:end]), tensor.shape)
+        arrays[name] = tensors.from_bytes(spec, bytes(raw[position:end]), tensor["shape"])
         position = end
     if position != len(raw):
         raise MalformedRequestError(
@@ -221,30 +229,31 @@ def _read_inputs(given: list[_Tensor], raw: memoryview, signature: Signature) ->
 
 
 def _binary_end(tensor: _Tensor, position: int, size: object, num_bytes: int) -> int:
-    if tensor.data is not None:
-        raise MalformedRequestError(f"The input {tensor.name!r} has both data and {BINARY_SIZE}. Send one of them.")
+    name = tensor["name"]
+    if tensor.get("data") is not None:
+        raise MalformedRequestError(f"The input {name!r} has both data and {BINARY_SIZE}. Send one of them.")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise MalformedRequestError(f"The {BINARY_SIZE} of the input {tensor.name!r} must be a number of bytes.")
+        raise MalformedRequestError(f"The {BINARY_SIZE} of the input {name!r} must be a number of bytes.")
     if position + size > num_bytes:
         raise MalformedRequestError(
-            f"The input {tensor.name!r} has a {BINARY_SIZE} of {size}, but only {num_bytes - position} bytes are left. "
+            f"The input {name!r} has a {BINARY_SIZE} of {size}, but only {num_bytes - position} bytes are left. "
             "Is Inference-Header-Content-Length set?"
         )
     return position + size
 
 
 def _check_spec(tensor: _Tensor, spec: TensorSpec) -> None:
-    fits = len(tensor.shape) == len(spec.shape) and all(
-        size == wanted or (wanted < 0 and size >= 0) for size, wanted in zip(tensor.shape, spec.shape, strict=False)
-    )
-    if tensor.datatype != spec.datatype or not fits:
-        raise InvalidRequestError(f"{tensors.describe(spec)}, not {tensor.datatype[:40]} of shape {tensor.shape}.")
-    if math.prod(tensor.shape) == 0:
-        raise InvalidRequestError(f"{tensors.describe(spec)} with at least one row; its shape {tensor.shape} has none.")
-    if tensor.shape[0] > MAX_ROWS:
+    shape, datatype = tensor["shape"], tensor["datatype"]
+    fits = len(shape) == len(spec.shape)
+    for size, wanted in zip(shape, spec.shape, strict=False):
+        fits = fits and (size == wanted or (wanted < 0 and size >= 0))
+    if datatype != spec.datatype or not fits:
+        raise InvalidRequestError(f"{tensors.describe(spec)}, not {datatype[:40]} of shape {shape}.")
+    if math.prod(shape) == 0:
+        raise InvalidRequestError(f"{tensors.describe(spec)} with at least one row; its shape {shape} has none.")
+    if shape[0] > MAX_ROWS:
         raise PayloadTooLargeError(
-            f"The input {tensor.name!r} has {tensor.shape[0]} rows; at most {MAX_ROWS} are taken. "
-            "Send several requests."
+            f"The input {tensor['name']!r} has {shape[0]} rows; at most {MAX_ROWS} are taken. Send several requests."
         )
 
 
@@ -279,22 +288,22 @@ def _check_series(arrays: Mapping[str, Array], signature: Signature) -> None:
 
 
 def _choose_outputs(request: _Request, signature: Signature) -> dict[str, bool]:
-    default = _flag(request.parameters, "binary_data_output", default=False)
+    default = _flag(request.get("parameters", {}), "binary_data_output", default=False)
     names = [spec.name for spec in signature.outputs]
-    if not request.outputs:
+    if not request.get("outputs"):
         return dict.fromkeys(names, default)
     chosen: dict[str, bool] = {}
-    for output in request.outputs:
-        if output.name not in names:
-            raise InvalidRequestError(f"The model has no output {output.name[:100]!r}. Its outputs are: {names}.")
-        chosen[output.name] = _flag(output.parameters, "binary_data", default=default)
+    for output in request["outputs"]:
+        if output["name"] not in names:
+            raise InvalidRequestError(f"The model has no output {output['name'][:100]!r}. Its outputs are: {names}.")
+        chosen[output["name"]] = _flag(output.get("parameters", {}), "binary_data", default=default)
     return chosen
 
 
 def _choose_classes(request: _Request) -> dict[str, int]:
     counts = {
-        output.name: classification.read_count(output.parameters.get(classification.PARAMETER, 0))
-        for output in request.outputs
+        output["name"]: classification.read_count(output.get("parameters", {}).get(classification.PARAMETER, 0))
+        for output in request.get("outputs", ())
     }
     return {name: count for name, count in counts.items() if count}
 

@@ -15,7 +15,7 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.inference.capturing.observed import Observed
+from aimass_core.inference.capturing.observed import Observed, OutputRows
 from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
@@ -129,7 +129,7 @@ class OipRoutes:
         words = [f"row {row}: {text}" for row, texts in found.items() for text in texts]
         if len(words) > _MAX_WARNINGS:
             words = [*words[:_MAX_WARNINGS], f"and {len(words) - _MAX_WARNINGS} more"]
-        asked.warnings.extend(words)
+        asked.warnings.extend([*served.list_missing(), *words])
         body = inference.write_answer(
             asked,
             outputs,
@@ -144,7 +144,7 @@ class OipRoutes:
             signature=model.signature,
             inputs=asked.inputs,
             rows=range(asked.num_rows),
-            outputs=[{name: array[row] for name, array in outputs.items()} for row in range(asked.num_rows)],
+            outputs=OutputRows(outputs, asked.num_rows),
             client_id=asked.id,
         )
         counters.compute_output.add(time.perf_counter_ns() - began)

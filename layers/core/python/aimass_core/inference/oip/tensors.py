@@ -1,7 +1,7 @@
 """Tensors on the wire: as JSON, and as the bytes of the binary tensor extension."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,10 @@ from aimass_core.inference.serving.model import NUMPY_TYPES
 Array = NDArray[Any]
 
 _LENGTH_BYTES = 4
+_NONE = type(None)
+# Of so few values Python says sooner than NumPy whether one is infinite.
+_FEW = 8
+_LARGEST = {each: float(np.finfo(each).max) for each in (np.float16, np.float32, np.float64)}
 _FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
 _INTEGERS = tuple(each for each in Datatype if each.startswith(("INT", "UINT")))
 
@@ -51,16 +55,19 @@ def from_json(spec: TensorSpec, data: Sequence[Any], shape: Sequence[int]) -> Ar
     Raises:
         InvalidRequestError: Values of another type, out of range, or not as many as the shape says.
     """
-    flat = _flatten(data)
+    flat, types = _flatten(data)
     if len(flat) != math.prod(shape):
         raise InvalidRequestError(f"{describe(spec)}; its shape {list(shape)} does not hold {len(flat)} values.")
-    wrong = set(map(type, flat)) - _JSON_TYPES[spec.datatype]
+    wrong = types - _JSON_TYPES[spec.datatype]
     if wrong:
         example = next(value for value in flat if type(value) in wrong)
         raise InvalidRequestError(
             f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}, not {str(example)[:40]!r} "
             f"({type(example).__name__})."
         )
+    if _NONE in types:
+        missing = "" if spec.datatype is Datatype.BYTES else math.nan
+        flat = [missing if value is None else value for value in flat]
     return _to_array(spec, flat).reshape(shape)
 
 
@@ -106,16 +113,18 @@ def to_bytes(array: Array) -> bytes:
 
 def _to_array(spec: TensorSpec, flat: Sequence[Any]) -> Array:
     if spec.datatype is Datatype.BYTES:
-        return np.array(["" if value is None else value for value in flat], dtype=object)
+        return np.array(flat, dtype=object)
     dtype = NUMPY_TYPES[spec.datatype]
     if spec.datatype not in _FLOATS:
         try:
             return np.array(flat, dtype)
         except OverflowError as error:
             raise InvalidRequestError(f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}.") from error
+    if len(flat) <= _FEW and all(abs(value) <= _LARGEST[dtype] or value != value for value in flat):  # noqa: PLR0124
+        return np.array(flat, dtype)
     try:
         with np.errstate(over="ignore"):
-            array = np.array([math.nan if value is None else value for value in flat], np.float64).astype(dtype)
+            array = np.array(flat, dtype)
     except OverflowError as error:
         raise InvalidRequestError(f"{describe(spec)}; a value of its data is too large.") from error
     _require_finite(spec, array)
@@ -127,13 +136,15 @@ def _require_finite(spec: TensorSpec, array: Array) -> None:
         raise InvalidRequestError(f"{describe(spec)}; a value of its data is infinite, or too large for it.")
 
 
-def _flatten(data: Iterable[Any]) -> list[Any]:
-    flat = list(data)
-    while any(type(value) is list for value in flat):
-        if not all(type(value) is list for value in flat):
+def _flatten(data: Sequence[Any]) -> tuple[Sequence[Any], set[type]]:
+    """The values, and their types."""
+    types = set(map(type, data))
+    while list in types:
+        if len(types) > 1:
             raise MalformedRequestError("The data of an input mixes lists and values.")
-        flat = list(chain.from_iterable(flat))
-    return flat
+        data = list(chain.from_iterable(data))
+        types = set(map(type, data))
+    return data, types
 
 
 def _read_texts(spec: TensorSpec, raw: bytes) -> list[str]:

@@ -61,7 +61,7 @@ def predict(
         model_name=served.endpoint.name,
         model_version=served.version.number,
         predictions=predictions,
-        warnings=warnings,
+        warnings=[*served.list_missing(), *warnings],
     )
 
 

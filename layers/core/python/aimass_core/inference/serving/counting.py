@@ -15,6 +15,8 @@ from aimass_core.services import endpoint_counters
 from aimass_core.services.endpoint_counters import CountedVersion
 
 FLUSH_SECONDS = 2.0
+_MAX_WRITTEN = 10
+_TURN_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 _CALLERS_FAULTS_BELOW = 500
 
@@ -25,7 +27,7 @@ class _Sums:
 
 
 class Counting:
-    """Counts in memory, written within a request, at most every two seconds.
+    """Counts in memory, written within a request, at most every two seconds; of many versions, ten after the other.
 
     What was counted since is written with the next request; a process that ends before loses it.
     """
@@ -75,14 +77,19 @@ class Counting:
         with self._lock:
             if not self._sums or (not now and self._monotonic() < self._due_at):
                 return
-            self._due_at = self._monotonic() + self._flush_seconds
-            taken, self._sums = self._sums, {}
-        for (version, minute), sums in taken.items():
+            # In turns: with many endpoints, no request waits for the writes of all.
+            turn = list(self._sums) if now else list(self._sums)[:_MAX_WRITTEN]
+            taken = {key: self._sums.pop(key) for key in turn}
+            self._due_at = self._monotonic() + (_TURN_SECONDS if self._sums else self._flush_seconds)
+        while taken:
+            (version, minute), sums = taken.popitem()
             try:
                 endpoint_counters.add(self._ports, version, Counts.from_amounts(sums.amounts), minute=minute)
             except AimassError as error:
                 _log.warning("counts are not written yet", extra={"reason": error.message})
-                self._keep(version, minute, sums)
+                for (kept_version, kept_minute), kept in [((version, minute), sums), *taken.items()]:
+                    self._keep(kept_version, kept_minute, kept)
+                return
 
     def _keep(self, version: CountedVersion, minute: datetime, sums: _Sums) -> None:
         with self._lock:

@@ -3,14 +3,17 @@
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, ServedModel
+from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.inference.capturing.capturing import Capturing
 from aimass_core.inference.serving.counting import Counting
+from aimass_core.inference.serving.elsewhere import RemoteModels
 from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
 from aimass_core.inference.serving.model import Combines, LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
@@ -21,6 +24,7 @@ from aimass_core.services import records
 _MAX_ENDPOINTS = 1_000
 _FAILURE_SECONDS = 5.0
 _PAGE_ITEMS = 100
+_AS_IT_IS = EndpointSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +34,24 @@ class Served:
     endpoint: Endpoint
     version: ServedModel
     model: AnyModel
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Filled in as the model answers: members of a fusion that did not, and why."""
+
+    def list_missing(self) -> list[str]:
+        """What to tell the caller of them."""
+        return [f"answered without the member {name}: {reason}" for name, reason in self.missing.items()]
 
 
 class EndpointSource(Protocol):
     """Where endpoints and their models come from: the registry and the lake, or folders of a container."""
 
-    def find(self, workspace_id: str, name: str) -> Endpoint:
+    def find(self, workspace_id: str, name: str, /) -> Endpoint:
         """By name or id. Raises NotFoundError."""
 
-    def list_all(self, workspace_id: str) -> list[Endpoint]:
+    def list_all(self, workspace_id: str, /) -> list[Endpoint]:
         """Of one workspace, newest first."""
 
-    def serve(self, workspace_id: str, name: str, *, number: int | None = None) -> Served:
+    def serve(self, workspace_id: str, name: str, /, *, number: int | None = None) -> Served:
         """What answers now. Raises NotFoundError, UnavailableError."""
 
     def unload(self, workspace_id: str, name: str) -> None:
@@ -75,6 +85,7 @@ class ServingEndpoints:
         self.counting = Counting(ports, monotonic=monotonic)
         self.ports, self._monotonic, self._ttl_seconds = ports, monotonic, endpoint_ttl_seconds
         self._models = ModelCache(store, max_bytes=max_cache_bytes, monotonic=monotonic)
+        self._remote = RemoteModels(ports, store)
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
 
     def find(self, workspace_id: str, name: str) -> Endpoint:
@@ -114,8 +125,13 @@ class ServingEndpoints:
         """One version as an endpoint's settings want it. Raises UnavailableError."""
         settings = endpoint.settings
         weights = endpoint.weights if version == endpoint.serving else None
-        model = self.load(endpoint.workspace_id, version, weights=weights, num_threads=settings.threads)
-        return Served(endpoint=endpoint, version=version, model=with_threshold(model, settings.threshold))
+        model = self.load(endpoint.workspace_id, version, weights=weights, settings=settings)
+        return Served(
+            endpoint=endpoint,
+            version=version,
+            model=with_threshold(model, settings.threshold),
+            missing=model.missing if isinstance(model, LoadedFusion) else {},
+        )
 
     def load(
         self,
@@ -123,15 +139,27 @@ class ServingEndpoints:
         version: ServedModel,
         *,
         weights: Mapping[str, float] | None = None,
-        num_threads: int = 1,
+        settings: EndpointSettings = _AS_IT_IS,
     ) -> AnyModel:
-        """The model of a version, of a fusion that is served apart with its members. Raises UnavailableError."""
-        model = self._models.get(_address_of(workspace_id, version, num_threads))
+        """What answers for a version, on its engine: of a fusion that is served apart with its members.
+
+        Raises UnavailableError.
+        """
+        num_threads = settings.threads
+        address = _address_of(workspace_id, version, num_threads)
+        if version.host is not None:
+            return self._remote.on_host(address, version.host, settings)
+        model = self._models.get(address)
         if model.combines is None:
             return model
         addresses = _members_of(workspace_id, model.combines, num_threads)
-        members = [self._models.get(address) for address in addresses]
-        return LoadedFusion(combining=model, graph=model.combines.graph, members=members, weights=weights)
+        graph = model.combines.graph
+        if version.engine.kind is not EngineKind.DISTRIBUTED:
+            members = [self._models.get(each) for each in addresses]
+            return LoadedFusion(combining=model, graph=graph, members=members, weights=weights)
+        hosts = {(member.model_id, member.number): member.host for member in version.members}
+        remote = [self._remote.member(each, hosts[each.model_id, each.number]) for each in addresses]
+        return LoadedFusion(combining=model, graph=graph, members=remote, weights=weights, fan_out=settings.fan_out)
 
     def unload(self, workspace_id: str, name: str) -> None:
         """Frees the memory of what an endpoint serves; who asks next loads it again. Raises NotFoundError."""

@@ -67,6 +67,16 @@ class ModelStore:
         except GraphError as error:
             raise _refuse(address, str(error)) from error
 
+    def load_signature(self, address: ModelAddress) -> Signature:
+        """Of a model that answers somewhere else. Raises as `load` does."""
+        try:
+            version = records.get(self.ports, ModelVersion, address.workspace_id, address.model_id, address.number)
+            return Signature.model_validate_json(self._read(version, ArtifactName.SIGNATURE))
+        except (NotFoundError, BlobNotFoundError) as error:
+            raise _refuse(address, "it is gone") from error
+        except GraphError as error:
+            raise _refuse(address, str(error)) from error
+
     def _find_members(self, version: ModelVersion) -> Combines | None:
         """What the model combines, where it is a fusion whose members are served apart."""
         if not any(artifact.name == ArtifactName.FUSION for artifact in version.artifacts):

@@ -185,7 +185,7 @@ def _spool_series(parts: list[_Part], work_path: Path, reading: Reading) -> Spoo
                 writer.write(lines | {str(index): array for index, array in enumerate(arrays)})
             first += len(part.x)
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(columns),
@@ -227,7 +227,7 @@ def _spool_table(parts: list[_Part], work_path: Path, reading: Reading) -> Spool
             for batch in _table_batches(part, has_split=has_split, start=writer.num_rows):
                 writer.write(batch)
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(columns),

@@ -35,7 +35,9 @@ from aimass_core.services.quality import checking
 _JSON = "application/json"
 _JSON_LINES = "application/x-ndjson"
 # A Lambda's disk must hold a landed file, its unpacked text and its rows.
-EXPANSION_IN_LAMBDA = 8
+EXPANSION_IN_LAMBDA = 3
+# What is read row by row or picture by picture has to end before a Lambda does.
+_SLOW_BYTES_IN_LAMBDA = 128 * 1024**2
 _SMALL_BYTES = 1024**2
 _MAX_DOWNLOADS = 8
 _DELETED = "The file was deleted before it was read. Send it again."
@@ -63,7 +65,9 @@ def close(
     num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)
     if num_bytes > max_bytes:
         return _hand_over(ports, claimed)
-    limits = Limits(max_expanded_bytes=EXPANSION_IN_LAMBDA * max_bytes)
+    limits = Limits(
+        max_expanded_bytes=EXPANSION_IN_LAMBDA * max_bytes, max_slow_bytes=min(_SLOW_BYTES_IN_LAMBDA, max_bytes)
+    )
     try:
         return convert(ports, claimed, limits=limits)
     except ExpandedTooLargeError:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aimass_core.domain.schemas import ColumnType
-from aimass_core.services.ingest import series
+from aimass_core.services.ingest import plain_cells, series
 
 MIN_CELLS_FOR_TOLERANCE = 100
 TOLERATED_FRACTION = 0.01
@@ -63,10 +63,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|
 _INTEGER_RE2 = r"^[+-]?[0-9]{1,19}$"
 _NUMBER_RE2 = r"(?i)^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)$"
 _DATE_START = re.compile(r"\d{1,4}[-/. ]|[A-Z][a-z]{2} \d")
+_PROBED_CELLS = 32
 _SETTLING_ROWS = 1_000
 _SETTLING_FRACTION = 0.2
-# NOTE: a cast that fails makes an error message for every cell, so a few cells are tried before all are.
-_PROBED_CELLS = 32
 _MAX_INT64 = 2**63 - 1
 
 
@@ -87,47 +86,75 @@ class Evidence:
     is_quoted: bool = False
     formats: tuple[str, ...] | None = field(default=None)
 
-    def add(self, cells: pa.Array) -> None:
-        """Counts a block of trimmed cells; null is a missing value."""
-        cells = cells.drop_null()
-        if not len(cells) or self.is_text:
-            self.num_cells += len(cells)
-            return
-        self.num_cells += len(cells)
-        if series.are_lists(cells):
-            self.num_series += len(cells) - series.parse(cells).null_count
+    def add(self, cells: pa.Array) -> pa.Array | None:
+        """Counts a block of trimmed cells; null is a missing value.
+
+        Returns them as whole numbers, numbers or times where all are that and plain, else None.
+        """
+        present = cells.drop_null()
+        self.num_cells += len(present)
+        if not len(present) or self.is_text:
+            return None
+        if series.are_lists(present):
+            self.num_series += len(present) - series.parse(present).null_count
             self.formats = ()
-            return
-        self.num_examined += len(cells)
+            return None
+        self.num_examined += len(present)
+        values = self._add_times(cells)
+        if values is None:
+            values = self._add_cells(cells, present)
+        return values
+
+    def add_plain_numbers(self, cells: pa.Array) -> pa.Array | None:
+        """Counts a block where each cell is a number as Arrow reads and writes it, and returns the numbers; else
+        counts nothing and returns None."""
+        if self.is_text or self.num_cells > self.num_numbers:
+            return None
+        values = self._count_plain_numbers(cells)
+        if values is not None:
+            self.num_cells += len(cells) - cells.null_count
+            self.num_examined += len(cells) - cells.null_count
+        return values
+
+    def _add_times(self, cells: pa.Array) -> pa.Array | None:
+        """The usual case of a column of times: what has one of the formats is neither a number nor a truth value."""
+        if not self.formats or self.num_numbers or self.num_booleans or self.num_series:
+            return None
+        fitting = {form: _fit(cells, form) for form in self.formats}
+        formats = tuple(form for form, values in fitting.items() if values is not None)
+        if not formats:
+            return None
+        self.formats = formats
+        return fitting[formats[0]]
+
+    def _add_cells(self, cells: pa.Array, present: pa.Array) -> pa.Array | None:
         numbers_before = self.num_numbers
-        if not self._add_plain_numbers(cells):
-            self._add_each(cells)
+        values = self._count_plain_numbers(cells)
+        if values is None:
+            self._add_each(present)
         if self.num_numbers == numbers_before:
-            self._narrow_formats(cells)
+            self._narrow_formats(present)
+            values = _fit(cells, self.formats[0]) if self.formats else None
         elif self.num_numbers < self.num_cells:
             self.formats = ()
-        is_large = len(cells) >= _SETTLING_ROWS
+        is_large = len(present) >= _SETTLING_ROWS
         is_neither = not self.formats and self.num_booleans < self.num_cells
-        if is_large and is_neither and self.num_numbers - numbers_before < (1 - _SETTLING_FRACTION) * len(cells):
+        if is_large and is_neither and self.num_numbers - numbers_before < (1 - _SETTLING_FRACTION) * len(present):
             self.is_text = True
+        return values
 
-    def _add_plain_numbers(self, cells: pa.Array) -> bool:
-        """The usual case, without a look at each cell: the whole block is numbers as Arrow reads and writes them."""
-        if _are_plain_integers(cells):
-            self.num_integers += len(cells)
-            self.num_numbers += len(cells)
-            return True
-        try:
-            pc.cast(cells.slice(0, _PROBED_CELLS), pa.float64())
-            pc.cast(cells, pa.float64())
-        except pa.ArrowInvalid:
-            return False
-        whole = cells.filter(pc.match_substring_regex(cells, r"^[+-]?[0-9]+$"))
-        if len(whole) and not _are_plain_integers(whole):
-            return False
-        self.num_integers += len(whole)
-        self.num_numbers += len(cells)
-        return True
+    def _count_plain_numbers(self, cells: pa.Array) -> pa.Array | None:
+        num_present = len(cells) - cells.null_count
+        values = plain_cells.to_integers(cells)
+        num_whole = num_present
+        if values is None:
+            found = plain_cells.to_numbers(cells)
+            if found is None:
+                return None
+            values, num_whole = found
+        self.num_integers += num_whole
+        self.num_numbers += num_present
+        return values
 
     def _add_each(self, cells: pa.Array) -> None:
         for entry in pc.value_counts(cells):
@@ -149,7 +176,9 @@ class Evidence:
         candidates = DATETIME_FORMATS if self.formats is None else self.formats
         if candidates and not _DATE_START.match(cells[0].as_py()):
             candidates = ()
-        self.formats = tuple(form for form in candidates if parse_datetimes(cells, [form]).null_count == 0)
+        for part in (cells[:_PROBED_CELLS], cells):
+            candidates = tuple(form for form in candidates if _fit(part, form) is not None)
+        self.formats = candidates
 
     def merge(self, other: "Evidence") -> "Evidence":
         """The evidence of both."""
@@ -184,6 +213,20 @@ class Evidence:
         if self.num_numbers and self.num_cells - self.num_numbers <= tolerated:
             return ColumnType.INTEGER if self.num_integers == self.num_numbers else ColumnType.NUMBER
         return ColumnType.DATETIME if self.formats else ColumnType.STRING
+
+    def may_have_others_than(self, wanted: ColumnType | None) -> bool:
+        """Whether a cell may not be of that type: then the cells are looked at."""
+        if wanted in (None, ColumnType.STRING) or not self.num_cells:
+            return False
+        if wanted is ColumnType.DATETIME:
+            return self.resolve() is not ColumnType.DATETIME
+        counts = {
+            ColumnType.NUMBER: self.num_numbers,
+            ColumnType.INTEGER: self.num_integers,
+            ColumnType.BOOLEAN: self.num_booleans,
+            ColumnType.SERIES: self.num_series,
+        }
+        return wanted not in counts or counts[wanted] < self.num_cells
 
     def warning(self, name: str) -> str | None:
         """What the user should know about how the column was typed."""
@@ -245,20 +288,10 @@ def _bad(cells: pa.Array, values: pa.Array) -> pa.Array | None:
     return pc.and_(pc.is_null(values), pc.is_valid(cells))
 
 
-def _are_plain_integers(cells: pa.Array) -> bool:
-    """Whether these are whole numbers in 64 bits without plus sign, leading zero or hexadecimal digits."""
-    try:
-        for part in (cells.slice(0, _PROBED_CELLS), cells):
-            if not pc.all(pc.equal(pc.cast(pc.cast(part, pa.int64()), pa.string()), part)).as_py():
-                return False
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
 def _to_integers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
-    if cells.null_count == len(cells) or _are_plain_integers(cells):
-        return pc.cast(cells, pa.int64())
+    plain = plain_cells.to_integers(cells)
+    if plain is not None:
+        return plain
     # Arrow reads hexadecimal, and has no plus sign; int() of Python knows neither trap here.
     valid = pc.if_else(pc.match_substring_regex(cells, _INTEGER_RE2), cells, None)
     found = [None if text is None else int(text) for text in valid.to_pylist()]
@@ -301,6 +334,12 @@ def parse_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
     values = parsed[0] if len(parsed) == 1 else pc.coalesce(*parsed)
     year = pc.year(values)
     return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
+
+
+def _fit(cells: pa.Array, form: str) -> pa.Array | None:
+    """The times, if all cells have that format."""
+    values = parse_datetimes(cells, [form])
+    return values if values.null_count == cells.null_count else None
 
 
 def _parse_format(cells: pa.Array, form: str) -> pa.Array:

@@ -1,7 +1,7 @@
 """Works on the columns of a block side by side: Arrow's kernels leave the interpreter's lock, so cores are used."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
@@ -10,13 +10,34 @@ import pyarrow as pa
 
 StateT = TypeVar("StateT")
 ResultT = TypeVar("ResultT")
+# With fewer, handing them to a thread takes longer than the work.
+_MIN_ROWS = 2_048
 
 
 def for_each_column(
     work: Callable[[StateT, pa.Array], ResultT], states: Sequence[StateT], columns: Sequence[pa.Array]
 ) -> list[ResultT]:
     """`work` on each column with the state that belongs to it; the results in order."""
+    if not columns or len(columns[0]) < _MIN_ROWS:
+        return list(map(work, states, columns))
     return list(_pool().map(work, states, columns))
+
+
+def collected(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of one schema; small ones are joined, since each costs something whatever its size."""
+    waiting: list[pa.RecordBatch] = []
+    num_rows = 0
+    for batch in batches:
+        if batch.num_rows >= _MIN_ROWS and not waiting:
+            yield batch
+            continue
+        waiting.append(batch)
+        num_rows += batch.num_rows
+        if num_rows >= _MIN_ROWS:
+            yield pa.concat_batches(waiting)
+            waiting, num_rows = [], 0
+    if waiting:
+        yield pa.concat_batches(waiting)
 
 
 @cache

@@ -20,7 +20,7 @@ from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, 
 from aimass_core.ports import BlobStore
 from aimass_core.services.ingest import base_files, column_types, merging, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
-from aimass_core.services.ingest.columns import for_each_column
+from aimass_core.services.ingest.columns import collected, for_each_column
 from aimass_core.services.ingest.evolution import FROZEN, VALID_FROM, VALID_TO, Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
@@ -28,6 +28,8 @@ from aimass_core.services.ingest.profiling import Profiler, RowObserver
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile
 from aimass_core.services.ingest.writing import DatasetWriter, to_arrow_schema
+
+_MAX_IN_MEMORY = 20_000
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -87,6 +89,7 @@ class Conversion:
         self._on_progress = on_progress
         self._issues: list[FileIssue] = []
         self._num_left_out = 0
+        self._num_folders = 0
 
     def run(self, files: Sequence[LocalFile]) -> Converted:
         """Converts. Raises VersionRejectedError; ExpandedTooLargeError where the disk's share is too small."""
@@ -111,13 +114,15 @@ class Conversion:
 
     def _read(self, index: int, num_files: int, file: LocalFile) -> list[SpooledFile]:
         self._on_progress("read", index, num_files)
-        work_path = self._work_path / f"file-{index}"
-        work_path.mkdir()
+        work_path = self._work_path / f"files-{self._num_folders}"
+        work_path.mkdir(exist_ok=True)
         reading = Reading(
             display_name=file.display_name,
             policy=self._dataset.policy,
             quarantine=self._quarantine,
             limits=self._limits,
+            types=self._known_types() if num_files == 1 else None,
+            is_one_of_many=1 < num_files <= _MAX_IN_MEMORY,
         )
         try:
             found = list(readers.spool(file.path, work_path, reading))
@@ -125,8 +130,16 @@ class Conversion:
             self._leave_out(file.display_name, error)
             found = []
         file.path.unlink()
-        _remove_all_but(work_path, {path for spool in found for path in spool.paths})
+        kept = {path for spool in found for path in spool.paths}
+        _remove_all_but(work_path, kept)
+        self._num_folders += bool(kept)
         return found
+
+    def _known_types(self) -> dict[str, ColumnType] | None:
+        """Of the base's columns, where they alone decide beside the file itself."""
+        if self._evolution.columns or self._evolution.types or self._evolution.declared:
+            return None
+        return {} if self._base is None else {column.name: column.type for column in self._base.data_schema.columns}
 
     def _leave_out(self, display_name: str, error: FileRejectedError) -> None:
         issue = error.to_issue(display_name)
@@ -283,7 +296,7 @@ class Conversion:
                     yield good
                 spool.remove()
 
-        files = self._join(schema, profiler, read_new())
+        files = self._join(schema, profiler, collected(read_new()))
         warnings = [warning for spool in accepted for warning in spool.warnings]
         warnings += [
             f"Column {name!r}: {count:,} infinite values became missing."
@@ -402,19 +415,7 @@ def _is_castable(found: ColumnType, wanted: ColumnType | None) -> bool:
 
 
 def _may_be_bad(column: SpooledColumn, wanted: ColumnType | None) -> bool:
-    """Whether a cell of the column may not be of the wanted type: then the cells are looked at."""
-    evidence = column.evidence
-    if evidence is None or wanted in (None, ColumnType.STRING) or not evidence.num_cells:
-        return False
-    if wanted is ColumnType.NUMBER:
-        return evidence.num_numbers < evidence.num_cells
-    if wanted is ColumnType.INTEGER:
-        return evidence.num_integers < evidence.num_cells
-    if wanted is ColumnType.BOOLEAN:
-        return evidence.num_booleans < evidence.num_cells
-    if wanted is ColumnType.SERIES:
-        return evidence.num_series < evidence.num_cells
-    return evidence.resolve() is not ColumnType.DATETIME
+    return column.evidence is not None and column.evidence.may_have_others_than(wanted)
 
 
 def _typed(
@@ -430,7 +431,7 @@ def _typed(
 
     def convert(column: SpooledColumn, values: pa.Array) -> column_types.Converted:
         wanted = contract[column.name] or ColumnType.STRING
-        if column.evidence is None:
+        if column.evidence is None or not pa.types.is_string(values.type):
             return _cast_fixed(values, wanted)
         return column_types.convert(values, wanted, column.evidence.formats or ())
 

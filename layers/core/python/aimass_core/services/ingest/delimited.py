@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from aimass_core.services.ingest.dialects import WHITESPACE, Dialect, split_tokens
 from aimass_core.services.ingest.text_files import TextFile
 
-BLOCK_BYTES = 32 * 1024**2
-BLOCK_ROWS = 65_536
+# Small blocks stay in the processor's caches; one has to hold the longest line.
+_BLOCK_BYTES, _LARGE_BLOCK_BYTES = 4 * 1024**2, 32 * 1024**2
+_QUICK_ROWS, BLOCK_ROWS = 131_072, 65_536
 _BLOCK_CHARACTERS = 16 * 1024**2
 _MAX_RECORD_LINES = 500
 _UNCLOSED = "an opening quote is never closed"
@@ -48,11 +50,12 @@ def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
     names = [str(index) for index in range(len(dialect.names))]
     first_line = 2 if dialect.has_header else 1
     num_rows = 0
+    block_bytes = _BLOCK_BYTES if file.max_line_bytes < _BLOCK_BYTES // 2 else _LARGE_BLOCK_BYTES
     try:
         reader = pa.csv.open_csv(
             file.path,
             read_options=pa.csv.ReadOptions(
-                column_names=names, skip_rows=first_line - 1, block_size=BLOCK_BYTES, use_threads=True
+                column_names=names, skip_rows=first_line - 1, block_size=block_bytes, use_threads=True
             ),
             parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
@@ -60,9 +63,9 @@ def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
             ),
         )
         for batch in reader:
-            for start in range(0, batch.num_rows, BLOCK_ROWS):
-                part = batch.slice(start, BLOCK_ROWS)
-                lines = pa.array(range(first_line + num_rows, first_line + num_rows + part.num_rows), type=pa.int64())
+            for start in range(0, batch.num_rows, _QUICK_ROWS):
+                part = batch.slice(start, _QUICK_ROWS)
+                lines = pa.array(np.arange(first_line + num_rows, first_line + num_rows + part.num_rows))
                 num_rows += part.num_rows
                 yield TextBlock(lines=lines, cells=part)
     except pa.ArrowInvalid as error:

@@ -51,7 +51,7 @@ class ImageSpooler:
         types = [("image", ColumnType.IMAGE), ("label", ColumnType.STRING)]
         types += [("split", ColumnType.STRING)] if self._has_split else []
         return SpooledFile(
-            paths=tuple(self._writer.paths),
+            parts=tuple(self._writer.parts),
             display_name=self._reading.display_name,
             kind=DatasetKind.IMAGES,
             columns=tuple(SpooledColumn(name=name, fixed=column_type) for name, column_type in types),

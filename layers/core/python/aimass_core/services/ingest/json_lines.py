@@ -12,8 +12,8 @@ from aimass_core.services.ingest.column_types import Evidence
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
+from aimass_core.services.ingest.text_columns import clean_cells
 from aimass_core.services.ingest.text_files import normalize
-from aimass_core.services.ingest.text_tables import clean_cells
 
 _BLOCK_ROWS, _BLOCK_CHARACTERS = 32_768, 8 * 1024**2
 
@@ -28,7 +28,8 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     missing = pa.array(reading.policy.missing_values, type=pa.string())
     evidence: dict[str, Evidence] = {}
     num_before = reading.quarantine.count
-    with SpoolWriter(work_path / "lines.arrow") as writer:
+    is_tiny = reading.is_tiny(file.path.stat().st_size)
+    with SpoolWriter(work_path / "lines.arrow", is_in_memory=is_tiny) as writer:
         for lines, rows in _blocks(file.path, evidence, reading):
             arrays = {LINE: pa.array(lines, type=pa.int64())}
             for index, (name, found) in enumerate(evidence.items()):
@@ -42,7 +43,7 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     if not evidence:
         raise FileRejectedError("No line is a JSON object with keys. Write one object per line.", line=1)
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(SpooledColumn(name=name, evidence=found) for name, found in evidence.items()),

@@ -74,19 +74,31 @@ def land_missed(ports: Ports) -> int:
     if now.minute % _SWEEP_MINUTES:
         return 0
     recent = (
-        blob.key
+        blob
         for blob in ports.landing.list(keys.DROP_PREFIX)
         if now - _MISSED_UNTIL < blob.modified_at < now - _MISSED_AFTER
     )
-    return sum(_land_if_missed(ports, key) for key in islice(recent, _MAX_MISSED))
+    folders: dict[tuple[str, str], Dataset | None] = {}
+    return sum(_land_if_missed(ports, blob, folders) for blob in islice(recent, _MAX_MISSED))
 
 
-def _land_if_missed(ports: Ports, key: str) -> bool:
-    drop = _find_drop(ports, key)
+def _land_if_missed(ports: Ports, found: BlobInfo, folders: dict[tuple[str, str], Dataset | None]) -> bool:
+    """`folders`: the datasets that are known already, since thousands of files lie in one."""
+    place = _split(found.key)
+    if place is None:
+        return False
+    if place[:2] not in folders:
+        folders[place[:2]] = _find_dataset(ports, *place[:2], key=found.key)
+    dataset = folders[place[:2]]
+    if dataset is None:
+        return False
+    # NOTE: a listing tells the time more exactly than S3 does of the object itself, by which replacing files are told.
+    is_by_time = dataset.policy.drop_mode is WriteMode.REPLACE
+    drop = _find_drop(ports, found.key) if is_by_time else _Drop(dataset=dataset, landed=_to_landed(found, place[2]))
     if drop is None or versions.has_landed(ports, drop.dataset, drop.landed):
         return False
     versions.land(ports, drop.dataset.id, drop.dataset.workspace_id, drop.landed)
-    _log.warning("a dropped file had been missed", extra={"key": key})
+    _log.warning("a dropped file had been missed", extra={"key": found.key})
     return True
 
 

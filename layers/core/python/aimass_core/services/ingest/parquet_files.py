@@ -68,7 +68,7 @@ def _spool_table(rows: ParquetRows, work_path: Path, reading: Reading) -> Spoole
                 arrays[str(index)] = _to_column(schema.field(index).name, column, column_type)
             writer.write(_good_rows(arrays, schema.names, types, reading))
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(SpooledColumn(name=field.name, fixed=found) for field, found in zip(schema, types, strict=True)),

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from aimass_core.domain.column_sketches import ColumnSketch, Sketches
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, Histogram, Profile, Schema, ValueCount
+from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import for_each_column
 from aimass_core.services.ingest.row_hashes import hash_rows
 
@@ -62,7 +63,7 @@ class Profiler:
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts rows of the schema."""
         self._num_rows += batch.num_rows
-        for_each_column(_Column.add, self._columns, batch.columns)
+        columns = for_each_column(_Column.add, self._columns, batch.columns)
         if self._observer is not None:
             self._observer.add(batch)
         if self._fresh is not None:
@@ -70,7 +71,7 @@ class Profiler:
         if self._num_rows > MAX_ROWS_FOR_DUPLICATES:
             self._hashes = None
         if self._hashes is not None:
-            self._hashes.append(hash_rows(batch))
+            self._hashes.append(hash_rows(columns))
 
     def finish(self, *, num_quarantined: int, warnings: Sequence[str]) -> Profile:
         """The profile, with what is worth a warning."""
@@ -150,12 +151,18 @@ class _Column:
         self._num_characters, self._max_length = 0, 0
         self._min_length: int | None = None
 
-    def add(self, values: pa.Array) -> None:
+    def add(self, values: pa.Array) -> pa.Array:
+        """Returns the values as they are hashed: texts by their codes, which are made once."""
         self._num_missing += values.null_count
-        values = values.drop_null()
-        self._num_values += len(values)
-        if not len(values):
-            return
+        self._num_values += len(values) - values.null_count
+        if self._type is ColumnType.STRING:
+            values = values.dictionary_encode()
+            self._add_texts(values)
+        elif values.null_count < len(values):
+            self._add_values(values.drop_null())
+        return values
+
+    def _add_values(self, values: pa.Array) -> None:
         if self._type is ColumnType.IMAGE:
             self._add_lengths(pc.binary_length(values))
             return
@@ -163,14 +170,23 @@ class _Column:
             self._add_lengths(pc.list_value_length(values))
             self._add_numbers(values.flatten().drop_null())
             return
-        if self._type is ColumnType.STRING:
-            self._add_lengths(pc.utf8_length(values))
-            values = pc.utf8_slice_codeunits(values, 0, _MAX_KEY_CHARACTERS)
-        self._add_distinct(values)
+        self._add_distinct(values.view(pa.int64()) if self._type is ColumnType.DATETIME else values)
         if self._type in (ColumnType.INTEGER, ColumnType.NUMBER):
             self._add_numbers(values)
         elif self._type is not ColumnType.BOOLEAN:
             self._add_extremes(values)
+
+    def _add_texts(self, encoded: pa.DictionaryArray) -> None:
+        texts = encoded.dictionary
+        if not len(texts):
+            return
+        lengths = pc.utf8_length(texts)
+        counts = np.bincount(encoded.indices.drop_null().to_numpy(zero_copy_only=False), minlength=len(texts))
+        self._add_lengths(lengths, counts)
+        if self._max_length > _MAX_KEY_CHARACTERS:
+            texts = pc.utf8_slice_codeunits(texts, 0, _MAX_KEY_CHARACTERS)
+        self._count(texts, counts)
+        self._add_extremes(texts)
 
     def _add_numbers(self, values: pa.Array) -> None:
         if not len(values):
@@ -180,19 +196,24 @@ class _Column:
         self._moments.add(numbers)
         self._sample.add(numbers)
 
-    def _add_lengths(self, lengths: pa.Array) -> None:
-        self._num_characters += pc.sum(lengths).as_py()
+    def _add_lengths(self, lengths: pa.Array, counts: npt.NDArray[np.int64] | None = None) -> None:
+        numbers = lengths.to_numpy(zero_copy_only=False).astype(np.int64)
+        self._num_characters += int(numbers.sum() if counts is None else numbers @ counts)
         self._max_length = max(self._max_length, pc.max(lengths).as_py())
         shortest = pc.min(lengths).as_py()
         self._min_length = shortest if self._min_length is None else min(self._min_length, shortest)
 
     def _add_distinct(self, values: pa.Array) -> None:
+        if not self._is_overflown:
+            found = pc.value_counts(values)
+            self._count(found.field(0), found.field(1).to_numpy(zero_copy_only=False))
+
+    def _count(self, values: pa.Array, counts: npt.NDArray[np.int64]) -> None:
         if self._is_overflown:
             return
-        found = pc.value_counts(values)
-        self._is_overflown = len(found) > MAX_DISTINCT
+        self._is_overflown = len(values) > MAX_DISTINCT
         if not self._is_overflown:
-            for value, count in zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True):
+            for value, count in zip(values.to_pylist(), counts.tolist(), strict=True):
                 self._counts[value] += count
             self._is_overflown = len(self._counts) > MAX_DISTINCT
         if self._is_overflown:
@@ -248,7 +269,11 @@ class _Column:
 
     def _count_values(self, limit: int) -> list[ValueCount]:
         # The order of equals must not depend on the order of the rows.
-        top = sorted(self._counts.items(), key=lambda item: (-item[1], str(item[0])))[:limit]
+        values: list[Any] = list(self._counts)
+        if self._type is ColumnType.DATETIME:
+            values = pa.array(values, pa.int64()).cast(ARROW_TYPES[self._type]).to_pylist()
+        counted = zip(values, self._counts.values(), strict=True)
+        top = sorted(counted, key=lambda item: (-item[1], str(item[0])))[:limit]
         return [ValueCount(value=_text(value), count=count) for value, count in top]
 
 
@@ -297,9 +322,9 @@ class _Sample:
         if not len(values):
             return
         kept = self._collect()
-        places = self._random.integers(0, np.arange(self._num_seen + 1, self._num_seen + len(values) + 1))
-        is_taken = places < self._capacity
-        kept[places[is_taken]] = values[is_taken]
+        chances = self._capacity / np.arange(self._num_seen + 1, self._num_seen + len(values) + 1)
+        taken = values[self._random.random(len(values)) < chances]
+        kept[self._random.integers(0, self._capacity, len(taken))] = taken
         self._num_seen += len(values)
 
     def _collect(self) -> npt.NDArray[np.float64]:

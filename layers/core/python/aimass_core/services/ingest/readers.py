@@ -25,6 +25,8 @@ _TABLE_READERS = {
     Container.PARQUET: parquet_files.spool,
     Container.TIME_SERIES: series_files.spool,
 }
+# They work on whole columns; the delimited texts that do not tell so themselves.
+_QUICK = (Container.DELIMITED, Container.PARQUET)
 _ARCHIVES = (Container.ZIP, Container.TAR)
 _OFFICE = "[Content_Types].xml"
 _NUM_PROBED = 200
@@ -39,6 +41,8 @@ def spool(path: Path, work_path: Path, reading: Reading) -> Iterator[SpooledFile
         path, container = unpacked, sniff(unpacked)
         if container in (Container.GZIP, Container.ZIP):
             raise FileRejectedError("An archive lies in another one. Unpack the outer one and upload what is inside.")
+    if container not in _QUICK:
+        reading.limits.check_slow(path)
     if container in _ARCHIVES:
         yield from _spool_archive(path, container, work_path, reading)
     else:

@@ -1,15 +1,17 @@
 """64-bit hashes of rows, to find equal ones without keeping them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    """64-bit hashes that are equal for equal rows (within this process)."""
-    combined = np.zeros(batch.num_rows, dtype=np.uint64)
-    for column in batch.columns:
+def hash_rows(columns: Sequence[pa.Array]) -> npt.NDArray[np.uint64]:
+    """64-bit hashes that are equal for equal rows of these columns (within this process), encoded or not."""
+    combined = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
         combined = combined * np.uint64(0x9E3779B97F4A7C15) + _hash_values(column)
         combined ^= combined >> np.uint64(29)
     return combined
@@ -17,9 +19,11 @@ def hash_rows(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
 
 def _hash_values(column: pa.Array) -> npt.NDArray[np.uint64]:
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        encoded = column.dictionary_encode(null_encoding="encode")
-        hashes = np.array([hash(value) for value in encoded.dictionary.to_pylist()], dtype=np.int64)
-        indices: npt.NDArray[np.int32] = encoded.indices.to_numpy(zero_copy_only=False)
+        column = column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):
+        values = [*column.dictionary.to_pylist(), None]
+        hashes = np.array([hash(value) for value in values], dtype=np.int64)
+        indices: npt.NDArray[np.int32] = pc.fill_null(column.indices, len(values) - 1).to_numpy(zero_copy_only=False)
         return hashes.view(np.uint64)[indices]
     if pa.types.is_list(column.type):
         return _hash_lists(column)

@@ -70,7 +70,7 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
         label_type = ColumnType.NUMBER if header.classes is None else ColumnType.STRING
         columns.append(SpooledColumn(name=LABEL, fixed=label_type))
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(columns),

@@ -16,6 +16,7 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.services.ingest.column_types import Evidence
 
 LINE = "line"
+_COMPRESSED_FROM_BYTES = 1024**3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +36,10 @@ class SpooledColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledFile:
-    """One file (or member of an archive). Its batches have the columns by position and the line of every row."""
+    """One file (or member of an archive). Its batches have the columns by position and the line of every row; they lie
+    in files, those of a small file in memory."""
 
-    paths: tuple[Path, ...]
+    parts: tuple[Path | pa.RecordBatch, ...]
     display_name: str
     kind: DatasetKind
     columns: tuple[SpooledColumn, ...]
@@ -55,10 +57,18 @@ class SpooledFile:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows again: columns "0", "1", ... and LINE."""
-        for path in self.paths:
-            with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
+        for part in self.parts:
+            if isinstance(part, pa.RecordBatch):
+                yield self._complete(part)
+                continue
+            with pa.OSFile(str(part)) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
                     yield self._complete(batch)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that must stay until it is removed."""
+        return tuple(part for part in self.parts if isinstance(part, Path))
 
     def _complete(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Adds the columns that had not been met when the batch was written."""
@@ -73,12 +83,18 @@ class SpooledFile:
 
 
 class SpoolWriter:
-    """Writes a spool; when columns are added, it goes on in another file."""
+    """Writes a spool; when columns are added, it goes on in another file. What is made of a large
+    file (`num_bytes`) is compressed; for a small one that costs more than it saves.
 
-    def __init__(self, path: Path) -> None:
-        self.paths: list[Path] = []
+    `is_in_memory`: the rows are so few that a file would cost more than they do.
+    """
+
+    def __init__(self, path: Path, *, num_bytes: int = _COMPRESSED_FROM_BYTES, is_in_memory: bool = False) -> None:
+        self.parts: list[Path | pa.RecordBatch] = []
+        self._is_in_memory = is_in_memory
         self.num_rows = 0
         self._path = path
+        self._compression = "lz4" if num_bytes >= _COMPRESSED_FROM_BYTES else None
         self._sink: pa.OSFile | None = None
         self._writer: Any = None
         self._schema: pa.Schema | None = None
@@ -94,11 +110,14 @@ class SpoolWriter:
     def write(self, arrays: Mapping[str, pa.Array]) -> None:
         """Appends a batch of equally long columns."""
         batch = pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+        self.num_rows += batch.num_rows
+        if self._is_in_memory:
+            self.parts.append(batch)
+            return
         if self._writer is None or batch.schema != self._schema:
             self.close()
             self._writer = self._open(batch.schema)
         self._writer.write_batch(batch)
-        self.num_rows += batch.num_rows
 
     def close(self) -> None:
         """Ends the present file."""
@@ -108,7 +127,7 @@ class SpoolWriter:
         self._writer = self._sink = None
 
     def _open(self, schema: pa.Schema) -> Any:
-        path = self._path.with_suffix(f".{len(self.paths)}")
+        path = self._path.with_suffix(f".{len(self.parts)}")
         self._schema, self._sink = schema, pa.OSFile(str(path), "wb")
-        self.paths.append(path)
-        return pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        self.parts.append(path)
+        return pa.ipc.new_stream(self._sink, schema, options=pa.ipc.IpcWriteOptions(compression=self._compression))

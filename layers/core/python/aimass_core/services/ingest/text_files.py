@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
-_CHUNK_BYTES = 4 * 1024**2
+_CHUNK_BYTES = 1024**2
 # A cell that is quoted as every reader understands it: from a delimiter to a delimiter, on one line, without a quote in
 # it. A file with any other quote is read by the careful reader, for there a lenient and a strict one disagree.
 _QUOTED_CELL = re.compile(rb'(?<![^,;|\t\n])"[^"\n]*"(?=[,;|\t\r\n])')
@@ -26,11 +24,13 @@ _MARKS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFile:
-    """A text file in the one form. `is_plain`: no quote, NUL or byte is at a doubtful place."""
+    """A text file in the one form. `is_plain`: no quote, NUL or byte is at a doubtful place. No line is longer than
+    `max_line_bytes`."""
 
     path: Path
     num_lines: int
     num_trailing_blank: int
+    max_line_bytes: int
     has_quotes: bool
     is_plain: bool
     warnings: tuple[str, ...]
@@ -47,6 +47,7 @@ class _Scan:
     is_utf8: bool = True
     ends_with_newline: bool = True
     long_line: int | None = None
+    max_line_bytes: int = 0
 
     @property
     def has_lone_cr(self) -> bool:
@@ -80,15 +81,16 @@ def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
         path=path,
         num_lines=scan.num_lf + (0 if scan.ends_with_newline else 1),
         num_trailing_blank=_count_trailing_blank(path),
+        max_line_bytes=scan.max_line_bytes,
         has_quotes=scan.num_quotes > 0,
         is_plain=scan.is_utf8 and not scan.has_nul and scan.num_quotes == 2 * scan.num_quoted_cells,
         warnings=tuple(warnings),
     )
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path, num_bytes: int = _CHUNK_BYTES) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
+        while chunk := stream.read(num_bytes):
             yield chunk
 
 
@@ -109,10 +111,10 @@ def _marked_encoding(path: Path) -> str | None:
 def _scan(path: Path, *, limits: Limits) -> _Scan:
     scan, tail, pending, line_start, offset = _Scan(), b"\n", b"", 0, 0
     decoder = codecs.getincrementaldecoder("utf-8")()
-    for chunk in _chunks(path):
+    for chunk in _chunks(path, min(_CHUNK_BYTES, limits.max_line_bytes)):
         _count(scan, chunk, tail)
-        pending = _count_quoted_cells(scan, pending + chunk, limits.max_line_bytes)
-        if scan.is_utf8:
+        pending = _count_quoted_cells(scan, pending, chunk, limits.max_line_bytes)
+        if scan.is_utf8 and not (chunk.isascii() and not decoder.getstate()[0]):
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError:
@@ -122,36 +124,42 @@ def _scan(path: Path, *, limits: Limits) -> _Scan:
         tail = chunk[-3:]
     if scan.is_utf8 and decoder.getstate()[0]:
         scan.is_utf8 = False
-    _count_quoted_cells(scan, pending + b"\n", limits.max_line_bytes)
+    _count_quoted_cells(scan, pending, b"\n", limits.max_line_bytes)
     scan.ends_with_newline = tail.endswith(b"\n")
     return scan
 
 
 def _count(scan: _Scan, chunk: bytes, tail: bytes) -> None:
-    scan.num_cr += chunk.count(b"\r")
     if b"\r" in chunk or tail.endswith(b"\r"):
+        scan.num_cr += chunk.count(b"\r")
         scan.num_crlf += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
     scan.num_quotes += chunk.count(b'"')
     scan.has_nul = scan.has_nul or b"\0" in chunk
 
 
-def _count_quoted_cells(scan: _Scan, text: bytes, max_bytes: int) -> bytes:
+def _count_quoted_cells(scan: _Scan, pending: bytes, chunk: bytes, max_bytes: int) -> bytes:
     """Counts in the whole lines; returns the begun one, but for one that is too long in any case."""
-    lines, newline, rest = text.rpartition(b"\n")
-    if b'"' in lines:
+    if b'"' in pending or b'"' in chunk:
+        lines, newline, rest = (pending + chunk).rpartition(b"\n")
         scan.num_quoted_cells += sum(1 for _ in _QUOTED_CELL.finditer(lines + newline))
+    else:
+        end = chunk.rfind(b"\n") + 1
+        rest = chunk[end:] if end else pending + chunk
     return rest if len(rest) <= max_bytes else b""
 
 
 def _measure_lines(scan: _Scan, chunk: bytes, offset: int, line_start: int, max_bytes: int) -> int:
-    """Counts the chunk's lines and notes the first that is too long; returns where the last one begins."""
-    ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")) + offset
-    bounds = np.concatenate(([line_start], ends, [offset + len(chunk)]))
-    too_long = np.flatnonzero(np.diff(bounds) > max_bytes)
-    if scan.long_line is None and len(too_long):
-        scan.long_line = scan.num_lf + int(too_long[0]) + 1
-    scan.num_lf += len(ends)
-    return int(ends[-1]) + 1 if len(ends) else line_start
+    """Counts the chunk's lines and notes the first that is too long; returns where the last one begins.
+
+    A line within a chunk is no longer than that, which is short enough.
+    """
+    first = chunk.find(b"\n")
+    end = offset + (first if first >= 0 else len(chunk))
+    scan.max_line_bytes = max(scan.max_line_bytes, end - line_start, len(chunk))
+    if scan.long_line is None and end - line_start > max_bytes:
+        scan.long_line = scan.num_lf + 1
+    scan.num_lf += chunk.count(b"\n")
+    return line_start if first < 0 else offset + chunk.rfind(b"\n") + 1
 
 
 def _is_mostly_utf8(path: Path) -> bool:

@@ -1,11 +1,11 @@
 """Spools a delimited text: dialect, rows, trimmed cells, missing values, evidence of the types."""
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from aimass_core.domain.datasets import BadRows
 from aimass_core.domain.schemas import DatasetKind
@@ -16,7 +16,8 @@ from aimass_core.services.ingest.dialects import Dialect
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.reading import Reading
 from aimass_core.services.ingest.spools import LINE, SpooledColumn, SpooledFile, SpoolWriter
-from aimass_core.services.ingest.text_files import normalize
+from aimass_core.services.ingest.text_columns import NotAsBegunError, TextColumn
+from aimass_core.services.ingest.text_files import TextFile, normalize
 
 
 def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
@@ -39,21 +40,18 @@ def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
         reject_faults=reading.policy.bad_rows is BadRows.REJECT,
         limits=reading.limits,
     )
-    evidence = [Evidence() for _ in dialect.names]
     num_before = reading.quarantine.count
 
     def on_bad_row(line: int, reason: str, text: str) -> None:
         reading.bad_row(line=line, reason=reason, text=text)
 
-    writer: SpoolWriter | None = None
-    if delimited.can_be_quick(file, dialect):
-        try:
-            writer = _write(delimited.read_quickly(file, dialect), dialect, reading, evidence, work_path / "quick")
-        except delimited.NeedsCareError:
-            evidence = [Evidence() for _ in dialect.names]
-    if writer is None:
+    found = _read_quickly(file, dialect, reading, work_path)
+    if found is None:
+        reading.limits.check_slow(file.path)
+        columns = _begin(dialect, reading, keeps_text=True)
         blocks = delimited.read_carefully(file, dialect, on_bad_row=on_bad_row)
-        writer = _write(blocks, dialect, reading, evidence, work_path / "careful")
+        found = columns, _write(blocks, columns, _new_spool(work_path / "careful", file, reading))
+    evidence, writer = [column.evidence for column in found[0]], found[1]
     num_bad_rows = reading.quarantine.count - num_before
     if not writer.num_rows and not num_bad_rows:
         raise FileRejectedError(
@@ -64,11 +62,11 @@ def _spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     if writer.num_rows and not any(each.num_cells for each in evidence):
         raise FileRejectedError("No row of the file has a value in it. Export the data again.")
     return SpooledFile(
-        paths=tuple(writer.paths),
+        parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
         columns=tuple(
-            SpooledColumn(name=name, evidence=found) for name, found in zip(dialect.names, evidence, strict=True)
+            SpooledColumn(name=name, evidence=each) for name, each in zip(dialect.names, evidence, strict=True)
         ),
         num_rows=writer.num_rows,
         num_bad_rows=num_bad_rows,
@@ -89,34 +87,63 @@ def _sample(path: Path) -> list[str]:
     return [line.decode("utf-8", "replace").rstrip("\r") for line in lines[: dialects.SAMPLE_LINES]]
 
 
-def _write(
-    blocks: Iterator[delimited.TextBlock],
-    dialect: Dialect,
-    reading: Reading,
-    evidence: list[Evidence],
-    spool_path: Path,
-) -> SpoolWriter:
+def _read_quickly(
+    file: TextFile, dialect: Dialect, reading: Reading, work_path: Path
+) -> tuple[list[TextColumn], SpoolWriter] | None:
+    """None where only the careful reader can tell what is there.
+
+    If the file decides its types alone, cells are kept in the types of the first block. Where a later one differs, or
+    rows have to be kept apart as they were written, all are read once more as text.
+    """
+    if reading.is_tiny(file.path.stat().st_size) or not delimited.can_be_quick(file, dialect):
+        return None
+    for keeps_text in (False, True) if reading.types is not None else (True,):
+        columns = _begin(dialect, reading, keeps_text=keeps_text)
+        try:
+            spool = _new_spool(work_path / f"quick-{keeps_text}", file, reading)
+            writer = _write(delimited.read_quickly(file, dialect), columns, spool)
+        except delimited.NeedsCareError:
+            return None
+        except NotAsBegunError:
+            continue
+        if keeps_text or not any(column.may_have_bad_cells() for column in columns):
+            return columns, writer
+    return None
+
+
+def _begin(dialect: Dialect, reading: Reading, *, keeps_text: bool) -> list[TextColumn]:
     missing = pa.array(reading.policy.missing_values, type=pa.string())
+    may_be_plain = not dialect.has_decimal_comma and not any(map(_is_number, reading.policy.missing_values))
+    return [
+        TextColumn(
+            missing=missing,
+            has_decimal_comma=dialect.has_decimal_comma,
+            wanted=None if reading.types is None else reading.types.get(name),
+            keeps_text=keeps_text,
+            may_be_plain=may_be_plain,
+        )
+        for name in dialect.names
+    ]
 
-    def take(found: Evidence, column: pa.Array) -> pa.Array:
-        cells = clean_cells(column, missing, has_decimal_comma=dialect.has_decimal_comma)
-        found.add(cells)
-        return cells
 
-    with SpoolWriter(spool_path) as writer:
+def _is_number(text: str) -> bool:
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
+
+
+def _new_spool(path: Path, file: TextFile, reading: Reading) -> SpoolWriter:
+    num_bytes = file.path.stat().st_size
+    return SpoolWriter(path, num_bytes=num_bytes, is_in_memory=reading.is_tiny(num_bytes))
+
+
+def _write(blocks: Iterator[delimited.TextBlock], columns: list[TextColumn], spool: SpoolWriter) -> SpoolWriter:
+    with spool as writer:
         for block in blocks:
-            columns = for_each_column(take, evidence, block.cells.columns)
-            writer.write({LINE: block.lines, **{str(index): cells for index, cells in enumerate(columns)}})
+            taken = for_each_column(TextColumn.take, columns, block.cells.columns)
+            writer.write({LINE: block.lines, **{str(index): cells for index, cells in enumerate(taken)}})
     return writer
-
-
-def clean_cells(cells: pa.Array, missing: pa.Array, *, has_decimal_comma: bool = False) -> pa.Array:
-    """Trimmed cells, null where the text means "no value"."""
-    trimmed = pc.utf8_trim_whitespace(cells)
-    if has_decimal_comma:
-        trimmed = pc.replace_substring_regex(trimmed, r"^([+-]?[0-9]+),([0-9]+)$", r"\1.\2")
-    is_missing = pc.is_in(trimmed, value_set=missing)
-    return pc.if_else(is_missing, None, trimmed) if pc.any(is_missing).as_py() else trimmed
 
 
 def _type_warnings(names: tuple[str, ...], evidence: list[Evidence]) -> list[str]:

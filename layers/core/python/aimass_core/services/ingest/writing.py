@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aimass_core.domain import keys
@@ -17,6 +18,7 @@ from aimass_core.services.ingest.column_types import ARROW_TYPES
 ROW_GROUP_ROWS = 131_072
 ROW_GROUP_BYTES = 32 * 1024**2
 FILE_BYTES = 256 * 1024**2
+_PROBED_VALUES = 10_000
 PARQUET_TYPE = "application/vnd.apache.parquet"
 
 
@@ -39,7 +41,6 @@ class DatasetWriter:
         self._plain = [
             column.name for column in schema.columns if column.type not in (ColumnType.IMAGE, ColumnType.SERIES)
         ]
-        self._repetitive = [name for name in self._plain if self.arrow_schema.field(name).type != pa.float64()]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
         self._num_pending = self._pending_bytes = 0
@@ -82,7 +83,7 @@ class DatasetWriter:
                 self._path,
                 self.arrow_schema,
                 compression="zstd",
-                use_dictionary=self._repetitive,
+                use_dictionary=[name for name in self._plain if _is_repetitive(self._batches[0].column(name))],
                 write_statistics=self._plain,
                 store_schema=True,
             )
@@ -106,6 +107,14 @@ class DatasetWriter:
         self.files.append(DataFile(sha256=sha256, num_bytes=num_bytes, num_rows=self._num_file_rows))
         self._num_file_rows = 0
         self._path.unlink()
+
+
+def _is_repetitive(values: pa.Array) -> bool:
+    """Whether a dictionary saves something. NOTE: it is given up by itself where texts are too many."""
+    if pa.types.is_floating(values.type) or pa.types.is_string(values.type):
+        return bool(pa.types.is_string(values.type))
+    num_distinct: int = pc.count_distinct(values[:_PROBED_VALUES]).as_py()
+    return 2 * num_distinct < _PROBED_VALUES
 
 
 def hash_file(path: Path) -> str:

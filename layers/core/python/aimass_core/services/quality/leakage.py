@@ -34,14 +34,14 @@ class Leakage:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """See Check."""
-        self._hashes.append(hash_rows(_comparable(batch, self._columns)))
+        self._hashes.append(hash_rows(_comparable(batch, self._columns).columns))
 
     def finish(self, _facts: Facts, /) -> Finding:
         """See Check."""
         mine = np.unique(np.concatenate(self._hashes)) if self._hashes else np.empty(0, dtype=np.uint64)
         num_leaked = num_all = 0
         for batch in read_rows(self._ports, self._version, self._columns):
-            theirs = hash_rows(_comparable(batch, self._columns))
+            theirs = hash_rows(_comparable(batch, self._columns).columns)
             num_leaked += int(np.isin(theirs, mine).sum())
             num_all += len(theirs)
         of = f"{self._version.dataset_name}@{self._version.number}"

@@ -68,7 +68,7 @@ class Unique:
     def add(self, batch: pa.RecordBatch) -> None:
         """See Check."""
         columns = self._expected.columns
-        self._hashes.append(hash_rows(batch if columns is None else batch.select(columns)))
+        self._hashes.append(hash_rows((batch if columns is None else batch.select(columns)).columns))
 
     def finish(self, _facts: Facts, /) -> Finding:
         """See Check."""

@@ -1,0 +1,90 @@
+"""Which of the structures that were cut out of a network is worth to be trained next.
+
+Bytes and latency do not depend on weights: they are known before anything is trained, and what a structure is able to
+learn goes up with its bytes. So the smallest that learns enough is found as in a dictionary: each training says whether
+to look among the larger ones or the smaller ones. Where bytes or latency are limited, the largest that keeps to the
+limits comes first, by what its bytes become when they are stored as the original's were stored best.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressSpec
+
+_CUTTING = frozenset({CompressionMethod.SPARSIFICATION, CompressionMethod.FACTORIZATION})
+
+
+def is_structure(candidate: CompressionCandidate) -> bool:
+    """Whether it was cut, and not yet trained on."""
+    return bool(candidate.steps) and candidate.steps[-1].method in _CUTTING
+
+
+def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> str | None:
+    """The name of the structure to train next; None where no other is worth it.
+
+    Args:
+        made: All candidates, the original first.
+        waiting: Names of those that could be trained.
+        spec: Its limits.
+    """
+    unknown = find_unknown(made, waiting, spec)
+    if not unknown:
+        return None
+    if not _is_limited(spec):
+        return unknown[len(unknown) // 2].name
+    within = [each for each in unknown if _may_keep(each, made, spec)]
+    return (within[-1] if within else unknown[0]).name
+
+
+def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:
+    """About how many it takes to know the smallest that learns enough. Within limits the first is the best."""
+    if _is_limited(spec):
+        return 1
+    return math.ceil(math.log2(len(find_unknown(made, waiting, spec)) + 1))
+
+
+def find_unknown(
+    made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec
+) -> list[CompressionCandidate]:
+    """Structures of which trained ones do not say whether they learn enough, the smallest first."""
+    names, by_name = set(waiting), {each.name: each for each in made}
+    least, most = 0.0, math.inf
+    for each in made:
+        if each.steps and each.steps[-1].method is CompressionMethod.FINETUNING:
+            structure = next((one for one in made if one.steps == each.steps[:-1]), each)
+            if _is_larger_wanted([one for one in made if one.steps[: len(each.steps)] == each.steps], spec):
+                least = max(least, structure.cost.model_bytes)
+            else:
+                most = min(most, structure.cost.model_bytes)
+    found = [by_name[name] for name in names if least < by_name[name].cost.model_bytes < most]
+    return sorted(found, key=lambda each: each.cost.model_bytes)
+
+
+def _is_larger_wanted(trained: Sequence[CompressionCandidate], spec: CompressSpec) -> bool:
+    """By a structure that was trained, and all that was made of it. Of those that lose little enough the smallest file
+    is best, or within limits the best score."""
+    good = [each for each in trained if each.metric_drop <= spec.max_metric_drop]
+    return not good or (_is_limited(spec) and any(not each.missed for each in good))
+
+
+def _is_limited(spec: CompressSpec) -> bool:
+    return spec.max_model_bytes is not None or spec.max_latency_ms is not None
+
+
+def _may_keep(structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec) -> bool:
+    num_bytes = structure.cost.model_bytes * _find_gain(made, lambda each: each.cost.model_bytes)
+    latency = structure.cost.latency_p50_ms * _find_gain(made, lambda each: each.cost.latency_p50_ms)
+    return (spec.max_model_bytes is None or num_bytes <= spec.max_model_bytes) and (
+        spec.max_latency_ms is None or latency <= spec.max_latency_ms
+    )
+
+
+def _find_gain(made: Sequence[CompressionCandidate], figure: Callable[[CompressionCandidate], float]) -> float:
+    """The least part that quantization made of a candidate, and no more than all of it."""
+    by_steps = {tuple(step.model_dump_json() for step in each.steps): each for each in made}
+    parts = [
+        figure(each) / figure(by_steps[before])
+        for steps, each in by_steps.items()
+        if steps and each.steps[-1].method is CompressionMethod.QUANTIZATION and (before := steps[:-1]) in by_steps
+    ]
+    return min([1.0, *parts])

@@ -1,0 +1,1 @@
+"""Requests that come together are answered by one run of the model."""
