@@ -148,7 +148,8 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions
         named = {"x-aimass-input": client.predictions.send_input(b'{"rows": [{"income": 1.0}]}')}
-        later = send("POST", "/v1/endpoints/loans/predict", headers={**named, "prefer": "respond-async"})
+        wanted = {"content-type": "application/json", "prefer": "respond-async"}
+        later = send("POST", "/v1/endpoints/loans/predict", headers={**named, **wanted})
         assert client.predictions.get(later["id"]).wait(timeout_seconds=60).predictions
         client.endpoints.set("loans", capture={"percent": 100})
         wait_until(lambda: endpoint.predict([{"income": 1.0}]) and client.endpoints.drift("loans").num_rows)

@@ -1,12 +1,16 @@
 """Layers hold what their functions import, nothing that Lambda refuses, and the versions that are tested here."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
+import onnxruntime
 import pytest
 
+from tests.factories.served_models import image_model
 from tests.unit.layers.contents import (
     OWN_PACKAGES,
     REPOSITORY,
@@ -94,6 +98,40 @@ def test_layer_pins_the_versions_that_are_tested(layer: str) -> None:
 def test_layers_leave_out_what_serving_never_needs() -> None:
     held = distributions_of(*(requirement.name for requirement in requirements_of("inference")))
     assert held & {"onnx", "torch", "scikit-learn", "pandas", "pyarrow", "boto3"} == set()
+
+
+def test_models_and_pictures_work_without_what_the_layer_leaves_out(tmp_path: Path) -> None:
+    site = Path(onnxruntime.__file__).parents[1]
+    for name in ("onnxruntime", "PIL", "pillow.libs"):
+        shutil.copytree(site / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for pattern in left_out("inference"):
+        for path in tmp_path.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (tmp_path / "model.onnx").write_bytes(image_model())
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVING],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "onnxruntime"), str(tmp_path / "PIL"), "102", "102"]
+
+
+_SERVING = """
+import io, os, numpy, onnxruntime, PIL
+from PIL import Image
+print(os.path.dirname(onnxruntime.__file__), os.path.dirname(PIL.__file__))
+session = onnxruntime.InferenceSession("model.onnx")
+for form in ("PNG", "JPEG"):
+    file = io.BytesIO()
+    Image.fromarray(numpy.full((8, 12, 3), 102, numpy.uint8)).save(file, form)
+    picture = Image.open(file, formats=("PNG", "JPEG")).convert("L").resize((6, 4), Image.Resampling.BILINEAR)
+    print(round(float(session.run(["value"], {"image": numpy.asarray(picture)[None, :, :, None]})[0][0])))
+"""
 
 
 def test_extra_lambda_has_what_the_layers_hold() -> None:
