@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aimass.binding import Api, Bound, Pages, to_request
+from aimass.resources import model_folders
 from aimass_core.domain import models as contract
 from aimass_core.domain.models import ArtifactName, ModelUpdate
 from aimass_core.domain.signatures import Card, Signature
@@ -63,6 +64,10 @@ class ModelVersion(contract.ModelVersion, Bound):
         target = Path(path) if path else Path(chosen.value)
         target.write_bytes(self._client.http.fetch(links[chosen.value], name=f"{chosen.value} of {self.ref}"))
         return target
+
+    def save(self, folder: str | Path) -> Path:
+        """Saves what a server needs as `folder/<model>/<number>`: `python -m batch_jobs serve --models folder`."""
+        return model_folders.save(self._client.models, self, Path(folder))
 
 
 class Model(contract.Model, Bound):
