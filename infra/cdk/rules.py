@@ -69,6 +69,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
             f"{_LAKE}/{naming.QUERIES_PREFIX}*",
+            f"{_LAKE}/{naming.CAPTURES_PREFIX}*",
             f"{_LAKE}/{naming.PREDICTIONS_PREFIX}*",
             f"{_LAKE}/{naming.PREDICTION_INPUTS_PREFIX}*",
         ),

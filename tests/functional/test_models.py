@@ -1,9 +1,12 @@
 """/v1/models and /v1/endpoints on a model that a job made."""
 
+import hashlib
 import re
+from pathlib import Path
 
 import pytest
 
+import aimass
 from aimass_core.adapters.memory import MemoryPredictor
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.endpoints import Endpoint
@@ -13,6 +16,8 @@ from functions.dispatch.app import make_handler as make_dispatch
 from tests.factories.platform import GOLDEN, add_dataset, add_version
 from tests.functional.gateway import Answer, Api, Context
 from tests.functional.test_jobs import SPEC, run_to_end, stream_event
+from tests.functional.test_sdk import URL
+from tests.functional.transport import InProcessTransport
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,18 @@ def test_model_version_has_card_signature_and_links(api: Api) -> None:
     assert set(version["links"]) == files
     assert api.get("/v1/models/adult/versions/2").status == 404
     assert api.get("/v1/models/adult/versions/zero").status in (404, 422)
+
+
+def test_version_is_saved_as_a_folder_that_a_server_can_check(
+    api: Api, transport: InProcessTransport, tmp_path: Path
+) -> None:
+    client = aimass.Client(transport=transport, api_key=api.token, base_url=URL)
+    folder = client.models.get_version("adult", 1).save(tmp_path)
+    assert folder == tmp_path / "adult" / "1"
+    sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert sums.keys() == {"model.onnx", "signature.json", "card.json", "golden.json"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
 def test_description_is_changed_under_its_revision(api: Api) -> None:

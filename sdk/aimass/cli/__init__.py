@@ -26,6 +26,7 @@ from aimass.cli import (
     recipes,
     scripts,
     searches,
+    serving,
     sources,
     sql,
     studies,
@@ -116,6 +117,7 @@ app.command("prepare")(recipes.prepare)
 app.command("predict-batch")(predicting.predict_batch)
 app.command("deploy")(endpoints.deploy)
 app.command("predict")(endpoints.predict)
+app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
 app.command("audit")(audit.show_audit)

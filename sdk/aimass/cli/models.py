@@ -50,7 +50,7 @@ def list_versions(context: typer.Context, model: str, output: Output = OutputFor
 @app.command("get")
 def get_model(context: typer.Context, model: str, output: Output = OutputFormat.TABLE) -> None:
     """One version (`name` or `name@version`): where it came from and how good it is."""
-    version = _find_version(context, model)
+    version = find_version(context, model)
     fields = {
         "model": version.ref,
         "algorithm": version.algorithm,
@@ -76,14 +76,14 @@ def download_artifact(
     to: Annotated[Path | None, typer.Option(help="Default: the artifact's name, here.")] = None,
 ) -> None:
     """Save a file of a version: the ONNX model, its card, its report."""
-    path = _find_version(context, model).download(artifact, to)
+    path = find_version(context, model).download(artifact, to)
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}).")
 
 
 @app.command("report")
 def save_report(context: typer.Context, model: str, to: Annotated[Path | None, typer.Option()] = None) -> None:
     """Save the HTML report of a version."""
-    version = _find_version(context, model)
+    version = find_version(context, model)
     path = version.download(ArtifactName.REPORT, to or Path(f"{version.model_name}-{version.number}.html"))
     say(f"Saved {path}. Open it in a browser.")
 
@@ -169,7 +169,8 @@ def _ref(model: ModelRef) -> str:
     return f"{model.model_name}@{model.number}"
 
 
-def _find_version(context: typer.Context, ref: str) -> ModelVersion:
+def find_version(context: typer.Context, ref: str) -> ModelVersion:
+    """By `name` or `name@version`; the newest where none is named."""
     client = client_of(context)
     name, number = split_ref(ref)
     number = number or client.models.get(name).latest_version

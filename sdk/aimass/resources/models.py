@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aimass import exporting, model_packing, uploading
 from aimass.binding import Api, Bound, Pages, to_request
+from aimass.resources import model_folders
 from aimass_core.domain import models as contract
 from aimass_core.domain.jobs import JobCreate, JobKind
 from aimass_core.domain.models import ArtifactName, ModelUpdate
@@ -75,6 +76,10 @@ class ModelVersion(contract.ModelVersion, Bound):
         Default: `<name>-<number>.zip`, here.
         """
         return exporting.export(self, Path(path or f"{self.model_name}-{self.number}.zip"))
+
+    def save(self, folder: str | Path) -> Path:
+        """Saves what a server needs as `folder/<model>/<number>`: `python -m batch_jobs serve --models folder`."""
+        return model_folders.save(self._client.models, self, Path(folder))
 
 
 class Model(contract.Model, Bound):

@@ -3,12 +3,24 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.domain import keys
+from aimass_core.domain.common import new_id
+from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Golden, Task
 from aimass_core.errors import UnavailableError
 from batch_jobs.serve.models.folders import find_models, load_version
-from tests.factories.served_models import TABLE, add_external_data, table_model, table_probability
+from tests.factories.served_models import (
+    TABLE,
+    add_external_data,
+    add_fusion,
+    add_model_version,
+    table_model,
+    table_probability,
+)
 from tests.unit.batch_jobs.serve.bench import put_model
 
 
@@ -37,6 +49,32 @@ def test_model_that_gives_its_golden_answer_is_loaded(tmp_path: Path) -> None:
     assert model.signature == TABLE
     assert digest == hashlib.sha256(table_model()).hexdigest()
     assert num_bytes == len(table_model())
+
+
+def test_fusion_is_served_with_the_members_beside_it_and_with_no_others(tmp_path: Path) -> None:
+    ports, workspace_id = MemoryPorts(), new_id("ws")
+    members = [
+        add_model_version(ports, workspace_id, model=table_model(scale=scale), signature=TABLE, number=number)
+        for number, scale in enumerate((100, 50), start=1)
+    ]
+    fused = add_fusion(ports, workspace_id, members, weights=[1.0, 3.0])
+    folder = tmp_path / "fused"
+    for version, path in ((fused, folder), *((each, folder / "members" / f"adult@{each.number}") for each in members)):
+        path.mkdir(parents=True)
+        for artifact in version.artifacts:
+            key = keys.model_object(workspace_id, version.model_id, version.number, ArtifactName(artifact.name))
+            (path / artifact.name).write_bytes(ports.lake.get(key))
+    model, _, num_bytes = load_version(folder, num_threads=1)
+    assert num_bytes == sum(path.stat().st_size for path in folder.rglob("model.onnx"))
+    inputs = {"age": np.array([[39]], np.float32), "city": np.array([["Oslo"]], object)}
+    loaded = [load_version(folder / "members" / f"adult@{number}", num_threads=1)[0] for number in (1, 2)]
+    alone = [each.run(inputs, outputs=["probabilities"], seconds=9) for each in loaded]
+    together = model.run(inputs, outputs=["probabilities"], seconds=9)["probabilities"]
+    wanted = (alone[0]["probabilities"] + 3 * alone[1]["probabilities"]) / 4
+    np.testing.assert_allclose(together, wanted, atol=1e-6)
+    (folder / "members" / "adult@1" / "model.onnx").write_bytes(table_model(scale=7))
+    with pytest.raises(UnavailableError, match="made of another adult@1"):
+        load_version(folder, num_threads=1)
 
 
 def test_model_without_a_signature_says_itself_what_it_takes(tmp_path: Path) -> None:
