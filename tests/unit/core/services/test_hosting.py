@@ -182,7 +182,7 @@ def test_a_rollback_is_instant_while_its_machines_are_kept_and_starts_others_lat
 
 
 def test_machines_get_more_time_than_a_function(ports: MemoryPorts, principal: Principal, clock: ManualClock) -> None:
-    endpoints.create(ports, principal, EndpointCreate(model="adult@1", engine=CONTAINER))
+    activate(ports, endpoints.create(ports, principal, EndpointCreate(model="adult@1", engine=CONTAINER)))
     clock.advance(20 * 60)
     reconciler.run(ports)
     assert endpoints.get(ports, principal, "adult").status is EndpointStatus.CREATING
