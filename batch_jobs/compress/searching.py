@@ -25,7 +25,7 @@ from aimass_core.domain.compression import (
 from aimass_core.errors import AimassError, InvalidDataError
 from batch_jobs.compress.contract import Ground, Method, Proposal, Settings, UnfitError
 from batch_jobs.compress.judging import Judge, beats, describe, find_missed
-from batch_jobs.compress.structures import choose_structure, count_trainings, find_unknown, is_structure
+from batch_jobs.compress.structures import CUTTING, choose_structure, count_trainings, find_unknown, is_structure
 from batch_jobs.registered import costs
 from batch_jobs.runtime.reporting import Reporter
 
@@ -70,8 +70,7 @@ class _Attempt:
     method: Method
     proposal: Proposal
     place: int
-    """Of the proposal among those of its method for its base: the mildest first, or where limits are missed the
-    strongest."""
+    """Of the proposal among those of its method for its base, the first that is to be tried being 0."""
 
     @property
     def rank(self) -> int:
@@ -84,7 +83,7 @@ class _Attempt:
     @property
     def is_cutting(self) -> bool:
         """Whether finetuning may follow on what comes of it."""
-        return not self.proposal.is_trained and self.rank < _RANKS[CompressionMethod.FINETUNING]
+        return self.method.method in CUTTING
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,8 +153,18 @@ class Search:
         return self._total_seconds is not None and self._cheap_seconds > _CHEAP_SHARE * self._total_seconds
 
     def _choose_cheap(self, attempts: Sequence[_Attempt]) -> _Attempt:
-        """Of several the mildest, then that whose base came first; what makes structures to train first of all."""
-        return min(attempts, key=lambda each: (not (self._can_finetune and each.is_cutting), each.place, each.rank))
+        """First one that tells what is left of a file that is stored otherwise, if bytes are limited; then what makes
+        structures to train; of several the first of its method."""
+        is_known = any(each.entry.steps and each.rank == _RANKS[CompressionMethod.QUANTIZATION] for each in self.made)
+        return min(
+            attempts,
+            key=lambda each: (
+                is_known or not self._is_far or each.method.method is not CompressionMethod.QUANTIZATION,
+                not (self._can_finetune and each.is_cutting),
+                each.place,
+                each.rank,
+            ),
+        )
 
     def _choose_trained(self, attempts: Sequence[_Attempt]) -> _Attempt:
         """Structures first: they begin with what the original has learned."""
@@ -267,8 +276,16 @@ class Search:
                 continue
             self._waiting += [
                 _Attempt(base=made, method=method, proposal=proposal, place=place)
-                for place, proposal in enumerate(reversed(proposals) if self._is_far else proposals)
+                for place, proposal in enumerate(self._order(method, proposals))
             ]
+
+    def _order(self, method: Method, proposals: Sequence[Proposal]) -> Sequence[Proposal]:
+        """The mildest first, or far from the limits the strongest; of ways to cut a network those in the middle, so
+        that there are soon some of all sizes."""
+        if self._can_finetune and method.method in CUTTING:
+            middle = (len(proposals) - 1) / 2
+            return [proposals[at] for at in sorted(range(len(proposals)), key=lambda at: abs(at - middle))]
+        return proposals[::-1] if self._is_far else proposals
 
     @property
     def _is_far(self) -> bool:

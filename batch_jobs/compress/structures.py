@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressSpec
 
-_CUTTING = frozenset({CompressionMethod.SPARSIFICATION, CompressionMethod.FACTORIZATION})
+CUTTING = frozenset({CompressionMethod.SPARSIFICATION, CompressionMethod.FACTORIZATION})
+"""What finetuning may follow on."""
 
 
 def is_structure(candidate: CompressionCandidate) -> bool:
     """Whether it was cut, and not yet trained on."""
-    return bool(candidate.steps) and candidate.steps[-1].method in _CUTTING
+    return bool(candidate.steps) and candidate.steps[-1].method in CUTTING
 
 
 def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> str | None:
