@@ -86,6 +86,13 @@ class Stack:
         self.cli("local", "up", "--port", str(self.port))
 
 
+def server_pid(stack: Stack) -> int:
+    """The process of the local cloud, of which all others are children."""
+    running = lifecycle.find(stack.data)
+    assert running is not None
+    return running.pid
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all tests that leave it running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ def memory_mb(pid: int | None = None, *, command: str = "") -> float:
         return float(process.memory_info().rss / 1e6)
     children = [child for child in process.children(recursive=True) if command in " ".join(child.cmdline())]
     return float(sum(child.memory_info().rss for child in children) / 1e6)
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and those that it started have used until now."""
+    process, used = psutil.Process(pid), 0.0
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            used += times.user + times.system
+    return used
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

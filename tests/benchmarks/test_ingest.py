@@ -14,7 +14,7 @@ import pytest
 
 import aimass
 from tests.benchmarks.report import memory_mb, print_table
-from tests.stack import Stack
+from tests.stack import Stack, server_pid
 
 
 @pytest.mark.parametrize("num_rows", [20_000, 400_000])
@@ -51,15 +51,7 @@ def test_ingest(stack: Stack, client: aimass.Client, tmp_path: Path, num_rows: i
     ]
     title = f"Ingest of {megabytes:.1f} MB CSV, {num_rows:,} rows (READY = checked, typed, profiled, committed)"
     print_table(title, ["", "time", "rate"], rows)
-    print_table("Memory", ["", "RSS"], [["local cloud, server", f"{memory_mb(_pid(stack)):.0f} MB"]])
-
-
-def _pid(stack: Stack) -> int:
-    from aimass_local import lifecycle
-
-    running = lifecycle.find(stack.data)
-    assert running is not None
-    return running.pid
+    print_table("Memory", ["", "RSS"], [["local cloud, server", f"{memory_mb(server_pid(stack)):.0f} MB"]])
 
 
 def _write(path: Path, num_rows: int) -> None:

@@ -16,8 +16,8 @@ import pytest
 import aimass
 from aimass_core.domain.datasets import DatasetPolicy, DatasetVersionStatus
 from aimass_core.errors import NotFoundError
-from tests.benchmarks.report import print_table
-from tests.stack import Stack, wait_until
+from tests.benchmarks.report import print_table, processor_seconds
+from tests.stack import Stack, server_pid, wait_until
 
 NUM_FILES = int(os.environ.get("AIMASS_BENCH_FILES", "10000"))
 NUM_ROWS = int(os.environ.get("AIMASS_BENCH_ROWS", "3000000"))
@@ -68,25 +68,43 @@ def test_csv_to_queryable_version(stack: Stack, client: aimass.Client, tmp_path:
             f"['red', 'green', 'blue'][1 + i % 3] AS colour, DATE '2020-01-01' + (i % 900)::INT AS day, "
             f"'order ' || i % 5000 AS text FROM range({NUM_ROWS}) t(i)) TO '{path}' (HEADER)"
         )
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         connection.execute(f"COPY (FROM read_csv('{path}')) TO '{tmp_path / 'peer.parquet'}' (COMPRESSION zstd)")
-        peer = time.perf_counter() - started
+        peer, peer_used = time.perf_counter() - started, time.process_time() - used
+    _warm(stack, client)
     client.datasets.create("large", policy=_at_once())
-    started = time.perf_counter()
+    pid = server_pid(stack)
+    started, used = time.perf_counter(), processor_seconds(pid)
     stack.aws("s3").upload_file(str(path), stack.outputs["LandingBucketName"], "drop/default/large/large.csv")
     sent = time.perf_counter()
     wait_until(lambda: _num_rows(client, "large") == NUM_ROWS, seconds=1_800)
     ready = time.perf_counter()
     assert list(client.datasets.query("select count(*), max(id) from large")) == [[NUM_ROWS, NUM_ROWS - 1]]
     done = time.perf_counter() - started
+    used = processor_seconds(pid) - used
     megabytes = path.stat().st_size / 1e6
     rows = [
-        ["DuckDB COPY, disk to disk", f"{peer:.2f} s", f"{megabytes / peer:.0f} MB/s"],
-        ["sent to the drop folder", f"{sent - started:.2f} s", ""],
-        ["READY: checked, typed, profiled", f"{ready - started:.2f} s", f"{megabytes / (ready - started):.0f} MB/s"],
-        ["counted by SQL", f"{done:.2f} s", f"{peer / done:.2f}x of DuckDB"],
+        ["DuckDB COPY, disk to disk", f"{peer:.2f} s", f"{peer_used:.2f} s", f"{megabytes / peer:.0f} MB/s"],
+        ["sent to the drop folder", f"{sent - started:.2f} s", "", ""],
+        [
+            "READY: checked, typed, profiled",
+            f"{ready - started:.2f} s",
+            "",
+            f"{megabytes / (ready - started):.0f} MB/s",
+        ],
+        ["counted by SQL", f"{done:.2f} s", f"{used:.2f} s", f"{peer / done:.2f}x of DuckDB"],
     ]
-    print_table(f"CSV of {megabytes:.0f} MB, {NUM_ROWS:,} rows, to a version that SQL reads", ["", "time", ""], rows)
+    title = f"CSV of {megabytes:.0f} MB, {NUM_ROWS:,} rows, to a version that SQL reads"
+    print_table(title, ["", "time", "processor, with the emulator", ""], rows)
+
+
+def _warm(stack: Stack, client: aimass.Client) -> None:
+    """Starts the functions, which takes some seconds once."""
+    client.datasets.create("first", policy=_at_once())
+    key = "drop/default/first/first.csv"
+    stack.aws("s3").put_object(Bucket=stack.outputs["LandingBucketName"], Key=key, Body=b"a\n1\n")
+    wait_until(lambda: _num_rows(client, "first") == 1)
+    assert list(client.datasets.query("select count(*) from first")) == [[1]]
 
 
 def _at_once() -> DatasetPolicy:
