@@ -140,7 +140,7 @@ def export_model(
     to: Annotated[Path | None, typer.Argument(help="Default: <name>-<version>.zip, here.")] = None,
 ) -> None:
     """Save a version as a zip that answers anywhere with onnxruntime and numpy alone."""
-    version = _find_version(context, model)
+    version = find_version(context, model)
     path = version.export(to)
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Its README.md says how to run it.")
 
