@@ -95,7 +95,6 @@ class ReconcilerSettings(DispatchSettings):
 class PredictionsSettings(_Settings):
     """functions/predictions, which invokes itself for what is to be answered later."""
 
-    predictions_function: str
     registry_table: str
     lake_bucket: str
     # Itself: each member of a distributed fusion may have an invocation of its own.

@@ -13,7 +13,7 @@ from aimass_core.domain.signatures import Signature
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Rows that were answered: `rows` are their places in `inputs` (and `records`), `outputs` the model's for
-    each, where the endpoint captures any.
+    each, where somebody looks at them (`is_observed`).
 
     `records` are friendly rows as they were sent; `client_id` is what the client of the protocol called its request.
     """
@@ -26,3 +26,8 @@ class Observed:
     outputs: Sequence[Mapping[str, Any]]
     records: Sequence[Mapping[str, Any]] = ()
     client_id: str | None = None
+
+
+def is_observed(endpoint: Endpoint) -> bool:
+    """Whether anybody looks at what single rows were answered: a sample is captured, or versions are compared."""
+    return endpoint.settings.capture.percent > 0 or endpoint.rollout is not None

@@ -15,7 +15,7 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.inference.capturing.observed import Observed
+from aimass_core.inference.capturing.observed import Observed, is_observed
 from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest, json_answer
@@ -145,7 +145,7 @@ class OipRoutes:
             signature=model.signature,
             inputs=asked.inputs,
             rows=range(asked.num_rows),
-            outputs=_by_row(outputs, asked.num_rows) if endpoint.settings.capture.percent else [],
+            outputs=_by_row(outputs, asked.num_rows) if is_observed(endpoint) else [],
             client_id=asked.id,
         )
         counters.compute_output.add(time.perf_counter_ns() - began)
