@@ -22,7 +22,7 @@ def answer(session, document):
     """The outputs as JSON has them."""
     feed = {t["name"]: np.array(t["data"], _DTYPES[t["datatype"]]).reshape(t["shape"]) for t in document["inputs"]}
     names = [output.name for output in session.get_outputs()]
-    outputs = zip(names, session.run(names, feed))
+    outputs = zip(names, session.run(names, feed), strict=True)
     return {
         "model_name": "model",
         "outputs": [{"name": name, "shape": list(v.shape), "data": v.ravel().tolist()} for name, v in outputs],

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import bentoml
@@ -19,6 +20,7 @@ class Service:
 
 
 if __name__ == "__main__":
-    here = os.path.dirname(os.path.abspath(__file__))
-    command = ["bentoml", "serve", "bentoml_peer:Service", "--port", sys.argv[1], "--working-dir", here]
-    os.execv(os.path.join(os.path.dirname(sys.executable), "bentoml"), command)
+    here = Path(__file__).resolve().parent
+    bentoml_program = str(Path(sys.executable).parent / "bentoml")
+    arguments = ["serve", "bentoml_peer:Service", "--port", sys.argv[1], "--working-dir", str(here)]
+    os.execv(bentoml_program, [bentoml_program, *arguments])

@@ -1,4 +1,4 @@
-"""MLServer with a runtime of one's own, in its process (`parallel_workers` 0), which is its fastest for small models."""
+"""MLServer with a runtime of one's own, in its process (`parallel_workers` 0): its fastest for small models."""
 
 import asyncio
 import sys
@@ -27,7 +27,7 @@ class Model(MLModel):
                 datatype="BYTES" if value.dtype == object else "FP32",
                 data=value.ravel().tolist(),
             )
-            for name, value in zip(names, self.session.run(names, feed))
+            for name, value in zip(names, self.session.run(names, feed), strict=True)
         ]
         return InferenceResponse(model_name=self.name, outputs=outputs)
 
