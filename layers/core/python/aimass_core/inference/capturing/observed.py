@@ -34,8 +34,7 @@ class OutputRows(Sequence[Mapping[str, Any]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Rows that were answered: `rows` are their places in `inputs` (and `records`), `outputs` the model's for
-    each, where the endpoint captures any.
+    """Rows that were answered: `rows` are their places in `inputs` (and `records`), `outputs` the model's for each.
 
     `records` are friendly rows as they were sent; `client_id` is what the client of the protocol called its request.
     """
