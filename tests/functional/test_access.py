@@ -78,16 +78,21 @@ OF_QUALITY = {
     Role.COLLECTOR: "check_quality replay_quarantine",
     Role.DEVELOPER: "discard_quarantine create_trigger update_trigger delete_trigger",
 }
+OF_SERVING = {
+    Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
+    "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
+    Role.DEVELOPER: "set_endpoint_truth set_endpoint_alarms export_captures",
+}
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 
 
 def test_h3_viewers_only_read_and_only_admins_govern() -> None:
-    reading = {"create_query", "query_dataset", "stop_query"}
+    reading = {"create_query", "query_dataset", "stop_query", "create_prediction_input"}
     for operation in CLOSED:
         if operation.role is Role.VIEWER and operation.name not in reading:
             assert operation.method == "GET" or operation.verb is not None, operation

@@ -102,9 +102,9 @@ def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
     assert api.post("/v1/sources", {"name": "adult", "collector": {"type": "webhook"}}).status == 201
     job = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
     assert api.post("/v1/triggers", {"name": "adult", "dataset": "adult", "job": job}).status == 201
-    # A secret and a grant are put in whole: there is nothing of them that an update could lose.
+    # What is put in whole has nothing that an update could lose.
     put = {operation.name for operation in OPERATIONS if operation.method == "PUT"}
-    assert put == {"set_source_secret", "grant_source"}
+    assert put == {"set_source_secret", "grant_source", "set_endpoint_truth", "set_endpoint_alarms"}
     updates = [operation for operation in OPERATIONS if operation.method == "PATCH"]
     assert all(operation.needs_revision for operation in updates)
     for operation in updates:

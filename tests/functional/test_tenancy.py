@@ -11,6 +11,7 @@ from aimass_core.adapters.memory import MemoryRegistry
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.ports import Row, RowPage
+from aimass_core.services import predictions
 from functions.api.app import OPERATIONS
 from functions.api.routing import Operation
 from tests.factories.platform import add_dataset, add_version
@@ -26,6 +27,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "query_dataset": {"sql": "select count(*) from data"},
     "update_model": {"description": "mine"},
     "update_endpoint": {"model": "crown@1"},
+    "revert_endpoint": {},
+    "set_endpoint_truth": {"dataset": "crown", "key": "id"},
+    "set_endpoint_alarms": {"max_p95_ms": 1},
+    "export_captures": {"dataset": "mine"},
     "update_source": {"description": "mine"},
     "set_source_secret": {"value": "mine"},
     "grant_source": {"verb": "edit"},
@@ -89,7 +94,9 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     assert api.request("PUT", f"/v1/sources/{source['id']}/grants/{granted}", json={"verb": "edit"}).status == 200
     trigger = api.post("/v1/triggers", BY_BODY["create_trigger"]).json
     query = api.post("/v1/query", BY_BODY["create_query"]).json
+    prediction = predictions.save_request(api.ports, principal, api.ports.new_id("pr"), {"path": "/v1/x"}, b"crown")
     ids = {
+        "prediction": prediction.id,
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
         "dataset": dataset.id,
