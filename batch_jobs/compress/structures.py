@@ -3,7 +3,8 @@
 Bytes and latency do not depend on weights: they are known before anything is trained, and what a structure is able to
 learn goes up with its bytes. So the smallest that learns enough is found as in a dictionary: each training says whether
 to look among the larger ones or the smaller ones. Where bytes or latency are limited, the largest that keeps to the
-limits comes first, by what its bytes become when they are stored as the original's were stored best.
+limits comes first, or the nearest to them, by what its bytes become when they are stored as the original's were
+stored best.
 """
 
 import math
@@ -33,8 +34,9 @@ def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str
         return None
     if not _is_limited(spec):
         return unknown[len(unknown) // 2].name
-    within = [each for each in unknown if _may_keep(each, made, spec)]
-    return (within[-1] if within else unknown[0]).name
+    excess = {each.name: _find_excess(each, made, spec) for each in unknown}
+    within = [each for each in unknown if excess[each.name] <= 1]
+    return (within[-1] if within else min(unknown, key=lambda each: excess[each.name])).name
 
 
 def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:
@@ -72,12 +74,11 @@ def _is_limited(spec: CompressSpec) -> bool:
     return spec.max_model_bytes is not None or spec.max_latency_ms is not None
 
 
-def _may_keep(structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec) -> bool:
+def _find_excess(structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec) -> float:
+    """How many times the limit that it misses most it is likely to have when it is stored; at most 1 within them."""
     num_bytes = structure.cost.model_bytes * _find_gain(made, lambda each: each.cost.model_bytes)
     latency = structure.cost.latency_p50_ms * _find_gain(made, lambda each: each.cost.latency_p50_ms)
-    return (spec.max_model_bytes is None or num_bytes <= spec.max_model_bytes) and (
-        spec.max_latency_ms is None or latency <= spec.max_latency_ms
-    )
+    return max(num_bytes / (spec.max_model_bytes or math.inf), latency / (spec.max_latency_ms or math.inf))
 
 
 def _find_gain(made: Sequence[CompressionCandidate], figure: Callable[[CompressionCandidate], float]) -> float:

@@ -99,3 +99,13 @@ def test_no_limit_that_can_be_kept_begins_with_the_smallest() -> None:
     bench = Bench(_spec(max_model_bytes=10), needed=0)
     chosen = choose_structure(bench.made, bench.waiting, bench.spec)
     assert chosen == find_unknown(bench.made, bench.waiting, bench.spec)[0].name == name_of([_cut(90)])
+
+
+def test_where_all_just_miss_a_limit_the_nearest_to_it_comes_first() -> None:
+    spec = _spec(max_model_bytes=60_000, max_latency_ms=0.5)
+    made = [
+        _candidate(num_bytes=_ORIGINAL_BYTES, drop=0.0, spec=spec),
+        _candidate(_cut(30), num_bytes=50_000, latency_ms=0.51, spec=spec),
+        _candidate(_cut(90), num_bytes=10_000, latency_ms=0.53, spec=spec),
+    ]
+    assert choose_structure(made, [each.name for each in made[1:]], spec) == made[1].name
