@@ -37,7 +37,7 @@ PEERS = {
 _PATHS = {"mlserver": "/v2/models/model/infer"}
 OURS = "AI Mass"
 NUM_CLIENTS = (1, 16, 64)
-NUM_REQUESTS, NUM_ROUNDS = 3_000, 3
+NUM_REQUESTS, NUM_ROUNDS = 1_500, 2
 _START_SECONDS = 120
 
 
