@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -171,6 +172,22 @@ def test_a_watched_endpoint_keeps_what_it_sees_and_is_held_against_what_became_t
     assert total == pytest.approx(explained.answer - explained.base, abs=1e-6)
     client.endpoints.set_alarms(deployed)
     client.endpoints.set(deployed, capture={"percent": 0})
+
+
+def test_g5_a_storm_of_first_requests_fails_none(deployed: str, stack: Stack, client: aimass.Client) -> None:
+    cold = client.endpoints.deploy(f"{deployed}@1", name="cold")
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    body = {"rows": [{"income": 52_000.0, "age": 41, "region": "north"}]}
+
+    def ask(_: int) -> httpx2.Response:
+        return httpx2.post(f"{stack.url}{cold.predict_path}", json=body, headers=headers, timeout=60)
+
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(ask, range(100)))
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    (told,) = {answer.text for answer in answers if answer.status_code == 200}
+    assert json.loads(told)["model_version"] == 1
+    client.endpoints.delete("cold")
 
 
 def test_what_a_request_cannot_carry_is_answered_too(deployed: str, stack: Stack, client: aimass.Client) -> None:

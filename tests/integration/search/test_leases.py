@@ -60,7 +60,7 @@ def new_worker(new_storage: NewStorage, clock: Clock) -> NewWorker:
     return make
 
 
-def test_e1_a_lost_trial_fails_with_its_reason_and_is_tried_once_more(new_worker: NewWorker, clock: Clock) -> None:
+def test_d14_e1_a_lost_trial_fails_with_its_reason_and_is_tried_once_more(new_worker: NewWorker, clock: Clock) -> None:
     lost, other = new_worker(), new_worker()
     trial = lost.ask({"x": UNIT, "y": UNIT})
     trial.set_user_attr("recipe", "plain")
@@ -162,7 +162,9 @@ def test_values_and_states_are_told(new_worker: NewWorker) -> None:
     assert tell(study, study.ask(), state=TrialState.FAIL).trial.state == TrialState.FAIL
 
 
-def test_e3_parallel_asks_make_exactly_as_many_trials_as_a_study_may_have(new_worker: NewWorker, clock: Clock) -> None:
+def test_d14_e3_parallel_asks_make_exactly_as_many_trials_as_a_study_may_have(
+    new_worker: NewWorker, clock: Clock
+) -> None:
     workers = [new_worker(max_trials=10) for _ in range(8)]
 
     def ask_until_full(worker: optuna.Study) -> int:

@@ -77,7 +77,7 @@ def test_others_see_what_a_running_trial_is_trying(new_storage: NewStorage) -> N
     assert other.get_all_trials(study._study_id)[0].state == TrialState.RUNNING
 
 
-def test_e2_the_first_tell_wins(new_storage: NewStorage) -> None:
+def test_d14_e2_the_first_tell_wins(new_storage: NewStorage) -> None:
     one, other = new_storage(), new_storage()
     study_id = one.create_new_study(MINIMIZE, "shared")
     trial_id = one.create_new_trial(study_id)

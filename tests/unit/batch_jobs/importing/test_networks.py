@@ -1,5 +1,6 @@
 """Networks of Keras, TensorFlow and torch, made here, imported and asked."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -114,3 +115,30 @@ def test_safetensors_are_opened_with_the_module_beside_them(tmp_path: Path) -> N
 def test_g3_a_pickle_that_says_it_is_a_torchscript_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="is no TorchScript"):
         bring(tmp_path, {"m.pt": pickle.dumps([1])}, format="torchscript", trust_pickle=True)
+
+
+def _with_header(header: object, data: bytes = b"\0" * 16, *, length: int | None = None) -> bytes:
+    text = json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
+_WEIGHT = {"dtype": "F32", "shape": [1, 3], "data_offsets": [0, 12]}
+_BIAS = {"dtype": "F32", "shape": [1], "data_offsets": [12, 16]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _with_header({"weight": _WEIGHT, "bias": _BIAS}, length=10_000),
+        _with_header({"weight": _WEIGHT, "bias": {**_BIAS, "data_offsets": [8, 12]}}),
+        _with_header({"weight": {**_WEIGHT, "shape": [-1, 3]}, "bias": _BIAS}),
+        _with_header({"weight": _WEIGHT, "bias": _BIAS}, length=100 * 1024**2),
+        _with_header({"weight": {**_WEIGHT, "data_offsets": [0, 12_000]}, "bias": _BIAS}),
+    ],
+    ids=["length-lies", "overlap", "negative-shape", "header-of-100-mb", "beyond-the-end"],
+)
+def test_f7_safetensors_that_lie_about_themselves_are_refused(tmp_path: Path, content: bytes) -> None:
+    module = b"import torch\n\n\ndef build():\n    return torch.nn.Linear(3, 1)\n"
+    options = {"task": "regression", "columns": NAMES, "input_shape": [3], "trust_pickle": True}
+    with pytest.raises(InvalidDataError, match=r"module.py and net.safetensors do not make a network"):
+        bring(tmp_path, {"net.safetensors": content, "module.py": module}, **options)
