@@ -46,6 +46,7 @@ def export(version: ModelVersion, path: Path) -> Path:
     for program in _PROGRAMS:
         text = (resources.files("aimass.exported") / program).read_bytes()
         files[program] = text.replace(b"@MODEL@", version.ref.encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, version.model_name, files)
     return path
 
