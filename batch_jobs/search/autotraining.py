@@ -163,7 +163,7 @@ def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment,
     What ends in a compression or a decomposition is judged by rows that its model has not seen.
     """
     is_free = spec.folds is None and spec.validation is None and "validation_fraction" not in spec.model_fields_set
-    if not is_free or found.kind is not DataKind.TABLE or spec.decompose or _has_limits(spec):
+    if not is_free or found.kind is not DataKind.TABLE or spec.decompose or spec.fuse or _has_limits(spec):
         return spec
     seconds = math.inf if environment.deadline is None else environment.deadline - time.monotonic()
     max_rows = min(_MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND * seconds)

@@ -6,9 +6,12 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.endpoint_counters import RolloutCounts
 from aimass_core.domain.endpoints import Endpoint, EndpointEvent, ServedModel
-from aimass_core.errors import ConflictError
+from aimass_core.errors import ConflictError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, Put, WriteConflictError
 from aimass_core.services import models, records
+
+# The place of the event among the writes of a change.
+_EVENT = 1
 
 
 def save(
@@ -41,8 +44,11 @@ def save(
     details = {"reason": reason} if reason else {}
     audit = records.audit(ports, principal, f"endpoint.{action}", endpoint, **details)
     try:
-        return records.save(ports, endpoint, endpoint.id, also=[audit, event, *holds], **changes)
+        return records.save(ports, endpoint, endpoint.id, also=[event, audit, *holds], **changes)
     except WriteConflictError as error:
+        # NOTE: a row that is there as it was to be written is no conflict; its event tells that somebody else wrote it.
+        if _EVENT in error.failed:
+            raise StaleRevisionError(f"{endpoint.name!r} was changed in this moment. Read it again.") from error
         raise ConflictError(f"A model version of {endpoint.name!r} changed in this moment. Try again.") from error
 
 
