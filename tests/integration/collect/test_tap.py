@@ -39,7 +39,9 @@ def feed(server: Server) -> dict[str, Any]:
     return {"type": "feed", "urls": [f"{server.url}/feed"]}
 
 
-@pytest.mark.parametrize("make", [shop, files, feed])
+@pytest.mark.parametrize(
+    "make", [shop, pytest.param(files, marks=pytest.mark.slow), pytest.param(feed, marks=pytest.mark.slow)]
+)
 def test_singer_sdks_tests_of_taps_pass(server: Server, make: Any) -> None:
     config = {"collector": make(server)}
     variables = {**os.environ, "TAP_CONFIG": json.dumps(config), "AIMASS_COLLECT_ALLOWED_HOSTS": "127.0.0.1"}

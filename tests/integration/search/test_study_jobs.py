@@ -131,6 +131,7 @@ def test_a_study_goes_on_with_what_it_knows(start: Start, new_storage: NewStorag
     assert len({trial.params["l2"] for trial in after}) == len(after) == 5
 
 
+@pytest.mark.slow  # tests/e2e/test_studies.py kills workers of a deployed job
 def test_e1_the_trials_of_killed_workers_are_run_by_the_others(
     start: Start, new_storage: NewStorage, place: Place
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_study_whose_models_all_miss_a_limit_ends_with_a_compressed_one(run_st
     _check_golden(studied)
 
 
+@pytest.mark.slow  # half a minute of one processor
 def test_what_keeps_the_limits_is_not_given_up_for_a_worse_one(run_study: RunStudy) -> None:
     studied = run_study(kind="autotrain", max_trials=4, algorithms=["linear", "xgboost"], max_model_bytes=6_000)
     board = studied.leaderboard
