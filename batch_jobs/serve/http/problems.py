@@ -4,8 +4,7 @@ import json
 import logging
 from http import HTTPStatus
 
-from aimass_core.domain.common import Problem
-from aimass_core.domain.statuses import STATUSES
+from aimass_core.domain.statuses import STATUSES, to_problem
 from aimass_core.errors import AimassError, MethodNotAllowedError
 from aimass_core.inference.messages import PredictionAnswer
 
@@ -25,15 +24,7 @@ def to_answer(error: AimassError, *, is_oip: bool) -> PredictionAnswer:
         if status is HTTPStatus.UNPROCESSABLE_ENTITY:
             status = HTTPStatus.BAD_REQUEST
         return PredictionAnswer(content=json.dumps({"error": error.message}).encode(), status=status, headers=headers)
-    problem = Problem(
-        type=f"urn:aimass:error:{error.code}",
-        title=status.phrase,
-        status=status.value,
-        detail=error.message,
-        code=error.code,
-        request_id=None,
-        errors=[{"location": detail.location, "message": detail.message} for detail in error.details],
-    )
+    problem = to_problem(error)
     return PredictionAnswer(
         content=problem.model_dump_json().encode(),
         status=status,

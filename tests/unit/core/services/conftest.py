@@ -4,12 +4,17 @@ import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal
-from tests.factories.platform import add_dataset, add_version, new_ports, new_principal
+from tests.factories.platform import ManualClock, add_dataset, add_version, new_ports, new_principal
 
 
 @pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ports(clock: ManualClock) -> MemoryPorts:
+    return new_ports(clock)
 
 
 @pytest.fixture

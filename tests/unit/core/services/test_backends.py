@@ -28,23 +28,6 @@ from tests.unit.core.domain.test_training_states import describe
 SAGEMAKER = Compute(backend="sagemaker", instance_type="ml.m5.xlarge")  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
-
-
 def submit(ports: MemoryPorts, principal: Principal, compute: Compute = SAGEMAKER) -> Job:
     job = jobs.create(ports, principal, train_request().model_copy(update={"compute": compute}), limits=LIMITS)
     return dispatch.dispatch(ports, job.workspace_id, job.id)

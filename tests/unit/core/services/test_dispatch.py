@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from aimass_core.adapters.memory import MemoryCompute, MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -13,32 +11,11 @@ from aimass_core.ports import Submission
 from aimass_core.services import dispatch, jobs, records
 from tests.factories.platform import (
     ManualClock,
-    add_dataset,
     add_job,
-    add_version,
     leave_result,
-    new_ports,
-    new_principal,
     reload,
     tell,
 )
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
 
 
 def run(ports: MemoryPorts, job: Job) -> Job:

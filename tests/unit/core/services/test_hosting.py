@@ -21,11 +21,6 @@ CONTAINER = Engine(kind=EngineKind.CONTAINER, instances=2)
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def ports(clock: ManualClock, predictor: ScriptedPredictor) -> MemoryPorts:
     ports = new_ports(clock)
     ports.predictor = MemoryPredictor(predictor)

@@ -18,11 +18,6 @@ from tests.factories.platform import MODEL_FILES, ManualClock, artifact_key, lea
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def ports(clock: ManualClock) -> MemoryPorts:
     return platform.new_ports(clock)
 

@@ -12,19 +12,9 @@ from aimass_core.errors import QuotaExceededError
 from aimass_core.ports import Row, Write
 from aimass_core.services import job_states, jobs
 from aimass_core.services.job_quotas import JobLimits
-from tests.factories.platform import ManualClock, add_dataset, add_version, new_ports, new_principal, train_request
+from tests.factories.platform import ManualClock, add_dataset, add_version, new_principal, train_request
 
 UNLIMITED = 10_000
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
 
 
 def member(ports: MemoryPorts) -> Principal:

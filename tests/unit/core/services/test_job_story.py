@@ -6,24 +6,7 @@ from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.services import dispatch, job_story, jobs
-from tests.factories.platform import ManualClock, add_dataset, add_job, add_version, new_ports, new_principal
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
+from tests.factories.platform import ManualClock, add_job
 
 
 @pytest.fixture

@@ -15,11 +15,6 @@ COUNT = "select count(*) from adult"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def engine() -> MemoryQueryEngine:
     return MemoryQueryEngine()
 
@@ -29,13 +24,6 @@ def ports(clock: ManualClock, engine: MemoryQueryEngine) -> MemoryPorts:
     made = new_ports(clock)
     made.query_engine = engine
     return made
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
 
 
 def start(

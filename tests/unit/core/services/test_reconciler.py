@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from aimass_core.adapters.memory import MemoryPorts, MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
@@ -15,32 +13,11 @@ from aimass_core.services import dispatch, endpoints, jobs, reconciler, records
 from aimass_core.services.reconciler import Healed
 from tests.factories.platform import (
     ManualClock,
-    add_dataset,
     add_job,
-    add_version,
     leave_result,
-    new_ports,
-    new_principal,
     reload,
     tell,
 )
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
-
-
-@pytest.fixture
-def principal(ports: MemoryPorts) -> Principal:
-    principal = new_principal()
-    add_version(ports, principal, add_dataset(ports, principal))
-    return principal
 
 
 def queued(ports: MemoryPorts, principal: Principal) -> Job:

@@ -28,21 +28,10 @@ from tests.factories.platform import (
     add_dataset,
     add_version,
     make_model,
-    new_ports,
     new_principal,
 )
 
 CANARY = {"percent": 10, "step_percent": 40, "every_seconds": 60, "guards": {"min_requests": 10}}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
 
 
 @pytest.fixture

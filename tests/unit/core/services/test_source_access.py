@@ -8,7 +8,7 @@ from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.domain.sources import RunCreate, SecretValue, SourceRecord, SourceUpdate, SourceVerb
 from aimass_core.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from aimass_core.services import api_keys, datasets, records, source_access, source_datasets, source_runs, sources
-from tests.factories.platform import LIMITS, add_version, new_ports
+from tests.factories.platform import LIMITS, add_version
 from tests.factories.sources import add_source, add_workspace
 
 _OWN = {
@@ -17,11 +17,6 @@ _OWN = {
     Role.DEVELOPER: SourceVerb.EDIT,
     Role.ADMIN: SourceVerb.EDIT,
 }
-
-
-@pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
 
 
 @pytest.fixture

@@ -7,13 +7,8 @@ from aimass_core.domain.common import Principal
 from aimass_core.domain.sources import SourceRecord
 from aimass_core.errors import ConflictError
 from aimass_core.services import datasets, records, source_datasets, sources
-from tests.factories.platform import add_version, make_model, new_ports, new_principal
+from tests.factories.platform import add_version, make_model, new_principal
 from tests.factories.sources import add_source
-
-
-@pytest.fixture
-def ports() -> MemoryPorts:
-    return new_ports()
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ from tests.factories.platform import LIMITS, ManualClock, leave_best, leave_resu
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def ports(clock: ManualClock) -> MemoryPorts:
     return platform.new_ports(clock)
 

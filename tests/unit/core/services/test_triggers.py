@@ -31,23 +31,12 @@ from tests.factories.platform import (
     add_dataset,
     add_version,
     leave_result,
-    new_ports,
     new_principal,
     reload,
     tell,
 )
 
 JOB = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ports(clock: ManualClock) -> MemoryPorts:
-    return new_ports(clock)
 
 
 @pytest.fixture

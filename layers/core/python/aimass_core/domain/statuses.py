@@ -1,7 +1,10 @@
-"""The one table of errors and their HTTP statuses."""
+"""The one table of errors and their HTTP statuses, and an error as a problem (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
+
+from aimass_core.domain.common import Problem
+from aimass_core.errors import AimassError
 
 STATUSES: Mapping[str, HTTPStatus] = {
     "malformed_request": HTTPStatus.BAD_REQUEST,
@@ -25,3 +28,17 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "deadline_exceeded": HTTPStatus.GATEWAY_TIMEOUT,
 }
+
+
+def to_problem(error: AimassError, *, request_id: str | None = None) -> Problem:
+    """What a caller is told of it."""
+    status = STATUSES[error.code]
+    return Problem(
+        type=f"urn:aimass:error:{error.code}",
+        title=status.phrase,
+        status=status.value,
+        detail=error.message,
+        code=error.code,
+        request_id=request_id,
+        errors=[{"location": detail.location, "message": detail.message} for detail in error.details],
+    )

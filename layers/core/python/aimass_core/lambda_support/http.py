@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from aimass_core.domain.common import Problem
+from aimass_core.domain import statuses
 from aimass_core.domain.statuses import STATUSES
 from aimass_core.errors import (
     AimassError,
@@ -50,15 +50,7 @@ def to_problem(error: AimassError, *, request_id: str | None) -> HttpAnswer:
     status = STATUSES[error.code]
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and error.code != "internal":
         logger.warning("%s: %s", error.code, error.message)
-    problem = Problem(
-        type=f"urn:aimass:error:{error.code}",
-        title=status.phrase,
-        status=status.value,
-        detail=error.message,
-        code=error.code,
-        request_id=request_id,
-        errors=[{"location": detail.location, "message": detail.message} for detail in error.details],
-    )
+    problem = statuses.to_problem(error, request_id=request_id)
     sent = {"content-type": PROBLEM_TYPE}
     if isinstance(error, MethodNotAllowedError):
         sent["allow"] = ", ".join(error.allowed)
