@@ -24,6 +24,9 @@ from batch_jobs.train.exporting import Exported, to_files
 from batch_jobs.train.material import TEST, Material, Part, Sample
 from batch_jobs.train.notes import Notes
 
+# A model is written, sent to the lake, and has its digest taken on the way.
+_SENT_BYTES_PER_SECOND = 12e6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
@@ -124,7 +127,10 @@ class Handover:
     def _importance_seconds(self) -> float:
         """At most half of what is left of the job."""
         deadline = self.environment.deadline
-        return MAX_SECONDS if deadline is None else max(0.0, min(MAX_SECONDS, (deadline - time.monotonic()) / 4))
+        if deadline is None:
+            return MAX_SECONDS
+        left = deadline - time.monotonic() - len(self.exported.model) / _SENT_BYTES_PER_SECOND
+        return max(0.0, min(MAX_SECONDS, left / 4))
 
     def _complete(self, evaluations: list[Evaluation], importances: list[Importance]) -> Card:
         """The card with what was found since the export."""
