@@ -55,6 +55,7 @@ def patch_persistence(recorder: Recorder) -> None:
             _restore_stream_records(waiting["records"]._data if waiting else {}, recorder.replay())
         except JournalDamagedError as error:
             raise StateUnreadableError(f"{error}: {_WAY_OUT}") from error
+        _move_queues_here()
         _return_messages_in_flight()
 
     require(set(dynamodb.get_state()) == {"tables", *_DYNAMODB_STORES}, "DynamoDB's state has other parts")
@@ -198,6 +199,17 @@ def _restore_stream_records(
         by_id = {record["eventID"]: record for record in (*waiting.get(stream, ()), *recorded.get(stream, ()))}
         in_order = sorted(by_id.values(), key=lambda record: str(record["dynamodb"]["SequenceNumber"]))
         dynamodb._stream_records._data[stream] = in_order
+
+
+def _move_queues_here() -> None:
+    """A queue is known by its URL, which names the port of the server that made it; this one may have another."""
+    with sqs._queues_lock:
+        for (account_id, region, url), queue in list(sqs._queues._data.items()):
+            here = sqs._queue_url_for_account(account_id, queue["name"])
+            if url != here:
+                del sqs._queues._data[account_id, region, url]
+                sqs._queues._data[account_id, region, here] = {**queue, "url": here}
+                sqs._queue_name_to_url._data[account_id, region, queue["name"]] = here
 
 
 def _return_messages_in_flight() -> None:
