@@ -34,7 +34,7 @@ _NUM_KEPT, _NUM_KEPT_EACH = 12, 2
 # With `small`, the smallest model is chosen among those whose error is at most so much larger than the best one's.
 _SMALL_LOSS = 0.05
 _PERFECT = 1.0
-# Measured in 30 s of one thread on nine tables, three splits of each, see docs/RESULTS.md.
+# Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md.
 _FOLDS, _MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND, _MIN_SECONDS_OF_FOLDS = 5, 2_500, 80, 20.0
 
 

@@ -28,6 +28,7 @@ from batch_jobs.search.telling import tell
 from batch_jobs.search.timetable import Timetable
 from batch_jobs.search.watching import LeftError, Watch
 from batch_jobs.train.exporting import Exported
+from batch_jobs.train.handover import SENT_BYTES_PER_SECOND
 
 _POLL_SECONDS = 0.5
 # A study of which so many trials failed, and none did not, will not get better.
@@ -38,8 +39,6 @@ REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
 _CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 4, 1.0
-# A large file is written, loaded, checked and sent: an ensemble of 91 MB took nine seconds.
-_CLOSING_BYTES_PER_SECOND = 12e6
 # The best model by now has a report so much later than it was found, and again after so many times what one takes.
 _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
@@ -112,11 +111,11 @@ class Worker:
         """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble, which is as
         large as the best models together."""
         num_exports = _EXPORTS_ALONE if is_alone else _EXPORTS
-        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: 1 if is_alone else max(self.num_refitted, 1)]
+        best = self._best(1 if is_alone else max(self.num_refitted, 1))
         num_bytes = sum(int(trial.user_attrs[TrialAttribute.MODEL_BYTES]) for trial in best)
         export_seconds = median(self.export_seconds) if self.export_seconds else _EXPORT_SECONDS
         slowness = median(self.slowness) if self.slowness else 1.0
-        by_size = num_exports * export_seconds + num_bytes / _CLOSING_BYTES_PER_SECOND
+        by_size = num_exports * export_seconds + num_bytes / SENT_BYTES_PER_SECOND
         return _CLOSING_SECONDS * slowness + self.runner.materials.reading_seconds + by_size
 
     def ranked(self) -> list[FrozenTrial]:
@@ -170,10 +169,12 @@ class Worker:
 
     def _reserve(self) -> None:
         """What comes after the trials takes as much as they have shown."""
-        best = rank(self.study.get_trials(deepcopy=False), self.goals)[: self.num_refitted]
-        seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in best)
+        seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in self._best(self.num_refitted))
         closing = self.closing_seconds(is_alone=self.num_refitted == 1)
         self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
+
+    def _best(self, count: int) -> list[FrozenTrial]:
+        return rank(self.study.get_trials(deepcopy=False), self.goals)[:count]
 
     def _has_room(self) -> bool:
         """Whether a trial that begins now is likely to come to something: of the time that half of the trials need."""

@@ -24,8 +24,8 @@ from batch_jobs.train.exporting import Exported, to_files
 from batch_jobs.train.material import TEST, Material, Part, Sample
 from batch_jobs.train.notes import Notes
 
-# A model is written, sent to the lake, and has its digest taken on the way.
-_SENT_BYTES_PER_SECOND = 12e6
+# A model is written, sent to the lake, and has its digest taken on the way: an ensemble of 91 MB took nine seconds.
+SENT_BYTES_PER_SECOND = 12e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class Handover:
         deadline = self.environment.deadline
         if deadline is None:
             return MAX_SECONDS
-        left = deadline - time.monotonic() - len(self.exported.model) / _SENT_BYTES_PER_SECOND
+        left = deadline - time.monotonic() - len(self.exported.model) / SENT_BYTES_PER_SECOND
         return max(0.0, min(MAX_SECONDS, left / 4))
 
     def _complete(self, evaluations: list[Evaluation], importances: list[Importance]) -> Card:
