@@ -89,16 +89,7 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
     def handle(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         started = time.perf_counter()
         answered = http.boundary(event, lambda: answer(event, context))
-        logger.info(
-            "request",
-            method=event.get("httpMethod"),
-            path=event.get("path"),
-            status=answered["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            request_id=http.request_id_of(event),
-            actor=_authorizer_of(event).get("actor"),
-            workspace_id=_authorizer_of(event).get("workspace_id"),
-        )
+        http.log_request(event, answered, log=logger.info, started=started)
         return answered
 
     return handle
@@ -119,14 +110,10 @@ def _deployed() -> Deployment:
 
 def _caller_of(event: HttpEvent) -> Principal:
     try:
-        return Principal.model_validate(_authorizer_of(event))
+        return Principal.model_validate(http.authorizer_of(event))
     except ValidationError as error:
         # NOTE: the authorizer stands before every route; without its words nobody is let in.
         raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.") from error
-
-
-def _authorizer_of(event: HttpEvent) -> dict[str, str]:
-    return dict((event.get("requestContext") or {}).get("authorizer") or {})
 
 
 handler = make_handler(_deployed)

@@ -57,18 +57,7 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
         if is_oip(str(event["path"])):
             answered = answers.to_oip(answered)
         if _is_logged(answered, observed):
-            authorizer = _authorizer_of(event)
-            logger.info(
-                "request",
-                method=event.get("httpMethod"),
-                path=event.get("path"),
-                status=answered["statusCode"],
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-                request_id=http.request_id_of(event),
-                actor=authorizer.get("actor"),
-                workspace_id=authorizer.get("workspace_id"),
-                **_details(observed),
-            )
+            http.log_request(event, answered, log=logger.info, started=started, **_details(observed))
         return answered
 
     return handle
@@ -105,13 +94,9 @@ def _details(observed: Sequence[Observed]) -> dict[str, Any]:
 def _find_caller(event: HttpEvent) -> Principal | None:
     """Who the authorizer let in; None where no authorizer stands before the route."""
     try:
-        return Principal.model_validate(_authorizer_of(event))
+        return Principal.model_validate(http.authorizer_of(event))
     except ValidationError:
         return None
-
-
-def _authorizer_of(event: HttpEvent) -> dict[str, Any]:
-    return dict((event.get("requestContext") or {}).get("authorizer") or {})
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +28,7 @@ _MAX_DETAILS = 50
 PROBLEM_TYPE = "application/problem+json"
 HttpEvent = Mapping[str, Any]
 HttpAnswer = dict[str, Any]
+Log = Callable[..., None]
 
 
 def boundary(event: HttpEvent, answer: Callable[[], HttpAnswer]) -> HttpAnswer:
@@ -90,9 +92,30 @@ def request_id_of(event: HttpEvent) -> str | None:
     return None if request_id is None else str(request_id)
 
 
+def authorizer_of(event: HttpEvent) -> dict[str, Any]:
+    """What the authorizer has found out about the caller; empty where none stands before the route."""
+    return dict((event.get("requestContext") or {}).get("authorizer") or {})
+
+
 def header_values(event: HttpEvent, name: str) -> list[str]:
     """Every value of a header, whatever its case."""
     return headers_of(event).get(name, [])
+
+
+def log_request(event: HttpEvent, answer: HttpAnswer, *, log: Log, started: float, **details: Any) -> None:
+    """The one line that each request leaves. `started` is of time.perf_counter; `log` writes named values."""
+    authorizer = authorizer_of(event)
+    log(
+        "request",
+        method=event.get("httpMethod"),
+        path=event.get("path"),
+        status=answer["statusCode"],
+        milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        request_id=request_id_of(event),
+        actor=authorizer.get("actor"),
+        workspace_id=authorizer.get("workspace_id"),
+        **details,
+    )
 
 
 def headers_of(event: HttpEvent) -> dict[str, list[str]]:
