@@ -34,6 +34,16 @@ test-infra: $(VENV)/.cdk ## Test the infrastructure against a fresh synth (needs
 test-sagemaker: $(VENV)/.dev $(VENV)/.sagemaker ## Test AWS's SageMaker SDK and container toolkit as guests of the local cloud (1 GB)
 	$(BIN)/python -m pytest tests/guests
 
+# What the console is made of: its types come from the OpenAPI document, which comes from the code of the API.
+UI := functions/console/ui
+NPM := PATH="$(CURDIR)/$(VENV)-console/bin:$$PATH" npm --prefix $(UI)
+
+console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the console (brings Node along)
+	$(BIN)/python -m functions.api.openapi > $(UI)/openapi.json
+	$(NPM) run --silent types
+	$(NPM) run --silent check
+	$(NPM) run --silent build
+
 up: $(VENV)/.local ## Start the local cloud
 	@$(BIN)/aimass local up
 
@@ -44,7 +54,7 @@ requirements: $(VENV)/.dev ## Resolve the pinned requirement files anew
 	./requirements/compile.sh $(BIN)
 
 clean: ## Remove environments, caches and local state
-	rm -rf $(VENV) $(VENV)-cdk $(VENV)-sagemaker .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-cdk $(VENV)-console $(VENV)-sagemaker $(UI)/node_modules .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -71,4 +81,14 @@ $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(VENV)-sagemaker/bin/python -m pip install --quiet --requirement requirements/sagemaker.txt
 	@touch $@
 
-.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker up down requirements clean
+# Node from PyPI, so that nothing has to be there.
+$(VENV)-console/bin/npm: requirements/console.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-console
+	$(VENV)-console/bin/python -m pip install --quiet --requirement requirements/console.txt
+	@touch $@
+
+$(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/bin/npm
+	$(NPM) ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker console up down requirements clean

@@ -1,6 +1,7 @@
 """The OpenAPI document: what the resolver knows, and what it cannot know."""
 
 import json
+import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -144,3 +145,9 @@ def _statuses(operation: Operation) -> list[int]:
     if operation.needs_revision:
         statuses |= {412, 428}
     return sorted(statuses)
+
+
+if __name__ == "__main__":
+    from functions.api.app import resolver as whole
+
+    sys.stdout.write(document_json(whole))

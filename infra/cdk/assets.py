@@ -20,7 +20,7 @@ class Asset:
     """One archive, relative to the repository.
 
     Attributes:
-        files: folders that keep their path in the archive.
+        files: folders and files that keep their path in the archive.
         root: a folder whose content lies at the archive's top.
         heavy: third-party packages that pip installs when deploying to AWS; left out of the local cloud.
     """
@@ -32,11 +32,17 @@ class Asset:
 
 
 def _function(name: str) -> Asset:
-    return Asset(name=f"functions/{name}", files=(f"functions/{name}",))
+    folder = f"functions/{name}"
+    # The console's source stays at home.
+    files = (
+        tuple(f"{folder}/{part}" for part in ("__init__.py", "app.py", "static")) if name == "console" else (folder,)
+    )
+    return Asset(name=folder, files=files)
 
 
 FUNCTION_NAMES = (
-    *("api", "authorizer", "collectors", "dispatch", "ingest", "job_events", "predictions", "previews", "reconciler"),
+    *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "predictions", "previews"),
+    "reconciler",
 )
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
@@ -92,8 +98,12 @@ class StagedCode:
     def _stage(self, asset: Asset) -> Path:
         target = self.build_path / "assets" / asset.name
         shutil.rmtree(target, ignore_errors=True)
-        for folder in asset.files:
-            shutil.copytree(REPOSITORY / folder, target / folder, ignore=_LEFT_OUT)
+        for name in asset.files:
+            if (REPOSITORY / name).is_dir():
+                shutil.copytree(REPOSITORY / name, target / name, ignore=_LEFT_OUT)
+            else:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(REPOSITORY / name, target / name)
         if asset.root:
             shutil.copytree(REPOSITORY / asset.root, target, ignore=_LEFT_OUT, dirs_exist_ok=True)
         return target

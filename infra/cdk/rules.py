@@ -168,6 +168,11 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),
+        paths=tuple(f"{_API}/Default{path}/ANY" for path in ("", "/console", "/console/{proxy+}")),
+        reason="The console's files are the same for everybody, and it is where people sign in.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-APIG4",),
         paths=(f"{_API}/Default{WEBHOOK_PATH}/POST",),
         reason="A webhook's sender has no key: each delivery is signed with the secret of its source.",
     ),

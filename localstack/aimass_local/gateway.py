@@ -28,7 +28,7 @@ INVOKE_PAYLOAD_BYTES = 6 * 1024 * 1024
 ASYNC_INVOKE_PAYLOAD_BYTES = 1024 * 1024
 
 _API_PREFIX = f"/_aws/execute-api/{API_ID}/{API_STAGE}"
-_FRIENDLY_PATH = re.compile(r"/v[12](/|$)")
+_FRIENDLY_PATH = re.compile(r"/(v[12]|console)(/|$)")
 _EXECUTE_API_PATH = re.compile(r"/_aws/execute-api/|/restapis/[^/]+/[^/]+/_user_request_(/|$)")
 _INVOKE_PATH = re.compile(r"/2015-03-31/functions/[^/]+/invocations$")
 _CREDENTIAL = re.compile(r"(?:Credential=)?[^/\s]+/\d{8}/[^/]+/([^/]+)/aws4_request")
@@ -117,7 +117,7 @@ class Gateway:
             await self._guard.save_all()
             await _send_json(send, 200, {"status": "saved"})
         elif _is_browser_at_root(request):
-            await _redirect(send, "/v1/docs")
+            await _redirect(send, "/console/")
         else:
             await self._forward(request, receive, send)
 
@@ -233,7 +233,7 @@ def _is_foreign_page(request: _Request) -> bool:
 
 
 def _is_friendly(request: _Request) -> bool:
-    """Whether this is `/v1/...` or `/v2/...` of our API; AWS services with such paths get signed requests."""
+    """Whether this is of our API (or its console); AWS services with such paths get signed requests."""
     return not request.service and _FRIENDLY_PATH.match(request.path) is not None
 
 

@@ -13,6 +13,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "api": settings.ApiSettings,
     "authorizer": settings.AuthorizerSettings,
     "collectors": settings.CollectorsSettings,
+    "console": settings.ConsoleSettings,
     "dispatch": settings.DispatchSettings,
     "ingest": settings.IngestSettings,
     "job_events": settings.JobEventsSettings,
@@ -68,8 +69,8 @@ def test_every_code_placeholder_is_described(application: Template) -> None:
 
 def test_what_is_zipped_exists() -> None:
     for name, asset in json.loads((TEMPLATE_PATH / "assets.json").read_text()).items():
-        for folder in (*asset.get("files", ()), *filter(None, [asset.get("root")])):
-            assert (REPOSITORY / folder).is_dir(), f"asset {name} needs {folder}"
+        for path in (*asset.get("files", ()), *filter(None, [asset.get("root")])):
+            assert (REPOSITORY / path).exists(), f"asset {name} needs {path}"
 
 
 def test_logs_of_every_function_end(application: Template) -> None:

@@ -15,6 +15,9 @@ OPEN = {
     ("GET", "/v2/health/live"),
     ("GET", "/v2/health/ready"),
     ("POST", "/v1/webhooks/{workspace}/{source}"),
+    ("ANY", "/"),
+    ("ANY", "/console"),
+    ("ANY", "/console/{proxy+}"),
 }
 
 
@@ -32,7 +35,7 @@ def _paths(template: Template) -> dict[str, str]:
 def _methods(template: Template) -> dict[tuple[str, str], Mapping[str, Any]]:
     paths = _paths(template)
     return {
-        (item["HttpMethod"], paths[item["ResourceId"]["Ref"]]): item
+        (item["HttpMethod"], paths.get(item["ResourceId"].get("Ref"), "/")): item
         for item in template.properties("AWS::ApiGateway::Method")
     }
 
@@ -62,18 +65,19 @@ def test_h12_no_origin_is_allowed(application: Template) -> None:
     assert not [route for route in _methods(application) if route[0] == "OPTIONS"]
 
 
-def test_inference_goes_to_predictions_webhooks_to_collectors_and_the_rest_to_the_api(application: Template) -> None:
+def test_each_path_leads_to_its_function(application: Template) -> None:
     for (method, path), item in _methods(application).items():
         is_inference = path.startswith("/v2") or (method == "POST" and path.endswith(("/predict", "/invocations")))
         is_webhook = method == "POST" and path.startswith("/v1/webhooks/")
-        function = "Predictions" if is_inference else "Webhooks" if is_webhook else "Api"
+        is_console = path == "/" or path.startswith("/console")
+        function = "Predictions" if is_inference else "Webhooks" if is_webhook else "Console" if is_console else "Api"
         assert _function_of(item).startswith(function), (method, path)
 
 
 def test_every_path_beside_a_greedy_one_serves_every_method(application: Template) -> None:
     """API Gateway settles on the most specific path before it looks at the method."""
     methods = _methods(application)
-    assert set(_paths(application).values()) == {path for method, path in methods if method == "ANY"}
+    assert {"/", *_paths(application).values()} == {path for method, path in methods if method == "ANY"}
 
 
 def test_bodies_reach_the_functions_byte_by_byte(application: Template) -> None:
@@ -84,7 +88,7 @@ def test_bodies_reach_the_functions_byte_by_byte(application: Template) -> None:
 def test_each_function_may_be_called_by_this_api_only(application: Template) -> None:
     permissions = application.properties("AWS::Lambda::Permission")
     from_gateway = [item for item in permissions if item["Principal"] == "apigateway.amazonaws.com"]
-    assert len(from_gateway) == 4
+    assert len(from_gateway) == 5
     for item in from_gateway:
         assert any(
             isinstance(part, dict) and str(part.get("Ref", "")).startswith("HttpApi")

@@ -48,6 +48,7 @@ WILDCARD_ENDINGS = (
 )
 FUNCTION_ACTIONS = {
     "Authorizer": {"dynamodb", "logs"},
+    "Console": {"logs"},
     "CollectorsTick": {"dynamodb", "logs"},
     "Predictions": {"dynamodb", "lambda", "logs", "s3", "sagemaker"},
     "Webhooks": {"dynamodb", "logs", "s3", "secretsmanager"},

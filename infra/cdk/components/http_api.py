@@ -32,7 +32,8 @@ _ACCESS_LOG = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. Open routes are for documentation, liveness, and what carries a signature of its own."""
+    """One method of one path. Open routes are for documentation, liveness, the console's files, and what
+    carries a signature of its own."""
 
     path: str
     method: str
@@ -60,6 +61,7 @@ MANAGEMENT_ROUTES = (
     Route(path=WEBHOOK_PATH, method="ANY"),
 )
 WEBHOOK_ROUTES = (Route(path=WEBHOOK_PATH, method="POST", is_open=True),)
+CONSOLE_ROUTES = tuple(Route(path=path, method="ANY", is_open=True) for path in ("/", "/console", "/console/{proxy+}"))
 INFERENCE_ROUTES = (
     Route(path="/v1/endpoints/{endpoint}/predict", method="POST"),
     Route(path="/v1/endpoints/{endpoint}/invocations", method="POST"),
@@ -89,6 +91,7 @@ class HttpApi(apigateway.RestApi):
         management: lambda_.IFunction,
         predictions: lambda_.IFunction,
         webhooks: lambda_.IFunction,
+        console: lambda_.IFunction,
         authorizer: lambda_.IFunction,
     ) -> None:
         super().__init__(
@@ -115,6 +118,7 @@ class HttpApi(apigateway.RestApi):
         self._add_routes(MANAGEMENT_ROUTES, management)
         self._add_routes(INFERENCE_ROUTES, predictions)
         self._add_routes(WEBHOOK_ROUTES, webhooks)
+        self._add_routes(CONSOLE_ROUTES, console)
         add_problem_responses(self)
         for tag in ("ms-custom-id", "_custom_id_"):
             Tags.of(self).add(tag, naming.API_LOCAL_ID, include_resource_types=["AWS::ApiGateway::RestApi"])
@@ -124,7 +128,7 @@ class HttpApi(apigateway.RestApi):
             function, proxy=True, allow_test_invoke=False, scope_permission_to_method=False
         )
         for route in routes:
-            resource = self.root.resource_for_path(route.path)
+            resource = self.root.resource_for_path(route.path) if route.path != "/" else self.root
             if route.is_open:
                 resource.add_method(route.method, integration, authorization_type=apigateway.AuthorizationType.NONE)
             else:

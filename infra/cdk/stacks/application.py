@@ -8,6 +8,7 @@ from infra.cdk.assets import CodeSource
 from infra.cdk.components.alarms import ServingAlarms
 from infra.cdk.components.authorizer import Authorizer
 from infra.cdk.components.collectors import CollectorsTick, Webhooks
+from infra.cdk.components.console import Console
 from infra.cdk.components.dispatch import Dispatch
 from infra.cdk.components.functions import FunctionDefaults, Layer
 from infra.cdk.components.http_api import HttpApi
@@ -54,6 +55,7 @@ class ApplicationStack(Stack):
             management=management,
             predictions=predictions.entry,
             webhooks=webhooks,
+            console=Console(self, "Console", defaults=common, storage=storage),
             authorizer=authorizer,
         )
         CfnOutput(self, "ApiUrl", value=api.url)

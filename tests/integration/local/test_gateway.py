@@ -64,7 +64,7 @@ def test_signed_requests_to_v1_paths_reach_their_aws_service(cloud: Cloud) -> No
 
 def test_root_redirects_browsers_and_lists_buckets_for_aws_clients(cloud: Cloud) -> None:
     status, headers, _ = _request(cloud, "GET", "/", Accept="text/html,application/xhtml+xml")
-    assert (status, headers["location"]) == (302, "/v1/docs")
+    assert (status, headers["location"]) == (302, "/console/")
     buckets = [bucket["Name"] for bucket in cloud.client("s3").list_buckets()["Buckets"]]
     assert cloud.outputs["LandingBucketName"] in buckets
 

@@ -209,7 +209,7 @@ def test_signed_requests_go_to_the_service_they_are_signed_for(bench: _Bench) ->
 
 def test_root_redirects_only_browsers(bench: _Bench) -> None:
     answer = bench.request("GET", "/", headers={"accept": "text/html"})
-    assert (answer.status, answer.headers["location"]) == (302, "/v1/docs")
+    assert (answer.status, answer.headers["location"]) == (302, "/console/")
     assert (
         bench.request("GET", "/", headers={"accept": "text/html", "authorization": _SIGNED.format("s3")}).status == 200
     )

@@ -104,6 +104,13 @@ class PredictionsSettings(_Settings):
     model_cache_mib: int = 256
 
 
+class ConsoleSettings(_Settings):
+    """functions/console. The page sends files to the buckets and reads them, by addresses that the API has signed."""
+
+    landing_bucket: str
+    lake_bucket: str
+
+
 class PreviewsSettings(_Settings):
     """functions/previews."""
 

@@ -1,0 +1,36 @@
+/** The status of anything, by one table of words. */
+
+import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
+
+const TYPES: Record<string, StatusIndicatorProps.Type> = {
+  SUBMITTED: "pending",
+  QUEUED: "pending",
+  PENDING: "pending",
+  STARTING: "in-progress",
+  RUNNING: "in-progress",
+  UPDATING: "in-progress",
+  CREATING: "in-progress",
+  STOPPING: "in-progress",
+  DELETING: "in-progress",
+  SUCCEEDED: "success",
+  READY: "success",
+  ACTIVE: "success",
+  COMPLETE: "success",
+  FAILED: "error",
+  REJECTED: "error",
+  BLOCKED: "error",
+  STOPPED: "stopped",
+  PRUNED: "stopped",
+  PAUSED: "stopped",
+  DISABLED: "stopped",
+};
+
+export function Status({ status, children }: { status: string; children?: string }) {
+  return <StatusIndicator type={TYPES[status.toUpperCase()] ?? "info"}>{children ?? status}</StatusIndicator>;
+}
+
+/** Whether it will still change by itself. */
+export function isMoving(status: string): boolean {
+  const type = TYPES[status.toUpperCase()];
+  return type === "pending" || type === "in-progress";
+}
