@@ -12,17 +12,21 @@ const TYPES: Record<string, StatusIndicatorProps.Type> = {
   CREATING: "in-progress",
   STOPPING: "in-progress",
   DELETING: "in-progress",
+  ROLLING_OUT: "in-progress",
   SUCCEEDED: "success",
   READY: "success",
   ACTIVE: "success",
   COMPLETE: "success",
+  OK: "success",
   FAILED: "error",
   REJECTED: "error",
   BLOCKED: "error",
+  ALARM: "error",
   STOPPED: "stopped",
   PRUNED: "stopped",
   PAUSED: "stopped",
   DISABLED: "stopped",
+  OFF: "stopped",
 };
 
 export function Status({ status, children }: { status: string; children?: string }) {
