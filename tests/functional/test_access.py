@@ -20,6 +20,7 @@ PATHS = sorted({operation.path for operation in OPERATIONS})
 def address(operation_path: str) -> str:
     """A path with ids of nothing."""
     found = re.sub(r"<(number|part)>", "1", operation_path).replace("<secret>", "token")
+    found = found.replace("<subsystem>", "training")
     return re.sub(r"<(\w+)>", lambda match: new_id({"workspace": "ws", "api_key": "key"}.get(match[1], "ds")), found)
 
 
@@ -78,6 +79,10 @@ OF_QUALITY = {
     Role.COLLECTOR: "check_quality replay_quarantine",
     Role.DEVELOPER: "discard_quarantine create_trigger update_trigger delete_trigger",
 }
+OF_MANAGEMENT = {
+    Role.VIEWER: "list_settings get_settings list_settings_history",
+    Role.ADMIN: "update_settings revert_settings",
+}
 OF_SERVING = {
     Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
@@ -86,7 +91,7 @@ OF_SERVING = {
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

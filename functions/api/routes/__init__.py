@@ -14,6 +14,7 @@ from functions.api.routes import (
     quality,
     quarantine,
     queries,
+    settings,
     sources,
     studies,
     system,
@@ -24,6 +25,7 @@ from functions.api.routes import (
 
 ROUTERS = (
     workspaces.router,
+    settings.router,
     api_keys.router,
     audit.router,
     algorithms.router,

@@ -14,6 +14,7 @@ from aimass_core.ports import (
     Compute,
     Counters,
     Hosting,
+    LiveSettings,
     Logs,
     Predictor,
     Previewer,
@@ -274,6 +275,14 @@ class AwsPorts:
         from aimass_core.adapters.secrets_manager import SecretsManagerSecrets
 
         return SecretsManagerSecrets(self.clients.secretsmanager)
+
+    @cached_property
+    def live_settings(self) -> LiveSettings:
+        """The registry, and the deployment's own."""
+        from aimass_core.adapters.live_settings import StoredSettings
+
+        deployment = getattr(self._settings, "deployment_settings", {})
+        return StoredSettings(lambda: self.registry, deployment=deployment)
 
     def open_bucket(self, name: str) -> BlobStore:
         """A bucket that is none of the platform's own."""
