@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, loadEnv } from "vite";
 
-const API = process.env.AIMASS_URL ?? "http://127.0.0.1:4566";
+const API = loadEnv("", ".", "AIMASS_").AIMASS_URL ?? "http://127.0.0.1:4566";
 
 // Addresses are relative to <base>, which the function sets: the console lies below a stage of API Gateway on AWS.
 export default defineConfig({
