@@ -14,17 +14,21 @@ from functions.api.routes import (
     quality,
     quarantine,
     queries,
+    sessions,
     sources,
     studies,
     system,
     triggers,
     uploads,
+    users,
     workspaces,
 )
 
 ROUTERS = (
     workspaces.router,
     api_keys.router,
+    users.router,
+    sessions.router,
     audit.router,
     algorithms.router,
     system.router,

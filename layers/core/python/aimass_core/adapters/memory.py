@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -510,5 +511,6 @@ class MemoryPorts:
     hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    identity: MemoryIdentity = field(default_factory=MemoryIdentity)
     clock: Clock = utc_now
     new_id: NewId = new_id
