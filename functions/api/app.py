@@ -113,7 +113,7 @@ def _caller_of(event: HttpEvent) -> Principal:
         return Principal.model_validate(http.authorizer_of(event))
     except ValidationError as error:
         # NOTE: the authorizer stands before every route; without its words nobody is let in.
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.") from error
+        raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.") from error
 
 
 handler = make_handler(_deployed)

@@ -70,6 +70,11 @@ def created(resource: ResourceT, *, location: str, status: HTTPStatus = HTTPStat
     return _json(resource, status, {"ETag": f'"{resource.revision}"', "Location": location})
 
 
+def made(answer: ItemT) -> Response[ItemT]:
+    """201 of what has no address."""
+    return Response(status_code=HTTPStatus.CREATED, content_type=content_types.APPLICATION_JSON, body=answer)
+
+
 def no_content() -> Response[None]:
     """204."""
     return Response(status_code=HTTPStatus.NO_CONTENT, content_type=None, body=None)

@@ -78,5 +78,5 @@ class Answering:
 
 def _require(caller: Principal | None) -> Principal:
     if caller is None:
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+        raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.")
     return caller

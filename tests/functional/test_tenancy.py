@@ -21,6 +21,8 @@ from tests.functional.test_jobs import run_to_end
 UPLOAD = {"file_name": "crown-jewels.csv", "num_bytes": 3, "sha256": "0" * 64}
 BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
+    "rotate_api_key": {},
+    "update_user": {"role": "viewer"},
     "update_dataset": {"description": "mine"},
     "preview_dataset": {"recipe": {"steps": [{"do": "trim"}]}},
     "create_upload": UPLOAD,
@@ -100,6 +102,7 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "prediction": prediction.id,
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
+        "user": api.post("/v1/users", {"email": "crown@example.com", "role": "viewer"}).json["id"],
         "dataset": dataset.id,
         "upload": upload["id"],
         "job": job["id"],

@@ -14,12 +14,14 @@ from functions.api.routes import (
     quality,
     quarantine,
     queries,
+    sessions,
     settings,
     sources,
     studies,
     system,
     triggers,
     uploads,
+    users,
     workspaces,
 )
 
@@ -27,6 +29,8 @@ ROUTERS = (
     workspaces.router,
     settings.router,
     api_keys.router,
+    users.router,
+    sessions.router,
     audit.router,
     algorithms.router,
     system.router,

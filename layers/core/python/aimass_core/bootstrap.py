@@ -14,6 +14,7 @@ from aimass_core.ports import (
     Compute,
     Counters,
     Hosting,
+    Identity,
     LiveSettings,
     Logs,
     Predictor,
@@ -122,6 +123,11 @@ class AwsClients:
     def athena(self) -> Any:
         """Athena."""
         return self._session.client("athena", config=_CONFIG)
+
+    @cached_property
+    def cognito(self) -> Any:
+        """Cognito's user pools."""
+        return self._session.client("cognito-idp", config=_CONFIG)
 
     @cached_property
     def secretsmanager(self) -> Any:
@@ -283,6 +289,17 @@ class AwsPorts:
 
         deployment = getattr(self._settings, "deployment_settings", {})
         return StoredSettings(lambda: self.registry, deployment=deployment)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """A Cognito user pool."""
+        from aimass_core.adapters.cognito import CognitoIdentity
+
+        return CognitoIdentity(
+            self.clients.cognito,
+            user_pool_id=self._setting("user_pool_id"),
+            client_id=self._setting("user_pool_client_id"),
+        )
 
     def open_bucket(self, name: str) -> BlobStore:
         """A bucket that is none of the platform's own."""

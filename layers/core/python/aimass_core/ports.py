@@ -424,6 +424,56 @@ class Secrets(Protocol):
         """At once and for good. Idempotent."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityTokens:
+    """What the identity provider gives who signs in. The access token is a JWT (RS256); it says nothing of rights."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class AccountExistsError(Exception):
+    """There is an account with that e-mail address."""
+
+
+class Identity(Protocol):
+    """Accounts of people, and the keys that their tokens are signed with: a Cognito user pool.
+
+    Wrong credentials raise UnauthenticatedError, always with the same words; a password that its policy refuses
+    InvalidRequestError.
+    """
+
+    @property
+    def issuer(self) -> str:
+        """`iss` of its tokens."""
+
+    @property
+    def client_id(self) -> str:
+        """Of the tokens that are meant for us."""
+
+    def keys(self, *, fresh: bool = False) -> Mapping[str, Mapping[str, Any]]:
+        """Its public keys (JWK) by their id. Cached for an hour; `fresh` asks again, but at most once a minute."""
+
+    def create(self, email: str, password: str) -> str:
+        """An account, ready to sign in; returns its subject. Raises AccountExistsError."""
+
+    def find(self, email: str) -> str | None:
+        """The subject of the account with that address."""
+
+    def set_password(self, subject: str, password: str) -> None:
+        """In place of the one it has."""
+
+    def delete(self, subject: str) -> None:
+        """Idempotent."""
+
+    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
+        """Raises NewPasswordRequiredError where the password holds for one sign-in only and no new one is given."""
+
+    def refresh(self, refresh_token: str) -> IdentityTokens:
+        """A new access token; the refresh token stays."""
+
+
 class Ports(Protocol):
     """Everything, as `bootstrap` builds it; each member is made when it is first used."""
 
@@ -461,6 +511,8 @@ class Ports(Protocol):
     def secrets(self) -> Secrets: ...
     @property
     def live_settings(self) -> LiveSettings: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def clock(self) -> Clock: ...
     @property

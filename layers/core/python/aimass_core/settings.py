@@ -28,6 +28,8 @@ class AuthorizerSettings(_Settings):
     """functions/authorizer."""
 
     registry_table: str
+    user_pool_id: str
+    user_pool_client_id: str
 
 
 class ComputeSettings(StorageSettings):
@@ -46,6 +48,8 @@ class ApiSettings(ComputeSettings):
 
     idempotency_table: str
     cursor_secret_name: str
+    user_pool_id: str
+    user_pool_client_id: str
     ingest_queue_url: str
     previews_function: str
     job_log_group: str = "/aws/batch/job"

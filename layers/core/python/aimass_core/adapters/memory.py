@@ -11,6 +11,7 @@ from typing import Any
 
 from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -512,6 +513,7 @@ class MemoryPorts:
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
     deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identity: MemoryIdentity = field(default_factory=MemoryIdentity)
     clock: Clock = utc_now
     new_id: NewId = new_id
 

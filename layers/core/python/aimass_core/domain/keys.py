@@ -34,11 +34,22 @@ def name_row(workspace_id: str, resource: str, name: str) -> RowKey:
 
 
 PLATFORM = "PLATFORM"
+_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def workspace_name_row(name: str) -> RowKey:
     """Workspace names are unique on the whole platform: the drop folder leads from the name to the id."""
     return RowKey(PLATFORM, f"NAME#WORKSPACE#{name}")
+
+
+def person_row(subject: str) -> RowKey:
+    """Where somebody who can sign in belongs, over all workspaces."""
+    return RowKey(f"PERSON#{subject}", "PERSON")
+
+
+def sign_in_row(sha256: str, minute: datetime) -> RowKey:
+    """How often it was tried to sign in with something, within a span of time."""
+    return RowKey(f"SIGN_INS#{sha256}", minute.astimezone(UTC).strftime(_MINUTE))
 
 
 def status_partition(resource: str, status: str) -> str:
@@ -88,7 +99,6 @@ def source_secret(workspace_id: str, source_id: str, name: str) -> str:
 
 COUNTERS_PREFIX = "COUNTERS#"
 """What only the function that serves models adds to."""
-_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def counters_partition(workspace_id: str, endpoint_id: str) -> str:

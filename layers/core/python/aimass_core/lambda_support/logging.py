@@ -12,14 +12,20 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 _SECRETS = (
-    (re.compile(r"(aim_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), r"\1[redacted]"),
+    (re.compile(r"(ai[a-z]_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), r"\1[redacted]"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), "[redacted]"),
     (re.compile(r"(?i)(x-amz-(?:signature|security-token|credential)=)[^&\"\s\\]+"), r"\1[redacted]"),
     (
         re.compile(r"(?i)((?:authorization|x-api-key)[\\\"']*\s*[:=]\s*[\\\"']*)(?:bearer\s+)?[^\s\\\"',}]+"),
         r"\1[redacted]",
     ),
     (re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1[redacted]"),
-    (re.compile(r"(?i)(\\*\"(?:secret|password|token)\\*\"\s*:\s*\\*\")[^\"\\]+"), r"\1[redacted]"),
+    (
+        re.compile(
+            r"(?i)(\\*\"(?:secret|(?:new_)?password|(?:access_|refresh_)?token|invitation)\\*\"\s*:\s*\\*\")[^\"\\]+"
+        ),
+        r"\1[redacted]",
+    ),
 )
 
 
