@@ -117,6 +117,7 @@ def authenticate(ports: Ports, token: str) -> Principal:
         workspace_id=record.workspace_id,
         workspace_name=record.workspace_name,
         actor=record.id,
+        actor_name=record.name,
         role=record.role,
         max_requests_per_second=record.max_requests_per_second,
         max_requests_per_day=record.max_requests_per_day,
