@@ -110,10 +110,11 @@ def _deployed() -> Deployment:
 
 def _caller_of(event: HttpEvent) -> Principal:
     try:
-        return Principal.model_validate(http.authorizer_of(event))
+        principal = Principal.model_validate(http.authorizer_of(event))
     except ValidationError as error:
         # NOTE: the authorizer stands before every route; without its words nobody is let in.
         raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.") from error
+    return principal.model_copy(update={"origin": http.origin_of(event)})
 
 
 handler = make_handler(_deployed)

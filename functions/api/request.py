@@ -28,11 +28,11 @@ from functions.api.routing import ResourceRouter
 ItemT = TypeVar("ItemT", bound=BaseModel)
 ResourceT = TypeVar("ResourceT", bound=Resource)
 
-_REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 # Parameters of the path. An address that these refuse is not found.
 Id = Annotated[str, Path(pattern=ID_PATTERN, description="Its id.")]
-IdOrName = Annotated[str, Path(pattern=_REF_PATTERN, description="Its id or its name.")]
+IdOrName = Annotated[str, Path(pattern=REF_PATTERN, description="Its id or its name.")]
 Number = Annotated[int, Path(ge=1, le=99_999_999, description="The version's number.")]
 
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items.")]

@@ -15,6 +15,8 @@ STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
+# aimass_core.domain.keys says the same; a test compares both.
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
@@ -54,8 +56,10 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 CAPTURES_PREFIX = "captures/"
-# The CloudWatch namespace of our own metrics.
+# The CloudWatch namespace of our own metrics, and what the names of our alarms begin with.
 METRICS = "AIMass"
+ALARM_PREFIX = "aimass-"
+DASHBOARD = "aimass"
 PREDICTIONS_PREFIX = "predictions/"
 PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # Of partitions of the registry.
@@ -70,6 +74,11 @@ def bucket(purpose: str) -> str:
 def function(name: str) -> str:
     """The name of the function whose code is functions/<name>."""
     return f"aimass-{name.replace('_', '-')}"
+
+
+def dead_letters(name: str) -> str:
+    """The name of the queue of what a function (or the ingest queue) could not process."""
+    return f"{function(name)}-dead-letters"
 
 
 def function_log_group(name: str) -> str:

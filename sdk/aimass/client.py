@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx2
 
-from aimass.http import Http
+from aimass.http import USER_AGENT, Http
 from aimass.profiles import resolve_profile
 from aimass.resources.algorithms import AlgorithmsApi
 from aimass.resources.api_keys import ApiKeysApi
@@ -36,6 +36,7 @@ class Client:
         timeout_seconds: For one request; uploads to S3 count from byte to byte.
         max_retries: After a lost connection, 429, 502, 503 or 504, with growing pauses and jitter.
         transport: Replaces the network, for tests.
+        user_agent: How the program names itself, in the audit trail too.
 
     Raises:
         ConfigurationError: The profile does not exist.
@@ -50,12 +51,14 @@ class Client:
         timeout_seconds: float = 60.0,
         max_retries: int = 4,
         transport: httpx2.BaseTransport | None = None,
+        user_agent: str = USER_AGENT,
     ) -> None:
         self.http = Http(
             resolve_profile(profile=profile, base_url=base_url, api_key=api_key),
             timeout_seconds=timeout_seconds,
             max_retries=max_retries,
             transport=transport,
+            user_agent=user_agent,
         )
 
     def close(self) -> None:

@@ -9,10 +9,15 @@ from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
 RESOURCELESS = {
+    "batch:DescribeJobQueues",
     "batch:DescribeJobs",
     "batch:ListJobs",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "logs:GetQueryResults",
+    "logs:StopQuery",
     "sagemaker:ListEndpoints",
 }
 # How a resource with a wildcard may end.
@@ -30,11 +35,14 @@ WILDCARD_ENDINGS = (
     "/predictions/*/inputs/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
+    ":log-group:/aws/sagemaker/TrainingJobs:*",
+    ":log-group:/aws/lambda/aimass-*",
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
     ":job-definition/aimass-batch-jobs-collect:*",
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
+    ":secret:aimass/audit-signing-??????",
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
@@ -55,9 +63,14 @@ FUNCTION_ACTIONS = {
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
-    "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker", "sqs"},
+    "Reconciler": {
+        *("athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs")
+    },
+    "Api": {
+        *("athena", "batch", "cloudwatch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager"),
+        "sqs",
+    },
 }
 
 

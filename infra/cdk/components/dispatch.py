@@ -29,6 +29,7 @@ class Dispatch(PlatformFunction):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         super().__init__(
             scope,
             construct_id,
@@ -46,8 +47,8 @@ class Dispatch(PlatformFunction):
                 allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
                 allow.change_tables(scope),
             ],
+            dead_letters=dead_letters,
         )
-        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,

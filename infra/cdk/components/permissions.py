@@ -117,6 +117,25 @@ def send_messages(queue: sqs.IQueue) -> iam.PolicyStatement:
     return _allow(["sqs:GetQueueAttributes", "sqs:SendMessage"], [queue.queue_arn])
 
 
+def keep_dead_letters(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """What Lambda does for a function whose asynchronous invocations fail."""
+    return _allow(["sqs:SendMessage"], [queue.queue_arn])
+
+
+def handle_dead_letters(scope: Construct, *names: str) -> iam.PolicyStatement:
+    """Looking at what could not be processed, and taking it away."""
+    return _allow(
+        [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
+        [Stack.of(scope).format_arn(service="sqs", resource=naming.dead_letters(name)) for name in names],
+    )
+
+
 def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
     """One of our functions, by its name in functions/."""
     arn = _arn(scope, "lambda", "function", naming.function(name), arn_format=ArnFormat.COLON_RESOURCE_NAME)
@@ -158,6 +177,20 @@ def read_training_logs(scope: Construct) -> iam.PolicyStatement:
     """What training jobs print. SageMaker tells nobody the names of their streams, so they are looked for."""
     arn = training_log_group_arn(scope)
     return _allow(["logs:DescribeLogStreams", "logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
+
+
+def search_logs(scope: Construct) -> list[iam.PolicyStatement]:
+    """Of our functions and of containers. NOTE: the answers of a query know no resource."""
+    groups = (naming.function_log_group("*"), naming.JOB_LOG_GROUP, naming.TRAINING_LOG_GROUP)
+    arns = [_arn(scope, "logs", "log-group", group, arn_format=ArnFormat.COLON_RESOURCE_NAME) for group in groups]
+    # NOTE: AWS checks a group with a colon and a star after it, the emulator without.
+    started = _allow(["logs:StartQuery"], [*arns, *(f"{arn}:*" for arn in arns[1:])])
+    return [started, _allow(["logs:GetQueryResults", "logs:StopQuery"], ["*"])]
+
+
+def watch_figures() -> iam.PolicyStatement:
+    """Figures, alarms, and the state of Batch's queue. NOTE: none of these knows a resource."""
+    return _allow(["batch:DescribeJobQueues", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], ["*"])
 
 
 def write_training_logs(scope: Construct) -> iam.PolicyStatement:

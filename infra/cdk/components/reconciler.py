@@ -65,5 +65,6 @@ def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX, naming.CAPTURES_PREFIX),
         allow.change_tables(scope),
         allow.follow_queries(scope),
+        allow.read_secret(scope, naming.AUDIT_SECRET),
         *allow.delete_hosts(scope),
     ]

@@ -257,6 +257,130 @@ class Logs(Protocol):
         """Lines from the oldest on, and a cursor to go on with (also at the present end)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLine:
+    """A line of a log as it was written. `source` is a function's name, or `job`; `stream` is its log stream."""
+
+    at: datetime
+    source: str
+    stream: str
+    text: str
+
+
+class LogSearch(Protocol):
+    """Searches the logs of all functions, and of containers, at once."""
+
+    def search(
+        self,
+        *,
+        functions: Sequence[str],
+        streams: Sequence[str] = (),
+        containing: Sequence[Sequence[str]] = (),
+        text: str | None = None,
+        since: datetime,
+        until: datetime,
+        limit: int,
+    ) -> Sequence[FoundLine]:
+        """Lines from `since` to `until`, both included, newest first.
+
+        Args:
+            functions: short names of functions, as in functions/.
+            streams: of containers, of which all lines are wanted, whatever `containing` says.
+            containing: of each of these, a function's line has one.
+            text: a line has it, in upper or lower case.
+        """
+
+
+# --- the platform itself ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFigures:
+    """What a function did; None where nobody has counted."""
+
+    num_invocations: int | None = None
+    num_errors: int | None = None
+    num_throttles: int | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """SQS's own counts, which are approximate."""
+
+    num_waiting: int
+    num_in_flight: int
+    oldest_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueState:
+    """Batch's words about its queue."""
+
+    state: str
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedAlarm:
+    """An alarm of CloudWatch in the state ALARM."""
+
+    name: str
+    description: str
+    since: datetime | None
+
+
+class Watch(Protocol):
+    """What CloudWatch, SQS and Batch know of the platform's own parts."""
+
+    def list_functions(self) -> Sequence[str]:
+        """Short names, as in functions/."""
+
+    def measure_functions(self) -> Mapping[str, FunctionFigures]:
+        """Of the last hour, by short name. Cached for some seconds: CloudWatch charges for each figure."""
+
+    def measure_queue(self) -> QueueFigures:
+        """The ingest queue."""
+
+    def read_job_queue(self) -> JobQueueState | None:
+        """None where Batch knows of none."""
+
+    def list_alarms(self) -> Sequence[RaisedAlarm]:
+        """Those of ours that are raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message of a dead-letter queue. `receipt` lets it be deleted or given back, for as long as it is hidden."""
+
+    id: str
+    receipt: str
+    body: str
+    sent_at: datetime
+    attributes: Mapping[str, str]
+
+
+class DeadLetterStore(Protocol):
+    """The queues of what could not be processed, by their names in `DeadLetterQueue`."""
+
+    def measure(self, queue: str) -> QueueFigures:
+        """How many there are."""
+
+    def take(self, queue: str, *, limit: int) -> Sequence[Letter]:
+        """Messages, which nobody else sees for half a minute; fewer than there are where somebody else looks."""
+
+    def give_back(self, queue: str, letters: Sequence[Letter]) -> None:
+        """At once."""
+
+    def send_again(self, queue: str, letter: Letter) -> None:
+        """To whom it was sent first, who must be able to take it twice. What tells of rows of the registry without
+        naming them lets the reconciler look for them now."""
+
+    def delete(self, queue: str, letter: Letter) -> None:
+        """For good. Idempotent."""
+
+
 # --- studies ---------------------------------------------------------------------------------------------------------
 
 
@@ -493,6 +617,12 @@ class Ports(Protocol):
     def sagemaker(self) -> Compute: ...
     @property
     def sagemaker_logs(self) -> Logs: ...
+    @property
+    def log_search(self) -> LogSearch: ...
+    @property
+    def watch(self) -> Watch: ...
+    @property
+    def dead_letters(self) -> DeadLetterStore: ...
     @property
     def trials(self) -> Trials: ...
     @property

@@ -55,6 +55,10 @@ class ApiSettings(ComputeSettings):
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     query_workgroup: str
+    # Of the installation, by short names: its functions, and its queues of what could not be processed.
+    functions: dict[str, str]
+    dead_letter_queues: dict[str, str]
+    alarm_prefix: str
     # Of each workspace.
     max_queries_active: int = 20
     max_jobs_active: int = 1_000

@@ -12,6 +12,7 @@ from typing import Any
 from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.adapters.memory_identity import MemoryIdentity
+from aimass_core.adapters.memory_operations import MemoryDeadLetters, MemoryLogSearch, MemoryWatch
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -504,6 +505,9 @@ class MemoryPorts:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
+    log_search: MemoryLogSearch = field(default_factory=MemoryLogSearch)
+    watch: MemoryWatch = field(default_factory=MemoryWatch)
+    dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
     trials: MemoryTrials = field(default_factory=MemoryTrials)
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)

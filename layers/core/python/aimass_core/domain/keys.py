@@ -95,6 +95,15 @@ def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
 
 
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
+"""What the seals of audit trails are signed with."""
+
+
+def audit_seal_row(workspace_id: str, number: int) -> RowKey:
+    """A seal of the audit trail, from 1."""
+    return row(workspace_id, "audit_seal", number)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"
@@ -201,6 +210,11 @@ def query_output(execution_id: str) -> str:
 def query_export(workspace_id: str, query_id: str, name: str) -> str:
     """The rows of a query in another form."""
     return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
+
+
+def audit_export(workspace_id: str, export_id: str, name: str) -> str:
+    """Entries of the audit trail in a file, which goes as the rows of queries do."""
+    return f"{QUERIES_PREFIX}exports/{workspace_id}/{export_id}/{name}"
 
 
 PREDICTIONS_PREFIX = "predictions/"

@@ -155,7 +155,7 @@ def _save(ports: Ports, principal: Principal, quarantine: Quarantine, *, action:
     try:
         ports.registry.write(
             Put(row=_to_row(changed), expected=quarantine.revision),
-            records.audit(ports, principal, f"quarantine.{action}", quarantine),
+            records.audit(ports, principal, f"quarantine.{action}", quarantine, after=changed),
         )
     except WriteConflictError as error:
         raise ConflictError("The quarantine was changed in this moment. Do it again.") from error
@@ -212,7 +212,7 @@ def _open(
         also=[
             Put(row=records.to_row(upload, dataset.id, upload.id)),
             Put(row=_to_row(changed), expected=quarantine.revision),
-            records.audit(ports, principal, "quarantine.replay", quarantine, num_rows=len(positions)),
+            records.audit(ports, principal, "quarantine.replay", quarantine, after=changed, num_rows=len(positions)),
         ],
     )
     if version is None:
