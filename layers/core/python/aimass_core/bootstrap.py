@@ -13,8 +13,10 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Courier,
     Hosting,
     Logs,
+    Mailer,
     Predictor,
     Previewer,
     QueryEngine,
@@ -121,6 +123,11 @@ class AwsClients:
     def athena(self) -> Any:
         """Athena."""
         return self._session.client("athena", config=_CONFIG)
+
+    @cached_property
+    def ses(self) -> Any:
+        """SES."""
+        return self._session.client("sesv2", config=_CONFIG)
 
     @cached_property
     def secretsmanager(self) -> Any:
@@ -238,6 +245,28 @@ class AwsPorts:
         from aimass_core.adapters.sqs import SqsQueue
 
         return SqsQueue(self.clients.sqs, url=self._setting("ingest_queue_url"))
+
+    @cached_property
+    def notification_queue(self) -> Queue:
+        """SQS."""
+        from aimass_core.adapters.sqs import SqsQueue
+
+        return SqsQueue(self.clients.sqs, url=self._setting("notification_queue_url"))
+
+    @cached_property
+    def courier(self) -> Courier:
+        """HTTP."""
+        from aimass_core.adapters.courier import HttpCourier
+
+        hosts = str(getattr(self._settings, "notification_hosts", ""))
+        return HttpCourier(allowed_hosts=frozenset(filter(None, (host.strip() for host in hosts.split(",")))))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """SES."""
+        from aimass_core.adapters.ses import SesMailer
+
+        return SesMailer(self.clients.ses, sender=str(getattr(self._settings, "mail_sender", "")))
 
     @cached_property
     def predictor(self) -> Predictor:

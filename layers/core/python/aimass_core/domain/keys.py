@@ -84,6 +84,19 @@ def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
 
 
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def channel_secret(workspace_id: str, channel_id: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: what signs, and where a secret address leads."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}"
+
+
+def told_row(workspace_id: str, told: str) -> RowKey:
+    """That something was told once."""
+    return row(workspace_id, "told", told)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"
