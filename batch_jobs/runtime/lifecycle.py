@@ -40,6 +40,7 @@ KINDS = {
     "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
+    "report": "batch_jobs.report",
 }
 
 _LAST_REPORTS_SECONDS = 60.0

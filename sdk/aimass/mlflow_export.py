@@ -26,6 +26,7 @@ from aimass_core.domain.jobs import (
     IngestSpec,
     JobStatus,
     PredictSpec,
+    ReportSpec,
     ScriptSpec,
     TrainSpec,
 )
@@ -167,8 +168,8 @@ class _Export:
                 found |= {"source": spec.source, "format": spec.format}
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec():
-                # They make data, and no model.
+            case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() | ReportSpec():
+                # They make data or a report, and no model.
                 found |= spec.model_dump(
                     mode="json", include={"dataset", "model", "output", "dataset_id", "number", "source"}
                 )

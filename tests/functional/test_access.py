@@ -99,6 +99,16 @@ OF_MANAGEMENT = {
     Role.VIEWER: "list_settings get_settings list_settings_history",
     Role.ADMIN: "update_settings revert_settings",
 }
+OF_NOTIFICATIONS = {
+    Role.VIEWER: "list_notifications get_notification list_notification_types list_reports get_report "
+    "list_report_plans get_report_plan",
+    Role.DEVELOPER: "list_notification_channels get_notification_channel list_notification_rules "
+    "get_notification_rule list_notification_deliveries get_notification_delivery retry_notification_delivery "
+    "create_report delete_report create_report_plan update_report_plan delete_report_plan",
+    Role.ADMIN: "create_notification_channel update_notification_channel delete_notification_channel "
+    "rotate_notification_channel test_notification_channel create_notification_rule update_notification_rule "
+    "delete_notification_rule",
+}
 OF_SERVING = {
     Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
@@ -107,7 +117,7 @@ OF_SERVING = {
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

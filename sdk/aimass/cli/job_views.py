@@ -8,7 +8,7 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ReportSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 
@@ -31,13 +31,15 @@ def what(job: Job) -> str:
             return f"{model} from {format_}"
         case ScriptSpec(entry_point=entry_point):
             return entry_point
-        case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() as spec:
+        case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() | ReportSpec() as spec:
             return brought(spec)
 
 
-def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec) -> str:
-    """Which data comes from where."""
+def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec | ReportSpec) -> str:
+    """Which data comes from where, or which report."""
     match spec:
+        case ReportSpec(report=report):
+            return report
         case PrepareSpec(dataset=dataset, output=output):
             return f"{dataset} to {output}"
         case PredictSpec(model=model, dataset=dataset, output=output):

@@ -14,12 +14,14 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Courier,
     DeadLetterStore,
     Hosting,
     Identity,
     LiveSettings,
     Logs,
     LogSearch,
+    Mailer,
     Predictor,
     Previewer,
     QueryEngine,
@@ -137,6 +139,11 @@ class AwsClients:
     def cognito(self) -> Any:
         """Cognito's user pools."""
         return self._session.client("cognito-idp", config=_CONFIG)
+
+    @cached_property
+    def ses(self) -> Any:
+        """SES."""
+        return self._session.client("sesv2", config=_CONFIG)
 
     @cached_property
     def secretsmanager(self) -> Any:
@@ -295,6 +302,28 @@ class AwsPorts:
         from aimass_core.adapters.sqs import SqsQueue
 
         return SqsQueue(self.clients.sqs, url=self._setting("ingest_queue_url"))
+
+    @cached_property
+    def notification_queue(self) -> Queue:
+        """SQS."""
+        from aimass_core.adapters.sqs import SqsQueue
+
+        return SqsQueue(self.clients.sqs, url=self._setting("notification_queue_url"))
+
+    @cached_property
+    def courier(self) -> Courier:
+        """HTTP."""
+        from aimass_core.adapters.courier import HttpCourier
+
+        hosts = str(getattr(self._settings, "notification_hosts", ""))
+        return HttpCourier(allowed_hosts=frozenset(filter(None, (host.strip() for host in hosts.split(",")))))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """SES."""
+        from aimass_core.adapters.ses import SesMailer
+
+        return SesMailer(self.clients.ses, sender=str(getattr(self._settings, "mail_sender", "")))
 
     @cached_property
     def predictor(self) -> Predictor:

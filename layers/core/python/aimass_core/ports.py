@@ -456,7 +456,7 @@ class QueryEngine(Protocol):
 
 
 class Queue(Protocol):
-    """The ingest queue."""
+    """A queue of messages of our own."""
 
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
         """At least once, not before the delay (at most 900 s)."""
@@ -528,6 +528,56 @@ class LiveSettings(Protocol):
 
     def get(self, cls: type[SettingsT], workspace_id: str) -> SettingsT:
         """As they hold now, or held some seconds ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourierAnswer:
+    """What somebody else's server answered: its status, the beginning of its body, and when to come again."""
+
+    status: int
+    text: str = ""
+    retry_after_seconds: float | None = None
+
+
+class Courier(Protocol):
+    """Brings messages to servers of others, whose addresses users have written."""
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """One POST, to an address that was judged and no other; nothing is followed. Raises InvalidRequestError where
+        that is not public, UnavailableError where nobody answers in time."""
+
+    def check(self, url: str) -> None:
+        """Raises what `post` would where it cannot be brought there at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of an e-mail."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """An e-mail from the deployment's own address."""
+
+    to: Sequence[str]
+    subject: str
+    text: str
+    attachments: Sequence[Attachment] = ()
+
+
+class Mailer(Protocol):
+    """Sends e-mails: SES."""
+
+    def send(self, mail: Mail) -> str:
+        """Returns its id. Raises ConflictError where the deployment has no address to send from, InvalidRequestError
+        where it is refused, UnavailableError."""
+
+    def check(self) -> None:
+        """Raises ConflictError where the deployment has no address to send from."""
 
 
 class SecretNotFoundError(Exception):
@@ -631,6 +681,12 @@ class Ports(Protocol):
     def query_engine(self) -> QueryEngine: ...
     @property
     def ingest_queue(self) -> Queue: ...
+    @property
+    def notification_queue(self) -> Queue: ...
+    @property
+    def courier(self) -> Courier: ...
+    @property
+    def mailer(self) -> Mailer: ...
     @property
     def predictor(self) -> Predictor: ...
     @property

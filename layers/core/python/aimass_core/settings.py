@@ -43,7 +43,15 @@ class ComputeSettings(StorageSettings):
     training_role_arn: str
 
 
-class ApiSettings(ComputeSettings):
+class OutboundSettings(_Settings):
+    """Whoever judges where notifications may go: hosts that may be reached although their address is not public
+    (comma-separated), and whom e-mail comes from. Empty: nobody."""
+
+    notification_hosts: str = ""
+    mail_sender: str = ""
+
+
+class ApiSettings(ComputeSettings, OutboundSettings):
     """functions/api. Stopping a job calls the compute service at once."""
 
     idempotency_table: str
@@ -98,8 +106,18 @@ class JobEventsSettings(ComputeSettings):
     """functions/job_events. A container that runs on for a job that has ended is stopped."""
 
 
+class NotificationsSettings(OutboundSettings):
+    """functions/notifications."""
+
+    registry_table: str
+    lake_bucket: str
+    notification_queue_url: str
+
+
 class ReconcilerSettings(DispatchSettings):
     """functions/reconciler."""
+
+    notification_queue_url: str
 
     ingest_queue_url: str
     query_workgroup: str

@@ -26,8 +26,10 @@ from aimass_core.ports import (
     Check,
     ComputeState,
     CounterRow,
+    CourierAnswer,
     Delete,
     Execution,
+    Mail,
     Put,
     QueryEngine,
     ResultPage,
@@ -371,6 +373,37 @@ class MemoryQueue:
         self.messages.append((message, delay_seconds))
 
 
+class MemoryCourier:
+    """Keeps what was posted, and answers with a function."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.answer: Callable[[str], CourierAnswer] = lambda _: CourierAnswer(status=200, text="ok")
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """See Courier."""
+        self.posts.append((url, headers, body))
+        return self.answer(url)
+
+    def check(self, url: str) -> None:
+        """See Courier."""
+
+
+class MemoryMailer:
+    """Keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> str:
+        """See Mailer."""
+        self.mails.append(mail)
+        return f"mail-{len(self.mails)}"
+
+    def check(self) -> None:
+        """See Mailer."""
+
+
 class MemoryCatalog:
     """Tables by name."""
 
@@ -476,7 +509,7 @@ class MemorySecrets:
         """See Secrets."""
         if name in self.values:
             return self.values[name]
-        if "/sources/" in name:
+        if "/sources/" in name or "/notification-channels/" in name:
             raise SecretNotFoundError(name)
         return f"secret of {name}"
 
@@ -512,6 +545,9 @@ class MemoryPorts:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    notification_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    courier: MemoryCourier = field(default_factory=MemoryCourier)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
     hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))

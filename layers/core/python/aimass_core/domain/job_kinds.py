@@ -18,3 +18,4 @@ class JobKind(StrEnum):
     PREDICT = "predict"
     COLLECT = "collect"
     INGEST = "ingest"
+    REPORT = "report"

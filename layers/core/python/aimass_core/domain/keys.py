@@ -104,6 +104,19 @@ def audit_seal_row(workspace_id: str, number: int) -> RowKey:
     return row(workspace_id, "audit_seal", number)
 
 
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def channel_secret(workspace_id: str, channel_id: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: what signs, and where a secret address leads."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}"
+
+
+def told_row(workspace_id: str, told: str) -> RowKey:
+    """That something was told once."""
+    return row(workspace_id, "told", told)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"

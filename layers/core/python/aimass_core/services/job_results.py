@@ -109,7 +109,7 @@ def makes_model(job: Job, result: JobResult) -> bool:
     one there."""
     if job.kind is JobKind.SCRIPT:
         return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
-    return job.kind not in (JobKind.INGEST, JobKind.PREPARE, JobKind.PREDICT, JobKind.COLLECT)
+    return job.kind not in (JobKind.INGEST, JobKind.PREPARE, JobKind.PREDICT, JobKind.COLLECT, JobKind.REPORT)
 
 
 def model_artifacts(artifacts: Sequence[Artifact], *, folder: str = MODEL_FOLDER) -> dict[ArtifactName, Artifact]:

@@ -7,7 +7,15 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import CollectSpec, IngestSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset
+from aimass_core.domain.jobs import (
+    CollectSpec,
+    IngestSpec,
+    Job,
+    JobCreate,
+    JobKind,
+    JobStatus,
+    PinnedDataset,
+)
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
@@ -172,6 +180,8 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.INGEST:
         raise ConflictError(f"The job {former.id} ingested an upload. Upload the files again instead of retrying it.")
+    if former.kind is JobKind.REPORT:
+        raise ConflictError(f"The job {former.id} makes a report. Make that again: aimass reports create")
     if isinstance(former.spec, CollectSpec):
         source = former.spec.source
         raise ConflictError(f"The job {former.id} reads a source. Run that again: aimass sources run {source}")

@@ -7,7 +7,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef
+from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef, ReportSpec
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.signatures import Card, Signature
@@ -362,7 +362,7 @@ def _exists(ports: Ports, beside: ModelVersion, ref: ModelRef) -> bool:
 
 
 def _model_name(job: Job) -> str:
-    if isinstance(job.spec, IngestSpec | PrepareSpec | PredictSpec | CollectSpec):
+    if isinstance(job.spec, IngestSpec | PrepareSpec | PredictSpec | CollectSpec | ReportSpec):
         raise InternalError(f"The job {job.id} is a {job.kind} job: it makes no model.")
     if job.spec.model is not None:
         return job.spec.model
