@@ -36,6 +36,8 @@ interface Props<T> {
   selectedItems?: T[];
   onSelect?: (items: T[]) => void;
   variant?: TableProps["variant"];
+  /** Stands between the header and the rows: what the API itself is to look for. */
+  beforeTable?: ReactNode;
 }
 
 /** NOTE: all pages that were loaded are read again together, so keep `everyMs` to lists of which few are. */
@@ -82,6 +84,7 @@ export function ResourceTable<T>(props: Props<T>) {
       }
       filter={
         <>
+          {props.beforeTable}
           {query.isError && <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />}
           {all.length > 0 && (
             <TextFilter
