@@ -57,7 +57,10 @@ FUNCTION_ACTIONS = {
     "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
     "Reconciler": {"athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
+    "Api": {
+        *("athena", "batch", "cognito-idp", "dynamodb", "glue"),
+        *("lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"),
+    },
 }
 
 

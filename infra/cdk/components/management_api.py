@@ -11,6 +11,7 @@ from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
+from infra.cdk.components.user_pool import UserPool
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
@@ -19,7 +20,9 @@ API_TIMEOUT = Duration.seconds(29)
 class ManagementApi(PlatformFunction):
     """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage, pool: UserPool
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -34,6 +37,8 @@ class ManagementApi(PlatformFunction):
                     **storage.variables(),
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
+                    "user_pool_id": pool.user_pool_id,
+                    "user_pool_client_id": pool.client.user_pool_client_id,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "previews_function": naming.function("previews"),
                     **compute_variables(scope, defaults),
@@ -42,7 +47,7 @@ class ManagementApi(PlatformFunction):
                     "training_log_group": naming.TRAINING_LOG_GROUP,
                 },
             ),
-            statements=_statements(scope, storage),
+            statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
         )
 
 
