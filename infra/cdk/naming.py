@@ -9,6 +9,7 @@ APPLICATION_STACK = "AimassApplication"
 BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
 QUERIES_STACK = "AimassQueries"
+IDENTITY_STACK = "AimassIdentity"
 
 REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
@@ -37,6 +38,7 @@ TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TRAINING_JOB_PREFIX = "aimass-"
 
 QUERY_WORKGROUP = "aimass"
+USER_POOL = "aimass"
 # The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
 DATABASE_PREFIX = "aimass_"
 

@@ -19,10 +19,12 @@ from aimass.resources.predictions import PredictionsApi
 from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.queries import QueriesApi
+from aimass.resources.sessions import SessionsApi
 from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
 from aimass.resources.triggers import TriggersApi
+from aimass.resources.users import UsersApi
 from aimass.resources.workspaces import WorkspacesApi
 
 
@@ -134,6 +136,11 @@ class Client:
         return QueriesApi(self)
 
     @cached_property
+    def sessions(self) -> SessionsApi:
+        """Signing in and out."""
+        return SessionsApi(self)
+
+    @cached_property
     def studies(self) -> StudiesApi:
         """What searches and autotrain learned."""
         return StudiesApi(self)
@@ -147,6 +154,11 @@ class Client:
     def triggers(self) -> TriggersApi:
         """What new versions and the time set going."""
         return TriggersApi(self)
+
+    @cached_property
+    def users(self) -> UsersApi:
+        """People who may sign in to this workspace."""
+        return UsersApi(self)
 
     @cached_property
     def workspaces(self) -> WorkspacesApi:

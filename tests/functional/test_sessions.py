@@ -8,6 +8,7 @@ import pytest
 
 from aimass_core.services import sign_ins
 from tests.functional.gateway import Api
+from tests.functional.terminal import Run
 from tests.functional.test_users import PASSWORD, join, refresh, sign_in
 
 
@@ -217,3 +218,13 @@ def test_h17_passwords_and_tokens_are_in_no_log(api: Api, capsys: pytest.Capture
     ):
         assert secret not in logged
         assert secret[-40:] not in logged
+
+
+def test_h19_the_command_line_opens_the_console_by_a_code_that_works_once(api: Api, run: Run) -> None:
+    printed = run("console", "--no-open")
+    assert printed.code == 0, printed.err
+    base, _, code = printed.out.strip().partition("#code=")
+    assert base == "http://aimass.test/console/"
+    opened = sign_in(api.gateway, code=code)
+    assert replace(api, token=opened.json["access_token"]).get("/v1/me").json["role"] == "admin"
+    assert sign_in(api.gateway, code=code).status == 401

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+import aimass
 from aimass_core.domain.common import utc_now
+from aimass_core.errors import UnauthenticatedError
 from tests.functional.gateway import Answer, Api, Gateway
+from tests.functional.terminal import Run
+from tests.functional.transport import InProcessTransport
 
 PASSWORD = "correct Horse 7 battery"
 
@@ -217,3 +221,42 @@ def refresh(gateway: Gateway, tokens: dict[str, Any]) -> Answer:
     """POST /v1/sessions/refresh, by nobody."""
     body = json.dumps({"refresh_token": tokens["refresh_token"]}).encode()
     return gateway.send("POST", "/v1/sessions/refresh", headers={"Content-Type": "application/json"}, body=body)
+
+
+def test_the_sdk_invites_changes_and_removes(api: Api, transport: InProcessTransport) -> None:
+    with aimass.Client(transport=transport, api_key=api.token, base_url="http://aimass.test") as client:
+        invited = client.users.invite("ada@example.com", role="viewer", name="Ada")
+        again = client.users.invite_again(invited.id)
+        session = client.sessions.accept(again.invitation, password=PASSWORD)
+        with aimass.Client(transport=transport, api_key=session.access_token, base_url="http://aimass.test") as person:
+            assert person.system.whoami().actor == invited.id
+            person.sessions.end()
+            with pytest.raises(UnauthenticatedError):
+                person.system.whoami()
+        assert client.users.update(invited.id, role="developer").role == "developer"
+        assert [user.email for user in client.users.list()] == ["ada@example.com"]
+        client.users.remove(invited.id)
+        assert list(client.users.list()) == []
+
+
+def test_the_command_line_invites_by_a_link_and_takes_addresses_for_ids(api: Api, run: Run) -> None:
+    invited = run("users", "invite", "ada@example.com", "--role", "viewer")
+    assert invited.code == 0, invited.err
+    link = next(word for word in invited.out.split() if "#invitation=" in word)
+    assert link.startswith("http://aimass.test/console/#invitation=aii_")
+    again = json.loads(run("users", "invite-again", "ADA@example.com", "-o", "json").out)["invitation"]
+    assert sign_in(api.gateway, invitation=link.partition("=")[2], password=PASSWORD).status == 401
+    assert sign_in(api.gateway, invitation=again, password=PASSWORD).status == 201
+    assert "developer" in run("users", "set", "ada@example.com", "--role", "developer").out
+    assert "ada@example.com" in run("users", "list").out
+    assert run("users", "remove", "eve@example.com").code == 2
+    assert run("users", "remove", "ada@example.com").code == 0
+    assert "Nobody yet" in run("users", "list").err
+
+
+def test_the_command_line_rotates_a_key(api: Api, run: Run) -> None:
+    viewer = api.as_role("viewer")
+    key_id = viewer.get("/v1/me").json["actor"]
+    rotated = json.loads(run("api-keys", "rotate", key_id, "--overlap-hours", "0", "-o", "json").out)
+    assert viewer.get("/v1/me").status == 401
+    assert replace(viewer, token=rotated["secret"]).get("/v1/me").json["actor"] == key_id

@@ -68,7 +68,19 @@ FUNCTION_ACTIONS = {
         *("athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs")
     },
     "Api": {
-        *("athena", "batch", "cloudwatch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager"),
+        *(
+            "athena",
+            "batch",
+            "cloudwatch",
+            "cognito-idp",
+            "dynamodb",
+            "glue",
+            "lambda",
+            "logs",
+            "s3",
+            "sagemaker",
+            "secretsmanager",
+        ),
         "sqs",
     },
 }

@@ -14,6 +14,7 @@ from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.storage import Storage
+from infra.cdk.components.user_pool import UserPool
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
@@ -24,7 +25,9 @@ DEAD_LETTERS = ("ingest", "dispatch", "job_events")
 class ManagementApi(PlatformFunction):
     """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage, pool: UserPool
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -39,6 +42,8 @@ class ManagementApi(PlatformFunction):
                     **storage.variables(),
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
+                    "user_pool_id": pool.user_pool_id,
+                    "user_pool_client_id": pool.client.user_pool_client_id,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "previews_function": naming.function("previews"),
                     **compute_variables(scope, defaults),
@@ -50,7 +55,7 @@ class ManagementApi(PlatformFunction):
                     "alarm_prefix": naming.ALARM_PREFIX,
                 },
             ),
-            statements=_statements(scope, storage),
+            statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
         )
 
 

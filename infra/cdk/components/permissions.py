@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -146,6 +147,21 @@ def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
     """One secret's value. NOTE: Secrets Manager ends its ARN with six random characters."""
     arn = _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
     return _allow(["secretsmanager:GetSecretValue"], [f"{arn}-??????"])
+
+
+def keep_accounts(pool: cognito.IUserPool) -> iam.PolicyStatement:
+    """Making and ending accounts, and signing people in with what they send."""
+    return _allow(
+        [
+            "cognito-idp:AdminCreateUser",
+            "cognito-idp:AdminDeleteUser",
+            "cognito-idp:AdminGetUser",
+            "cognito-idp:AdminInitiateAuth",
+            "cognito-idp:AdminRespondToAuthChallenge",
+            "cognito-idp:AdminSetUserPassword",
+        ],
+        [pool.user_pool_arn],
+    )
 
 
 def read_source_secrets(scope: Construct, name: str | None = None) -> iam.PolicyStatement:

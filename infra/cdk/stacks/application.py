@@ -19,13 +19,22 @@ from infra.cdk.components.predictions import Predictions
 from infra.cdk.components.previews import Previews
 from infra.cdk.components.reconciler import Reconciler
 from infra.cdk.components.storage import Storage
+from infra.cdk.components.user_pool import UserPool
 from infra.cdk.settings import EnvironmentSettings
 
 
 class ApplicationStack(Stack):
     """Holds no data: it may be deleted and deployed again. Compute is referred to by name only (see `naming`)."""
 
-    def __init__(self, scope: Construct, *, settings: EnvironmentSettings, storage: Storage, code: CodeSource) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: EnvironmentSettings,
+        storage: Storage,
+        pool: UserPool,
+        code: CodeSource,
+    ) -> None:
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
@@ -37,8 +46,8 @@ class ApplicationStack(Stack):
         serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
         preparing = FunctionDefaults(code=code, layers=[core, preparation], log_retention=retention, image_tag=tag)
 
-        management = ManagementApi(self, "Api", defaults=common, storage=storage)
-        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)
+        management = ManagementApi(self, "Api", defaults=common, storage=storage, pool=pool)
+        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         Previews(self, "Previews", defaults=preparing, storage=storage)
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)

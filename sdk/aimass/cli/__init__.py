@@ -13,6 +13,7 @@ from aimass.cli import (
     audit,
     collectors,
     configure,
+    console,
     datasets,
     drop,
     endpoint_watches,
@@ -32,6 +33,7 @@ from aimass.cli import (
     studies,
     tensorboard,
     triggers,
+    users,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -100,6 +102,7 @@ for module, name, words in (
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
     (api_keys, "api-keys", "Credentials of this workspace."),
+    (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
@@ -120,6 +123,7 @@ app.command("predict")(endpoints.predict)
 app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
+app.command("console")(console.console)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)

@@ -31,6 +31,16 @@ _HISTORY_COLUMNS = (
 )
 
 
+Canary = Annotated[
+    float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
+]
+Step = Annotated[float | None, typer.Option(help="Percent more of a canary with each step; default: all.")]
+Guards = Annotated[
+    list[str] | None,
+    typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
+]
+
+
 def to_plan(
     *,
     canary: float | None,
