@@ -12,16 +12,43 @@ const SECONDS = 30;
 export const API_ROOT = new URL("..", document.baseURI).href.replace(/\/$/, "");
 
 let credential: string | null = null;
+let workspace: string | null = null;
 let onRefused: () => void = () => undefined;
+let renew: (() => Promise<string | null>) | null = null;
+let renewing: Promise<string | null> | null = null;
 
 /** What goes into every request from now on; null: nothing. */
 export function setCredential(token: string | null): void {
   credential = token;
 }
 
+/** Which of their workspaces a person means; null: the first. */
+export function setWorkspace(id: string | null): void {
+  workspace = id;
+}
+
+/** How a session goes on when its token has ended: another token, or null where it is over. */
+export function whenEnded(way: (() => Promise<string | null>) | null): void {
+  renew = way;
+}
+
 /** Called where the API no longer knows the credential. */
 export function whenRefused(listener: () => void): void {
   onRefused = listener;
+}
+
+/** A request whose token has ended is sent again with another one, so that nobody notices. */
+async function fetchSigned(request: Request): Promise<Response> {
+  const canRenew = renew !== null && request.headers.get("authorization") === `Bearer ${credential}`;
+  const again = canRenew ? request.clone() : null;
+  const response = await fetchOnce(request);
+  if (again === null || response.status !== 401 || renew === null) return response;
+  // All that were refused together wait for the same one.
+  renewing ??= renew().finally(() => (renewing = null));
+  const token = await renewing;
+  if (token === null) return response;
+  again.headers.set("authorization", `Bearer ${token}`);
+  return fetchOnce(again);
 }
 
 async function fetchOnce(request: Request): Promise<Response> {
@@ -35,8 +62,11 @@ async function fetchOnce(request: Request): Promise<Response> {
 
 const credentials: Middleware = {
   onRequest({ request }) {
-    if (credential !== null && !request.headers.has("authorization")) {
+    // Empty: what is asked for is open to everybody.
+    if (request.headers.get("authorization") === "") request.headers.delete("authorization");
+    else if (credential !== null && !request.headers.has("authorization")) {
       request.headers.set("authorization", `Bearer ${credential}`);
+      if (workspace !== null) request.headers.set("x-aimass-workspace", workspace);
     }
     return request;
   },
@@ -57,7 +87,7 @@ const credentials: Middleware = {
   },
 };
 
-export const api = createClient<paths>({ baseUrl: API_ROOT, fetch: fetchOnce });
+export const api = createClient<paths>({ baseUrl: API_ROOT, fetch: fetchSigned });
 api.use(credentials);
 
 /** What an answer carries: errors were thrown by then. */

@@ -4,14 +4,15 @@ import AppLayout from "@cloudscape-design/components/app-layout";
 import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Outlet, useLocation } from "react-router";
 
-import { API_ROOT } from "../api/client";
+import { API_ROOT, api, dataOf } from "../api/client";
 import { AREAS } from "./areas";
 import { hrefOf, pathOf, useGo } from "./links";
-import { NoticesBar } from "./notices";
+import { NoticesBar, useNotices } from "./notices";
 import { type Language, type Theme, usePreferences } from "./preferences";
 import { useMe, useSession } from "./session";
 import { SignInAgain } from "./SignIn";
@@ -45,10 +46,19 @@ function Bar() {
   const { t } = useTranslation();
   const go = useGo();
   const me = useMe();
-  const { signOut } = useSession();
+  const { signOut, enter } = useSession();
+  const notices = useNotices();
+  // A key belongs to one; a person may have a place in several.
+  const places = useQuery({
+    queryKey: ["workspaces", "places"],
+    queryFn: () => dataOf(api.GET("/v1/workspaces", { params: { query: { limit: 100 } } })),
+    enabled: me.subject != null,
+    staleTime: 60_000,
+  });
   const { theme, setTheme, isCompact, setCompact, language, setLanguage } = usePreferences();
   const choose = (id: string) => {
     if (id === "sign-out") signOut();
+    else if (id.startsWith("enter-")) enter(id.slice("enter-".length)).then(() => go("/"), notices.failure);
     else if (id === "density") setCompact(!isCompact);
     else if (id.startsWith("theme-")) setTheme(id.slice("theme-".length) as Theme);
     else if (id.startsWith("language-")) setLanguage(id.slice("language-".length) as Language);
@@ -63,6 +73,9 @@ function Bar() {
     { id: "language-en", text: "English", itemType: "checkbox" as const, checked: language === "en" },
     { id: "language-zh", text: "中文", itemType: "checkbox" as const, checked: language === "zh" },
   ];
+  const others = (places.data?.items ?? [])
+    .filter((each) => each.id !== me.workspace_id)
+    .map((each) => ({ id: `enter-${each.id}`, text: each.name }));
   return (
     <TopNavigation
       identity={{ href: hrefOf("/"), title: "AI Mass", onFollow: (event) => (event.preventDefault(), go("/")) }}
@@ -84,8 +97,11 @@ function Bar() {
           type: "menu-dropdown",
           iconName: "user-profile",
           text: me.workspace_name,
-          description: `${me.actor} (${t(`role.${me.role}`)})`,
-          items: [{ id: "sign-out", text: t("signOut") }],
+          description: `${me.actor_name ?? me.actor} (${t(`role.${me.role}`)})`,
+          items: [
+            ...(others.length > 0 ? [{ id: "places", text: t("otherWorkspaces"), items: others }] : []),
+            { id: "sign-out", text: t("signOut") },
+          ],
           onItemClick: ({ detail }) => choose(detail.id),
         },
       ]}

@@ -1,14 +1,14 @@
 /** Who is signed in. The credential lives in this tab only, and ends with it. */
 
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 
-import { api, dataOf, type Schemas, setCredential, whenRefused } from "../api/client";
+import { api, dataOf, type Schemas, setCredential, setWorkspace, whenEnded, whenRefused } from "../api/client";
+import { type Credential, openSession, readStored, renewSession, store, takeFromAddress } from "./credential";
 
 type Me = Schemas["Principal"];
 export type Role = Me["role"];
 
-const STORED = "aimass.credential";
 const ORDER: readonly Role[] = ["viewer", "collector", "developer", "admin"];
 
 interface Session {
@@ -16,8 +16,13 @@ interface Session {
   /** The credential no longer holds: the page stays, and a form above it asks who is there. */
   isExpired: boolean;
   isStarting: boolean;
-  signIn: (token: string) => Promise<void>;
+  /** Of the link that brought somebody here: they choose a password, or sign in with theirs. */
+  invitation: string | null;
+  /** With an API key, or what POST /v1/sessions takes. */
+  signIn: (given: string | Partial<Schemas["SessionCreate"]>) => Promise<void>;
   signOut: () => void;
+  /** Of a person who belongs to several workspaces. */
+  enter: (workspace: string) => Promise<void>;
   /** Whether the role includes this one. The API decides; the console only leaves out what would be refused. */
   may: (role: Role) => boolean;
 }
@@ -37,66 +42,88 @@ export function useMe(): Me {
   return me;
 }
 
-function readMe(): Promise<Me> {
-  return dataOf(api.GET("/v1/me"));
-}
-
-/** A single-use code in the address (`aimass console` opens it so) becomes a session; it does not stay in the address. */
-function takeCode(): string | null {
-  const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  if (code !== null) history.replaceState(null, "", location.pathname + location.search);
-  return code;
-}
-
-async function exchange(code: string): Promise<string> {
-  const made = await dataOf(api.POST("/v1/sessions" as never, { body: { code } } as never) as Promise<{ data?: { access_token: string } }>);
-  return made.access_token;
-}
-
 export function SessionProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [me, setMe] = useState<Me | null>(null);
   const [isExpired, setExpired] = useState(false);
   const [isStarting, setStarting] = useState(true);
+  const [invitation, setInvitation] = useState<string | null>(null);
+  const credential = useRef<Credential | null>(null);
 
-  const signIn = useCallback(
-    async (token: string) => {
-      setCredential(token);
+  /** Every request carries it from now on. */
+  const hold = useCallback((held: Credential | null) => {
+    credential.current = held;
+    setCredential(held?.token ?? null);
+    setWorkspace(held?.workspace ?? null);
+    store(held);
+  }, []);
+
+  const take = useCallback(
+    async (given: Credential) => {
+      const before = credential.current;
+      hold(given);
       try {
-        const found = await readMe();
-        sessionStorage.setItem(STORED, token);
+        const found = await dataOf(api.GET("/v1/me"));
         if (me !== null && me.workspace_id !== found.workspace_id) queries.clear();
         setMe(found);
         setExpired(false);
+        setInvitation(null);
         await queries.invalidateQueries();
       } catch (error) {
-        setCredential(null);
+        hold(before);
         throw error;
       }
     },
-    [me, queries],
+    [hold, me, queries],
+  );
+
+  const signIn = useCallback<Session["signIn"]>(
+    async (given) => take(typeof given === "string" ? { token: given } : await openSession(given)),
+    [take],
   );
 
   const signOut = useCallback(() => {
-    sessionStorage.removeItem(STORED);
-    setCredential(null);
+    const ended = credential.current;
+    // The session ends at once; should this not arrive, it ends by itself soon.
+    if (ended?.refresh !== undefined) {
+      void api.DELETE("/v1/sessions/current", { headers: { authorization: `Bearer ${ended.token}` } }).catch(() => undefined);
+    }
+    hold(null);
     setMe(null);
     setExpired(false);
     queries.clear();
-  }, [queries]);
+  }, [hold, queries]);
+
+  const enter = useCallback<Session["enter"]>(
+    async (workspace) => {
+      if (credential.current !== null) await take({ ...credential.current, workspace });
+    },
+    [take],
+  );
 
   useEffect(() => {
     whenRefused(() => setExpired(true));
-  }, []);
+    whenEnded(async () => {
+      const renewed = credential.current === null ? null : await renewSession(credential.current);
+      if (renewed !== null) hold(renewed);
+      return renewed?.token ?? null;
+    });
+    return () => whenEnded(null);
+  }, [hold]);
 
   useEffect(() => {
     const start = async () => {
-      const code = takeCode();
-      const token = code === null ? sessionStorage.getItem(STORED) : await exchange(code);
-      if (token !== null) await signIn(token);
+      const code = takeFromAddress("code");
+      const invited = takeFromAddress("invitation");
+      if (invited !== null) {
+        setInvitation(invited);
+        return;
+      }
+      const found = code === null ? readStored() : await openSession({ code });
+      if (found !== null) await take(found);
     };
     start()
-      .catch(() => signOut())
+      .catch(() => hold(null))
       .finally(() => setStarting(false));
     // Once: what it calls changes with who is signed in.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -107,11 +134,13 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       me,
       isExpired,
       isStarting,
+      invitation,
       signIn,
       signOut,
+      enter,
       may: (role) => me !== null && ORDER.indexOf(me.role) >= ORDER.indexOf(role),
     }),
-    [me, isExpired, isStarting, signIn, signOut],
+    [me, isExpired, isStarting, invitation, signIn, signOut, enter],
   );
   return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>;
 }
