@@ -4,6 +4,7 @@ from functions.api.routes import (
     algorithms,
     api_keys,
     audit,
+    costs,
     datasets,
     docs,
     endpoint_watches,
@@ -26,6 +27,7 @@ from functions.api.routes import (
 ROUTERS = (
     workspaces.router,
     settings.router,
+    costs.router,
     api_keys.router,
     audit.router,
     algorithms.router,
