@@ -51,10 +51,6 @@ class ApiSettings(ComputeSettings):
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     query_workgroup: str
-    # Of each workspace.
-    max_queries_active: int = 20
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class IngestSettings(StorageSettings):
@@ -72,11 +68,9 @@ class CollectorsSettings(_Settings):
 
 
 class CollectorsTickSettings(_Settings):
-    """functions/collectors, its schedule. The limits are of each workspace, and those of the API."""
+    """functions/collectors, its schedule."""
 
     registry_table: str
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class DispatchSettings(ComputeSettings):
@@ -104,7 +98,6 @@ class PredictionsSettings(_Settings):
     predictions_function: str
     registry_table: str
     lake_bucket: str
-    endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256
 

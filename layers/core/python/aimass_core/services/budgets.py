@@ -9,7 +9,7 @@ from aimass_core.domain.common import Principal
 from aimass_core.domain.costs import Budget, BudgetStatus
 from aimass_core.domain.settings.contract import SettingsRecord
 from aimass_core.domain.settings.quotas import BudgetStop, QuotaSettings
-from aimass_core.errors import QuotaExceededError
+from aimass_core.errors import BudgetSpentError
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import costs, platform, records, settings
 
@@ -23,7 +23,7 @@ def get(ports: Ports, principal: Principal) -> Budget:
 
 
 def require(ports: Ports, workspace_id: str) -> None:
-    """Raises QuotaExceededError where nothing more may be paid for this month.
+    """Raises BudgetSpentError where nothing more may be paid for this month.
 
     What is spent was counted at most a minute ago: the budget may be passed by what was begun since, and by what still
     runs.
@@ -35,7 +35,7 @@ def require(ports: Ports, workspace_id: str) -> None:
     budget = count(ports, workspace_id) if row is None else Budget.model_validate(row.data)
     if budget.spent_usd < quotas.monthly_budget_usd:
         return
-    raise QuotaExceededError(
+    raise BudgetSpentError(
         f"The budget of {budget.month} is spent: {budget.spent_usd:,.2f} of {quotas.monthly_budget_usd:,.2f} USD. An "
         "admin can raise it (aimass settings set quotas monthly_budget_usd=...); else it is a new one next month.",
         retry_after_seconds=_seconds_of_month_left(ports.clock()),
@@ -89,7 +89,7 @@ def count_due(ports: Ports) -> int:
     for row in ports.registry.query_status(partition, limit=_MAX_WORKSPACES):
         workspace_id = str(row.data["workspace_id"])
         stored = ports.registry.get(_key(workspace_id, ports.clock()))
-        before = None if stored is None else stored.data["status"]
+        before = None if stored is None else str(stored.data["status"])
         num_changed += count(ports, workspace_id).status != before
     return num_changed
 
