@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aimass_core.adapters.batch import JOB_RETRIES
 from aimass_core.services.prices import DEFAULT_MEMORY_MIB, DEFAULT_VCPUS, PREDICTIONS_MEMORY_MIB, PriceTable
 from infra import prices
 from tests.infra.templates import Template
@@ -103,6 +104,14 @@ def test_default_compute_is_that_of_the_job_definition(batch: Template) -> None:
             container = definition["ContainerProperties"]
         requirements = {each["Type"]: each["Value"] for each in container["ResourceRequirements"]}
         assert requirements == {"VCPU": str(DEFAULT_VCPUS), "MEMORY": str(DEFAULT_MEMORY_MIB)}
+
+
+def test_attempts_of_a_workspace_are_judged_as_those_of_the_job_definition(batch: Template) -> None:
+    for definition in batch.properties("AWS::Batch::JobDefinition"):
+        rules = definition["RetryStrategy"]["EvaluateOnExit"]
+        assert [{name[0].lower() + name[1:]: value for name, value in rule.items()} for rule in rules] == list(
+            JOB_RETRIES
+        )
 
 
 def test_predictions_are_billed_at_the_memory_of_the_default_deployment(application: Template) -> None:

@@ -18,6 +18,7 @@ from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, WriteConflictError
 from aimass_core.services import (
     backends,
+    budget_stops,
     datasets,
     dispatch,
     endpoint_watches,
@@ -58,6 +59,7 @@ class Healed:
     endpoints: int = 0
     rollouts: int = 0
     hosts: int = 0
+    budgets: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -78,6 +80,7 @@ def run(ports: Ports) -> Healed:
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
     swept = _attempt(lambda: hosting.sweep(ports))
+    budgeted = _attempt(lambda: budget_stops.run(ports))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -89,13 +92,14 @@ def run(ports: Ports) -> Healed:
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms)
+    parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
         hosts=swept.changed,
+        budgets=budgeted.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,

@@ -176,7 +176,8 @@ def _save(
         "after": {name: each.after for name, each in changed.items()},
         **({} if reason is None else {"reason": reason}),
     }
-    is_budgeted = isinstance(checked, QuotaSettings) and checked.monthly_budget_usd is not None
+    # NOTE: also of a budget that was taken away: what it has stopped has to come back.
+    is_budgeted = isinstance(checked, QuotaSettings) and "monthly_budget_usd" in saved.changes
     row = replace(records.to_row(saved), status=BUDGETED if is_budgeted else None)
     try:
         ports.registry.write(
