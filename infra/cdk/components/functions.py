@@ -1,5 +1,6 @@
 """How every Lambda function of the platform is made."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,12 +35,14 @@ class Layer(lambda_.LayerVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What functions share. `image_tag` is the job container's, for those that start it."""
+    """What functions share. `image_tag` is the job container's, for those that start it; `live_settings` hold where a
+    workspace says nothing."""
 
     code: CodeSource
     layers: Sequence[lambda_.ILayerVersion]
     log_retention: logs.RetentionDays
     image_tag: str
+    live_settings: Mapping[str, Mapping[str, object]]
 
 
 class PlatformFunction(lambda_.Function):
@@ -93,7 +96,14 @@ class PlatformFunction(lambda_.Function):
             memory_size=memory_mib,
             ephemeral_storage_size=storage,
             timeout=timeout,
-            environment={"POWERTOOLS_SERVICE_NAME": full_name, **environment},
+            environment={"POWERTOOLS_SERVICE_NAME": full_name, **_live_settings(defaults), **environment},
             role=role,
             log_group=log_group,
         )
+
+
+def _live_settings(defaults: FunctionDefaults) -> dict[str, str]:
+    """NOTE: not a field of each function's settings: all of them have it."""
+    if not defaults.live_settings:
+        return {}
+    return {"AIMASS_DEPLOYMENT_SETTINGS": json.dumps(defaults.live_settings, sort_keys=True)}

@@ -1,7 +1,7 @@
 """Budgets: what is spent of a month's, counted each minute; what is refused and taken down when it is spent."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aimass_core.domain import keys
@@ -11,6 +11,8 @@ from aimass_core.domain.settings.quotas import BudgetStop, QuotaSettings
 from aimass_core.errors import BudgetSpentError
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import costs, platform, records
+
+MAX_AGE = timedelta(minutes=2)
 
 _log = logging.getLogger(__name__)
 
@@ -23,13 +25,15 @@ def get(ports: Ports, principal: Principal) -> Budget:
 def require(ports: Ports, workspace_id: str) -> None:
     """Raises BudgetSpentError where nothing more may be paid for this month.
 
-    What is spent was counted at most a minute ago: the budget may be passed by what was begun since, and by what still
-    runs.
+    The reconciler counts each minute, and here it is counted where that is long ago: the budget may be passed by what
+    was begun since, and by what still runs.
     """
     quotas = ports.live_settings.get(QuotaSettings, workspace_id)
     if quotas.monthly_budget_usd is None or quotas.budget_stops is BudgetStop.NOTHING:
         return
-    budget = find(ports, workspace_id) or count(ports, workspace_id)
+    budget = find(ports, workspace_id)
+    if budget is None or ports.clock() - budget.updated_at > MAX_AGE:
+        budget = count(ports, workspace_id)
     if budget.spent_usd < quotas.monthly_budget_usd:
         return
     raise BudgetSpentError(

@@ -31,6 +31,7 @@ from aimass_core.services import (
     quarantine,
     queries,
     retention,
+    retention_sweeps,
     rollouts,
     tables,
     triggers,
@@ -67,6 +68,7 @@ class Healed:
     queries: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    swept_objects: int = 0
     expired: int = 0
     fired: int = 0
     alarms: int = 0
@@ -88,10 +90,11 @@ def run(ports: Ports) -> Healed:
     queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
+    swept_objects = _attempt(lambda: retention_sweeps.run_hourly(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
-    data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
+    data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
     parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms)
     return Healed(
         dispatched=dispatched.changed,
@@ -107,6 +110,7 @@ def run(ports: Ports) -> Healed:
         queries=queried.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
+        swept_objects=swept_objects.changed,
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
