@@ -26,6 +26,7 @@ Creates take an `Idempotency-Key`, updates the ETag of what they change in `If-M
 _TITLES = {
     400: "The request cannot be read",
     401: "No API key or session, or not a valid one",
+    402: "The budget of the month is spent",
     403: "The key's role may not do this",
     404: "There is no such resource in this workspace",
     405: "Not for this method",
@@ -148,7 +149,7 @@ def _statuses(operation: Operation) -> list[int]:
     if operation.has_body:
         statuses |= {413, 415}
     if operation.method != "GET":
-        statuses.add(409)
+        statuses |= {402, 409}
     if operation.needs_revision:
         statuses |= {412, 428}
     return sorted(statuses)

@@ -42,6 +42,8 @@ SIGNATURE = Signature(
     labels=["no", "yes"],
 )
 LIMITS = JobLimits(max_active=1_000, max_per_window=1_000)
+# What a deployment for tests allows: many jobs within one moment, and few queries.
+QUOTAS = {"quotas": {"max_jobs_active": 1_000, "max_jobs_per_10_seconds": 1_000, "max_queries_active": 3}}
 GOLDEN = Golden(inputs={"age": [[39.0]]}, outputs={"label": ["yes"], "probabilities": [[0.25, 0.75]]})
 
 
@@ -63,7 +65,8 @@ def new_ports(clock: ManualClock | None = None) -> MemoryPorts:
     """Ports in memory whose predictor gives the golden answer."""
     predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})
     clock = clock or ManualClock()
-    return MemoryPorts(clock=clock, new_id=MonotonicIds(clock=clock), predictor=predictor)
+    new_id = MonotonicIds(clock=clock)
+    return MemoryPorts(clock=clock, new_id=new_id, predictor=predictor, deployment_settings=QUOTAS)
 
 
 def new_principal(role: Role = Role.DEVELOPER) -> Principal:

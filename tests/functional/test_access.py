@@ -96,7 +96,7 @@ OF_QUALITY = {
     Role.DEVELOPER: "discard_quarantine create_trigger update_trigger delete_trigger",
 }
 OF_MANAGEMENT = {
-    Role.VIEWER: "list_settings get_settings list_settings_history",
+    Role.VIEWER: "list_settings get_settings list_settings_history get_costs get_budget",
     Role.ADMIN: "update_settings revert_settings",
 }
 OF_NOTIFICATIONS = {

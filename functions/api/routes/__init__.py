@@ -4,6 +4,7 @@ from functions.api.routes import (
     algorithms,
     api_keys,
     audit,
+    costs,
     datasets,
     docs,
     endpoint_watches,
@@ -34,6 +35,7 @@ from functions.api.routes import (
 ROUTERS = (
     workspaces.router,
     settings.router,
+    costs.router,
     api_keys.router,
     users.router,
     sessions.router,

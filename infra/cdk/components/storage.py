@@ -140,11 +140,11 @@ class LakeBucket(PrivateBucket):
             noncurrent_version_expiration=Duration.days(30),
             expired_object_delete_marker=True,
         )
-        # A day longer than the queries' rows in the registry (aimass_core.services.queries.KEPT).
+        # A day longer than the queries' rows in the registry (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-query-results", prefix=naming.QUERIES_PREFIX, expiration=Duration.days(8))
         # So long the counters of endpoints are kept too (aimass_core.services.endpoint_counters.KEPT).
         self.add_lifecycle_rule(id="expire-captures", prefix=naming.CAPTURES_PREFIX, expiration=Duration.days(90))
-        # A day longer than they can be asked for (aimass_core.services.predictions.KEPT).
+        # A day longer than they can be asked for (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-predictions", prefix=naming.PREDICTIONS_PREFIX, expiration=Duration.days(2))
 
 

@@ -1,5 +1,7 @@
 """The functions, what triggers them, and the API in front of them."""
 
+from dataclasses import replace
+
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
@@ -40,11 +42,14 @@ class ApplicationStack(Stack):
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
-        retention = settings.log_retention
-        tag = settings.image_tag
-        common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention, image_tag=tag)
-        serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
-        preparing = FunctionDefaults(code=code, layers=[core, preparation], log_retention=retention, image_tag=tag)
+        common = FunctionDefaults(
+            code=code,
+            layers=[core, deps],
+            log_retention=settings.log_retention,
+            image_tag=settings.image_tag,
+            live_settings=settings.live_settings,
+        )
+        serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, pool=pool)
         authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)

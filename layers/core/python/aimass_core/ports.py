@@ -222,7 +222,8 @@ class BlobStore(Protocol):
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
     in the lake. `num_workers` is of a study or a batch prediction: so many containers, of which each is tried again for
-    itself, also where it was killed. What becomes of worker 0 becomes of the job."""
+    itself, also where it was killed. What becomes of worker 0 becomes of the job. `max_attempts` holds on Batch; None:
+    as the job definition says."""
 
     name: str
     kind: str
@@ -231,6 +232,7 @@ class Submission:
     max_seconds: int
     prefix: str
     num_workers: int | None = None
+    max_attempts: int | None = None
 
 
 class Compute(Protocol):

@@ -67,10 +67,6 @@ class ApiSettings(ComputeSettings, OutboundSettings):
     functions: dict[str, str]
     dead_letter_queues: dict[str, str]
     alarm_prefix: str
-    # Of each workspace.
-    max_queries_active: int = 20
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class IngestSettings(StorageSettings):
@@ -88,11 +84,9 @@ class CollectorsSettings(_Settings):
 
 
 class CollectorsTickSettings(_Settings):
-    """functions/collectors, its schedule. The limits are of each workspace, and those of the API."""
+    """functions/collectors, its schedule."""
 
     registry_table: str
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class DispatchSettings(ComputeSettings):
@@ -130,7 +124,6 @@ class PredictionsSettings(_Settings):
     predictions_function: str
     registry_table: str
     lake_bucket: str
-    endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256
 

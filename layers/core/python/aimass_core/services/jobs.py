@@ -21,7 +21,9 @@ from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableErr
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
 from aimass_core.services import (
     backends,
+    budgets,
     job_channels,
+    job_defaults,
     job_models,
     job_plans,
     job_quotas,
@@ -55,7 +57,8 @@ def create_triggered(
     ports: Ports, principal: Principal, request: JobCreate, *, trigger_id: str, also: Callable[[Job], Sequence[Write]]
 ) -> Job:
     """The same for a trigger, whose rows are written in the transaction of the job. It has one job at a time, and
-    needs no quota. Raises ConflictError where a row was changed meanwhile."""
+    needs no quota but the budget. Raises ConflictError where a row was changed meanwhile."""
+    budgets.require(ports, principal.workspace_id)
     return _create(ports, principal, request, trigger_id=trigger_id, also=also)
 
 
@@ -67,6 +70,7 @@ def _create(
     trigger_id: str | None = None,
     also: Callable[[Job], Sequence[Write]] = lambda _: (),
 ) -> Job:
+    request = job_defaults.apply(ports, principal.workspace_id, request)
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     job = Job(
         **records.new_fields(ports, principal, Job),

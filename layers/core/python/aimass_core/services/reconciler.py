@@ -18,6 +18,7 @@ from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, WriteConflictError
 from aimass_core.services import (
     backends,
+    budget_stops,
     datasets,
     dispatch,
     endpoint_watches,
@@ -30,6 +31,7 @@ from aimass_core.services import (
     quarantine,
     queries,
     retention,
+    retention_sweeps,
     rollouts,
     tables,
     triggers,
@@ -58,6 +60,7 @@ class Healed:
     endpoints: int = 0
     rollouts: int = 0
     hosts: int = 0
+    budgets: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -65,6 +68,7 @@ class Healed:
     queries: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    swept_objects: int = 0
     expired: int = 0
     fired: int = 0
     alarms: int = 0
@@ -78,6 +82,7 @@ def run(ports: Ports) -> Healed:
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
     swept = _attempt(lambda: hosting.sweep(ports))
+    budgeted = _attempt(lambda: budget_stops.run(ports))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -85,17 +90,19 @@ def run(ports: Ports) -> Healed:
     queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
+    swept_objects = _attempt(lambda: retention_sweeps.run_hourly(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
-    data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms)
+    data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
+    parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
         hosts=swept.changed,
+        budgets=budgeted.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
@@ -103,6 +110,7 @@ def run(ports: Ports) -> Healed:
         queries=queried.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
+        swept_objects=swept_objects.changed,
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
