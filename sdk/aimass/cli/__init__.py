@@ -13,6 +13,7 @@ from aimass.cli import (
     audit,
     collectors,
     configure,
+    costs,
     datasets,
     drop,
     endpoint_watches,
@@ -27,6 +28,7 @@ from aimass.cli import (
     scripts,
     searches,
     serving,
+    settings,
     sources,
     sql,
     studies,
@@ -99,6 +101,7 @@ for module, name, words in (
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
+    (settings, "settings", "Settings of every subsystem: what holds, who changed it, and how to change it."),
     (api_keys, "api-keys", "Credentials of this workspace."),
     (workspaces, "workspaces", "Workspaces."),
 ):
@@ -120,6 +123,8 @@ app.command("predict")(endpoints.predict)
 app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
+app.command("costs")(costs.show_costs)
+app.command("budget")(costs.show_budget)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)
