@@ -11,6 +11,7 @@ from aimass.profiles import resolve_profile
 from aimass.resources.algorithms import AlgorithmsApi
 from aimass.resources.api_keys import ApiKeysApi
 from aimass.resources.audit import AuditApi
+from aimass.resources.costs import CostsApi
 from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
@@ -20,6 +21,7 @@ from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.queries import QueriesApi
 from aimass.resources.sessions import SessionsApi
+from aimass.resources.settings import SettingsApi
 from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
@@ -91,6 +93,11 @@ class Client:
         return AuditApi(self)
 
     @cached_property
+    def costs(self) -> CostsApi:
+        """What the workspace costs, and its budget."""
+        return CostsApi(self)
+
+    @cached_property
     def datasets(self) -> DatasetsApi:
         """Data, uploads and versions."""
         return DatasetsApi(self)
@@ -109,6 +116,11 @@ class Client:
     def models(self) -> ModelsApi:
         """Trained models and their versions."""
         return ModelsApi(self)
+
+    @cached_property
+    def settings(self) -> SettingsApi:
+        """Settings of every subsystem."""
+        return SettingsApi(self)
 
     @cached_property
     def sources(self) -> SourcesApi:

@@ -14,6 +14,7 @@ from aimass.cli import (
     collectors,
     configure,
     console,
+    costs,
     datasets,
     drop,
     endpoint_watches,
@@ -28,6 +29,7 @@ from aimass.cli import (
     scripts,
     searches,
     serving,
+    settings,
     sources,
     sql,
     studies,
@@ -101,6 +103,7 @@ for module, name, words in (
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
+    (settings, "settings", "Settings of every subsystem: what holds, who changed it, and how to change it."),
     (api_keys, "api-keys", "Credentials of this workspace."),
     (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
@@ -124,6 +127,8 @@ app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
 app.command("console")(console.console)
+app.command("costs")(costs.show_costs)
+app.command("budget")(costs.show_budget)
 app.command("audit")(audit.show_audit)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)
