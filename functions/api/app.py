@@ -16,7 +16,7 @@ from aimass_core.errors import NotFoundError, UnauthenticatedError
 from aimass_core.lambda_support import http, json_body
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.idempotency import Store, dynamodb_store
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services.job_quotas import JobLimits
 from aimass_core.settings import ApiSettings
@@ -88,8 +88,9 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
 
     def handle(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
-        http.log_request(event, answered, log=logger.info, started=started)
+        with about(logger, **http.log_keys(event)):
+            answered = http.boundary(event, lambda: answer(event, context))
+            http.log_request(event, answered, log=logger.info, started=started)
         return answered
 
     return handle

@@ -18,7 +18,7 @@ from aimass_core.domain.common import is_id
 from aimass_core.errors import PayloadTooLargeError
 from aimass_core.lambda_support import http
 from aimass_core.lambda_support.http import HttpAnswer
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import source_runs, webhooks
 from aimass_core.services.job_quotas import JobLimits
@@ -48,15 +48,11 @@ def build_app(ports: Callable[[], Ports], ticking: Callable[[], TickDeployment])
         request = built.current_request
         assert request is not None  # noqa: S101 - a route is only called with one
         started, event = time.perf_counter(), request.to_original_event()
-        answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
-        logger.info(
-            "webhook",
-            source_id=source,
-            workspace_id=workspace,
-            status=answered["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            request_id=http.request_id_of(event),
-        )
+        keys = {"source_id": source, "workspace_id": workspace, "request_id": http.request_id_of(event)}
+        with about(logger, **keys):
+            answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            logger.info("webhook", status=answered["statusCode"], milliseconds=milliseconds)
         headers = {name: values[0] for name, values in answered["multiValueHeaders"].items()}
         return Response(body=answered["body"], status_code=answered["statusCode"], headers=headers)
 

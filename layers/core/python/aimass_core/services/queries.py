@@ -30,7 +30,7 @@ from aimass_core.domain.queries import (
 from aimass_core.domain.schemas import Schema
 from aimass_core.errors import ConflictError, InvalidRequestError, NotFoundError, QuotaExceededError
 from aimass_core.ports import Execution, Ports
-from aimass_core.services import prices, records
+from aimass_core.services import audit, prices, records
 from aimass_core.services.tables import Source, ensure
 
 KEPT = timedelta(days=7)
@@ -103,6 +103,7 @@ def load_rows(
 ) -> tuple[QueryRows, str | None]:
     """A page of rows and where the next one begins. Raises ConflictError where the query has none."""
     query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.rows.read", query, datasets=query.datasets, limit=limit)
     page = ports.query_engine.read(query.execution_id, limit=limit, start=start)
     convert = [_reader(column) for column in page.columns]
     rows = [
@@ -115,7 +116,9 @@ def export(ports: Ports, principal: Principal, query_id: str, result_format: Que
     """All rows as one file. Raises ConflictError, and InvalidRequestError where they are too many for one."""
     from aimass_core.services import query_results
 
-    return query_results.export(ports, _require_rows(ports, principal, query_id), result_format)
+    query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.export", query, datasets=query.datasets, format=result_format)
+    return query_results.export(ports, query, result_format)
 
 
 def _require_rows(ports: Ports, principal: Principal, query_id: str) -> Query:

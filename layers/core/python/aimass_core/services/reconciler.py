@@ -123,7 +123,8 @@ def _for_each(rows: Iterator[Row], heal: Callable[[Row], bool]) -> _Count:
             changed += heal(row)
         except _ROW_FAULTS:
             faults += 1
-            _log.exception("cannot heal a row", extra={"row": f"{row.key.partition} {row.key.sort}"})
+            about = {"row": f"{row.key.partition} {row.key.sort}", "workspace_id": row.data.get("workspace_id")}
+            _log.exception("cannot heal a row", extra=about)
     return _Count(changed, faults)
 
 
