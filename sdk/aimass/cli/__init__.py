@@ -18,6 +18,7 @@ from aimass.cli import (
     endpoint_watches,
     endpoints,
     jobs,
+    logs,
     model_jobs,
     models,
     predicting,
@@ -30,6 +31,7 @@ from aimass.cli import (
     sources,
     sql,
     studies,
+    system,
     tensorboard,
     triggers,
     workspaces,
@@ -101,6 +103,7 @@ for module, name, words in (
     (endpoints, "endpoints", "Served models."),
     (api_keys, "api-keys", "Credentials of this workspace."),
     (workspaces, "workspaces", "Workspaces."),
+    (system, "system", "How the platform does, and what it could not process."),
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
@@ -120,7 +123,8 @@ app.command("predict")(endpoints.predict)
 app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
-app.command("audit")(audit.show_audit)
+app.add_typer(audit.app, name="audit")
+app.command("logs")(logs.logs)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)
 
