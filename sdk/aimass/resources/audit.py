@@ -44,7 +44,7 @@ class AuditApi(Api):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> AuditExport:
-        """Saves them into a file: as CSV where the name ends so, else as JSON Lines. The answer says whether all fit."""
+        """Saves them into a file: CSV where the name ends so, else JSON Lines. The answer says whether all fit."""
         target_path = Path(path)
         wanted = _to_query(actor=actor, action=action, target=target, kind=kind, since=since, until=until)
         export_format = AuditFormat.CSV if target_path.suffix == ".csv" else AuditFormat.JSONL
