@@ -15,6 +15,7 @@ from aimass.resources.costs import CostsApi
 from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
+from aimass.resources.logs import LogsApi
 from aimass.resources.models import ModelsApi
 from aimass.resources.predictions import PredictionsApi
 from aimass.resources.quality import QualityApi
@@ -111,6 +112,11 @@ class Client:
     def jobs(self) -> JobsApi:
         """Training and other work."""
         return JobsApi(self)
+
+    @cached_property
+    def logs(self) -> LogsApi:
+        """What functions and jobs have logged."""
+        return LogsApi(self)
 
     @cached_property
     def models(self) -> ModelsApi:

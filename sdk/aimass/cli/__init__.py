@@ -20,6 +20,7 @@ from aimass.cli import (
     endpoint_watches,
     endpoints,
     jobs,
+    logs,
     model_jobs,
     models,
     predicting,
@@ -33,6 +34,7 @@ from aimass.cli import (
     sources,
     sql,
     studies,
+    system,
     tensorboard,
     triggers,
     users,
@@ -107,6 +109,7 @@ for module, name, words in (
     (api_keys, "api-keys", "Credentials of this workspace."),
     (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
+    (system, "system", "How the platform does, and what it could not process."),
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
@@ -129,7 +132,8 @@ app.command("tensorboard")(tensorboard.tensorboard)
 app.command("console")(console.console)
 app.command("costs")(costs.show_costs)
 app.command("budget")(costs.show_budget)
-app.command("audit")(audit.show_audit)
+app.add_typer(audit.app, name="audit")
+app.command("logs")(logs.logs)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)
 

@@ -20,7 +20,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import job_models, job_results, platform, records
+from aimass_core.services import audit, job_models, job_results, platform, records
 from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
@@ -130,6 +130,7 @@ def get_version(ports: Ports, principal: Principal, id_or_name: str, number: int
 def get_version_detail(ports: Ports, principal: Principal, id_or_name: str, number: int) -> ModelVersionDetail:
     """One version with its signature, its card and links to its artifacts."""
     version = get_version(ports, principal, id_or_name, number)
+    audit.record_read(ports, principal, "model_version.artifacts.read", version)
     links = {
         artifact.name: ports.lake.sign_get(
             _object(version, artifact.name),

@@ -6,7 +6,7 @@ events do. A row that cannot be healed never keeps the others from it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from aimass_core.domain import keys
@@ -14,9 +14,11 @@ from aimass_core.domain.compute import Backend
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.system import ReconcilerPass
 from aimass_core.errors import AimassError
-from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, WriteConflictError
+from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, SecretNotFoundError, WriteConflictError
 from aimass_core.services import (
+    audit_seals,
     backends,
     budget_stops,
     datasets,
@@ -30,6 +32,7 @@ from aimass_core.services import (
     jobs,
     quarantine,
     queries,
+    reconciler_passes,
     retention,
     retention_sweeps,
     rollouts,
@@ -46,7 +49,7 @@ ENDPOINT_DEADLINE = timedelta(minutes=10)
 HOSTED_DEADLINE = timedelta(minutes=30)
 _MAX_ROWS = 10_000
 _MAX_DESCRIBED = 100
-_ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, ValueError)
+_ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, SecretNotFoundError, ValueError)
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +75,32 @@ class Healed:
     expired: int = 0
     fired: int = 0
     alarms: int = 0
+    sealed: int = 0
     faults: int = 0
 
 
 def run(ports: Ports) -> Healed:
-    """One round. Idempotent; two at the same time do no harm."""
+    """One round, and what it did for those who watch the platform. Idempotent; two at the same time do no harm."""
+    started_at = ports.clock()
+    healed = _heal(ports)
+    num_jobs = {str(status): _count_jobs(ports, status) for status in JobStatus if not status.is_terminal}
+    counts = {name: count for name, count in asdict(healed).items() if count and name != "faults"}
+    done = ReconcilerPass(
+        at=started_at,
+        seconds=(ports.clock() - started_at).total_seconds(),
+        num_faults=healed.faults,
+        healed=counts,
+        num_jobs={name: count for name, count in num_jobs.items() if count},
+    )
+    reconciler_passes.save(ports, done)
+    return healed
+
+
+def _count_jobs(ports: Ports, status: JobStatus) -> int:
+    return len(ports.registry.query_status(keys.status_partition(Job.resource, status), limit=_MAX_ROWS))
+
+
+def _heal(ports: Ports) -> Healed:
     dispatched = _for_each(_list_rows(ports, Job.resource, JobStatus.SUBMITTED), lambda row: _dispatch(ports, row))
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
@@ -94,8 +118,9 @@ def run(ports: Ports) -> Healed:
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
+    sealed = _attempt(lambda: audit_seals.seal_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
-    parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms)
+    parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms, sealed)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -114,6 +139,7 @@ def run(ports: Ports) -> Healed:
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
+        sealed=sealed.changed,
         faults=sum(part.faults for part in parts),
     )
 
@@ -131,7 +157,8 @@ def _for_each(rows: Iterator[Row], heal: Callable[[Row], bool]) -> _Count:
             changed += heal(row)
         except _ROW_FAULTS:
             faults += 1
-            _log.exception("cannot heal a row", extra={"row": f"{row.key.partition} {row.key.sort}"})
+            about = {"row": f"{row.key.partition} {row.key.sort}", "workspace_id": row.data.get("workspace_id")}
+            _log.exception("cannot heal a row", extra=about)
     return _Count(changed, faults)
 
 
