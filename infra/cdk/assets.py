@@ -41,8 +41,8 @@ def _function(name: str) -> Asset:
 
 
 FUNCTION_NAMES = (
-    *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "predictions", "previews"),
-    "reconciler",
+    *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "notifications"),
+    *("predictions", "previews", "reconciler"),
 )
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset

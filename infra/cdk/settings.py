@@ -22,6 +22,8 @@ class EnvironmentSettings:
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         collect_allowed_hosts: hosts that collectors may reach although their address is not public.
         collect_buckets: buckets that collectors may read.
+        notification_hosts: hosts to which notifications may be sent although their address is not public.
+        mail_sender: the address, verified in SES, that notifications by e-mail come from; none: there are no such.
         image_tag: which image of the job container runs.
         predictions_memory_mib: of the function that serves models; a processor comes with each 1,769 MiB. `make bench`
             measures what a number of loaded models takes.
@@ -40,6 +42,8 @@ class EnvironmentSettings:
     ingest_max_concurrency: int
     collect_allowed_hosts: tuple[str, ...] = ()
     collect_buckets: tuple[str, ...] = ()
+    notification_hosts: tuple[str, ...] = ()
+    mail_sender: str = ""
     query_max_gib: int = 100
     image_tag: str = "0.1.0"
     predictions_memory_mib: int = 2_048
@@ -56,6 +60,8 @@ LOCAL = EnvironmentSettings(
     batch_on_spot=False,
     ingest_max_concurrency=4,
     collect_allowed_hosts=("127.0.0.1", "localhost"),
+    notification_hosts=("127.0.0.1", "localhost"),
+    mail_sender="aimass@localhost.localdomain",
 )
 DEV = EnvironmentSettings(
     name="dev",

@@ -10,7 +10,9 @@ from infra.cdk.components import permissions as allow
 from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.notifications import outbound_variables
 from infra.cdk.components.storage import Storage
+from infra.cdk.settings import EnvironmentSettings
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
@@ -19,7 +21,15 @@ API_TIMEOUT = Duration.seconds(29)
 class ManagementApi(PlatformFunction):
     """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        defaults: FunctionDefaults,
+        storage: Storage,
+        settings: EnvironmentSettings,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -40,6 +50,7 @@ class ManagementApi(PlatformFunction):
                     "query_workgroup": naming.QUERY_WORKGROUP,
                     "job_log_group": naming.JOB_LOG_GROUP,
                     "training_log_group": naming.TRAINING_LOG_GROUP,
+                    **outbound_variables(settings),
                 },
             ),
             statements=_statements(scope, storage),
@@ -78,6 +89,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.invoke_function(scope, "previews"),
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.change_source_secrets(scope),
+        allow.change_channel_secrets(scope),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
         allow.read_training_logs(scope),

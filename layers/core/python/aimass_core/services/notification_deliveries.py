@@ -7,6 +7,7 @@ with a delay until its next attempt is due, and the reconciler brings those whos
 
 import hashlib
 import logging
+import math
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +50,8 @@ _KEPT_ATTEMPTS = 10
 _SCAN_PAGE, _MAX_SCANNED = 100, 1_000
 _MAX_DUE = 1_000
 _GRACE = timedelta(seconds=30)
+# Queues and clocks are not exact, and a message that comes too early is gone.
+_EARLY = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
 
@@ -152,7 +155,7 @@ def enqueue(ports: Ports, delivery: Delivery) -> bool:
     """Sends a PENDING delivery to the queue, to be tried when it is due. False where that is too far off."""
     if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None:
         return False
-    seconds = max(0, round((delivery.next_attempt_at - ports.clock()).total_seconds()))
+    seconds = max(0, math.ceil((delivery.next_attempt_at - ports.clock()).total_seconds()))
     if seconds > MAX_QUEUE_SECONDS:
         return False
     ports.notification_queue.send(
@@ -192,7 +195,7 @@ def attempt(ports: Ports, workspace_id: str, delivery_id: str) -> Delivery | Non
     except NotFoundError:
         return None
     now = ports.clock()
-    if found.status is not DeliveryStatus.PENDING or (found.next_attempt_at and found.next_attempt_at > now):
+    if found.status is not DeliveryStatus.PENDING or (found.next_attempt_at and found.next_attempt_at > now + _EARLY):
         return None
     changes: dict[str, Any] = {
         "num_attempts": found.num_attempts + 1,
@@ -309,7 +312,7 @@ def _build(
         type=told.type,
         title=told.title,
         next_attempt_at=ports.clock(),
-        payload=notification_messages.to_payload(told),
+        payload=notification_messages.to_payload(told, notification_id=notification_id),
         forgotten_at=ports.clock() + notifications.KEPT,
     )
 

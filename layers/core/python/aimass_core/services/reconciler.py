@@ -27,8 +27,10 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    notification_deliveries,
     quarantine,
     queries,
+    report_plans,
     retention,
     rollouts,
     tables,
@@ -68,6 +70,8 @@ class Healed:
     expired: int = 0
     fired: int = 0
     alarms: int = 0
+    notified: int = 0
+    reports: int = 0
     faults: int = 0
 
 
@@ -88,8 +92,11 @@ def run(ports: Ports) -> Healed:
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
+    told = _attempt(lambda: notification_deliveries.fan_out_due(ports))
+    sent = _attempt(lambda: notification_deliveries.enqueue_due(ports))
+    reported = _attempt(lambda: report_plans.make_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms)
+    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms, told, sent, reported)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -106,6 +113,8 @@ def run(ports: Ports) -> Healed:
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
+        notified=told.changed + sent.changed,
+        reports=reported.changed,
         faults=sum(part.faults for part in parts),
     )
 
