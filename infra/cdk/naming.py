@@ -19,7 +19,7 @@ CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
 # The same of aimass_core.domain.keys.channel_secret.
-CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*"
+CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"

@@ -149,14 +149,9 @@ def read_channel_secrets(scope: Construct) -> iam.PolicyStatement:
 
 
 def change_channel_secrets(scope: Construct) -> iam.PolicyStatement:
-    """Setting and deleting them; a rotation reads the former, which goes on for a day."""
+    """Setting and deleting them, without reading any."""
     return _allow(
-        [
-            "secretsmanager:CreateSecret",
-            "secretsmanager:DeleteSecret",
-            "secretsmanager:GetSecretValue",
-            "secretsmanager:PutSecretValue",
-        ],
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
         [_channel_secrets(scope)],
     )
 

@@ -87,9 +87,9 @@ def source_secret(workspace_id: str, source_id: str, name: str) -> str:
 # --- notifications ----------------------------------------------------------------------------------------------------
 
 
-def channel_secret(workspace_id: str, channel_id: str) -> str:
-    """The name of a notification channel's secret in Secrets Manager: what signs, and where a secret address leads."""
-    return f"aimass/{workspace_id}/notification-channels/{channel_id}"
+def channel_secret(workspace_id: str, channel_id: str, name: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: its address, or one that signs."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}/{name}"
 
 
 def told_row(workspace_id: str, told: str) -> RowKey:
