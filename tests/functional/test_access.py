@@ -20,6 +20,7 @@ PATHS = sorted({operation.path for operation in OPERATIONS})
 def address(operation_path: str) -> str:
     """A path with ids of nothing."""
     found = re.sub(r"<(number|part)>", "1", operation_path).replace("<secret>", "token")
+    found = found.replace("<subsystem>", "training")
     return re.sub(r"<(\w+)>", lambda match: new_id({"workspace": "ws", "api_key": "key"}.get(match[1], "ds")), found)
 
 
@@ -88,6 +89,10 @@ OF_NOTIFICATIONS = {
     "rotate_notification_channel test_notification_channel create_notification_rule update_notification_rule "
     "delete_notification_rule",
 }
+OF_MANAGEMENT = {
+    Role.VIEWER: "list_settings get_settings list_settings_history get_costs get_budget",
+    Role.ADMIN: "update_settings revert_settings",
+}
 OF_SERVING = {
     Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
@@ -96,7 +101,7 @@ OF_SERVING = {
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_NOTIFICATIONS)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_NOTIFICATIONS, OF_MANAGEMENT)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

@@ -4,6 +4,7 @@ from functions.api.routes import (
     algorithms,
     api_keys,
     audit,
+    costs,
     datasets,
     docs,
     endpoint_watches,
@@ -19,6 +20,7 @@ from functions.api.routes import (
     quarantine,
     queries,
     reports,
+    settings,
     sources,
     studies,
     system,
@@ -29,6 +31,8 @@ from functions.api.routes import (
 
 ROUTERS = (
     workspaces.router,
+    settings.router,
+    costs.router,
     api_keys.router,
     audit.router,
     algorithms.router,

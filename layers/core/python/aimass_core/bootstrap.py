@@ -15,6 +15,7 @@ from aimass_core.ports import (
     Counters,
     Courier,
     Hosting,
+    LiveSettings,
     Logs,
     Mailer,
     Predictor,
@@ -303,6 +304,14 @@ class AwsPorts:
         from aimass_core.adapters.secrets_manager import SecretsManagerSecrets
 
         return SecretsManagerSecrets(self.clients.secretsmanager)
+
+    @cached_property
+    def live_settings(self) -> LiveSettings:
+        """The registry, and the deployment's own."""
+        from aimass_core.adapters.live_settings import StoredSettings
+
+        deployment = getattr(self._settings, "deployment_settings", {})
+        return StoredSettings(lambda: self.registry, deployment=deployment)
 
     def open_bucket(self, name: str) -> BlobStore:
         """A bucket that is none of the platform's own."""

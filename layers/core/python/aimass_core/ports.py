@@ -12,6 +12,7 @@ from aimass_core.domain.compute_states import ComputeState as ComputeState  # no
 from aimass_core.domain.engines import HostState
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
+from aimass_core.domain.settings.contract import SettingsT
 from aimass_core.domain.tables import TableDefinition, TableName
 
 if TYPE_CHECKING:
@@ -444,6 +445,17 @@ class Mailer(Protocol):
         """Raises ConflictError where the deployment has no address to send from."""
 
 
+class LiveSettings(Protocol):
+    """Settings of subsystems, by workspace."""
+
+    @property
+    def deployment(self) -> Mapping[str, Mapping[str, Any]]:
+        """What whoever deployed the platform has said, by subsystem and field."""
+
+    def get(self, cls: type[SettingsT], workspace_id: str) -> SettingsT:
+        """As they hold now, or held some seconds ago."""
+
+
 class SecretNotFoundError(Exception):
     """There is no secret of that name."""
 
@@ -503,6 +515,8 @@ class Ports(Protocol):
     def previewer(self) -> Previewer: ...
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def live_settings(self) -> LiveSettings: ...
     @property
     def clock(self) -> Clock: ...
     @property

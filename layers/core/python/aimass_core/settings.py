@@ -3,11 +3,16 @@
 Nothing is read at import: `bootstrap` reads them once, when a handler starts.
 """
 
+from typing import Any
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AIMASS_", frozen=True, extra="ignore")
+
+    # What holds where a workspace says nothing, as JSON by subsystem and field (aimass_core.domain.settings).
+    deployment_settings: dict[str, dict[str, Any]] = {}
 
 
 class StorageSettings(_Settings):

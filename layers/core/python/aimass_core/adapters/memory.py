@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
@@ -546,5 +547,11 @@ class MemoryPorts:
     hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clock: Clock = utc_now
     new_id: NewId = new_id
+
+    @property
+    def live_settings(self) -> StoredSettings:
+        """Read anew each time."""
+        return StoredSettings(lambda: self.registry, deployment=self.deployment_settings, ttl_seconds=0)

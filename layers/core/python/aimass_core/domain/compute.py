@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from aimass_core.domain.common import Request
 
-_INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]{1,20}\.[a-z0-9]{3,12}$"
+INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]{1,20}\.[a-z0-9]{3,12}$"
 _OF_BATCH = ("num_nodes", "vcpus", "memory_mib", "gpus")
 _OF_SAGEMAKER = ("instance_type", "instance_count", "spot", "max_wait_seconds")
 
@@ -30,7 +30,7 @@ class Compute(Request):
     vcpus: int | None = Field(default=None, ge=1, le=192, strict=True)
     memory_mib: int | None = Field(default=None, ge=512, le=1_572_864, strict=True)
     gpus: int | None = Field(default=None, ge=0, le=16, strict=True)
-    instance_type: str | None = Field(default=None, pattern=_INSTANCE_TYPE, description="Such as ml.m5.xlarge.")
+    instance_type: str | None = Field(default=None, pattern=INSTANCE_TYPE, description="Such as ml.m5.xlarge.")
     instance_count: int = Field(default=1, ge=1, le=20, strict=True, description="Machines that train together.")
     spot: bool = Field(
         default=False, strict=True, description="Cheaper machines, which may be taken away; the job then goes on."
