@@ -5,6 +5,7 @@ import json
 import pytest
 
 from aimass_core.domain.compute_states import to_training_job_name
+from aimass_core.domain.costs import Budget, BudgetStatus
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoint_watching import AlarmStatus, EndpointWatch
 from aimass_core.domain.endpoints import Endpoint, EndpointEvent, EndpointStatus
@@ -46,8 +47,11 @@ def test_notifications_hear_of_what_somebody_may_want_to_know(application: Templ
         (DatasetVersion.resource, DatasetVersionStatus.READY),
         (DatasetVersion.resource, DatasetVersionStatus.REJECTED),
         (EndpointEvent.resource, None),
-        (EndpointWatch.resource, AlarmStatus.ALARM),
-        (EndpointWatch.resource, AlarmStatus.OK),
+        *(
+            (resource, status)
+            for resource in (EndpointWatch.resource, Budget.resource)
+            for status in (AlarmStatus.ALARM, AlarmStatus.OK, BudgetStatus.WARNED, BudgetStatus.SPENT)
+        ),
         (Notification.resource, NotificationStatus.PENDING),
         (Delivery.resource, DeliveryStatus.PENDING),
     }

@@ -3,6 +3,7 @@
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -66,6 +67,9 @@ class Notifications(PlatformFunction):
                 *([allow.send_mail(scope, settings.mail_sender)] if settings.mail_sender else []),
             ],
         )
+        if settings.mail_sender:
+            # Whoever reads that mailbox gets a message by which to confirm it.
+            ses.EmailIdentity(scope, f"{construct_id}Sender", identity=ses.Identity.email(settings.mail_sender))
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,
@@ -79,7 +83,8 @@ class Notifications(PlatformFunction):
                 rows("job", statuses=["SUCCEEDED", "FAILED", "STOPPED"]),
                 rows("dataset_version", statuses=["READY", "REJECTED"]),
                 rows("endpoint_event"),
-                rows("endpoint_watch", statuses=["ALARM", "OK"]),
+                # NOTE: of filters there may be five.
+                rows("endpoint_watch", "budget", statuses=["ALARM", "OK", "WARNED", "SPENT"]),
                 rows("notification", "notification_delivery", statuses=["PENDING"]),
             ],
         )

@@ -37,7 +37,7 @@ _PLANS = (
 def create(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="One model; default: the whole workspace.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="So many days until now.")] = 7,
+    days: Annotated[int, typer.Option(min=1, max=90, help="So many days until now.")] = 7,
     to: Annotated[list[str] | None, typer.Option(help="A notification channel; several times.")] = None,
     weekly: Annotated[bool, typer.Option("--weekly", help="Not now, but every week.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the weekly plan; default: weekly, or weekly-<model>.")] = None,

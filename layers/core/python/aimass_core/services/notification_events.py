@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from aimass_core.domain.costs import Budget, BudgetStatus
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
 from aimass_core.domain.endpoint_watching import AlarmStatus, EndpointWatch
 from aimass_core.domain.endpoints import Endpoint, EndpointEvent
@@ -34,6 +35,12 @@ _OF_ENDPOINTS = {
     "promoted": (NotificationType.ENDPOINT_DEPLOYED, "serves"),
     "rejected": (NotificationType.ENDPOINT_FAILED, "does not serve"),
     "rolled_back": (NotificationType.ENDPOINT_ROLLED_BACK, "was taken back from"),
+}
+
+
+_OF_BUDGETS = {
+    BudgetStatus.WARNED: NotificationType.BUDGET_WARNED,
+    BudgetStatus.SPENT: NotificationType.BUDGET_REACHED,
 }
 
 
@@ -178,6 +185,26 @@ def _hear_watch(ports: Ports, row: Row) -> None:
         )
 
 
+def _hear_budget(ports: Ports, row: Row) -> None:
+    """Once a month for each status that it reaches."""
+    budget = Budget.model_validate(row.data)
+    if budget.status not in _OF_BUDGETS:
+        return
+    spent = f"{budget.spent_usd:,.2f} of {budget.monthly_budget_usd or 0:,.2f} USD"
+    notifications.tell_once(
+        ports,
+        budget.workspace_id,
+        _OF_BUDGETS[budget.status],
+        Subject(resource=Budget.resource, id=budget.id, name=budget.month),
+        told=f"budget {budget.month} {budget.status} {budget.monthly_budget_usd}",
+        title=f"{budget.percent or 0:.0f} % of the budget of {budget.month} is spent",
+        text=f"{spent}; forecast for the month: {budget.forecast_usd:,.2f} USD.",
+        data=budget.model_dump(
+            mode="json", include={"month", "monthly_budget_usd", "spent_usd", "forecast_usd", "percent"}
+        ),
+    )
+
+
 def _name_of_endpoint(ports: Ports, workspace_id: str, endpoint_id: str) -> str:
     try:
         return records.get(ports, Endpoint, workspace_id, endpoint_id).name
@@ -198,4 +225,5 @@ _HEARD: Mapping[str, Callable[[Ports, Row], None]] = {
     DatasetVersion.resource: _hear_version,
     EndpointEvent.resource: _hear_endpoint,
     EndpointWatch.resource: _hear_watch,
+    Budget.resource: _hear_budget,
 }
