@@ -122,6 +122,11 @@ ACKNOWLEDGEMENTS = (
         reason="Secrets of sources: their names are made from ids that do not exist yet.",
     ),
     Acknowledgement(
+        rules=_wildcards(f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.CHANNEL_SECRETS}"),
+        paths=(naming.APPLICATION_STACK,),
+        reason="Secrets of notification channels: the same.",
+    ),
+    Acknowledgement(
         rules=_wildcards(
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:database/{naming.DATABASE_PREFIX}*",
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:table/{naming.DATABASE_PREFIX}*/*",
@@ -148,7 +153,9 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         rules=("AwsSolutions-SQS3",),
-        paths=tuple(f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents")),
+        paths=tuple(
+            f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents", "Notifications")
+        ),
         reason="They are dead-letter queues, of a stream mapping and of an event rule.",
     ),
     Acknowledgement(

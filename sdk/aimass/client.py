@@ -17,10 +17,17 @@ from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.logs import LogsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.notifications import (
+    NotificationChannelsApi,
+    NotificationDeliveriesApi,
+    NotificationRulesApi,
+    NotificationsApi,
+)
 from aimass.resources.predictions import PredictionsApi
 from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.queries import QueriesApi
+from aimass.resources.reports import ReportsApi
 from aimass.resources.sessions import SessionsApi
 from aimass.resources.settings import SettingsApi
 from aimass.resources.sources import SourcesApi
@@ -127,6 +134,31 @@ class Client:
     def settings(self) -> SettingsApi:
         """Settings of every subsystem."""
         return SettingsApi(self)
+
+    @cached_property
+    def notifications(self) -> NotificationsApi:
+        """What has happened."""
+        return NotificationsApi(self)
+
+    @cached_property
+    def notification_channels(self) -> NotificationChannelsApi:
+        """Where notifications go."""
+        return NotificationChannelsApi(self)
+
+    @cached_property
+    def notification_rules(self) -> NotificationRulesApi:
+        """Which notifications go where."""
+        return NotificationRulesApi(self)
+
+    @cached_property
+    def notification_deliveries(self) -> NotificationDeliveriesApi:
+        """What was sent, and what was answered."""
+        return NotificationDeliveriesApi(self)
+
+    @cached_property
+    def reports(self) -> ReportsApi:
+        """Reports on the workspace or a model."""
+        return ReportsApi(self)
 
     @cached_property
     def sources(self) -> SourcesApi:

@@ -43,6 +43,7 @@ WILDCARD_ENDINGS = (
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
     ":secret:aimass/audit-signing-??????",
+    ":secret:aimass/ws_*/notification-channels/nch_*/*",
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
@@ -64,6 +65,7 @@ FUNCTION_ACTIONS = {
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker", "sqs"},
+    "Notifications": {"dynamodb", "logs", "s3", "secretsmanager", "ses", "sqs"},
     "Reconciler": {
         *("athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs")
     },
@@ -257,7 +259,7 @@ def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Te
     assert not [action for action in actions if action.startswith(forbidden)]
 
 
-def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_them(
+def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_those_that_need_them(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     """The API cannot read back what it has set, and nobody who reads them reads any other secret."""
@@ -269,15 +271,17 @@ def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_t
         for resource in statement.resources
         if action.startswith("secretsmanager:")
     }
-    of_sources = "aimass/ws_*/sources/src_*/"
+    of_sources, setting = "aimass/ws_*/sources/src_*/", ("CreateSecret", "DeleteSecret", "PutSecretValue")
     assert reached == {
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
-        *(("Api", action, f"{of_sources}*") for action in ("CreateSecret", "DeleteSecret", "PutSecretValue")),
+        *(("Api", action, name) for action in setting for name in (f"{of_sources}*", naming.CHANNEL_SECRETS)),
+        ("Notifications", "GetSecretValue", naming.CHANNEL_SECRETS),
         ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
         ("Collect", "GetSecretValue", f"{of_sources}*"),
     }
     name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)
     assert fnmatchcase(name, f"{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}")
+    assert fnmatchcase(keys.channel_secret(new_id("ws"), new_id("nch"), "signing-1"), naming.CHANNEL_SECRETS)
 
 
 def test_j11_scheduler_calls_the_tick_and_nothing_else(application: Template) -> None:

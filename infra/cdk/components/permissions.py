@@ -178,6 +178,29 @@ def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def read_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Where notifications go, and what signs them."""
+    return _allow(["secretsmanager:GetSecretValue"], [_channel_secrets(scope)])
+
+
+def change_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Setting and deleting them, without reading any."""
+    return _allow(
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
+        [_channel_secrets(scope)],
+    )
+
+
+def send_mail(scope: Construct, sender: str) -> iam.PolicyStatement:
+    """From one address, by its own identity in SES or its domain's."""
+    identities = dict.fromkeys([sender, sender.rpartition("@")[2]])
+    return _allow(["ses:SendEmail"], [_arn(scope, "ses", "identity", identity) for identity in identities])
+
+
+def _channel_secrets(scope: Construct) -> str:
+    return _arn(scope, "secretsmanager", "secret", naming.CHANNEL_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+
+
 def _source_secrets(scope: Construct, ending: str) -> str:
     name = f"{naming.SOURCE_SECRETS}{ending}"
     return _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)

@@ -107,9 +107,9 @@ def audit_seal_row(workspace_id: str, number: int) -> RowKey:
 # --- notifications ----------------------------------------------------------------------------------------------------
 
 
-def channel_secret(workspace_id: str, channel_id: str) -> str:
-    """The name of a notification channel's secret in Secrets Manager: what signs, and where a secret address leads."""
-    return f"aimass/{workspace_id}/notification-channels/{channel_id}"
+def channel_secret(workspace_id: str, channel_id: str, name: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: its address, or one that signs."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}/{name}"
 
 
 def told_row(workspace_id: str, told: str) -> RowKey:

@@ -30,9 +30,11 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    notification_deliveries,
     quarantine,
     queries,
     reconciler_passes,
+    report_plans,
     retention,
     retention_sweeps,
     rollouts,
@@ -76,6 +78,8 @@ class Healed:
     fired: int = 0
     alarms: int = 0
     sealed: int = 0
+    notified: int = 0
+    reports: int = 0
     faults: int = 0
 
 
@@ -119,8 +123,12 @@ def _heal(ports: Ports) -> Healed:
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
     sealed = _attempt(lambda: audit_seals.seal_due(ports))
+    told = _attempt(lambda: notification_deliveries.fan_out_due(ports))
+    sent = _attempt(lambda: notification_deliveries.enqueue_due(ports))
+    reported = _attempt(lambda: report_plans.make_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
-    parts = (dispatched, followed, activated, rolled, swept, budgeted, *data, fired, alarms, sealed)
+    work = (dispatched, followed, activated, rolled, swept, budgeted)
+    parts = (*work, *data, fired, alarms, sealed, told, sent, reported)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -140,6 +148,8 @@ def _heal(ports: Ports) -> Healed:
         fired=fired.changed,
         alarms=alarms.changed,
         sealed=sealed.changed,
+        notified=told.changed + sent.changed,
+        reports=reported.changed,
         faults=sum(part.faults for part in parts),
     )
 
