@@ -27,6 +27,7 @@ from functions.api.routing import ResourceRouter
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 ResourceT = TypeVar("ResourceT", bound=Resource)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 _REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -68,6 +69,11 @@ def found(resource: ResourceT, *, status: HTTPStatus = HTTPStatus.OK) -> Respons
 def created(resource: ResourceT, *, location: str, status: HTTPStatus = HTTPStatus.CREATED) -> Response[ResourceT]:
     """A new resource with its address; 202 (and `operation(status=202)`) where work goes on behind it."""
     return _json(resource, status, {"ETag": f'"{resource.revision}"', "Location": location})
+
+
+def accepted(answer: AnswerT, *, location: str) -> Response[AnswerT]:
+    """What goes on behind an answer that has no revision of its own, with its address."""
+    return _json(answer, HTTPStatus.ACCEPTED, {"Location": location})
 
 
 def no_content() -> Response[None]:
@@ -119,10 +125,10 @@ def _list_name(router: ResourceRouter) -> str:
     return f"{router.current_event.path}?{urlencode(filters)}"
 
 
-def _json(resource: ResourceT, status: HTTPStatus, headers: dict[str, str]) -> Response[ResourceT]:
+def _json(answer: AnswerT, status: HTTPStatus, headers: dict[str, str]) -> Response[AnswerT]:
     return Response(
         status_code=status.value,
         content_type=content_types.APPLICATION_JSON,
-        body=resource,
+        body=answer,
         headers=dict(headers),
     )

@@ -21,6 +21,10 @@ from tests.functional.test_jobs import run_to_end
 UPLOAD = {"file_name": "crown-jewels.csv", "num_bytes": 3, "sha256": "0" * 64}
 BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
+    "export_workspace": {},
+    "create_workspace_archive": {"sha256": "0" * 64, "num_bytes": 1},
+    "import_workspace": {"archive": "0" * 64},
+    "delete_workspace": {"confirm": "team"},
     "update_dataset": {"description": "mine"},
     "preview_dataset": {"recipe": {"steps": [{"do": "trim"}]}},
     "create_upload": UPLOAD,

@@ -17,6 +17,7 @@ from functions.api.routes import (
     sources,
     studies,
     system,
+    transfers,
     triggers,
     uploads,
     workspaces,
@@ -24,6 +25,7 @@ from functions.api.routes import (
 
 ROUTERS = (
     workspaces.router,
+    transfers.router,
     api_keys.router,
     audit.router,
     algorithms.router,

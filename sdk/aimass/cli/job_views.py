@@ -11,6 +11,7 @@ from aimass_core.domain.fusion import FuseSpec
 from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 
 
 def is_of_study(job: Job) -> bool:
@@ -31,11 +32,11 @@ def what(job: Job) -> str:
             return f"{model} from {format_}"
         case ScriptSpec(entry_point=entry_point):
             return entry_point
-        case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() as spec:
+        case spec:
             return brought(spec)
 
 
-def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec) -> str:
+def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec | ExportSpec | ImportWorkspaceSpec) -> str:
     """Which data comes from where."""
     match spec:
         case PrepareSpec(dataset=dataset, output=output):
@@ -46,6 +47,10 @@ def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec) -> str:
             return f"version {number}"
         case CollectSpec(source=source):
             return source
+        case ExportSpec(with_data=with_data):
+            return "the workspace with its data" if with_data else "the workspace"
+        case ImportWorkspaceSpec(archive=archive):
+            return f"a workspace from {archive[:12]}"
 
 
 def made(spec: CompressSpec | FuseSpec | DecomposeSpec) -> str:

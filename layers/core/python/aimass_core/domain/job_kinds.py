@@ -18,3 +18,5 @@ class JobKind(StrEnum):
     PREDICT = "predict"
     COLLECT = "collect"
     INGEST = "ingest"
+    EXPORT = "export"
+    IMPORT_WORKSPACE = "import_workspace"

@@ -41,6 +41,11 @@ def workspace_name_row(name: str) -> RowKey:
     return RowKey(PLATFORM, f"NAME#WORKSPACE#{name}")
 
 
+def workspace_deletion_row(workspace_id: str) -> RowKey:
+    """Outlives the workspace: how its deletion goes, and in the end the proof."""
+    return RowKey(PLATFORM, f"WORKSPACE_DELETION#{workspace_id}")
+
+
 def status_partition(resource: str, status: str) -> str:
     """Partition of gsi1: every resource of a kind in one status, over all workspaces, by time."""
     return f"{resource.upper()}#{status}"
@@ -211,6 +216,11 @@ def job_source(workspace_id: str, sha256: str) -> str:
     return f"sources/{workspace_id}/{sha256}.tar.gz"
 
 
+def workspace_archive(workspace_id: str, sha256: str) -> str:
+    """A zip that is to be imported, named by its content."""
+    return f"sources/{workspace_id}/archives/{sha256}.zip"
+
+
 def job_prefix(workspace_id: str, job_id: str) -> str:
     """Everything of a job."""
     return f"jobs/{workspace_id}/{job_id}/"
@@ -234,6 +244,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
 def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
     """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
     return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
+def job_export(workspace_id: str, job_id: str) -> str:
+    """The zip that an export has made: none of its artifacts, since whoever may read those may not read this."""
+    return f"{job_prefix(workspace_id, job_id)}export/workspace.zip"
 
 
 def job_tensorboard(workspace_id: str, job_id: str) -> str:

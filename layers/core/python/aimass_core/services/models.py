@@ -11,6 +11,7 @@ from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, Mode
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.signatures import Card, Signature
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 from aimass_core.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -25,6 +26,7 @@ from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
 _MAX_NAME = 63
+_WITHOUT_MODEL = (IngestSpec, PrepareSpec, PredictSpec, CollectSpec, ExportSpec, ImportWorkspaceSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +364,7 @@ def _exists(ports: Ports, beside: ModelVersion, ref: ModelRef) -> bool:
 
 
 def _model_name(job: Job) -> str:
-    if isinstance(job.spec, IngestSpec | PrepareSpec | PredictSpec | CollectSpec):
+    if isinstance(job.spec, _WITHOUT_MODEL):
         raise InternalError(f"The job {job.id} is a {job.kind} job: it makes no model.")
     if job.spec.model is not None:
         return job.spec.model
