@@ -40,6 +40,8 @@ KINDS = {
     "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
+    "export": "batch_jobs.transfer.exporting",
+    "import_workspace": "batch_jobs.transfer.importing",
 }
 
 _LAST_REPORTS_SECONDS = 60.0

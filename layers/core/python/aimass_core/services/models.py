@@ -197,7 +197,7 @@ def _register(
         for name, artifact in artifacts.items()
     ]
     known = {**records.new_fields(ports, principal, ModelVersion), "number": reserved.number, "part": slot.part}
-    _commit_version(ports, principal, _build_version(ports, job, model, {**known, **fields}, copied))
+    commit_version(ports, principal, _build_version(ports, job, model, {**known, **fields}, copied))
     return ref
 
 
@@ -263,7 +263,8 @@ def _build_version(
     )
 
 
-def _commit_version(ports: Ports, principal: Principal, version: ModelVersion) -> None:
+def commit_version(ports: Ports, principal: Principal, version: ModelVersion) -> None:
+    """Writes the row of a version whose bytes are in place. Idempotent."""
     row = records.to_row(version, version.model_id, version.number)
     also = [Put(row=row), records.audit(ports, principal, "model_version.create", version)]
     for _ in range(_MAX_WRITES):
