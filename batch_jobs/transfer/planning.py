@@ -110,20 +110,21 @@ class _Planner:
     plan: Plan = field(default_factory=Plan)
     _taken: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, resource: Resource, name: str, *, reason: str | None = None) -> None:
-        """Something without a name of its own; with a reason it is left out."""
+    def add(self, resource: Resource, name: str) -> None:
+        """Something without a name of its own."""
         if restoring.has(self.ports, type(resource), self.workspace_id, resource.id):
-            reason = _THERE
-        self._put(resource, name, TransferAction.CREATE if reason is None else TransferAction.SKIP, reason or "")
+            self._put(resource, name, TransferAction.SKIP, _THERE)
+        else:
+            self._put(resource, name, TransferAction.CREATE)
 
     def add_named(self, resource: Resource, name: str, *, reason: str | None = None) -> None:
-        """Something whose name is its own in the workspace."""
+        """Something whose name is its own in the workspace; with a reason it is left out."""
         stored = self.ports.registry.get(keys.row(self.workspace_id, resource.resource, resource.id))
         if stored is not None:
             self._put(resource, name, TransferAction.SKIP, _THERE)
             self.plan.names |= {resource.id: stored.data["name"]} if stored.data["name"] != name else {}
         elif reason is not None:
-            self._put(resource, name, TransferAction.SKIP, reason)
+            self._put(resource, name, TransferAction.LEAVE_OUT, reason)
         elif (holder := self._holder(resource, name)) is None:
             self._taken.add((resource.resource, name))
             self._put(resource, name, TransferAction.CREATE)
@@ -153,9 +154,9 @@ class _Planner:
             reason = "It is there already, and has expired." if is_gone else _THERE
             self._put_version(version, name, None if is_same else "Another version has this number.", there=reason)
         elif not self._has_parent(Dataset, version.dataset_id):
-            self._put(version, name, TransferAction.SKIP, "Its dataset is left out.")
+            self._put(version, name, TransferAction.LEAVE_OUT, "Its dataset is left out.")
         elif not self.reader.manifest.with_data:
-            self._put(version, name, TransferAction.SKIP, "The archive names it, and does not hold its rows.")
+            self._put(version, name, TransferAction.LEAVE_OUT, "The archive names it, and does not hold its rows.")
         else:
             self._put(version, name, TransferAction.CREATE)
 
@@ -169,9 +170,9 @@ class _Planner:
             is_same = row.data.get("digest") == version.digest
             self._put_version(version, name, None if is_same else "Another version has this number.", there=_THERE)
         elif not self._has_parent(Model, version.model_id):
-            self._put(version, name, TransferAction.SKIP, "Its model is left out.")
+            self._put(version, name, TransferAction.LEAVE_OUT, "Its model is left out.")
         elif (absent := self._absent_artifact(version)) is not None:
-            self._put(version, name, TransferAction.SKIP, f"The archive lacks its {absent}.")
+            self._put(version, name, TransferAction.LEAVE_OUT, f"The archive lacks its {absent}.")
         else:
             self._put(version, name, TransferAction.CREATE)
 
@@ -194,16 +195,18 @@ class _Planner:
 
     def _put_version(self, version: Resource, name: str, conflict: str | None, *, there: str) -> None:
         """One whose number is taken: by itself, or by another one, to which only --on-conflict fail objects."""
-        is_refused = conflict is not None and self.on_conflict is OnConflict.FAIL
-        action = TransferAction.CONFLICT if is_refused else TransferAction.SKIP
-        self._put(version, name, action, conflict or there)
+        if conflict is None:
+            self._put(version, name, TransferAction.SKIP, there)
+        else:
+            is_refused = self.on_conflict is OnConflict.FAIL
+            self._put(version, name, TransferAction.CONFLICT if is_refused else TransferAction.LEAVE_OUT, conflict)
 
     def _settle(self, resource: Resource, name: str, reason: str) -> None:
         match self.on_conflict:
             case OnConflict.FAIL:
                 self._put(resource, name, TransferAction.CONFLICT, reason)
             case OnConflict.SKIP:
-                self._put(resource, name, TransferAction.SKIP, reason)
+                self._put(resource, name, TransferAction.LEAVE_OUT, reason)
             case OnConflict.RENAME:
                 new_name = self._free_name(resource, name)
                 self._taken.add((resource.resource, new_name))

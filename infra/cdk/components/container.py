@@ -12,8 +12,13 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
-    return [*_data_statements(storage), allow.change_studies(storage.studies)]
+    """Reading data and models, reporting to the registry, searching, leaving artifacts, and taking in what another
+    workspace has exported: its models, and the packages of its collectors."""
+    return [
+        *_data_statements(storage),
+        allow.change_studies(storage.studies),
+        allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
+    ]
 
 
 def collect_statements(scope: Construct, storage: Storage, *, buckets: Sequence[str]) -> list[iam.PolicyStatement]:

@@ -75,11 +75,13 @@ ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,62}$")]
 
 
 class TransferAction(StrEnum):
-    """CREATE or RENAME it; SKIP what is there already or cannot be had; CONFLICT: its name is another one's."""
+    """CREATE it, RENAME it as it is made, SKIP what is there already, LEAVE_OUT what cannot be had or is not wanted;
+    CONFLICT: its name is another one's."""
 
     CREATE = "create"
     RENAME = "rename"
     SKIP = "skip"
+    LEAVE_OUT = "leave_out"
     CONFLICT = "conflict"
 
 

@@ -105,11 +105,11 @@ def get_export(ports: Ports, principal: Principal, workspace_id: str, job_id: st
 
 
 def get_import(ports: Ports, principal: Principal, workspace_id: str, job_id: str) -> WorkspaceImport:
-    """One import; once it has SUCCEEDED with its report. Raises NotFoundError."""
+    """One import; once it has ended with its report, also where it failed for a conflict. Raises NotFoundError."""
     workspaces.get(ports, principal, workspace_id)
     job = jobs.get(ports, principal, job_id)
     found = _to_import(job)
-    if job.status is not JobStatus.SUCCEEDED:
+    if not job.status.is_terminal:
         return found
     return found.model_copy(update={"report": _load_report(ports, job, IMPORT_REPORT, ImportReport)})
 
