@@ -1,7 +1,6 @@
 """An export job: the workspace as one zip, beside the job's artifacts, which more people may read."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from aimass_core import __version__, bootstrap
@@ -71,7 +70,7 @@ def export(place: Place, spec: ExportSpec, environment: Environment, reporter: R
         )
     environment.output_path.mkdir(parents=True, exist_ok=True)
     (environment.output_path / EXPORT_REPORT).write_text(report.model_dump_json(indent=1), encoding="utf-8")
-    return {"num_bytes": float(report.num_bytes), **_metrics(counts)}
+    return {"num_bytes": float(report.num_bytes)}
 
 
 def _write(ports: Ports, writer: Writer, found: Gathered, part: Path, reporter: Reporter) -> None:
@@ -85,7 +84,3 @@ def _write(ports: Ports, writer: Writer, found: Gathered, part: Path, reporter: 
         writer.add_file(path, part)
     for resource in DOCUMENTS:
         writer.add_rows(resource, found.documents[resource])
-
-
-def _metrics(counts: Mapping[str, int]) -> dict[str, float]:
-    return {f"num_{name}s": float(number) for name, number in counts.items()}

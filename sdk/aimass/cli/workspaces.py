@@ -17,6 +17,7 @@ from aimass_core.domain.workspaces import WorkspaceDeletion
 app = typer.Typer()
 
 _MAX_ROWS = 50
+_PLURALS = {"study": "studies"}
 
 
 @app.command("list")
@@ -109,7 +110,7 @@ def whoami(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
 
 
 def _show_export(report: ExportReport, output: OutputFormat) -> None:
-    show_one(report, {f"{name}s": number for name, number in report.counts.items()}, output=output)
+    show_one(report, {_PLURALS.get(name, f"{name}s"): number for name, number in report.counts.items()}, output=output)
     for what in report.left_out:
         say(f"Not in it: {escape(what)}")
 
