@@ -17,6 +17,8 @@ INGEST_QUEUE = "aimass-ingest"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
+# What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
+WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"

@@ -110,9 +110,10 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}*",
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}-??????",
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.WORKSPACE_SECRETS}",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
-        reason="Secrets of sources: their names are made from ids that do not exist yet.",
+        reason="Secrets of workspaces and their sources: their names are made from ids that do not exist yet.",
     ),
     Acknowledgement(
         rules=_wildcards(
@@ -130,8 +131,8 @@ ACKNOWLEDGEMENTS = (
             f"{naming.SAGEMAKER_STACK}/TrainingRole",
             f"{naming.SAGEMAKER_STACK}/ServingRole",
         ),
-        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken, sagemaker:ListEndpoints and "
-        "cloudwatch:PutMetricData know no resource.",
+        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken, sagemaker:ListEndpoints, "
+        "secretsmanager:ListSecrets and cloudwatch:PutMetricData know no resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),

@@ -143,6 +143,12 @@ def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def end_secrets(scope: Construct) -> list[iam.PolicyStatement]:
+    """Finding and deleting those of workspaces. NOTE: Secrets Manager lists all names of an account or none."""
+    arn = _arn(scope, "secretsmanager", "secret", naming.WORKSPACE_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return [_allow(["secretsmanager:DeleteSecret"], [arn]), _allow(["secretsmanager:ListSecrets"], ["*"])]
+
+
 def _source_secrets(scope: Construct, ending: str) -> str:
     name = f"{naming.SOURCE_SECRETS}{ending}"
     return _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
@@ -218,6 +224,11 @@ def change_tables(scope: Construct) -> iam.PolicyStatement:
         ],
         _catalog(scope),
     )
+
+
+def drop_databases(scope: Construct) -> iam.PolicyStatement:
+    """Of workspaces, with all tables in them."""
+    return _allow(["glue:DeleteDatabase"], _catalog(scope))
 
 
 def locate_bucket(bucket: s3.IBucket) -> iam.PolicyStatement:

@@ -84,6 +84,11 @@ def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey
     return row(workspace_id, "source_dataset", source_id, stream)
 
 
+def workspace_secrets(workspace_id: str) -> str:
+    """What the names of a workspace's secrets begin with."""
+    return f"aimass/{workspace_id}/"
+
+
 def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     """The name of a source's secret in Secrets Manager."""
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
@@ -159,6 +164,11 @@ def upload_object(workspace_id: str, dataset_id: str, upload_id: str) -> str:
 def drop_prefix(workspace_name: str, dataset_name: str) -> str:
     """Where files are dropped. Names, because people type it; nothing else is ever built from them."""
     return f"{DROP_PREFIX}{workspace_name}/{dataset_name}/"
+
+
+def landing_prefixes(workspace_id: str, workspace_name: str) -> list[str]:
+    """Everything of a workspace that arrives."""
+    return [f"{UPLOADS_PREFIX}{workspace_id}/", f"{DROP_PREFIX}{workspace_name}/"]
 
 
 # --- S3: lake --------------------------------------------------------------------------------------------------------
@@ -294,3 +304,14 @@ def captures_prefix(workspace_id: str, endpoint_id: str, date: str | None = None
 def capture_object(workspace_id: str, endpoint_id: str, date: str, name: str) -> str:
     """Captured rows, gzipped JSON Lines. `name` begins with the time of the day, so that a day's files sort."""
     return f"{captures_prefix(workspace_id, endpoint_id, date)}{name}.jsonl.gz"
+
+
+def lake_prefixes(workspace_id: str) -> list[str]:
+    """Everything of a workspace in the lake, but the rows of its queries, which lie under the names of Athena."""
+    own = ("datasets", "sources", "jobs", "studies", "models")
+    return [
+        *(f"{folder}/{workspace_id}/" for folder in own),
+        f"{CAPTURES_PREFIX}{workspace_id}/",
+        f"{PREDICTIONS_PREFIX}{workspace_id}/",
+        f"{QUERIES_PREFIX}exports/{workspace_id}/",
+    ]

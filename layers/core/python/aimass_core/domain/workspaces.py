@@ -92,5 +92,6 @@ class WorkspaceDeletion(Contract):
         default={}, description="What a listing of everything found last: all zero once it is DONE."
     )
     waiting_for: str | None = Field(default=None, description="What keeps it: jobs that are being stopped, say.")
+    empty_since: AwareDatetime | None = Field(default=None, description="When a listing was empty for the first time.")
     finished_at: AwareDatetime | None = None
     revision: int = 1

@@ -34,6 +34,7 @@ from aimass_core.services import (
     tables,
     triggers,
     uploads,
+    workspace_purge,
 )
 from aimass_core.services.ingest import landing, versions
 
@@ -68,6 +69,7 @@ class Healed:
     expired: int = 0
     fired: int = 0
     alarms: int = 0
+    workspaces: int = 0
     faults: int = 0
 
 
@@ -88,8 +90,9 @@ def run(ports: Ports) -> Healed:
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
+    ended = _attempt(lambda: workspace_purge.run_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms)
+    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms, ended)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -106,6 +109,7 @@ def run(ports: Ports) -> Healed:
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
+        workspaces=ended.changed,
         faults=sum(part.faults for part in parts),
     )
 

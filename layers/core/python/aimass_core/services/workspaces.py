@@ -8,7 +8,7 @@ from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import api_keys, records
 
 FIRST_KEY = "first admin key"
-_FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
+FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
 _BOOTSTRAP = "platform:bootstrap"
 
 
@@ -20,7 +20,7 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
     """
     request = WorkspaceCreate(name=name)
     workspace = _new(ports, request, actor=_BOOTSTRAP)
-    first = Put(row=Row(key=_FIRST_ROW, data={"id": workspace.id}, revision=1))
+    first = Put(row=Row(key=FIRST_ROW, data={"id": workspace.id}, revision=1))
     try:
         token = _store(ports, workspace, actor=_BOOTSTRAP, key_name=key_name, also=[first])
     except (AlreadyExistsError, WriteConflictError) as error:
@@ -30,7 +30,7 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
 
 def has_first(ports: Ports) -> bool:
     """Whether `create_first` was done."""
-    return ports.registry.get(_FIRST_ROW) is not None
+    return ports.registry.get(FIRST_ROW) is not None
 
 
 def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> WorkspaceCreated:
