@@ -24,6 +24,7 @@ WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
 COLLECT_JOB_DEFINITION = "aimass-batch-jobs-collect"
+TRANSFER_JOB_DEFINITION = "aimass-batch-jobs-transfer"
 MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"

@@ -95,6 +95,7 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.COLLECT_JOB_DEFINITION}:*",
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.TRANSFER_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
             f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",

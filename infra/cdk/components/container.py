@@ -12,11 +12,15 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data and models, reporting to the registry, searching, leaving artifacts, and taking in what another
-    workspace has exported: its models, and the packages of its collectors."""
+    """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
+    return [*_data_statements(storage), allow.change_studies(storage.studies)]
+
+
+def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Of exports and imports of workspaces, which run no code of users: they also bring in models, and the packages of
+    collectors."""
     return [
-        *_data_statements(storage),
-        allow.change_studies(storage.studies),
+        *container_statements(storage),
         allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
     ]
 

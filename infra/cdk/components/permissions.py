@@ -254,7 +254,12 @@ def _catalog(scope: Construct) -> list[str]:
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
     """Our definitions (any revision) to our queue."""
-    names = (naming.JOB_DEFINITION, naming.COLLECT_JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)
+    names = (
+        naming.JOB_DEFINITION,
+        naming.COLLECT_JOB_DEFINITION,
+        naming.TRANSFER_JOB_DEFINITION,
+        naming.MULTINODE_JOB_DEFINITION,
+    )
     definitions = [job_definition_arn(scope, name) for name in names]
     return _allow(
         ["batch:SubmitJob"],
