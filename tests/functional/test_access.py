@@ -86,7 +86,7 @@ OF_SERVING = {
 
 
 OF_MOVES = {
-    Role.VIEWER: "get_workspace_deletion",
+    Role.VIEWER: "get_workspace_deletion list_dataset_files",
     Role.ADMIN: "export_workspace list_workspace_exports get_workspace_export create_workspace_archive "
     "import_workspace list_workspace_imports get_workspace_import delete_workspace keep_workspace",
 }
