@@ -23,11 +23,14 @@ AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
 # The same of aimass_core.domain.keys.channel_secret.
 CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
+# What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
+WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
 COLLECT_JOB_DEFINITION = "aimass-batch-jobs-collect"
+TRANSFER_JOB_DEFINITION = "aimass-batch-jobs-transfer"
 MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"

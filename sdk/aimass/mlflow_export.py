@@ -35,6 +35,7 @@ from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.reports import Report
 from aimass_core.domain.signatures import Datatype, Signature
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 from aimass_core.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -168,7 +169,15 @@ class _Export:
                 found |= {"source": spec.source, "format": spec.format}
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() | ReportSpec():
+            case (
+                PrepareSpec()
+                | PredictSpec()
+                | IngestSpec()
+                | CollectSpec()
+                | ReportSpec()
+                | ExportSpec()
+                | ImportWorkspaceSpec()
+            ):
                 # They make data or a report, and no model.
                 found |= spec.model_dump(
                     mode="json", include={"dataset", "model", "output", "dataset_id", "number", "source"}

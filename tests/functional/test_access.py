@@ -121,8 +121,15 @@ OF_OPERATIONS = {
 }
 
 
+OF_MOVES = {
+    Role.VIEWER: "get_workspace_deletion list_dataset_files",
+    Role.ADMIN: "export_workspace list_workspace_exports get_workspace_export create_workspace_archive "
+    "import_workspace list_workspace_imports get_workspace_import delete_workspace keep_workspace",
+}
+
+
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS, OF_OPERATIONS)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS, OF_OPERATIONS, OF_MOVES)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

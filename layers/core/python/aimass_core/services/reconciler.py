@@ -41,6 +41,7 @@ from aimass_core.services import (
     tables,
     triggers,
     uploads,
+    workspace_purge,
 )
 from aimass_core.services.ingest import landing, versions
 
@@ -80,6 +81,7 @@ class Healed:
     sealed: int = 0
     notified: int = 0
     reports: int = 0
+    workspaces: int = 0
     faults: int = 0
 
 
@@ -126,9 +128,10 @@ def _heal(ports: Ports) -> Healed:
     told = _attempt(lambda: notification_deliveries.fan_out_due(ports))
     sent = _attempt(lambda: notification_deliveries.enqueue_due(ports))
     reported = _attempt(lambda: report_plans.make_due(ports))
+    ended = _attempt(lambda: workspace_purge.run_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
     work = (dispatched, followed, activated, rolled, swept, budgeted)
-    parts = (*work, *data, fired, alarms, sealed, told, sent, reported)
+    parts = (*work, *data, fired, alarms, sealed, told, sent, reported, ended)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
@@ -150,6 +153,7 @@ def _heal(ports: Ports) -> Healed:
         sealed=sealed.changed,
         notified=told.changed + sent.changed,
         reports=reported.changed,
+        workspaces=ended.changed,
         faults=sum(part.faults for part in parts),
     )
 
