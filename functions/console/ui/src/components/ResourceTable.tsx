@@ -36,6 +36,8 @@ interface Props<T> {
   selectedItems?: T[];
   onSelect?: (items: T[]) => void;
   variant?: TableProps["variant"];
+  /** Shows long texts whole. */
+  wrapLines?: boolean;
 }
 
 /** NOTE: all pages that were loaded are read again together, so keep `everyMs` to lists of which few are. */
@@ -66,6 +68,7 @@ export function ResourceTable<T>(props: Props<T>) {
       variant={props.variant ?? "full-page"}
       stickyHeader
       resizableColumns
+      wrapLines={props.wrapLines}
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
       onSelectionChange={({ detail }) => props.onSelect?.(detail.selectedItems)}
