@@ -28,7 +28,7 @@ export function CreateTrigger() {
   const [key] = useState(newIdempotencyKey);
   const [name, setName] = useState("");
   const [dataset, setDataset] = useState(search.get("dataset") ?? "");
-  const [values, setValues] = useState<TriggerValues>({ description: "", job: {}, every_seconds: null, needs_passed: false, deploy: null });
+  const [values, setValues] = useState<TriggerValues>({ description: "", job: {}, every_seconds: null, cron: null, needs_passed: false, deploy: null });
   const datasets = useQuery({
     queryKey: ["datasets", "names"],
     queryFn: async () => (await dataOf(api.GET("/v1/datasets", { params: { query: { limit: 100 } } }))).items.map((each) => each.name),

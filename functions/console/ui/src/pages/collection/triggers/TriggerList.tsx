@@ -37,7 +37,7 @@ export function TriggerList() {
         { id: "status", header: t("status"), cell: (each) => <Status status={each.status} />, sortingField: "status" },
         { id: "dataset", header: t("dataset"), cell: (each) => <Link to={`/collection/datasets/${each.dataset_name}`}>{each.dataset_name}</Link> },
         { id: "job", header: t("job"), cell: (each) => each.job.spec.kind },
-        { id: "when", header: t("triggers.when"), cell: (each) => (each.every_seconds == null ? t("triggers.eachVersion") : t("triggers.every", { time: formatSeconds(each.every_seconds) })) },
+        { id: "when", header: t("triggers.when"), cell: (each) => each.cron ?? (each.every_seconds == null ? t("triggers.eachVersion") : t("triggers.every", { time: formatSeconds(each.every_seconds) })) },
         { id: "endpoint", header: t("triggers.deploys"), cell: (each) => (each.deploy == null ? "–" : (each.deploy.endpoint ?? t("triggers.byModel"))) },
         { id: "runs", header: t("triggers.runs"), cell: (each) => each.num_runs ?? 0 },
         { id: "fired", header: t("triggers.fired"), cell: (each) => <Time at={each.last_fired_at} />, sortingField: "last_fired_at" },

@@ -147,6 +147,7 @@ function Settings({ trigger }: { trigger: Trigger }) {
       description: each.description,
       job: each.job as unknown as TriggerValues["job"],
       every_seconds: each.every_seconds ?? null,
+      cron: each.cron ?? null,
       needs_passed: each.needs_passed,
       deploy: (each.deploy ?? null) as TriggerValues["deploy"],
     }),
