@@ -52,7 +52,7 @@ function Checks({ dataset, number }: { dataset: Dataset; number: number }) {
         throw error;
       }
     },
-    refetchInterval: 3_000,
+    refetchInterval: 5_000,
   });
   const checking = useMutation({
     mutationFn: () => dataOf(api.POST("/v1/datasets/{dataset}/versions/{number}/quality", { params: { path } })),
