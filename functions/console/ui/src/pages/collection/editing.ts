@@ -8,18 +8,19 @@ interface Given<R extends { revision?: number }, F> {
   current: R;
   fieldsOf: (resource: R) => F;
   save: (fields: F, revision: number) => Promise<R>;
+  read: () => Promise<R>;
   onSaved?: (made: R) => void;
 }
 
-export function useEditing<R extends { revision?: number }, F extends object>({ current, fieldsOf, save, onSaved }: Given<R, F>) {
+export function useEditing<R extends { revision?: number }, F extends object>({ current, fieldsOf, save, read, onSaved }: Given<R, F>) {
   const [base, setBase] = useState(current);
   const [changes, setChanges] = useState<Partial<F>>({});
   const isChanged = Object.keys(changes).length > 0;
-  // What nobody has touched follows the API.
-  const from = isChanged ? base : current;
+  // What nobody has touched follows the API, but not back to what it was before it was saved.
+  const from = isChanged || revisionOf(base) > revisionOf(current) ? base : current;
   const fields: F = { ...fieldsOf(from), ...changes };
   const saving = useMutation({
-    mutationFn: () => save(fields, from.revision ?? 1),
+    mutationFn: () => save(fields, revisionOf(from)),
     onSuccess: (made) => {
       setBase(made);
       setChanges({});
@@ -31,15 +32,19 @@ export function useEditing<R extends { revision?: number }, F extends object>({ 
     isChanged,
     saving,
     set: (some: Partial<F>) => {
-      if (!isChanged) setBase(current);
+      if (!isChanged) setBase(from);
       setChanges((present) => ({ ...present, ...some }));
     },
     submit: () => saving.mutate(),
-    /** Takes what the API has, in place of what was typed. */
-    reset: () => {
-      setBase(current);
+    /** Takes what the API has now, in place of what was typed. */
+    loadTheirs: async () => {
+      setBase(await read());
       setChanges({});
       saving.reset();
     },
   };
+}
+
+function revisionOf(resource: { revision?: number }): number {
+  return resource.revision ?? 1;
 }

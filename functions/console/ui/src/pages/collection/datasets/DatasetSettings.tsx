@@ -45,6 +45,7 @@ export function DatasetSettings({ dataset }: { dataset: Dataset }) {
           body: { description, target: target || null, policy },
         }),
       ),
+    read: () => dataOf(api.GET("/v1/datasets/{dataset}", { params: { path: { dataset: dataset.name } } })),
     onSaved: (made) => {
       queries.setQueryData(["datasets", dataset.name], made);
       notices.success(t("saved"));
@@ -65,7 +66,7 @@ export function DatasetSettings({ dataset }: { dataset: Dataset }) {
           errorText={undefined}
         >
           <SpaceBetween size="l">
-            {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.reset} />}
+            {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.loadTheirs} />}
             <Container header={<Header variant="h2">{t("about")}</Header>}>
               <SpaceBetween size="m">
                 <FormField label={t("description")}>

@@ -55,6 +55,7 @@ export function Expectations({ dataset, number }: { dataset: Dataset; number: nu
           body: { expectations: expectations as unknown as Expected },
         }),
       ),
+    read: () => dataOf(api.GET("/v1/datasets/{dataset}", { params: { path: { dataset: dataset.name } } })),
     onSaved: (made) => {
       queries.setQueryData(["datasets", dataset.name], made);
       notices.success(t("saved"));
@@ -100,7 +101,7 @@ export function Expectations({ dataset, number }: { dataset: Dataset; number: nu
       >
         {t("expectations.title")}
       </Header>
-      {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.reset} />}
+      {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.loadTheirs} />}
       {pieces.length === 0 && <Empty title={t("expectations.none")} hint={t("expectations.noneHint")} />}
       <Loaded query={schemas}>
         {(found) => (

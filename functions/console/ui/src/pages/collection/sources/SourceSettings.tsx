@@ -46,6 +46,7 @@ export function SourceSettings({ source }: { source: Source }) {
           body: fields as unknown as Schemas["SourceUpdate"],
         }),
       ),
+    read: () => dataOf(api.GET("/v1/sources/{source}", { params: { path: { source: source.id } } })),
     onSaved: () => {
       notices.success(t("sources.saved"));
       void queries.invalidateQueries({ queryKey: ["sources"] });
@@ -65,7 +66,7 @@ export function SourceSettings({ source }: { source: Source }) {
         }
       >
         <SpaceBetween size="l">
-          {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.reset} />}
+          {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.loadTheirs} />}
           <Container header={<Header variant="h2">{t("about")}</Header>}>
             <SpaceBetween size="m">
               {ABOUT.map((each) => (

@@ -158,6 +158,7 @@ function Settings({ trigger }: { trigger: Trigger }) {
           body: fields as unknown as Schemas["TriggerUpdate"],
         }),
       ) as Promise<Trigger>,
+    read: () => dataOf(api.GET("/v1/triggers/{trigger}", { params: { path: { trigger: trigger.name } } })) as Promise<Trigger>,
     onSaved: () => {
       notices.success(t("saved"));
       void queries.invalidateQueries({ queryKey: ["triggers"] });
@@ -175,7 +176,7 @@ function Settings({ trigger }: { trigger: Trigger }) {
         }
       >
         <SpaceBetween size="l">
-          {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.reset} />}
+          {editing.saving.isError && <SaveProblem error={editing.saving.error} onLoadTheirs={editing.loadTheirs} />}
           <TriggerFields dataset={trigger.dataset_name} values={editing.fields} onChange={editing.set} disabled={!may("developer")} />
         </SpaceBetween>
       </Form>
