@@ -11,16 +11,18 @@ import { api, dataOf } from "../../api/client";
 import { useMe } from "../../app/session";
 import { Code } from "../../components/Code";
 import { Loaded } from "../../components/Loaded";
+import { isMoving } from "../../components/Status";
 import { attentionOf } from "./attention";
 import { AttentionTable } from "./AttentionTable";
 import { Centre } from "./Centre";
-import { useCollection, useInference, useRunningJobs, useTraining } from "./reading";
+import { useCollection, useInference, useJobs, useTraining } from "./reading";
 import { RunningWork } from "./RunningWork";
 
 export function Overview() {
   const { t } = useTranslation("overview");
   const me = useMe();
-  const running = useRunningJobs();
+  const jobs = useJobs();
+  const running = jobs.data?.filter((each) => isMoving(each.status));
   const collection = useCollection();
   const training = useTraining();
   const inference = useInference();
@@ -30,7 +32,7 @@ export function Overview() {
       sources: collection.data?.sources ?? [],
       versions: collection.data?.versions ?? [],
       triggers: training.data?.triggers ?? [],
-      failedJobs: training.data?.failedJobs ?? [],
+      failedJobs: jobs.data?.filter((each) => each.status === "FAILED") ?? [],
       endpoints: inference.data ?? [],
     },
     Date.now(),
@@ -53,12 +55,12 @@ export function Overview() {
               )}
             </Loaded>
           </Centre>
-          <Centre title={t("common:area.training")} to="/training/jobs" numFaults={healthOf("training", training.isSuccess)}>
+          <Centre title={t("common:area.training")} to="/training/jobs" numFaults={healthOf("training", training.isSuccess && jobs.isSuccess)}>
             <Loaded query={training}>
               {({ numStudies, numModels }) => (
                 <Centre.Figures
                   figures={[
-                    [t("jobsRunning"), running.data?.length ?? "–"],
+                    [t("jobsRunning"), running?.length ?? "–"],
                     [t("studies"), numStudies],
                     [t("models"), numModels],
                   ]}
@@ -83,8 +85,8 @@ export function Overview() {
             <Loaded query={system}>{(found) => <Centre.Figures figures={[[t("version"), found.version]]} />}</Loaded>
           </Centre>
         </ColumnLayout>
-        <AttentionTable items={attention} isLoading={collection.isPending || training.isPending || inference.isPending} />
-        <RunningWork query={running} />
+        <AttentionTable items={attention} isLoading={collection.isPending || training.isPending || inference.isPending || jobs.isPending} />
+        <RunningWork jobs={running ?? []} query={jobs} />
         {system.data !== undefined && (
           <section>
             <Header variant="h2" description={t("dropHint")}>

@@ -13,9 +13,8 @@ import { Status } from "../../components/Status";
 import { formatSeconds, Time } from "../../components/values";
 import type { JobRow } from "./attention";
 
-export function RunningWork({ query }: { query: UseQueryResult<JobRow[]> }) {
+export function RunningWork({ jobs, query }: { jobs: JobRow[]; query: UseQueryResult<JobRow[]> }) {
   const { t } = useTranslation("overview");
-  const jobs = query.data ?? [];
   return (
     <Table
       items={jobs}

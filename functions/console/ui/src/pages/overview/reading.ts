@@ -6,17 +6,19 @@ import { api, dataOf, type Schemas } from "../../api/client";
 import type { JobRow } from "./attention";
 
 const EVERY_MS = 5_000;
-const MOVING = ["SUBMITTED", "QUEUED", "STARTING", "RUNNING", "STOPPING"] as const;
 const PAGE = { limit: 100 };
 
-async function readJobs(status: Schemas["Job"]["status"], limit: number): Promise<JobRow[]> {
-  return (await dataOf(api.GET("/v1/jobs", { params: { query: { status, limit } } }))).items;
-}
-
-export function useRunningJobs() {
+/** NOTE: one after the other within a centre: requests at once begin with as many cold starts. */
+export function useJobs() {
   return useQuery({
-    queryKey: ["overview", "running"],
-    queryFn: async () => (await Promise.all(MOVING.map((status) => readJobs(status, 50)))).flat().sort((a, b) => b.created_at.localeCompare(a.created_at)),
+    queryKey: ["overview", "jobs"],
+    queryFn: async () => {
+      const newest: JobRow[] = (await dataOf(api.GET("/v1/jobs", { params: { query: PAGE } }))).items;
+      // A job may run for days, while others come and go.
+      const running: JobRow[] = (await dataOf(api.GET("/v1/jobs", { params: { query: { ...PAGE, status: "RUNNING" } } }))).items;
+      const all = new Map([...running, ...newest].map((job) => [job.id, job]));
+      return [...all.values()].sort((a, b) => b.created_at.localeCompare(a.created_at));
+    },
     refetchInterval: 2_000,
   });
 }
@@ -25,16 +27,15 @@ export function useCollection() {
   return useQuery({
     queryKey: ["overview", "collection"],
     queryFn: async () => {
-      const [sources, datasets] = await Promise.all([
-        dataOf(api.GET("/v1/sources", { params: { query: PAGE } })),
-        dataOf(api.GET("/v1/datasets", { params: { query: PAGE } })),
-      ]);
+      const datasets = await dataOf(api.GET("/v1/datasets", { params: { query: PAGE } }));
+      const sources = await dataOf(api.GET("/v1/sources", { params: { query: PAGE } }));
       // A version that is newer than the latest ready one is being made, or was rejected.
       const behind = datasets.items.filter((each) => each.last_number > (each.latest_version ?? 0)).slice(0, 10);
-      const versions = await Promise.all(
-        behind.map((each) => dataOf(api.GET("/v1/datasets/{dataset}/versions/{number}", { params: { path: { dataset: each.name, number: each.last_number } } }))),
-      );
-      return { sources: sources.items, datasets: datasets.items, hasMoreDatasets: datasets.next_cursor != null, versions: versions as Schemas["DatasetVersion"][] };
+      const versions: Schemas["DatasetVersion"][] = [];
+      for (const { name, last_number: number } of behind) {
+        versions.push(await dataOf(api.GET("/v1/datasets/{dataset}/versions/{number}", { params: { path: { dataset: name, number } } })));
+      }
+      return { sources: sources.items, datasets: datasets.items, hasMoreDatasets: datasets.next_cursor != null, versions };
     },
     refetchInterval: EVERY_MS,
   });
@@ -44,13 +45,10 @@ export function useTraining() {
   return useQuery({
     queryKey: ["overview", "training"],
     queryFn: async () => {
-      const [failedJobs, studies, triggers, models] = await Promise.all([
-        readJobs("FAILED", 20),
-        dataOf(api.GET("/v1/studies", { params: { query: PAGE } })),
-        dataOf(api.GET("/v1/triggers", { params: { query: PAGE } })),
-        dataOf(api.GET("/v1/models", { params: { query: PAGE } })),
-      ]);
-      return { failedJobs, numStudies: studies.items.length, triggers: triggers.items, numModels: models.items.length };
+      const models = await dataOf(api.GET("/v1/models", { params: { query: PAGE } }));
+      const studies = await dataOf(api.GET("/v1/studies", { params: { query: PAGE } }));
+      const triggers = await dataOf(api.GET("/v1/triggers", { params: { query: PAGE } }));
+      return { numStudies: studies.items.length, triggers: triggers.items, numModels: models.items.length };
     },
     refetchInterval: EVERY_MS,
   });
