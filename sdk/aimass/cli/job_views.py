@@ -19,7 +19,7 @@ def is_of_study(job: Job) -> bool:
     return isinstance(job.spec, SearchSpec | AutotrainSpec)
 
 
-def what(job: Job) -> str:
+def what(job: Job) -> str:  # noqa: PLR0911 - one for each kind
     """Its work in some words."""
     match job.spec:
         case TrainSpec(algorithm=algorithm, dataset=dataset):

@@ -38,6 +38,8 @@ interface Props<T> {
   variant?: TableProps["variant"];
   /** Stands between the header and the rows: what the API itself is to look for. */
   beforeTable?: ReactNode;
+  /** Shows long texts whole. */
+  wrapLines?: boolean;
 }
 
 /** NOTE: all pages that were loaded are read again together, so keep `everyMs` to lists of which few are. */
@@ -68,6 +70,7 @@ export function ResourceTable<T>(props: Props<T>) {
       variant={props.variant ?? "full-page"}
       stickyHeader
       resizableColumns
+      wrapLines={props.wrapLines}
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
       onSelectionChange={({ detail }) => props.onSelect?.(detail.selectedItems)}
