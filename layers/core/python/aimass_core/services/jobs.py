@@ -104,13 +104,20 @@ def submit_ingest(ports: Ports, workspace_id: str, dataset_id: str, number: int)
 
 
 def list_jobs(
-    ports: Ports, principal: Principal, *, limit: int, start: str | None = None, status: JobStatus | None = None
+    ports: Ports,
+    principal: Principal,
+    *,
+    limit: int,
+    start: str | None = None,
+    status: JobStatus | None = None,
+    kind: JobKind | None = None,
 ) -> tuple[list[Job], str | None]:
     """A page of the workspace's jobs, newest first, and where the next begins.
 
-    With a status, a page may be shorter than `limit` although more follow: one request reads a bounded number of rows.
+    With a status or a kind, a page may be shorter than `limit` although more follow: one request reads a bounded
+    number of rows.
     """
-    if status is None:
+    if status is None and kind is None:
         return records.list_page(ports, Job, principal.workspace_id, limit=limit, start=start)
     found: list[Job] = []
     num_scanned = 0
@@ -118,7 +125,7 @@ def list_jobs(
         jobs, next_start = records.list_page(ports, Job, principal.workspace_id, limit=_SCAN_PAGE, start=start)
         num_scanned += len(jobs)
         for job in jobs:
-            if job.status is not status:
+            if status not in (None, job.status) or kind not in (None, job.kind):
                 continue
             found.append(job)
             if len(found) == limit:
