@@ -44,6 +44,10 @@ console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the conso
 	$(NPM) run --silent check
 	$(NPM) run --silent build
 
+test-browser: console $(VENV)/.browser ## Test the console in Chromium (Debian's, or Playwright's own)
+	$(NPM) test --silent
+	$(BIN)/python -m pytest tests/browser -m browser
+
 up: $(VENV)/.local ## Start the local cloud
 	@$(BIN)/aimass local up
 
@@ -75,6 +79,11 @@ $(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
 	$(VENV)-cdk/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+$(VENV)/.browser: requirements/browser.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --requirement requirements/browser.txt
+	command -v chromium >/dev/null || $(BIN)/python -m playwright install --with-deps chromium
+	@touch $@
+
 # AWS's SageMaker packages want a newer botocore than the emulator.
 $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-sagemaker
@@ -91,4 +100,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker console up down requirements clean
+.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker console test-browser up down requirements clean
