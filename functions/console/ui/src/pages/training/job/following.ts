@@ -1,0 +1,86 @@
+/** What a job tells while it runs, by cursors: an answer that is lost is asked for again from where the one before ended. */
+
+import { useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+
+import { api, dataOf, type Schemas } from "../../../api/client";
+import { isMoving } from "../../../components/Status";
+import type { Job } from "../jobs";
+
+export type JobEvent = Schemas["JobEvent"];
+type LogLine = Schemas["LogLine"];
+
+/** A curve has to appear within 3 seconds of its step. */
+const EVENTS_MS = 1_000;
+const LOGS_MS = 1_500;
+/** Lines of a log still arrive when its job has ended. */
+const LATE_MS = 20_000;
+const LOG_LINES = 5_000;
+/** So many answers in one go, so that what is there shows while the rest is read. */
+const MAX_ANSWERS = 10;
+
+export interface Story {
+  job: Job;
+  events: JobEvent[];
+  last: number;
+}
+
+export function useStory(id: string): UseQueryResult<Story> {
+  const queries = useQueryClient();
+  const queryKey = ["job", id, "story"];
+  return useQuery({
+    queryKey,
+    queryFn: async ({ signal }) => {
+      let story = queries.getQueryData<Story>(queryKey);
+      for (let answers = 0; answers < MAX_ANSWERS; answers++) {
+        const after: number = story?.last ?? 0;
+        const next = await dataOf(api.GET("/v1/jobs/{job}/events", { params: { path: { job: id }, query: { after } }, signal }));
+        story = { job: next.job, events: next.events.length > 0 ? [...(story?.events ?? []), ...next.events] : (story?.events ?? []), last: next.last };
+        if (next.events.length === 0) break;
+      }
+      return story as Story;
+    },
+    refetchInterval: ({ state }) => (state.data === undefined || isMoving(state.data.job.status) ? EVENTS_MS : false),
+    staleTime: EVENTS_MS / 2,
+    structuralSharing: false,
+  });
+}
+
+interface Log {
+  lines: LogLine[];
+  cursor: string | undefined;
+}
+
+/** Of the latest attempt: another one has a log of its own. */
+export function useLog(job: Job, isShown: boolean): UseQueryResult<Log> {
+  const queries = useQueryClient();
+  const queryKey = ["job", job.id, "log", job.attempt, job.log_stream ?? ""];
+  const isGrowing = isMoving(job.status) || Date.now() - Date.parse(job.ended_at ?? job.updated_at) < LATE_MS;
+  return useQuery({
+    queryKey,
+    queryFn: async ({ signal }) => {
+      let log = queries.getQueryData<Log>(queryKey) ?? { lines: [], cursor: undefined };
+      for (let answers = 0; answers < MAX_ANSWERS; answers++) {
+        const query = { cursor: log.cursor, limit: LOG_LINES };
+        const next = await dataOf(api.GET("/v1/jobs/{job}/logs", { params: { path: { job: job.id }, query }, signal }));
+        log = { lines: next.lines.length > 0 ? [...log.lines, ...next.lines] : log.lines, cursor: next.next_cursor ?? log.cursor };
+        if (next.lines.length === 0) break;
+      }
+      return log;
+    },
+    enabled: isShown && job.log_stream != null,
+    refetchInterval: isGrowing ? LOGS_MS : false,
+    structuralSharing: false,
+  });
+}
+
+/** The present time, anew every second while something runs. */
+export function useNow(isRunning: boolean): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (!isRunning) return;
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, [isRunning]);
+  return now;
+}
