@@ -49,6 +49,8 @@ interface Props {
   errors?: Record<string, string>;
   /** Said beside a field: where its value comes from, when it applies. */
   noteOf?: (name: string, schema: JsonSchema) => ReactNode;
+  /** In the user's language; undefined: as the schema says. */
+  labelOf?: (name: string) => string | undefined;
   disabled?: boolean;
 }
 
@@ -102,16 +104,17 @@ interface FieldProps {
   onChange: (value: unknown) => void;
   errors?: Record<string, string>;
   noteOf?: Props["noteOf"];
+  labelOf?: Props["labelOf"];
   disabled?: boolean;
 }
 
 function Field(props: FieldProps) {
-  const { name, schema, root, value, onChange, errors, noteOf, disabled } = props;
-  const label = schema.title ?? name;
+  const { name, schema, root, value, onChange, errors, noteOf, labelOf, disabled } = props;
+  const label = labelOf?.(name) ?? schema.title ?? name;
   if (schema.type === "object" && schema.properties !== undefined) {
     return (
       <ExpandableSection headerText={label} headerDescription={schema.description} defaultExpanded>
-        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} errors={errors} noteOf={noteOf} disabled={disabled} />
+        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} errors={errors} noteOf={noteOf} labelOf={labelOf} disabled={disabled} />
       </ExpandableSection>
     );
   }
@@ -141,7 +144,7 @@ function Control({ schema, value, onChange, disabled, name }: FieldProps) {
     );
   }
   if (schema.type === "boolean") {
-    return <Toggle checked={value === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? name} />;
+    return <Toggle checked={(value ?? schema.default) === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? name} />;
   }
   if (schema.type === "integer" || schema.type === "number") {
     return (

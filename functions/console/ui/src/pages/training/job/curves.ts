@@ -32,10 +32,6 @@ export function curvesOf(events: readonly JobEvent[]): CurveGroup[] {
     }
   }
   const curves = [...found].map(([name, steps]) => ({ name, points: [...steps].sort(([a], [b]) => a - b) }));
-  return groupCurves(curves);
-}
-
-export function groupCurves(curves: readonly Curve[]): CurveGroup[] {
   const groups = new Map<string, Curve[]>();
   for (const curve of curves) {
     const metric = curve.name.slice(curve.name.indexOf("/") + 1);

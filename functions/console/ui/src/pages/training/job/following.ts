@@ -1,6 +1,6 @@
 /** What a job tells while it runs, by cursors: an answer that is lost is asked for again from where the one before ended. */
 
-import { useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
+import { type QueryClient, queryOptions, useQueries, useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { api, dataOf, type Schemas } from "../../../api/client";
@@ -26,9 +26,18 @@ export interface Story {
 }
 
 export function useStory(id: string): UseQueryResult<Story> {
+  return useQuery(storyOf(useQueryClient(), id));
+}
+
+/** Of several jobs at once. */
+export function useStories(ids: readonly string[]): UseQueryResult<Story>[] {
   const queries = useQueryClient();
+  return useQueries({ queries: ids.map((id) => storyOf(queries, id)) });
+}
+
+function storyOf(queries: QueryClient, id: string) {
   const queryKey = ["job", id, "story"];
-  return useQuery({
+  return queryOptions({
     queryKey,
     queryFn: async ({ signal }) => {
       let story = queries.getQueryData<Story>(queryKey);
