@@ -245,6 +245,7 @@ def _card(signature: Signature) -> Card:
         primary_value=0.93,
         export_check=ExportCheck(num_rows=20, max_abs_difference=1e-7, num_label_differences=0, tolerance=1e-4),
         model_bytes=4,
+        latency_ms=0.5,
         training_seconds=1.0,
     )
 

@@ -73,6 +73,7 @@ def test_learns_a_table_and_exports_what_it_learned(
     assert card.export_check.num_rows == NUM_ROWS * 0.2 or task != "regression"
     assert card.export_check.max_abs_difference < 1e-5
     assert card.export_check.num_label_differences == 0
+    assert card.latency_ms > 0
     assert [evaluation.channel for evaluation in card.evaluations] == ["validation", "test"]
     assert trained.metrics["test/" + card.primary_metric] == trained.metrics[card.primary_metric] == card.primary_value
     if task == "regression":

@@ -5,18 +5,15 @@ import ContentLayout from "@cloudscape-design/components/content-layout";
 import Header from "@cloudscape-design/components/header";
 import Multiselect from "@cloudscape-design/components/multiselect";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Table from "@cloudscape-design/components/table";
-import Toggle from "@cloudscape-design/components/toggle";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "react-router";
 
 import { api, dataOf } from "../../api/client";
 import { Link } from "../../app/links";
+import { DifferenceTable } from "../../components/DifferenceTable";
 import { ProblemAlert } from "../../components/ProblemAlert";
-import { formatNumber } from "../../components/values";
-import { differencesOf, type Difference } from "./comparison";
+import { differencesOf } from "./comparison";
 import { type Curve, curvesOf } from "./job/curves";
 import { Curves } from "./job/Curves";
 import { type Story, useStories } from "./job/following";
@@ -52,7 +49,6 @@ export function ComparePage() {
 
 function Compared({ stories }: { stories: readonly Story[] }) {
   const { t } = useTranslation("training");
-  const [isShort, setShort] = useState(true);
   const labels = stories.map((story, index) => labelOf(story, index));
   const groups = new Map<string, Curve[]>();
   stories.forEach((story, index) => {
@@ -61,37 +57,11 @@ function Compared({ stories }: { stories: readonly Story[] }) {
       groups.set(metric, [...(groups.get(metric) ?? []), ...named]);
     }
   });
-  const all = differencesOf(stories.map((story) => story.job));
-  const shown = isShort ? all.filter((each) => each.differs) : all;
   return (
     <>
-      <Table<Difference>
-        variant="container"
-        header={
-          <Header
-            variant="h2"
-            actions={
-              <Toggle checked={isShort} onChange={({ detail }) => setShort(detail.checked)}>
-                {t("compare.onlyDifferences")}
-              </Toggle>
-            }
-          >
-            {t("compare.differences")}
-          </Header>
-        }
-        items={shown}
-        trackBy="name"
-        wrapLines
-        empty={<Box>{t("compare.same")}</Box>}
-        ariaLabels={{ tableLabel: t("compare.differences") }}
-        columnDefinitions={[
-          { id: "name", header: t("compare.name"), cell: (each) => each.name, isRowHeader: true },
-          ...stories.map((story, index) => ({
-            id: story.job.id,
-            header: <Link to={`/training/jobs/${story.job.id}`}>{labels[index]}</Link>,
-            cell: (each: Difference) => tell(each.values[index]),
-          })),
-        ]}
+      <DifferenceTable
+        differences={differencesOf(stories.map((story) => story.job))}
+        columns={stories.map((story, index) => ({ id: story.job.id, header: <Link to={`/training/jobs/${story.job.id}`}>{labels[index]}</Link> }))}
       />
       <Header variant="h2">{t("compare.curves")}</Header>
       <Curves groups={[...groups].map(([metric, each]) => ({ metric, curves: each }))} empty={t("curves.empty")} />
@@ -102,9 +72,4 @@ function Compared({ stories }: { stories: readonly Story[] }) {
 function labelOf(story: Story, index: number): string {
   const { job } = story;
   return `${index + 1}: ${job.model_version ? `${job.model_version.model_name}@${job.model_version.number}` : whatOf(job)}`;
-}
-
-function tell(value: unknown): string {
-  if (value === undefined || value === null) return "–";
-  return typeof value === "number" ? formatNumber(value, 5) : typeof value === "object" ? JSON.stringify(value) : String(value);
 }

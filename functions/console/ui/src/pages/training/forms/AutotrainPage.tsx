@@ -33,7 +33,7 @@ export function AutotrainPage() {
   const [isLacking, setLacking] = useState(false);
   const hasData = request.spec["dataset"] !== "";
   const steps: WizardProps.Step[] = [
-    { title: t("autotrain.title"), description: t("autotrain.description"), content: <Data request={request} isLacking={isLacking} /> },
+    { title: t("autotrain.data"), description: t("autotrain.description"), content: <Data request={request} isLacking={isLacking} /> },
     { title: t("autotrain.goal"), description: t("autotrain.goalHint"), content: <AutotrainGoal request={request} /> },
     { title: t("autotrain.budget"), description: t("autotrain.budgetHint"), content: <Budget request={request} /> },
     { title: t("autotrain.review"), content: <AutotrainReview request={request} onEdit={setStep} isShown={step === 3} /> },

@@ -1,10 +1,11 @@
 /** The request of a job while a form fills it. */
 
 import { useMutation, useQuery, type UseMutationResult, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useRef, useState } from "react";
+import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { api, dataOf, newIdempotencyKey, type Schemas } from "../../../api/client";
+import { api, dataOf, type Schemas } from "../../../api/client";
+import { useIdempotencyKey } from "../../../api/once";
 import { useGo } from "../../../app/links";
 import { useNotices } from "../../../app/notices";
 import type { JsonSchema } from "../../../components/SchemaForm";
@@ -33,14 +34,9 @@ export function useJobRequest(kind: Schemas["JobKind"], initial: Values, initial
   const [minutes, setMinutes] = useState<number | null>(initialMinutes);
   const [maxCostUsd, setMaxCostUsd] = useState<number | null>(null);
   const body = useMemo(() => bodyOf(kind, { spec, compute, minutes, maxCostUsd }), [kind, spec, compute, minutes, maxCostUsd]);
-  // One for each form as it is filled: a double click makes one job, and a changed form another one.
-  const key = useRef({ of: "", value: "" });
+  const keyOf = useIdempotencyKey();
   const submit = useMutation({
-    mutationFn: () => {
-      const text = JSON.stringify(body);
-      if (key.current.of !== text) key.current = { of: text, value: newIdempotencyKey() };
-      return dataOf(api.POST("/v1/jobs", { params: { header: { "Idempotency-Key": key.current.value } }, body }));
-    },
+    mutationFn: () => dataOf(api.POST("/v1/jobs", { params: { header: { "Idempotency-Key": keyOf(body) } }, body })),
     onSuccess: (job) => {
       notices.success(t("form.submitted"));
       void queries.invalidateQueries({ queryKey: ["jobs"] });
