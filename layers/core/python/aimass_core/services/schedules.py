@@ -1,4 +1,4 @@
-"""When a source is collected next: rates, cron expressions and windows, all of them in UTC."""
+"""When a source is collected next, or a trigger fires: rates, cron expressions and windows, all of them in UTC."""
 
 import re
 from datetime import datetime, time, timedelta
@@ -25,19 +25,24 @@ def next_after(policy: CollectionPolicy, moment: datetime) -> datetime | None:
     if rate is not None:
         due = moment + timedelta(seconds=int(rate[1]) * _SECONDS[rate[2]])
     else:
-        due = _next_of_cron(policy.schedule, moment)
+        expression = policy.schedule.removeprefix("cron(").removesuffix(")")
+        due = next_of_cron(expression, moment, location="body.policy.schedule")
     return due if policy.window is None else _into_window(policy.window, due)
 
 
-def _next_of_cron(schedule: str, moment: datetime) -> datetime:
+def next_of_cron(expression: str, moment: datetime, *, location: str) -> datetime:
+    """The next time after a moment. `location` is where the expression stands in the request.
+
+    Raises InvalidRequestError where it cannot be read, or never comes.
+    """
     try:
-        return next(CronSim(schedule.removeprefix("cron(").removesuffix(")"), moment))
+        return next(CronSim(expression, moment))
     except (CronSimError, StopIteration) as error:
         words = str(error) or "it never comes"
         raise InvalidRequestError(
-            f"The schedule {schedule!r} cannot be followed: {words}. Write minute, hour, day of the month, month and "
-            "weekday, in UTC, such as cron(0 6 * * MON-FRI).",
-            details=[ErrorDetail(location="body.policy.schedule", message=words)],
+            f"The schedule cron({expression}) cannot be followed: {words}. Write minute, hour, day of the month, "
+            "month and weekday, in UTC, such as cron(0 6 * * MON-FRI).",
+            details=[ErrorDetail(location=location, message=words)],
         ) from error
 
 
