@@ -17,7 +17,7 @@ export function linesOption(
     grid: GRID,
     legend: { type: "scroll", top: 0 },
     xAxis: { type: "value", ...named(axes.x), ...(axes.isUnit ? unit : { min: "dataMin", max: "dataMax" }) },
-    yAxis: { type: "value", ...named(axes.y), nameGap: 36, ...unit },
+    yAxis: { type: "value", ...named(axes.y), nameGap: 50, ...unit },
     series: [
       ...lines.map((line) => ({
         type: "line",
@@ -100,7 +100,7 @@ export function paretoOption(candidates: readonly Candidate[], axes: { cost: str
     legend: { top: 0, type: "scroll" },
     tooltip: { renderMode: "richText", confine: true, trigger: "item", formatter: ({ name, value }: { name: string; value: number[] }) => `${name}\n${axes.cost}: ${shorten(value[0])}\n${axes.score}: ${shorten(value[1])}` },
     xAxis: { type: logarithmic(candidates) ? "log" : "value", scale: true, ...named(axes.cost) },
-    yAxis: { type: "value", scale: true, ...named(axes.score), nameGap: 48 },
+    yAxis: { type: "value", scale: true, ...named(axes.score), nameGap: 50 },
     series: [
       { type: "scatter", name: axes.others, data: candidates.filter((each) => !each.isPareto && !each.isChosen).map(point), symbolSize: 8, itemStyle: { opacity: 0.6 } },
       { type: "scatter", name: axes.pareto, data: candidates.filter((each) => each.isPareto && !each.isChosen).map(point), symbolSize: 11 },

@@ -6,6 +6,7 @@ import ContentLayout from "@cloudscape-design/components/content-layout";
 import Header from "@cloudscape-design/components/header";
 import Multiselect from "@cloudscape-design/components/multiselect";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
 import { useQueries } from "@tanstack/react-query";
 import type { EChartsCoreOption } from "echarts/core";
 import { useTranslation } from "react-i18next";
@@ -49,7 +50,7 @@ export function CompareVersionsPage() {
           onChange={({ detail }) => setSearch(detail.selectedOptions.map((each): [string, string] => ["version", each.value ?? ""]))}
         />
         {failed !== undefined && <ProblemAlert error={failed.error} onRetry={() => void failed.refetch()} />}
-        {numbers.length < 2 ? <Box color="text-body-secondary">{t("compare.empty")}</Box> : <Compared versions={details} />}
+        {numbers.length < 2 ? <Box color="text-body-secondary">{t("compare.empty")}</Box> : details.length < numbers.length ? failed === undefined && <Spinner /> : <Compared versions={details} />}
       </SpaceBetween>
     </ContentLayout>
   );
@@ -61,7 +62,7 @@ function Compared({ versions }: { versions: readonly Detail[] }) {
   const differences = compareTables(versions.map(tableOf));
   const hasImportances = versions.some((version) => version.card.importances.length > 0);
   return (
-    <>
+    <SpaceBetween size="l">
       <DifferenceTable
         differences={differences}
         columns={versions.map((version) => ({ id: version.id, header: <Link to={`/models/${version.model_name}/versions/${version.number}`}>{`@${version.number}`}</Link> }))}
@@ -71,7 +72,7 @@ function Compared({ versions }: { versions: readonly Detail[] }) {
           <Chart label={t("report.importances")} option={importancesOption(versions, columns)} heightPx={420} />
         </Container>
       )}
-    </>
+    </SpaceBetween>
   );
 }
 

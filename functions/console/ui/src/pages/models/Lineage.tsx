@@ -93,6 +93,7 @@ function optionOf(graph: Graph): EChartsCoreOption {
       {
         type: "graph",
         layout: "none",
+        nodeScaleRatio: 0,
         left: 90,
         right: 90,
         top: 40,
@@ -101,7 +102,7 @@ function optionOf(graph: Graph): EChartsCoreOption {
         edges: graph.edges.map(([source, target]) => ({ source, target })),
         edgeSymbol: ["none", "arrow"],
         edgeSymbolSize: 8,
-        lineStyle: { curveness: 0.1, width: 1.5, opacity: 0.8 },
+        lineStyle: { width: 1.5, opacity: 0.8 },
         roam: false,
       },
     ],

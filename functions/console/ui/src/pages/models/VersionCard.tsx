@@ -1,6 +1,5 @@
 /** A version's card: what it is, where it came from and how good it is. */
 
-import Alert from "@cloudscape-design/components/alert";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -33,7 +32,6 @@ export function VersionCard({ version }: { version: Schemas["ModelVersionDetail"
   ];
   return (
     <SpaceBetween size="l">
-      {card.warnings.length > 0 && card.export_check == null && <Alert type="warning">{card.warnings.join(" ")}</Alert>}
       <Container header={<Header variant="h2">{t("card.title")}</Header>}>
         <KeyValuePairs columns={4} items={facts} />
       </Container>

@@ -41,19 +41,32 @@ export function VersionTable({ model }: { model: string }) {
       }
       empty={<Box textAlign="center">{t("versions.empty")}</Box>}
       columns={[
-        { id: "number", header: t("version"), cell: (version) => <Link to={`/models/${model}/versions/${version.number}`}>{`@${version.number}`}</Link>, sortingField: "number", isRowHeader: true, width: 110 },
-        { id: "algorithm", header: t("algorithm"), cell: (version) => version.algorithm, sortingField: "algorithm", width: 150 },
-        { id: "metric", header: t("metric"), cell: (version) => version.primary_metric || "–", width: 120 },
+        { id: "number", header: t("version"), cell: (version) => <Link to={`/models/${model}/versions/${version.number}`}>{`@${version.number}`}</Link>, sortingField: "number", isRowHeader: true, width: 100 },
+        { id: "algorithm", header: t("algorithm"), cell: (version) => version.algorithm, sortingField: "algorithm", width: 140 },
         {
           id: "value",
-          header: t("value"),
-          cell: (version) => formatNumber(version.metrics[version.primary_metric], 5),
+          header: t("metric"),
+          cell: (version) => (version.primary_metric === "" ? "–" : `${version.primary_metric} ${formatNumber(version.metrics[version.primary_metric], 5)}`),
           sortingComparator: (a, b) => (a.metrics[a.primary_metric] ?? 0) - (b.metrics[b.primary_metric] ?? 0),
-          width: 110,
+          width: 160,
         },
-        { id: "size", header: t("size"), cell: (version) => formatBytes(version.model_bytes), sortingField: "model_bytes", width: 110 },
-        { id: "endpoints", header: t("endpoints"), cell: (version) => version.endpoints.map((id, index) => <span key={id}>{index > 0 && ", "}<Link to={`/inference/endpoints/${nameOf(id)}`}>{nameOf(id)}</Link></span>), width: 150 },
-        { id: "created", header: t("created"), cell: (version) => <Time at={version.created_at} />, sortingField: "created_at", width: 210 },
+        { id: "size", header: t("size"), cell: (version) => formatBytes(version.model_bytes), sortingField: "model_bytes", width: 100 },
+        { id: "latency", header: t("latency"), cell: (version) => (version.latency_ms == null ? "–" : `${formatNumber(version.latency_ms, 3)} ms`), sortingComparator: (a, b) => (a.latency_ms ?? Infinity) - (b.latency_ms ?? Infinity), width: 120 },
+        {
+          id: "endpoints",
+          header: t("endpoints"),
+          cell: (version) =>
+            version.endpoints.length === 0
+              ? "–"
+              : version.endpoints.map((id, index) => (
+                  <span key={id}>
+                    {index > 0 && ", "}
+                    <Link to={`/inference/endpoints/${nameOf(id)}`}>{nameOf(id)}</Link>
+                  </span>
+                )),
+          width: 130,
+        },
+        { id: "created", header: t("created"), cell: (version) => <Time at={version.created_at} />, sortingField: "created_at", width: 190 },
       ]}
     />
   );

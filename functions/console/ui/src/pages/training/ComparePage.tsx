@@ -5,6 +5,7 @@ import ContentLayout from "@cloudscape-design/components/content-layout";
 import Header from "@cloudscape-design/components/header";
 import Multiselect from "@cloudscape-design/components/multiselect";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "react-router";
@@ -41,7 +42,7 @@ export function ComparePage() {
           onChange={({ detail }) => setSearch(detail.selectedOptions.map((each): [string, string] => ["job", each.value ?? ""]))}
         />
         {failed !== undefined && <ProblemAlert error={failed.error} onRetry={() => void failed.refetch()} />}
-        {ids.length < 2 ? <Box color="text-body-secondary">{t("compare.empty")}</Box> : <Compared stories={stories} />}
+        {ids.length < 2 ? <Box color="text-body-secondary">{t("compare.empty")}</Box> : stories.length < ids.length ? failed === undefined && <Spinner /> : <Compared stories={stories} />}
       </SpaceBetween>
     </ContentLayout>
   );
@@ -58,14 +59,14 @@ function Compared({ stories }: { stories: readonly Story[] }) {
     }
   });
   return (
-    <>
+    <SpaceBetween size="l">
       <DifferenceTable
         differences={differencesOf(stories.map((story) => story.job))}
         columns={stories.map((story, index) => ({ id: story.job.id, header: <Link to={`/training/jobs/${story.job.id}`}>{labels[index]}</Link> }))}
       />
       <Header variant="h2">{t("compare.curves")}</Header>
       <Curves groups={[...groups].map(([metric, each]) => ({ metric, curves: each }))} empty={t("curves.empty")} />
-    </>
+    </SpaceBetween>
   );
 }
 

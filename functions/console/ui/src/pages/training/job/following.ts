@@ -16,8 +16,6 @@ const LOGS_MS = 1_500;
 /** Lines of a log still arrive when its job has ended. */
 const LATE_MS = 20_000;
 const LOG_LINES = 5_000;
-/** So many answers in one go, so that what is there shows while the rest is read. */
-const MAX_ANSWERS = 10;
 
 export interface Story {
   job: Job;
@@ -40,14 +38,15 @@ function storyOf(queries: QueryClient, id: string) {
   return queryOptions({
     queryKey,
     queryFn: async ({ signal }) => {
-      let story = queries.getQueryData<Story>(queryKey);
-      for (let answers = 0; answers < MAX_ANSWERS; answers++) {
-        const after: number = story?.last ?? 0;
-        const next = await dataOf(api.GET("/v1/jobs/{job}/events", { params: { path: { job: id }, query: { after } }, signal }));
-        story = { job: next.job, events: next.events.length > 0 ? [...(story?.events ?? []), ...next.events] : (story?.events ?? []), last: next.last };
-        if (next.events.length === 0) break;
+      for (;;) {
+        const known = queries.getQueryData<Story>(queryKey);
+        const query = { after: known?.last ?? 0 };
+        const next = await dataOf(api.GET("/v1/jobs/{job}/events", { params: { path: { job: id }, query }, signal }));
+        const story = { job: next.job, events: [...(known?.events ?? []), ...next.events], last: next.last };
+        if (next.events.length === 0) return story;
+        // What has come is kept, whatever becomes of what follows.
+        queries.setQueryData<Story>(queryKey, story);
       }
-      return story as Story;
     },
     refetchInterval: ({ state }) => (state.data === undefined || isMoving(state.data.job.status) ? EVENTS_MS : false),
     staleTime: EVENTS_MS / 2,
@@ -68,14 +67,14 @@ export function useLog(job: Job, isShown: boolean): UseQueryResult<Log> {
   return useQuery({
     queryKey,
     queryFn: async ({ signal }) => {
-      let log = queries.getQueryData<Log>(queryKey) ?? { lines: [], cursor: undefined };
-      for (let answers = 0; answers < MAX_ANSWERS; answers++) {
-        const query = { cursor: log.cursor, limit: LOG_LINES };
+      for (;;) {
+        const known = queries.getQueryData<Log>(queryKey) ?? { lines: [], cursor: undefined };
+        const query = { cursor: known.cursor, limit: LOG_LINES };
         const next = await dataOf(api.GET("/v1/jobs/{job}/logs", { params: { path: { job: job.id }, query }, signal }));
-        log = { lines: next.lines.length > 0 ? [...log.lines, ...next.lines] : log.lines, cursor: next.next_cursor ?? log.cursor };
-        if (next.lines.length === 0) break;
+        const log = { lines: [...known.lines, ...next.lines], cursor: next.next_cursor ?? known.cursor };
+        if (next.lines.length === 0) return log;
+        queries.setQueryData<Log>(queryKey, log);
       }
-      return log;
     },
     enabled: isShown && job.log_stream != null,
     refetchInterval: isGrowing ? LOGS_MS : false,
