@@ -32,7 +32,7 @@ from aimass_core.domain.jobs import (
 )
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.recipes import PrepareSpec
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.signatures import Datatype, Signature
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
@@ -189,7 +189,7 @@ class _Export:
         if self._version is not None and ArtifactName.REPORT_DATA in self._version.links:
             with tempfile.TemporaryDirectory(prefix="aimass-mlflow-") as folder:
                 path = self._version.download(ArtifactName.REPORT_DATA, Path(folder) / "report.json")
-                report = Report.model_validate_json(path.read_bytes())
+                report = ModelReport.model_validate_json(path.read_bytes())
             return {curve.name: list(zip(curve.steps, curve.values, strict=True)) for curve in report.learning_curves}
         curves: dict[str, Points] = {}
         for event in self._job.all_events():

@@ -26,7 +26,6 @@ const TYPES: Record<string, StatusIndicatorProps.Type> = {
   FAILED: "error",
   REJECTED: "error",
   BLOCKED: "error",
-  ALARM: "error",
   AUTH_FAILED: "error",
   ALARM: "error",
   WARNED: "warning",

@@ -261,6 +261,7 @@ def _build_version(
         artifacts=artifacts,
         digest=graph.sha256,
         model_bytes=graph.num_bytes,
+        latency_ms=card.latency_ms,
     )
 
 
