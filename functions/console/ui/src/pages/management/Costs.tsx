@@ -133,11 +133,6 @@ function Shown({ costs }: { costs: Costs }) {
   const byKind = KINDS.filter((kind) => costs.by_kind[kind] !== undefined);
   return (
     <SpaceBetween size="l">
-      {costs.notes?.map((note) => (
-        <Alert key={note} type="info">
-          {note}
-        </Alert>
-      ))}
       <Grid gridDefinition={[{ colspan: { default: 12, m: 8 } }, { colspan: { default: 12, m: 4 } }]}>
         <Container header={<Header variant="h2">{t("costs.byDay")}</Header>}>
           <Chart option={option} label={t("costs.byDay")} />
@@ -169,6 +164,13 @@ function Shown({ costs }: { costs: Costs }) {
           { id: "usd", header: "USD", cell: (each) => <>{formatUsd(each.usd)} {each.is_estimate && <Badge>{t("costs.estimate")}</Badge>}</> },
         ]}
       />
+      {(costs.notes?.length ?? 0) > 0 && (
+        <Alert type="info">
+          {costs.notes!.map((note) => (
+            <div key={note}>{note}</div>
+          ))}
+        </Alert>
+      )}
     </SpaceBetween>
   );
 }
