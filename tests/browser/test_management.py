@@ -128,7 +128,7 @@ def test_somebody_is_invited_and_may_only_read_and_the_audit_tells_it(
     signed_in.goto("management/audit")
     signed_in.get_by_label("Action").first.fill("user.*")
     signed_in.get_by_role("button", name="Search").click()
-    signed_in.get_by_role("button", name="Show user.create of Ann".click()
+    signed_in.get_by_role("button", name="Show user.create of Ann").first.click()
     details = signed_in.get_by_role("dialog")
     details.get_by_text("127.0.0.1").wait_for()
     details.get_by_role("button", name="Close").last.click()
@@ -147,7 +147,7 @@ def test_logs_are_found_by_the_request_that_the_audit_names(signed_in: Page, cli
 
 def find_line(page: Page) -> bool:
     page.get_by_role("button", name="Search").click()
-    return page.get_by_role("button", name=re.compile("POST /v1/api-keys 201")).count() > 0
+    return page.get_by_role("button", name=re.compile("POST .v1.api-keys 201")).count() > 0
 
 
 def test_channels_and_rules_are_made(signed_in: Page) -> None:

@@ -28,7 +28,7 @@ def export(ports: Ports, principal: Principal, wanted: AuditFilter, export_forma
     """The entries that match, newest first, as a file of which the answer has a link."""
     workspace = records.get(ports, Workspace, principal.workspace_id, principal.workspace_id)
     asked = wanted.model_dump(mode="json", exclude_none=True)
-    audit.record_read(ports, principal, "audit.export", workspace, **asked)
+    audit.record_read(ports, principal, "audit.export", workspace, filter=asked)
     now = ports.clock()
     entries, is_complete = _collect(ports, principal, wanted)
     key = keys.audit_export(principal.workspace_id, ports.new_id("exp"), f"audit.{export_format}")
