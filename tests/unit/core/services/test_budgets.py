@@ -100,7 +100,13 @@ def test_a_change_of_status_is_written_once_for_whoever_tells_of_it(
     assert reconciler.run(ports).budgets == 0
     found = budgets.find(ports, owner.workspace_id)
     assert found is not None
-    assert found.status is BudgetStatus.WARNED
+    assert (found.status, found.status_since) == (BudgetStatus.WARNED, clock.now)
+    clock.advance(60)
+    add_job(ports, owner)
+    reconciler.run(ports)
+    again = budgets.find(ports, owner.workspace_id)
+    assert again is not None
+    assert again.status_since == found.status_since
 
 
 def test_what_costs_is_refused_when_a_budget_is_spent_and_free_things_are_not(
