@@ -243,3 +243,19 @@ def test_costs_and_the_budget_are_shown_on_the_command_line(run: Run, api: Api) 
     assert run("settings", "set", "quotas", "monthly_budget_usd=100").code == 0
     assert "100" in run("budget").out
     assert run("costs", "--since", "yesterday").code == 3
+
+
+def test_jobs_that_say_nothing_are_as_the_workspace_wants(run: Run, api: Api) -> None:
+    add_version(api.ports, owner_of(api), add_dataset(api.ports, owner_of(api)))
+    change(api, "training", max_seconds=300, checkpoint_seconds=20)
+    made = api.post("/v1/jobs", {"spec": {"dataset": "adult", "algorithm": "xgboost"}}).json
+    assert (made["max_seconds"], made["spec"]["checkpoint_seconds"]) == (300, 20)
+    for command in (("train", "adult", "-a", "xgboost"), ("search", "adult", "-a", "xgboost"), ("autotrain", "adult")):
+        ran = run(*command, "--detach", "-o", "json")
+        assert ran.code == 0, ran.err
+        (job,) = json.loads(ran.out)
+        assert job["max_seconds"] == 300, command
+        assert job["spec"].get("checkpoint_seconds", 20) == 20
+    ran = run("train", "adult", "-a", "xgboost", "--max-seconds", "90", "--checkpoint-seconds", "5", "-d", "-o", "json")
+    (job,) = json.loads(ran.out)
+    assert (job["max_seconds"], job["spec"]["checkpoint_seconds"]) == (90, 5)
