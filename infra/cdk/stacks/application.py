@@ -38,16 +38,18 @@ class ApplicationStack(Stack):
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
+        identity = Layer(self, "IdentityLayer", asset="layers/identity", code=code, description="JWTs.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
         retention = settings.log_retention
         tag = settings.image_tag
         common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention, image_tag=tag)
+        closing = FunctionDefaults(code=code, layers=[core, identity], log_retention=retention, image_tag=tag)
         serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
         preparing = FunctionDefaults(code=code, layers=[core, preparation], log_retention=retention, image_tag=tag)
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, pool=pool)
-        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)
+        authorizer = Authorizer(self, "Authorizer", defaults=closing, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         Previews(self, "Previews", defaults=preparing, storage=storage)
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)

@@ -39,7 +39,7 @@ def refresh(ports: Ports, refresh_token: str) -> SessionTokens:
     if refresh_token.startswith(f"{TokenKind.REFRESH}_"):
         return sessions.refresh(ports, refresh_token)
     given = ports.identity.refresh(refresh_token)
-    claims = identity_tokens.verify(ports.identity, given.access_token)
+    claims = identity_tokens.claims_of(given)
     # Whoever was removed, or has signed out, gets none.
     authentication.authenticate_person(ports, claims, workspace_id=None)
     return _to_tokens(given)
@@ -74,7 +74,7 @@ def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
 
 def _open(ports: Ports, given: IdentityTokens) -> Claims:
     """Notes the sign-in where the person belongs. Who belongs nowhere is told what a wrong password is told."""
-    claims = identity_tokens.verify(ports.identity, given.access_token)
+    claims = identity_tokens.claims_of(given)
     try:
         principal = authentication.authenticate_person(ports, claims, workspace_id=None)
     except UnauthenticatedError as error:
