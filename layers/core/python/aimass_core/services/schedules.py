@@ -40,8 +40,8 @@ def next_of_cron(expression: str, moment: datetime, *, location: str) -> datetim
     except (CronSimError, StopIteration) as error:
         words = str(error) or "it never comes"
         raise InvalidRequestError(
-            f"The schedule cron({expression}) cannot be followed: {words}. Write minute, hour, day of the month, month and "
-            "weekday, in UTC, such as cron(0 6 * * MON-FRI).",
+            f"The schedule cron({expression}) cannot be followed: {words}. Write minute, hour, day of the month, "
+            "month and weekday, in UTC, such as cron(0 6 * * MON-FRI).",
             details=[ErrorDetail(location=location, message=words)],
         ) from error
 
