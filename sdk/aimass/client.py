@@ -13,6 +13,7 @@ from aimass.resources.api_keys import ApiKeysApi
 from aimass.resources.audit import AuditApi
 from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
+from aimass.resources.grants import GrantsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.models import ModelsApi
 from aimass.resources.predictions import PredictionsApi
@@ -96,6 +97,11 @@ class Client:
     def endpoints(self) -> EndpointsApi:
         """Served models."""
         return EndpointsApi(self)
+
+    @cached_property
+    def grants(self) -> GrantsApi:
+        """Of single datasets, models and endpoints."""
+        return GrantsApi(self)
 
     @cached_property
     def jobs(self) -> JobsApi:

@@ -3,11 +3,13 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aimass_core.domain.common import Role, new_id
+from functions.api import permissions_page
 from functions.api.app import OPERATIONS
 from functions.api.routing import Operation
 from tests.functional.gateway import Api
@@ -25,7 +27,8 @@ PATHS = sorted({operation.path for operation in OPERATIONS})
 
 def address(operation_path: str) -> str:
     """A path with ids of nothing."""
-    found = re.sub(r"<(number|part)>", "1", operation_path).replace("<secret>", "token")
+    found = operation_path.replace("<grantee>", new_id("ws"))
+    found = re.sub(r"<(number|part)>", "1", found).replace("<secret>", "token")
     return re.sub(
         r"<(\w+)>",
         lambda match: new_id({"workspace": "ws", "api_key": "key", "user": "usr"}.get(match[1], "ds")),
@@ -63,7 +66,7 @@ def test_h3_role_may_do_what_its_routes_declare(api: Api, role: Role, operation:
 
 # The whole matrix, apart from the code: who may at least do what. A new operation must be entered here.
 LEAST_ROLES = {
-    Role.VIEWER: "get_me get_system create_session_code end_session list_algorithms "
+    Role.VIEWER: "get_me get_system create_session_code end_session list_shared list_algorithms "
     "list_workspaces get_workspace list_datasets get_dataset "
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
@@ -83,6 +86,8 @@ LEAST_ROLES = {
     "delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
     "rotate_api_key "
+    "list_dataset_grants grant_dataset revoke_dataset_grant list_model_grants grant_model revoke_model_grant "
+    "list_endpoint_grants grant_endpoint revoke_endpoint_grant "
     "list_users invite_user get_user update_user remove_user invite_user_again "
     "list_source_grants grant_source revoke_source",
 }
@@ -105,6 +110,13 @@ def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
     parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
+
+
+def test_h3_page_of_permissions_is_what_the_api_decides_by() -> None:
+    page = Path(__file__).parents[2] / "docs" / "PERMISSIONS.md"
+    assert page.read_text("utf-8") == permissions_page.build(OPERATIONS), (
+        "python -m functions.api.permissions_page > docs/PERMISSIONS.md"
+    )
 
 
 def test_h3_viewers_only_read_and_only_admins_govern() -> None:

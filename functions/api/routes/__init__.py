@@ -8,6 +8,7 @@ from functions.api.routes import (
     docs,
     endpoint_watches,
     endpoints,
+    grants,
     jobs,
     models,
     predictions,
@@ -45,5 +46,6 @@ ROUTERS = (
     endpoints.router,
     endpoint_watches.router,
     predictions.router,
+    grants.router,
     docs.router,
 )

@@ -18,6 +18,7 @@ from aimass.cli import (
     drop,
     endpoint_watches,
     endpoints,
+    grants,
     jobs,
     model_jobs,
     models,
@@ -102,6 +103,7 @@ for module, name, words in (
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
     (api_keys, "api-keys", "Credentials of this workspace."),
+    (grants, "grants", "Single datasets, models and endpoints for others."),
     (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
 ):
