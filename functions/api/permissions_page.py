@@ -13,8 +13,8 @@ from functions.api.routing import Operation
 _HEAD = """# Who may do what
 
 Made by `python -m functions.api.permissions_page > docs/PERMISSIONS.md` from the table of operations that the API
-itself decides by; a test compares both. What is not in it does not exist, and what is in it is closed to everybody who is not
-named.
+itself decides by; a test compares both. What is not in it does not exist, and what is in it is closed to everybody who
+is not named.
 
 A caller is an API key, a session that was begun with one, or a person who has signed in. Each has one role in a
 workspace; each role includes those before it. Things of another workspace answer 404.
@@ -28,8 +28,8 @@ workspace; each role includes those before it. Things of another workspace answe
 _PREDICTIONS = """## inference
 
 Whoever has a role asks endpoints, also guests of the endpoint: `/v1/endpoints/{endpoint}/predict` and `/invocations`,
-and `/v2/...` but for `/v2/repository/models/{model}/load` and `/unload`, which are for developers. `/v2/health/live` and
-`/v2/health/ready` are open.
+and `/v2/...` but for `/v2/repository/models/{model}/load` and `/unload`, which are for developers. `/v2/health/live`
+and `/v2/health/ready` are open.
 """
 _ROW = "| {method} | `{path}` | {what} | {roles} | {also} |"
 

@@ -14,7 +14,6 @@ class EnvironmentSettings:
         log_retention: how long logs of functions, jobs and the API are kept.
         api_requests_per_second: steady rate for the whole API; above it callers get 429.
         api_burst: requests that may come at once.
-        cors_origins: exact origins of web pages that may call the API; none by default.
         batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
         batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
             several machines on none of them: where those are wanted, this is false.
@@ -34,7 +33,6 @@ class EnvironmentSettings:
     log_retention: logs.RetentionDays
     api_requests_per_second: int
     api_burst: int
-    cors_origins: tuple[str, ...] = ()
     batch_max_vcpus: int
     batch_on_spot: bool
     ingest_max_concurrency: int

@@ -260,3 +260,14 @@ def test_h2_strangers_key_is_not_found(api: Api) -> None:
     assert stranger.delete(f"/v1/api-keys/{own}").status == 404
     assert own not in [key["id"] for key in stranger.get("/v1/api-keys").json["items"]]
     assert api.get("/v1/me").status == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:4566", "*"])
+def test_h12_no_answer_lets_a_page_of_another_origin_read_it(api: Api, origin: str) -> None:
+    """The console is of the API's own origin, so the list of others is empty."""
+    expected = {("GET", "/v1/me"): 200, ("GET", "/v1/openapi.json"): 200, ("OPTIONS", "/v1/me"): 405}
+    for (method, path), status in expected.items():
+        sent: dict[str, str | list[str]] = {"Origin": origin, "Access-Control-Request-Method": "GET", "Cookie": "a=b"}
+        answer = api.request(method, path, headers=sent)
+        assert answer.status == status
+        assert not [name for name in answer.headers if name.startswith("access-control-")]

@@ -111,6 +111,8 @@ def test_signing_out_ends_one_session_of_a_person_and_not_the_others(api: Api) -
     assert refresh(api.gateway, ada.tokens).status == 401
     assert replace(api, token=second["access_token"]).get("/v1/me").status == 200
     assert refresh(api.gateway, second).status == 201
+    ended = [each for each in api.get("/v1/audit").json["items"] if each["action"] == "session.end"]
+    assert [each["created_by"] for each in ended] == [ada.user_id]
 
 
 def test_an_api_key_is_no_session_and_a_session_makes_no_codes(api: Api) -> None:

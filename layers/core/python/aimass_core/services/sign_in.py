@@ -52,10 +52,10 @@ def end(ports: Ports, principal: Principal) -> None:
     if principal.subject is None:
         sessions.end(ports, principal, principal.session_id)
         return
-    _end_of_person(ports, principal.subject, principal.session_id)
+    _end_of_person(ports, principal, principal.subject, principal.session_id)
 
 
-def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
+def _end_of_person(ports: Ports, principal: Principal, subject: str, session_id: str) -> None:
     now = ports.clock()
 
     def change(person: Person) -> Person:
@@ -65,7 +65,9 @@ def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
 
     for _ in range(_MAX_ATTEMPTS):
         try:
-            ports.registry.write(people.write(ports, subject, change))
+            user = users.get_record(ports, principal)
+            audit = records.audit(ports, principal, "session.end", user)
+            ports.registry.write(people.write(ports, subject, change), audit)
         except WriteConflictError:
             continue
         return
