@@ -156,10 +156,8 @@ def _tokens(session: SessionRecord, *, access: str, refresh: str, now: datetime)
     def token(kind: TokenKind, secret: str) -> str:
         return format_token(kind, workspace_id=session.workspace_id, record_id=session.id, secret=secret)
 
-    left = session.ends_at - now
     return SessionTokens(
         access_token=token(TokenKind.SESSION, access),
         refresh_token=token(TokenKind.REFRESH, refresh),
-        expires_in=int(min(ACCESS, left).total_seconds()),
-        refresh_expires_in=int(left.total_seconds()),
+        expires_in=int(min(ACCESS, session.ends_at - now).total_seconds()),
     )

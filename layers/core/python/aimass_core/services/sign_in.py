@@ -1,10 +1,10 @@
 """Signing in and out: by password, by an invitation, by a code; and going on."""
 
 from aimass_core.domain.common import Principal
-from aimass_core.domain.sessions import SessionCreate, SessionTokens
+from aimass_core.domain.sessions import PasswordChange, SessionCreate, SessionTokens
 from aimass_core.domain.tokens import TokenKind
 from aimass_core.domain.users import Person
-from aimass_core.errors import ConflictError, UnauthenticatedError, UnavailableError
+from aimass_core.errors import ConflictError, PermissionDeniedError, UnauthenticatedError, UnavailableError
 from aimass_core.ports import IdentityTokens, Ports, WriteConflictError
 from aimass_core.services import authentication, identity_tokens, people, records, sessions, sign_ins, users
 from aimass_core.services.identity_tokens import Claims
@@ -43,6 +43,26 @@ def refresh(ports: Ports, refresh_token: str) -> SessionTokens:
     # Whoever was removed, or has signed out, gets none.
     authentication.authenticate_person(ports, claims, workspace_id=None)
     return _to_tokens(given)
+
+
+def change_password(ports: Ports, principal: Principal, request: PasswordChange, *, address: str) -> None:
+    """Of a person, by the one that they have.
+
+    Raises:
+        ConflictError: an API key, which has none, asks.
+        PermissionDeniedError: the present password is not right.
+        InvalidRequestError: the new one is not one that may be chosen.
+    """
+    if principal.subject is None or principal.actor_name is None:
+        raise ConflictError("An API key has no password. POST /v1/api-keys/{id}/rotate gives it another secret.")
+    sign_ins.count(ports, account=principal.actor_name, address=address)
+    try:
+        ports.identity.sign_in(principal.actor_name, request.password)
+    except UnauthenticatedError as error:
+        # NOTE: 401 would tell the client that its session has ended.
+        raise PermissionDeniedError("The present password is not right.") from error
+    ports.identity.set_password(principal.subject, request.new_password)
+    ports.registry.write(records.audit(ports, principal, "user.password", users.get_record(ports, principal)))
 
 
 def end(ports: Ports, principal: Principal) -> None:
@@ -91,5 +111,4 @@ def _to_tokens(given: IdentityTokens) -> SessionTokens:
         access_token=given.access_token,
         refresh_token=given.refresh_token,
         expires_in=given.expires_in,
-        refresh_expires_in=int(sessions.SESSION.total_seconds()),
     )
