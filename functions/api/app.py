@@ -20,9 +20,10 @@ from aimass_core.lambda_support.idempotency import Store, dynamodb_store
 from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import LiveSettings, Ports
 from aimass_core.settings import ApiSettings
-from functions.api import checks, routing
+from functions.api import access, checks, routing
 from functions.api.idempotent import answer_once
 from functions.api.routes import ROUTERS
+from functions.api.routing import Operation
 
 Handler = Callable[[HttpEvent, LambdaContext], HttpAnswer]
 
@@ -69,9 +70,19 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
     def answer(event: HttpEvent, context: LambdaContext, opened: list[LiveSettings]) -> HttpAnswer:
         operation = routing.find(OPERATIONS, method=event["httpMethod"].upper(), path=event["path"])
         caller = None if operation.role is None else _caller_of(event)
+        path = str(event["path"])
         if caller is not None:
-            routing.require_role(operation, caller)
+            access.require(operation, caller, path=path, ports=lambda: deployment().ports)
         checks.check(event, operation)
+        try:
+            return resolve(event, context, operation, caller)
+        except NotFoundError:
+            guest = access.as_guest(operation, caller, path=path, ports=deployment().ports)
+            if guest is None:
+                raise
+        return resolve(event, context, operation, guest)
+
+    def resolve(event: HttpEvent, context: LambdaContext, operation: Operation, caller: Principal | None) -> HttpAnswer:
         deployed = deployment()
         opened.append(deployed.ports.live_settings)
         resolver.append_context(  # type: ignore[no-untyped-call]
