@@ -29,6 +29,7 @@ class StatefulStack(Stack):
             landing=LandingBucket(self, "Landing", queue=ingest),
             lake=LakeBucket(self, "Lake"),
             ingest_queue=ingest.queue,
+            ingest_dead_letters=ingest.dead_letters,
         )
         SigningSecret(
             self,
