@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ def main() -> int:
         return enforce(*args, **options)
 
     def recorded(context: Any, *args: Any, **options: Any) -> Any:
+        if context.action.startswith("sqs:"):
+            # On AWS the right to an action is the right to several of it at once.
+            context = replace(context, action=context.action.removesuffix("Batch"))
         result = evaluate(context, *args, **options)
         # What follows within the same request are policies of resources.
         if is_asked.get() and "assumed-role" in context.principal_arn:
