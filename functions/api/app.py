@@ -75,14 +75,20 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
             access.require(operation, caller, path=path, ports=lambda: deployment().ports)
         checks.check(event, operation)
         try:
-            return resolve(event, context, operation, caller)
+            return resolve(event, context, opened, operation, caller)
         except NotFoundError:
             guest = access.as_guest(operation, caller, path=path, ports=deployment().ports)
             if guest is None:
                 raise
-        return resolve(event, context, operation, guest)
+        return resolve(event, context, opened, operation, guest)
 
-    def resolve(event: HttpEvent, context: LambdaContext, operation: Operation, caller: Principal | None) -> HttpAnswer:
+    def resolve(
+        event: HttpEvent,
+        context: LambdaContext,
+        opened: list[LiveSettings],
+        operation: Operation,
+        caller: Principal | None,
+    ) -> HttpAnswer:
         deployed = deployment()
         opened.append(deployed.ports.live_settings)
         resolver.append_context(  # type: ignore[no-untyped-call]
