@@ -18,7 +18,7 @@ from aimass_core.domain.sources import (
 )
 from aimass_core.errors import ConflictError, QuotaExceededError
 from aimass_core.ports import WriteConflictError
-from aimass_core.services import jobs, records, source_leases, source_runs, source_states, sources
+from aimass_core.services import jobs, notifications, records, source_leases, source_runs, source_states, sources
 from aimass_core.services.job_quotas import JobLimits
 from tests.factories.platform import LIMITS, ManualClock, new_ports, new_principal, reload
 from tests.factories.sources import add_source, end_run, start_run
@@ -236,3 +236,11 @@ def test_deleted_source_leaves_nothing_but_its_history(world: World) -> None:
     assert left == {"SOURCE_RUN", "SOURCE_REVISION"}
     world.clock.advance(86_400)
     assert world.tick() == source_runs.Ticked()
+
+
+def test_failing_source_is_told_once_until_it_is_mended(world: World) -> None:
+    for failure in ("x", "x", None, None, "x"):
+        end_run(world.ports, start_run(world.ports, world.owner, world.source), failure=failure)
+    told, _ = notifications.list_page(world.ports, world.owner, limit=10)
+    assert [each.type.value for each in reversed(told)] == ["source.failing", "source.mended", "source.failing"]
+    assert {each.subject.name for each in told} == {"orders"}
