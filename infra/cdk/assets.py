@@ -44,6 +44,8 @@ FUNCTION_NAMES = (
     *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "notifications"),
     *("predictions", "previews", "reconciler"),
 )
+# With the further handlers that an app has.
+ALL_FUNCTIONS = (*FUNCTION_NAMES, "collectors_tick")
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
     for asset in (

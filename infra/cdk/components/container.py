@@ -21,6 +21,15 @@ def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
     ]
 
 
+def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Of exports and imports of workspaces, which run no code of users: they also bring in models, and the packages of
+    collectors."""
+    return [
+        *container_statements(storage),
+        allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
+    ]
+
+
 def collect_statements(scope: Construct, storage: Storage, *, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
     """Of those that read sources: no studies, but the sources' secrets, and the buckets that are meant for that."""
     read = [s3.Bucket.from_bucket_name(scope, f"CollectBucket{index}", name) for index, name in enumerate(buckets)]

@@ -29,6 +29,7 @@ class Dispatch(PlatformFunction):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         super().__init__(
             scope,
             construct_id,
@@ -46,8 +47,8 @@ class Dispatch(PlatformFunction):
                 allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
                 allow.change_tables(scope),
             ],
+            dead_letters=dead_letters,
         )
-        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,
@@ -90,6 +91,7 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
         "job_queue": naming.JOB_QUEUE,
         "job_definition": naming.JOB_DEFINITION,
         "collect_job_definition": naming.COLLECT_JOB_DEFINITION,
+        "transfer_job_definition": naming.TRANSFER_JOB_DEFINITION,
         "multinode_job_definition": naming.MULTINODE_JOB_DEFINITION,
         "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
         "training_role_arn": allow.training_role_arn(scope),

@@ -51,6 +51,7 @@ class Reconciler(PlatformFunction):
                 *registration_statements(storage),
                 *_healing_statements(scope, storage),
                 allow.send_messages(notification_queue),
+                *_purging_statements(scope, storage),
             ],
         )
         events.Rule(
@@ -71,10 +72,37 @@ def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
-        allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
+        allow.delete_objects(
+            storage.lake,
+            naming.DATASETS_PREFIX,
+            naming.JOBS_PREFIX,
+            naming.CAPTURES_PREFIX,
+            naming.PREDICTIONS_PREFIX,
+        ),
         allow.send_messages(storage.ingest_queue),
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX, naming.CAPTURES_PREFIX),
         allow.change_tables(scope),
         allow.follow_queries(scope),
+        allow.read_secret(scope, naming.AUDIT_SECRET),
         *allow.delete_hosts(scope),
+    ]
+
+
+def _purging_statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]:
+    """Everything of a workspace that is deleted."""
+    return [
+        allow.delete_objects(storage.landing, naming.DROP_PREFIX),
+        allow.delete_objects(
+            storage.lake,
+            naming.JOBS_PREFIX,
+            naming.SOURCES_PREFIX,
+            naming.STUDIES_PREFIX,
+            naming.MODELS_PREFIX,
+            naming.CAPTURES_PREFIX,
+            naming.PREDICTIONS_PREFIX,
+            naming.QUERIES_PREFIX,
+        ),
+        allow.end_studies(storage.studies),
+        *allow.end_secrets(scope),
+        allow.drop_databases(scope),
     ]

@@ -28,6 +28,8 @@ class AuthorizerSettings(_Settings):
     """functions/authorizer."""
 
     registry_table: str
+    user_pool_id: str
+    user_pool_client_id: str
 
 
 class ComputeSettings(StorageSettings):
@@ -36,6 +38,7 @@ class ComputeSettings(StorageSettings):
     job_queue: str
     job_definition: str
     collect_job_definition: str
+    transfer_job_definition: str
     multinode_job_definition: str
     training_image: str
     training_role_arn: str
@@ -54,15 +57,17 @@ class ApiSettings(ComputeSettings, OutboundSettings):
 
     idempotency_table: str
     cursor_secret_name: str
+    user_pool_id: str
+    user_pool_client_id: str
     ingest_queue_url: str
     previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     query_workgroup: str
-    # Of each workspace.
-    max_queries_active: int = 20
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
+    # Of the installation, by short names: its functions, and its queues of what could not be processed.
+    functions: dict[str, str]
+    dead_letter_queues: dict[str, str]
+    alarm_prefix: str
 
 
 class IngestSettings(StorageSettings):
@@ -80,11 +85,9 @@ class CollectorsSettings(_Settings):
 
 
 class CollectorsTickSettings(_Settings):
-    """functions/collectors, its schedule. The limits are of each workspace, and those of the API."""
+    """functions/collectors, its schedule."""
 
     registry_table: str
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class DispatchSettings(ComputeSettings):
@@ -122,7 +125,6 @@ class PredictionsSettings(_Settings):
     predictions_function: str
     registry_table: str
     lake_bucket: str
-    endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256
 

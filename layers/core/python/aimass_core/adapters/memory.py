@@ -11,6 +11,8 @@ from typing import Any
 
 from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
+from aimass_core.adapters.memory_operations import MemoryDeadLetters, MemoryLogSearch, MemoryWatch
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -174,6 +176,13 @@ class MemoryBlobStore:
     def delete(self, key: str) -> None:
         """See BlobStore."""
         self._blobs.pop(key, None)
+
+    def delete_all(self, prefix: str) -> int:
+        """See BlobStore."""
+        doomed = [key for key in self._blobs if key.startswith(prefix)]
+        for key in doomed:
+            del self._blobs[key]
+        return len(doomed)
 
     def copy(self, source_key: str, key: str) -> None:
         """See BlobStore."""
@@ -359,6 +368,13 @@ class MemoryTrials:
         """See Trials."""
         self.trials.pop((workspace_id, study_id), None)
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """See Trials."""
+        doomed = [key for key in self.trials if key[0] == workspace_id]
+        for key in doomed:
+            del self.trials[key]
+        return len(doomed)
+
 
 class MemoryQueue:
     """Messages in the order in which they were sent, with their delays."""
@@ -421,6 +437,13 @@ class MemoryCatalog:
         """See Catalog."""
         if name in self.tables and self.tables[name].dataset_id == dataset_id:
             del self.tables[name]
+
+    def drop_database(self, database: str) -> bool:
+        """See Catalog."""
+        doomed = [name for name in self.tables if name.database == database]
+        for name in doomed:
+            del self.tables[name]
+        return bool(doomed)
 
 
 class MemoryQueryEngine:
@@ -519,6 +542,10 @@ class MemorySecrets:
         """See Secrets."""
         self.values.pop(name, None)
 
+    def list(self, prefix: str) -> Sequence[str]:
+        """See Secrets."""
+        return [name for name in self.values if name.startswith(prefix)]
+
 
 def _no_function(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     raise NotImplementedError(f"give MemoryPorts a function that answers {payload}")
@@ -536,6 +563,9 @@ class MemoryPorts:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
+    log_search: MemoryLogSearch = field(default_factory=MemoryLogSearch)
+    watch: MemoryWatch = field(default_factory=MemoryWatch)
+    dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
     trials: MemoryTrials = field(default_factory=MemoryTrials)
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
@@ -548,6 +578,7 @@ class MemoryPorts:
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
     deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identity: MemoryIdentity = field(default_factory=MemoryIdentity)
     clock: Clock = utc_now
     new_id: NewId = new_id
 

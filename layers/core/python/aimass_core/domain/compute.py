@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from aimass_core.domain.common import Request
 
 INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]{1,20}\.[a-z0-9]{3,12}$"
-_OF_BATCH = ("num_nodes", "vcpus", "memory_mib", "gpus")
-_OF_SAGEMAKER = ("instance_type", "instance_count", "spot", "max_wait_seconds")
+OF_BATCH = ("num_nodes", "vcpus", "memory_mib", "gpus")
+OF_SAGEMAKER = ("instance_type", "instance_count", "spot", "max_wait_seconds")
 
 
 class Backend(StrEnum):
@@ -50,7 +50,7 @@ class Compute(Request):
 
     @model_validator(mode="after")
     def _check_backend(self) -> Self:
-        foreign = _OF_BATCH if self.backend is Backend.SAGEMAKER else _OF_SAGEMAKER
+        foreign = OF_BATCH if self.backend is Backend.SAGEMAKER else OF_SAGEMAKER
         given = [name for name in foreign if name in self.model_fields_set and self._is_chosen(name)]
         if given and self.backend is Backend.SAGEMAKER:
             other = "instance_count says how many machines there are"

@@ -1,20 +1,20 @@
 """Budgets: what is spent of a month's, counted each minute; what is refused and taken down when it is spent."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.costs import Budget, BudgetStatus
-from aimass_core.domain.settings.contract import SettingsRecord
 from aimass_core.domain.settings.quotas import BudgetStop, QuotaSettings
-from aimass_core.errors import QuotaExceededError
+from aimass_core.errors import BudgetSpentError
 from aimass_core.ports import Ports, Put, WriteConflictError
-from aimass_core.services import costs, platform, records, settings
+from aimass_core.services import costs, platform, records
+
+MAX_AGE = timedelta(minutes=2)
 
 _log = logging.getLogger(__name__)
-_MAX_WORKSPACES = 1_000
 
 
 def get(ports: Ports, principal: Principal) -> Budget:
@@ -23,19 +23,20 @@ def get(ports: Ports, principal: Principal) -> Budget:
 
 
 def require(ports: Ports, workspace_id: str) -> None:
-    """Raises QuotaExceededError where nothing more may be paid for this month.
+    """Raises BudgetSpentError where nothing more may be paid for this month.
 
-    What is spent was counted at most a minute ago: the budget may be passed by what was begun since, and by what still
-    runs.
+    The reconciler counts each minute, and here it is counted where that is long ago: the budget may be passed by what
+    was begun since, and by what still runs.
     """
     quotas = ports.live_settings.get(QuotaSettings, workspace_id)
     if quotas.monthly_budget_usd is None or quotas.budget_stops is BudgetStop.NOTHING:
         return
-    row = ports.registry.get(_key(workspace_id, ports.clock()))
-    budget = count(ports, workspace_id) if row is None else Budget.model_validate(row.data)
+    budget = find(ports, workspace_id)
+    if budget is None or ports.clock() - budget.updated_at > MAX_AGE:
+        budget = count(ports, workspace_id)
     if budget.spent_usd < quotas.monthly_budget_usd:
         return
-    raise QuotaExceededError(
+    raise BudgetSpentError(
         f"The budget of {budget.month} is spent: {budget.spent_usd:,.2f} of {quotas.monthly_budget_usd:,.2f} USD. An "
         "admin can raise it (aimass settings set quotas monthly_budget_usd=...); else it is a new one next month.",
         retry_after_seconds=_seconds_of_month_left(ports.clock()),
@@ -46,9 +47,7 @@ def count(ports: Ports, workspace_id: str) -> Budget:
     """Counts what is spent, and keeps it where there is a budget. A change of its status is written once."""
     quotas = ports.live_settings.get(QuotaSettings, workspace_id)
     now = ports.clock()
-    key = _key(workspace_id, now)
-    row = ports.registry.get(key)
-    former = None if row is None else Budget.model_validate(row.data)
+    former = find(ports, workspace_id)
     spent = costs.spent_of_month(ports, workspace_id)
     limit = quotas.monthly_budget_usd
     percent = None if limit is None else round(100 * spent / limit, 2)
@@ -75,23 +74,20 @@ def count(ports: Ports, workspace_id: str) -> Budget:
         return budget
     try:
         ports.registry.write(
-            Put(row=records.to_row(budget, key=key), expected=None if former is None else former.revision)
+            Put(
+                row=records.to_row(budget, key=_key(workspace_id, now)),
+                expected=None if former is None else former.revision,
+            )
         )
     except WriteConflictError:
         _log.info("somebody else counts the same budget", extra={"workspace_id": workspace_id})
     return budget
 
 
-def count_due(ports: Ports) -> int:
-    """Counts every budget that there is. Returns how many have changed their status. For the reconciler."""
-    num_changed = 0
-    partition = keys.status_partition(SettingsRecord.resource, settings.BUDGETED)
-    for row in ports.registry.query_status(partition, limit=_MAX_WORKSPACES):
-        workspace_id = str(row.data["workspace_id"])
-        stored = ports.registry.get(_key(workspace_id, ports.clock()))
-        before = None if stored is None else stored.data["status"]
-        num_changed += count(ports, workspace_id).status != before
-    return num_changed
+def find(ports: Ports, workspace_id: str) -> Budget | None:
+    """The present month's as it was counted last."""
+    row = ports.registry.get(_key(workspace_id, ports.clock()))
+    return None if row is None else Budget.model_validate(row.data)
 
 
 def _status(percent: float | None, warn_percent: int) -> BudgetStatus:

@@ -23,7 +23,6 @@ from aimass_core.domain.settings.contract import (
     Subsystem,
     SubsystemSettings,
 )
-from aimass_core.domain.settings.quotas import QuotaSettings
 from aimass_core.errors import ErrorDetail, InvalidRequestError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import records
@@ -31,6 +30,8 @@ from aimass_core.services import records
 _FIRST = 1
 BUDGETED = "BUDGETED"
 """The status of the quotas of a workspace that has a budget, so that the reconciler finds it."""
+RETAINED = "RETAINED"
+"""The same of retention."""
 
 
 def list_all(ports: Ports, principal: Principal) -> SettingsOverview:
@@ -170,14 +171,13 @@ def _save(
         changed=changed,
         reason=reason,
     )
-    details = {
+    details: dict[str, Any] = {
         "version": number,
         "before": {name: each.before for name, each in changed.items()},
         "after": {name: each.after for name, each in changed.items()},
         **({} if reason is None else {"reason": reason}),
     }
-    is_budgeted = isinstance(checked, QuotaSettings) and checked.monthly_budget_usd is not None
-    row = replace(records.to_row(saved), status=BUDGETED if is_budgeted else None)
+    row = replace(records.to_row(saved), status=_status_of(saved))
     try:
         ports.registry.write(
             Put(row=row, expected=None if record.revision == _FIRST else record.revision),
@@ -189,6 +189,14 @@ def _save(
             f"The settings of {subsystem} were changed meanwhile. Read them again and repeat the change."
         ) from error
     return _to_detail(ports, subsystem, saved)
+
+
+def _status_of(record: SettingsRecord) -> str | None:
+    """By which the reconciler finds what it has to do."""
+    if record.id == Subsystem.RETENTION:
+        return RETAINED
+    # NOTE: also of a budget that was taken away: what it has stopped has to come back.
+    return BUDGETED if record.id == Subsystem.QUOTAS and "monthly_budget_usd" in record.changes else None
 
 
 def _find_values(ports: Ports, principal: Principal, subsystem: Subsystem, version: int) -> dict[str, JsonValue] | None:

@@ -28,6 +28,7 @@ class LoggingSettings(SubsystemSettings):
     job_level: RequestLogLevel = setting(
         RequestLogLevel.INFO,
         title="Containers",
-        description="What the platform's own part of a job logs.",
+        description="What jobs log: what is wrong alone (warning), what they do (info), or also what the libraries say "
+        "that they use (debug).",
         applies=Applies.NEXT_JOB,
     )

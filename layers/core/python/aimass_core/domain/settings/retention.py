@@ -19,14 +19,6 @@ class RetentionSettings(SubsystemSettings):
         ge=1,
         le=36_500,
     )
-    trials_days: int | None = setting(
-        None,
-        title="Files of trials",
-        description="Of studies whose jobs have ended; what they learned stays. Null: for good.",
-        unit="days",
-        ge=1,
-        le=36_500,
-    )
     captures_days: int = setting(90, title="Captured requests", description="Of endpoints.", unit="days", ge=1, le=90)
     queries_days: int = setting(
         7,

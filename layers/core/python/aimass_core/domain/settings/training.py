@@ -90,11 +90,11 @@ class TrainingSettings(SubsystemSettings):
         ge=60,
         le=28 * 86_400,
     )
-    max_attempts: int = setting(
-        3,
+    max_attempts: int | None = setting(
+        None,
         title="Attempts on Batch",
-        description="So often a job is begun whose container was killed or whose machine was taken away; of a study "
-        "each worker.",
+        description="So often a job is begun that was interrupted, or whose machine was taken away; of a study each "
+        "worker. Null: as the job definition says, three times.",
         applies=Applies.NEXT_JOB,
         ge=1,
         le=10,
