@@ -104,6 +104,11 @@ def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
     job = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
     assert api.post("/v1/triggers", {"name": "adult", "dataset": "adult", "job": job}).status == 201
     user = api.post("/v1/users", {"email": "ada@example.com", "role": "viewer"}).json["id"]
+    hook = {"type": "webhook", "url": "https://receiver.example/in"}
+    assert api.post("/v1/notification-channels", {"name": "adult", "target": hook}).status == 201
+    rule = {"name": "adult", "events": ["*"], "channels": ["adult"]}
+    assert api.post("/v1/notification-rules", rule).status == 201
+    assert api.post("/v1/report-plans", {"name": "adult"}).status == 201
     # What is put in whole has nothing that an update could lose.
     put = {operation.name for operation in OPERATIONS if operation.method == "PUT"}
     assert put == {
@@ -118,6 +123,8 @@ def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
         bodies: dict[str, dict[str, Any]] = {
             "update_endpoint": {"model": "adult@1"},
             "update_trigger": {"status": "PAUSED"},
+            "update_notification_rule": {"is_active": False},
+            "update_report_plan": {"days": 1},
             "update_settings": {"values": {"max_seconds": 120}},
             "update_user": {"role": "developer"},
         }

@@ -21,7 +21,17 @@ from aimass_core.domain.sources import (
 )
 from aimass_core.errors import ConflictError, QuotaExceededError
 from aimass_core.ports import WriteConflictError
-from aimass_core.services import dispatch, jobs, records, settings, source_leases, source_runs, source_states, sources
+from aimass_core.services import (
+    dispatch,
+    jobs,
+    notifications,
+    records,
+    settings,
+    source_leases,
+    source_runs,
+    source_states,
+    sources,
+)
 from tests.factories.platform import LIMITS, ManualClock, new_ports, new_principal, reload
 from tests.factories.sources import add_source, end_run, start_run
 
@@ -277,3 +287,11 @@ def test_as_many_runs_go_on_as_the_workspace_wants(world: World) -> None:
     assert world.tick() == source_runs.Ticked(started=1, faults=1)
     with pytest.raises(QuotaExceededError, match="at most 1 are allowed"):
         source_runs.submit(world.ports, world.owner, "second", RunCreate())
+
+
+def test_failing_source_is_told_once_until_it_is_mended(world: World) -> None:
+    for failure in ("x", "x", None, None, "x"):
+        end_run(world.ports, start_run(world.ports, world.owner, world.source), failure=failure)
+    told, _ = notifications.list_page(world.ports, world.owner, limit=10)
+    assert [each.type.value for each in reversed(told)] == ["source.failing", "source.mended", "source.failing"]
+    assert {each.subject.name for each in told} == {"orders"}
