@@ -26,7 +26,7 @@ def main() -> int:
     iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
     iam_evaluator.pin_request_origin = lambda source_ip, _is_secure: pin_origin(source_ip, True)
 
-    iam_actions.extract_resource_arn = _with_workgroups(iam_actions.extract_resource_arn)
+    iam_actions.extract_resource_arn = _corrected(iam_actions.extract_resource_arn)
     enforce, evaluate = iam_evaluator.enforce, iam_evaluator.evaluate
     is_asked = ContextVar("is_asked", default=False)
 
@@ -48,11 +48,14 @@ def main() -> int:
     return server.main(sys.argv[2:])
 
 
-def _with_workgroups(extract: Callable[..., str]) -> Callable[..., str]:
-    """A query's workgroup is its resource; the emulator knows it only where a request names it."""
+def _corrected(extract: Callable[..., str]) -> Callable[..., str]:
+    """A query's workgroup is its resource; the emulator knows it only where a request names it. And it takes the name
+    of a database for that of a table."""
 
     def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
         arn = extract(service, method, path, headers, body, *rest)
+        if service == "glue":
+            return arn.replace(":table/", ":database/")
         if service != "athena" or arn != "*":
             return arn
         from ministack.services import athena
