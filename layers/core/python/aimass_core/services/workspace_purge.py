@@ -26,6 +26,8 @@ _SETTLED = timedelta(seconds=50)
 _MAX_SECONDS = timedelta(seconds=120)
 _MAX_DUE = 10
 _PAGE = 100
+# Rows by which somebody gets in: keys, and people with their sessions.
+_LOGINS = (ApiKey.resource, "user", "session", "session_code")
 # Rows by which jobs would begin while the others go, and those of what serves.
 _STARTERS = ("source_health", "trigger", "source_retention")
 _SERVING = ("endpoint_watch", "endpoint")
@@ -98,7 +100,8 @@ def _save(ports: Ports, deletion: WorkspaceDeletion, **changes: Any) -> Workspac
 def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """All but the one that asked, which can only read from now on."""
     num_deleted = 0
-    for row in list(_rows(ports, deletion.workspace_id, ApiKey.resource)):
+    rows = [row for name in _LOGINS for row in _rows(ports, deletion.workspace_id, name)]
+    for row in rows:
         if row.key not in _kept(deletion):
             num_deleted += _delete(ports, row)
         elif row.data["role"] != Role.VIEWER:
