@@ -158,23 +158,23 @@ class LakeBucket(PrivateBucket):
             noncurrent_version_expiration=Duration.days(30),
             expired_object_delete_marker=True,
         )
-        # A day longer than the queries' rows in the registry (aimass_core.services.queries.KEPT).
+        # A day longer than the queries' rows in the registry (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-query-results", prefix=naming.QUERIES_PREFIX, expiration=Duration.days(8))
         # So long the counters of endpoints are kept too (aimass_core.services.endpoint_counters.KEPT).
         self.add_lifecycle_rule(id="expire-captures", prefix=naming.CAPTURES_PREFIX, expiration=Duration.days(90))
-        # A day longer than they can be asked for (aimass_core.services.predictions.KEPT).
+        # A day longer than they can be asked for (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-predictions", prefix=naming.PREDICTIONS_PREFIX, expiration=Duration.days(2))
 
 
-class CursorSecret(secretsmanager.Secret):
-    """Signs the cursors of lists, so that a caller cannot make up one."""
+class SigningSecret(secretsmanager.Secret):
+    """A secret that nobody chose, which signs what nobody else may be able to make up."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, name: str, description: str) -> None:
         super().__init__(
             scope,
             construct_id,
-            secret_name=naming.CURSOR_SECRET,
-            description="Signs the cursors of lists in the AI Mass API.",
+            secret_name=name,
+            description=description,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
             removal_policy=RemovalPolicy.RETAIN,
         )

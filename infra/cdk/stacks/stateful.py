@@ -6,11 +6,11 @@ from constructs import Construct
 from infra.cdk import naming
 from infra.cdk.components.ingest_queue import IngestQueue
 from infra.cdk.components.storage import (
-    CursorSecret,
     IdempotencyTable,
     LakeBucket,
     LandingBucket,
     Registry,
+    SigningSecret,
     Storage,
     StudiesTable,
 )
@@ -18,7 +18,7 @@ from infra.cdk.settings import EnvironmentSettings
 
 
 class StatefulStack(Stack):
-    """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the cursor secret."""
+    """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the secrets that sign."""
 
     def __init__(self, scope: Construct, *, settings: EnvironmentSettings) -> None:
         super().__init__(scope, naming.STATEFUL_STACK, description="AI Mass: tables, buckets and the ingest queue.")
@@ -31,7 +31,18 @@ class StatefulStack(Stack):
             lake=LakeBucket(self, "Lake", origins=settings.console_origins),
             ingest_queue=ingest.queue,
         )
-        CursorSecret(self, "CursorSecret")
+        SigningSecret(
+            self,
+            "CursorSecret",
+            name=naming.CURSOR_SECRET,
+            description="Signs the cursors of lists in the AI Mass API.",
+        )
+        SigningSecret(
+            self,
+            "AuditSecret",
+            name=naming.AUDIT_SECRET,
+            description="Signs the seals of AI Mass's audit trail.",
+        )
         outputs = {
             "RegistryTableName": self.storage.registry.table_name,
             "StudiesTableName": self.storage.studies.table_name,

@@ -49,6 +49,10 @@ interface Props {
   errors?: Record<string, string>;
   /** Said beside a field: where its value comes from, when it applies. */
   noteOf?: (name: string, schema: JsonSchema) => ReactNode;
+  /** Instead of the schema's title, such as in the user's language; undefined: as the schema says. */
+  labelOf?: (name: string, schema: JsonSchema) => string | undefined;
+  /** Left out of the form, by name. */
+  without?: readonly string[];
   disabled?: boolean;
 }
 
@@ -59,7 +63,7 @@ export function SchemaForm({ schema, ...rest }: Props) {
 /** What a property is, behind references and "or null". */
 export function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema & { isNullable?: boolean } {
   if (schema.$ref !== undefined) {
-    const target = root.$defs?.[schema.$ref.replace("#/$defs/", "")] ?? {};
+    const target = root.$defs?.[schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1)] ?? {};
     // A class's name is no label.
     return resolve({ ...without(target, "title"), ...without(schema, "$ref") }, root);
   }
@@ -78,12 +82,14 @@ function without(schema: JsonSchema, name: string): JsonSchema {
 }
 
 function Fields({ schema, root, path, value, onChange, ...rest }: Props & { root: JsonSchema; path: string }) {
+  const nameOf = (name: string) => (path === "" ? name : `${path}.${name}`);
+  const shown = Object.entries(schema.properties ?? {}).filter(([name]) => !rest.without?.includes(nameOf(name)));
   return (
     <SpaceBetween size="l">
-      {Object.entries(schema.properties ?? {}).map(([name, given]) => (
+      {shown.map(([name, given]) => (
         <Field
           key={name}
-          name={path === "" ? name : `${path}.${name}`}
+          name={nameOf(name)}
           schema={resolve(given, root)}
           root={root}
           value={value[name]}
@@ -103,16 +109,19 @@ interface FieldProps {
   onChange: (value: unknown) => void;
   errors?: Record<string, string>;
   noteOf?: Props["noteOf"];
+  labelOf?: Props["labelOf"];
+  without?: Props["without"];
   disabled?: boolean;
 }
 
 function Field(props: FieldProps) {
-  const { name, schema, root, value, onChange, errors, noteOf, disabled } = props;
-  const label = schema.title ?? words(name);
+  const { name, schema, root, value, onChange, ...rest } = props;
+  const { errors, noteOf, labelOf } = rest;
+  const label = labelOf?.(name, schema) ?? schema.title ?? words(name);
   if (schema.type === "object" && schema.properties !== undefined) {
     return (
       <ExpandableSection headerText={label} headerDescription={schema.description} defaultExpanded>
-        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} errors={errors} noteOf={noteOf} disabled={disabled} />
+        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} {...rest} />
       </ExpandableSection>
     );
   }

@@ -12,6 +12,7 @@ const TYPES: Record<string, StatusIndicatorProps.Type> = {
   CREATING: "in-progress",
   STOPPING: "in-progress",
   DELETING: "in-progress",
+  ROLLING_OUT: "in-progress",
   INGESTING: "in-progress",
   AWAITING: "pending",
   SUCCEEDED: "success",
