@@ -61,3 +61,25 @@ export function useInference() {
     refetchInterval: EVERY_MS,
   });
 }
+
+export function useSystemStatus() {
+  return useQuery({
+    queryKey: ["overview", "system"],
+    queryFn: () => dataOf(api.GET("/v1/system/status")),
+    refetchInterval: 15_000,
+  });
+}
+
+/** NOTE: they are counted when they are asked for, so they are asked for seldom. */
+export function useSpending() {
+  return useQuery({
+    queryKey: ["overview", "spending"],
+    queryFn: async () => {
+      const today = new Date().toISOString().slice(0, 10);
+      const costs = await dataOf(api.GET("/v1/costs", { params: { query: { since: today, until: today, limit: 1 } } }));
+      const budget = await dataOf(api.GET("/v1/budget"));
+      return { todayUsd: costs.usd, isEstimate: Object.values(costs.is_estimate).some(Boolean), budget };
+    },
+    refetchInterval: 60_000,
+  });
+}
