@@ -24,11 +24,11 @@ export function Overview() {
   const me = useMe();
   const jobs = useJobs();
   const running = jobs.data?.filter((each) => isMoving(each.status));
-  const collection = useCollection();
-  const training = useTraining();
-  const inference = useInference();
-  const status = useSystemStatus();
-  const spending = useSpending();
+  const collection = useCollection(jobs);
+  const training = useTraining(collection);
+  const inference = useInference(training);
+  const status = useSystemStatus(inference);
+  const spending = useSpending(inference);
   const system = useQuery({ queryKey: ["system"], queryFn: () => dataOf(api.GET("/v1/system")) });
   const attention = attentionOf(
     {
