@@ -67,7 +67,7 @@ def test_i10_curves_and_log_go_on_without_a_gap_where_the_api_is_away(
             route.abort()
             return
         url = urlsplit(route.request.url)
-        query = dict(parse_qsl(url.query)) | ({"limit": "3"} if url.path.endswith("/logs") else {})
+        query = dict(parse_qsl(url.query)) | ({"limit": "4"} if url.path.endswith("/logs") else {})
         route.continue_(url=url._replace(query=urlencode(query)).geturl())
 
     signed_in.route(f"{stack.url}/v1/jobs/{job.id}/*", answer)
@@ -78,6 +78,7 @@ def test_i10_curves_and_log_go_on_without_a_gap_where_the_api_is_away(
     signed_in.wait_for_function(
         "([count]) => (document.querySelector('[role=log]')?.textContent ?? '').split('\\n').length >= count",
         arg=[len("\n".join(lines).split("\n"))],
+        timeout=60_000,
     )
     shown = "\n".join(line.split(" ", 1)[1] if line[2:3] == ":" else line for line in log.inner_text().split("\n"))
     assert shown == "\n".join(lines)

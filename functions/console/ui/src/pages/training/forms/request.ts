@@ -51,21 +51,17 @@ export function useJobRequest(kind: Schemas["JobKind"], initial: Values, initial
 
 /** Some fields of a request's schema, from the API's own description. */
 export function useSchema(name: keyof Schemas, fields?: readonly string[]): JsonSchema | null {
-  const document = useQuery({
-    queryKey: ["openapi"],
-    queryFn: async () => {
-      const read: unknown = await dataOf(api.GET("/v1/openapi.json"));
-      const schemas = (read as { components: { schemas: Record<string, JsonSchema> } }).components.schemas;
-      return JSON.parse(JSON.stringify(schemas).replaceAll("#/components/schemas/", "#/$defs/")) as Record<string, JsonSchema>;
-    },
+  const described = useQuery({
+    queryKey: ["schemas"],
+    queryFn: async () => (await import("../../../api/schemas.json")).default as unknown as Record<string, JsonSchema>,
     staleTime: Infinity,
   });
   return useMemo(() => {
-    const schema = document.data?.[name];
+    const schema = described.data?.[name];
     if (schema === undefined) return null;
     const properties = Object.entries(schema.properties ?? {}).filter(([field]) => fields === undefined || fields.includes(field));
-    return { type: "object", properties: Object.fromEntries(properties), $defs: document.data };
+    return { type: "object", properties: Object.fromEntries(properties), $defs: described.data };
     // The fields of a form do not change.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [document.data, name, fields?.join()]);
+  }, [described.data, name, fields?.join()]);
 }
