@@ -82,7 +82,7 @@ export function ResourceTable<T>(props: Props<T>) {
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
       onSelectionChange={({ detail }) => props.onSelect?.(detail.selectedItems)}
-      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), allItemsSelectionLabel: () => t("table.selectAll"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
+      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), allItemsSelectionLabel: () => t("selectAll"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
       header={
         <Header
           variant={(props.variant ?? "full-page") === "full-page" ? "h1" : "h2"}
