@@ -95,12 +95,10 @@ function optionOf(graph: Graph): EChartsCoreOption {
       {
         type: "graph",
         coordinateSystem: "cartesian2d",
-        symbol: "roundRect",
+        symbol: "rect",
         symbolSize: NODE,
         data,
         edges: graph.edges.map(([source, target]) => ({ source, target })),
-        edgeSymbol: ["none", "arrow"],
-        edgeSymbolSize: 8,
         lineStyle: { width: 1.5, opacity: 0.8 },
       },
     ],
