@@ -10,7 +10,7 @@ from aimass_core.domain.compression import Compression
 from aimass_core.domain.decomposition import Decomposition
 from aimass_core.domain.fusion import Fusion
 from aimass_core.domain.recipes import Preparation
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.studies import Leaderboard
 
 DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (
@@ -20,7 +20,7 @@ DOCUMENTS: Final[tuple[type[BaseModel], ...]] = (
     Fusion,
     Leaderboard,
     Preparation,
-    Report,
+    ModelReport,
 )
 
 

@@ -26,7 +26,8 @@ Every error is problem+json (RFC 9457) with a stable `code`. Lists are pages: pa
 Creates take an `Idempotency-Key`, updates the ETag of what they change in `If-Match`."""
 _TITLES = {
     400: "The request cannot be read",
-    401: "No API key, or not a valid one",
+    401: "No API key or session, or not a valid one",
+    402: "The budget of the month is spent",
     403: "The key's role may not do this",
     404: "There is no such resource in this workspace",
     405: "Not for this method",
@@ -75,7 +76,12 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
         version=__version__,
         openapi_version="3.1.0",
         description=_DESCRIPTION,
-        security_schemes={"api_key": HTTPBearer(description="An API key: `Authorization: Bearer aim_...`")},
+        security_schemes={
+            "api_key": HTTPBearer(
+                description="`Authorization: Bearer ...` with an API key or a session's access token. Who belongs "
+                "to several workspaces names one in X-Aimass-Workspace."
+            )
+        },
     )
     document: dict[str, Any] = json.loads(text)
     document["servers"] = [{"url": "/"}]
@@ -140,10 +146,12 @@ def _statuses(operation: Operation) -> list[int]:
     statuses = {400, 404, 422, 429, 500, 503, 504}
     if operation.role is not None:
         statuses |= {401, 403}
+    elif operation.has_body:
+        statuses.add(401)  # signing in
     if operation.has_body:
         statuses |= {413, 415}
     if operation.method != "GET":
-        statuses.add(409)
+        statuses |= {402, 409}
     if operation.needs_revision:
         statuses |= {412, 428}
     return sorted(statuses)

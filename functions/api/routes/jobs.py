@@ -9,7 +9,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.job_sources import JobSource, JobSourceCreate
-from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobKind, JobLogs, JobStatus, JobTensorBoard
+from aimass_core.domain.jobs import (
+    Job,
+    JobArtifacts,
+    JobCreate,
+    JobEvents,
+    JobKind,
+    JobLogs,
+    JobStatus,
+    JobTensorBoard,
+)
 from aimass_core.services import estimates, job_results, job_sources, job_story, jobs
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
@@ -48,8 +57,7 @@ def create_job_source(body: JobSourceCreate) -> JobSource:
 
 @router.operation("GET", "/v1/jobs", role=Role.VIEWER, summary="List jobs")
 def list_jobs(limit: Limit = 50, cursor: Cursor = None, status: Status = None, kind: Kind = None) -> Page[Job]:
-    """Newest first. With a status or a kind, a page may be short although more follow: go on while there is a
-    cursor."""
+    """Newest first. With a filter, a page may be short although more follow: go on while there is a cursor."""
     return request.page_of(
         router,
         lambda start: jobs.list_jobs(router.ports, router.caller, limit=limit, start=start, status=status, kind=kind),
@@ -98,7 +106,7 @@ def list_job_logs(job: Id, limit: LogLimit = 1_000, cursor: Cursor = None) -> Jo
 def list_job_artifacts(job: Id) -> JobArtifacts:
     """Every file that it left, with a link that works for some minutes; none until it has ended. Of a job that failed
     what it had in `output/`."""
-    return job_results.list_artifacts(router.ports, jobs.get(router.ports, router.caller, job))
+    return job_story.read_artifacts(router.ports, router.caller, job)
 
 
 @router.operation("GET", "/v1/jobs/<job>/tensorboard", role=Role.VIEWER, summary="List a job's TensorBoard files")

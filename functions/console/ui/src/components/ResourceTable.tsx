@@ -41,6 +41,10 @@ interface Props<T> {
   selectedItems?: T[];
   onSelect?: (items: T[]) => void;
   variant?: TableProps["variant"];
+  /** Stands between the header and the rows: what the API itself is to look for. */
+  beforeTable?: ReactNode;
+  /** Shows long texts whole. */
+  wrapLines?: boolean;
 }
 
 /** NOTE: all pages that were loaded are read again together, so keep `everyMs` to lists of which few are. */
@@ -79,10 +83,11 @@ export function ResourceTable<T>(props: Props<T>) {
       variant={props.variant ?? "full-page"}
       stickyHeader
       resizableColumns
+      wrapLines={props.wrapLines}
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
       onSelectionChange={({ detail }) => props.onSelect?.(detail.selectedItems)}
-      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), allItemsSelectionLabel: () => t("selectAll"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
+      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), allItemsSelectionLabel: () => t("table.selectAll"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
       header={
         <Header
           variant={(props.variant ?? "full-page") === "full-page" ? "h1" : "h2"}
@@ -95,6 +100,7 @@ export function ResourceTable<T>(props: Props<T>) {
       }
       filter={
         <>
+          {props.beforeTable}
           {query.isError && <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />}
           <SpaceBetween size="xs" direction="horizontal">
             {(all.length > 0 || filterProps.filteringText !== "") && (

@@ -49,8 +49,8 @@ interface Props {
   errors?: Record<string, string>;
   /** Said beside a field: where its value comes from, when it applies. */
   noteOf?: (name: string, schema: JsonSchema) => ReactNode;
-  /** Instead of the schema's title. */
-  labelOf?: (name: string, schema: JsonSchema) => string;
+  /** Instead of the schema's title, such as in the user's language; undefined: as the schema says. */
+  labelOf?: (name: string, schema: JsonSchema) => string | undefined;
   /** Left out of the form, by name. */
   without?: readonly string[];
   disabled?: boolean;

@@ -15,7 +15,7 @@ import { formatNumber } from "../values";
 import { barsOption, confusionOption, linesOption } from "./options";
 import { ClassTable, ExampleTable, MetricTable, SliceTable } from "./tables";
 
-type ReportData = Schemas["Report"];
+type ReportData = Schemas["ModelReport"];
 type Card = Schemas["Card"];
 
 const MAX_BARS = 20;

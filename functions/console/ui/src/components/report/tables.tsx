@@ -74,7 +74,7 @@ export function SliceTable({ slices }: { slices: Schemas["Slices"] }) {
   );
 }
 
-export function ExampleTable({ report }: { report: Schemas["Report"] }) {
+export function ExampleTable({ report }: { report: Schemas["ModelReport"] }) {
   const { t } = useTranslation("models");
   const columns = Object.keys(report.examples[0]?.values ?? {}).slice(0, 6);
   const header = report.num_wrong == null ? t("report.examples") : t("report.examplesOf", { count: report.num_wrong });

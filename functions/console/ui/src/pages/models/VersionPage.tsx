@@ -69,7 +69,7 @@ function VersionReport({ version }: { version: Detail }) {
   const url = version.links["report.json"];
   const report = useQuery({
     queryKey: ["model", version.model_id, "version", version.number, "report"],
-    queryFn: () => (url === undefined ? null : readJson<Schemas["Report"]>(url)),
+    queryFn: () => (url === undefined ? null : readJson<Schemas["ModelReport"]>(url)),
     staleTime: Infinity,
   });
   return <Loaded query={report}>{(found) => <Report report={found} card={version.card} />}</Loaded>;

@@ -19,6 +19,9 @@ export const JOB_KINDS: readonly Schemas["JobKind"][] = [
   "predict",
   "collect",
   "ingest",
+  "report",
+  "export",
+  "import_workspace",
 ];
 
 /** Its work: which data, which algorithm, which models. */
@@ -50,6 +53,11 @@ export function whatOf(job: Job): string {
       return "source" in spec ? spec.source : "";
     case "ingest":
       return "number" in spec ? `${spec.dataset_id}@${spec.number}` : "";
+    case "report":
+      return "report" in spec ? spec.report : "";
+    case "export":
+    case "import_workspace":
+      return "";
   }
 }
 

@@ -37,7 +37,7 @@ export function JobResult({ job }: { job: Job }) {
 
 function ModelReport({ job }: { job: Job }) {
   const { t } = useTranslation("training");
-  const report = useResult<Schemas["Report"]>(job, "model/report.json");
+  const report = useResult<Schemas["ModelReport"]>(job, "model/report.json");
   const card = useResult<Schemas["Card"]>(job, "model/card.json");
   return (
     <Loaded query={card}>
