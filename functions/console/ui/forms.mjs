@@ -12,6 +12,8 @@ const FORMS = [
   "DecomposeSpec",
   "PrepareSpec",
   "ImportSpec",
+  "EndpointSettings",
+  "AlarmLimits",
 ];
 const { schemas } = JSON.parse(readFileSync("openapi.json", "utf8")).components;
 const found = {};
