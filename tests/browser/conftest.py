@@ -30,7 +30,7 @@ STATIC = REPOSITORY / "functions" / "console" / "static"
 AXE = REPOSITORY / "functions" / "console" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 # Pictures of the last run; the ones of the story are those of the documentation.
 PICTURES = Path(os.environ.get("AIMASS_PICTURES", REPOSITORY / "build" / "pictures"))
-SECONDS = 20
+SECONDS = 60
 
 collect_ignore_glob = [] if importlib.util.find_spec("playwright") else ["test_*.py"]
 
