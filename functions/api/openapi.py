@@ -15,6 +15,7 @@ from aimass_core import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aimass_core.services.source_access import VERB_OF_ROLE
+from functions.api.documents_docs import add_documents
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 from functions.api.webhooks_docs import add_webhooks
@@ -90,6 +91,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
         _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
     add_predictions(document, problems=problem_responses((400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)))
     add_webhooks(document, problems=problem_responses((400, 401, 409, 413, 415, 422, 429, 500, 503, 504)))
+    add_documents(document)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

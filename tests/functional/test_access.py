@@ -114,10 +114,22 @@ OF_SERVING = {
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
     Role.DEVELOPER: "set_endpoint_truth set_endpoint_alarms export_captures",
 }
+OF_OPERATIONS = {
+    Role.VIEWER: "get_system_status",
+    Role.DEVELOPER: "list_logs",
+    Role.ADMIN: "export_audit get_audit_proof list_dead_letters redrive_dead_letters purge_dead_letters",
+}
+
+
+OF_MOVES = {
+    Role.VIEWER: "get_workspace_deletion list_dataset_files",
+    Role.ADMIN: "export_workspace list_workspace_exports get_workspace_export create_workspace_archive "
+    "import_workspace list_workspace_imports get_workspace_import delete_workspace keep_workspace",
+}
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS, OF_OPERATIONS, OF_MOVES)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from aimass_core.domain.audit import (
     ACTION_PATTERN,
@@ -17,7 +16,7 @@ from aimass_core.domain.audit import (
 from aimass_core.domain.common import Page, Role
 from aimass_core.services import audit, audit_exports, audit_seals
 from functions.api import request
-from functions.api.request import Cursor, Limit
+from functions.api.request import Cursor, Limit, Moment
 from functions.api.routing import ResourceRouter
 
 router = ResourceRouter("audit")
@@ -31,8 +30,8 @@ Action = Annotated[
 ]
 Target = Annotated[str | None, Query(min_length=1, max_length=100, description="What it was done to: an id or a name.")]
 Kind = Annotated[AuditKind | None, Query(description="Changes only, or reads of data only.")]
-Since = Annotated[AwareDatetime | None, Query(description="Not before this moment.")]
-Until = Annotated[AwareDatetime | None, Query(description="Not after this moment.")]
+Since = Annotated[Moment | None, Query(description="Not before this moment.")]
+Until = Annotated[Moment | None, Query(description="Not after this moment.")]
 Format = Annotated[AuditFormat, Query(alias="format", description="JSON Lines for programs, CSV for spreadsheets.")]
 
 

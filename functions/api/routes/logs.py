@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import AwareDatetime
 
 from aimass_core.domain.common import ID_PATTERN, Page, Role
 from aimass_core.domain.logs import LogEntry, LogFilter, LogSeverity
 from aimass_core.services import logs
 from functions.api import request
-from functions.api.request import REF_PATTERN, Cursor
+from functions.api.request import REF_PATTERN, Cursor, Moment
 from functions.api.routing import ResourceRouter
 
 router = ResourceRouter("logs")
@@ -30,8 +29,8 @@ Text = Annotated[
     Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="A line has it, in any case."),
 ]
 Level = Annotated[LogSeverity | None, Query(description="Of this level or above.")]
-Since = Annotated[AwareDatetime | None, Query(description="Not before this moment; absent: an hour before `until`.")]
-Until = Annotated[AwareDatetime | None, Query(description="Not after this moment; absent: now.")]
+Since = Annotated[Moment | None, Query(description="Not before this moment; absent: an hour before `until`.")]
+Until = Annotated[Moment | None, Query(description="Not after this moment; absent: now.")]
 
 
 @router.operation("GET", "/v1/logs", role=Role.DEVELOPER, summary="Search the logs")

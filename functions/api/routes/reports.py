@@ -46,7 +46,7 @@ def get_report(report: Id) -> Response[ReportDetail]:
 
 @router.operation("DELETE", "/v1/reports/<report>", role=Role.DEVELOPER, summary="Delete a report", status=204)
 def delete_report(report: Id) -> Response[None]:
-    """With its files."""
+    """Its files stay among the artifacts of its job."""
     workspace_reports.delete(router.ports, router.caller, report)
     return request.no_content()
 

@@ -13,8 +13,10 @@ from infra.cdk.components import permissions as allow
 from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.notifications import outbound_variables
 from infra.cdk.components.storage import Storage
 from infra.cdk.components.user_pool import UserPool
+from infra.cdk.settings import EnvironmentSettings
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
@@ -26,7 +28,14 @@ class ManagementApi(PlatformFunction):
     """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage, pool: UserPool
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        defaults: FunctionDefaults,
+        storage: Storage,
+        settings: EnvironmentSettings,
+        pool: UserPool,
     ) -> None:
         super().__init__(
             scope,
@@ -53,6 +62,7 @@ class ManagementApi(PlatformFunction):
                     "functions": json.dumps({name: naming.function(name) for name in ALL_FUNCTIONS}),
                     "dead_letter_queues": json.dumps({name: naming.dead_letters(name) for name in DEAD_LETTERS}),
                     "alarm_prefix": naming.ALARM_PREFIX,
+                    **outbound_variables(settings),
                 },
             ),
             statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
@@ -92,6 +102,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_secret(scope, naming.AUDIT_SECRET),
         allow.change_source_secrets(scope),
+        allow.change_channel_secrets(scope),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
         allow.read_training_logs(scope),

@@ -202,6 +202,7 @@ class AwsPorts:
             job_queue=self._setting("job_queue"),
             job_definition=self._setting("job_definition"),
             collect_job_definition=self._setting("collect_job_definition"),
+            transfer_job_definition=self._setting("transfer_job_definition"),
             multinode_job_definition=self._setting("multinode_job_definition"),
         )
 

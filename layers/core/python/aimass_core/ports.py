@@ -93,7 +93,7 @@ class Registry(Protocol):
     def query(
         self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False
     ) -> RowPage:
-        """Rows of a partition whose sort key begins with the prefix, in its order, after `start`."""
+        """Rows of a partition whose sort key begins with the prefix ("": all), in its order, after `start`."""
 
     def query_status(self, partition: str, *, before: datetime | None = None, limit: int) -> Sequence[Row]:
         """Rows of a gsi1 partition (`keys.status_partition`), oldest `at` first. Eventually consistent."""
@@ -183,6 +183,9 @@ class BlobStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Idempotent."""
+
+    def delete_all(self, prefix: str) -> int:
+        """Every object under a prefix, many by one request. Returns how many."""
 
     def copy(self, source_key: str, key: str) -> None:
         """Inside the bucket, without the bytes passing through here."""
@@ -400,6 +403,9 @@ class Trials(Protocol):
     def delete_study(self, workspace_id: str, study_id: str) -> None:
         """With all its trials. Idempotent."""
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """All studies, also those whose rows are gone from the registry. Returns how many. Idempotent."""
+
 
 # --- SQL -------------------------------------------------------------------------------------------------------------
 
@@ -416,6 +422,9 @@ class Catalog(Protocol):
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """Idempotent; leaves a table that has become another dataset's."""
+
+    def drop_database(self, database: str) -> bool:
+        """With all its tables. Returns whether it was there. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -598,6 +607,9 @@ class Secrets(Protocol):
 
     def delete(self, name: str) -> None:
         """At once and for good. Idempotent."""
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """The names of those that begin so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class ComputeSettings(StorageSettings):
     job_queue: str
     job_definition: str
     collect_job_definition: str
+    transfer_job_definition: str
     multinode_job_definition: str
     training_image: str
     training_role_arn: str

@@ -5,50 +5,31 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { problemOf, unreachable, ApiProblem } from "./problem";
 import type { components, paths } from "./schema";
 
-export type Schemas = components["schemas"];
+/** As answers are typed: openapi-fetch makes lists of tuples. */
+type Plain<T> = T extends (infer E)[] ? Plain<E>[] : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+export type Schemas = { [Name in keyof components["schemas"]]: Plain<components["schemas"][Name]> };
 
 const SECONDS = 30;
 /** The folder that the console lies in is one below the API's root, on AWS too, where a stage stands before both. */
 export const API_ROOT = new URL("..", document.baseURI).href.replace(/\/$/, "");
 
-let credential: string | null = null;
+let token: (() => Promise<string>) | null = null;
 let workspace: string | null = null;
 let onRefused: () => void = () => undefined;
-let renew: (() => Promise<string | null>) | null = null;
-let renewing: Promise<string | null> | null = null;
 
-/** What goes into every request from now on; null: nothing. */
-export function setCredential(token: string | null): void {
-  credential = token;
+/** Who asks from now on: gives the token of each request; null: nobody. */
+export function setCredential(source: (() => Promise<string>) | null): void {
+  token = source;
 }
 
-/** Which of their workspaces a person means; null: the first. */
+/** Which workspace is meant, of somebody who belongs to several; null: the first that they joined. */
 export function setWorkspace(id: string | null): void {
   workspace = id;
-}
-
-/** How a session goes on when its token has ended: another token, or null where it is over. */
-export function whenEnded(way: (() => Promise<string | null>) | null): void {
-  renew = way;
 }
 
 /** Called where the API no longer knows the credential. */
 export function whenRefused(listener: () => void): void {
   onRefused = listener;
-}
-
-/** A request whose token has ended is sent again with another one, so that nobody notices. */
-async function fetchSigned(request: Request): Promise<Response> {
-  const canRenew = renew !== null && request.headers.get("authorization") === `Bearer ${credential}`;
-  const again = canRenew ? request.clone() : null;
-  const response = await fetchOnce(request);
-  if (again === null || response.status !== 401 || renew === null) return response;
-  // All that were refused together wait for the same one.
-  renewing ??= renew().finally(() => (renewing = null));
-  const token = await renewing;
-  if (token === null) return response;
-  again.headers.set("authorization", `Bearer ${token}`);
-  return fetchOnce(again);
 }
 
 async function fetchOnce(request: Request): Promise<Response> {
@@ -61,15 +42,21 @@ async function fetchOnce(request: Request): Promise<Response> {
 }
 
 const credentials: Middleware = {
-  onRequest({ request }) {
-    // Empty: what is asked for is open to everybody.
-    if (request.headers.get("authorization") === "") request.headers.delete("authorization");
-    else if (credential !== null && !request.headers.has("authorization")) {
-      request.headers.set("authorization", `Bearer ${credential}`);
-      if (workspace !== null) request.headers.set("x-aimass-workspace", workspace);
+  async onRequest({ request }) {
+    if (token !== null && !request.headers.has("authorization")) {
+      try {
+        request.headers.set("authorization", `Bearer ${await token()}`);
+      } catch (error) {
+        if (error instanceof ApiProblem && error.status === 401) onRefused();
+        throw error;
+      }
     }
+    if (workspace !== null) request.headers.set("x-aimass-workspace", workspace);
     return request;
   },
+};
+
+const answers: Middleware = {
   async onResponse({ response, request }) {
     if (response.ok) {
       // NOTE: an answer that was cut off says 200 all the same.
@@ -82,13 +69,17 @@ const credentials: Middleware = {
       }
       return response;
     }
-    if (response.status === 401 && request.headers.has("authorization") && credential !== null) onRefused();
+    if (response.status === 401 && request.headers.has("authorization")) onRefused();
     throw await problemOf(response);
   },
 };
 
-export const api = createClient<paths>({ baseUrl: API_ROOT, fetch: fetchSigned });
-api.use(credentials);
+export const api = createClient<paths>({ baseUrl: API_ROOT, fetch: fetchOnce });
+api.use(answers, credentials);
+
+/** For signing in, where nobody asks yet. */
+export const openApi = createClient<paths>({ baseUrl: API_ROOT, fetch: fetchOnce });
+openApi.use(answers);
 
 /** What an answer carries: errors were thrown by then. */
 export async function dataOf<T>(answer: Promise<{ data?: T }>): Promise<T> {

@@ -4,17 +4,16 @@ import AppLayout from "@cloudscape-design/components/app-layout";
 import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Outlet, useLocation } from "react-router";
 
-import { API_ROOT, api, dataOf } from "../api/client";
+import { API_ROOT } from "../api/client";
 import { AREAS } from "./areas";
 import { hrefOf, pathOf, useGo } from "./links";
 import { NoticesBar, useNotices } from "./notices";
 import { type Language, type Theme, usePreferences } from "./preferences";
-import { useMe, useSession } from "./session";
+import { useMe, useSession, type Workspace } from "./session";
 import { SignInAgain } from "./SignIn";
 
 export function Layout() {
@@ -46,23 +45,17 @@ function Bar() {
   const { t } = useTranslation();
   const go = useGo();
   const me = useMe();
-  const { signOut, enter } = useSession();
+  const { signOut, workspaces, choose: enter } = useSession();
   const notices = useNotices();
-  // A key belongs to one; a person may have a place in several.
-  const places = useQuery({
-    queryKey: ["workspaces", "places"],
-    queryFn: () => dataOf(api.GET("/v1/workspaces", { params: { query: { limit: 100 } } })),
-    enabled: me.subject != null,
-    staleTime: 60_000,
-  });
   const { theme, setTheme, isCompact, setCompact, language, setLanguage } = usePreferences();
   const choose = (id: string) => {
     if (id === "sign-out") signOut();
-    else if (id.startsWith("enter-")) enter(id.slice("enter-".length)).then(() => go("/"), notices.failure);
+    else if (id.startsWith("ws_")) void enter(id).then(() => go("/"), notices.failure);
     else if (id === "density") setCompact(!isCompact);
     else if (id.startsWith("theme-")) setTheme(id.slice("theme-".length) as Theme);
     else if (id.startsWith("language-")) setLanguage(id.slice("language-".length) as Language);
   };
+  const placeOf = ({ id, name }: Workspace) => ({ id, text: name, itemType: "checkbox" as const, checked: id === me.workspace_id });
   const themes = (["system", "light", "dark"] as const).map((name) => ({
     id: `theme-${name}`,
     text: t(`theme.${name}`),
@@ -73,9 +66,7 @@ function Bar() {
     { id: "language-en", text: "English", itemType: "checkbox" as const, checked: language === "en" },
     { id: "language-zh", text: "中文", itemType: "checkbox" as const, checked: language === "zh" },
   ];
-  const others = (places.data?.items ?? [])
-    .filter((each) => each.id !== me.workspace_id)
-    .map((each) => ({ id: `enter-${each.id}`, text: each.name }));
+  const places = workspaces.length < 2 ? [] : [{ id: "workspaces", text: t("workspaces"), items: workspaces.map(placeOf) }];
   return (
     <TopNavigation
       identity={{ href: hrefOf("/"), title: "AI Mass", onFollow: (event) => (event.preventDefault(), go("/")) }}
@@ -98,10 +89,7 @@ function Bar() {
           iconName: "user-profile",
           text: me.workspace_name,
           description: `${me.actor_name ?? me.actor} (${t(`role.${me.role}`)})`,
-          items: [
-            ...(others.length > 0 ? [{ id: "places", text: t("otherWorkspaces"), items: others }] : []),
-            { id: "sign-out", text: t("signOut") },
-          ],
+          items: [...places, { id: "sign-out", text: t("signOut") }],
           onItemClick: ({ detail }) => choose(detail.id),
         },
       ]}
@@ -141,7 +129,7 @@ function Breadcrumbs() {
   const go = useGo();
   const { pathname } = useLocation();
   const area = AREAS.find((each) => pathname.startsWith(`/${each.name}`));
-  const item = area?.menu.find((each) => pathname === each.href || pathname.startsWith(`${each.href}/`));
+  const item = area?.menu.filter((each) => pathname === each.href || pathname.startsWith(`${each.href}/`)).sort((a, b) => b.href.length - a.href.length)[0];
   if (area === undefined || item === undefined) return null;
   const below = pathname.slice(item.href.length).split("/").filter(Boolean);
   const items = [

@@ -3,26 +3,34 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 
-import { api, dataOf, type Schemas, setCredential, setWorkspace, whenEnded, whenRefused } from "../api/client";
-import { type Credential, openSession, readStored, renewSession, store, takeFromAddress } from "./credential";
+import { api, dataOf, openApi, type Schemas, setCredential, setWorkspace, whenRefused } from "../api/client";
+import { type Credential, fromText, keepFresh, ofKey, ofTokens, toText } from "../api/credential";
+import { ApiProblem } from "../api/problem";
 
 type Me = Schemas["Principal"];
 export type Role = Me["role"];
+export type Workspace = Schemas["Workspace"];
+/** How somebody says who they are: an API key, or what a session is made of. */
+export type Proof = { key: string } | Schemas["SessionCreate"];
 
+const STORED = "aimass.credential";
+const STORED_WORKSPACE = "aimass.workspace";
 const ORDER: readonly Role[] = ["viewer", "collector", "developer", "admin"];
 
 interface Session {
   me: Me | null;
+  /** Those of a person, where there are several. */
+  workspaces: readonly Workspace[];
   /** The credential no longer holds: the page stays, and a form above it asks who is there. */
   isExpired: boolean;
   isStarting: boolean;
-  /** Of the link that brought somebody here: they choose a password, or sign in with theirs. */
+  /** Of the address, until it is accepted. */
   invitation: string | null;
-  /** With an API key, or what POST /v1/sessions takes. */
-  signIn: (given: string | Partial<Schemas["SessionCreate"]>) => Promise<void>;
+  /** Why the code in the address opened nothing. */
+  codeProblem: unknown;
+  signIn: (proof: Proof) => Promise<void>;
   signOut: () => void;
-  /** Of a person who belongs to several workspaces. */
-  enter: (workspace: string) => Promise<void>;
+  choose: (workspaceId: string) => Promise<void>;
   /** Whether the role includes this one. The API decides; the console only leaves out what would be refused. */
   may: (role: Role) => boolean;
 }
@@ -42,88 +50,145 @@ export function useMe(): Me {
   return me;
 }
 
+/** What came behind the # of the address, where no server sees it; it does not stay there. */
+function takeFromAddress(): { code: string | null; invitation: string | null } {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const taken = { code: given.get("code"), invitation: given.get("invitation") };
+  if (taken.code !== null || taken.invitation !== null) history.replaceState(null, "", location.pathname + location.search);
+  return taken;
+}
+
+async function credentialOf(proof: Proof): Promise<Credential> {
+  if ("key" in proof) return ofKey(proof.key);
+  return ofTokens(await dataOf(openApi.POST("/v1/sessions", { body: proof })), Date.now());
+}
+
+function store(credential: Credential): void {
+  sessionStorage.setItem(STORED, toText(credential));
+}
+
+function use(credential: Credential): void {
+  const refresh = (refreshToken: string) => dataOf(openApi.POST("/v1/sessions/refresh", { body: { refresh_token: refreshToken } }));
+  setCredential(keepFresh(credential, refresh, store));
+  store(credential);
+}
+
+async function readMe(workspaceId: string | null): Promise<Me> {
+  setWorkspace(workspaceId);
+  try {
+    return await dataOf(api.GET("/v1/me"));
+  } catch (error) {
+    // Whoever was removed from the workspace of before may belong to others.
+    if (workspaceId === null || !(error instanceof ApiProblem) || error.status !== 401) throw error;
+    sessionStorage.removeItem(STORED_WORKSPACE);
+    return readMe(null);
+  }
+}
+
+/** A page of a hundred is as many as anybody may belong to. */
+async function readWorkspaces(me: Me): Promise<Workspace[]> {
+  if (me.subject == null) return [];
+  return (await dataOf(api.GET("/v1/workspaces", { params: { query: { limit: 100 } } }))).items;
+}
+
 export function SessionProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [me, setMe] = useState<Me | null>(null);
+  const [workspaces, setWorkspaces] = useState<Workspace[]>([]);
   const [isExpired, setExpired] = useState(false);
   const [isStarting, setStarting] = useState(true);
   const [invitation, setInvitation] = useState<string | null>(null);
-  const credential = useRef<Credential | null>(null);
+  const [codeProblem, setCodeProblem] = useState<unknown>(null);
+  // What a 401 means depends on whether anybody is signed in at the moment.
+  const isIn = useRef(false);
 
-  /** Every request carries it from now on. */
-  const hold = useCallback((held: Credential | null) => {
-    credential.current = held;
-    setCredential(held?.token ?? null);
-    setWorkspace(held?.workspace ?? null);
-    store(held);
-  }, []);
+  const enter = useCallback(
+    async (workspaceId: string | null) => {
+      const found = await readMe(workspaceId);
+      const others = await readWorkspaces(found);
+      if (me !== null && me.workspace_id !== found.workspace_id) queries.clear();
+      isIn.current = true;
+      setMe(found);
+      setWorkspaces(others);
+      setInvitation(null);
+      setCodeProblem(null);
+      setExpired(false);
+      await queries.invalidateQueries();
+    },
+    [me, queries],
+  );
 
-  const take = useCallback(
-    async (given: Credential) => {
-      const before = credential.current;
-      hold(given);
+  const forget = useCallback(() => {
+    isIn.current = false;
+    sessionStorage.removeItem(STORED);
+    sessionStorage.removeItem(STORED_WORKSPACE);
+    setCredential(null);
+    setWorkspace(null);
+    setMe(null);
+    setWorkspaces([]);
+    setExpired(false);
+    queries.clear();
+  }, [queries]);
+
+  const signIn = useCallback(
+    async (proof: Proof) => {
+      const former = sessionStorage.getItem(STORED);
+      use(await credentialOf(proof));
       try {
-        const found = await dataOf(api.GET("/v1/me"));
-        if (me !== null && me.workspace_id !== found.workspace_id) queries.clear();
-        setMe(found);
-        setExpired(false);
-        setInvitation(null);
-        await queries.invalidateQueries();
+        await enter(sessionStorage.getItem(STORED_WORKSPACE));
       } catch (error) {
-        hold(before);
+        sessionStorage.removeItem(STORED);
+        if (former !== null) sessionStorage.setItem(STORED, former);
+        setCredential(null);
         throw error;
       }
     },
-    [hold, me, queries],
-  );
-
-  const signIn = useCallback<Session["signIn"]>(
-    async (given) => take(typeof given === "string" ? { token: given } : await openSession(given)),
-    [take],
+    [enter],
   );
 
   const signOut = useCallback(() => {
-    const ended = credential.current;
-    // The session ends at once; should this not arrive, it ends by itself soon.
-    if (ended?.refresh !== undefined) {
-      void api.DELETE("/v1/sessions/current", { headers: { authorization: `Bearer ${ended.token}` } }).catch(() => undefined);
+    const credential = fromText(sessionStorage.getItem(STORED) ?? "");
+    if (credential.refresh !== null && !isExpired) {
+      // The tab forgets at once; what the API answers changes nothing here.
+      const headers = { authorization: `Bearer ${credential.access}` };
+      openApi.DELETE("/v1/sessions/current", { headers }).catch(() => undefined);
     }
-    hold(null);
-    setMe(null);
-    setExpired(false);
-    queries.clear();
-  }, [hold, queries]);
+    forget();
+  }, [forget, isExpired]);
 
-  const enter = useCallback<Session["enter"]>(
-    async (workspace) => {
-      if (credential.current !== null) await take({ ...credential.current, workspace });
+  const choose = useCallback(
+    async (workspaceId: string) => {
+      await enter(workspaceId);
+      sessionStorage.setItem(STORED_WORKSPACE, workspaceId);
     },
-    [take],
+    [enter],
   );
 
   useEffect(() => {
-    whenRefused(() => setExpired(true));
-    whenEnded(async () => {
-      const renewed = credential.current === null ? null : await renewSession(credential.current);
-      if (renewed !== null) hold(renewed);
-      return renewed?.token ?? null;
-    });
-    return () => whenEnded(null);
-  }, [hold]);
+    whenRefused(() => setExpired(isIn.current));
+    // A link that is pasted into this tab changes nothing but what is behind the #.
+    const listen = () => {
+      if (/[#&](code|invitation)=/.test(location.hash)) location.reload();
+    };
+    addEventListener("hashchange", listen);
+    return () => removeEventListener("hashchange", listen);
+  }, []);
 
   useEffect(() => {
     const start = async () => {
-      const code = takeFromAddress("code");
-      const invited = takeFromAddress("invitation");
-      if (invited !== null) {
-        setInvitation(invited);
+      const given = takeFromAddress();
+      setInvitation(given.invitation);
+      if (given.code !== null) {
+        await signIn({ code: given.code }).catch(setCodeProblem);
         return;
       }
-      const found = code === null ? readStored() : await openSession({ code });
-      if (found !== null) await take(found);
+      const stored = given.invitation === null ? sessionStorage.getItem(STORED) : null;
+      if (stored === null) return;
+      use(fromText(stored));
+      await enter(sessionStorage.getItem(STORED_WORKSPACE));
     };
     start()
-      .catch(() => hold(null))
+      .catch(forget)
       .finally(() => setStarting(false));
     // Once: what it calls changes with who is signed in.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -132,15 +197,17 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const session = useMemo<Session>(
     () => ({
       me,
+      workspaces,
       isExpired,
       isStarting,
       invitation,
+      codeProblem,
       signIn,
       signOut,
-      enter,
+      choose,
       may: (role) => me !== null && ORDER.indexOf(me.role) >= ORDER.indexOf(role),
     }),
-    [me, isExpired, isStarting, invitation, signIn, signOut, enter],
+    [me, workspaces, isExpired, isStarting, invitation, codeProblem, signIn, signOut, choose],
   );
   return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>;
 }

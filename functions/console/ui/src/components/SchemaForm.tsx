@@ -49,8 +49,8 @@ interface Props {
   errors?: Record<string, string>;
   /** Said beside a field: where its value comes from, when it applies. */
   noteOf?: (name: string, schema: JsonSchema) => ReactNode;
-  /** Instead of the schema's title. */
-  labelOf?: (name: string, schema: JsonSchema) => string;
+  /** Instead of the schema's title, such as in the user's language; undefined: as the schema says. */
+  labelOf?: (name: string, schema: JsonSchema) => string | undefined;
   /** Left out of the form, by name. */
   without?: readonly string[];
   disabled?: boolean;
@@ -64,7 +64,8 @@ export function SchemaForm({ schema, ...rest }: Props) {
 export function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema & { isNullable?: boolean } {
   if (schema.$ref !== undefined) {
     const target = root.$defs?.[schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1)] ?? {};
-    return resolve({ ...target, ...without(schema, "$ref") }, root);
+    // A class's name is no label.
+    return resolve({ ...without(target, "title"), ...without(schema, "$ref") }, root);
   }
   if (schema.allOf?.length === 1) return resolve({ ...schema.allOf[0], ...without(schema, "allOf") }, root);
   if (schema.anyOf !== undefined) {
@@ -116,7 +117,7 @@ interface FieldProps {
 function Field(props: FieldProps) {
   const { name, schema, root, value, onChange, ...rest } = props;
   const { errors, noteOf, labelOf } = rest;
-  const label = labelOf?.(name, schema) ?? schema.title ?? name;
+  const label = labelOf?.(name, schema) ?? schema.title ?? words(name);
   if (schema.type === "object" && schema.properties !== undefined) {
     return (
       <ExpandableSection headerText={label} headerDescription={schema.description} defaultExpanded>
@@ -150,7 +151,7 @@ function Control({ schema, value, onChange, disabled, name }: FieldProps) {
     );
   }
   if (schema.type === "boolean") {
-    return <Toggle checked={value === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? name} />;
+    return <Toggle checked={(value ?? schema.default) === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? words(name)} />;
   }
   if (schema.type === "integer" || schema.type === "number") {
     return (
@@ -211,6 +212,11 @@ function JsonField({ value, onChange, disabled }: Pick<FieldProps, "value" | "on
       }}
     />
   );
+}
+
+/** `policy.bad_rows` as Pydantic would title it. */
+function words(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1).replace(/(^|_)([a-z])/g, (_, gap: string, letter: string) => (gap && " ") + letter.toUpperCase());
 }
 
 function bounds(schema: JsonSchema): string | undefined {

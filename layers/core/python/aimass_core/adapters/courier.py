@@ -54,11 +54,13 @@ class HttpCourier:
         try:
             connection.request("POST", _target(parts), body=body, headers={**headers, "user-agent": "AI-Mass"})
             answer = connection.getresponse()
-            return _to_answer(answer, answer.read(_MAX_ANSWER_BYTES))
+            if connection.is_cut:
+                # NOTE: to http.client a header that was cut off is one that has ended.
+                raise TimeoutError
+            return _to_answer(answer, _read(answer))
         except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(
-                _explain(parts, error, is_late=not watch.is_alive(), seconds=self.seconds)
-            ) from error
+            is_late = connection.is_cut or isinstance(error, TimeoutError)
+            raise UnavailableError(_explain(parts, error, is_late=is_late, seconds=self.seconds)) from error
         finally:
             watch.cancel()
             connection.close()
@@ -90,6 +92,7 @@ class _PlainConnection(http.client.HTTPConnection):
         super().__init__(host, port, timeout=seconds)
         self._address = address
         self._seconds = seconds
+        self.is_cut = False
 
     def connect(self) -> None:
         """To the address that was judged."""
@@ -97,6 +100,7 @@ class _PlainConnection(http.client.HTTPConnection):
 
     def cut(self) -> None:
         """Ends whatever waits for the other side."""
+        self.is_cut = True
         if self.sock is not None:
             try:
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -129,6 +133,14 @@ def _target(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    """The beginning of the body. The status, which counts, has come: a body that never ends takes nothing back."""
+    try:
+        return answer.read(_MAX_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
 def _to_answer(answer: http.client.HTTPResponse, content: bytes) -> CourierAnswer:
     text = "".join(c if c.isprintable() else " " for c in content.decode("utf-8", "replace"))
     asked = answer.headers.get("retry-after", "")
@@ -141,7 +153,7 @@ def _to_answer(answer: http.client.HTTPResponse, content: bytes) -> CourierAnswe
 
 def _explain(parts: SplitResult, error: Exception, *, is_late: bool, seconds: float) -> str:
     host = parts.hostname
-    if is_late or isinstance(error, TimeoutError):
+    if is_late:
         return f"{host} has not answered within {seconds:g} s."
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"The certificate of {host} is not valid: {error.verify_message}."

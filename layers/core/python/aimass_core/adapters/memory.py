@@ -177,6 +177,13 @@ class MemoryBlobStore:
         """See BlobStore."""
         self._blobs.pop(key, None)
 
+    def delete_all(self, prefix: str) -> int:
+        """See BlobStore."""
+        doomed = [key for key in self._blobs if key.startswith(prefix)]
+        for key in doomed:
+            del self._blobs[key]
+        return len(doomed)
+
     def copy(self, source_key: str, key: str) -> None:
         """See BlobStore."""
         self._blobs[key] = _Blob(self._find(source_key).body, self._clock())
@@ -361,6 +368,13 @@ class MemoryTrials:
         """See Trials."""
         self.trials.pop((workspace_id, study_id), None)
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """See Trials."""
+        doomed = [key for key in self.trials if key[0] == workspace_id]
+        for key in doomed:
+            del self.trials[key]
+        return len(doomed)
+
 
 class MemoryQueue:
     """Messages in the order in which they were sent, with their delays."""
@@ -423,6 +437,13 @@ class MemoryCatalog:
         """See Catalog."""
         if name in self.tables and self.tables[name].dataset_id == dataset_id:
             del self.tables[name]
+
+    def drop_database(self, database: str) -> bool:
+        """See Catalog."""
+        doomed = [name for name in self.tables if name.database == database]
+        for name in doomed:
+            del self.tables[name]
+        return bool(doomed)
 
 
 class MemoryQueryEngine:
@@ -520,6 +541,10 @@ class MemorySecrets:
     def delete(self, name: str) -> None:
         """See Secrets."""
         self.values.pop(name, None)
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """See Secrets."""
+        return [name for name in self.values if name.startswith(prefix)]
 
 
 def _no_function(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,3 +19,5 @@ class JobKind(StrEnum):
     COLLECT = "collect"
     INGEST = "ingest"
     REPORT = "report"
+    EXPORT = "export"
+    IMPORT_WORKSPACE = "import_workspace"

@@ -88,10 +88,18 @@ class NotificationChannel(Resource):
     )
 
 
+class SigningKey(Contract):
+    """A signing secret by its number; `until` once there is another."""
+
+    number: int
+    until: AwareDatetime | None = None
+
+
 class ChannelRecord(NotificationChannel):
     """As stored. URLs, which may hold a secret, are not here but in Secrets Manager, beside what signs."""
 
     to: list[str] = []
+    signing: list[SigningKey] = Field(default=[], description="Newest first.")
 
 
 class ChannelCreate(Request):

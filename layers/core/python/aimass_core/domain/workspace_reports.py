@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from aimass_core.domain.common import Contract, Name, Request, Resource
 
 MAX_PLANS = 20
-MAX_DAYS = 366
+MAX_DAYS = 90
 
 
 class ReportStatus(StrEnum):

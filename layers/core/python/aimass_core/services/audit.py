@@ -11,13 +11,14 @@ from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Ports, Put
 from aimass_core.services import records
 
+EVERYTHING = AuditFilter()
 _SCAN_PAGE = 500
 _MAX_SCANNED = 5_000
 _MOMENT = timedelta(milliseconds=1)
 
 
 def list_page(
-    ports: Ports, principal: Principal, wanted: AuditFilter, *, limit: int, start: str | None
+    ports: Ports, principal: Principal, wanted: AuditFilter = EVERYTHING, *, limit: int, start: str | None
 ) -> tuple[list[AuditEntry], str | None]:
     """What was done in the workspace, newest first.
 
@@ -35,7 +36,7 @@ def list_page(
         page = ports.registry.query(
             keys.partition(principal.workspace_id),
             keys.row_prefix(AuditEntry.resource),
-            limit=min(_SCAN_PAGE, limit) if wanted == AuditFilter() else _SCAN_PAGE,
+            limit=min(_SCAN_PAGE, limit) if wanted == EVERYTHING else _SCAN_PAGE,
             start=start,
             newest_first=True,
         )
@@ -63,7 +64,7 @@ def matches(entry: AuditEntry, wanted: AuditFilter) -> bool:
     return (
         wanted.kind in (None, entry.kind)
         and wanted.actor in (None, entry.created_by, entry.actor_name)
-        and wanted.target in (None, entry.target_id, entry.target_name)
+        and _is_target(entry, wanted.target)
         and _is_action(entry.action, wanted.action)
     )
 
@@ -81,6 +82,12 @@ def record_read(ports: Ports, principal: Principal, action: str, target: Resourc
         records.new_entry(ports, reader, action, target, kind=AuditKind.READ, details=known) for reader in readers
     ]
     ports.registry.write(*(Put(row=records.to_row(entry)) for entry in entries))
+
+
+def _is_target(entry: AuditEntry, wanted: str | None) -> bool:
+    """A name without a number is that of all versions too."""
+    name = entry.target_name or ""
+    return wanted in (None, entry.target_id, name, name.partition("@")[0])
 
 
 def _is_action(action: str, wanted: str | None) -> bool:

@@ -98,6 +98,8 @@ def next_step(job: Job) -> str:
         return "Make the report again: aimass reports create"
     if isinstance(job.spec, CollectSpec):
         return f"Run its source again: aimass sources run {job.spec.source}"
+    if job.kind in (JobKind.EXPORT, JobKind.IMPORT_WORKSPACE):
+        return "Do it again: aimass workspaces export, or import, which goes on where it ended."
     return f"Retry it with: aimass jobs retry {job.id}"
 
 

@@ -1,15 +1,16 @@
 """Channels as their users ask for them, and the secrets behind them.
 
-Secrets Manager holds one document for each channel: its URL, and the secrets that sign, newest first.
+Secrets Manager holds a channel's URL, and each secret that signs under a number of its own: so whoever sets them need
+not read any.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from pydantic import AwareDatetime
-
 from aimass_core.domain import keys, webhook_signatures
-from aimass_core.domain.common import Contract, Principal
+from aimass_core.domain.common import Principal
 from aimass_core.domain.notification_channels import (
     MAX_CHANNELS,
     ChannelCreate,
@@ -18,36 +19,28 @@ from aimass_core.domain.notification_channels import (
     ChannelUpdate,
     EmailTarget,
     NotificationChannel,
+    SigningKey,
     SlackTarget,
     Target,
     WebhookTarget,
 )
-from aimass_core.errors import ConflictError, ErrorDetail, InvalidRequestError, StaleRevisionError
-from aimass_core.ports import Delete, Ports, SecretNotFoundError, WriteConflictError
+from aimass_core.errors import AlreadyExistsError, ConflictError, ErrorDetail, InvalidRequestError, StaleRevisionError
+from aimass_core.ports import Delete, Ports, WriteConflictError
 from aimass_core.services import records
 
 # So long receivers may still know only the secret before.
 OVERLAP = timedelta(days=1)
 _SCAN_PAGE = 100
-_HIDDEN = {"to"}
+_HIDDEN = {"to", "signing"}
+_ADDRESS = "address"
 
 
-class SigningSecret(Contract):
-    """What signs, until it is replaced and a day has gone by."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSecrets:
+    """What a delivery needs: where to, and what signs it now."""
 
-    secret: str
-    until: AwareDatetime | None = None
-
-
-class ChannelSecrets(Contract):
-    """The document in Secrets Manager."""
-
-    url: str | None = None
-    signing: list[SigningSecret] = []
-
-    def list_live(self, now: datetime) -> list[str]:
-        """Those that sign now."""
-        return [each.secret for each in self.signing if each.until is None or each.until > now]
+    url: str
+    signing: Sequence[str]
 
 
 def create(ports: Ports, principal: Principal, request: ChannelCreate) -> ChannelCreated:
@@ -63,10 +56,17 @@ def create(ports: Ports, principal: Principal, request: ChannelCreate) -> Channe
         type=request.target.type,
         **_fields_of(request.target),
         secret_changed_at=ports.clock() if secret else None,
+        signing=[SigningKey(number=1)] if secret else [],
     )
-    # NOTE: the secret goes first: a channel that is there can be used. What a crash leaves nobody can name.
-    _save_secrets(ports, record, request.target, [SigningSecret(secret=secret)] if secret else [])
-    records.create(ports, principal, record, name=record.name)
+    # NOTE: secrets go first: a channel that is there can be used. What a crash leaves nobody can name.
+    _set_address(ports, record, request.target)
+    if secret is not None:
+        ports.secrets.put(_signing_name(record, 1), secret)
+    try:
+        records.create(ports, principal, record, name=record.name)
+    except AlreadyExistsError:
+        _delete_secrets(ports, record)
+        raise
     return ChannelCreated(**public(record).model_dump(), secret=secret)
 
 
@@ -108,7 +108,7 @@ def update(
         changes |= _fields_of(request.target)
     changed = records.save(ports, record, record.id, principal=principal, **changes)
     if request.target is not None:
-        _save_secrets(ports, record, request.target, _load_or_none(ports, record).signing)
+        _set_address(ports, record, request.target)
     return public(changed)
 
 
@@ -119,17 +119,22 @@ def rotate(ports: Ports, principal: Principal, channel: str) -> ChannelCreated:
         raise ConflictError(f"{record.name!r} is of the type {record.type}: only webhooks are signed.")
     now = ports.clock()
     secret = webhook_signatures.new_secret()
-    present = _load_or_none(ports, record)
-    former = [
-        SigningSecret(secret=each.secret, until=each.until or now + OVERLAP)
-        for each in present.signing
-        if each.until is None or each.until > now
-    ]
+    number = record.signing[0].number + 1
+    live = [each for each in record.signing if each.until is None or each.until > now]
+    former = [SigningKey(number=each.number, until=each.until or now + OVERLAP) for each in live]
+    ports.secrets.put(_signing_name(record, number), secret)
     changed = records.save(
-        ports, record, record.id, principal=principal, action="notification_channel.rotate", secret_changed_at=now
+        ports,
+        record,
+        record.id,
+        principal=principal,
+        action="notification_channel.rotate",
+        secret_changed_at=now,
+        signing=[SigningKey(number=number), *former],
     )
-    signing = [SigningSecret(secret=secret), *former]
-    _write_secrets(ports, record, ChannelSecrets(url=present.url, signing=signing))
+    for each in record.signing:
+        if each not in live:
+            ports.secrets.delete(_signing_name(record, each.number))
     return ChannelCreated(**public(changed).model_dump(), secret=secret)
 
 
@@ -144,12 +149,18 @@ def delete(ports: Ports, principal: Principal, channel: str) -> None:
         )
     except WriteConflictError as error:
         raise StaleRevisionError(f"The channel {record.name!r} was changed in this moment. Delete it again.") from error
-    ports.secrets.delete(_secret_name(record))
+    _delete_secrets(ports, record)
 
 
 def load_secrets(ports: Ports, record: ChannelRecord) -> ChannelSecrets:
     """Address and keys as they are now. Raises SecretNotFoundError."""
-    return ChannelSecrets.model_validate_json(ports.secrets.get(_secret_name(record), fresh=True))
+    now = ports.clock()
+    live = [each.number for each in record.signing if each.until is None or each.until > now]
+    return ChannelSecrets(
+        # NOTE: an address is changed in its place; a number never is.
+        url=ports.secrets.get(_secret_name(record, _ADDRESS), fresh=True),
+        signing=[ports.secrets.get(_signing_name(record, number)) for number in live],
+    )
 
 
 def list_all(ports: Ports, workspace_id: str) -> list[ChannelRecord]:
@@ -198,22 +209,19 @@ def _fields_of(target: Target) -> dict[str, Any]:
             return {"address": ", ".join(to), "to": to}
 
 
-def _save_secrets(ports: Ports, record: ChannelRecord, target: Target, signing: list[SigningSecret]) -> None:
-    if isinstance(target, EmailTarget):
-        return
-    _write_secrets(ports, record, ChannelSecrets(url=target.url, signing=signing))
+def _set_address(ports: Ports, record: ChannelRecord, target: Target) -> None:
+    if not isinstance(target, EmailTarget):
+        ports.secrets.put(_secret_name(record, _ADDRESS), target.url)
 
 
-def _write_secrets(ports: Ports, record: ChannelRecord, document: ChannelSecrets) -> None:
-    ports.secrets.put(_secret_name(record), document.model_dump_json())
+def _delete_secrets(ports: Ports, record: ChannelRecord) -> None:
+    for name in (_secret_name(record, _ADDRESS), *(_signing_name(record, each.number) for each in record.signing)):
+        ports.secrets.delete(name)
 
 
-def _load_or_none(ports: Ports, record: ChannelRecord) -> ChannelSecrets:
-    try:
-        return load_secrets(ports, record)
-    except SecretNotFoundError:
-        return ChannelSecrets()
+def _signing_name(record: ChannelRecord, number: int) -> str:
+    return _secret_name(record, f"signing-{number}")
 
 
-def _secret_name(record: NotificationChannel) -> str:
-    return keys.channel_secret(record.workspace_id, record.id)
+def _secret_name(record: ChannelRecord, name: str) -> str:
+    return keys.channel_secret(record.workspace_id, record.id, name)

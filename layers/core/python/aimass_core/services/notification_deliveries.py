@@ -7,6 +7,7 @@ with a delay until its next attempt is due, and the reconciler brings those whos
 
 import hashlib
 import logging
+import math
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from aimass_core.domain.notifications import (
     Subject,
     level_of,
 )
+from aimass_core.domain.settings.notifications import NotificationSettings
 from aimass_core.errors import AimassError, InvalidRequestError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import (
@@ -49,6 +51,8 @@ _KEPT_ATTEMPTS = 10
 _SCAN_PAGE, _MAX_SCANNED = 100, 1_000
 _MAX_DUE = 1_000
 _GRACE = timedelta(seconds=30)
+# Queues and clocks are not exact, and a message that comes too early is gone.
+_EARLY = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +128,10 @@ def test(ports: Ports, principal: Principal, channel: str) -> DeliveryDetail:
 
 
 def fan_out(ports: Ports, workspace_id: str, notification_id: str) -> int:
-    """Makes the deliveries of a notification, once each; how many. Idempotent."""
+    """Makes the deliveries of a notification, once each; how many. Idempotent.
+
+    A channel does not hear of itself: that it cannot be reached.
+    """
     try:
         told = records.get(ports, Notification, workspace_id, notification_id)
     except NotFoundError:
@@ -132,9 +139,14 @@ def fan_out(ports: Ports, workspace_id: str, notification_id: str) -> int:
     if told.status is NotificationStatus.TOLD:
         return 0
     principal = platform.principal("notifications", workspace_id)
-    names = notification_rules.channels_of(notification_rules.list_all(ports, workspace_id), told)
+    is_on = ports.live_settings.get(NotificationSettings, workspace_id).enabled
+    names = notification_rules.channels_of(notification_rules.list_all(ports, workspace_id), told) if is_on else set()
     channels = notification_channels.list_all(ports, workspace_id) if names else []
-    meant = [each for each in channels if each.name in names and each.status is ChannelStatus.ACTIVE]
+    meant = [
+        each
+        for each in channels
+        if each.name in names and each.status is ChannelStatus.ACTIVE and each.id != told.subject.id
+    ]
     for channel in meant:
         made = _build(ports, principal, channel, told, delivery_id=_id_of(told, channel), notification_id=told.id)
         try:
@@ -152,7 +164,7 @@ def enqueue(ports: Ports, delivery: Delivery) -> bool:
     """Sends a PENDING delivery to the queue, to be tried when it is due. False where that is too far off."""
     if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None:
         return False
-    seconds = max(0, round((delivery.next_attempt_at - ports.clock()).total_seconds()))
+    seconds = max(0, math.ceil((delivery.next_attempt_at - ports.clock()).total_seconds()))
     if seconds > MAX_QUEUE_SECONDS:
         return False
     ports.notification_queue.send(
@@ -192,7 +204,7 @@ def attempt(ports: Ports, workspace_id: str, delivery_id: str) -> Delivery | Non
     except NotFoundError:
         return None
     now = ports.clock()
-    if found.status is not DeliveryStatus.PENDING or (found.next_attempt_at and found.next_attempt_at > now):
+    if found.status is not DeliveryStatus.PENDING or (found.next_attempt_at and found.next_attempt_at > now + _EARLY):
         return None
     changes: dict[str, Any] = {
         "num_attempts": found.num_attempts + 1,
@@ -231,18 +243,17 @@ def _settle(
 ) -> Delivery | None:
     now = ports.clock()
     changes: dict[str, Any] = {"attempts": [*delivery.attempts, tried][-_KEPT_ATTEMPTS:]}
-    also: list[Put] = []
     if sent.is_taken:
         changes |= {"status": DeliveryStatus.DELIVERED, "delivered_at": now, "next_attempt_at": None}
     elif sent.is_final or delivery.num_tries > len(PAUSES_SECONDS):
         changes |= {"status": DeliveryStatus.DEAD, "next_attempt_at": None}
-        also = _tell_dead(ports, delivery, tried)
+        _tell_dead(ports, delivery, tried)
     else:
         changes["next_attempt_at"] = _next_at(now, delivery.num_tries, sent)
     if sent.is_gone:
         _pause(ports, delivery)
     try:
-        return records.save(ports, delivery, delivery.id, also=also, **changes)
+        return records.save(ports, delivery, delivery.id, **changes)
     except StaleRevisionError:
         # Somebody has asked for it anew meanwhile.
         return None
@@ -273,22 +284,24 @@ def _pause(ports: Ports, delivery: Delivery) -> None:
         _log.info("the channel is gone", extra={"channel_id": delivery.channel_id})
 
 
-def _tell_dead(ports: Ports, delivery: Delivery, tried: DeliveryAttempt) -> list[Put]:
-    """NOTE: nothing is told of what could not be told of another, nor of a test, which somebody is looking at."""
+def _tell_dead(ports: Ports, delivery: Delivery, tried: DeliveryAttempt) -> None:
+    """To the other channels, once in an hour.
+
+    NOTE: nothing is told of what could not be told of another, nor of a test, which somebody is looking at.
+    """
     if delivery.type in (NotificationType.DELIVERY_DEAD, NotificationType.TEST):
-        return []
-    return [
-        notifications.new_write(
-            ports,
-            delivery.workspace_id,
-            NotificationType.DELIVERY_DEAD,
-            Subject(resource=Delivery.resource, id=delivery.id, name=delivery.channel_name),
-            title=f"A notification to {delivery.channel_name} is given up",
-            text=f"{delivery.title}. {delivery.num_attempts} attempts; the last: {tried.answer} Send it again: "
-            f"aimass notifications retry {delivery.id}",
-            data={"delivery_id": delivery.id, "channel": delivery.channel_name, "type": delivery.type.value},
-        )
-    ]
+        return
+    notifications.tell_once(
+        ports,
+        delivery.workspace_id,
+        NotificationType.DELIVERY_DEAD,
+        Subject(resource=ChannelRecord.resource, id=delivery.channel_id, name=delivery.channel_name),
+        told=f"dead {delivery.channel_id} {ports.clock():%Y-%m-%dT%H}",
+        title=f"A notification to {delivery.channel_name} is given up",
+        text=f"{delivery.title}. {delivery.num_attempts} attempts; the last: {tried.answer} Send it again: "
+        f"aimass notifications retry {delivery.id}",
+        data={"delivery_id": delivery.id, "channel": delivery.channel_name, "type": delivery.type.value},
+    )
 
 
 def _build(
@@ -309,7 +322,7 @@ def _build(
         type=told.type,
         title=told.title,
         next_attempt_at=ports.clock(),
-        payload=notification_messages.to_payload(told),
+        payload=notification_messages.to_payload(told, notification_id=notification_id),
         forgotten_at=ports.clock() + notifications.KEPT,
     )
 

@@ -11,15 +11,16 @@ _MAX_SUBJECT = 150
 _MAX_TEXT = 3_000
 
 
-def to_payload(told: Notification) -> dict[str, Any]:
-    """The body of a webhook, as standardwebhooks.com recommends: type, time, and what a program wants to know."""
+def to_payload(told: Notification, *, notification_id: str | None) -> dict[str, Any]:
+    """The body of a webhook, as standardwebhooks.com recommends: type, time, and what a program wants to know. A test
+    is no notification, and has no id of one."""
     return {
         "type": told.type.value,
         "timestamp": told.created_at.isoformat(),
         "data": {
             **told.data,
             "workspace_id": told.workspace_id,
-            "notification_id": told.id,
+            "notification_id": notification_id,
             "level": told.level.value,
             "title": told.title,
             "text": told.text,

@@ -44,9 +44,8 @@ def send(ports: Ports, channel: ChannelRecord, delivery: DeliveryDetail) -> Sent
         body, headers = notification_messages.to_slack(payload), {}
     else:
         body = notification_messages.to_body(payload)
-        live = secrets.list_live(ports.clock())
-        headers = webhook_signatures.sign(live, message_id=delivery.id, at=ports.clock(), body=body)
-    answer = ports.courier.post(secrets.url or "", headers={**headers, "content-type": "application/json"}, body=body)
+        headers = webhook_signatures.sign(secrets.signing, message_id=delivery.id, at=ports.clock(), body=body)
+    answer = ports.courier.post(secrets.url, headers={**headers, "content-type": "application/json"}, body=body)
     return _judge(answer)
 
 

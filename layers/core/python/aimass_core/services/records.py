@@ -195,9 +195,16 @@ def new_entry(ports: Ports, principal: Principal, action: str, target: Resource,
         origin=principal.origin,
         target_resource=target.resource,
         target_id=target.id,
-        target_name=getattr(target, "name", None),
+        target_name=_name_of(target),
         **fields,
     )
+
+
+def _name_of(target: Resource) -> str | None:
+    """A version's is `adult@3`."""
+    of_whole = getattr(target, "dataset_name", None) or getattr(target, "model_name", None)
+    number = getattr(target, "number", None)
+    return f"{of_whole}@{number}" if of_whole and number else getattr(target, "name", None)
 
 
 def _words(cls: type[Resource]) -> str:

@@ -84,12 +84,10 @@ def get(ports: Ports, principal: Principal, report_id: str) -> ReportDetail:
 
 
 def delete(ports: Ports, principal: Principal, report_id: str) -> None:
-    """Forgets it. Raises ConflictError while it is being made."""
+    """Forgets it; its files stay with its job. Raises ConflictError while it is being made."""
     report = records.get(ports, Report, principal.workspace_id, report_id)
     if report.status is ReportStatus.PENDING:
         raise ConflictError(f"The report {report.id} is being made. Stop it first: aimass jobs stop {report.job_id}")
-    for name in _NAMES:
-        ports.lake.delete(_key(ports, report, name))
     try:
         ports.registry.write(
             Delete(key=keys.row(report.workspace_id, report.resource, report.id), expected=report.revision),
@@ -187,7 +185,8 @@ def load_attachments(ports: Ports, workspace_id: str, report_id: str) -> list[At
         report = records.get(ports, Report, workspace_id, report_id)
         if report.pdf_bytes is None or report.pdf_bytes > _MAX_MAIL_BYTES:
             return []
-        content = ports.lake.get(_key(ports, report, PDF))
+        job = records.get(ports, Job, workspace_id, report.job_id)
+        content = ports.lake.get(_output(job, PDF))
     except (NotFoundError, BlobNotFoundError):
         return []
     return [Attachment(name=file_name(report, "pdf"), content=content, media_type="application/pdf")]
@@ -196,10 +195,6 @@ def load_attachments(ports: Ports, workspace_id: str, report_id: str) -> list[At
 def file_name(report: Report, kind: str) -> str:
     """`report-adult-2026-11-23.pdf`."""
     return "-".join(["report", *([report.model] if report.model else []), f"{report.until:%Y-%m-%d}"]) + f".{kind}"
-
-
-def _key(ports: Ports, report: Report, name: str) -> str:
-    return _output(records.get(ports, Job, report.workspace_id, report.job_id), name)
 
 
 def _output(job: Job, name: str) -> str:

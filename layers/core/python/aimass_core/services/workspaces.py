@@ -8,7 +8,7 @@ from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import api_keys, people, platform, records, users
 
 FIRST_KEY = "first admin key"
-_FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
+FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
 
 
 def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple[Workspace, str]:
@@ -19,7 +19,7 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
     """
     request = WorkspaceCreate(name=name)
     workspace = _new(ports, request, actor=platform.principal("bootstrap", "").actor)
-    first = Put(row=Row(key=_FIRST_ROW, data={"id": workspace.id}, revision=1))
+    first = Put(row=Row(key=FIRST_ROW, data={"id": workspace.id}, revision=1))
     try:
         by = platform.principal("bootstrap", workspace.id)
         token = _store(ports, workspace, by=by, key_name=key_name, also=[first])
@@ -30,12 +30,12 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
 
 def has_first(ports: Ports) -> bool:
     """Whether `create_first` was done."""
-    return ports.registry.get(_FIRST_ROW) is not None
+    return ports.registry.get(FIRST_ROW) is not None
 
 
 def is_first(ports: Ports, workspace_id: str) -> bool:
     """Whether it is the deployment's first one, whose admins also look after what belongs to no workspace."""
-    row = ports.registry.get(_FIRST_ROW)
+    row = ports.registry.get(FIRST_ROW)
     return row is not None and row.data["id"] == workspace_id
 
 
