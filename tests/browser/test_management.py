@@ -42,7 +42,7 @@ def test_a_setting_is_changed_told_and_brought_back(signed_in: Page, client: aim
     # FAULTS I1: what people write is text.
     signed_in.get_by_text("<img src=x onerror=alert(1)>").wait_for()
     signed_in.get_by_role("tab", name="Now").click()
-    signed_in.get_by_role("button", name="Bring back the default of checkpoint_seconds").click()
+    signed_in.get_by_role("button", name="Back to 60, the default of checkpoint_seconds").click()
     wait_until(lambda: value_of(client) == 60, seconds=20)
 
 
@@ -79,12 +79,13 @@ def test_i5_a_session_that_ends_while_a_form_is_filled_keeps_the_form(
     key = client.api_keys.create("ends-soon", role="admin")
     sign_in(page, key.secret)
     page.goto("management/workspaces")
-    page.get_by_role("button", name=re.compile("Change default")).click()
+    page.get_by_role("button", name=re.compile("Edit default")).click()
     page.get_by_role("dialog").get_by_label("Description").fill("What was typed")
     client.api_keys.revoke(key.id)
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     page.get_by_text("Your session has ended").wait_for()
-    page.get_by_label("API key").last.fill(stack.api_key)
+    page.get_by_role("button", name="API key").click()
+    page.get_by_role("textbox", name="API key").fill(stack.api_key)
     page.keyboard.press("Enter")
     page.get_by_text("Your session has ended").wait_for(state="hidden")
     form = page.get_by_role("dialog")
@@ -110,7 +111,7 @@ def test_somebody_is_invited_and_may_only_read_and_the_audit_tells_it(
         theirs = context.new_page()
         faults = watch(theirs, stack.url)
         theirs.goto(link.inner_text())
-        theirs.get_by_label("Password").fill("Correct-horse-7-battery")
+        theirs.get_by_role("textbox", name="Password").fill("Correct-horse-7-battery")
         theirs.keyboard.press("Enter")
         menu = theirs.get_by_role("navigation", name="Menu")
         menu.get_by_role("link", name="Endpoints").wait_for()

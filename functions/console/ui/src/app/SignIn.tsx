@@ -196,11 +196,13 @@ export function SignInPage() {
 export function SignInAgain() {
   const { t } = useTranslation();
   const { isExpired, signOut } = useSession();
+  if (!isExpired) return null;
+  // NOTE: mounted only now, and so above a window that the page itself has open.
   return (
-    <Modal visible={isExpired} onDismiss={signOut} header={t("signIn.expired")} closeAriaLabel={t("signOut")}>
+    <Modal visible onDismiss={signOut} header={t("signIn.expired")} closeAriaLabel={t("signOut")}>
       <SpaceBetween size="m">
         <Box>{t("signIn.expiredHint")}</Box>
-        {isExpired && <SignInForm />}
+        <SignInForm />
       </SpaceBetween>
     </Modal>
   );

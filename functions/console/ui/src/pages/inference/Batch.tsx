@@ -37,11 +37,8 @@ export function Batch() {
     <>
       <ResourceTable<Job>
         queryKey={["jobs", "predict"]}
-        read={async (cursor) => {
-          const page = await dataOf(api.GET("/v1/jobs", { params: { query: { cursor, limit: 100 } } }));
-          // NOTE: the types of an answer know tuples as lists only.
-          return { next_cursor: page.next_cursor, items: (page.items as unknown as Job[]).filter((job) => job.kind === "predict") };
-        }}
+        // NOTE: the types of an answer know tuples as lists only.
+        read={async (cursor) => (await dataOf(api.GET("/v1/jobs", { params: { query: { cursor, limit: 100, kind: "predict" } } }))) as never}
         trackBy={(each) => each.id}
         title={t("batch.title")}
         description={t("batch.hint")}

@@ -164,13 +164,11 @@ function Shown({ costs }: { costs: Costs }) {
           { id: "usd", header: "USD", cell: (each) => <>{formatUsd(each.usd)} {each.is_estimate && <Badge>{t("costs.estimate")}</Badge>}</> },
         ]}
       />
-      {(costs.notes?.length ?? 0) > 0 && (
-        <Alert type="info">
-          {costs.notes!.map((note) => (
-            <div key={note}>{note}</div>
-          ))}
-        </Alert>
-      )}
+      <Box color="text-body-secondary">
+        {costs.notes?.map((note) => (
+          <div key={note}>{note}</div>
+        ))}
+      </Box>
     </SpaceBetween>
   );
 }

@@ -112,7 +112,7 @@ function Note({ detail, name, unit, onDefault }: { detail: Detail; name: string;
       </span>
       <Badge color={field.applies === "live" ? "green" : "grey"}>{t(`settings.applies.${field.applies}`)}</Badge>
       {isOwn && onDefault !== undefined && (
-        <Button variant="inline-link" formAction="none" onClick={onDefault} ariaLabel={t("settings.defaultOf", { name })}>
+        <Button variant="inline-link" formAction="none" onClick={onDefault} ariaLabel={t("settings.defaultOf", { name, value: field.default === null ? "–" : String(field.default) })}>
           {t("settings.toDefault", { value: field.default === null ? "–" : String(field.default) })}
         </Button>
       )}

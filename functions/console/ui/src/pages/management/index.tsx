@@ -15,6 +15,7 @@ export const management: Area = {
     { text: "costs.title", href: "/management/costs" },
     { text: "notifications.title", href: "/management/notifications" },
     { text: "reports.title", href: "/management/reports" },
+    { text: "transfers.title", href: "/management/transfers", role: "admin" },
   ],
   routes: [
     { path: "/management/settings", lazy: async () => ({ Component: (await import("./Settings")).Settings }) },
@@ -28,5 +29,6 @@ export const management: Area = {
     { path: "/management/costs", lazy: async () => ({ Component: (await import("./Costs")).Costs }) },
     { path: "/management/notifications", lazy: async () => ({ Component: (await import("./Notifications")).Notifications }) },
     { path: "/management/reports", lazy: async () => ({ Component: (await import("./Reports")).Reports }) },
+    { path: "/management/transfers", lazy: async () => ({ Component: (await import("./Transfers")).Transfers }) },
   ],
 };
