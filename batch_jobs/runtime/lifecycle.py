@@ -42,6 +42,9 @@ KINDS = {
     "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
+    "report": "batch_jobs.report",
+    "export": "batch_jobs.transfer.exporting",
+    "import_workspace": "batch_jobs.transfer.importing",
 }
 
 _LAST_REPORTS_SECONDS = 60.0

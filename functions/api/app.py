@@ -17,7 +17,7 @@ from aimass_core.errors import NotFoundError, UnauthenticatedError
 from aimass_core.lambda_support import http, json_body, request_logs
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.idempotency import Store, dynamodb_store
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.settings import ApiSettings
 from functions.api import checks, routing
@@ -84,13 +84,14 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
 
     def handle(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         started = time.perf_counter()
-        answered = http.boundary(event, lambda: answer(event, context))
-        workspace_id = http.authorizer_of(event).get("workspace_id")
-        # NOTE: a request without a caller must not be the one that opens the ports.
-        level = RequestLogLevel.INFO
-        if workspace_id is not None:
-            level = request_logs.level_of(deployment().ports.live_settings, workspace_id)
-        request_logs.write(event, answered, level=level, log=logger.info, started=started)
+        with about(logger, **http.log_keys(event)):
+            answered = http.boundary(event, lambda: answer(event, context))
+            workspace_id = http.authorizer_of(event).get("workspace_id")
+            # NOTE: a request without a caller must not be the one that opens the ports.
+            level = RequestLogLevel.INFO
+            if workspace_id is not None:
+                level = request_logs.level_of(deployment().ports.live_settings, workspace_id)
+            request_logs.write(event, answered, level=level, log=logger.info, started=started)
         return answered
 
     return handle
@@ -109,10 +110,11 @@ def _deployed() -> Deployment:
 
 def _caller_of(event: HttpEvent) -> Principal:
     try:
-        return Principal.model_validate(http.authorizer_of(event))
+        principal = Principal.model_validate(http.authorizer_of(event))
     except ValidationError as error:
         # NOTE: the authorizer stands before every route; without its words nobody is let in.
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.") from error
+        raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.") from error
+    return principal.model_copy(update={"origin": http.origin_of(event)})
 
 
 handler = make_handler(_deployed)

@@ -19,7 +19,7 @@ from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.errors import PayloadTooLargeError
 from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.http import HttpAnswer
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import source_runs, webhooks
 from aimass_core.settings import CollectorsSettings, CollectorsTickSettings
@@ -40,24 +40,19 @@ def build_app(ports: Callable[[], Ports], ticking: Callable[[], Ports]) -> Chali
         request = built.current_request
         assert request is not None  # noqa: S101 - a route is only called with one
         started, event = time.perf_counter(), request.to_original_event()
-        answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
-        status = answered["statusCode"]
-        # NOTE: only of who has proved to belong to the workspace that the address names.
-        is_known = status == HTTPStatus.ACCEPTED
-        level = request_logs.level_of(ports().live_settings, workspace if is_known else None)
-        if request_logs.is_wanted(level, status):
-            more: dict[str, Any] = {}
-            if level is RequestLogLevel.DEBUG:
-                more = {"num_body_bytes": len(request.raw_body), "level_of_workspace": str(level)}
-            logger.info(
-                "webhook",
-                source_id=source,
-                workspace_id=workspace,
-                status=status,
-                milliseconds=round((time.perf_counter() - started) * 1000, 1),
-                request_id=http.request_id_of(event),
-                **more,
-            )
+        keys = {"source_id": source, "workspace_id": workspace, "request_id": http.request_id_of(event)}
+        with about(logger, **keys):
+            answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
+            status = answered["statusCode"]
+            # NOTE: only of who has proved to belong to the workspace that the address names.
+            is_known = status == HTTPStatus.ACCEPTED
+            level = request_logs.level_of(ports().live_settings, workspace if is_known else None)
+            if request_logs.is_wanted(level, status):
+                more: dict[str, Any] = {}
+                if level is RequestLogLevel.DEBUG:
+                    more = {"num_body_bytes": len(request.raw_body), "level_of_workspace": str(level)}
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                logger.info("webhook", status=status, milliseconds=milliseconds, **more)
         headers = {name: values[0] for name, values in answered["multiValueHeaders"].items()}
         return Response(body=answered["body"], status_code=answered["statusCode"], headers=headers)
 

@@ -108,5 +108,5 @@ def _within_limits(ports: Ports, caller: Principal, request: PredictionRequest) 
 
 def _require(caller: Principal | None) -> Principal:
     if caller is None:
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+        raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.")
     return caller

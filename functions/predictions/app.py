@@ -25,7 +25,7 @@ from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.settings import PredictionsSettings
 from functions.predictions import answers
 from functions.predictions.answering import Answering, is_oip
@@ -47,21 +47,23 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "prediction_id" in event:
-            answering().answer_later(event["workspace_id"], event["prediction_id"], context)
+            with about(logger, workspace_id=event["workspace_id"], prediction_id=event["prediction_id"]):
+                answering().answer_later(event["workspace_id"], event["prediction_id"], context)
             return {}
         if "httpMethod" not in event:
             answer_platform = members.answer if members.is_asked(event) else golden.answer
             return answer_platform(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
         observed: list[Observed] = []
-        answered = http.boundary(event, lambda: respond(event, context, observed))
-        if is_oip(str(event["path"])):
-            answered = answers.to_oip(answered)
-        workspace_id = http.authorizer_of(event).get("workspace_id")
-        level = request_logs.level_of(endpoints().ports.live_settings, workspace_id)
-        if _is_logged(answered, observed):
-            details = _details(observed, is_wanted=level is RequestLogLevel.DEBUG)
-            request_logs.write(event, answered, level=level, log=logger.info, started=started, **details)
+        with about(logger, **http.log_keys(event)):
+            answered = http.boundary(event, lambda: respond(event, context, observed))
+            if is_oip(str(event["path"])):
+                answered = answers.to_oip(answered)
+            workspace_id = http.authorizer_of(event).get("workspace_id")
+            level = request_logs.level_of(endpoints().ports.live_settings, workspace_id)
+            if _is_logged(answered, observed):
+                details = _details(observed, is_wanted=level is RequestLogLevel.DEBUG)
+                request_logs.write(event, answered, level=level, log=logger.info, started=started, **details)
         return answered
 
     return handle

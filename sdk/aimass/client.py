@@ -6,7 +6,7 @@ from typing import Self
 
 import httpx2
 
-from aimass.http import Http
+from aimass.http import USER_AGENT, Http
 from aimass.profiles import resolve_profile
 from aimass.resources.algorithms import AlgorithmsApi
 from aimass.resources.api_keys import ApiKeysApi
@@ -15,16 +15,26 @@ from aimass.resources.costs import CostsApi
 from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
 from aimass.resources.jobs import JobsApi
+from aimass.resources.logs import LogsApi
 from aimass.resources.models import ModelsApi
+from aimass.resources.notifications import (
+    NotificationChannelsApi,
+    NotificationDeliveriesApi,
+    NotificationRulesApi,
+    NotificationsApi,
+)
 from aimass.resources.predictions import PredictionsApi
 from aimass.resources.quality import QualityApi
 from aimass.resources.quarantine import QuarantineApi
 from aimass.resources.queries import QueriesApi
+from aimass.resources.reports import ReportsApi
+from aimass.resources.sessions import SessionsApi
 from aimass.resources.settings import SettingsApi
 from aimass.resources.sources import SourcesApi
 from aimass.resources.studies import StudiesApi
 from aimass.resources.system import SystemApi
 from aimass.resources.triggers import TriggersApi
+from aimass.resources.users import UsersApi
 from aimass.resources.workspaces import WorkspacesApi
 
 
@@ -38,6 +48,7 @@ class Client:
         timeout_seconds: For one request; uploads to S3 count from byte to byte.
         max_retries: After a lost connection, 429, 502, 503 or 504, with growing pauses and jitter.
         transport: Replaces the network, for tests.
+        user_agent: How the program names itself, in the audit trail too.
 
     Raises:
         ConfigurationError: The profile does not exist.
@@ -52,12 +63,14 @@ class Client:
         timeout_seconds: float = 60.0,
         max_retries: int = 4,
         transport: httpx2.BaseTransport | None = None,
+        user_agent: str = USER_AGENT,
     ) -> None:
         self.http = Http(
             resolve_profile(profile=profile, base_url=base_url, api_key=api_key),
             timeout_seconds=timeout_seconds,
             max_retries=max_retries,
             transport=transport,
+            user_agent=user_agent,
         )
 
     def close(self) -> None:
@@ -108,6 +121,11 @@ class Client:
         return JobsApi(self)
 
     @cached_property
+    def logs(self) -> LogsApi:
+        """What functions and jobs have logged."""
+        return LogsApi(self)
+
+    @cached_property
     def models(self) -> ModelsApi:
         """Trained models and their versions."""
         return ModelsApi(self)
@@ -116,6 +134,31 @@ class Client:
     def settings(self) -> SettingsApi:
         """Settings of every subsystem."""
         return SettingsApi(self)
+
+    @cached_property
+    def notifications(self) -> NotificationsApi:
+        """What has happened."""
+        return NotificationsApi(self)
+
+    @cached_property
+    def notification_channels(self) -> NotificationChannelsApi:
+        """Where notifications go."""
+        return NotificationChannelsApi(self)
+
+    @cached_property
+    def notification_rules(self) -> NotificationRulesApi:
+        """Which notifications go where."""
+        return NotificationRulesApi(self)
+
+    @cached_property
+    def notification_deliveries(self) -> NotificationDeliveriesApi:
+        """What was sent, and what was answered."""
+        return NotificationDeliveriesApi(self)
+
+    @cached_property
+    def reports(self) -> ReportsApi:
+        """Reports on the workspace or a model."""
+        return ReportsApi(self)
 
     @cached_property
     def sources(self) -> SourcesApi:
@@ -143,6 +186,11 @@ class Client:
         return QueriesApi(self)
 
     @cached_property
+    def sessions(self) -> SessionsApi:
+        """Signing in and out."""
+        return SessionsApi(self)
+
+    @cached_property
     def studies(self) -> StudiesApi:
         """What searches and autotrain learned."""
         return StudiesApi(self)
@@ -156,6 +204,11 @@ class Client:
     def triggers(self) -> TriggersApi:
         """What new versions and the time set going."""
         return TriggersApi(self)
+
+    @cached_property
+    def users(self) -> UsersApi:
+        """People who may sign in to this workspace."""
+        return UsersApi(self)
 
     @cached_property
     def workspaces(self) -> WorkspacesApi:

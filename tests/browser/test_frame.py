@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 def test_signs_in_with_a_key_and_out_again(page: Page, stack: Stack, axe: Axe) -> None:
     page.goto("")
     axe(page)
-    page.get_by_label("API key").fill("aim_wrong")
+    page.get_by_role("button", name="API key").click()
+    axe(page)
+    page.get_by_role("textbox", name="API key").fill("aim_wrong")
     page.keyboard.press("Enter")
     page.get_by_text("unknown, expired or revoked").wait_for()
-    page.get_by_label("API key").fill(stack.api_key)
+    page.get_by_role("textbox", name="API key").fill(stack.api_key)
     page.keyboard.press("Enter")
     page.get_by_role("navigation", name="Menu").wait_for()
     page.get_by_role("button", name="default").click()
     page.get_by_role("menuitem", name="Sign out").click()
-    page.get_by_label("API key").wait_for()
+    page.get_by_role("textbox", name="API key").wait_for()
     assert page.evaluate("sessionStorage.length") == 0
 
 

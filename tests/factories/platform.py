@@ -10,7 +10,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
 from aimass_core.domain.datasets import DataFile, Dataset, DatasetVersion, DatasetVersionStatus, Manifest, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.signatures import Card, Datatype, Evaluation, ExportCheck, Golden, Signature, Task, TensorSpec
 from aimass_core.domain.studies import BestSoFar
@@ -172,7 +172,7 @@ def _model_files(model: bytes, signature: Signature = SIGNATURE) -> dict[str, by
         "model/card.json": _card(signature).model_dump_json().encode(),
         "model/golden.json": GOLDEN.model_dump_json().encode(),
         "model/report.html": b"<html></html>",
-        "model/report.json": Report(channel="validation", num_rows=2).model_dump_json().encode(),
+        "model/report.json": ModelReport(channel="validation", num_rows=2).model_dump_json().encode(),
     }
 
 
@@ -248,6 +248,7 @@ def _card(signature: Signature) -> Card:
         primary_value=0.93,
         export_check=ExportCheck(num_rows=20, max_abs_difference=1e-7, num_label_differences=0, tolerance=1e-4),
         model_bytes=4,
+        latency_ms=0.5,
         training_seconds=1.0,
     )
 

@@ -17,7 +17,14 @@ from functions.authorizer import app as authorizer
 from tests.factories.platform import QUOTAS
 
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:000000000000:main/live"
-_OPEN = {("GET", "/v1/openapi.json"), ("GET", "/v1/docs"), ("GET", "/v2/health/live"), ("GET", "/v2/health/ready")}
+_OPEN = {
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/refresh"),
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/docs"),
+    ("GET", "/v2/health/live"),
+    ("GET", "/v2/health/ready"),
+}
 
 LambdaHandler = Callable[[Any, Any], dict[str, Any]]
 
@@ -249,7 +256,7 @@ def _unauthorized() -> Answer:
         "type": "urn:aimass:error:unauthenticated",
         "title": "Unauthorized",
         "status": 401,
-        "detail": "The API key is missing, unknown, expired or revoked.",
+        "detail": "The API key or session is missing, unknown, expired or revoked.",
         "code": "unauthenticated",
     }
     return Answer(status=401, headers={"content-type": "application/problem+json"}, body=_dump(problem))

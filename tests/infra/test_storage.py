@@ -56,6 +56,21 @@ def test_buckets_are_private_and_encrypted(stateful: Template) -> None:
         assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
+def test_h12_pages_of_the_console_alone_send_what_was_signed_for_them(stateful: Template) -> None:
+    rules = {
+        bucket["BucketName"]["Fn::Sub"].split("-")[1]: bucket["CorsConfiguration"]["CorsRules"]
+        for bucket in stateful.properties("AWS::S3::Bucket")
+    }
+    assert {name: [rule["AllowedMethods"] for rule in found] for name, found in rules.items()} == {
+        "landing": [["PUT"]],
+        "lake": [["GET", "PUT"]],
+    }
+    for (rule,) in rules.values():
+        assert rule["AllowedOrigins"] == [{"Fn::Sub": "https://*.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]
+        assert rule["AllowedHeaders"] == ["if-none-match", "x-amz-checksum-sha256"]
+        assert "ExposedHeaders" not in rule
+
+
 def test_buckets_refuse_plain_http(stateful: Template) -> None:
     policies = stateful.properties("AWS::S3::BucketPolicy")
     assert len(policies) == len(stateful.resources("AWS::S3::Bucket"))

@@ -547,9 +547,9 @@ class JobsApi(ModelJobsApi):
         url = next((artifact.url for artifact in self.artifacts(job_id) if artifact.name == name), None)
         return None if url is None else self._client.http.fetch(url, name=name)
 
-    def list(self, *, status: str | None = None) -> Pages[Job]:
+    def list(self, *, status: str | None = None, kind: str | None = None) -> Pages[Job]:
         """All of the workspace, newest first."""
-        return self._list(Job, _PATH, status=status)
+        return self._list(Job, _PATH, status=status, kind=kind)
 
     def get(self, job_id: str) -> Job:
         """One job."""

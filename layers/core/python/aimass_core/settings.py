@@ -28,6 +28,8 @@ class AuthorizerSettings(_Settings):
     """functions/authorizer."""
 
     registry_table: str
+    user_pool_id: str
+    user_pool_client_id: str
 
 
 class ComputeSettings(StorageSettings):
@@ -36,21 +38,36 @@ class ComputeSettings(StorageSettings):
     job_queue: str
     job_definition: str
     collect_job_definition: str
+    transfer_job_definition: str
     multinode_job_definition: str
     training_image: str
     training_role_arn: str
 
 
-class ApiSettings(ComputeSettings):
+class OutboundSettings(_Settings):
+    """Whoever judges where notifications may go: hosts that may be reached although their address is not public
+    (comma-separated), and whom e-mail comes from. Empty: nobody."""
+
+    notification_hosts: str = ""
+    mail_sender: str = ""
+
+
+class ApiSettings(ComputeSettings, OutboundSettings):
     """functions/api. Stopping a job calls the compute service at once."""
 
     idempotency_table: str
     cursor_secret_name: str
+    user_pool_id: str
+    user_pool_client_id: str
     ingest_queue_url: str
     previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     query_workgroup: str
+    # Of the installation, by short names: its functions, and its queues of what could not be processed.
+    functions: dict[str, str]
+    dead_letter_queues: dict[str, str]
+    alarm_prefix: str
 
 
 class IngestSettings(StorageSettings):
@@ -84,8 +101,18 @@ class JobEventsSettings(ComputeSettings):
     """functions/job_events. A container that runs on for a job that has ended is stopped."""
 
 
+class NotificationsSettings(OutboundSettings):
+    """functions/notifications."""
+
+    registry_table: str
+    lake_bucket: str
+    notification_queue_url: str
+
+
 class ReconcilerSettings(DispatchSettings):
     """functions/reconciler."""
+
+    notification_queue_url: str
 
     ingest_queue_url: str
     query_workgroup: str

@@ -39,6 +39,7 @@ class BatchCompute:
         job_queue: for every job.
         job_definition: of jobs with one container.
         collect_job_definition: of those that read sources, whose role reads their secrets.
+        transfer_job_definition: of exports and imports of workspaces, whose role writes models.
         multinode_job_definition: of jobs on several machines; its one range of nodes has an open end.
     """
 
@@ -49,10 +50,16 @@ class BatchCompute:
         job_queue: str,
         job_definition: str,
         collect_job_definition: str,
+        transfer_job_definition: str,
         multinode_job_definition: str,
     ) -> None:
         self._client, self._job_queue = client, job_queue
-        self._job_definition, self._collect_job_definition = job_definition, collect_job_definition
+        self._job_definition = job_definition
+        self._definition_of_kind: dict[str, str] = {
+            JobKind.COLLECT: collect_job_definition,
+            JobKind.EXPORT: transfer_job_definition,
+            JobKind.IMPORT_WORKSPACE: transfer_job_definition,
+        }
         self._multinode_job_definition = multinode_job_definition
 
     def submit(self, submission: Submission) -> str:
@@ -86,8 +93,7 @@ class BatchCompute:
         strategy = {"attempts": attempts, "evaluateOnExit": list(JOB_RETRIES)}
         retries = {} if attempts is None else {"retryStrategy": strategy}
         if num_nodes == 1:
-            reads_source = submission.kind == JobKind.COLLECT
-            definition = self._collect_job_definition if reads_source else self._job_definition
+            definition = self._definition_of_kind.get(submission.kind, self._job_definition)
             return {"jobDefinition": definition, "containerOverrides": overrides, **retries}
         nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
         return {

@@ -86,12 +86,14 @@ def to_detail(ports: Ports, endpoint: Endpoint) -> EndpointDetail:
 
 
 def update(ports: Ports, principal: Principal, id_or_name: str, request: EndpointUpdate, *, revision: int) -> Endpoint:
-    """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or changes
-    the settings, or the weights of the fusion that serves."""
+    """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or shifts
+    the share of a rollout, or changes the settings, or the weights of the fusion that serves."""
     endpoint = get(ports, principal, id_or_name)
     records.require_revision(endpoint, revision)
     if request.settings is not None:
         return endpoint_settings.change(ports, principal, endpoint, request.settings)
+    if request.percent is not None:
+        return rollouts.shift(ports, principal, endpoint, request.percent)
     if request.model is None and request.engine is None:
         weights = None if request.weights is None else endpoint_weights.check(endpoint, request.weights)
         return endpoint_records.save(ports, endpoint, principal=principal, action="weights", weights=weights)

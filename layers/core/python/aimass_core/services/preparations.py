@@ -8,7 +8,7 @@ from aimass_core.domain.recipes import DATA_CHANNEL, PrepareSpec, Preview, Previ
 from aimass_core.domain.settings.collection import CollectionSettings
 from aimass_core.errors import ErrorDetail, InternalError, InvalidRequestError, error_classes
 from aimass_core.ports import Ports
-from aimass_core.services import job_channels
+from aimass_core.services import audit, job_channels
 from aimass_core.services.job_channels import Channel
 
 
@@ -49,6 +49,8 @@ def preview(ports: Ports, principal: Principal, dataset: str, request: PreviewCr
         num_sampled=request.num_sampled if "num_sampled" in request.model_fields_set else collection.preview_rows,
         limit=request.limit,
     )
+    read = [f"{channel.version.dataset_name}@{channel.version.number}" for channel in channels]
+    audit.record_read(ports, principal, "dataset.preview", channels[0].version, versions=read)
     answer = ports.previewer.preview(asked.model_dump(mode="json"))
     if "error" in answer:
         kind = error_classes().get(str(answer["error"]["code"]), InternalError)

@@ -39,7 +39,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Execution, Ports, WriteConflictError
-from aimass_core.services import budgets, prices, records, usages
+from aimass_core.services import audit, budgets, prices, records, usages
 from aimass_core.services.tables import Source, ensure
 
 DATA = "data"
@@ -114,6 +114,7 @@ def load_rows(
 ) -> tuple[QueryRows, str | None]:
     """A page of rows and where the next one begins. Raises ConflictError where the query has none."""
     query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.rows.read", query, datasets=query.datasets, limit=limit)
     page = ports.query_engine.read(query.execution_id, limit=limit, start=start)
     convert = [_reader(column) for column in page.columns]
     rows = [
@@ -126,7 +127,9 @@ def export(ports: Ports, principal: Principal, query_id: str, result_format: Que
     """All rows as one file. Raises ConflictError, and InvalidRequestError where they are too many for one."""
     from aimass_core.services import query_results
 
-    return query_results.export(ports, _require_rows(ports, principal, query_id), result_format)
+    query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.export", query, datasets=query.datasets, format=result_format)
+    return query_results.export(ports, query, result_format)
 
 
 def _require_rows(ports: Ports, principal: Principal, query_id: str) -> Query:

@@ -171,7 +171,7 @@ def _save(
         changed=changed,
         reason=reason,
     )
-    details = {
+    details: dict[str, Any] = {
         "version": number,
         "before": {name: each.before for name, each in changed.items()},
         "after": {name: each.after for name, each in changed.items()},

@@ -9,6 +9,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.collectors import WebhookCollector
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import CollectSpec, Job, JobKind, JobStatus
+from aimass_core.domain.notifications import NotificationType, Subject
 from aimass_core.domain.settings.collection import CollectionSettings
 from aimass_core.domain.sources import (
     AUTH_FAILED_CODE,
@@ -24,6 +25,7 @@ from aimass_core.services import (
     job_quotas,
     job_states,
     jobs,
+    notifications,
     platform,
     records,
     schedules,
@@ -114,7 +116,29 @@ def settle(ports: Ports, job: Job) -> None:
         record = records.get(ports, SourceRecord, job.workspace_id, job.spec.source)
     except NotFoundError:
         return
+    _tell(ports, record, job)
     source_health.update(ports, record, lambda health: _after(health, job))
+
+
+def _tell(ports: Ports, record: SourceRecord, job: Job) -> None:
+    """Where the run has changed how the source does: not again while it fails. NOTE: before the change, which hides
+    what is to be told."""
+    health = source_health.load(ports, record)
+    before, after = health.status, (_after(health, job) or {}).get("status", health.status)
+    if after is before:
+        return
+    is_well = after is SourceStatus.ACTIVE
+    reason = job.failure.cause if job.failure is not None else job.status_reason
+    notifications.tell_once(
+        ports,
+        record.workspace_id,
+        NotificationType.SOURCE_MENDED if is_well else NotificationType.SOURCE_FAILING,
+        Subject(resource=SourceRecord.resource, id=record.id, name=record.name),
+        told=f"source {record.id} {job.id}",
+        title=f"The source {record.name} " + ("is read again" if is_well else f"could not be read ({after})"),
+        text="" if is_well else reason or "",
+        data={"source_id": record.id, "job_id": job.id, "status": after.value},
+    )
 
 
 def settle_last(ports: Ports, record: SourceRecord) -> None:

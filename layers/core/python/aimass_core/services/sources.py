@@ -203,7 +203,7 @@ def _save(
     for _ in range(_MAX_WRITES):
         also: list[Write] = [
             Put(row=former),
-            records.audit(ports, principal, action, record, changed=sorted(changes), revision=record.revision + 1),
+            records.audit(ports, principal, action, record, after=changed, revision=record.revision + 1),
         ]
         if (health or "policy" in changes) and (put := source_health.change_write(ports, record, change)) is not None:
             also.append(put)
@@ -240,7 +240,8 @@ def _switch(ports: Ports, principal: Principal, source: str, action: str, change
         return {**changes, **source_health.reschedule(ports, record, kept)}
 
     if source_health.load(ports, record).status is not changes["status"]:
-        source_health.update(ports, record, change, records.audit(ports, principal, f"source.{action}", record))
+        audit = records.audit(ports, principal, f"source.{action}", record, **changes)
+        source_health.update(ports, record, change, audit)
     return _to_source(ports, record, SourceVerb.EDIT)
 
 

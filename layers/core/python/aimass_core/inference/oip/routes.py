@@ -48,7 +48,7 @@ class OipRoutes:
             _require(request, "GET")
             return json_answer({parts[1]: True})
         if caller is None:
-            raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+            raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.")
         match parts:
             case ["models", "stats"]:
                 _require(request, "GET")
