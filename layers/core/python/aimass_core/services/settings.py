@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from aimass_core.domain import keys
+from aimass_core.domain.audit import FieldChange as AuditedChange
 from aimass_core.domain.common import Principal
 from aimass_core.domain.settings import subsystems
 from aimass_core.domain.settings.contract import (
@@ -171,14 +172,20 @@ def _save(
         changed=changed,
         reason=reason,
     )
-    # NOTE: who changed a field when is what the entry itself says.
-    was, becomes = (each.model_copy(update={"changes": {}}) for each in (record, saved))
+    entry = records.new_entry(
+        ports,
+        principal,
+        "settings.update",
+        saved,
+        changes={name: AuditedChange(before=each.before, after=each.after) for name, each in changed.items()},
+        details={"version": number, **({} if reason is None else {"reason": reason})},
+    )
     row = replace(records.to_row(saved), status=_status_of(saved))
     try:
         ports.registry.write(
             Put(row=row, expected=None if record.revision == _FIRST else record.revision),
             Put(row=records.to_row(version, subsystem, number)),
-            records.audit(ports, principal, "settings.update", was, after=becomes, version=number, reason=reason),
+            Put(row=records.to_row(entry)),
         )
     except WriteConflictError as error:
         raise StaleRevisionError(
