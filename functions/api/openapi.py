@@ -16,6 +16,7 @@ from aimass_core.domain.common import Problem
 from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aimass_core.services.source_access import VERB_OF_ROLE
 from functions.api import access
+from functions.api.documents_docs import add_documents
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 from functions.api.webhooks_docs import add_webhooks
@@ -27,6 +28,7 @@ Creates take an `Idempotency-Key`, updates the ETag of what they change in `If-M
 _TITLES = {
     400: "The request cannot be read",
     401: "No API key or session, or not a valid one",
+    402: "The budget of the month is spent",
     403: "The key's role may not do this",
     404: "There is no such resource in this workspace",
     405: "Not for this method",
@@ -90,6 +92,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
         _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
     add_predictions(document, problems=problem_responses((400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)))
     add_webhooks(document, problems=problem_responses((400, 401, 409, 413, 415, 422, 429, 500, 503, 504)))
+    add_documents(document)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document
@@ -151,7 +154,7 @@ def _statuses(operation: Operation) -> list[int]:
     if operation.has_body:
         statuses |= {413, 415}
     if operation.method != "GET":
-        statuses.add(409)
+        statuses |= {402, 409}
     if operation.needs_revision:
         statuses |= {412, 428}
     return sorted(statuses)

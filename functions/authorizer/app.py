@@ -9,8 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
+from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.lambda_support import http
+from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import authentication
@@ -42,7 +43,8 @@ def make_handler(ports: Callable[[], Ports]) -> AuthorizerHandler:
         except UnauthenticatedError as error:
             logger.info("refused", reason=error.message)
             raise Unauthorized from error
-        logger.debug("allowed", actor=principal.actor, workspace_id=principal.workspace_id)
+        if request_logs.level_of(ports().live_settings, principal.workspace_id) is RequestLogLevel.DEBUG:
+            logger.info("allowed", actor=principal.actor, role=principal.role, workspace_id=principal.workspace_id)
         return _allow(principal, str(event["methodArn"]))
 
     return handle

@@ -15,7 +15,7 @@ from infra.cdk.stacks.stateful import StatefulStack
 
 def add_stacks(app: cdk.App, *, settings: EnvironmentSettings, code: CodeSource) -> None:
     """All stacks of one environment."""
-    stateful = StatefulStack(app)
+    stateful = StatefulStack(app, settings=settings)
     BatchStack(app, settings=settings, storage=stateful.storage)
     SageMakerStack(app, settings=settings, storage=stateful.storage)
     QueriesStack(app, settings=settings, storage=stateful.storage)

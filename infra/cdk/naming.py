@@ -15,14 +15,22 @@ REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
+NOTIFICATION_QUEUE = "aimass-notifications"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
+# aimass_core.domain.keys says the same; a test compares both.
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
+# The same of aimass_core.domain.keys.channel_secret.
+CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
+# What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
+WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
 COLLECT_JOB_DEFINITION = "aimass-batch-jobs-collect"
+TRANSFER_JOB_DEFINITION = "aimass-batch-jobs-transfer"
 MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"
@@ -56,8 +64,10 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 CAPTURES_PREFIX = "captures/"
-# The CloudWatch namespace of our own metrics.
+# The CloudWatch namespace of our own metrics, and what the names of our alarms begin with.
 METRICS = "AIMass"
+ALARM_PREFIX = "aimass-"
+DASHBOARD = "aimass"
 PREDICTIONS_PREFIX = "predictions/"
 PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # Of partitions of the registry.
@@ -72,6 +82,11 @@ def bucket(purpose: str) -> str:
 def function(name: str) -> str:
     """The name of the function whose code is functions/<name>."""
     return f"aimass-{name.replace('_', '-')}"
+
+
+def dead_letters(name: str) -> str:
+    """The name of the queue of what a function (or the ingest queue) could not process."""
+    return f"{function(name)}-dead-letters"
 
 
 def function_log_group(name: str) -> str:

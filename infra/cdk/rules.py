@@ -10,7 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 from infra.cdk import naming
-from infra.cdk.assets import FUNCTION_NAMES
+from infra.cdk.assets import ALL_FUNCTIONS
 from infra.cdk.components.http_api import WEBHOOK_PATH
 
 _API = f"{naming.APPLICATION_STACK}/HttpApi"
@@ -44,6 +44,11 @@ ACKNOWLEDGEMENTS = (
         rules=("AwsSolutions-SMG4",),
         paths=(f"{naming.STATEFUL_STACK}/CursorSecret",),
         reason="It signs list cursors that live for minutes and grant nothing; a rotation would break lists at work.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-SMG4",),
+        paths=(f"{naming.STATEFUL_STACK}/AuditSecret",),
+        reason="It signs the seals of audit trails: with another secret none of the former ones could be verified.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-VPC7",),
@@ -80,8 +85,10 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             *(
                 f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group(name)}:log-stream:*"
-                for name in (*FUNCTION_NAMES, "collectors_tick")
+                for name in ALL_FUNCTIONS
             ),
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group('*')}",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:log-stream:*",
@@ -95,6 +102,7 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.COLLECT_JOB_DEFINITION}:*",
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.TRANSFER_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
             f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",
@@ -110,9 +118,15 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}*",
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}-??????",
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.WORKSPACE_SECRETS}",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
-        reason="Secrets of sources: their names are made from ids that do not exist yet.",
+        reason="Secrets of workspaces and their sources: their names are made from ids that do not exist yet.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.CHANNEL_SECRETS}"),
+        paths=(naming.APPLICATION_STACK,),
+        reason="Secrets of notification channels: the same.",
     ),
     Acknowledgement(
         rules=_wildcards(
@@ -125,13 +139,14 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=_wildcards("*"),
         paths=(
-            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
+            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Api", "Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
             f"{naming.SAGEMAKER_STACK}/TrainingRole",
             f"{naming.SAGEMAKER_STACK}/ServingRole",
         ),
-        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken, sagemaker:ListEndpoints and "
-        "cloudwatch:PutMetricData know no resource.",
+        reason="batch:DescribeJobQueues, batch:DescribeJobs, batch:ListJobs, cloudwatch:DescribeAlarms, "
+        "cloudwatch:GetMetricData, cloudwatch:PutMetricData, ecr:GetAuthorizationToken, logs:GetQueryResults, "
+        "logs:StopQuery, sagemaker:ListEndpoints and secretsmanager:ListSecrets know no resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),
@@ -140,7 +155,9 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         rules=("AwsSolutions-SQS3",),
-        paths=tuple(f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents")),
+        paths=tuple(
+            f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents", "Notifications")
+        ),
         reason="They are dead-letter queues, of a stream mapping and of an event rule.",
     ),
     Acknowledgement(

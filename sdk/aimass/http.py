@@ -1,10 +1,12 @@
 """The wire: authentication, timeouts, retries with Idempotency-Key, and problem+json turned into errors again."""
 
+import hashlib
 import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,6 +19,7 @@ from aimass.version import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.errors import AimassError, ErrorDetail, InternalError, error_classes
 
+USER_AGENT = f"aimass-python/{__version__}"
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _MAX_WAIT_SECONDS = 20.0
@@ -40,6 +43,7 @@ class Http:
         max_retries: int,
         workspace_id: str | None = None,
         transport: httpx2.BaseTransport | None = None,
+        user_agent: str = USER_AGENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = profile.base_url.rstrip("/")
@@ -49,7 +53,7 @@ class Http:
             base_url=self.base_url,
             transport=transport,
             timeout=httpx2.Timeout(timeout_seconds, connect=5.0),
-            headers={"user-agent": f"aimass-python/{__version__}", "accept": "application/json"},
+            headers={"user-agent": user_agent, "accept": "application/json"},
         )
 
     def close(self) -> None:
@@ -95,7 +99,7 @@ class Http:
         self, method: str, url: str, *, content: Callable[[], Any], headers: Mapping[str, str]
     ) -> httpx2.Response:
         """Sends a presigned request to S3, without our key. `content` is called again for every attempt."""
-        clean = {"user-agent": f"aimass-python/{__version__}", **headers}
+        clean = {"user-agent": USER_AGENT, **headers}
 
         def attempt() -> httpx2.Response:
             request = httpx2.Request(method, url, content=content(), headers=clean)
@@ -109,6 +113,29 @@ class Http:
         if response.status_code >= 300:
             raise ConnectionFailedError(f"S3 answered {response.status_code} for {name}.")
         return response.content
+
+    def download(self, url: str, path: Path, *, sha256: str, name: str) -> None:
+        """Saves what a presigned URL reads, chunk by chunk. Raises ConnectionFailedError where it is not what its
+        SHA-256 says; then nothing is at the path."""
+        part = path.with_name(f"{path.name}.part")
+
+        def attempt() -> httpx2.Response:
+            digest = hashlib.sha256()
+            with self._client.stream("GET", url) as response, part.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+                    file.write(chunk)
+            response.extensions["sha256"] = digest.hexdigest()
+            return response
+
+        try:
+            response = self._retrying(attempt, is_repeatable=True)
+            if response.status_code >= 300 or response.extensions["sha256"] != sha256:
+                why = f"answered {response.status_code}" if response.status_code >= 300 else "gave other bytes"
+                raise ConnectionFailedError(f"S3 {why} for {name}. Try again.")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _send(
         self, method: str, path: str, body: Any, params: Mapping[str, Any], headers: dict[str, str]

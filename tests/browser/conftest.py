@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.trained import dataset, trained
 from tests.sockets import allow_hosts
 from tests.stack import Stack, client, loans, stack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
 
-__all__ = ["client", "loans", "stack"]
+__all__ = ["client", "dataset", "loans", "stack", "trained"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATIC = REPOSITORY / "functions" / "console" / "static"

@@ -76,6 +76,8 @@ UNUSED_TODAY = {
     # No query lasts so long, and what is deleted keeps its tables for a minute.
     ("Reconciler", "athena:StopQueryExecution", ""),
     ("Reconciler", "glue:DeleteTable", ""),
+    # No source has a secret when the workspace is deleted.
+    ("Reconciler", "secretsmanager:DeleteSecret", ""),
     # It does the others' work where they have failed.
     ("Reconciler", "s3:GetObject", ""),
     ("Reconciler", "s3:PutObject", ""),
@@ -184,6 +186,20 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     healed = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
     assert "FunctionError" not in healed, healed["Payload"].read()
     assert json.loads(healed["Payload"].read())["faults"] == 0
+    _end_of_the_day(stack)
+
+
+def _end_of_the_day(stack: Stack) -> None:
+    """Everything is deleted; the key that asked sees it."""
+    with stack.client() as client:
+        client.workspaces.delete(confirm=client.workspaces.get().name, grace_hours=0)
+
+        def is_empty() -> bool:
+            answer = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
+            assert "FunctionError" not in answer, answer["Payload"].read()
+            return client.workspaces.get_deletion().empty_since is not None
+
+        wait_until(is_empty)
 
 
 def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(enforcing: Enforcing, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def address(operation_path: str) -> str:
     """A path with ids of nothing."""
     found = operation_path.replace("<grantee>", new_id("ws"))
     found = re.sub(r"<(number|part)>", "1", found).replace("<secret>", "token")
+    found = found.replace("<subsystem>", "training")
     return re.sub(
         r"<(\w+)>",
         lambda match: new_id({"workspace": "ws", "api_key": "key", "user": "usr"}.get(match[1], "ds")),
@@ -99,15 +100,41 @@ OF_QUALITY = {
     Role.COLLECTOR: "check_quality replay_quarantine",
     Role.DEVELOPER: "discard_quarantine create_trigger update_trigger delete_trigger",
 }
+OF_MANAGEMENT = {
+    Role.VIEWER: "list_settings get_settings list_settings_history get_costs get_budget",
+    Role.ADMIN: "update_settings revert_settings",
+}
+OF_NOTIFICATIONS = {
+    Role.VIEWER: "list_notifications get_notification list_notification_types list_reports get_report "
+    "list_report_plans get_report_plan",
+    Role.DEVELOPER: "list_notification_channels get_notification_channel list_notification_rules "
+    "get_notification_rule list_notification_deliveries get_notification_delivery retry_notification_delivery "
+    "create_report delete_report create_report_plan update_report_plan delete_report_plan",
+    Role.ADMIN: "create_notification_channel update_notification_channel delete_notification_channel "
+    "rotate_notification_channel test_notification_channel create_notification_rule update_notification_rule "
+    "delete_notification_rule",
+}
 OF_SERVING = {
     Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
     Role.DEVELOPER: "set_endpoint_truth set_endpoint_alarms export_captures",
 }
+OF_OPERATIONS = {
+    Role.VIEWER: "get_system_status",
+    Role.DEVELOPER: "list_logs",
+    Role.ADMIN: "export_audit get_audit_proof list_dead_letters redrive_dead_letters purge_dead_letters",
+}
+
+
+OF_MOVES = {
+    Role.VIEWER: "get_workspace_deletion list_dataset_files",
+    Role.ADMIN: "export_workspace list_workspace_exports get_workspace_export create_workspace_archive "
+    "import_workspace list_workspace_imports get_workspace_import delete_workspace keep_workspace",
+}
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS, OF_OPERATIONS, OF_MOVES)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 

@@ -118,6 +118,25 @@ def send_messages(queue: sqs.IQueue) -> iam.PolicyStatement:
     return _allow(["sqs:GetQueueAttributes", "sqs:SendMessage"], [queue.queue_arn])
 
 
+def keep_dead_letters(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """What Lambda does for a function whose asynchronous invocations fail."""
+    return _allow(["sqs:SendMessage"], [queue.queue_arn])
+
+
+def handle_dead_letters(scope: Construct, *names: str) -> iam.PolicyStatement:
+    """Looking at what could not be processed, and taking it away."""
+    return _allow(
+        [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
+        [Stack.of(scope).format_arn(service="sqs", resource=naming.dead_letters(name)) for name in names],
+    )
+
+
 def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
     """One of our functions, by its name in functions/."""
     arn = _arn(scope, "lambda", "function", naming.function(name), arn_format=ArnFormat.COLON_RESOURCE_NAME)
@@ -159,6 +178,35 @@ def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def read_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Where notifications go, and what signs them."""
+    return _allow(["secretsmanager:GetSecretValue"], [_channel_secrets(scope)])
+
+
+def change_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Setting and deleting them, without reading any."""
+    return _allow(
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
+        [_channel_secrets(scope)],
+    )
+
+
+def send_mail(scope: Construct, sender: str) -> iam.PolicyStatement:
+    """From one address, by its own identity in SES or its domain's."""
+    identities = dict.fromkeys([sender, sender.rpartition("@")[2]])
+    return _allow(["ses:SendEmail"], [_arn(scope, "ses", "identity", identity) for identity in identities])
+
+
+def _channel_secrets(scope: Construct) -> str:
+    return _arn(scope, "secretsmanager", "secret", naming.CHANNEL_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+
+
+def end_secrets(scope: Construct) -> list[iam.PolicyStatement]:
+    """Finding and deleting those of workspaces. NOTE: Secrets Manager lists all names of an account or none."""
+    arn = _arn(scope, "secretsmanager", "secret", naming.WORKSPACE_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return [_allow(["secretsmanager:DeleteSecret"], [arn]), _allow(["secretsmanager:ListSecrets"], ["*"])]
+
+
 def _source_secrets(scope: Construct, ending: str) -> str:
     name = f"{naming.SOURCE_SECRETS}{ending}"
     return _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
@@ -174,6 +222,20 @@ def read_training_logs(scope: Construct) -> iam.PolicyStatement:
     """What training jobs print. SageMaker tells nobody the names of their streams, so they are looked for."""
     arn = training_log_group_arn(scope)
     return _allow(["logs:DescribeLogStreams", "logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
+
+
+def search_logs(scope: Construct) -> list[iam.PolicyStatement]:
+    """Of our functions and of containers. NOTE: the answers of a query know no resource."""
+    groups = (naming.function_log_group("*"), naming.JOB_LOG_GROUP, naming.TRAINING_LOG_GROUP)
+    arns = [_arn(scope, "logs", "log-group", group, arn_format=ArnFormat.COLON_RESOURCE_NAME) for group in groups]
+    # NOTE: AWS checks a group with a colon and a star after it, the emulator without.
+    started = _allow(["logs:StartQuery"], [*arns, *(f"{arn}:*" for arn in arns[1:])])
+    return [started, _allow(["logs:GetQueryResults", "logs:StopQuery"], ["*"])]
+
+
+def watch_figures() -> iam.PolicyStatement:
+    """Figures, alarms, and the state of Batch's queue. NOTE: none of these knows a resource."""
+    return _allow(["batch:DescribeJobQueues", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], ["*"])
 
 
 def write_training_logs(scope: Construct) -> iam.PolicyStatement:
@@ -236,6 +298,11 @@ def change_tables(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def drop_databases(scope: Construct) -> iam.PolicyStatement:
+    """Of workspaces, with all tables in them."""
+    return _allow(["glue:DeleteDatabase"], _catalog(scope))
+
+
 def locate_bucket(bucket: s3.IBucket) -> iam.PolicyStatement:
     """Athena asks where its results go."""
     return _allow(["s3:GetBucketLocation"], [bucket.bucket_arn])
@@ -259,7 +326,12 @@ def _catalog(scope: Construct) -> list[str]:
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
     """Our definitions (any revision) to our queue."""
-    names = (naming.JOB_DEFINITION, naming.COLLECT_JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)
+    names = (
+        naming.JOB_DEFINITION,
+        naming.COLLECT_JOB_DEFINITION,
+        naming.TRANSFER_JOB_DEFINITION,
+        naming.MULTINODE_JOB_DEFINITION,
+    )
     definitions = [job_definition_arn(scope, name) for name in names]
     return _allow(
         ["batch:SubmitJob"],

@@ -1,4 +1,4 @@
-"""Rollouts on the command line: the options of `aimass deploy`, and `aimass endpoints promote|rollback|history`."""
+"""Rollouts on the command line: options of `aimass deploy`, and `aimass endpoints shift|promote|rollback|history`."""
 
 from typing import Annotated, Any
 
@@ -110,6 +110,17 @@ def _write_counts(counts: Counts) -> str:
     if counts.disagreement is not None:
         words.append(f"{counts.disagreed} of {counts.compared} rows differ")
     return ", ".join(words)
+
+
+@app.command("shift")
+def shift(
+    context: typer.Context,
+    endpoint: str,
+    percent: Annotated[float, typer.Argument(help="Of the requests, that the new version gets from now on.")],
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Move the share of a rollout by hand; its guards and steps go on from there."""
+    _show(client_of(context).endpoints.shift(endpoint, percent), output)
 
 
 @app.command("promote")

@@ -19,6 +19,7 @@ AimassError
 ├── PayloadTooLargeError                                                413 payload_too_large
 ├── UnsupportedMediaTypeError                                           415 unsupported_media_type
 ├── QuotaExceededError                                                  429 quota_exceeded
+│   └── BudgetSpentError         of the month                           402 budget_spent
 ├── UnavailableError             a part is not ready; try again         503 unavailable
 ├── DeadlineExceededError                                               504 deadline_exceeded
 └── InternalError                                                       500 internal
@@ -164,6 +165,12 @@ class QuotaExceededError(AimassError):
     """A rate limit or a quota is reached; `retry_after_seconds` tells when asking again makes sense."""
 
     code = "quota_exceeded"
+
+
+class BudgetSpentError(QuotaExceededError):
+    """The budget of the month is spent: what costs is refused until it is raised, or until the next month."""
+
+    code = "budget_spent"
 
 
 class UnavailableError(AimassError):

@@ -5,7 +5,9 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { problemOf, unreachable, ApiProblem } from "./problem";
 import type { components, paths } from "./schema";
 
-export type Schemas = components["schemas"];
+/** As answers are typed: openapi-fetch makes lists of tuples. */
+type Plain<T> = T extends (infer E)[] ? Plain<E>[] : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+export type Schemas = { [Name in keyof components["schemas"]]: Plain<components["schemas"][Name]> };
 
 const SECONDS = 30;
 /** The folder that the console lies in is one below the API's root, on AWS too, where a stage stands before both. */

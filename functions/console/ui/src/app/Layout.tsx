@@ -136,7 +136,7 @@ function Breadcrumbs() {
   const go = useGo();
   const { pathname } = useLocation();
   const area = AREAS.find((each) => pathname.startsWith(`/${each.name}`));
-  const item = area?.menu.find((each) => pathname === each.href || pathname.startsWith(`${each.href}/`));
+  const item = area?.menu.filter((each) => pathname === each.href || pathname.startsWith(`${each.href}/`)).sort((a, b) => b.href.length - a.href.length)[0];
   if (area === undefined || item === undefined) return null;
   const below = pathname.slice(item.href.length).split("/").filter(Boolean);
   const items = [

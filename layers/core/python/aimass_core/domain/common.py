@@ -100,6 +100,25 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+class Channel(StrEnum):
+    """Through what somebody asked, as their client says; nobody's word but theirs."""
+
+    CONSOLE = "console"
+    CLI = "cli"
+    SDK = "sdk"
+    HTTP = "http"
+    PLATFORM = "platform"
+
+
+class Origin(Contract):
+    """Where a request came from."""
+
+    channel: Channel
+    source_ip: str | None = None
+    user_agent: str | None = Field(default=None, description="As the client named itself, cut to 200 characters.")
+    request_id: str | None = Field(default=None, description="It finds the request's log lines: GET /v1/logs.")
+
+
 class Principal(Contract):
     """Who is asking: resolved by the authorizer, never taken from the body."""
 
@@ -112,6 +131,8 @@ class Principal(Contract):
     subject: str | None = Field(default=None, description="Of a user: who they are in all of their workspaces.")
     max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
     max_requests_per_day: int | None = None
+    # For the audit trail; not a part of who somebody is.
+    origin: Origin | None = Field(default=None, exclude=True)
 
 
 class Resource(Contract):

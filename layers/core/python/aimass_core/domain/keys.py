@@ -52,6 +52,11 @@ def sign_in_row(sha256: str, minute: datetime) -> RowKey:
     return RowKey(f"SIGN_INS#{sha256}", minute.astimezone(UTC).strftime(_MINUTE))
 
 
+def workspace_deletion_row(workspace_id: str) -> RowKey:
+    """Outlives the workspace: how its deletion goes, and in the end the proof."""
+    return RowKey(PLATFORM, f"WORKSPACE_DELETION#{workspace_id}")
+
+
 def status_partition(resource: str, status: str) -> str:
     """Partition of gsi1: every resource of a kind in one status, over all workspaces, by time."""
     return f"{resource.upper()}#{status}"
@@ -95,9 +100,36 @@ def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey
     return row(workspace_id, "source_dataset", source_id, stream)
 
 
+def workspace_secrets(workspace_id: str) -> str:
+    """What the names of a workspace's secrets begin with."""
+    return f"aimass/{workspace_id}/"
+
+
 def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     """The name of a source's secret in Secrets Manager."""
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
+
+
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
+"""What the seals of audit trails are signed with."""
+
+
+def audit_seal_row(workspace_id: str, number: int) -> RowKey:
+    """A seal of the audit trail, from 1."""
+    return row(workspace_id, "audit_seal", number)
+
+
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def channel_secret(workspace_id: str, channel_id: str, name: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: its address, or one that signs."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}/{name}"
+
+
+def told_row(workspace_id: str, told: str) -> RowKey:
+    """That something was told once."""
+    return row(workspace_id, "told", told)
 
 
 # --- counters ---------------------------------------------------------------------------------------------------------
@@ -171,6 +203,11 @@ def drop_prefix(workspace_name: str, dataset_name: str) -> str:
     return f"{DROP_PREFIX}{workspace_name}/{dataset_name}/"
 
 
+def landing_prefixes(workspace_id: str, workspace_name: str) -> list[str]:
+    """Everything of a workspace that arrives."""
+    return [f"{UPLOADS_PREFIX}{workspace_id}/", f"{DROP_PREFIX}{workspace_name}/"]
+
+
 # --- S3: lake --------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +245,11 @@ def query_export(workspace_id: str, query_id: str, name: str) -> str:
     return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
 
 
+def audit_export(workspace_id: str, export_id: str, name: str) -> str:
+    """Entries of the audit trail in a file, which goes as the rows of queries do."""
+    return f"{QUERIES_PREFIX}exports/{workspace_id}/{export_id}/{name}"
+
+
 PREDICTIONS_PREFIX = "predictions/"
 
 
@@ -224,6 +266,11 @@ def prediction_object(workspace_id: str, prediction_id: str, name: str) -> str:
 def job_source(workspace_id: str, sha256: str) -> str:
     """A packed source of scripts, named by its content: jobs share it."""
     return f"sources/{workspace_id}/{sha256}.tar.gz"
+
+
+def workspace_archive(workspace_id: str, sha256: str) -> str:
+    """A zip that is to be imported, named by its content."""
+    return f"sources/{workspace_id}/archives/{sha256}.zip"
 
 
 def job_prefix(workspace_id: str, job_id: str) -> str:
@@ -249,6 +296,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
 def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
     """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
     return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
+def job_export(workspace_id: str, job_id: str) -> str:
+    """The zip that an export has made: none of its artifacts, since whoever may read those may not read this."""
+    return f"{job_prefix(workspace_id, job_id)}export/workspace.zip"
 
 
 def job_tensorboard(workspace_id: str, job_id: str) -> str:
@@ -294,3 +346,14 @@ def captures_prefix(workspace_id: str, endpoint_id: str, date: str | None = None
 def capture_object(workspace_id: str, endpoint_id: str, date: str, name: str) -> str:
     """Captured rows, gzipped JSON Lines. `name` begins with the time of the day, so that a day's files sort."""
     return f"{captures_prefix(workspace_id, endpoint_id, date)}{name}.jsonl.gz"
+
+
+def lake_prefixes(workspace_id: str) -> list[str]:
+    """Everything of a workspace in the lake, but the rows of its queries, which lie under the names of Athena."""
+    own = ("datasets", "sources", "jobs", "studies", "models")
+    return [
+        *(f"{folder}/{workspace_id}/" for folder in own),
+        f"{CAPTURES_PREFIX}{workspace_id}/",
+        f"{PREDICTIONS_PREFIX}{workspace_id}/",
+        f"{QUERIES_PREFIX}exports/{workspace_id}/",
+    ]

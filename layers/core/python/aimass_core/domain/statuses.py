@@ -24,6 +24,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "invalid_data": HTTPStatus.UNPROCESSABLE_ENTITY,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "precondition_required": HTTPStatus.PRECONDITION_REQUIRED,
+    "budget_spent": HTTPStatus.PAYMENT_REQUIRED,
     "quota_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -9,8 +9,10 @@ from aimass_core.domain import keys
 from aimass_core.domain import tables as table_names
 from aimass_core.domain.common import Principal, is_id
 from aimass_core.domain.datasets import (
+    DataFileLink,
     Dataset,
     DatasetCreate,
+    DatasetFiles,
     DatasetRows,
     DatasetUpdate,
     DatasetVersion,
@@ -23,12 +25,13 @@ from aimass_core.domain.datasets import (
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
-from aimass_core.services import jobs, records, source_access, tables
+from aimass_core.services import audit, jobs, records, source_access, tables
 
 TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
 _PURGE_GRACE = timedelta(minutes=1)
 _SCAN_PAGE = 100
+_LINK_SECONDS = 900
 _CHILDREN = (
     "dataset_version",
     "upload",
@@ -162,6 +165,19 @@ def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -
     )
 
 
+def list_files(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetFiles:
+    """Every row, as Parquet files with short-lived links. Raises ConflictError where the version is not READY."""
+    version = _find_ready(ports, principal, dataset, number)
+    manifest = _load(ports, version, "manifest.json", Manifest)
+    links = []
+    for position, file in enumerate(manifest.files, start=1):
+        key = keys.dataset_file(version.workspace_id, version.dataset_id, file.sha256)
+        name = f"{version.dataset_name}-{number}-{position:04d}.parquet"
+        url = ports.lake.sign_get(key, expires_seconds=_LINK_SECONDS, download_name=name)
+        links.append(DataFileLink(**file.model_dump(), url=url))
+    return DatasetFiles(files=links)
+
+
 def load_rows(ports: Ports, principal: Principal, dataset: str, number: int, *, limit: int) -> DatasetRows:
     """The first rows of a version. Raises ConflictError where it is not READY."""
     # NOTE: pyarrow takes longer to import than any other request takes to answer.
@@ -169,6 +185,7 @@ def load_rows(ports: Ports, principal: Principal, dataset: str, number: int, *, 
 
     version = _find_ready(ports, principal, dataset, number)
     manifest = _load(ports, version, "manifest.json", Manifest)
+    audit.record_read(ports, principal, "dataset.rows.read", version, limit=limit)
     return previewing.load_rows(ports.lake, version.workspace_id, manifest, limit=limit)
 
 

@@ -9,11 +9,12 @@ from aimass_core.domain.sources import CollectionPolicy
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_NOTHING, _TICK = timedelta(0), timedelta(minutes=1)
 _SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
-def next_after(policy: CollectionPolicy, moment: datetime) -> datetime | None:
-    """The next start after a moment; None where a source has no schedule.
+def next_after(policy: CollectionPolicy, moment: datetime, *, at_least: timedelta = _NOTHING) -> datetime | None:
+    """The next start after a moment, not before `at_least` has passed; None where a source has no schedule.
 
     What was missed meanwhile is not made up for: after a day of silence there is one run and not a day's.
 
@@ -23,10 +24,11 @@ def next_after(policy: CollectionPolicy, moment: datetime) -> datetime | None:
         return None
     rate = _RATE.fullmatch(policy.schedule)
     if rate is not None:
-        due = moment + timedelta(seconds=int(rate[1]) * _SECONDS[rate[2]])
+        due = moment + max(timedelta(seconds=int(rate[1]) * _SECONDS[rate[2]]), at_least)
     else:
         expression = policy.schedule.removeprefix("cron(").removesuffix(")")
-        due = next_of_cron(expression, moment, location="body.policy.schedule")
+        # A minute less, since ticks come some seconds late.
+        due = next_of_cron(expression, moment + max(at_least - _TICK, _NOTHING), location="body.policy.schedule")
     return due if policy.window is None else _into_window(policy.window, due)
 
 

@@ -5,11 +5,10 @@ from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import api_keys, people, records, users
+from aimass_core.services import api_keys, people, platform, records, users
 
 FIRST_KEY = "first admin key"
-_FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
-_BOOTSTRAP = "platform:bootstrap"
+FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
 
 
 def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple[Workspace, str]:
@@ -19,10 +18,11 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
         ConflictError: there is a workspace already.
     """
     request = WorkspaceCreate(name=name)
-    workspace = _new(ports, request, actor=_BOOTSTRAP)
-    first = Put(row=Row(key=_FIRST_ROW, data={"id": workspace.id}, revision=1))
+    workspace = _new(ports, request, actor=platform.principal("bootstrap", "").actor)
+    first = Put(row=Row(key=FIRST_ROW, data={"id": workspace.id}, revision=1))
     try:
-        token = _store(ports, workspace, actor=_BOOTSTRAP, key_name=key_name, also=[first])
+        by = platform.principal("bootstrap", workspace.id)
+        token = _store(ports, workspace, by=by, key_name=key_name, also=[first])
     except (AlreadyExistsError, WriteConflictError) as error:
         raise ConflictError("There is a workspace already. Its admins make more of them and more keys.") from error
     return workspace, token
@@ -30,7 +30,13 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
 
 def has_first(ports: Ports) -> bool:
     """Whether `create_first` was done."""
-    return ports.registry.get(_FIRST_ROW) is not None
+    return ports.registry.get(FIRST_ROW) is not None
+
+
+def is_first(ports: Ports, workspace_id: str) -> bool:
+    """Whether it is the deployment's first one, whose admins also look after what belongs to no workspace."""
+    row = ports.registry.get(FIRST_ROW)
+    return row is not None and row.data["id"] == workspace_id
 
 
 def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> WorkspaceCreated:
@@ -39,7 +45,7 @@ def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> Work
     workspace = _new(ports, request, actor=principal.actor)
     also = users.first_of(ports, principal, workspace)
     try:
-        token = _store(ports, workspace, actor=principal.actor, key_name=FIRST_KEY, also=also)
+        token = _store(ports, workspace, by=principal, key_name=FIRST_KEY, also=also)
     except WriteConflictError as error:
         raise UnavailableError("Your own workspaces change too quickly. Try again.") from error
     return WorkspaceCreated(**workspace.model_dump(), secret=token)
@@ -97,9 +103,9 @@ def _new(ports: Ports, request: WorkspaceCreate, *, actor: str) -> Workspace:
     )
 
 
-def _store(ports: Ports, workspace: Workspace, *, actor: str, key_name: str, also: list[Write]) -> str:
+def _store(ports: Ports, workspace: Workspace, *, by: Principal, key_name: str, also: list[Write]) -> str:
     """Everything in one transaction: no workspace is ever without an admin key, nor a name without a workspace."""
-    principal = Principal(workspace_id=workspace.id, workspace_name=workspace.name, actor=actor, role=Role.ADMIN)
+    principal = by.model_copy(update={"workspace_id": workspace.id, "workspace_name": workspace.name})
     record, token = api_keys.new_record(ports, principal, name=key_name, role=Role.ADMIN, expires_at=None)
     reservation = Put(row=Row(key=keys.workspace_name_row(workspace.name), data={"id": workspace.id}, revision=1))
     writes: list[Write] = [
