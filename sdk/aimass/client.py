@@ -43,8 +43,9 @@ class Client:
     """Talks to one AI Mass API as one API key.
 
     Args:
-        api_key: Default: AIMASS_API_KEY, else the profile's.
+        api_key: Default: AIMASS_API_KEY, else the profile's. A session's access token is as good.
         base_url: Default: AIMASS_BASE_URL, else the profile's, else the local cloud.
+        workspace_id: Which one is meant, of a person who belongs to several; default: the first that they joined.
         profile: A profile of ~/.config/aimass/config.toml; `aimass local up` writes the profile `local`.
         timeout_seconds: For one request; uploads to S3 count from byte to byte.
         max_retries: After a lost connection, 429, 502, 503 or 504, with growing pauses and jitter.
@@ -60,6 +61,7 @@ class Client:
         *,
         api_key: str | None = None,
         base_url: str | None = None,
+        workspace_id: str | None = None,
         profile: str | None = None,
         timeout_seconds: float = 60.0,
         max_retries: int = 4,
@@ -70,6 +72,7 @@ class Client:
             resolve_profile(profile=profile, base_url=base_url, api_key=api_key),
             timeout_seconds=timeout_seconds,
             max_retries=max_retries,
+            workspace_id=workspace_id,
             transport=transport,
             user_agent=user_agent,
         )

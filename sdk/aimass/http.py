@@ -41,12 +41,14 @@ class Http:
         *,
         timeout_seconds: float,
         max_retries: int,
+        workspace_id: str | None = None,
         transport: httpx2.BaseTransport | None = None,
         user_agent: str = USER_AGENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = profile.base_url.rstrip("/")
         self._profile, self._max_retries, self._sleep = profile, max_retries, sleep
+        self._workspace = {} if workspace_id is None else {"x-aimass-workspace": workspace_id}
         self._client = httpx2.Client(
             base_url=self.base_url,
             transport=transport,
@@ -143,7 +145,7 @@ class Http:
                 "There is no API key. Start the local cloud (aimass local up), run aimass configure, or set "
                 "AIMASS_API_KEY."
             )
-        headers["authorization"] = f"Bearer {self._profile.api_key}"
+        headers |= {"authorization": f"Bearer {self._profile.api_key}", **self._workspace}
         content = body if isinstance(body, bytes) else None
         if content is not None:
             headers["content-type"] = "application/json"

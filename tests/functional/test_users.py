@@ -240,6 +240,20 @@ def test_the_sdk_invites_changes_and_removes(api: Api, transport: InProcessTrans
         assert list(client.users.list()) == []
 
 
+def test_the_sdk_acts_in_the_workspace_that_is_named(api: Api, transport: InProcessTransport) -> None:
+    ada = join(api)
+    made = ada.api.post("/v1/workspaces", {"name": "second"}).json
+    for workspace_id in (api.workspace.id, made["id"]):
+        with aimass.Client(
+            transport=transport,
+            api_key=ada.tokens["access_token"],
+            base_url="http://aimass.test",
+            workspace_id=workspace_id,
+        ) as client:
+            assert client.system.whoami().workspace_id == workspace_id
+            assert len(list(client.workspaces.list())) == 2
+
+
 def test_the_command_line_invites_by_a_link_and_takes_addresses_for_ids(api: Api, run: Run) -> None:
     invited = run("users", "invite", "ada@example.com", "--role", "viewer")
     assert invited.code == 0, invited.err

@@ -53,6 +53,7 @@ class ApplicationStack(Stack):
             image_tag=settings.image_tag,
             live_settings=settings.live_settings,
         )
+        closing = replace(common, layers=[core, identity])
         serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, settings=settings, pool=pool)

@@ -6,7 +6,9 @@ from typing import Any
 
 REDACTED = "[redacted]"
 _IN_TEXT = (
-    (re.compile(r"(aim_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), rf"\1{REDACTED}"),
+    # API keys, sessions, refresh tokens, codes and invitations (`tokens.TokenKind`); then JWTs.
+    (re.compile(r"(ai[a-z]_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), rf"\1{REDACTED}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"), f"whsec_{REDACTED}"),
     (re.compile(r"(?i)(x-amz-(?:signature|security-token|credential)=)[^&\"\s\\]+"), rf"\1{REDACTED}"),
     (
@@ -18,7 +20,7 @@ _IN_TEXT = (
     (re.compile(r"(?i)(\w+://[^/\s:@\"\\]*:)[^/\s@\"\\]+@"), rf"\1{REDACTED}@"),
 )
 _SECRET_NAME = re.compile(
-    r"(?i)(^|[_-])(secret|password|passphrase|token|credentials?|private_key|api_key|authorization|signature|cookie)"
+    r"(?i)(^|[_-])(secret|password|passphrase|token|invitation|refresh|credentials?|private_key|api_key|authorization|signature|cookie)"
     r"([_-](sha256|hash|value))?$"
 )
 

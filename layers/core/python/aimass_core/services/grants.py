@@ -124,7 +124,7 @@ def _write(
         rows.append(keys.shared_row(grantee, kind, found.id))
     data = None if made is None else made.model_dump(mode="json")
     action = f"{kind}.revoke" if made is None else f"{kind}.grant"
-    verb = None if made is None else str(made.verb)
+    verb = None if made is None else made.verb
     for _ in range(_MAX_WRITES):
         audit = records.audit(ports, principal, action, found, grantee=grantee, verb=verb)
         try:
