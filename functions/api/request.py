@@ -28,6 +28,7 @@ from functions.api.routing import ResourceRouter
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 ResourceT = TypeVar("ResourceT", bound=Resource)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
@@ -89,6 +90,16 @@ def created(resource: ResourceT, *, location: str, status: HTTPStatus = HTTPStat
     return _json(resource, status, {"ETag": f'"{resource.revision}"', "Location": location})
 
 
+def made(answer: ItemT) -> Response[ItemT]:
+    """201 of what has no address."""
+    return Response(status_code=HTTPStatus.CREATED, content_type=content_types.APPLICATION_JSON, body=answer)
+
+
+def accepted(answer: AnswerT, *, location: str) -> Response[AnswerT]:
+    """What goes on behind an answer that has no revision of its own, with its address."""
+    return _json(answer, HTTPStatus.ACCEPTED, {"Location": location})
+
+
 def no_content() -> Response[None]:
     """204."""
     return Response(status_code=HTTPStatus.NO_CONTENT, content_type=None, body=None)
@@ -138,10 +149,10 @@ def _list_name(router: ResourceRouter) -> str:
     return f"{router.current_event.path}?{urlencode(filters)}"
 
 
-def _json(resource: ResourceT, status: HTTPStatus, headers: dict[str, str]) -> Response[ResourceT]:
+def _json(answer: AnswerT, status: HTTPStatus, headers: dict[str, str]) -> Response[AnswerT]:
     return Response(
         status_code=status.value,
         content_type=content_types.APPLICATION_JSON,
-        body=resource,
+        body=answer,
         headers=dict(headers),
     )

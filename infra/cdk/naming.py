@@ -9,21 +9,28 @@ APPLICATION_STACK = "AimassApplication"
 BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
 QUERIES_STACK = "AimassQueries"
+IDENTITY_STACK = "AimassIdentity"
 
 REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
+NOTIFICATION_QUEUE = "aimass-notifications"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys says the same; a test compares both.
 AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
+# The same of aimass_core.domain.keys.channel_secret.
+CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
+# What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
+WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
 JOB_QUEUE = "aimass"
 JOB_DEFINITION = "aimass-batch-jobs"
 COLLECT_JOB_DEFINITION = "aimass-batch-jobs-collect"
+TRANSFER_JOB_DEFINITION = "aimass-batch-jobs-transfer"
 MULTINODE_JOB_DEFINITION = "aimass-batch-jobs-multinode"
 JOB_LOG_GROUP = "/aws/batch/job"
 IMAGE_REPOSITORY = "aimass/batch-jobs"
@@ -37,6 +44,7 @@ TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TRAINING_JOB_PREFIX = "aimass-"
 
 QUERY_WORKGROUP = "aimass"
+USER_POOL = "aimass"
 # The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
 DATABASE_PREFIX = "aimass_"
 

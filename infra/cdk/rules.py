@@ -102,6 +102,7 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.COLLECT_JOB_DEFINITION}:*",
+            f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.TRANSFER_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
             f"arn:<AWS::Partition>:batch:{_ACCOUNT}:job/*",
             f"arn:<AWS::Partition>:sagemaker:{_ACCOUNT}:training-job/{naming.TRAINING_JOB_PREFIX}*",
@@ -117,9 +118,15 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}*",
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}-??????",
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.WORKSPACE_SECRETS}",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
-        reason="Secrets of sources: their names are made from ids that do not exist yet.",
+        reason="Secrets of workspaces and their sources: their names are made from ids that do not exist yet.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.CHANNEL_SECRETS}"),
+        paths=(naming.APPLICATION_STACK,),
+        reason="Secrets of notification channels: the same.",
     ),
     Acknowledgement(
         rules=_wildcards(
@@ -139,7 +146,7 @@ ACKNOWLEDGEMENTS = (
         ),
         reason="batch:DescribeJobQueues, batch:DescribeJobs, batch:ListJobs, cloudwatch:DescribeAlarms, "
         "cloudwatch:GetMetricData, cloudwatch:PutMetricData, ecr:GetAuthorizationToken, logs:GetQueryResults, "
-        "logs:StopQuery and sagemaker:ListEndpoints know no resource.",
+        "logs:StopQuery, sagemaker:ListEndpoints and secretsmanager:ListSecrets know no resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),
@@ -148,7 +155,9 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         rules=("AwsSolutions-SQS3",),
-        paths=tuple(f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents")),
+        paths=tuple(
+            f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents", "Notifications")
+        ),
         reason="They are dead-letter queues, of a stream mapping and of an event rule.",
     ),
     Acknowledgement(
@@ -164,7 +173,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=("AwsSolutions-COG4",),
         paths=(_API,),
-        reason="Callers are programs with API keys: a Lambda authorizer closes the routes.",
+        reason="Callers are programs with API keys beside people: a Lambda authorizer closes the routes for both.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),
@@ -173,6 +182,17 @@ ACKNOWLEDGEMENTS = (
             for path in ("/v1/docs", "/v1/openapi.json", "/v2/health/live", "/v2/health/ready")
         ),
         reason="Documentation and liveness carry no data, and browsers and load balancers have no key.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-COG1", "AwsSolutions-COG2", "AwsSolutions-COG8"),
+        paths=(f"{naming.IDENTITY_STACK}/UserPool",),
+        reason="Twelve characters of three kinds do more than a special one (NIST SP 800-63B); the console has no form "
+        "for a second factor yet; guesses are counted by the API, and the plus tier has a price for each user.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-APIG4",),
+        paths=tuple(f"{_API}/Default{path}/POST" for path in ("/v1/sessions", "/v1/sessions/refresh")),
+        reason="Who signs in has no session yet; guesses are counted.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),

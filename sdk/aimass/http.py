@@ -1,10 +1,12 @@
 """The wire: authentication, timeouts, retries with Idempotency-Key, and problem+json turned into errors again."""
 
+import hashlib
 import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -109,6 +111,29 @@ class Http:
         if response.status_code >= 300:
             raise ConnectionFailedError(f"S3 answered {response.status_code} for {name}.")
         return response.content
+
+    def download(self, url: str, path: Path, *, sha256: str, name: str) -> None:
+        """Saves what a presigned URL reads, chunk by chunk. Raises ConnectionFailedError where it is not what its
+        SHA-256 says; then nothing is at the path."""
+        part = path.with_name(f"{path.name}.part")
+
+        def attempt() -> httpx2.Response:
+            digest = hashlib.sha256()
+            with self._client.stream("GET", url) as response, part.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+                    file.write(chunk)
+            response.extensions["sha256"] = digest.hexdigest()
+            return response
+
+        try:
+            response = self._retrying(attempt, is_repeatable=True)
+            if response.status_code >= 300 or response.extensions["sha256"] != sha256:
+                why = f"answered {response.status_code}" if response.status_code >= 300 else "gave other bytes"
+                raise ConnectionFailedError(f"S3 {why} for {name}. Try again.")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _send(
         self, method: str, path: str, body: Any, params: Mapping[str, Any], headers: dict[str, str]

@@ -25,6 +25,7 @@ from aimass_core.domain.datasets import (
     WriteMode,
 )
 from aimass_core.domain.job_sources import JobSource, JobSourceCreate
+from aimass_core.domain.transfers import MAX_ARCHIVE_BYTES, Archive, ArchiveCreate
 from aimass_core.errors import InvalidDataError
 
 if TYPE_CHECKING:
@@ -73,6 +74,22 @@ def send_source(client: Client, path: Path) -> str:
     answer = JobSource.model_validate(client.http.request("POST", "/v1/jobs/sources", body=body.model_dump()))
     if answer.request is not None:
         _put(client, answer.request, path, num_bytes=num_bytes, progress=_Progress(num_bytes, None))
+    return sha256
+
+
+def send_archive(client: Client, workspace_id: str, path: Path, *, on_bytes: OnBytes | None = None) -> str:
+    """Sends the zip of an export where it is not there already; returns its SHA-256."""
+    sha256, num_bytes = _hash_file(path), path.stat().st_size
+    if num_bytes > MAX_ARCHIVE_BYTES:
+        raise InvalidDataError(
+            f"{path.name} has {num_bytes:,} bytes; an archive of at most {MAX_ARCHIVE_BYTES:,} is taken. Export "
+            "without the rows, and move the datasets one by one (aimass datasets export)."
+        )
+    body = to_request(ArchiveCreate, sha256=sha256, num_bytes=num_bytes)
+    path_of_archives = f"/v1/workspaces/{workspace_id}/archives"
+    answer = Archive.model_validate(client.http.request("POST", path_of_archives, body=body.model_dump()))
+    if answer.request is not None:
+        _put(client, answer.request, path, num_bytes=num_bytes, progress=_Progress(num_bytes, on_bytes))
     return sha256
 
 

@@ -72,6 +72,13 @@ class BlobStoreContract:
         blobs.delete(key)
         assert blobs.head(key) is None
 
+    def test_all_of_a_prefix_are_deleted_and_nothing_beside_it(self, blobs: BlobStore, key: str) -> None:
+        for name in ("a/1", "a/2", "ab"):
+            blobs.put(f"{key}/{name}", b"x")
+        assert blobs.delete_all(f"{key}/a/") == 2
+        assert blobs.delete_all(f"{key}/a/") == 0
+        assert [info.key for info in blobs.list(f"{key}/")] == [f"{key}/ab"]
+
     def test_list_gives_every_object_of_a_prefix_in_order(self, blobs: BlobStore, key: str) -> None:
         prefix = key.rpartition("/")[0]
         for name in ("b", "a", "c/d"):

@@ -59,3 +59,14 @@ class CatalogContract:
         for _ in range(2):
             catalog.drop(table.name, dataset_id=table.dataset_id)
             assert catalog.find(table.name, dataset_id=table.dataset_id) is None
+
+    def test_a_dropped_database_is_gone_with_its_tables(self, catalog: Catalog) -> None:
+        table, other = new_definition(), new_definition()
+        catalog.put(table)
+        catalog.put(other)
+        assert catalog.drop_database(table.name.database)
+        assert not catalog.drop_database(table.name.database)
+        assert catalog.find(table.name, dataset_id=table.dataset_id) is None
+        assert catalog.find(other.name, dataset_id=other.dataset_id) == other.digest
+        catalog.put(table)
+        assert catalog.find(table.name, dataset_id=table.dataset_id) == table.digest

@@ -160,6 +160,12 @@ class RegistryContract:
         newest = registry.query(here, "JOB#", limit=10, newest_first=True)
         assert [found.key.sort for found in newest.rows] == found[::-1]
 
+    def test_a_query_without_a_prefix_gives_the_whole_partition(self, registry: Registry, here: str) -> None:
+        registry.write(*(Put(row=row(here, sort)) for sort in ("A#1", "B#1", "C")))
+        page = registry.query(here, "", limit=2)
+        assert [found.key.sort for found in page.rows] == ["A#1", "B#1"]
+        assert [found.key.sort for found in registry.query(here, "", limit=2, start=page.next_start).rows] == ["C"]
+
     @pytest.mark.parametrize("newest_first", [False, True])
     @pytest.mark.parametrize("limit", [1, 3, 4, 12, 13])
     def test_pages_cover_every_row_once(self, registry: Registry, here: str, limit: int, newest_first: bool) -> None:

@@ -44,3 +44,10 @@ class SecretsContract:
             another.get(name, fresh=True)
         secrets.put(name, "again")
         assert another.get(name, fresh=True) == "again"
+
+    def test_secrets_are_listed_by_how_their_names_begin(self, secrets: Secrets, name: str) -> None:
+        secrets.put(name, "s3cret")
+        prefix = name.rpartition("/")[0] + "/"
+        assert list(secrets.list(prefix)) == [name]
+        secrets.delete(name)
+        assert list(secrets.list(prefix)) == []

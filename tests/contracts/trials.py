@@ -90,3 +90,13 @@ class TrialsContract:
         assert trials.list_trials(workspace_id, "std_1", limit=10) == ([], None)
         assert len(trials.list_trials(workspace_id, "std_2", limit=10)[0]) == 2
         assert len(trials.list_trials(other, "std_1", limit=10)[0]) == 3
+
+    def test_a_workspace_goes_with_all_its_studies(self, trials: Trials, leave: Leave, workspace_id: str) -> None:
+        other = new_id("ws")
+        for study_id in ("std_1", "std_2"):
+            leave(workspace_id, study_id, [new_trial()])
+        leave(other, "std_1", [new_trial()])
+        assert trials.delete_workspace(workspace_id) == 2
+        assert trials.delete_workspace(workspace_id) == 0
+        assert trials.list_trials(workspace_id, "std_1", limit=10) == ([], None)
+        assert len(trials.list_trials(other, "std_1", limit=10)[0]) == 1

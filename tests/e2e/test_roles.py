@@ -78,6 +78,8 @@ UNUSED_TODAY = {
     # No query lasts so long, and what is deleted keeps its tables for a minute.
     ("Reconciler", "athena:StopQueryExecution", ""),
     ("Reconciler", "glue:DeleteTable", ""),
+    # No source has a secret when the workspace is deleted.
+    ("Reconciler", "secretsmanager:DeleteSecret", ""),
     # It does the others' work where they have failed.
     ("Reconciler", "s3:GetObject", ""),
     ("Reconciler", "s3:PutObject", ""),
@@ -179,6 +181,11 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         send("GET", "/v1/audit?limit=1")
         assert client.audit.export(folder / "audit.csv").num_entries
         _look_after_the_platform(stack, client)
+        invited = client.users.invite("ada@example.com", role="viewer")
+        session = client.sessions.accept(invited.invitation, password="Correct horse 7")
+        with stack.client(api_key=session.access_token) as person:
+            assert person.system.whoami().actor == invited.id
+        client.users.remove(invited.id)
         client.sources.create("signups", collector={"type": "webhook"})
         assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
         client.sources.delete("signups")
@@ -187,6 +194,20 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
     healed = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
     assert "FunctionError" not in healed, healed["Payload"].read()
     assert json.loads(healed["Payload"].read())["faults"] == 0
+    _end_of_the_day(stack)
+
+
+def _end_of_the_day(stack: Stack) -> None:
+    """Everything is deleted; the key that asked sees it."""
+    with stack.client() as client:
+        client.workspaces.delete(confirm=client.workspaces.get().name, grace_hours=0)
+
+        def is_empty() -> bool:
+            answer = stack.aws("lambda").invoke(FunctionName="aimass-reconciler")
+            assert "FunctionError" not in answer, answer["Payload"].read()
+            return client.workspaces.get_deletion().empty_since is not None
+
+        wait_until(is_empty)
 
 
 def _look_after_the_platform(stack: Stack, client: aimass.Client) -> None:

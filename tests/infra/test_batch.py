@@ -29,6 +29,14 @@ def test_b11_jobs_that_read_sources_differ_from_the_others_in_role_and_variables
     assert collecting == {**other, "JobDefinitionName": naming.COLLECT_JOB_DEFINITION, "ContainerProperties": same}
 
 
+def test_jobs_that_move_workspaces_differ_from_the_others_in_their_role_alone(batch: Template) -> None:
+    moving, other = _definition(batch, naming.TRANSFER_JOB_DEFINITION), _definition(batch)
+    role = moving["ContainerProperties"]["JobRoleArn"]
+    assert role["Fn::GetAtt"][0].startswith("TransferRole")
+    same = {**other["ContainerProperties"], "JobRoleArn": role}
+    assert moving == {**other, "JobDefinitionName": naming.TRANSFER_JOB_DEFINITION, "ContainerProperties": same}
+
+
 def test_d10_what_no_rule_names_is_not_tried_again(batch: Template) -> None:
     strategy = _definition(batch)["RetryStrategy"]
     assert strategy["Attempts"] == 3
@@ -74,6 +82,7 @@ def test_names_are_those_that_the_functions_submit_to(batch: Template, applicati
     assert queue["JobQueueName"] == variables["AIMASS_JOB_QUEUE"] == naming.JOB_QUEUE
     assert variables["AIMASS_JOB_DEFINITION"] == naming.JOB_DEFINITION
     assert variables["AIMASS_COLLECT_JOB_DEFINITION"] == naming.COLLECT_JOB_DEFINITION
+    assert variables["AIMASS_TRANSFER_JOB_DEFINITION"] == naming.TRANSFER_JOB_DEFINITION
 
 
 def test_nothing_runs_while_no_job_does(batch: Template) -> None:

@@ -21,6 +21,7 @@ RESOURCELESS = {
     "logs:GetQueryResults",
     "logs:StopQuery",
     "sagemaker:ListEndpoints",
+    "secretsmanager:ListSecrets",
 }
 # How a resource with a wildcard may end.
 WILDCARD_ENDINGS = (
@@ -42,9 +43,12 @@ WILDCARD_ENDINGS = (
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
     ":job-definition/aimass-batch-jobs-collect:*",
+    ":job-definition/aimass-batch-jobs-transfer:*",
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
     ":secret:aimass/audit-signing-??????",
+    ":secret:aimass/ws_*/notification-channels/nch_*/*",
+    ":secret:aimass/ws_*",
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
     ":training-job/aimass-*",
@@ -66,11 +70,24 @@ FUNCTION_ACTIONS = {
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
     "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker", "sqs"},
+    "Notifications": {"dynamodb", "logs", "s3", "secretsmanager", "ses", "sqs"},
     "Reconciler": {
         *("athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs")
     },
     "Api": {
-        *("athena", "batch", "cloudwatch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager"),
+        *(
+            "athena",
+            "batch",
+            "cloudwatch",
+            "cognito-idp",
+            "dynamodb",
+            "glue",
+            "lambda",
+            "logs",
+            "s3",
+            "sagemaker",
+            "secretsmanager",
+        ),
         "sqs",
     },
 }
@@ -170,6 +187,8 @@ def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Templat
             f"job-definition/{naming.JOB_DEFINITION}:*",
             f"job-definition/{naming.COLLECT_JOB_DEFINITION}",
             f"job-definition/{naming.COLLECT_JOB_DEFINITION}:*",
+            f"job-definition/{naming.TRANSFER_JOB_DEFINITION}",
+            f"job-definition/{naming.TRANSFER_JOB_DEFINITION}:*",
             f"job-definition/{naming.MULTINODE_JOB_DEFINITION}",
             f"job-definition/{naming.MULTINODE_JOB_DEFINITION}:*",
         }
@@ -227,18 +246,22 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
+    assert _writable(batch, "TransferRole") == _writable(batch, "JobRole") | {"models/*", "sources/*"}
 
 
 def test_jobs_alone_write_trials_and_the_api_reads_and_deletes_them(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
-    for template, role in ((application, "ApiRole"), (batch, "JobRole"), (sagemaker, "TrainingRole")):
-        (reaching,) = [
+    """The reconciler does so where a whole workspace is deleted."""
+    expected = ((application, {"Api", "Reconciler"}), (batch, {"Job", "Transfer"}), (sagemaker, {"Training"}))
+    for template, roles in expected:
+        reaching = [
             item for item in template.statements() if any("Studies" in to_text(each) for each in item.resources)
         ]
-        assert reaching.owner.startswith(role)
-        assert ("dynamodb:UpdateItem" in reaching.actions) is (template is not application)
-        assert "dynamodb:BatchWriteItem" in reaching.actions
+        assert {item.owner.partition("Role")[0] for item in reaching} == roles
+        for item in reaching:
+            assert ("dynamodb:UpdateItem" in item.actions) is (template is not application)
+            assert "dynamodb:BatchWriteItem" in item.actions
 
 
 def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Template) -> None:
@@ -247,7 +270,7 @@ def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Te
     assert not [action for action in actions if action.startswith(forbidden)]
 
 
-def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_them(
+def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_those_that_need_them(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     """The API cannot read back what it has set, and nobody who reads them reads any other secret."""
@@ -259,16 +282,21 @@ def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_t
         for resource in statement.resources
         if action.startswith("secretsmanager:")
     }
-    of_sources = "aimass/ws_*/sources/src_*/"
+    of_sources, setting = "aimass/ws_*/sources/src_*/", ("CreateSecret", "DeleteSecret", "PutSecretValue")
     assert reached == {
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
         *((reader, "GetSecretValue", "aimass/audit-signing-??????") for reader in ("Api", "Reconciler")),
-        *(("Api", action, f"{of_sources}*") for action in ("CreateSecret", "DeleteSecret", "PutSecretValue")),
+        *(("Api", action, name) for action in setting for name in (f"{of_sources}*", naming.CHANNEL_SECRETS)),
+        ("Notifications", "GetSecretValue", naming.CHANNEL_SECRETS),
+        ("Reconciler", "DeleteSecret", "aimass/ws_*"),
+        ("Reconciler", "ListSecrets", "*"),
         ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
         ("Collect", "GetSecretValue", f"{of_sources}*"),
     }
     name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)
     assert fnmatchcase(name, f"{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}")
+    assert fnmatchcase(keys.channel_secret(new_id("ws"), new_id("nch"), "signing-1"), naming.CHANNEL_SECRETS)
+    assert fnmatchcase(name, naming.WORKSPACE_SECRETS)
 
 
 def test_j11_scheduler_calls_the_tick_and_nothing_else(application: Template) -> None:

@@ -10,6 +10,7 @@ from aimass_core.domain.common import Page, Role
 from aimass_core.domain.datasets import (
     Dataset,
     DatasetCreate,
+    DatasetFiles,
     DatasetRows,
     DatasetUpdate,
     DatasetVersion,
@@ -104,6 +105,14 @@ def get_dataset_version(dataset: IdOrName, number: Number) -> Response[DatasetVe
 def get_dataset_rows(dataset: IdOrName, number: Number, limit: NumRows = 20) -> DatasetRows:
     """As JSON; images as data: URLs."""
     return datasets.load_rows(router.ports, router.caller, dataset, number, limit=limit)
+
+
+@router.operation(
+    "GET", "/v1/datasets/<dataset>/versions/<number>/files", role=Role.VIEWER, summary="Download a dataset version"
+)
+def list_dataset_files(dataset: IdOrName, number: Number) -> DatasetFiles:
+    """All rows, as Parquet files with links that work for some minutes."""
+    return datasets.list_files(router.ports, router.caller, dataset, number)
 
 
 @router.operation(

@@ -9,7 +9,16 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.estimates import JobEstimate
 from aimass_core.domain.job_sources import JobSource, JobSourceCreate
-from aimass_core.domain.jobs import Job, JobArtifacts, JobCreate, JobEvents, JobLogs, JobStatus, JobTensorBoard
+from aimass_core.domain.jobs import (
+    Job,
+    JobArtifacts,
+    JobCreate,
+    JobEvents,
+    JobKind,
+    JobLogs,
+    JobStatus,
+    JobTensorBoard,
+)
 from aimass_core.services import estimates, job_results, job_sources, job_story, jobs
 from functions.api import request
 from functions.api.request import Cursor, Id, Limit
@@ -18,6 +27,7 @@ from functions.api.routing import ResourceRouter
 router = ResourceRouter("jobs")
 
 Status = Annotated[JobStatus | None, Query(description="Only those in this status.")]
+Kind = Annotated[JobKind | None, Query(description="Only those of this kind.")]
 After = Annotated[int, Query(ge=0, le=99_999_999, description="`last` of the answer before; 0: from the beginning.")]
 Wait = Annotated[
     int, Query(ge=0, le=job_story.MAX_WAIT_SECONDS, description="Wait so many seconds for news where there are none.")
@@ -46,11 +56,11 @@ def create_job_source(body: JobSourceCreate) -> JobSource:
 
 
 @router.operation("GET", "/v1/jobs", role=Role.VIEWER, summary="List jobs")
-def list_jobs(limit: Limit = 50, cursor: Cursor = None, status: Status = None) -> Page[Job]:
-    """Newest first. With a status, a page may be short although more follow: go on while there is a cursor."""
+def list_jobs(limit: Limit = 50, cursor: Cursor = None, status: Status = None, kind: Kind = None) -> Page[Job]:
+    """Newest first. With a filter, a page may be short although more follow: go on while there is a cursor."""
     return request.page_of(
         router,
-        lambda start: jobs.list_jobs(router.ports, router.caller, limit=limit, start=start, status=status),
+        lambda start: jobs.list_jobs(router.ports, router.caller, limit=limit, start=start, status=status, kind=kind),
         cursor=cursor,
     )
 

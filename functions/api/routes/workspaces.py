@@ -3,8 +3,15 @@
 from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Page, Role
-from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
-from aimass_core.services import workspaces
+from aimass_core.domain.workspaces import (
+    Workspace,
+    WorkspaceCreate,
+    WorkspaceCreated,
+    WorkspaceDeletion,
+    WorkspaceDeletionCreate,
+    WorkspaceUpdate,
+)
+from aimass_core.services import workspace_deletions, workspaces
 from functions.api import request
 from functions.api.request import Cursor, Id, IfMatch, Limit
 from functions.api.routing import ResourceRouter
@@ -48,3 +55,33 @@ def update_workspace(workspace: Id, body: WorkspaceUpdate, if_match: IfMatch = N
     """Its description. The name stays, because drop folders are built from it."""
     revision = request.revision_of(if_match)
     return request.found(workspaces.update(router.ports, router.caller, workspace, body, revision=revision))
+
+
+@router.operation(
+    "POST",
+    "/v1/workspaces/<workspace>/deletion",
+    role=Role.ADMIN,
+    summary="Delete a workspace",
+    status=202,
+)
+def delete_workspace(workspace: Id, body: WorkspaceDeletionCreate) -> Response[WorkspaceDeletion]:
+    """With everything in it, once the grace is over; until then nothing changes and it can be kept. Its other keys end
+    first, then jobs, endpoints, tables, secrets, objects and rows go, and in the end a listing has to be empty."""
+    scheduled = workspace_deletions.schedule(router.ports, router.caller, workspace, body)
+    return request.accepted(scheduled, location=f"/v1/workspaces/{workspace}/deletion")
+
+
+@router.operation("GET", "/v1/workspaces/<workspace>/deletion", role=Role.VIEWER, summary="Read how far a deletion is")
+def get_workspace_deletion(workspace: Id) -> WorkspaceDeletion:
+    """Its stage, what was deleted and what a listing still finds. The key that asked for the deletion reads the proof
+    for a day after it, and can do nothing else."""
+    return workspace_deletions.get(router.ports, router.caller, workspace)
+
+
+@router.operation(
+    "DELETE", "/v1/workspaces/<workspace>/deletion", role=Role.ADMIN, summary="Keep a workspace", status=204
+)
+def keep_workspace(workspace: Id) -> Response[None]:
+    """Takes the deletion back while its grace lasts."""
+    workspace_deletions.cancel(router.ports, router.caller, workspace)
+    return request.no_content()

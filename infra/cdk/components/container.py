@@ -12,8 +12,22 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
-    return [*_data_statements(storage), allow.change_studies(storage.studies)]
+    """Reading data, models and, for reports, captured requests; reporting to the registry, searching, and leaving
+    artifacts."""
+    return [
+        *_data_statements(storage),
+        allow.read_objects(storage.lake, naming.CAPTURES_PREFIX),
+        allow.change_studies(storage.studies),
+    ]
+
+
+def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:
+    """Of exports and imports of workspaces, which run no code of users: they also bring in models, and the packages of
+    collectors."""
+    return [
+        *container_statements(storage),
+        allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
+    ]
 
 
 def collect_statements(scope: Construct, storage: Storage, *, buckets: Sequence[str]) -> list[iam.PolicyStatement]:

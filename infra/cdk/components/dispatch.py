@@ -60,11 +60,11 @@ class Dispatch(PlatformFunction):
             report_batch_item_failures=True,
             on_failure=event_sources.SqsDlq(dead_letters),
             filters=[
-                _rows("job", ["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
-                _rows("dataset_version", ["READY"]),
-                _rows("endpoint", ["CREATING", "UPDATING"]),
-                _rows("table", ["PENDING"]),
-                _rows("rollout_counter"),
+                rows("job", statuses=["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
+                rows("dataset_version", statuses=["READY"]),
+                rows("endpoint", statuses=["CREATING", "UPDATING"]),
+                rows("table", statuses=["PENDING"]),
+                rows("rollout_counter"),
             ],
         )
         events.Rule(
@@ -92,6 +92,7 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
         "job_queue": naming.JOB_QUEUE,
         "job_definition": naming.JOB_DEFINITION,
         "collect_job_definition": naming.COLLECT_JOB_DEFINITION,
+        "transfer_job_definition": naming.TRANSFER_JOB_DEFINITION,
         "multinode_job_definition": naming.MULTINODE_JOB_DEFINITION,
         "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
         "training_role_arn": allow.training_role_arn(scope),
@@ -132,9 +133,10 @@ def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
     ]
 
 
-def _rows(resource: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
-    """Rows of a resource that are new or have changed, in one of the statuses where it has any."""
-    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.is_equal(resource)}}
+def rows(*resources: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
+    """What an event source mapping hears of the stream: rows of resources that are new or have changed, in one of the
+    statuses where any are named."""
+    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.or_(*resources)}}
     if statuses:
         image["status"] = {"S": lambda_.FilterRule.or_(*statuses)}
     pattern: Mapping[str, Any] = lambda_.FilterCriteria.filter(

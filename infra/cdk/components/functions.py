@@ -1,5 +1,6 @@
 """How every Lambda function of the platform is made."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,12 +37,14 @@ class Layer(lambda_.LayerVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What functions share. `image_tag` is the job container's, for those that start it."""
+    """What functions share. `image_tag` is the job container's, for those that start it; `live_settings` hold where a
+    workspace says nothing."""
 
     code: CodeSource
     layers: Sequence[lambda_.ILayerVersion]
     log_retention: logs.RetentionDays
     image_tag: str
+    live_settings: Mapping[str, Mapping[str, object]]
 
 
 class PlatformFunction(lambda_.Function):
@@ -98,7 +101,7 @@ class PlatformFunction(lambda_.Function):
             memory_size=memory_mib,
             ephemeral_storage_size=storage,
             timeout=timeout,
-            environment={"POWERTOOLS_SERVICE_NAME": full_name, **environment},
+            environment={"POWERTOOLS_SERVICE_NAME": full_name, **_live_settings(defaults), **environment},
             role=role,
             log_group=log_group,
         )
@@ -115,3 +118,10 @@ class PlatformFunction(lambda_.Function):
                     on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters.queue_arn)
                 ),
             )
+
+
+def _live_settings(defaults: FunctionDefaults) -> dict[str, str]:
+    """NOTE: not a field of each function's settings: all of them have it."""
+    if not defaults.live_settings:
+        return {}
+    return {"AIMASS_DEPLOYMENT_SETTINGS": json.dumps(defaults.live_settings, sort_keys=True)}

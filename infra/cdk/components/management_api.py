@@ -13,18 +13,30 @@ from infra.cdk.components import permissions as allow
 from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.notifications import outbound_variables
 from infra.cdk.components.storage import Storage
+from infra.cdk.components.user_pool import UserPool
+from infra.cdk.settings import EnvironmentSettings
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
 # As aimass_core.domain.system.DeadLetterQueue names them; a test compares both.
-DEAD_LETTERS = ("ingest", "dispatch", "job_events")
+DEAD_LETTERS = ("ingest", "dispatch", "job_events", "notifications")
 
 
 class ManagementApi(PlatformFunction):
     """Signs uploads and downloads, so its role bounds what a signed URL can reach."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        defaults: FunctionDefaults,
+        storage: Storage,
+        settings: EnvironmentSettings,
+        pool: UserPool,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -39,6 +51,8 @@ class ManagementApi(PlatformFunction):
                     **storage.variables(),
                     "idempotency_table": storage.idempotency.table_name,
                     "cursor_secret_name": naming.CURSOR_SECRET,
+                    "user_pool_id": pool.user_pool_id,
+                    "user_pool_client_id": pool.client.user_pool_client_id,
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "previews_function": naming.function("previews"),
                     **compute_variables(scope, defaults),
@@ -48,9 +62,10 @@ class ManagementApi(PlatformFunction):
                     "functions": json.dumps({name: naming.function(name) for name in ALL_FUNCTIONS}),
                     "dead_letter_queues": json.dumps({name: naming.dead_letters(name) for name in DEAD_LETTERS}),
                     "alarm_prefix": naming.ALARM_PREFIX,
+                    **outbound_variables(settings),
                 },
             ),
-            statements=_statements(scope, storage),
+            statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
         )
 
 
@@ -87,6 +102,7 @@ def _statements(scope: Construct, storage: Storage) -> list[iam.PolicyStatement]
         allow.read_secret(scope, naming.CURSOR_SECRET),
         allow.read_secret(scope, naming.AUDIT_SECRET),
         allow.change_source_secrets(scope),
+        allow.change_channel_secrets(scope),
         allow.read_job_logs(scope),
         allow.stop_jobs(scope),
         allow.read_training_logs(scope),

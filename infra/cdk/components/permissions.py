@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -148,6 +149,21 @@ def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
     return _allow(["secretsmanager:GetSecretValue"], [f"{arn}-??????"])
 
 
+def keep_accounts(pool: cognito.IUserPool) -> iam.PolicyStatement:
+    """Making and ending accounts, and signing people in with what they send."""
+    return _allow(
+        [
+            "cognito-idp:AdminCreateUser",
+            "cognito-idp:AdminDeleteUser",
+            "cognito-idp:AdminGetUser",
+            "cognito-idp:AdminInitiateAuth",
+            "cognito-idp:AdminRespondToAuthChallenge",
+            "cognito-idp:AdminSetUserPassword",
+        ],
+        [pool.user_pool_arn],
+    )
+
+
 def read_source_secrets(scope: Construct, name: str | None = None) -> iam.PolicyStatement:
     """What users have set for their sources; with a name, that secret of every source."""
     ending = "*" if name is None else f"{name}-??????"
@@ -160,6 +176,35 @@ def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
         ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
         [_source_secrets(scope, "*")],
     )
+
+
+def read_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Where notifications go, and what signs them."""
+    return _allow(["secretsmanager:GetSecretValue"], [_channel_secrets(scope)])
+
+
+def change_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Setting and deleting them, without reading any."""
+    return _allow(
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
+        [_channel_secrets(scope)],
+    )
+
+
+def send_mail(scope: Construct, sender: str) -> iam.PolicyStatement:
+    """From one address, by its own identity in SES or its domain's."""
+    identities = dict.fromkeys([sender, sender.rpartition("@")[2]])
+    return _allow(["ses:SendEmail"], [_arn(scope, "ses", "identity", identity) for identity in identities])
+
+
+def _channel_secrets(scope: Construct) -> str:
+    return _arn(scope, "secretsmanager", "secret", naming.CHANNEL_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+
+
+def end_secrets(scope: Construct) -> list[iam.PolicyStatement]:
+    """Finding and deleting those of workspaces. NOTE: Secrets Manager lists all names of an account or none."""
+    arn = _arn(scope, "secretsmanager", "secret", naming.WORKSPACE_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return [_allow(["secretsmanager:DeleteSecret"], [arn]), _allow(["secretsmanager:ListSecrets"], ["*"])]
 
 
 def _source_secrets(scope: Construct, ending: str) -> str:
@@ -253,6 +298,11 @@ def change_tables(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def drop_databases(scope: Construct) -> iam.PolicyStatement:
+    """Of workspaces, with all tables in them."""
+    return _allow(["glue:DeleteDatabase"], _catalog(scope))
+
+
 def locate_bucket(bucket: s3.IBucket) -> iam.PolicyStatement:
     """Athena asks where its results go."""
     return _allow(["s3:GetBucketLocation"], [bucket.bucket_arn])
@@ -276,7 +326,12 @@ def _catalog(scope: Construct) -> list[str]:
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
     """Our definitions (any revision) to our queue."""
-    names = (naming.JOB_DEFINITION, naming.COLLECT_JOB_DEFINITION, naming.MULTINODE_JOB_DEFINITION)
+    names = (
+        naming.JOB_DEFINITION,
+        naming.COLLECT_JOB_DEFINITION,
+        naming.TRANSFER_JOB_DEFINITION,
+        naming.MULTINODE_JOB_DEFINITION,
+    )
     definitions = [job_definition_arn(scope, name) for name in names]
     return _allow(
         ["batch:SubmitJob"],

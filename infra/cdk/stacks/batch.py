@@ -8,7 +8,7 @@ from constructs import Construct
 from aimass_core.settings import CollectSettings, ContainerSettings
 from infra.cdk import naming
 from infra.cdk.components.compute import JobCompute
-from infra.cdk.components.container import collect_statements, container_statements
+from infra.cdk.components.container import collect_statements, container_statements, transfer_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.job_definition import ImageRepository, JobDefinition, JobRole, MultinodeJobDefinition
 from infra.cdk.components.network import JobNetwork
@@ -56,6 +56,16 @@ class BatchStack(Stack):
             job_role=JobRole(
                 self, "CollectRole", statements=collect_statements(self, storage, buckets=settings.collect_buckets)
             ),
+            execution_role=definition.container.execution_role,
+        )
+        JobDefinition(
+            self,
+            "TransferJobDefinition",
+            name=naming.TRANSFER_JOB_DEFINITION,
+            prefix="Transfer",
+            image=image,
+            environment=environment,
+            job_role=JobRole(self, "TransferRole", statements=transfer_statements(storage)),
             execution_role=definition.container.execution_role,
         )
         MultinodeJobDefinition(

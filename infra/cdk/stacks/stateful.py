@@ -14,20 +14,21 @@ from infra.cdk.components.storage import (
     Storage,
     StudiesTable,
 )
+from infra.cdk.settings import EnvironmentSettings
 
 
 class StatefulStack(Stack):
     """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the secrets that sign."""
 
-    def __init__(self, scope: Construct) -> None:
+    def __init__(self, scope: Construct, *, settings: EnvironmentSettings) -> None:
         super().__init__(scope, naming.STATEFUL_STACK, description="AI Mass: tables, buckets and the ingest queue.")
         ingest = IngestQueue(self, "Ingest")
         self.storage = Storage(
             registry=Registry(self, "Registry"),
             studies=StudiesTable(self, "Studies"),
             idempotency=IdempotencyTable(self, "Idempotency"),
-            landing=LandingBucket(self, "Landing", queue=ingest),
-            lake=LakeBucket(self, "Lake"),
+            landing=LandingBucket(self, "Landing", queue=ingest, origins=settings.console_origins),
+            lake=LakeBucket(self, "Lake", origins=settings.console_origins),
             ingest_queue=ingest.queue,
             ingest_dead_letters=ingest.dead_letters,
         )

@@ -13,6 +13,8 @@ from aimass.cli import (
     audit,
     collectors,
     configure,
+    console,
+    costs,
     datasets,
     drop,
     endpoint_watches,
@@ -21,19 +23,23 @@ from aimass.cli import (
     logs,
     model_jobs,
     models,
+    notifications,
     predicting,
     quality,
     quarantine,
     recipes,
+    reports,
     scripts,
     searches,
     serving,
+    settings,
     sources,
     sql,
     studies,
     system,
     tensorboard,
     triggers,
+    users,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -101,7 +107,11 @@ for module, name, words in (
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
+    (settings, "settings", "Settings of every subsystem: what holds, who changed it, and how to change it."),
+    (notifications, "notifications", "What has happened; who hears of it, and what came of that."),
+    (reports, "reports", "Reports on the workspace or a model, also every week."),
     (api_keys, "api-keys", "Credentials of this workspace."),
+    (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
     (system, "system", "How the platform does, and what it could not process."),
 ):
@@ -123,6 +133,9 @@ app.command("predict")(endpoints.predict)
 app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
+app.command("console")(console.console)
+app.command("costs")(costs.show_costs)
+app.command("budget")(costs.show_budget)
 app.add_typer(audit.app, name="audit")
 app.command("logs")(logs.logs)
 app.command("configure")(configure.configure)

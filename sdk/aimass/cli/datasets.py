@@ -246,6 +246,18 @@ def show_rows(
     write_csv(header, ([row.get(name) for name in header] for row in rows))
 
 
+@app.command("export")
+def export_dataset(
+    context: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    to: Annotated[Path | None, typer.Argument(help="Default: <name>-<version>.parquet, here.")] = None,
+) -> None:
+    """Save all rows of a version as Parquet. `aimass datasets upload` takes them in elsewhere."""
+    version = _find_version(context, dataset)
+    path = version.download(to)
+    say(f"Saved {path} ({format_bytes(path.stat().st_size)}, {version.num_rows or 0:,} rows).")
+
+
 @app.command("delete")
 def delete_dataset(
     context: typer.Context, dataset: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False

@@ -19,7 +19,7 @@ from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
-from aimass_core.domain.jobs import CollectSpec, EventType, JobEvent, JobStatus
+from aimass_core.domain.jobs import CollectSpec, EventType, JobEvent, JobKind, JobStatus
 from aimass_core.errors import NotFoundError
 
 
@@ -180,6 +180,8 @@ def _say_failure(job: Job, version: ModelVersion | None, study: Study | None) ->
     again = f"go on: aimass studies resume {study.name}" if study else f"again: aimass jobs retry {job.id}"
     if isinstance(job.spec, CollectSpec):
         again = f"again: aimass sources run {job.spec.source}"
+    elif job.kind in (JobKind.EXPORT, JobKind.IMPORT_WORKSPACE):
+        again = "again: aimass workspaces --help"
     say(f"Log: aimass jobs logs {job.id}    {again}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,6 +78,23 @@ class DatasetVersion(contract.DatasetVersionDetail, Bound):
         path = f"{_PATH}/{self.dataset_id}/versions/{self.number}/rows"
         rows: list[dict[str, Any]] = self._client.http.request("GET", path, params={"limit": limit})["rows"]
         return rows
+
+    def download(self, path: str | Path | None = None) -> Path:
+        """Saves all rows as a Parquet file, or where there are several as a zip of them, which `upload` takes as well.
+
+        Default: `<name>-<number>.parquet` or `.zip`, here.
+        """
+        answer = self._client.http.request("GET", f"{_PATH}/{self.dataset_id}/versions/{self.number}/files")
+        files = contract.DatasetFiles.model_validate(answer).files
+        suffix = ".parquet" if len(files) == 1 else ".zip"
+        target = Path(path or f"{self.dataset_name}-{self.number}{suffix}")
+        with TemporaryDirectory(prefix=".aimass-", dir=target.resolve().parent) as folder:
+            parts = []
+            for position, file in enumerate(files, start=1):
+                parts.append(Path(folder) / f"{self.dataset_name}-{position:04d}.parquet")
+                self._client.http.download(file.url, parts[-1], sha256=file.sha256, name=f"the rows of {self.ref}")
+            _join(parts, target)
+        return target
 
 
 class Dataset(contract.Dataset, Bound):
@@ -224,6 +242,16 @@ class DatasetsApi(Api):
         if policy is not None and policy != dataset.policy:
             changes["policy"] = policy
         return self.update(dataset, **changes) if changes else dataset
+
+
+def _join(parts: Sequence[Path], target: Path) -> None:
+    """NOTE: a zip is not a place to compress what is compressed."""
+    if len(parts) == 1:
+        parts[0].replace(target)
+        return
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for part in parts:
+            archive.write(part, part.name)
 
 
 def dataset_name(path: Path) -> str:

@@ -29,6 +29,7 @@ def compute(server: Server) -> BatchCompute:
         job_queue="queue",
         job_definition="definition",
         collect_job_definition="collect",
+        transfer_job_definition="transfer",
         multinode_job_definition="nodes",
     )
 
@@ -53,6 +54,7 @@ class TestBatchCompute(ComputeContract):
             job_queue="queue",
             job_definition="definition",
             collect_job_definition="collect",
+            transfer_job_definition="transfer",
             multinode_job_definition="nodes",
         )
 
@@ -134,6 +136,7 @@ def workers(server: Server, tmp_path: Path) -> BatchCompute:
         job_queue="queue",
         job_definition="definition",
         collect_job_definition="collect",
+        transfer_job_definition="transfer",
         multinode_job_definition="nodes",
     )
 
@@ -182,6 +185,7 @@ def test_what_batch_will_never_take_is_the_requests_fault(server: Server) -> Non
         job_queue="no-such-queue",
         job_definition="definition",
         collect_job_definition="collect",
+        transfer_job_definition="transfer",
         multinode_job_definition="nodes",
     )
     with pytest.raises(InvalidRequestError):

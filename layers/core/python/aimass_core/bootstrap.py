@@ -14,10 +14,14 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Courier,
     DeadLetterStore,
     Hosting,
+    Identity,
+    LiveSettings,
     Logs,
     LogSearch,
+    Mailer,
     Predictor,
     Previewer,
     QueryEngine,
@@ -132,6 +136,16 @@ class AwsClients:
         return self._session.client("athena", config=_CONFIG)
 
     @cached_property
+    def cognito(self) -> Any:
+        """Cognito's user pools."""
+        return self._session.client("cognito-idp", config=_CONFIG)
+
+    @cached_property
+    def ses(self) -> Any:
+        """SES."""
+        return self._session.client("sesv2", config=_CONFIG)
+
+    @cached_property
     def secretsmanager(self) -> Any:
         """Secrets Manager."""
         return self._session.client("secretsmanager", config=_CONFIG)
@@ -188,6 +202,7 @@ class AwsPorts:
             job_queue=self._setting("job_queue"),
             job_definition=self._setting("job_definition"),
             collect_job_definition=self._setting("collect_job_definition"),
+            transfer_job_definition=self._setting("transfer_job_definition"),
             multinode_job_definition=self._setting("multinode_job_definition"),
         )
 
@@ -247,14 +262,15 @@ class AwsPorts:
 
     @cached_property
     def dead_letters(self) -> DeadLetterStore:
-        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself."""
+        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself; those of
+        notifications are hints of rows, which the reconciler finds."""
         from aimass_core.adapters.dead_letters import SqsDeadLetters, WayBack
 
         functions, ingest_url = self._names("functions"), self._setting("ingest_queue_url")
         ways = {
             short: WayBack(dead_letters=name, queue_url=ingest_url)
             if short == "ingest"
-            else WayBack(dead_letters=name, function=functions[short])
+            else WayBack(dead_letters=name, function=functions["reconciler" if short == "notifications" else short])
             for short, name in self._names("dead_letter_queues").items()
         }
         return SqsDeadLetters(
@@ -288,6 +304,28 @@ class AwsPorts:
         from aimass_core.adapters.sqs import SqsQueue
 
         return SqsQueue(self.clients.sqs, url=self._setting("ingest_queue_url"))
+
+    @cached_property
+    def notification_queue(self) -> Queue:
+        """SQS."""
+        from aimass_core.adapters.sqs import SqsQueue
+
+        return SqsQueue(self.clients.sqs, url=self._setting("notification_queue_url"))
+
+    @cached_property
+    def courier(self) -> Courier:
+        """HTTP."""
+        from aimass_core.adapters.courier import HttpCourier
+
+        hosts = str(getattr(self._settings, "notification_hosts", ""))
+        return HttpCourier(allowed_hosts=frozenset(filter(None, (host.strip() for host in hosts.split(",")))))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """SES."""
+        from aimass_core.adapters.ses import SesMailer
+
+        return SesMailer(self.clients.ses, sender=str(getattr(self._settings, "mail_sender", "")))
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -324,6 +362,25 @@ class AwsPorts:
         from aimass_core.adapters.secrets_manager import SecretsManagerSecrets
 
         return SecretsManagerSecrets(self.clients.secretsmanager)
+
+    @cached_property
+    def live_settings(self) -> LiveSettings:
+        """The registry, and the deployment's own."""
+        from aimass_core.adapters.live_settings import StoredSettings
+
+        deployment = getattr(self._settings, "deployment_settings", {})
+        return StoredSettings(lambda: self.registry, deployment=deployment)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """A Cognito user pool."""
+        from aimass_core.adapters.cognito import CognitoIdentity
+
+        return CognitoIdentity(
+            self.clients.cognito,
+            user_pool_id=self._setting("user_pool_id"),
+            client_id=self._setting("user_pool_client_id"),
+        )
 
     def open_bucket(self, name: str) -> BlobStore:
         """A bucket that is none of the platform's own."""

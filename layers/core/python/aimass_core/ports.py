@@ -12,6 +12,7 @@ from aimass_core.domain.compute_states import ComputeState as ComputeState  # no
 from aimass_core.domain.engines import HostState
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
+from aimass_core.domain.settings.contract import SettingsT
 from aimass_core.domain.tables import TableDefinition, TableName
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Registry(Protocol):
     def query(
         self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False
     ) -> RowPage:
-        """Rows of a partition whose sort key begins with the prefix, in its order, after `start`."""
+        """Rows of a partition whose sort key begins with the prefix ("": all), in its order, after `start`."""
 
     def query_status(self, partition: str, *, before: datetime | None = None, limit: int) -> Sequence[Row]:
         """Rows of a gsi1 partition (`keys.status_partition`), oldest `at` first. Eventually consistent."""
@@ -183,6 +184,9 @@ class BlobStore(Protocol):
     def delete(self, key: str) -> None:
         """Idempotent."""
 
+    def delete_all(self, prefix: str) -> int:
+        """Every object under a prefix, many by one request. Returns how many."""
+
     def copy(self, source_key: str, key: str) -> None:
         """Inside the bucket, without the bytes passing through here."""
 
@@ -221,7 +225,8 @@ class BlobStore(Protocol):
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
     in the lake. `num_workers` is of a study or a batch prediction: so many containers, of which each is tried again for
-    itself, also where it was killed. What becomes of worker 0 becomes of the job."""
+    itself, also where it was killed. What becomes of worker 0 becomes of the job. `max_attempts` holds on Batch; None:
+    as the job definition says."""
 
     name: str
     kind: str
@@ -230,6 +235,7 @@ class Submission:
     max_seconds: int
     prefix: str
     num_workers: int | None = None
+    max_attempts: int | None = None
 
 
 class Compute(Protocol):
@@ -397,6 +403,9 @@ class Trials(Protocol):
     def delete_study(self, workspace_id: str, study_id: str) -> None:
         """With all its trials. Idempotent."""
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """All studies, also those whose rows are gone from the registry. Returns how many. Idempotent."""
+
 
 # --- SQL -------------------------------------------------------------------------------------------------------------
 
@@ -413,6 +422,9 @@ class Catalog(Protocol):
 
     def drop(self, name: TableName, *, dataset_id: str) -> None:
         """Idempotent; leaves a table that has become another dataset's."""
+
+    def drop_database(self, database: str) -> bool:
+        """With all its tables. Returns whether it was there. Idempotent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -455,7 +467,7 @@ class QueryEngine(Protocol):
 
 
 class Queue(Protocol):
-    """The ingest queue."""
+    """A queue of messages of our own."""
 
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
         """At least once, not before the delay (at most 900 s)."""
@@ -518,6 +530,67 @@ class Previewer(Protocol):
         """Sends a PreviewRequest; `preview` of the answer is a Preview, `error` has a code and a message."""
 
 
+class LiveSettings(Protocol):
+    """Settings of subsystems, by workspace."""
+
+    @property
+    def deployment(self) -> Mapping[str, Mapping[str, Any]]:
+        """What whoever deployed the platform has said, by subsystem and field."""
+
+    def get(self, cls: type[SettingsT], workspace_id: str) -> SettingsT:
+        """As they hold now, or held some seconds ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourierAnswer:
+    """What somebody else's server answered: its status, the beginning of its body, and when to come again."""
+
+    status: int
+    text: str = ""
+    retry_after_seconds: float | None = None
+
+
+class Courier(Protocol):
+    """Brings messages to servers of others, whose addresses users have written."""
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """One POST, to an address that was judged and no other; nothing is followed. Raises InvalidRequestError where
+        that is not public, UnavailableError where nobody answers in time."""
+
+    def check(self, url: str) -> None:
+        """Raises what `post` would where it cannot be brought there at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of an e-mail."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """An e-mail from the deployment's own address."""
+
+    to: Sequence[str]
+    subject: str
+    text: str
+    attachments: Sequence[Attachment] = ()
+
+
+class Mailer(Protocol):
+    """Sends e-mails: SES."""
+
+    def send(self, mail: Mail) -> str:
+        """Returns its id. Raises ConflictError where the deployment has no address to send from, InvalidRequestError
+        where it is refused, UnavailableError."""
+
+    def check(self) -> None:
+        """Raises ConflictError where the deployment has no address to send from."""
+
+
 class SecretNotFoundError(Exception):
     """There is no secret of that name."""
 
@@ -534,6 +607,59 @@ class Secrets(Protocol):
 
     def delete(self, name: str) -> None:
         """At once and for good. Idempotent."""
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """The names of those that begin so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityTokens:
+    """What the identity provider gives who signs in. The access token is a JWT (RS256); it says nothing of rights."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class AccountExistsError(Exception):
+    """There is an account with that e-mail address."""
+
+
+class Identity(Protocol):
+    """Accounts of people, and the keys that their tokens are signed with: a Cognito user pool.
+
+    Wrong credentials raise UnauthenticatedError, always with the same words; a password that its policy refuses
+    InvalidRequestError.
+    """
+
+    @property
+    def issuer(self) -> str:
+        """`iss` of its tokens."""
+
+    @property
+    def client_id(self) -> str:
+        """Of the tokens that are meant for us."""
+
+    def keys(self, *, fresh: bool = False) -> Mapping[str, Mapping[str, Any]]:
+        """Its public keys (JWK) by their id. Cached for an hour; `fresh` asks again, but at most once a minute."""
+
+    def create(self, email: str, password: str) -> str:
+        """An account, ready to sign in; returns its subject. Raises AccountExistsError."""
+
+    def find(self, email: str) -> str | None:
+        """The subject of the account with that address."""
+
+    def set_password(self, subject: str, password: str) -> None:
+        """In place of the one it has."""
+
+    def delete(self, subject: str) -> None:
+        """Idempotent."""
+
+    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
+        """Raises NewPasswordRequiredError where the password holds for one sign-in only and no new one is given."""
+
+    def refresh(self, refresh_token: str) -> IdentityTokens:
+        """A new access token; the refresh token stays."""
 
 
 class Ports(Protocol):
@@ -570,6 +696,12 @@ class Ports(Protocol):
     @property
     def ingest_queue(self) -> Queue: ...
     @property
+    def notification_queue(self) -> Queue: ...
+    @property
+    def courier(self) -> Courier: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
     def predictor(self) -> Predictor: ...
     @property
     def hosting(self) -> Hosting: ...
@@ -577,6 +709,10 @@ class Ports(Protocol):
     def previewer(self) -> Previewer: ...
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def live_settings(self) -> LiveSettings: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def clock(self) -> Clock: ...
     @property

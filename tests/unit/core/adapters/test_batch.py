@@ -35,6 +35,7 @@ def compute(client: Any) -> BatchCompute:
         job_queue="queue",
         job_definition="definition",
         collect_job_definition="collect",
+        transfer_job_definition="transfer",
         multinode_job_definition="nodes",
     )
 
@@ -50,12 +51,17 @@ def submission(**compute: Any) -> Submission:
     )
 
 
-def test_b11_job_that_reads_a_source_has_the_role_that_reads_its_secrets(stub: Stubber, compute: BatchCompute) -> None:
-    collecting = dataclasses.replace(submission(), kind="collect")
+@pytest.mark.parametrize(
+    ("kind", "definition"), [("collect", "collect"), ("export", "transfer"), ("import_workspace", "transfer")]
+)
+def test_b11_only_jobs_that_read_sources_or_move_workspaces_have_roles_that_may(
+    stub: Stubber, compute: BatchCompute, kind: str, definition: str
+) -> None:
+    collecting = dataclasses.replace(submission(), kind=kind)
     expected = {
         "jobName": "job_1",
         "jobQueue": "queue",
-        "jobDefinition": "collect",
+        "jobDefinition": definition,
         "containerOverrides": ANY,
         "timeout": {"attemptDurationSeconds": 60},
     }

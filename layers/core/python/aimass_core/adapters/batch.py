@@ -12,17 +12,22 @@ from aimass_core.ports import Submission
 
 _WHAT = "the compute service"
 _CHUNK = 100
-# Of a study: a worker that was killed is replaced, while the others go on; the rest as in the job definition.
-_WORKER_RETRIES = {
-    "attempts": 3,
-    "evaluateOnExit": [
-        {"action": "EXIT", "onReason": "OutOfMemory*"},
-        {"action": "RETRY", "onExitCode": "75"},
-        {"action": "RETRY", "onExitCode": "137"},
-        {"action": "RETRY", "onStatusReason": "Host EC2*"},
-        {"action": "EXIT", "onReason": "*"},
-    ],
-}
+_ATTEMPTS = 3
+# As in the job definition (infra/cdk/components/job_definition.py; a test compares both): what is sent with a job is in
+# place of all of it.
+JOB_RETRIES = (
+    {"action": "RETRY", "onExitCode": "75"},
+    {"action": "RETRY", "onStatusReason": "Host EC2*"},
+    {"action": "EXIT", "onReason": "*"},
+)
+# Of a study: a worker that was killed is replaced, while the others go on.
+_WORKER_RETRIES = (
+    {"action": "EXIT", "onReason": "OutOfMemory*"},
+    {"action": "RETRY", "onExitCode": "75"},
+    {"action": "RETRY", "onExitCode": "137"},
+    {"action": "RETRY", "onStatusReason": "Host EC2*"},
+    {"action": "EXIT", "onReason": "*"},
+)
 _IS_SWITCHED_OFF = re.compile(r"queue.*(not.*ENABLED|DISABLED)", re.IGNORECASE | re.DOTALL)
 
 
@@ -34,6 +39,7 @@ class BatchCompute:
         job_queue: for every job.
         job_definition: of jobs with one container.
         collect_job_definition: of those that read sources, whose role reads their secrets.
+        transfer_job_definition: of exports and imports of workspaces, whose role writes models.
         multinode_job_definition: of jobs on several machines; its one range of nodes has an open end.
     """
 
@@ -44,10 +50,16 @@ class BatchCompute:
         job_queue: str,
         job_definition: str,
         collect_job_definition: str,
+        transfer_job_definition: str,
         multinode_job_definition: str,
     ) -> None:
         self._client, self._job_queue = client, job_queue
-        self._job_definition, self._collect_job_definition = job_definition, collect_job_definition
+        self._job_definition = job_definition
+        self._definition_of_kind: dict[str, str] = {
+            JobKind.COLLECT: collect_job_definition,
+            JobKind.EXPORT: transfer_job_definition,
+            JobKind.IMPORT_WORKSPACE: transfer_job_definition,
+        }
         self._multinode_job_definition = multinode_job_definition
 
     def submit(self, submission: Submission) -> str:
@@ -71,17 +83,23 @@ class BatchCompute:
             return {
                 "jobDefinition": self._job_definition,
                 "containerOverrides": overrides,
-                "retryStrategy": _WORKER_RETRIES,
+                "retryStrategy": {
+                    "attempts": submission.max_attempts or _ATTEMPTS,
+                    "evaluateOnExit": list(_WORKER_RETRIES),
+                },
                 **size,
             }
+        attempts = submission.max_attempts
+        strategy = {"attempts": attempts, "evaluateOnExit": list(JOB_RETRIES)}
+        retries = {} if attempts is None else {"retryStrategy": strategy}
         if num_nodes == 1:
-            reads_source = submission.kind == JobKind.COLLECT
-            definition = self._collect_job_definition if reads_source else self._job_definition
-            return {"jobDefinition": definition, "containerOverrides": overrides}
+            definition = self._definition_of_kind.get(submission.kind, self._job_definition)
+            return {"jobDefinition": definition, "containerOverrides": overrides, **retries}
         nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
         return {
             "jobDefinition": self._multinode_job_definition,
             "nodeOverrides": {"numNodes": num_nodes, "nodePropertyOverrides": nodes},
+            **retries,
         }
 
     def find(self, name: str) -> str | None:

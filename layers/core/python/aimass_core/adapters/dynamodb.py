@@ -56,12 +56,16 @@ class DynamoDbRegistry:
         self, partition: str, prefix: str, *, limit: int, start: str | None = None, newest_first: bool = False
     ) -> RowPage:
         """See Registry. Reads on past DynamoDB's pages of 1 MB until `limit` rows are there."""
+        # NOTE: DynamoDB takes no empty text for a key.
+        condition, values = "pk = :pk", {":pk": {"S": partition}}
+        if prefix:
+            condition, values = f"{condition} AND begins_with(sk, :prefix)", {**values, ":prefix": {"S": prefix}}
         rows: list[Row] = []
         after = None if start is None else _key(RowKey(partition, start))
         while True:
             answer = self._query_page(
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-                ExpressionAttributeValues={":pk": {"S": partition}, ":prefix": {"S": prefix}},
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
                 ConsistentRead=True,
                 ScanIndexForward=not newest_first,
                 # One more than asked for tells whether there is a next page.

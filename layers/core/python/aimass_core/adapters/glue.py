@@ -66,6 +66,16 @@ class GlueCatalog:
             if code_of(error) != "EntityNotFoundException":
                 raise _to_error(error) from error
 
+    def drop_database(self, database: str) -> bool:
+        """See Catalog."""
+        try:
+            self._client.delete_database(Name=database)
+        except AWS_ERRORS as error:
+            if code_of(error) != "EntityNotFoundException":
+                raise _to_error(error) from error
+            return False
+        return True
+
     def _get(self, name: TableName) -> dict[str, Any] | None:
         try:
             table: dict[str, Any] = self._client.get_table(DatabaseName=name.database, Name=name.name)["Table"]

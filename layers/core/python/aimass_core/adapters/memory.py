@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
 from aimass_core.adapters.memory_operations import MemoryDeadLetters, MemoryLogSearch, MemoryWatch
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
@@ -24,8 +26,10 @@ from aimass_core.ports import (
     Check,
     ComputeState,
     CounterRow,
+    CourierAnswer,
     Delete,
     Execution,
+    Mail,
     Put,
     QueryEngine,
     ResultPage,
@@ -172,6 +176,13 @@ class MemoryBlobStore:
     def delete(self, key: str) -> None:
         """See BlobStore."""
         self._blobs.pop(key, None)
+
+    def delete_all(self, prefix: str) -> int:
+        """See BlobStore."""
+        doomed = [key for key in self._blobs if key.startswith(prefix)]
+        for key in doomed:
+            del self._blobs[key]
+        return len(doomed)
 
     def copy(self, source_key: str, key: str) -> None:
         """See BlobStore."""
@@ -357,6 +368,13 @@ class MemoryTrials:
         """See Trials."""
         self.trials.pop((workspace_id, study_id), None)
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """See Trials."""
+        doomed = [key for key in self.trials if key[0] == workspace_id]
+        for key in doomed:
+            del self.trials[key]
+        return len(doomed)
+
 
 class MemoryQueue:
     """Messages in the order in which they were sent, with their delays."""
@@ -367,6 +385,37 @@ class MemoryQueue:
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
         """See Queue."""
         self.messages.append((message, delay_seconds))
+
+
+class MemoryCourier:
+    """Keeps what was posted, and answers with a function."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.answer: Callable[[str], CourierAnswer] = lambda _: CourierAnswer(status=200, text="ok")
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """See Courier."""
+        self.posts.append((url, headers, body))
+        return self.answer(url)
+
+    def check(self, url: str) -> None:
+        """See Courier."""
+
+
+class MemoryMailer:
+    """Keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> str:
+        """See Mailer."""
+        self.mails.append(mail)
+        return f"mail-{len(self.mails)}"
+
+    def check(self) -> None:
+        """See Mailer."""
 
 
 class MemoryCatalog:
@@ -388,6 +437,13 @@ class MemoryCatalog:
         """See Catalog."""
         if name in self.tables and self.tables[name].dataset_id == dataset_id:
             del self.tables[name]
+
+    def drop_database(self, database: str) -> bool:
+        """See Catalog."""
+        doomed = [name for name in self.tables if name.database == database]
+        for name in doomed:
+            del self.tables[name]
+        return bool(doomed)
 
 
 class MemoryQueryEngine:
@@ -474,7 +530,7 @@ class MemorySecrets:
         """See Secrets."""
         if name in self.values:
             return self.values[name]
-        if "/sources/" in name:
+        if "/sources/" in name or "/notification-channels/" in name:
             raise SecretNotFoundError(name)
         return f"secret of {name}"
 
@@ -485,6 +541,10 @@ class MemorySecrets:
     def delete(self, name: str) -> None:
         """See Secrets."""
         self.values.pop(name, None)
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """See Secrets."""
+        return [name for name in self.values if name.startswith(prefix)]
 
 
 def _no_function(payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -510,9 +570,19 @@ class MemoryPorts:
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    notification_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    courier: MemoryCourier = field(default_factory=MemoryCourier)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
     hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identity: MemoryIdentity = field(default_factory=MemoryIdentity)
     clock: Clock = utc_now
     new_id: NewId = new_id
+
+    @property
+    def live_settings(self) -> StoredSettings:
+        """Read anew each time."""
+        return StoredSettings(lambda: self.registry, deployment=self.deployment_settings, ttl_seconds=0)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from boto3.s3.transfer import TransferConfig
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
+from aimass_core.errors import UnavailableError
 from aimass_core.ports import BlobInfo, BlobNotFoundError, SignedUrl, StoredPart
 
 _WHAT = "the blob store"
@@ -94,6 +95,23 @@ class S3BlobStore:
         """See BlobStore."""
         with _translated(key):
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def delete_all(self, prefix: str) -> int:
+        """See BlobStore. A page of a listing is one request, of at most 1,000."""
+        num_deleted = 0
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        with _translated(prefix):
+            for page in pages:
+                found = [{"Key": each["Key"]} for each in page.get("Contents", [])]
+                if not found:
+                    continue
+                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": found, "Quiet": True})
+                if faults := answer.get("Errors", []):
+                    raise UnavailableError(
+                        f"{len(faults)} objects could not be deleted ({faults[0]['Code']}). Try again."
+                    )
+                num_deleted += len(found)
+        return num_deleted
 
     def copy(self, source_key: str, key: str) -> None:
         """See BlobStore. Above S3's 5 GB for one request, the transfer manager copies in parts."""

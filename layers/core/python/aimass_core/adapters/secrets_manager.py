@@ -1,5 +1,6 @@
 """Secrets in Secrets Manager; what is read is kept for some minutes by Powertools."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -47,6 +48,15 @@ class SecretsManagerSecrets:
         except ClientError as error:
             if _code(error) != _ABSENT:
                 raise UnavailableError(f"The secret {name!r} cannot be deleted. Try again.") from error
+
+    def list(self, prefix: str) -> Sequence[str]:
+        """See Secrets. NOTE: the filter is by the beginning of the name, without regard to case."""
+        pages = self._client.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}])
+        try:
+            names = [str(secret["Name"]) for page in pages for secret in page["SecretList"]]
+        except (ClientError, BotoCoreError) as error:
+            raise UnavailableError("The secrets cannot be listed. Try again.") from error
+        return [name for name in names if name.startswith(prefix)]
 
     def _create_or_change(self, name: str, value: str) -> None:
         try:

@@ -54,6 +54,32 @@ class DynamoDbTrials:
         self._delete([keys.RowKey(partition, keys.STUDY_ROW)])
         self._delete([keys.study_name_row(workspace_id, study_id)])
 
+    def delete_workspace(self, workspace_id: str) -> int:
+        """See Trials. What leads to the studies goes last."""
+        partition = keys.studies_partition(workspace_id)
+        named = self._query_names(partition)
+        for study_id in named:
+            self.delete_study(workspace_id, study_id)
+        self._delete([keys.RowKey(partition, keys.STUDY_COUNTER_ROW)])
+        return len(named)
+
+    def _query_names(self, partition: str) -> list[str]:
+        names: list[str] = []
+        after: dict[str, Any] = {}
+        while True:
+            answer = self._call(
+                "query",
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :names)",
+                ExpressionAttributeValues={":pk": {"S": partition}, ":names": {"S": keys.STUDY_NAMES_PREFIX}},
+                ConsistentRead=True,
+                **after,
+            )
+            names += [item["sk"]["S"].removeprefix(keys.STUDY_NAMES_PREFIX) for item in answer["Items"]]
+            if "LastEvaluatedKey" not in answer:
+                return names
+            after = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
     def _find(self, workspace_id: str, study_id: str) -> int | None:
         """Optuna's number of the study; None where no worker has made it yet."""
         key = _to_key(keys.study_name_row(workspace_id, study_id))

@@ -87,7 +87,7 @@ class Request(BaseModel):
 
 
 class Role(StrEnum):
-    """What a key may do; each role includes those before it."""
+    """What a key or a user may do; each role includes those before it."""
 
     VIEWER = "viewer"
     COLLECTOR = "collector"
@@ -124,9 +124,11 @@ class Principal(Contract):
 
     workspace_id: str
     workspace_name: str
-    actor: str = Field(description="The API key's id, or the name of the part of the platform that acts.")
-    actor_name: str | None = Field(default=None, description="What people call it.")
+    actor: str = Field(description="The id of the user or API key, or the name of the part of the platform that acts.")
+    actor_name: str | None = Field(default=None, description="The user's e-mail address, or the API key's name.")
     role: Role
+    session_id: str | None = Field(default=None, description="Null: an API key asks by itself.")
+    subject: str | None = Field(default=None, description="Of a user: who they are in all of their workspaces.")
     max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
     max_requests_per_day: int | None = None
     # For the audit trail; not a part of who somebody is.

@@ -186,6 +186,18 @@ class DataFile(Contract):
     num_rows: int
 
 
+class DataFileLink(DataFile):
+    """A Parquet file and a short-lived URL that reads it."""
+
+    url: str
+
+
+class DatasetFiles(Contract):
+    """Answer of GET /v1/datasets/{dataset}/versions/{number}/files: all rows, in this order."""
+
+    files: list[DataFileLink]
+
+
 class Manifest(Contract):
     """`manifest.json` of a dataset version."""
 

@@ -24,6 +24,7 @@ from aimass_core.domain.sources import CollectSpec as CollectSpec  # noqa: PLC04
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
 from aimass_core.domain.training import Resample as Resample  # noqa: PLC0414 - part of a job's contract
 from aimass_core.domain.training import TrainSpec as TrainSpec  # noqa: PLC0414 - part of a job's contract
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 
 MAX_DEPENDENCIES = 20
 
@@ -60,6 +61,13 @@ class IngestSpec(Request):
     number: int = Field(ge=1)
 
 
+class ReportSpec(Request):
+    """Makes a report of a workspace. Submitted by POST /v1/reports and by plans of reports only."""
+
+    kind: Literal[JobKind.REPORT] = JobKind.REPORT
+    report: Id
+
+
 SubmittedSpec = (
     TrainSpec
     | SearchSpec
@@ -72,7 +80,7 @@ SubmittedSpec = (
     | PredictSpec
     | ImportSpec
 )
-AnySpec = SubmittedSpec | IngestSpec | CollectSpec
+AnySpec = SubmittedSpec | IngestSpec | CollectSpec | ReportSpec | ExportSpec | ImportWorkspaceSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 
@@ -185,6 +193,9 @@ class Job(Resource):
     trigger_id: str | None = Field(default=None, description="The trigger that submitted it.")
     log_stream: str | None = None
     last_event: int = 0
+    imported_at: AwareDatetime | None = Field(
+        default=None, description="When it came with an import of a workspace: it ran elsewhere. Null: it did not."
+    )
 
 
 class EventType(StrEnum):

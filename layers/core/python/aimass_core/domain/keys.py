@@ -34,11 +34,27 @@ def name_row(workspace_id: str, resource: str, name: str) -> RowKey:
 
 
 PLATFORM = "PLATFORM"
+_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def workspace_name_row(name: str) -> RowKey:
     """Workspace names are unique on the whole platform: the drop folder leads from the name to the id."""
     return RowKey(PLATFORM, f"NAME#WORKSPACE#{name}")
+
+
+def person_row(subject: str) -> RowKey:
+    """Where somebody who can sign in belongs, over all workspaces."""
+    return RowKey(f"PERSON#{subject}", "PERSON")
+
+
+def sign_in_row(sha256: str, minute: datetime) -> RowKey:
+    """How often it was tried to sign in with something, within a span of time."""
+    return RowKey(f"SIGN_INS#{sha256}", minute.astimezone(UTC).strftime(_MINUTE))
+
+
+def workspace_deletion_row(workspace_id: str) -> RowKey:
+    """Outlives the workspace: how its deletion goes, and in the end the proof."""
+    return RowKey(PLATFORM, f"WORKSPACE_DELETION#{workspace_id}")
 
 
 def status_partition(resource: str, status: str) -> str:
@@ -79,6 +95,11 @@ def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey
     return row(workspace_id, "source_dataset", source_id, stream)
 
 
+def workspace_secrets(workspace_id: str) -> str:
+    """What the names of a workspace's secrets begin with."""
+    return f"aimass/{workspace_id}/"
+
+
 def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     """The name of a source's secret in Secrets Manager."""
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
@@ -93,11 +114,23 @@ def audit_seal_row(workspace_id: str, number: int) -> RowKey:
     return row(workspace_id, "audit_seal", number)
 
 
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def channel_secret(workspace_id: str, channel_id: str, name: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: its address, or one that signs."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}/{name}"
+
+
+def told_row(workspace_id: str, told: str) -> RowKey:
+    """That something was told once."""
+    return row(workspace_id, "told", told)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"
 """What only the function that serves models adds to."""
-_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def counters_partition(workspace_id: str, endpoint_id: str) -> str:
@@ -165,6 +198,11 @@ def drop_prefix(workspace_name: str, dataset_name: str) -> str:
     return f"{DROP_PREFIX}{workspace_name}/{dataset_name}/"
 
 
+def landing_prefixes(workspace_id: str, workspace_name: str) -> list[str]:
+    """Everything of a workspace that arrives."""
+    return [f"{UPLOADS_PREFIX}{workspace_id}/", f"{DROP_PREFIX}{workspace_name}/"]
+
+
 # --- S3: lake --------------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +263,11 @@ def job_source(workspace_id: str, sha256: str) -> str:
     return f"sources/{workspace_id}/{sha256}.tar.gz"
 
 
+def workspace_archive(workspace_id: str, sha256: str) -> str:
+    """A zip that is to be imported, named by its content."""
+    return f"sources/{workspace_id}/archives/{sha256}.zip"
+
+
 def job_prefix(workspace_id: str, job_id: str) -> str:
     """Everything of a job."""
     return f"jobs/{workspace_id}/{job_id}/"
@@ -248,6 +291,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
 def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
     """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
     return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
+def job_export(workspace_id: str, job_id: str) -> str:
+    """The zip that an export has made: none of its artifacts, since whoever may read those may not read this."""
+    return f"{job_prefix(workspace_id, job_id)}export/workspace.zip"
 
 
 def job_tensorboard(workspace_id: str, job_id: str) -> str:
@@ -293,3 +341,14 @@ def captures_prefix(workspace_id: str, endpoint_id: str, date: str | None = None
 def capture_object(workspace_id: str, endpoint_id: str, date: str, name: str) -> str:
     """Captured rows, gzipped JSON Lines. `name` begins with the time of the day, so that a day's files sort."""
     return f"{captures_prefix(workspace_id, endpoint_id, date)}{name}.jsonl.gz"
+
+
+def lake_prefixes(workspace_id: str) -> list[str]:
+    """Everything of a workspace in the lake, but the rows of its queries, which lie under the names of Athena."""
+    own = ("datasets", "sources", "jobs", "studies", "models")
+    return [
+        *(f"{folder}/{workspace_id}/" for folder in own),
+        f"{CAPTURES_PREFIX}{workspace_id}/",
+        f"{PREDICTIONS_PREFIX}{workspace_id}/",
+        f"{QUERIES_PREFIX}exports/{workspace_id}/",
+    ]

@@ -95,6 +95,12 @@ def request_id_of(event: HttpEvent) -> str | None:
     return None if request_id is None else str(request_id)
 
 
+def source_ip_of(event: HttpEvent) -> str:
+    """Where API Gateway says that the request comes from."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    return str(identity.get("sourceIp") or "unknown")
+
+
 def authorizer_of(event: HttpEvent) -> dict[str, Any]:
     """What the authorizer has found out about the caller; empty where none stands before the route."""
     return dict((event.get("requestContext") or {}).get("authorizer") or {})

@@ -9,8 +9,10 @@ from aimass_core.domain import keys
 from aimass_core.domain import tables as table_names
 from aimass_core.domain.common import Principal, is_id
 from aimass_core.domain.datasets import (
+    DataFileLink,
     Dataset,
     DatasetCreate,
+    DatasetFiles,
     DatasetRows,
     DatasetUpdate,
     DatasetVersion,
@@ -29,6 +31,7 @@ TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
 _PURGE_GRACE = timedelta(minutes=1)
 _SCAN_PAGE = 100
+_LINK_SECONDS = 900
 _CHILDREN = (
     "dataset_version",
     "upload",
@@ -160,6 +163,19 @@ def get_version(ports: Ports, principal: Principal, dataset: str, number: int) -
             "profile": _load(ports, version, "profile.json", Profile),
         }
     )
+
+
+def list_files(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetFiles:
+    """Every row, as Parquet files with short-lived links. Raises ConflictError where the version is not READY."""
+    version = _find_ready(ports, principal, dataset, number)
+    manifest = _load(ports, version, "manifest.json", Manifest)
+    links = []
+    for position, file in enumerate(manifest.files, start=1):
+        key = keys.dataset_file(version.workspace_id, version.dataset_id, file.sha256)
+        name = f"{version.dataset_name}-{number}-{position:04d}.parquet"
+        url = ports.lake.sign_get(key, expires_seconds=_LINK_SECONDS, download_name=name)
+        links.append(DataFileLink(**file.model_dump(), url=url))
+    return DatasetFiles(files=links)
 
 
 def load_rows(ports: Ports, principal: Principal, dataset: str, number: int, *, limit: int) -> DatasetRows:

@@ -94,8 +94,12 @@ def next_step(job: Job) -> str:
     """What the user does now. An ingest job is not retried: its version is rejected."""
     if job.kind is JobKind.INGEST:
         return "Upload the files again."
+    if job.kind is JobKind.REPORT:
+        return "Make the report again: aimass reports create"
     if isinstance(job.spec, CollectSpec):
         return f"Run its source again: aimass sources run {job.spec.source}"
+    if job.kind in (JobKind.EXPORT, JobKind.IMPORT_WORKSPACE):
+        return "Do it again: aimass workspaces export, or import, which goes on where it ended."
     return f"Retry it with: aimass jobs retry {job.id}"
 
 

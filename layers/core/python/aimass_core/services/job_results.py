@@ -21,7 +21,7 @@ from aimass_core.domain.jobs import (
     JobTensorBoard,
 )
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.ports import BlobNotFoundError, Ports
 
@@ -32,12 +32,23 @@ MODEL_FOLDER = "model/"
 PARTS_FOLDER = "parts/"
 LINK_SECONDS = 900
 
+_WITHOUT_MODEL = frozenset(
+    {
+        JobKind.INGEST,
+        JobKind.PREPARE,
+        JobKind.PREDICT,
+        JobKind.REPORT,
+        JobKind.COLLECT,
+        JobKind.EXPORT,
+        JobKind.IMPORT_WORKSPACE,
+    }
+)
 _PART_FILE = re.compile(rf"{PARTS_FOLDER}[a-z][a-z0-9-]{{0,30}}/[^/]+")
 _CONTENTS: dict[ArtifactName, type[BaseModel]] = {
     ArtifactName.SIGNATURE: Signature,
     ArtifactName.CARD: Card,
     ArtifactName.GOLDEN: Golden,
-    ArtifactName.REPORT_DATA: Report,
+    ArtifactName.REPORT_DATA: ModelReport,
 }
 # What is served; a trial of a study leaves no more.
 SERVED = frozenset({ArtifactName.MODEL, ArtifactName.SIGNATURE, ArtifactName.CARD, ArtifactName.GOLDEN})
@@ -109,7 +120,7 @@ def makes_model(job: Job, result: JobResult) -> bool:
     one there."""
     if job.kind is JobKind.SCRIPT:
         return any(artifact.name == MODEL_FOLDER + ArtifactName.MODEL for artifact in result.artifacts)
-    return job.kind not in (JobKind.INGEST, JobKind.PREPARE, JobKind.PREDICT, JobKind.COLLECT)
+    return job.kind not in _WITHOUT_MODEL
 
 
 def model_artifacts(artifacts: Sequence[Artifact], *, folder: str = MODEL_FOLDER) -> dict[ArtifactName, Artifact]:

@@ -7,13 +7,24 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import CollectSpec, IngestSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset
+from aimass_core.domain.jobs import (
+    CollectSpec,
+    IngestSpec,
+    Job,
+    JobCreate,
+    JobKind,
+    JobStatus,
+    PinnedDataset,
+)
 from aimass_core.domain.study_specs import StudySpec
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
 from aimass_core.services import (
     backends,
+    budgets,
     job_channels,
+    job_defaults,
     job_models,
     job_plans,
     job_quotas,
@@ -47,7 +58,8 @@ def create_triggered(
     ports: Ports, principal: Principal, request: JobCreate, *, trigger_id: str, also: Callable[[Job], Sequence[Write]]
 ) -> Job:
     """The same for a trigger, whose rows are written in the transaction of the job. It has one job at a time, and
-    needs no quota. Raises ConflictError where a row was changed meanwhile."""
+    needs no quota but the budget. Raises ConflictError where a row was changed meanwhile."""
+    budgets.require(ports, principal.workspace_id)
     return _create(ports, principal, request, trigger_id=trigger_id, also=also)
 
 
@@ -59,6 +71,7 @@ def _create(
     trigger_id: str | None = None,
     also: Callable[[Job], Sequence[Write]] = lambda _: (),
 ) -> Job:
+    request = job_defaults.apply(ports, principal.workspace_id, request)
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     job = Job(
         **records.new_fields(ports, principal, Job),
@@ -103,14 +116,41 @@ def submit_ingest(ports: Ports, workspace_id: str, dataset_id: str, number: int)
     raise UnavailableError(f"The dataset version {dataset_id}/{number} changes too quickly. Try again.")
 
 
+def submit_transfer(
+    ports: Ports,
+    principal: Principal,
+    spec: ExportSpec | ImportWorkspaceSpec,
+    *,
+    max_seconds: int,
+    limits: JobLimits,
+) -> Job:
+    """Queues a job that exports or imports the workspace. Raises QuotaExceededError."""
+    job_quotas.check(ports, principal.workspace_id, limits)
+    job = Job(
+        **records.new_fields(ports, principal, Job),
+        kind=spec.kind,
+        spec=spec,
+        max_seconds=max_seconds,
+        status=JobStatus.SUBMITTED,
+    )
+    return _submit(ports, principal, job, channels=[])
+
+
 def list_jobs(
-    ports: Ports, principal: Principal, *, limit: int, start: str | None = None, status: JobStatus | None = None
+    ports: Ports,
+    principal: Principal,
+    *,
+    limit: int,
+    start: str | None = None,
+    status: JobStatus | None = None,
+    kind: JobKind | None = None,
 ) -> tuple[list[Job], str | None]:
     """A page of the workspace's jobs, newest first, and where the next begins.
 
-    With a status, a page may be shorter than `limit` although more follow: one request reads a bounded number of rows.
+    With a status or a kind, a page may be shorter than `limit` although more follow: one request reads a bounded number
+    of rows.
     """
-    if status is None:
+    if status is None and kind is None:
         return records.list_page(ports, Job, principal.workspace_id, limit=limit, start=start)
     found: list[Job] = []
     num_scanned = 0
@@ -118,7 +158,7 @@ def list_jobs(
         jobs, next_start = records.list_page(ports, Job, principal.workspace_id, limit=_SCAN_PAGE, start=start)
         num_scanned += len(jobs)
         for job in jobs:
-            if job.status is not status:
+            if status not in (None, job.status) or kind not in (None, job.kind):
                 continue
             found.append(job)
             if len(found) == limit:
@@ -172,9 +212,16 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.INGEST:
         raise ConflictError(f"The job {former.id} ingested an upload. Upload the files again instead of retrying it.")
+    if former.kind is JobKind.REPORT:
+        raise ConflictError(f"The job {former.id} makes a report. Make that again: aimass reports create")
     if isinstance(former.spec, CollectSpec):
         source = former.spec.source
         raise ConflictError(f"The job {former.id} reads a source. Run that again: aimass sources run {source}")
+    if isinstance(former.spec, ExportSpec | ImportWorkspaceSpec):
+        what = "exports" if former.kind is JobKind.EXPORT else "imports"
+        raise ConflictError(
+            f"The job {former.id} {what} the workspace. An admin does so again: aimass workspaces --help"
+        )
     if former.status not in (JobStatus.FAILED, JobStatus.STOPPED):
         raise ConflictError(f"The job {former.id} is {former.status}; only a FAILED or STOPPED one can be retried.")
     job = Job(

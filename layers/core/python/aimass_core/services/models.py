@@ -7,10 +7,11 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef
+from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef, ReportSpec
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.signatures import Card, Signature
+from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 from aimass_core.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -25,6 +26,7 @@ from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
 _MAX_NAME = 63
+_WITHOUT_MODEL = (IngestSpec, PrepareSpec, PredictSpec, CollectSpec, ReportSpec, ExportSpec, ImportWorkspaceSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _register(
         for name, artifact in artifacts.items()
     ]
     known = {**records.new_fields(ports, principal, ModelVersion), "number": reserved.number, "part": slot.part}
-    _commit_version(ports, principal, _build_version(ports, job, model, {**known, **fields}, copied))
+    commit_version(ports, principal, _build_version(ports, job, model, {**known, **fields}, copied))
     return ref
 
 
@@ -259,10 +261,12 @@ def _build_version(
         artifacts=artifacts,
         digest=graph.sha256,
         model_bytes=graph.num_bytes,
+        latency_ms=card.latency_ms,
     )
 
 
-def _commit_version(ports: Ports, principal: Principal, version: ModelVersion) -> None:
+def commit_version(ports: Ports, principal: Principal, version: ModelVersion) -> None:
+    """Writes the row of a version whose bytes are in place. Idempotent."""
     row = records.to_row(version, version.model_id, version.number)
     also = [Put(row=row), records.audit(ports, principal, "model_version.create", version)]
     for _ in range(_MAX_WRITES):
@@ -363,7 +367,7 @@ def _exists(ports: Ports, beside: ModelVersion, ref: ModelRef) -> bool:
 
 
 def _model_name(job: Job) -> str:
-    if isinstance(job.spec, IngestSpec | PrepareSpec | PredictSpec | CollectSpec):
+    if isinstance(job.spec, _WITHOUT_MODEL):
         raise InternalError(f"The job {job.id} is a {job.kind} job: it makes no model.")
     if job.spec.model is not None:
         return job.spec.model

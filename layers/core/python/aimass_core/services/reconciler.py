@@ -20,6 +20,7 @@ from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, SecretNotF
 from aimass_core.services import (
     audit_seals,
     backends,
+    budget_stops,
     datasets,
     dispatch,
     endpoint_watches,
@@ -29,14 +30,18 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    notification_deliveries,
     quarantine,
     queries,
     reconciler_passes,
+    report_plans,
     retention,
+    retention_sweeps,
     rollouts,
     tables,
     triggers,
     uploads,
+    workspace_purge,
 )
 from aimass_core.services.ingest import landing, versions
 
@@ -61,6 +66,7 @@ class Healed:
     endpoints: int = 0
     rollouts: int = 0
     hosts: int = 0
+    budgets: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -68,10 +74,14 @@ class Healed:
     queries: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    swept_objects: int = 0
     expired: int = 0
     fired: int = 0
     alarms: int = 0
     sealed: int = 0
+    notified: int = 0
+    reports: int = 0
+    workspaces: int = 0
     faults: int = 0
 
 
@@ -102,6 +112,7 @@ def _heal(ports: Ports) -> Healed:
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
     swept = _attempt(lambda: hosting.sweep(ports))
+    budgeted = _attempt(lambda: budget_stops.run(ports))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -109,18 +120,25 @@ def _heal(ports: Ports) -> Healed:
     queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
+    swept_objects = _attempt(lambda: retention_sweeps.run_hourly(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
     sealed = _attempt(lambda: audit_seals.seal_due(ports))
-    data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms, sealed)
+    told = _attempt(lambda: notification_deliveries.fan_out_due(ports))
+    sent = _attempt(lambda: notification_deliveries.enqueue_due(ports))
+    reported = _attempt(lambda: report_plans.make_due(ports))
+    ended = _attempt(lambda: workspace_purge.run_due(ports))
+    data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
+    work = (dispatched, followed, activated, rolled, swept, budgeted)
+    parts = (*work, *data, fired, alarms, sealed, told, sent, reported, ended)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
         hosts=swept.changed,
+        budgets=budgeted.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
@@ -128,10 +146,14 @@ def _heal(ports: Ports) -> Healed:
         queries=queried.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
+        swept_objects=swept_objects.changed,
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
         sealed=sealed.changed,
+        notified=told.changed + sent.changed,
+        reports=reported.changed,
+        workspaces=ended.changed,
         faults=sum(part.faults for part in parts),
     )
 

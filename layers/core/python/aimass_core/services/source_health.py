@@ -23,9 +23,12 @@ def load(ports: Ports, record: SourceRecord) -> SourceHealth:
     return _read(_row(ports, record))[0]
 
 
-def new_write(ports: Ports, record: SourceRecord) -> Put:
-    """What is written beside a new source."""
-    health = SourceHealth(next_run_at=schedules.next_after(record.policy, ports.clock()))
+def new_write(ports: Ports, record: SourceRecord, *, paused: str | None = None) -> Put:
+    """What is written beside a new source; `paused` is why it does not begin."""
+    if paused is None:
+        health = SourceHealth(next_run_at=schedules.next_after(record.policy, ports.clock()))
+    else:
+        health = SourceHealth(status=SourceStatus.PAUSED, status_reason=paused)
     return Put(row=_to_row(record, health, revision=1))
 
 

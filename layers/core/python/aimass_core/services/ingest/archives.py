@@ -65,16 +65,18 @@ class Archive:
 
     def read(self, member: Member, num_bytes: int = -1) -> bytes:
         """The member's bytes, or the first of them."""
-        with _refuse_damage(f"The member {member.name!r}"), self._format.open(member.name) as stream:
+        with self.open(member) as stream:
             return stream.read(num_bytes)
+
+    @contextmanager
+    def open(self, member: Member) -> Iterator[IO[bytes]]:
+        """The member's bytes, one after the other."""
+        with _refuse_damage(f"The member {member.name!r}"), self._format.open(member.name) as stream:
+            yield stream
 
     def extract(self, member: Member, target: Path) -> None:
         """The member as a file under a name of ours."""
-        with (
-            _refuse_damage(f"The member {member.name!r}"),
-            self._format.open(member.name) as stream,
-            target.open("wb") as sink,
-        ):
+        with self.open(member) as stream, target.open("wb") as sink:
             while chunk := stream.read(_CHUNK_BYTES):
                 sink.write(chunk)
 

@@ -1,0 +1,145 @@
+"""Exports and imports of a workspace: one zip that another one or another installation takes in, repeatedly."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from aimass_core.domain.artifacts import Sha256
+from aimass_core.domain.common import Contract, Request
+from aimass_core.domain.datasets import SignedRequest
+from aimass_core.domain.job_kinds import JobKind
+from aimass_core.domain.job_statuses import JobStatus
+
+SCHEMA_VERSION = 1
+"""Of the archives that this release writes; it reads this one."""
+MAX_ARCHIVE_BYTES = 5 * 1024**3
+"""What S3 takes in one PUT. More is moved without the rows, and the datasets one by one."""
+EXPORT_REPORT = "export.json"
+IMPORT_REPORT = "import.json"
+
+
+class OnConflict(StrEnum):
+    """What becomes of a thing whose name another one has: nothing at all is imported, or all but it and what needs it,
+    or it gets another name."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    RENAME = "rename"
+
+
+class ExportCreate(Request):
+    """Body of POST /v1/workspaces/{workspace}/exports."""
+
+    with_data: bool = Field(
+        default=False, strict=True, description="The rows of datasets too; else their names, policies and expectations."
+    )
+
+
+class ExportSpec(ExportCreate):
+    """Writes the workspace as one zip. Submitted by POST /v1/workspaces/{workspace}/exports only."""
+
+    kind: Literal[JobKind.EXPORT] = JobKind.EXPORT
+
+
+class ArchiveCreate(Request):
+    """Body of POST /v1/workspaces/{workspace}/archives."""
+
+    sha256: Sha256 = Field(description="Of the zip, hex; S3 refuses other bytes.")
+    num_bytes: int = Field(gt=0, le=MAX_ARCHIVE_BYTES, strict=True)
+
+
+class Archive(Contract):
+    """Where the zip goes; `request` is null where it is there already."""
+
+    sha256: str
+    num_bytes: int
+    request: SignedRequest | None = None
+
+
+class ImportCreate(Request):
+    """Body of POST /v1/workspaces/{workspace}/imports."""
+
+    archive: Sha256 = Field(description="SHA-256 of a zip that was sent as POST .../archives said.")
+    dry_run: bool = Field(default=False, strict=True, description="Say what would be done, and do nothing.")
+    on_conflict: OnConflict = OnConflict.FAIL
+
+
+class ImportWorkspaceSpec(ImportCreate):
+    """Takes in what another workspace exported. Submitted by POST /v1/workspaces/{workspace}/imports only."""
+
+    kind: Literal[JobKind.IMPORT_WORKSPACE] = JobKind.IMPORT_WORKSPACE
+
+
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,62}$")]
+
+
+class TransferAction(StrEnum):
+    """CREATE it, RENAME it as it is made, SKIP what is there already, LEAVE_OUT what cannot be had or is not wanted;
+    CONFLICT: its name is another one's."""
+
+    CREATE = "create"
+    RENAME = "rename"
+    SKIP = "skip"
+    LEAVE_OUT = "leave_out"
+    CONFLICT = "conflict"
+
+
+class TransferItem(Contract):
+    """What an import does with one thing, and why."""
+
+    resource: ResourceName = Field(description="source, dataset, dataset_version, job, study, model, ...")
+    id: str
+    name: str = Field(description="`adult`, or `adult@3`.")
+    action: TransferAction
+    new_name: str | None = None
+    reason: str = ""
+
+
+class ExportReport(Contract):
+    """`output/export.json` of an export."""
+
+    workspace_name: str
+    exported_at: AwareDatetime
+    schema_version: int = SCHEMA_VERSION
+    with_data: bool
+    num_bytes: int
+    sha256: str
+    counts: dict[ResourceName, int] = Field(description="How many of each are in it.")
+    left_out: list[str] = Field(default=[], description="What is not in it, and why.")
+
+
+class ImportReport(Contract):
+    """`output/import.json` of an import: the plan, which has been carried out unless it was a dry run."""
+
+    workspace_name: str = Field(description="Of the workspace that was exported.")
+    exported_at: AwareDatetime
+    dry_run: bool
+    counts: dict[TransferAction, int]
+    items: list[TransferItem]
+    to_do: list[str] = Field(default=[], description="What the archive cannot hold: secrets to set, what is paused.")
+
+
+class _Transfer(Contract):
+    job_id: str
+    status: JobStatus
+    status_reason: str | None = None
+    created_at: AwareDatetime
+    created_by: str
+
+
+class WorkspaceExport(_Transfer):
+    """An export and what came of it. `url` is short-lived, and null until it has SUCCEEDED, and in lists."""
+
+    with_data: bool
+    report: ExportReport | None = None
+    url: str | None = None
+
+
+class WorkspaceImport(_Transfer):
+    """An import and what came of it; no report in lists."""
+
+    archive: str
+    dry_run: bool
+    on_conflict: OnConflict
+    report: ImportReport | None = None
