@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import aimass
+from aimass_core.domain.notification_channels import DeliveryStatus
 from aimass_local import lifecycle
 from aimass_local.environment import DataDirectory
 from tests.e2e.webhooks import send_webhook, tick
@@ -29,6 +30,7 @@ FUNCTIONS = (
     "Dispatch",
     "Ingest",
     "JobEvents",
+    "Notifications",
     "Predictions",
     "Previews",
     "Reconciler",
@@ -152,6 +154,7 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         script.mkdir()
         (script / "train.py").write_text("print('done')")
         client.jobs.run_script(script).wait(timeout_seconds=400)
+        _be_told(client)
         assert job.model_version is not None
         endpoint = job.model_version.deploy()
         assert endpoint.predict([{"income": 1.0}]).predictions
@@ -179,13 +182,13 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         ):
             send("DELETE", f"/v1/{address}")
         send("GET", "/v1/audit?limit=1")
-        assert client.audit.export(folder / "audit.csv").num_entries
-        _look_after_the_platform(stack, client)
         invited = client.users.invite("ada@example.com", role="viewer")
         session = client.sessions.accept(invited.invitation, password="Correct horse 7")
         with stack.client(api_key=session.access_token) as person:
             assert person.system.whoami().actor == invited.id
         client.users.remove(invited.id)
+        assert client.audit.export(folder / "audit.csv").num_entries
+        _look_after_the_platform(stack, client)
         client.sources.create("signups", collector={"type": "webhook"})
         assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
         client.sources.delete("signups")
@@ -225,6 +228,21 @@ def _look_after_the_platform(stack: Stack, client: aimass.Client) -> None:
         assert client.system.dead_letters(queue).items
         assert client.system.redrive(queue).num_done == 1
         assert client.system.purge(queue).num_done == 0
+
+
+def _be_told(client: aimass.Client) -> None:
+    """Of a report, by a mailbox and by a receiver that is not there."""
+    client.notification_channels.create_email("mail", "team@example.org")
+    client.notification_channels.create_webhook("hook", "http://127.0.0.1:9/")
+    assert client.reports.create(channels=["mail", "hook"]).wait(timeout_seconds=400).html_url
+
+    def heard() -> set[str]:
+        return {each.channel_name for each in client.notification_deliveries.list() if each.attempts}
+
+    wait_until(lambda: heard() == {"mail", "hook"})
+    (mailed,) = client.notification_deliveries.list(channel="mail")
+    assert mailed.status is DeliveryStatus.DELIVERED, mailed.attempts
+    client.notification_channels.delete("hook")
 
 
 def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(enforcing: Enforcing, tmp_path: Path) -> None:

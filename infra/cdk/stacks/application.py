@@ -43,6 +43,7 @@ class ApplicationStack(Stack):
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
+        identity = Layer(self, "IdentityLayer", asset="layers/identity", code=code, description="JWTs.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
         common = FunctionDefaults(
@@ -55,7 +56,8 @@ class ApplicationStack(Stack):
         serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, settings=settings, pool=pool)
-        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)
+        closing = replace(common, layers=[core, identity])
+        authorizer = Authorizer(self, "Authorizer", defaults=closing, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         previews = Previews(self, "Previews", defaults=preparing, storage=storage)
         ingest = Ingest(
