@@ -58,8 +58,9 @@ def test_containers_get_the_variables_that_dispatch_does_not_give(batch: Templat
     variables = _names(_definition(batch)["ContainerProperties"]["Environment"])
     given_by_dispatch = {"AIMASS_WORKSPACE_ID", "AIMASS_JOB_ID"}
     given_by_image = {"AIMASS_SPARK_ABOVE_BYTES"}
+    of_whoever_deploys = {"AIMASS_DEPLOYMENT_SETTINGS"}
     fields = {f"AIMASS_{name.upper()}" for name in ContainerSettings.model_fields}
-    assert variables == fields - given_by_dispatch - given_by_image
+    assert variables == fields - given_by_dispatch - given_by_image - of_whoever_deploys
 
 
 def test_d13_containers_get_credentials_from_their_role_and_from_nowhere_else(batch: Template) -> None:

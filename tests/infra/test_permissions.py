@@ -283,6 +283,7 @@ def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_thos
     of_sources, setting = "aimass/ws_*/sources/src_*/", ("CreateSecret", "DeleteSecret", "PutSecretValue")
     assert reached == {
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
+        *((role, "GetSecretValue", "aimass/audit-signing-??????") for role in ("Api", "Reconciler")),
         *(("Api", action, name) for action in setting for name in (f"{of_sources}*", naming.CHANNEL_SECRETS)),
         ("Notifications", "GetSecretValue", naming.CHANNEL_SECRETS),
         ("Reconciler", "DeleteSecret", "aimass/ws_*"),

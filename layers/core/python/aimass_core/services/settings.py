@@ -171,18 +171,15 @@ def _save(
         changed=changed,
         reason=reason,
     )
-    details: dict[str, Any] = {
-        "version": number,
-        "before": {name: each.before for name, each in changed.items()},
-        "after": {name: each.after for name, each in changed.items()},
-        **({} if reason is None else {"reason": reason}),
-    }
+    # Who changed what and when is in the entry itself.
+    was, became = (each.model_copy(update={"changes": {}}) for each in (record, saved))
+    entry = records.audit(ports, principal, "settings.update", was, after=became, version=number, reason=reason)
     row = replace(records.to_row(saved), status=_status_of(saved))
     try:
         ports.registry.write(
             Put(row=row, expected=None if record.revision == _FIRST else record.revision),
             Put(row=records.to_row(version, subsystem, number)),
-            records.audit(ports, principal, "settings.update", saved, **details),
+            entry,
         )
     except WriteConflictError as error:
         raise StaleRevisionError(

@@ -27,7 +27,7 @@ _MAX_SECONDS = timedelta(seconds=120)
 _MAX_DUE = 10
 _PAGE = 100
 # Rows by which something would begin again while the others go.
-_STARTERS = ("source_health", "trigger", "source_retention", "endpoint_watch", "endpoint")
+_STARTERS = ("source_health", "trigger", "source_retention", "report_plan", "endpoint_watch", "endpoint")
 _FAULTS = (AimassError, WriteConflictError, ValueError)
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
 def _stop_jobs(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """Nothing begins any more, and what runs is stopped: until it has, it writes."""
     workspace_id = deletion.workspace_id
-    num_rows = sum(_delete(ports, row) for name in _STARTERS[:3] for row in list(_rows(ports, workspace_id, name)))
+    num_rows = sum(_delete(ports, row) for name in _STARTERS[:4] for row in list(_rows(ports, workspace_id, name)))
     principal = platform.principal("deletion", workspace_id)
     left = []
     for job_id in list(job_states.list_active_ids(ports, workspace_id)):
@@ -128,7 +128,7 @@ def _stop_jobs(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
 def _end_endpoints(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """No endpoint answers any more, and no machine waits for one."""
     workspace_id = deletion.workspace_id
-    num_rows = sum(_delete(ports, row) for name in _STARTERS[3:] for row in list(_rows(ports, workspace_id, name)))
+    num_rows = sum(_delete(ports, row) for name in _STARTERS[4:] for row in list(_rows(ports, workspace_id, name)))
     hosts = _hosts(ports, workspace_id)
     for host in hosts:
         ports.hosting.delete(host)
