@@ -290,7 +290,7 @@ def test_two_that_try_at_once_send_it_once(
     ports: MemoryPorts, principal: Principal, carrier: Carrier, hook: ChannelCreated
 ) -> None:
     happen(ports, principal)
-    carrier.stream(*[row for row in carrier._rows() if row.resource == Notification.resource])
+    carrier.stream(*[row for row in carrier.rows() if row.resource == Notification.resource])
     (delivery,) = carrier.deliveries()
 
     def meanwhile(_url: str) -> CourierAnswer:
@@ -306,7 +306,7 @@ def test_crash_within_an_attempt_leaves_one_that_is_tried_again(
     ports: MemoryPorts, principal: Principal, carrier: Carrier, hook: ChannelCreated, clock: ManualClock
 ) -> None:
     happen(ports, principal)
-    carrier.stream(*[row for row in carrier._rows() if row.resource == Notification.resource])
+    carrier.stream(*[row for row in carrier.rows() if row.resource == Notification.resource])
     (delivery,) = carrier.deliveries()
 
     def crash(_url: str) -> CourierAnswer:
