@@ -54,7 +54,7 @@ def test_every_function_of_the_repository_is_deployed(application: Template) -> 
 def test_functions_load_the_layer_that_holds_what_they_import(application: Template) -> None:
     layers = {name: [item["Ref"] for item in application.function(name)["Layers"]] for name in SETTINGS}
     assert all(refs[0].startswith("CoreLayer") for refs in layers.values())
-    own = {"predictions": "InferenceLayer", "previews": "PreparationLayer"}
+    own = {"predictions": "InferenceLayer", "previews": "PreparationLayer", "authorizer": "IdentityLayer"}
     assert all(refs[1].startswith(own.get(name, "DepsLayer")) for name, refs in layers.items())
 
 

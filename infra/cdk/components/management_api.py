@@ -21,7 +21,7 @@ from infra.cdk.settings import EnvironmentSettings
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
 # As aimass_core.domain.system.DeadLetterQueue names them; a test compares both.
-DEAD_LETTERS = ("ingest", "dispatch", "job_events")
+DEAD_LETTERS = ("ingest", "dispatch", "job_events", "notifications")
 
 
 class ManagementApi(PlatformFunction):

@@ -92,6 +92,7 @@ class ApplicationStack(Stack):
             "dispatch": dispatch,
             "ingest": ingest,
             "job_events": job_events,
+            "notifications": notifications,
             "previews": previews,
             "reconciler": reconciler,
         }
@@ -99,6 +100,7 @@ class ApplicationStack(Stack):
             "ingest": storage.ingest_dead_letters,
             "dispatch": dispatch.dead_letters,
             "job_events": job_events.dead_letters,
+            "notifications": notifications.dead_letters,
         }
         alarms = OperationsAlarms(
             self,

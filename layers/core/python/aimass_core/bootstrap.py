@@ -262,14 +262,15 @@ class AwsPorts:
 
     @cached_property
     def dead_letters(self) -> DeadLetterStore:
-        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself."""
+        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself; deliveries that
+        are due the reconciler brings to theirs."""
         from aimass_core.adapters.dead_letters import SqsDeadLetters, WayBack
 
         functions, ingest_url = self._names("functions"), self._setting("ingest_queue_url")
         ways = {
             short: WayBack(dead_letters=name, queue_url=ingest_url)
             if short == "ingest"
-            else WayBack(dead_letters=name, function=functions[short])
+            else WayBack(dead_letters=name, function=functions["reconciler" if short == "notifications" else short])
             for short, name in self._names("dead_letter_queues").items()
         }
         return SqsDeadLetters(

@@ -278,6 +278,7 @@ def test_budget_is_told_once_for_each_status(
         warn_percent=80,
         stops=BudgetStop.NOTHING,
         status=status,
+        status_since=ports.clock(),
     )
     budget = records.create(ports, principal, budget)
     carrier.carry()

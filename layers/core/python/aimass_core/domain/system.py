@@ -124,6 +124,7 @@ class DeadLetterQueue(StrEnum):
     INGEST = "ingest"
     DISPATCH = "dispatch"
     JOB_EVENTS = "job_events"
+    NOTIFICATIONS = "notifications"
 
 
 class DeadLetter(Contract):

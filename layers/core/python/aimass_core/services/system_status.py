@@ -37,6 +37,7 @@ _CENTRE_OF_LETTERS = {
     DeadLetterQueue.INGEST: CentreName.COLLECTION,
     DeadLetterQueue.DISPATCH: CentreName.TRAINING,
     DeadLetterQueue.JOB_EVENTS: CentreName.TRAINING,
+    DeadLetterQueue.NOTIFICATIONS: CentreName.MANAGEMENT,
 }
 
 
