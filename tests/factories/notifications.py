@@ -25,10 +25,10 @@ class Carrier:
     def carry(self) -> None:
         """Until nothing is left to do at this time."""
         while True:
-            before = self._rows()
+            before = self.rows()
             self.stream(*before)
             self.deliver()
-            if self._rows() == before:
+            if self.rows() == before:
                 return
 
     def stream(self, *rows: Row) -> None:
@@ -69,5 +69,6 @@ class Carrier:
             answer = make_handler(lambda: self.ports)({"Records": found}, Context())  # type: ignore[arg-type]
             assert answer["batchItemFailures"] == []
 
-    def _rows(self) -> list[Row]:
+    def rows(self) -> list[Row]:
+        """Of the workspace."""
         return list(self.ports.registry.query(keys.partition(self.workspace_id), "", limit=10_000).rows)

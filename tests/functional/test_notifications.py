@@ -128,6 +128,14 @@ def test_commands_make_a_channel_and_a_rule(run: Run, api: Api, carrier: Carrier
     assert run("notifications", "channels", "delete", "ops", "--yes").code == 0
 
 
+def test_invitation_is_told_without_the_address(api: Api) -> None:
+    asked = api.post("/v1/users", {"email": "somebody@example.org", "role": "viewer"})
+    assert asked.status == 201, asked.text
+    (told,) = api.get("/v1/notifications").json["items"]
+    assert (told["type"], told["data"]["role"]) == ("user.invited", "viewer")
+    assert "somebody" not in json.dumps(told)
+
+
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 

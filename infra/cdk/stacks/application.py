@@ -57,7 +57,6 @@ class ApplicationStack(Stack):
         serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, settings=settings, pool=pool)
-        closing = replace(common, layers=[core, identity])
         authorizer = Authorizer(self, "Authorizer", defaults=closing, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         previews = Previews(self, "Previews", defaults=preparing, storage=storage)

@@ -262,8 +262,8 @@ class AwsPorts:
 
     @cached_property
     def dead_letters(self) -> DeadLetterStore:
-        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself; those of
-        notifications are hints of rows, which the reconciler finds."""
+        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself; deliveries that
+        are due the reconciler brings to theirs."""
         from aimass_core.adapters.dead_letters import SqsDeadLetters, WayBack
 
         functions, ingest_url = self._names("functions"), self._setting("ingest_queue_url")

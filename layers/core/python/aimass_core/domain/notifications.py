@@ -28,7 +28,6 @@ class NotificationType(StrEnum):
     BUDGET_WARNED = "budget.warned"
     BUDGET_REACHED = "budget.reached"
     USER_INVITED = "user.invited"
-    DEAD_LETTER = "dead_letter.found"
     DELIVERY_DEAD = "delivery.dead"
     REPORT_READY = "report.ready"
     REPORT_FAILED = "report.failed"
@@ -61,7 +60,6 @@ _WORDS: dict[NotificationType, tuple[Level, str]] = {
     NotificationType.BUDGET_WARNED: (Level.WARNING, "A part of the month's budget is spent."),
     NotificationType.BUDGET_REACHED: (Level.ERROR, "The month's budget is spent."),
     NotificationType.USER_INVITED: (Level.INFO, "Somebody was invited to the workspace."),
-    NotificationType.DEAD_LETTER: (Level.ERROR, "The platform could not process a message."),
     NotificationType.DELIVERY_DEAD: (Level.WARNING, "A notification could not be delivered, and is no longer tried."),
     NotificationType.REPORT_READY: (Level.INFO, "A report is ready."),
     NotificationType.REPORT_FAILED: (Level.ERROR, "A report could not be made."),

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role
+from aimass_core.domain.notifications import NotificationType, Subject
 from aimass_core.domain.tokens import TokenKind, format_token, hash_secret, is_secret, new_secret, parse_token
 from aimass_core.domain.users import (
     Membership,
@@ -25,7 +26,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import AccountExistsError, Check, Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import identity_tokens, people, records, sign_ins
+from aimass_core.services import identity_tokens, notifications, people, records, sign_ins
 
 INVITATION = timedelta(days=7)
 _PAGE = 100
@@ -47,8 +48,17 @@ def invite(ports: Ports, principal: Principal, request: UserInvite) -> UserInvit
         invitation_sha256=hash_secret(secret),
         invitation_expires_at=ports.clock() + INVITATION,
     )
+    # NOTE: everybody in the workspace reads what has happened, and addresses are for its admins.
+    told = notifications.new_write(
+        ports,
+        principal.workspace_id,
+        NotificationType.USER_INVITED,
+        Subject(resource=User.resource, id=record.id),
+        title=f"Somebody was invited as {record.role}",
+        data={"user_id": record.id, "role": record.role.value, "invited_by": principal.actor},
+    )
     try:
-        records.create(ports, principal, record, name=record.email)
+        records.create(ports, principal, record, name=record.email, also=[told])
     except AlreadyExistsError as error:
         raise AlreadyExistsError(f"{record.email} is in this workspace already. Change that user.") from error
     return _invited(record, secret)

@@ -29,7 +29,7 @@ _PAGE = 100
 # Rows by which somebody gets in: keys, and people with their sessions.
 _LOGINS = (ApiKey.resource, "user", "session", "session_code")
 # Rows by which jobs would begin while the others go, and those of what serves.
-_STARTERS = ("source_health", "trigger", "source_retention")
+_STARTERS = ("source_health", "trigger", "source_retention", "report_plan")
 _SERVING = ("endpoint_watch", "endpoint")
 _FAULTS = (AimassError, WriteConflictError, ValueError)
 
