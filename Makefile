@@ -25,24 +25,47 @@ lint: $(VENV)/.dev ## Style, types and import rules
 bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
 
-synth: $(VENV)/.cdk ## Synthesize the CDK app and write infra/cdk/template (needs Node)
-	$(VENV)-cdk/bin/python -m infra.cdk.snapshot
+# The CDK runs on Node, which comes from PyPI.
+NODE := PATH="$(CURDIR)/$(VENV)-console/bin:$$PATH"
 
-test-infra: $(VENV)/.cdk ## Test the infrastructure against a fresh synth (needs Node)
-	$(VENV)-cdk/bin/python -m pytest tests/infra
+synth: $(VENV)/.cdk $(VENV)-console/bin/npm ## Synthesize the CDK app and write infra/cdk/template
+	$(NODE) $(VENV)-cdk/bin/python -m infra.cdk.snapshot
+
+# NOTE: newer majors of the CDK's command do not read what this library writes.
+ENV ?= dev
+CDK = cd infra/cdk && PATH="$(CURDIR)/$(VENV)-cdk/bin:$(CURDIR)/$(VENV)-console/bin:$$PATH" npx --yes aws-cdk@2.1148.1
+
+diff: $(VENV)/.layers console ## What `make deploy ENV=dev` would change in the AWS account of your credentials
+	$(CDK) diff --all --context environment=$(ENV)
+
+deploy: $(VENV)/.layers console ## Deploy to the AWS account of your credentials: ENV=dev or prod (docs/DEPLOY.md)
+	$(CDK) deploy --all --context environment=$(ENV)
+
+destroy: $(VENV)/.layers ## Remove the stacks of ENV; tables and buckets stay
+	$(CDK) destroy --all --context environment=$(ENV)
+
+image: ## Build the container of jobs and endpoints (needs Docker; IMAGE=<registry>/<name>:<tag>)
+	docker build --file batch_jobs/images/Dockerfile --tag $(or $(IMAGE),aimass) .
+
+test-infra: $(VENV)/.cdk $(VENV)-console/bin/npm ## Test the infrastructure against a fresh synth
+	$(NODE) $(VENV)-cdk/bin/python -m pytest tests/infra
 
 test-sagemaker: $(VENV)/.dev $(VENV)/.sagemaker ## Test AWS's SageMaker SDK and container toolkit as guests of the local cloud (1 GB)
 	$(BIN)/python -m pytest tests/guests
 
 # What the console is made of: its types come from the OpenAPI document, which comes from the code of the API.
 UI := functions/console/ui
-NPM := PATH="$(CURDIR)/$(VENV)-console/bin:$$PATH" npm --prefix $(UI)
+NPM := $(NODE) npm --prefix $(UI)
 
 console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the console (brings Node along)
 	$(BIN)/python -m functions.api.openapi > $(UI)/openapi.json
 	$(NPM) run --silent types
 	$(NPM) run --silent check
 	$(NPM) run --silent build
+
+test-browser: console $(VENV)/.browser ## Test the console in Chromium (Debian's, or Playwright's own)
+	$(NPM) test --silent
+	$(BIN)/python -m pytest tests/browser -m browser
 
 up: $(VENV)/.local ## Start the local cloud
 	@$(BIN)/aimass local up
@@ -75,6 +98,15 @@ $(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
 	$(VENV)-cdk/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+$(VENV)/.browser: requirements/browser.txt $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --requirement requirements/browser.txt
+	command -v chromium >/dev/null || $(BIN)/python -m playwright install --with-deps chromium
+	@touch $@
+
+$(VENV)/.layers: layers/deps/requirements.txt layers/inference/requirements.txt layers/preparation/requirements.txt $(VENV)/.cdk
+	$(VENV)-cdk/bin/python -m infra.cdk.build_layers
+	@touch $@
+
 # AWS's SageMaker packages want a newer botocore than the emulator.
 $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-sagemaker
@@ -91,4 +123,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow lint bench synth test-infra test-sagemaker console up down requirements clean
+.PHONY: help demo test test-slow lint bench synth diff deploy destroy image test-infra test-sagemaker console test-browser up down requirements clean

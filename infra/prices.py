@@ -24,6 +24,7 @@ _EC2 = {
     "capacitystatus": "Used",
     "marketoption": "OnDemand",
 }
+_KEPT = ("athena_usd_per_tib", "lambda_usd_per_request", "lambda_usd_per_gib_second", "s3_usd_per_gib_month")
 _NUMBER = re.compile(r"[\d.]+")
 
 
@@ -50,8 +51,8 @@ def refresh(table: Mapping[str, Any], client: Any, *, region: str, now: datetime
         "region": region,
         "as_of": f"{now:%Y-%m-%d}",
         "source": SOURCE,
-        # The same in nearly every region, and of no instance type.
-        "athena_usd_per_tib": table["athena_usd_per_tib"],
+        # Much the same in every region, and of no instance type.
+        **{name: table[name] for name in _KEPT},
         "ec2": ec2,
         "sagemaker": sagemaker,
     }

@@ -9,5 +9,8 @@ compile() {
 }
 compile "$1" dev --extra dev pyproject.toml
 compile "$1" local --extra local --constraint requirements/dev.txt pyproject.toml
+image=$(printf -- '--extra %s ' batch-collect batch-lightgbm batch-search batch-tensorflow batch-torch batch-xgboost serve)
+# shellcheck disable=SC2086
+compile "$1" image $image --constraint requirements/dev.txt pyproject.toml
 compile "$1" cdk --extra aws --extra cdk --extra test pyproject.toml
 compile "$1" sagemaker requirements/sagemaker.in

@@ -51,7 +51,7 @@ class Stack:
         return outputs
 
     def client(self, **options: Any) -> aimass.Client:
-        return aimass.Client(base_url=self.url, api_key=self.api_key, **options)
+        return aimass.Client(**{"base_url": self.url, "api_key": self.api_key, **options})
 
     def aws(self, service: str) -> Any:
         return build_client(service, port=self.port)

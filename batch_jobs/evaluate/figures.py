@@ -2,8 +2,9 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
@@ -54,15 +55,22 @@ def figure(width: float, height: float, *, title: str) -> Iterator[tuple[Figure,
     Texts stay texts, so the page is small and can be searched.
     """
     drawing = Drawing()
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": title}), warnings.catch_warnings():
-        # Texts are drawn by the browser, in its own fonts; ours are only measured with.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    # Texts are drawn by the browser, in its own fonts; ours are only measured with.
+    with styled({"svg.hashsalt": title}):
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn, drawing
         buffer = io.BytesIO()
         # NOTE: `savefig` would draw twice, once for nothing.
         FigureCanvasSVG(drawn).print_svg(buffer, metadata={"Date": None, "Creator": None})
     drawing.svg = to_inline(buffer.getvalue(), title=title)
+
+
+@contextmanager
+def styled(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Within it figures look as ours do. Where a font lacks a letter it draws a box, and says nothing."""
+    with mpl.rc_context(_STYLE | dict(more or {})), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def to_inline(svg: bytes, *, title: str) -> str:

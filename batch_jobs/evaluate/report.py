@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.signatures import Card, ConfusionMatrix, Signature, Task
 from aimass_core.services.pages import render_page, to_figure
 from batch_jobs.evaluate import plots
@@ -42,13 +42,13 @@ class _Figures:
     note: str = ""
 
 
-def write_report(path: Path, report: Report, card: Card, signature: Signature) -> None:
+def write_report(path: Path, report: ModelReport, card: Card, signature: Signature) -> None:
     """Leaves report.html and report.json in a folder. All texts of the user's data are escaped."""
     (path / ArtifactName.REPORT_DATA).write_text(report.model_dump_json(indent=1), encoding="utf-8")
     (path / ArtifactName.REPORT).write_text(render(report, card, signature), encoding="utf-8")
 
 
-def render(report: Report, card: Card, signature: Signature) -> str:
+def render(report: ModelReport, card: Card, signature: Signature) -> str:
     """The page."""
     matrix = card.evaluations[-1].confusion_matrix
     classes = sorted(report.classes, key=lambda found: found.f1 if found.f1 is not None else 2.0)
@@ -74,12 +74,12 @@ def render(report: Report, card: Card, signature: Signature) -> str:
     )
 
 
-def _learning(report: Report) -> _Figures | None:
+def _learning(report: ModelReport) -> _Figures | None:
     curves = [curve for curve in report.learning_curves if len(curve.steps) > 1]
     return _Figures(title="Learning curves", svgs=plots.learning_curves(curves)) if curves else None
 
 
-def _judged(report: Report, *, is_multilabel: bool) -> list[_Figures]:
+def _judged(report: ModelReport, *, is_multilabel: bool) -> list[_Figures]:
     """ROC, calibration and errors, where there are such."""
     found = []
     if report.roc:

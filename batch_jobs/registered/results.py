@@ -8,6 +8,7 @@ from aimass_core.domain.signatures import Card, ExportCheck, Golden, Signature
 from aimass_core.domain.training import LearningSpec
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.evaluate.export_check import check_export, join_checks
+from batch_jobs.evaluate.latency import measure_latency_ms
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.train.exporting import Exported, to_scale
@@ -62,6 +63,7 @@ def describe(
         "primary_value": evaluation.metrics[metric],
         "export_check": join_checks(checks) if checks else None,
         "model_bytes": len(model),
+        "latency_ms": measure_latency_ms(scorer, part.frame),
         "importances": [],
     }
     return Exported(

@@ -11,7 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from aimass_core import bootstrap
+from aimass_core.domain.compute_states import LOG_LEVEL_VARIABLE
 from aimass_core.domain.jobs import Failure
+from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.settings import ContainerSettings
 from batch_jobs.runtime import cluster, failures, interruption, resources
@@ -40,6 +42,7 @@ KINDS = {
     "predict": "batch_jobs.predict",
     "collect": "batch_jobs.collect",
     "ingest": "batch_jobs.ingest",
+    "report": "batch_jobs.report",
     "export": "batch_jobs.transfer.exporting",
     "import_workspace": "batch_jobs.transfer.importing",
 }
@@ -51,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str]) -> int:
     """The command line. Returns the exit code."""
-    _configure_logging()
+    _configure_logging(os.environ.get(LOG_LEVEL_VARIABLE, RequestLogLevel.INFO))
     if len(arguments) != 1 or arguments[0] not in KINDS:
         _log.error("usage: python -m batch_jobs %s; got %s", "|".join(KINDS), list(arguments))
         return ExitCode.USER_ERROR
@@ -172,8 +175,10 @@ def _load(kind: str) -> Run:
     return run
 
 
-def _configure_logging() -> None:
-    """Plain lines on standard output: they are the job's log."""
-    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("batch_jobs").setLevel(logging.INFO)
-    logging.getLogger("aimass_core").setLevel(logging.INFO)
+def _configure_logging(level: str) -> None:
+    """Plain lines on standard output: they are the job's log. `level` is that of the workspace's settings."""
+    others = logging.INFO if level == RequestLogLevel.DEBUG else logging.WARNING
+    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s", level=others)
+    own = logging.WARNING if level == RequestLogLevel.WARNING else logging.INFO
+    for name in ("batch_jobs", "aimass_core"):
+        logging.getLogger(name).setLevel(own)

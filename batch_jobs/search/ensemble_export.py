@@ -16,6 +16,7 @@ from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.stored import StoredFrame
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.export_check import check_export, join_checks
+from batch_jobs.evaluate.latency import measure_latency_ms
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.search.ensembles import average
@@ -72,6 +73,7 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
         "primary_value": evaluation.metrics[name],
         "export_check": check,
         "model_bytes": len(model),
+        "latency_ms": measure_latency_ms(scorer, validated.frame),
     }
     exported = Exported(
         spec=first.spec,

@@ -4,12 +4,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from aimass_core.domain.features import FeatureSpec
 from aimass_core.domain.jobs import TrainSpec
 from batch_jobs.algorithms.registry import build_learner
-from batch_jobs.evaluate.scoring import Scorer, to_inputs
+from batch_jobs.evaluate.latency import measure_latency_ms
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.search.goals import Figures
 from batch_jobs.search.materials import Materials
@@ -19,10 +17,9 @@ from batch_jobs.train.checkpoints import CheckpointPlace
 from batch_jobs.train.exporting import Exported, export_training
 from batch_jobs.train.feature_choice import train_with_features
 from batch_jobs.train.fitting import Fitting, Training
-from batch_jobs.train.material import Material, Part
+from batch_jobs.train.material import Material
 from batch_jobs.train.notes import Notes
 
-_WARM_UP_RUNS, _MAX_RUNS, _MAX_MEASURED_SECONDS = 5, 200, 0.3
 _MIN_CPU_SECONDS = 0.05
 _NO_CHECKPOINTS_SECONDS = 86_400.0
 
@@ -145,21 +142,10 @@ class TrialRunner:
 
 def measure(exported: Exported) -> Figures:
     """What the model is worth as it would be served."""
+    # NOTE: what an earlier release has archived knows no latency.
+    known = exported.card.latency_ms
     return Figures(
         metrics=dict(exported.card.evaluations[0].metrics),
-        latency_ms=measure_latency_ms(exported.scorer, exported.validated),
+        latency_ms=measure_latency_ms(exported.scorer, exported.validated.frame) if known is None else known,
         model_bytes=len(exported.model),
     )
-
-
-def measure_latency_ms(scorer: Scorer, part: Part) -> float:
-    """Of one row on one thread of ONNX Runtime, the median."""
-    first = part.frame.take(np.array([0]))
-    inputs = to_inputs(next(iter(first.batches())), scorer.signature)
-    found: list[float] = []
-    ends = time.perf_counter() + _MAX_MEASURED_SECONDS
-    while len(found) < _WARM_UP_RUNS + _MAX_RUNS and (len(found) <= _WARM_UP_RUNS or time.perf_counter() < ends):
-        began = time.perf_counter()
-        scorer.run(inputs)
-        found.append(time.perf_counter() - began)
-    return round(float(np.median(found[_WARM_UP_RUNS:])) * 1000, 4)

@@ -14,6 +14,7 @@ from aimass_core.domain.training import LearningSpec
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.export_check import TOLERANCE, check_export, join_checks
+from batch_jobs.evaluate.latency import measure_latency_ms
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.runtime.environment import Environment
@@ -90,6 +91,7 @@ def export_training(
         evaluation=evaluation,
         check=check,
         num_bytes=len(model),
+        latency_ms=measure_latency_ms(scorer, training.validated.frame),
         seconds=seconds,
         environment=environment,
         notes=notes,
@@ -144,6 +146,7 @@ def _build_card(
     evaluation: Evaluation,
     check: ExportCheck,
     num_bytes: int,
+    latency_ms: float,
     seconds: float,
     environment: Environment,
     notes: Notes,
@@ -172,6 +175,7 @@ def _build_card(
         importances=[],
         export_check=check,
         model_bytes=num_bytes,
+        latency_ms=latency_ms,
         training_seconds=round(seconds, 3),
         warnings=list(notes.texts),
         versions={name: metadata.version(name) for name in (*implementation.libraries, *libraries)},

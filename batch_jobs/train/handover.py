@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from aimass_core.domain.algorithms.contract import DataKind
-from aimass_core.domain.reports import Augmented, Report
+from aimass_core.domain.reports import Augmented, ModelReport
 from aimass_core.domain.schemas import ColumnType, DatasetKind
 from aimass_core.domain.signatures import Card, Evaluation, Importance
 from batch_jobs.data.frames import Array
@@ -68,7 +68,7 @@ class Handover:
         scores = scores[known.index]
         return Judged(channel=part.name, frame=known.frame, rows=known.rows, truth=known.truth, scores=scores)
 
-    def _report(self, judged: Judged, card: Card) -> Report:
+    def _report(self, judged: Judged, card: Card) -> ModelReport:
         training = self.exported.training
         return build_report(
             judged,

@@ -60,7 +60,7 @@ def _to_response(answer: Answer) -> Response[Any]:
     elif body is None:
         raise ConflictError(
             f"This request was done before and made {headers.get('Location', 'a resource')}, whose secret was shown "
-            "once. Revoke that key, then send the request again with a new Idempotency-Key."
+            "once. Revoke or remove it, then send the request again with a new Idempotency-Key."
         )
     if answer.get("is_replay"):
         headers["Idempotency-Replayed"] = "true"

@@ -15,6 +15,7 @@ from aimass_core import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aimass_core.services.source_access import VERB_OF_ROLE
+from functions.api.documents_docs import add_documents
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 from functions.api.webhooks_docs import add_webhooks
@@ -25,7 +26,8 @@ Every error is problem+json (RFC 9457) with a stable `code`. Lists are pages: pa
 Creates take an `Idempotency-Key`, updates the ETag of what they change in `If-Match`."""
 _TITLES = {
     400: "The request cannot be read",
-    401: "No API key, or not a valid one",
+    401: "No API key or session, or not a valid one",
+    402: "The budget of the month is spent",
     403: "The key's role may not do this",
     404: "There is no such resource in this workspace",
     405: "Not for this method",
@@ -74,7 +76,12 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
         version=__version__,
         openapi_version="3.1.0",
         description=_DESCRIPTION,
-        security_schemes={"api_key": HTTPBearer(description="An API key: `Authorization: Bearer aim_...`")},
+        security_schemes={
+            "api_key": HTTPBearer(
+                description="`Authorization: Bearer ...` with an API key or a session's access token. Who belongs "
+                "to several workspaces names one in X-Aimass-Workspace."
+            )
+        },
     )
     document: dict[str, Any] = json.loads(text)
     document["servers"] = [{"url": "/"}]
@@ -84,6 +91,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
         _complete(document["paths"][operation.openapi_path][operation.method.lower()], operation)
     add_predictions(document, problems=problem_responses((400, 401, 403, 404, 413, 415, 422, 429, 500, 503, 504)))
     add_webhooks(document, problems=problem_responses((400, 401, 409, 413, 415, 422, 429, 500, 503, 504)))
+    add_documents(document)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document
@@ -138,10 +146,12 @@ def _statuses(operation: Operation) -> list[int]:
     statuses = {400, 404, 422, 429, 500, 503, 504}
     if operation.role is not None:
         statuses |= {401, 403}
+    elif operation.has_body:
+        statuses.add(401)  # signing in
     if operation.has_body:
         statuses |= {413, 415}
     if operation.method != "GET":
-        statuses.add(409)
+        statuses |= {402, 409}
     if operation.needs_revision:
         statuses |= {412, 428}
     return sorted(statuses)

@@ -12,13 +12,14 @@ A route module looks like this::
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
-from pydantic import BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator
 
 from aimass_core.domain.common import ID_PATTERN, Page, Resource
 from aimass_core.errors import InvalidRequestError, PreconditionRequiredError
@@ -29,11 +30,11 @@ ItemT = TypeVar("ItemT", bound=BaseModel)
 ResourceT = TypeVar("ResourceT", bound=Resource)
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
-_REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+REF_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 # Parameters of the path. An address that these refuse is not found.
 Id = Annotated[str, Path(pattern=ID_PATTERN, description="Its id.")]
-IdOrName = Annotated[str, Path(pattern=_REF_PATTERN, description="Its id or its name.")]
+IdOrName = Annotated[str, Path(pattern=REF_PATTERN, description="Its id or its name.")]
 Number = Annotated[int, Path(ge=1, le=99_999_999, description="The version's number.")]
 
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items.")]
@@ -42,6 +43,24 @@ Cursor = Annotated[
     Query(min_length=1, max_length=1_000, description="`next_cursor` of the page before; absent: the first."),
 ]
 IfMatch = Annotated[str | None, Header(alias="If-Match", description='The ETag of what is changed, such as "3".')]
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+
+
+def _require_moment(value: object) -> object:
+    """A date and a time as RFC 3339 writes them. (A number is none, and most others are typing errors.)"""
+    if isinstance(value, str) and value[4:5] != "-":
+        raise ValueError("must be a date and a time with its zone, such as 2026-11-26T17:30:00Z")
+    return value
+
+
+def _require_century(value: datetime) -> datetime:
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_moment), AfterValidator(_require_century)]
 
 _ETAG = re.compile(r'"([1-9][0-9]{0,17})"')
 
@@ -69,6 +88,11 @@ def found(resource: ResourceT, *, status: HTTPStatus = HTTPStatus.OK) -> Respons
 def created(resource: ResourceT, *, location: str, status: HTTPStatus = HTTPStatus.CREATED) -> Response[ResourceT]:
     """A new resource with its address; 202 (and `operation(status=202)`) where work goes on behind it."""
     return _json(resource, status, {"ETag": f'"{resource.revision}"', "Location": location})
+
+
+def made(answer: ItemT) -> Response[ItemT]:
+    """201 of what has no address."""
+    return Response(status_code=HTTPStatus.CREATED, content_type=content_types.APPLICATION_JSON, body=answer)
 
 
 def accepted(answer: AnswerT, *, location: str) -> Response[AnswerT]:

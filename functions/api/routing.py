@@ -15,6 +15,7 @@ from aimass_core.domain.sources import SourceVerb
 from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
 from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
+from aimass_core.services import job_quotas
 from aimass_core.services.job_quotas import JobLimits
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
@@ -146,13 +147,7 @@ class ResourceRouter(Router):
     @property
     def job_limits(self) -> JobLimits:
         """How many jobs a workspace may have and submit."""
-        found: JobLimits = self.context["job_limits"]
-        return found
-
-    @property
-    def max_queries_active(self) -> int:
-        """How many queries of a workspace may run at the same time."""
-        return int(self.context["max_queries_active"])
+        return job_quotas.limits_of(self.ports, self.caller.workspace_id)
 
     @property
     def cursor_secret(self) -> str:

@@ -1,4 +1,5 @@
-"""The Lambda authorizer: an API key becomes a workspace and a role. It stands before every route but the open ones."""
+"""The Lambda authorizer: an API key or a session becomes a workspace and a role. It stands before every route but the
+open ones."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,15 +9,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
+from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.lambda_support import http
+from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.logging import build_logger
 from aimass_core.ports import Ports
-from aimass_core.services import api_keys
+from aimass_core.services import authentication
 from aimass_core.settings import AuthorizerSettings
 
 _SCHEME = "bearer"
-_MAX_TOKEN_CHARACTERS = 512
+_WORKSPACE_HEADER = "x-aimass-workspace"
 
 AuthorizerHandler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
 
@@ -37,24 +39,32 @@ def make_handler(ports: Callable[[], Ports]) -> AuthorizerHandler:
         try:
             if token is None:
                 raise UnauthenticatedError("There is no bearer token in the Authorization header.")
-            principal = api_keys.authenticate(ports(), token)
+            principal = authentication.authenticate(ports(), token, workspace_id=_workspace_id(event))
         except UnauthenticatedError as error:
             logger.info("refused", reason=error.message)
             raise Unauthorized from error
-        logger.debug("allowed", actor=principal.actor, workspace_id=principal.workspace_id)
+        if request_logs.level_of(ports().live_settings, principal.workspace_id) is RequestLogLevel.DEBUG:
+            logger.info("allowed", actor=principal.actor, role=principal.role, workspace_id=principal.workspace_id)
         return _allow(principal, str(event["methodArn"]))
 
     return handle
 
 
 def _bearer_token(event: Mapping[str, Any]) -> str | None:
-    """From an authorizer of type TOKEN or REQUEST. One header, of the form "Bearer <token>"; never from the query."""
-    token_event = event.get("authorizationToken")
-    values = [str(token_event)] if token_event else http.header_values(event, "authorization")
-    if len(values) != 1 or len(values[0]) > _MAX_TOKEN_CHARACTERS:
+    """One header, of the form "Bearer <token>"; never from the query."""
+    values = http.header_values(event, "authorization")
+    if len(values) != 1 or len(values[0]) > authentication.MAX_TOKEN_CHARACTERS:
         return None
     scheme, _, token = values[0].strip().partition(" ")
     return token.strip() if scheme.lower() == _SCHEME else None
+
+
+def _workspace_id(event: Mapping[str, Any]) -> str | None:
+    """Which of their workspaces a person means. Raises UnauthenticatedError where it names two."""
+    values = http.header_values(event, _WORKSPACE_HEADER)
+    if len(values) > 1:
+        raise UnauthenticatedError("The header X-Aimass-Workspace comes more than once.")
+    return values[0] if values else None
 
 
 def _allow(principal: Principal, method_arn: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ its own. A collector of one's own goes beside them: a function with `@app.schedu
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -15,13 +15,13 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, Request, Response
 
 from aimass_core import bootstrap
 from aimass_core.domain.common import is_id
+from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.errors import PayloadTooLargeError
-from aimass_core.lambda_support import http
+from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.http import HttpAnswer
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import source_runs, webhooks
-from aimass_core.services.job_quotas import JobLimits
 from aimass_core.settings import CollectorsSettings, CollectorsTickSettings
 from functions.collectors import bodies
 
@@ -30,15 +30,7 @@ MAX_BODY_BYTES = 1024**2
 logger = build_logger("collectors")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TickDeployment:
-    """What the schedule works on."""
-
-    ports: Ports
-    job_limits: JobLimits
-
-
-def build_app(ports: Callable[[], Ports], ticking: Callable[[], TickDeployment]) -> Chalice:
+def build_app(ports: Callable[[], Ports], ticking: Callable[[], Ports]) -> Chalice:
     """The app over deployments, each asked for with its first event."""
     built = Chalice(app_name="aimass-collectors", configure_logs=False)
 
@@ -48,23 +40,26 @@ def build_app(ports: Callable[[], Ports], ticking: Callable[[], TickDeployment])
         request = built.current_request
         assert request is not None  # noqa: S101 - a route is only called with one
         started, event = time.perf_counter(), request.to_original_event()
-        answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
-        logger.info(
-            "webhook",
-            source_id=source,
-            workspace_id=workspace,
-            status=answered["statusCode"],
-            milliseconds=round((time.perf_counter() - started) * 1000, 1),
-            request_id=http.request_id_of(event),
-        )
+        keys = {"source_id": source, "workspace_id": workspace, "request_id": http.request_id_of(event)}
+        with about(logger, **keys):
+            answered = http.boundary(event, lambda: _take(ports(), request, workspace, source))
+            status = answered["statusCode"]
+            # NOTE: only of who has proved to belong to the workspace that the address names.
+            is_known = status == HTTPStatus.ACCEPTED
+            level = request_logs.level_of(ports().live_settings, workspace if is_known else None)
+            if request_logs.is_wanted(level, status):
+                more: dict[str, Any] = {}
+                if level is RequestLogLevel.DEBUG:
+                    more = {"num_body_bytes": len(request.raw_body), "level_of_workspace": str(level)}
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                logger.info("webhook", status=status, milliseconds=milliseconds, **more)
         headers = {name: values[0] for name, values in answered["multiValueHeaders"].items()}
         return Response(body=answered["body"], status_code=answered["statusCode"], headers=headers)
 
     @built.schedule(Rate(1, unit=Rate.MINUTES), name="tick")  # type: ignore[untyped-decorator]
     def tick(event: CloudWatchEvent) -> dict[str, int]:
         """Begins what is due; a lost tick does no harm, and two of them begin nothing twice."""
-        deployed = ticking()
-        ticked = asdict(source_runs.tick(deployed.ports, limits=deployed.job_limits))
+        ticked = asdict(source_runs.tick(ticking()))
         logger.info("tick", scheduled_at=event.time, **ticked)
         return ticked
 
@@ -91,10 +86,8 @@ def _ports() -> Ports:
 
 
 @cache
-def _ticking() -> TickDeployment:
-    settings = CollectorsTickSettings()
-    limits = JobLimits(max_active=settings.max_jobs_active, max_per_window=settings.max_jobs_per_10_seconds)
-    return TickDeployment(ports=bootstrap.build_ports(settings), job_limits=limits)
+def _ticking() -> Ports:
+    return bootstrap.build_ports(CollectorsTickSettings())
 
 
 app = handler = build_app(_ports, _ticking)

@@ -18,7 +18,7 @@ from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.hosts import to_host_owner
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.errors import AimassError, NotFoundError
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import dispatch, endpoint_counters, endpoints, rollouts, tables, triggers
 from aimass_core.settings import DispatchSettings
@@ -48,18 +48,33 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
 
 def _handle_host(ports: Ports, name: str) -> None:
     owner = to_host_owner(name)
-    logger.info("host", host=name, endpoint_id=owner.endpoint_id if owner else None)
     if owner is None:
+        logger.info("nothing of a host of ours", host=name)
         return
-    try:
-        endpoints.activate(ports, owner.workspace_id, owner.endpoint_id)
-    except NotFoundError:
-        logger.info("the endpoint of a host is gone", endpoint_id=owner.endpoint_id)
+    with about(logger, workspace_id=owner.workspace_id, endpoint_id=owner.endpoint_id):
+        logger.info("host", host=name)
+        try:
+            endpoints.activate(ports, owner.workspace_id, owner.endpoint_id)
+        except NotFoundError:
+            logger.info("the endpoint of a host is gone")
 
 
 def _handle(ports: Ports, image: Mapping[str, Any]) -> None:
     resource, data = image.get("resource"), image["data"]
-    logger.info("record", resource=resource, id=data.get("id"), status=image.get("status"))
+    with about(logger, workspace_id=data.get("workspace_id"), **_log_id(resource, data)):
+        logger.info("record", resource=resource, id=data.get("id"), status=image.get("status"))
+        _act(ports, resource, image)
+
+
+def _log_id(resource: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """By which the lines about a job or an endpoint are found."""
+    if resource in (Job.resource, Endpoint.resource):
+        return {f"{resource}_id": data.get("id")}
+    return {"endpoint_id": data["endpoint_id"]} if "endpoint_id" in data else {}
+
+
+def _act(ports: Ports, resource: Any, image: Mapping[str, Any]) -> None:
+    data = image["data"]
     if resource == Job.resource and JobStatus(str(image["status"])).is_terminal:
         triggers.settle(ports, data["workspace_id"], data["id"])
     elif resource == Job.resource:

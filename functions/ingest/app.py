@@ -18,7 +18,7 @@ from aimass_core import bootstrap
 from aimass_core.domain import keys
 from aimass_core.domain.common import Id, Request
 from aimass_core.errors import AimassError
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services.ingest import closing, landing
 from aimass_core.services.quality import checking
@@ -77,12 +77,13 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
             message: Mapping[str, Any] = record.json_body
             if "type" in message:
                 told = _MESSAGE.validate_python(message)
-                if isinstance(told, CheckVersion):
-                    _check(deployment().ports, told)
-                elif record.message_id == last_id:
-                    _close(deployment(), told, lambda_context)
-                else:
-                    deployment().ports.ingest_queue.send(message)
+                with about(logger, **told.model_dump(exclude={"type"})):
+                    if isinstance(told, CheckVersion):
+                        _check(deployment().ports, told)
+                    elif record.message_id == last_id:
+                        _close(deployment(), told, lambda_context)
+                    else:
+                        deployment().ports.ingest_queue.send(message)
             for found in message.get("Records", []):
                 if _key_of(found) not in landed:
                     _land(deployment().ports, found)
@@ -124,7 +125,10 @@ def _key_of(found: Mapping[str, Any]) -> str:
 def _land(ports: Ports, found: Mapping[str, Any]) -> None:
     key = _key_of(found)
     version = landing.land(ports, key)
-    logger.info("landed", key=key, version_id=None if version is None else version.id)
+    if version is None:
+        logger.info("landed", key=key)
+    else:
+        logger.info("landed", key=key, workspace_id=version.workspace_id, version_id=version.id)
 
 
 def _close(deployed: Deployment, message: CloseVersion, context: LambdaContext) -> None:
@@ -138,9 +142,6 @@ def _close(deployed: Deployment, message: CloseVersion, context: LambdaContext) 
     )
     logger.info(
         "closed",
-        workspace_id=message.workspace_id,
-        dataset_id=message.dataset_id,
-        number=message.number,
         status=None if version is None else str(version.status),
         reason=None if version is None else version.status_reason,
     )
@@ -148,13 +149,7 @@ def _close(deployed: Deployment, message: CloseVersion, context: LambdaContext) 
 
 def _check(ports: Ports, message: CheckVersion) -> None:
     report = checking.check_again(ports, message.workspace_id, message.dataset_id, message.number)
-    logger.info(
-        "checked",
-        workspace_id=message.workspace_id,
-        dataset_id=message.dataset_id,
-        number=message.number,
-        outcome=None if report is None else str(report.outcome),
-    )
+    logger.info("checked", outcome=None if report is None else str(report.outcome))
 
 
 @cache

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core import bootstrap
 from aimass_core.domain import compute_states
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.ports import Ports
 from aimass_core.services import job_events
 from aimass_core.settings import JobEventsSettings
@@ -27,15 +27,10 @@ def make_handler(ports: Callable[[], Ports]) -> Handler:
             logger.info("nothing of a job of ours", resources=event.get("resources"))
             return
         address, state = told
-        job = job_events.apply(ports(), address.workspace_id, address.job_id, state)
-        logger.info(
-            "state",
-            workspace_id=address.workspace_id,
-            job_id=address.job_id,
-            told=str(state.status),
-            attempt=state.attempt,
-            status=None if job is None else str(job.status),
-        )
+        with about(logger, workspace_id=address.workspace_id, job_id=address.job_id):
+            job = job_events.apply(ports(), address.workspace_id, address.job_id, state)
+            status = None if job is None else str(job.status)
+            logger.info("state", told=str(state.status), attempt=state.attempt, status=status)
 
     return handle
 

@@ -1,11 +1,14 @@
 """What the function does with a request: answers it now, by link, or later."""
 
+import time
 from dataclasses import dataclass, replace
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from aimass_core.domain.common import Principal
-from aimass_core.errors import UnauthenticatedError
+from aimass_core.domain.settings.inference import InferenceSettings
+from aimass_core.domain.settings.quotas import QuotaSettings
+from aimass_core.errors import PayloadTooLargeError, UnauthenticatedError
 from aimass_core.inference import deferred, transfer
 from aimass_core.inference.limits import MAX_ANSWER_BYTES
 from aimass_core.inference.messages import PredictionAnswer, PredictionRequest
@@ -15,6 +18,7 @@ from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
 from aimass_core.lambda_support import http
+from aimass_core.ports import Ports
 from aimass_core.services import predictions
 from functions.predictions import answers
 from functions.predictions.request import countdown
@@ -42,7 +46,8 @@ class Answering:
         Raises QuotaExceededError where the caller's key has reached a limit.
         """
         if caller is not None:
-            self.throttling.take(caller)
+            self.throttling.take(_with_limits(self.endpoints.ports, caller))
+            request = _within_limits(self.endpoints.ports, caller, request)
         if deferred.is_wanted(request):
             caller = _require(caller)
             self.endpoints.find(caller.workspace_id, deferred.endpoint_of(request))
@@ -66,6 +71,8 @@ class Answering:
     def _respond(self, request: PredictionRequest, caller: Principal | None) -> PredictionAnswer:
         if caller is not None:
             request = deferred.with_input(request, self.endpoints.ports, caller)
+            inference = self.endpoints.ports.live_settings.get(InferenceSettings, caller.workspace_id)
+            request = replace(request, max_rows=inference.max_rows)
         if is_oip(request.path):
             answer = self.oip.answer(request, caller)
         else:
@@ -76,7 +83,30 @@ class Answering:
         return answer
 
 
+def _with_limits(ports: Ports, caller: Principal) -> Principal:
+    """With the workspace's limits where the key has none of its own."""
+    quotas = ports.live_settings.get(QuotaSettings, caller.workspace_id)
+    limits = {
+        "max_requests_per_second": quotas.key_requests_per_second,
+        "max_requests_per_day": quotas.key_requests_per_day,
+    }
+    missing = {name: limit for name, limit in limits.items() if limit is not None and getattr(caller, name) is None}
+    return caller.model_copy(update=missing) if missing else caller
+
+
+def _within_limits(ports: Ports, caller: Principal, request: PredictionRequest) -> PredictionRequest:
+    """With the time that the workspace gives a request. Raises PayloadTooLargeError."""
+    inference = ports.live_settings.get(InferenceSettings, caller.workspace_id)
+    if request.num_sent_bytes > inference.max_body_bytes:
+        raise PayloadTooLargeError(
+            f"The body has {request.num_sent_bytes} bytes; at most {inference.max_body_bytes} are taken in this "
+            "workspace. Send fewer rows per request."
+        )
+    until, seconds_left = time.monotonic() + inference.timeout_seconds, request.seconds_left
+    return replace(request, seconds_left=lambda: min(seconds_left(), until - time.monotonic()))
+
+
 def _require(caller: Principal | None) -> Principal:
     if caller is None:
-        raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+        raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.")
     return caller

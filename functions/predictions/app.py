@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from aimass_core import bootstrap
 from aimass_core.domain.common import Principal
 from aimass_core.domain.endpoint_settings import LogLevel
+from aimass_core.domain.settings.logging import RequestLogLevel
 from aimass_core.inference import golden, members
 from aimass_core.inference.capturing.observed import Observed
 from aimass_core.inference.limits import SYNC_SECONDS
@@ -22,9 +23,9 @@ from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from aimass_core.inference.serving.throttling import Throttling
 from aimass_core.inference.serving.traffic import Traffic
-from aimass_core.lambda_support import http
+from aimass_core.lambda_support import http, request_logs
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
-from aimass_core.lambda_support.logging import build_logger
+from aimass_core.lambda_support.logging import about, build_logger
 from aimass_core.settings import PredictionsSettings
 from functions.predictions import answers
 from functions.predictions.answering import Answering, is_oip
@@ -46,18 +47,23 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
 
     def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         if "prediction_id" in event:
-            answering().answer_later(event["workspace_id"], event["prediction_id"], context)
+            with about(logger, workspace_id=event["workspace_id"], prediction_id=event["prediction_id"]):
+                answering().answer_later(event["workspace_id"], event["prediction_id"], context)
             return {}
         if "httpMethod" not in event:
             answer_platform = members.answer if members.is_asked(event) else golden.answer
             return answer_platform(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())
         started = time.perf_counter()
         observed: list[Observed] = []
-        answered = http.boundary(event, lambda: respond(event, context, observed))
-        if is_oip(str(event["path"])):
-            answered = answers.to_oip(answered)
-        if _is_logged(answered, observed):
-            http.log_request(event, answered, log=logger.info, started=started, **_details(observed))
+        with about(logger, **http.log_keys(event)):
+            answered = http.boundary(event, lambda: respond(event, context, observed))
+            if is_oip(str(event["path"])):
+                answered = answers.to_oip(answered)
+            workspace_id = http.authorizer_of(event).get("workspace_id")
+            level = request_logs.level_of(endpoints().ports.live_settings, workspace_id)
+            if _is_logged(answered, observed):
+                details = _details(observed, is_wanted=level is RequestLogLevel.DEBUG)
+                request_logs.write(event, answered, level=level, log=logger.info, started=started, **details)
         return answered
 
     return handle
@@ -75,9 +81,9 @@ def _is_logged(answer: HttpAnswer, observed: Sequence[Observed]) -> bool:
     return answer["statusCode"] >= HTTPStatus.BAD_REQUEST or not is_quiet
 
 
-def _details(observed: Sequence[Observed]) -> dict[str, Any]:
-    """What is logged of an endpoint that wants to know more."""
-    chatty = [each for each in observed if each.endpoint.settings.log_level is LogLevel.DEBUG]
+def _details(observed: Sequence[Observed], *, is_wanted: bool) -> dict[str, Any]:
+    """What is logged where the workspace, or the endpoint, wants to know more."""
+    chatty = [each for each in observed if is_wanted or each.endpoint.settings.log_level is LogLevel.DEBUG]
     return {
         name: value
         for each in chatty
@@ -107,7 +113,6 @@ def _deployed() -> ServingEndpoints:
     return ServingEndpoints(
         ports,
         store,
-        endpoint_ttl_seconds=settings.endpoint_ttl_seconds,
         max_cache_bytes=settings.model_cache_mib * 1024**2,
     )
 

@@ -35,7 +35,8 @@ def read_request(event: Mapping[str, Any], context: LambdaContext) -> Prediction
         raise PayloadTooLargeError(
             f"The body has {len(request.body)} bytes; at most {MAX_BODY_BYTES} are taken. Send fewer rows per request."
         )
-    return replace(request, body=transfer.unpack(request.body, request.header("content-encoding")))
+    body = transfer.unpack(request.body, request.header("content-encoding"))
+    return replace(request, body=body, num_sent_bytes=len(request.body))
 
 
 def countdown(context: LambdaContext, seconds: float | None = None) -> Callable[[], float]:

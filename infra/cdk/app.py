@@ -7,6 +7,7 @@ from infra.cdk.rules import add_rules
 from infra.cdk.settings import LOCAL, EnvironmentSettings, resolve_environment
 from infra.cdk.stacks.application import ApplicationStack
 from infra.cdk.stacks.batch import BatchStack
+from infra.cdk.stacks.identity import IdentityStack
 from infra.cdk.stacks.queries import QueriesStack
 from infra.cdk.stacks.sagemaker import SageMakerStack
 from infra.cdk.stacks.stateful import StatefulStack
@@ -14,11 +15,12 @@ from infra.cdk.stacks.stateful import StatefulStack
 
 def add_stacks(app: cdk.App, *, settings: EnvironmentSettings, code: CodeSource) -> None:
     """All stacks of one environment."""
-    stateful = StatefulStack(app)
+    stateful = StatefulStack(app, settings=settings)
     BatchStack(app, settings=settings, storage=stateful.storage)
     SageMakerStack(app, settings=settings, storage=stateful.storage)
     QueriesStack(app, settings=settings, storage=stateful.storage)
-    ApplicationStack(app, settings=settings, storage=stateful.storage, code=code)
+    identity = IdentityStack(app)
+    ApplicationStack(app, settings=settings, storage=stateful.storage, pool=identity.pool, code=code)
 
 
 def main() -> None:

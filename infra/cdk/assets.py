@@ -41,9 +41,11 @@ def _function(name: str) -> Asset:
 
 
 FUNCTION_NAMES = (
-    *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "predictions", "previews"),
-    "reconciler",
+    *("api", "authorizer", "collectors", "console", "dispatch", "ingest", "job_events", "notifications"),
+    *("predictions", "previews", "reconciler"),
 )
+# With the further handlers that an app has.
+ALL_FUNCTIONS = (*FUNCTION_NAMES, "collectors_tick")
 ASSETS: Mapping[str, Asset] = {
     asset.name: asset
     for asset in (

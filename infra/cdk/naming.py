@@ -9,14 +9,20 @@ APPLICATION_STACK = "AimassApplication"
 BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
 QUERIES_STACK = "AimassQueries"
+IDENTITY_STACK = "AimassIdentity"
 
 REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
 IDEMPOTENCY_TABLE = "aimass-idempotency"
 INGEST_QUEUE = "aimass-ingest"
+NOTIFICATION_QUEUE = "aimass-notifications"
 CURSOR_SECRET = "aimass/cursor-signing"  # noqa: S105 - a name, not a secret
+# aimass_core.domain.keys says the same; a test compares both.
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
 # aimass_core.domain.keys.source_secret makes the names; a test compares both.
 SOURCE_SECRETS = "aimass/ws_*/sources/src_*/"
+# The same of aimass_core.domain.keys.channel_secret.
+CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
 # What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
 WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
@@ -38,6 +44,7 @@ TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TRAINING_JOB_PREFIX = "aimass-"
 
 QUERY_WORKGROUP = "aimass"
+USER_POOL = "aimass"
 # The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
 DATABASE_PREFIX = "aimass_"
 
@@ -57,8 +64,10 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 CAPTURES_PREFIX = "captures/"
-# The CloudWatch namespace of our own metrics.
+# The CloudWatch namespace of our own metrics, and what the names of our alarms begin with.
 METRICS = "AIMass"
+ALARM_PREFIX = "aimass-"
+DASHBOARD = "aimass"
 PREDICTIONS_PREFIX = "predictions/"
 PREDICTION_INPUTS_PREFIX = "predictions/*/inputs/"
 # Of partitions of the registry.
@@ -73,6 +82,11 @@ def bucket(purpose: str) -> str:
 def function(name: str) -> str:
     """The name of the function whose code is functions/<name>."""
     return f"aimass-{name.replace('_', '-')}"
+
+
+def dead_letters(name: str) -> str:
+    """The name of the queue of what a function (or the ingest queue) could not process."""
+    return f"{function(name)}-dead-letters"
 
 
 def function_log_group(name: str) -> str:

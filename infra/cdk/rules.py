@@ -10,7 +10,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import IConstruct
 
 from infra.cdk import naming
-from infra.cdk.assets import FUNCTION_NAMES
+from infra.cdk.assets import ALL_FUNCTIONS
 from infra.cdk.components.http_api import WEBHOOK_PATH
 
 _API = f"{naming.APPLICATION_STACK}/HttpApi"
@@ -44,6 +44,11 @@ ACKNOWLEDGEMENTS = (
         rules=("AwsSolutions-SMG4",),
         paths=(f"{naming.STATEFUL_STACK}/CursorSecret",),
         reason="It signs list cursors that live for minutes and grant nothing; a rotation would break lists at work.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-SMG4",),
+        paths=(f"{naming.STATEFUL_STACK}/AuditSecret",),
+        reason="It signs the seals of audit trails: with another secret none of the former ones could be verified.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-VPC7",),
@@ -80,8 +85,10 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             *(
                 f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group(name)}:log-stream:*"
-                for name in (*FUNCTION_NAMES, "collectors_tick")
+                for name in ALL_FUNCTIONS
             ),
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.function_log_group('*')}",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.JOB_LOG_GROUP}:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:log-stream:*",
@@ -117,6 +124,11 @@ ACKNOWLEDGEMENTS = (
         reason="Secrets of workspaces and their sources: their names are made from ids that do not exist yet.",
     ),
     Acknowledgement(
+        rules=_wildcards(f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.CHANNEL_SECRETS}"),
+        paths=(naming.APPLICATION_STACK,),
+        reason="Secrets of notification channels: the same.",
+    ),
+    Acknowledgement(
         rules=_wildcards(
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:database/{naming.DATABASE_PREFIX}*",
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:table/{naming.DATABASE_PREFIX}*/*",
@@ -127,13 +139,14 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=_wildcards("*"),
         paths=(
-            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Dispatch", "Reconciler")),
+            *(f"{naming.APPLICATION_STACK}/{name}Role" for name in ("Api", "Dispatch", "Reconciler")),
             f"{naming.BATCH_STACK}/Container/ExecutionRole",
             f"{naming.SAGEMAKER_STACK}/TrainingRole",
             f"{naming.SAGEMAKER_STACK}/ServingRole",
         ),
-        reason="batch:DescribeJobs, batch:ListJobs, ecr:GetAuthorizationToken, sagemaker:ListEndpoints, "
-        "secretsmanager:ListSecrets and cloudwatch:PutMetricData know no resource.",
+        reason="batch:DescribeJobQueues, batch:DescribeJobs, batch:ListJobs, cloudwatch:DescribeAlarms, "
+        "cloudwatch:GetMetricData, cloudwatch:PutMetricData, ecr:GetAuthorizationToken, logs:GetQueryResults, "
+        "logs:StopQuery, sagemaker:ListEndpoints and secretsmanager:ListSecrets know no resource.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),
@@ -142,7 +155,9 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         rules=("AwsSolutions-SQS3",),
-        paths=tuple(f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents")),
+        paths=tuple(
+            f"{naming.APPLICATION_STACK}/{name}DeadLetters" for name in ("Dispatch", "JobEvents", "Notifications")
+        ),
         reason="They are dead-letter queues, of a stream mapping and of an event rule.",
     ),
     Acknowledgement(
@@ -158,7 +173,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=("AwsSolutions-COG4",),
         paths=(_API,),
-        reason="Callers are programs with API keys: a Lambda authorizer closes the routes.",
+        reason="Callers are programs with API keys beside people: a Lambda authorizer closes the routes for both.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),
@@ -167,6 +182,17 @@ ACKNOWLEDGEMENTS = (
             for path in ("/v1/docs", "/v1/openapi.json", "/v2/health/live", "/v2/health/ready")
         ),
         reason="Documentation and liveness carry no data, and browsers and load balancers have no key.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-COG1", "AwsSolutions-COG2", "AwsSolutions-COG8"),
+        paths=(f"{naming.IDENTITY_STACK}/UserPool",),
+        reason="Twelve characters of three kinds do more than a special one (NIST SP 800-63B); the console has no form "
+        "for a second factor yet; guesses are counted by the API, and the plus tier has a price for each user.",
+    ),
+    Acknowledgement(
+        rules=("AwsSolutions-APIG4",),
+        paths=tuple(f"{_API}/Default{path}/POST" for path in ("/v1/sessions", "/v1/sessions/refresh")),
+        reason="Who signs in has no session yet; guesses are counted.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),

@@ -1,7 +1,7 @@
 """What differs between environments. The same stacks, with these values, serve all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_cdk import aws_logs as logs
 
@@ -14,7 +14,8 @@ class EnvironmentSettings:
         log_retention: how long logs of functions, jobs and the API are kept.
         api_requests_per_second: steady rate for the whole API; above it callers get 429.
         api_burst: requests that may come at once.
-        cors_origins: exact origins of web pages that may call the API; none by default.
+        console_origins: exact origins of the console, such as that of a domain of your own: its pages send files to the
+            buckets and read from them. Empty: addresses of API Gateway in this region.
         batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
         batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
             several machines on none of them: where those are wanted, this is false.
@@ -22,6 +23,11 @@ class EnvironmentSettings:
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         collect_allowed_hosts: hosts that collectors may reach although their address is not public.
         collect_buckets: buckets that collectors may read.
+        live_settings: what holds where a workspace says nothing, by subsystem and field
+            (aimass_core.domain.settings): `{"quotas": {"max_jobs_active": 200}}`. Of quotas, also the most that a
+            workspace may say.
+        notification_hosts: hosts to which notifications may be sent although their address is not public.
+        mail_sender: the address, verified in SES, that notifications by e-mail come from; none: there are no such.
         image_tag: which image of the job container runs.
         predictions_memory_mib: of the function that serves models; a processor comes with each 1,769 MiB. `make bench`
             measures what a number of loaded models takes.
@@ -34,13 +40,16 @@ class EnvironmentSettings:
     log_retention: logs.RetentionDays
     api_requests_per_second: int
     api_burst: int
-    cors_origins: tuple[str, ...] = ()
+    console_origins: tuple[str, ...] = ()
     batch_max_vcpus: int
     batch_on_spot: bool
     ingest_max_concurrency: int
     collect_allowed_hosts: tuple[str, ...] = ()
     collect_buckets: tuple[str, ...] = ()
+    notification_hosts: tuple[str, ...] = ()
+    mail_sender: str = ""
     query_max_gib: int = 100
+    live_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     image_tag: str = "0.1.0"
     predictions_memory_mib: int = 2_048
     predictions_cache_mib: int = 256
@@ -56,6 +65,8 @@ LOCAL = EnvironmentSettings(
     batch_on_spot=False,
     ingest_max_concurrency=4,
     collect_allowed_hosts=("127.0.0.1", "localhost"),
+    notification_hosts=("127.0.0.1", "localhost"),
+    mail_sender="aimass@localhost.localdomain",
 )
 DEV = EnvironmentSettings(
     name="dev",

@@ -6,6 +6,7 @@ AimassError
 ├── ConnectionFailedError              the server could not be reached, or answered something else
 ├── MissingPackageError                an optional package is not installed
 ├── WaitTimeoutError                   `wait` gave up; the work itself goes on
+├── InvalidSignatureError              a webhook's delivery is not ours, or an old one
 ├── JobFailedError                     the job that was waited for FAILED or was STOPPED
 └── RejectedDataError                  the files that were uploaded did not become a version
 """
@@ -19,6 +20,7 @@ __all__ = [
     "AimassError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "InvalidSignatureError",
     "JobFailedError",
     "MissingPackageError",
     "RejectedDataError",
@@ -43,6 +45,12 @@ class ConnectionFailedError(AimassError):
     """No answer, or none that AI Mass gives."""
 
     code = "connection_failed"
+
+
+class InvalidSignatureError(AimassError):
+    """A delivery that nobody should believe."""
+
+    code = "invalid_signature"
 
 
 class MissingPackageError(AimassError):

@@ -19,6 +19,7 @@ from aimass.version import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.errors import AimassError, ErrorDetail, InternalError, error_classes
 
+USER_AGENT = f"aimass-python/{__version__}"
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _MAX_WAIT_SECONDS = 20.0
@@ -41,6 +42,7 @@ class Http:
         timeout_seconds: float,
         max_retries: int,
         transport: httpx2.BaseTransport | None = None,
+        user_agent: str = USER_AGENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = profile.base_url.rstrip("/")
@@ -49,7 +51,7 @@ class Http:
             base_url=self.base_url,
             transport=transport,
             timeout=httpx2.Timeout(timeout_seconds, connect=5.0),
-            headers={"user-agent": f"aimass-python/{__version__}", "accept": "application/json"},
+            headers={"user-agent": user_agent, "accept": "application/json"},
         )
 
     def close(self) -> None:
@@ -95,7 +97,7 @@ class Http:
         self, method: str, url: str, *, content: Callable[[], Any], headers: Mapping[str, str]
     ) -> httpx2.Response:
         """Sends a presigned request to S3, without our key. `content` is called again for every attempt."""
-        clean = {"user-agent": f"aimass-python/{__version__}", **headers}
+        clean = {"user-agent": USER_AGENT, **headers}
 
         def attempt() -> httpx2.Response:
             request = httpx2.Request(method, url, content=content(), headers=clean)

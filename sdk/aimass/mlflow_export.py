@@ -26,12 +26,13 @@ from aimass_core.domain.jobs import (
     IngestSpec,
     JobStatus,
     PredictSpec,
+    ReportSpec,
     ScriptSpec,
     TrainSpec,
 )
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.recipes import PrepareSpec
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.signatures import Datatype, Signature
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec
 from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
@@ -168,8 +169,16 @@ class _Export:
                 found |= {"source": spec.source, "format": spec.format}
             case ScriptSpec():
                 found |= {"entry_point": spec.entry_point, "source": spec.source, **spec.hyperparameters}
-            case PrepareSpec() | PredictSpec() | IngestSpec() | CollectSpec() | ExportSpec() | ImportWorkspaceSpec():
-                # They make data, and no model.
+            case (
+                PrepareSpec()
+                | PredictSpec()
+                | IngestSpec()
+                | CollectSpec()
+                | ReportSpec()
+                | ExportSpec()
+                | ImportWorkspaceSpec()
+            ):
+                # They make data or a report, and no model.
                 found |= spec.model_dump(
                     mode="json", include={"dataset", "model", "output", "dataset_id", "number", "source"}
                 )
@@ -180,7 +189,7 @@ class _Export:
         if self._version is not None and ArtifactName.REPORT_DATA in self._version.links:
             with tempfile.TemporaryDirectory(prefix="aimass-mlflow-") as folder:
                 path = self._version.download(ArtifactName.REPORT_DATA, Path(folder) / "report.json")
-                report = Report.model_validate_json(path.read_bytes())
+                report = ModelReport.model_validate_json(path.read_bytes())
             return {curve.name: list(zip(curve.steps, curve.values, strict=True)) for curve in report.learning_curves}
         curves: dict[str, Points] = {}
         for event in self._job.all_events():

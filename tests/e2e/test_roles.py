@@ -173,6 +173,11 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         ):
             send("DELETE", f"/v1/{address}")
         send("GET", "/v1/audit?limit=1")
+        invited = client.users.invite("ada@example.com", role="viewer")
+        session = client.sessions.accept(invited.invitation, password="Correct horse 7")
+        with stack.client(api_key=session.access_token) as person:
+            assert person.system.whoami().actor == invited.id
+        client.users.remove(invited.id)
         client.sources.create("signups", collector={"type": "webhook"})
         assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
         client.sources.delete("signups")

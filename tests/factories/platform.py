@@ -10,7 +10,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import MonotonicIds, Principal, Role, new_id
 from aimass_core.domain.datasets import DataFile, Dataset, DatasetVersion, DatasetVersionStatus, Manifest, WriteMode
 from aimass_core.domain.jobs import Artifact, Job, JobCreate, JobResult, JobStatus, TrainSpec
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.signatures import Card, Datatype, Evaluation, ExportCheck, Golden, Signature, Task, TensorSpec
 from aimass_core.domain.studies import BestSoFar
@@ -42,6 +42,8 @@ SIGNATURE = Signature(
     labels=["no", "yes"],
 )
 LIMITS = JobLimits(max_active=1_000, max_per_window=1_000)
+# What a deployment for tests allows: many jobs within one moment, and few queries.
+QUOTAS = {"quotas": {"max_jobs_active": 1_000, "max_jobs_per_10_seconds": 1_000, "max_queries_active": 3}}
 GOLDEN = Golden(inputs={"age": [[39.0]]}, outputs={"label": ["yes"], "probabilities": [[0.25, 0.75]]})
 
 
@@ -63,7 +65,8 @@ def new_ports(clock: ManualClock | None = None) -> MemoryPorts:
     """Ports in memory whose predictor gives the golden answer."""
     predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})
     clock = clock or ManualClock()
-    return MemoryPorts(clock=clock, new_id=MonotonicIds(clock=clock), predictor=predictor)
+    new_id = MonotonicIds(clock=clock)
+    return MemoryPorts(clock=clock, new_id=new_id, predictor=predictor, deployment_settings=QUOTAS)
 
 
 def new_principal(role: Role = Role.DEVELOPER) -> Principal:
@@ -169,7 +172,7 @@ def _model_files(model: bytes, signature: Signature = SIGNATURE) -> dict[str, by
         "model/card.json": _card(signature).model_dump_json().encode(),
         "model/golden.json": GOLDEN.model_dump_json().encode(),
         "model/report.html": b"<html></html>",
-        "model/report.json": Report(channel="validation", num_rows=2).model_dump_json().encode(),
+        "model/report.json": ModelReport(channel="validation", num_rows=2).model_dump_json().encode(),
     }
 
 
@@ -245,6 +248,7 @@ def _card(signature: Signature) -> Card:
         primary_value=0.93,
         export_check=ExportCheck(num_rows=20, max_abs_difference=1e-7, num_label_differences=0, tolerance=1e-4),
         model_bytes=4,
+        latency_ms=0.5,
         training_seconds=1.0,
     )
 

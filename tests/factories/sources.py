@@ -8,7 +8,7 @@ from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.sources import RunCreate, Source, SourceCreate
 from aimass_core.domain.workspaces import WorkspaceCreate
 from aimass_core.services import dispatch, source_runs, sources, workspaces
-from tests.factories.platform import LIMITS, artifact_key, new_principal, tell
+from tests.factories.platform import artifact_key, new_principal, tell
 
 FILES = {"type": "files", "urls": ["https://data.example/orders.csv"]}
 
@@ -29,7 +29,7 @@ def add_workspace(ports: MemoryPorts, name: str) -> Principal:
 
 def start_run(ports: MemoryPorts, principal: Principal, source: Source, **request: Any) -> Job:
     """A run that the compute service has taken."""
-    job = source_runs.submit(ports, principal, source.id, RunCreate.model_validate(request), limits=LIMITS)
+    job = source_runs.submit(ports, principal, source.id, RunCreate.model_validate(request))
     return dispatch.dispatch(ports, job.workspace_id, job.id)
 
 

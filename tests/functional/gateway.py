@@ -12,13 +12,19 @@ from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.lambda_support.idempotency import MemoryStore
 from aimass_core.services import workspaces
-from aimass_core.services.job_quotas import JobLimits
 from functions.api.app import Deployment, make_handler
 from functions.authorizer import app as authorizer
-from tests.factories.platform import LIMITS
+from tests.factories.platform import QUOTAS
 
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:000000000000:main/live"
-_OPEN = {("GET", "/v1/openapi.json"), ("GET", "/v1/docs"), ("GET", "/v2/health/live"), ("GET", "/v2/health/ready")}
+_OPEN = {
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/refresh"),
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/docs"),
+    ("GET", "/v2/health/live"),
+    ("GET", "/v2/health/ready"),
+}
 
 LambdaHandler = Callable[[Any, Any], dict[str, Any]]
 
@@ -72,15 +78,14 @@ class Gateway:
     ports: MemoryPorts = field(default_factory=MemoryPorts)
     store: MemoryStore = field(default_factory=MemoryStore)
     predictions: LambdaHandler | None = None
-    job_limits: JobLimits = LIMITS
+    deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: QUOTAS)
 
     def __post_init__(self) -> None:
+        self.ports.deployment_settings = self.deployment_settings
         deployment = Deployment(
             ports=self.ports,
             store=self.store,
             cursor_secret_name="cursors",
-            job_limits=self.job_limits,
-            max_queries_active=3,
         )
         self._api: LambdaHandler = make_handler(lambda: deployment)
         self._authorizer: LambdaHandler = authorizer.make_handler(lambda: self.ports)
@@ -251,7 +256,7 @@ def _unauthorized() -> Answer:
         "type": "urn:aimass:error:unauthenticated",
         "title": "Unauthorized",
         "status": 401,
-        "detail": "The API key is missing, unknown, expired or revoked.",
+        "detail": "The API key or session is missing, unknown, expired or revoked.",
         "code": "unauthenticated",
     }
     return Answer(status=401, headers={"content-type": "application/problem+json"}, body=_dump(problem))

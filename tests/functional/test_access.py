@@ -14,27 +14,41 @@ from tests.functional.gateway import Api
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 CLOSED = [operation for operation in OPERATIONS if operation.role is not None]
+OPEN = {
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/docs"),
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/refresh"),
+}
 PATHS = sorted({operation.path for operation in OPERATIONS})
 
 
 def address(operation_path: str) -> str:
     """A path with ids of nothing."""
     found = re.sub(r"<(number|part)>", "1", operation_path).replace("<secret>", "token")
-    return re.sub(r"<(\w+)>", lambda match: new_id({"workspace": "ws", "api_key": "key"}.get(match[1], "ds")), found)
+    found = found.replace("<subsystem>", "training")
+    return re.sub(
+        r"<(\w+)>",
+        lambda match: new_id({"workspace": "ws", "api_key": "key", "user": "usr"}.get(match[1], "ds")),
+        found,
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", METHODS)
 def test_h1_nothing_is_answered_without_a_key(api: Api, method: str, path: str) -> None:
     open_paths = {operation.path for operation in OPERATIONS if operation.role is None}
-    if path in open_paths and method == "GET":
+    is_open = (method, path) in OPEN
+    if path in open_paths and method == "GET" and is_open:
         assert api.as_nobody().request(method, path).status == 200
+    elif is_open:
+        assert api.as_nobody().request(method, path, json={}).code == "invalid_request", "signing in"
     else:
         assert api.as_nobody().request(method, address(path)).status == 401
 
 
-def test_h1_only_the_documentation_is_open() -> None:
-    assert {operation.path for operation in OPERATIONS if operation.role is None} == {"/v1/openapi.json", "/v1/docs"}
+def test_h1_only_the_documentation_and_signing_in_are_open() -> None:
+    assert {(operation.method, operation.path) for operation in OPERATIONS if operation.role is None} == OPEN
 
 
 @pytest.mark.parametrize("operation", CLOSED, ids=lambda operation: operation.name)
@@ -50,7 +64,8 @@ def test_h3_role_may_do_what_its_routes_declare(api: Api, role: Role, operation:
 
 # The whole matrix, apart from the code: who may at least do what. A new operation must be entered here.
 LEAST_ROLES = {
-    Role.VIEWER: "get_me get_system list_algorithms list_workspaces get_workspace list_datasets get_dataset "
+    Role.VIEWER: "get_me get_system create_session_code end_session list_algorithms "
+    "list_workspaces get_workspace list_datasets get_dataset "
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
     "get_job list_job_events list_job_event_files list_job_logs list_job_artifacts list_models get_model "
@@ -68,6 +83,8 @@ LEAST_ROLES = {
     "stop_job retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
     "delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
+    "rotate_api_key "
+    "list_users invite_user get_user update_user remove_user invite_user_again "
     "list_source_grants grant_source revoke_source",
 }
 
@@ -78,10 +95,29 @@ OF_QUALITY = {
     Role.COLLECTOR: "check_quality replay_quarantine",
     Role.DEVELOPER: "discard_quarantine create_trigger update_trigger delete_trigger",
 }
+OF_MANAGEMENT = {
+    Role.VIEWER: "list_settings get_settings list_settings_history get_costs get_budget",
+    Role.ADMIN: "update_settings revert_settings",
+}
+OF_NOTIFICATIONS = {
+    Role.VIEWER: "list_notifications get_notification list_notification_types list_reports get_report "
+    "list_report_plans get_report_plan",
+    Role.DEVELOPER: "list_notification_channels get_notification_channel list_notification_rules "
+    "get_notification_rule list_notification_deliveries get_notification_delivery retry_notification_delivery "
+    "create_report delete_report create_report_plan update_report_plan delete_report_plan",
+    Role.ADMIN: "create_notification_channel update_notification_channel delete_notification_channel "
+    "rotate_notification_channel test_notification_channel create_notification_rule update_notification_rule "
+    "delete_notification_rule",
+}
 OF_SERVING = {
     Role.VIEWER: "create_prediction_input get_prediction get_endpoint_metrics get_endpoint_drift "
     "get_endpoint_performance get_endpoint_alarms get_endpoint_page",
     Role.DEVELOPER: "set_endpoint_truth set_endpoint_alarms export_captures",
+}
+OF_OPERATIONS = {
+    Role.VIEWER: "get_system_status",
+    Role.DEVELOPER: "list_logs",
+    Role.ADMIN: "export_audit get_audit_proof list_dead_letters redrive_dead_letters purge_dead_letters",
 }
 
 
@@ -93,13 +129,20 @@ OF_MOVES = {
 
 
 def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
-    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MOVES)
+    parts = (LEAST_ROLES, OF_QUALITY, OF_SERVING, OF_MANAGEMENT, OF_NOTIFICATIONS, OF_OPERATIONS, OF_MOVES)
     decided = {name: role for part in parts for role, names in part.items() for name in names.split()}
     assert {operation.name: operation.role for operation in CLOSED} == decided
 
 
 def test_h3_viewers_only_read_and_only_admins_govern() -> None:
-    reading = {"create_query", "query_dataset", "stop_query", "create_prediction_input"}
+    reading = {
+        "create_session_code",
+        "end_session",
+        "create_query",
+        "query_dataset",
+        "stop_query",
+        "create_prediction_input",
+    }
     for operation in CLOSED:
         if operation.role is Role.VIEWER and operation.name not in reading:
             assert operation.method == "GET" or operation.verb is not None, operation
@@ -141,6 +184,33 @@ def test_h5_key_in_the_query_or_in_two_headers_is_not_read(api: Api) -> None:
     assert api.as_nobody().get(f"/v1/me?api_key={api.token}&authorization=Bearer%20{api.token}").status == 401
     twice: dict[str, Any] = {"Authorization": [f"Bearer {api.token}", f"Bearer {api.token}"]}
     assert api.request("GET", "/v1/me", headers=twice).status == 401
+
+
+def test_h5_rotated_secrets_both_hold_in_the_overlap(api: Api) -> None:
+    now = datetime.now(UTC)
+    old = api.as_role("developer")
+    key_id = old.get("/v1/me").json["actor"]
+    rotated = api.post(f"/v1/api-keys/{key_id}/rotate", {"overlap_seconds": 3600})
+    assert (rotated.status, rotated.json["id"], rotated.json["role"]) == (201, key_id, "developer")
+    new = Api(gateway=api.gateway, workspace=api.workspace, token=rotated.json["secret"])
+    assert old.get("/v1/me").json == new.get("/v1/me").json
+    api.ports.clock = lambda: now + timedelta(hours=1, seconds=5)
+    assert (old.get("/v1/me").status, new.get("/v1/me").status) == (401, 200)
+
+
+def test_h5_another_rotation_ends_the_oldest_secret_and_no_overlap_the_former_one(api: Api) -> None:
+    first = api.as_role("viewer")
+    path = f"/v1/api-keys/{first.get('/v1/me').json['actor']}/rotate"
+    second, third, last = (
+        Api(
+            gateway=api.gateway, workspace=api.workspace, token=api.post(path, {"overlap_seconds": each}).json["secret"]
+        )
+        for each in (3600, 3600, 0)
+    )
+    assert [each.get("/v1/me").status for each in (first, second, third, last)] == [401, 401, 401, 200]
+    assert api.delete(path.removesuffix("/rotate")).status == 204
+    assert last.get("/v1/me").status == 401
+    assert api.post(path, {}).code == "conflict"
 
 
 def test_h5_rotated_keys_both_work_until_the_old_one_is_revoked(api: Api) -> None:

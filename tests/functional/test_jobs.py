@@ -13,7 +13,6 @@ from aimass_core.domain.jobs import Job, JobStatus, LogLine
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.ports import Row
 from aimass_core.services import records
-from aimass_core.services.job_quotas import JobLimits
 from functions.dispatch.app import make_handler as make_dispatch
 from functions.job_events.app import make_handler as make_job_events
 from functions.reconciler.app import make_handler as make_reconciler
@@ -275,7 +274,7 @@ def test_c9_figures_out_of_range_are_refused_with_the_limit(api: Api, fields: di
 
 
 def test_c6_submits_above_the_rate_are_refused_and_others_go_on() -> None:
-    api = open_api(Gateway(job_limits=JobLimits(max_active=100, max_per_window=20)))
+    api = open_api(Gateway(deployment_settings={"quotas": {"max_jobs_active": 100, "max_jobs_per_10_seconds": 20}}))
     stranger = api.as_stranger()
     now = api.ports.clock()
     api.ports.clock = lambda: now

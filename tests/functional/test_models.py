@@ -3,6 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,8 +110,12 @@ def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
     assert all(operation.needs_revision for operation in updates)
     for operation in updates:
         path = operation.path.replace("<workspace>", api.workspace.id)
-        path = re.sub(r"<\w+>", "adult", path)
-        bodies = {"update_endpoint": {"model": "adult@1"}, "update_trigger": {"status": "PAUSED"}}
+        path = re.sub(r"<\w+>", "adult", path.replace("<subsystem>", "training"))
+        bodies: dict[str, dict[str, Any]] = {
+            "update_endpoint": {"model": "adult@1"},
+            "update_trigger": {"status": "PAUSED"},
+            "update_settings": {"values": {"max_seconds": 120}},
+        }
         body = bodies.get(operation.name, {"description": "changed"})
         revision = api.get(path).json["revision"]
         for header, status, code in (

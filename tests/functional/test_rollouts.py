@@ -173,6 +173,8 @@ def test_the_command_line(api: Api, run: Run) -> None:
     assert (plan["step_percent"], plan["every_seconds"], plan["guards"]["max_p95_ms"]) == (20, 60, 50)
     shown = run("endpoints", "get", "adult")
     assert "0 requests, 0 failed" in shown.out
+    assert "adult@3 canary at 30 %" in run("endpoints", "shift", "adult", "30").out
+    assert api.get(PATH).json["rollout"]["percent"] == 30
     assert "adult@3" in run("endpoints", "promote", "adult").out
     ran = run("endpoints", "rollback", "adult")
     assert "Rolled back from adult@3 to adult@1" in ran.err

@@ -10,17 +10,21 @@ import pytest
 from aimass_core.adapters.memory import MemoryRegistry
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role, new_id
+from aimass_core.domain.notifications import NotificationType, Subject
 from aimass_core.ports import Row, RowPage
-from aimass_core.services import predictions
+from aimass_core.services import notifications, predictions
 from functions.api.app import OPERATIONS
 from functions.api.routing import Operation
 from tests.factories.platform import add_dataset, add_version
 from tests.functional.gateway import Answer, Api, Gateway, open_api
 from tests.functional.test_jobs import run_to_end
 
+CROWN_HOOK = {"type": "webhook", "url": "https://crown.example/hook"}
 UPLOAD = {"file_name": "crown-jewels.csv", "num_bytes": 3, "sha256": "0" * 64}
 BODIES: dict[str, dict[str, Any]] = {
     "update_workspace": {"description": "mine"},
+    "rotate_api_key": {},
+    "update_user": {"role": "viewer"},
     "export_workspace": {},
     "create_workspace_archive": {"sha256": "0" * 64, "num_bytes": 1},
     "import_workspace": {"archive": "0" * 64},
@@ -40,6 +44,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "grant_source": {"verb": "edit"},
     "run_source": {},
     "update_trigger": {"status": "PAUSED"},
+    "update_notification_channel": {"description": "mine"},
+    "update_notification_rule": {"is_active": False},
+    "update_report_plan": {"days": 1},
     "replay_quarantine": {"rows": [{"position": 0, "values": {"age": 1}}]},
 }
 # What a caller names in the body instead of the path.
@@ -52,8 +59,11 @@ BY_BODY: dict[str, dict[str, Any]] = {
         "job": {"spec": {"kind": "train", "dataset": "crown", "algorithm": "xgboost"}},
     },
     "create_query": {"sql": "select * from crown"},
+    "create_report": {"model": "crown"},
+    "create_report_plan": {"name": "mine", "model": "crown"},
 }
-BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path]
+# Every workspace has settings of each subsystem, and no address names another one's.
+BY_PATH = [operation for operation in OPERATIONS if "<" in operation.path and "<subsystem>" not in operation.path]
 
 
 class _Counting(MemoryRegistry):
@@ -99,10 +109,27 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
     trigger = api.post("/v1/triggers", BY_BODY["create_trigger"]).json
     query = api.post("/v1/query", BY_BODY["create_query"]).json
     prediction = predictions.save_request(api.ports, principal, api.ports.new_id("pr"), {"path": "/v1/x"}, b"crown")
+    channel = api.post("/v1/notification-channels", {"name": "crown", "target": CROWN_HOOK}).json
+    rule = api.post("/v1/notification-rules", {"name": "crown", "events": ["*"], "channels": ["crown"]}).json
+    delivery = api.post("/v1/notification-channels/crown/test").json
+    report = api.post("/v1/reports", {"model": "crown"}).json
+    plan = api.post("/v1/report-plans", {"name": "crown"}).json
+    subject = Subject(resource="job", id=job["id"], name="crown")
+    told = notifications.tell_once(
+        api.ports, api.workspace.id, NotificationType.JOB_FAILED, subject, told="crown", title="crown"
+    )
+    assert told is not None
     ids = {
+        "notification": told.id,
+        "notification_channel": channel["id"],
+        "notification_rule": rule["id"],
+        "notification_delivery": delivery["id"],
+        "report": report["id"],
+        "report_plan": plan["id"],
         "prediction": prediction.id,
         "workspace": api.workspace.id,
         "api_key": api.get("/v1/me").json["actor"],
+        "user": api.post("/v1/users", {"email": "crown@example.com", "role": "viewer"}).json["id"],
         "dataset": dataset.id,
         "upload": upload["id"],
         "job": job["id"],
@@ -114,6 +141,8 @@ def owner(gateway: Gateway) -> Iterator[tuple[Api, dict[str, str]]]:
         "secret": "token",
         "trigger": trigger["id"],
         "query": query["id"],
+        # Its queues are the installation's: whose letters are whose, test_dead_letters.py shows.
+        "queue": "no-queue",
         "number": "1",
     }
     before = _everything(api)

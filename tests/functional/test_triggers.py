@@ -70,6 +70,10 @@ def test_triggers_are_listed_changed_and_deleted(api: Api) -> None:
     ("changes", "words"),
     [
         ({"every_seconds": 10}, "300"),
+        ({"cron": "0 25 * * *"}, "0 25 * * *"),
+        ({"cron": "0 0 31 2 *"}, "cannot be followed"),
+        ({"cron": "soon"}, "cron"),
+        ({"cron": "0 6 * * *", "every_seconds": 3600}, "not both"),
         ({"job": {"spec": {**JOB["spec"], "dataset": "adult@1"}}}, "leave the version out"),
         ({"job": {"spec": {"kind": "prepare"}}}, "prepare"),
         ({"job": {"spec": {**JOB["spec"], "algorithm": "nothing"}}}, "nothing"),
@@ -98,3 +102,8 @@ def test_the_command_line_makes_watches_and_pauses_them(run: Run, api: Api, data
     assert (weekly.code, "every 604,800 s" in weekly.out) == (0, True), weekly.err
     assert api.get("/v1/triggers/weekly").json["job"]["max_seconds"] == 300
     assert run("triggers", "delete", "weekly", "--yes").code == 0
+    canary = ("--deploy", "--canary", "10", "--step", "20", "--step-every", "10m", "--guard", "p95-ms=50")
+    daily = run("triggers", "create", "daily", "adult", "-a", "xgboost", "--cron", "0 6 * * MON-FRI", *canary)
+    assert (daily.code, "at 0 6 * * MON-FRI (UTC)" in daily.out) == (0, True), daily.err
+    plan = api.get("/v1/triggers/daily").json["deploy"]["rollout"]
+    assert (plan["percent"], plan["step_percent"], plan["every_seconds"]) == (10, 20, 600)

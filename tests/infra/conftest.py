@@ -21,5 +21,10 @@ def sagemaker() -> Template:
 
 
 @pytest.fixture(scope="session")
+def identity() -> Template:
+    return load_template("AimassIdentity")
+
+
+@pytest.fixture(scope="session")
 def batch() -> Template:
     return load_template("AimassBatch")

@@ -2,37 +2,36 @@
 
 import json
 
+import pytest
+
 from aimass_core.domain.compute_states import to_training_job_name
+from aimass_core.domain.costs import Budget, BudgetStatus
 from aimass_core.domain.datasets import DatasetVersion, DatasetVersionStatus
-from aimass_core.domain.endpoints import Endpoint, EndpointStatus
+from aimass_core.domain.endpoint_watching import AlarmStatus, EndpointWatch
+from aimass_core.domain.endpoints import Endpoint, EndpointEvent, EndpointStatus
 from aimass_core.domain.hosts import HOST_PREFIX
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.notification_channels import Delivery, DeliveryStatus
+from aimass_core.domain.notifications import Notification, NotificationStatus
 from aimass_core.services import endpoint_counters, tables
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template, to_text
 
 
 def _mapping_of(template: Template, function: str) -> dict[str, object]:
-    return next(
+    """The one of the stream, where it has others."""
+    found = [
         dict(item)
         for item in template.properties("AWS::Lambda::EventSourceMapping")
         if item["FunctionName"]["Ref"].startswith(function)
-    )
+    ]
+    return max(found, key=lambda item: "FilterCriteria" in item)
 
 
 def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_changed_endpoints_and_rollouts_only(
     application: Template,
 ) -> None:
-    criteria = _mapping_of(application, "Dispatch")["FilterCriteria"]
-    assert isinstance(criteria, dict)
-    patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]
-    heard = {
-        (resource, status)
-        for pattern in patterns
-        for resource in pattern["dynamodb"]["NewImage"]["resource"]["S"]
-        for status in pattern["dynamodb"]["NewImage"].get("status", {"S": [None]})["S"]
-    }
-    assert heard == {
+    assert _heard_by(application, "Dispatch") == {
         *((Job.resource, status) for status in JobStatus if status is JobStatus.SUBMITTED or status.is_terminal),
         (DatasetVersion.resource, DatasetVersionStatus.READY),
         (Endpoint.resource, EndpointStatus.CREATING),
@@ -40,11 +39,47 @@ def test_dispatch_hears_of_jobs_that_begin_or_end_new_versions_tables_changed_en
         (tables.RESOURCE, tables.PENDING),
         (endpoint_counters.ROLLOUT_RESOURCE, None),
     }
+
+
+def test_notifications_hear_of_what_somebody_may_want_to_know(application: Template) -> None:
+    assert _heard_by(application, "Notifications") == {
+        *((Job.resource, status) for status in JobStatus if status.is_terminal),
+        (DatasetVersion.resource, DatasetVersionStatus.READY),
+        (DatasetVersion.resource, DatasetVersionStatus.REJECTED),
+        (EndpointEvent.resource, None),
+        *(
+            (resource, status)
+            for resource in (EndpointWatch.resource, Budget.resource)
+            for status in (AlarmStatus.ALARM, AlarmStatus.OK, BudgetStatus.WARNED, BudgetStatus.SPENT)
+        ),
+        (Notification.resource, NotificationStatus.PENDING),
+        (Delivery.resource, DeliveryStatus.PENDING),
+    }
+
+
+def test_the_stream_has_no_more_readers_than_dynamodb_serves_well(application: Template) -> None:
+    mappings = application.properties("AWS::Lambda::EventSourceMapping")
+    readers = [item["FunctionName"]["Ref"] for item in mappings if "FilterCriteria" in item]
+    assert sorted(name.rstrip("0123456789ABCDEF") for name in readers) == ["Dispatch", "Notifications"]
+
+
+def _heard_by(template: Template, function: str) -> set[tuple[str, str | None]]:
+    """Resources and statuses; of rows that are new or have changed."""
+    criteria = _mapping_of(template, function)["FilterCriteria"]
+    assert isinstance(criteria, dict)
+    patterns = [json.loads(item["Pattern"]) for item in criteria["Filters"]]
     assert all(pattern["eventName"] == ["INSERT", "MODIFY"] for pattern in patterns)
+    return {
+        (resource, status)
+        for pattern in patterns
+        for resource in pattern["dynamodb"]["NewImage"]["resource"]["S"]
+        for status in pattern["dynamodb"]["NewImage"].get("status", {"S": [None]})["S"]
+    }
 
 
-def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template) -> None:
-    mapping = _mapping_of(application, "Dispatch")
+@pytest.mark.parametrize("function", ["Dispatch", "Notifications"])
+def test_j4_one_bad_row_does_not_hold_up_the_stream(application: Template, function: str) -> None:
+    mapping = _mapping_of(application, function)
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["MaximumRetryAttempts"] == 3
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -60,8 +95,9 @@ def test_j3_only_failed_messages_come_back_to_the_ingest_queue(application: Temp
 
 
 def test_a_message_is_not_delivered_again_while_it_is_worked_on(application: Template, stateful: Template) -> None:
-    (queue,) = [item for item in stateful.properties("AWS::SQS::Queue") if "RedrivePolicy" in item]
-    assert queue["VisibilityTimeout"] == 6 * application.function("ingest")["Timeout"]
+    for template, function in ((stateful, "ingest"), (application, "notifications")):
+        (queue,) = [item for item in template.properties("AWS::SQS::Queue") if "RedrivePolicy" in item]
+        assert queue["VisibilityTimeout"] == 6 * application.function(function)["Timeout"]
 
 
 def test_b6_scheduler_calls_the_tick_of_the_collectors_each_minute(application: Template) -> None:
@@ -139,7 +175,7 @@ def test_j4_each_rule_and_bucket_may_call_its_target(application: Template) -> N
 def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Template) -> None:
     queues = [*application.properties("AWS::SQS::Queue"), *stateful.properties("AWS::SQS::Queue")]
     dead_letters = [queue for queue in queues if queue["QueueName"].endswith("-dead-letters")]
-    assert len(dead_letters) == 3
+    assert len(dead_letters) == 4
     assert {queue["MessageRetentionPeriod"] for queue in dead_letters} == {14 * 24 * 3_600}
 
 

@@ -17,6 +17,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "dispatch": settings.DispatchSettings,
     "ingest": settings.IngestSettings,
     "job_events": settings.JobEventsSettings,
+    "notifications": settings.NotificationsSettings,
     "predictions": settings.PredictionsSettings,
     "previews": settings.PreviewsSettings,
     "reconciler": settings.ReconcilerSettings,

@@ -14,6 +14,8 @@ OPEN = {
     ("GET", "/v1/openapi.json"),
     ("GET", "/v2/health/live"),
     ("GET", "/v2/health/ready"),
+    ("POST", "/v1/sessions"),
+    ("POST", "/v1/sessions/refresh"),
     ("POST", "/v1/webhooks/{workspace}/{source}"),
     ("ANY", "/"),
     ("ANY", "/console"),
@@ -58,6 +60,7 @@ def test_h1_every_route_but_the_listed_ones_is_closed(application: Template) -> 
 def test_h5_a_revoked_key_stops_working_at_once(application: Template) -> None:
     (authorizer,) = application.properties("AWS::ApiGateway::Authorizer")
     assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert authorizer["Type"] == "REQUEST"
     assert authorizer["IdentitySource"] == "method.request.header.Authorization"
 
 

@@ -9,10 +9,15 @@ from tests.infra.templates import Template, to_text
 
 # Actions for which AWS knows no resource.
 RESOURCELESS = {
+    "batch:DescribeJobQueues",
     "batch:DescribeJobs",
     "batch:ListJobs",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "logs:GetQueryResults",
+    "logs:StopQuery",
     "sagemaker:ListEndpoints",
     "secretsmanager:ListSecrets",
 }
@@ -31,12 +36,16 @@ WILDCARD_ENDINGS = (
     "/predictions/*/inputs/*",
     ":log-stream:*",
     ":log-group:/aws/batch/job:*",
+    ":log-group:/aws/sagemaker/TrainingJobs:*",
+    ":log-group:/aws/lambda/aimass-*",
     ":job/*",
     ":job-definition/aimass-batch-jobs:*",
     ":job-definition/aimass-batch-jobs-collect:*",
     ":job-definition/aimass-batch-jobs-transfer:*",
     ":job-definition/aimass-batch-jobs-multinode:*",
     ":secret:aimass/cursor-signing-??????",
+    ":secret:aimass/audit-signing-??????",
+    ":secret:aimass/ws_*/notification-channels/nch_*/*",
     ":secret:aimass/ws_*",
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
@@ -58,21 +67,27 @@ FUNCTION_ACTIONS = {
     "Previews": {"logs", "s3"},
     "Ingest": {"dynamodb", "logs", "s3", "sqs"},
     "Dispatch": {"batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "sqs"},
-    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker"},
+    "JobEvents": {"batch", "dynamodb", "logs", "s3", "sagemaker", "sqs"},
+    "Notifications": {"dynamodb", "logs", "s3", "secretsmanager", "ses", "sqs"},
     "Reconciler": {
-        "athena",
-        "batch",
-        "dynamodb",
-        "glue",
-        "iam",
-        "lambda",
-        "logs",
-        "s3",
-        "sagemaker",
-        "secretsmanager",
+        *("athena", "batch", "dynamodb", "glue", "iam", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs")
+    },
+    "Api": {
+        *(
+            "athena",
+            "batch",
+            "cloudwatch",
+            "cognito-idp",
+            "dynamodb",
+            "glue",
+            "lambda",
+            "logs",
+            "s3",
+            "sagemaker",
+            "secretsmanager",
+        ),
         "sqs",
     },
-    "Api": {"athena", "batch", "dynamodb", "glue", "lambda", "logs", "s3", "sagemaker", "secretsmanager", "sqs"},
 }
 
 
@@ -253,7 +268,7 @@ def test_jobs_cannot_submit_jobs_nor_touch_models(batch: Template, sagemaker: Te
     assert not [action for action in actions if action.startswith(forbidden)]
 
 
-def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_them(
+def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_those_that_need_them(
     application: Template, batch: Template, sagemaker: Template
 ) -> None:
     """The API cannot read back what it has set, and nobody who reads them reads any other secret."""
@@ -265,10 +280,11 @@ def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_t
         for resource in statement.resources
         if action.startswith("secretsmanager:")
     }
-    of_sources = "aimass/ws_*/sources/src_*/"
+    of_sources, setting = "aimass/ws_*/sources/src_*/", ("CreateSecret", "DeleteSecret", "PutSecretValue")
     assert reached == {
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
-        *(("Api", action, f"{of_sources}*") for action in ("CreateSecret", "DeleteSecret", "PutSecretValue")),
+        *(("Api", action, name) for action in setting for name in (f"{of_sources}*", naming.CHANNEL_SECRETS)),
+        ("Notifications", "GetSecretValue", naming.CHANNEL_SECRETS),
         ("Reconciler", "DeleteSecret", "aimass/ws_*"),
         ("Reconciler", "ListSecrets", "*"),
         ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
@@ -276,6 +292,7 @@ def test_b11_secrets_of_sources_are_set_by_the_api_and_read_by_those_that_need_t
     }
     name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)
     assert fnmatchcase(name, f"{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}")
+    assert fnmatchcase(keys.channel_secret(new_id("ws"), new_id("nch"), "signing-1"), naming.CHANNEL_SECRETS)
     assert fnmatchcase(name, naming.WORKSPACE_SECRETS)
 
 

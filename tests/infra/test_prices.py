@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aimass_core.services.prices import DEFAULT_MEMORY_MIB, DEFAULT_VCPUS, PriceTable
+from aimass_core.adapters.batch import JOB_RETRIES
+from aimass_core.services.prices import DEFAULT_MEMORY_MIB, DEFAULT_VCPUS, PREDICTIONS_MEMORY_MIB, PriceTable
 from infra import prices
 from tests.infra.templates import Template
 
@@ -53,6 +54,9 @@ TABLE = {
     "as_of": "2020-01-01",
     "source": "by hand",
     "athena_usd_per_tib": 5.0,
+    "lambda_usd_per_request": 3e-6,
+    "lambda_usd_per_gib_second": 2e-5,
+    "s3_usd_per_gib_month": 0.02,
     "ec2": {"g4dn.xlarge": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
     "sagemaker": {"ml.m5.large": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
 }
@@ -100,3 +104,17 @@ def test_default_compute_is_that_of_the_job_definition(batch: Template) -> None:
             container = definition["ContainerProperties"]
         requirements = {each["Type"]: each["Value"] for each in container["ResourceRequirements"]}
         assert requirements == {"VCPU": str(DEFAULT_VCPUS), "MEMORY": str(DEFAULT_MEMORY_MIB)}
+
+
+def test_attempts_of_a_workspace_are_judged_as_those_of_the_job_definition(batch: Template) -> None:
+    for definition in batch.properties("AWS::Batch::JobDefinition"):
+        rules = definition["RetryStrategy"]["EvaluateOnExit"]
+        assert [{name[0].lower() + name[1:]: value for name, value in rule.items()} for rule in rules] == list(
+            JOB_RETRIES
+        )
+
+
+def test_predictions_are_billed_at_the_memory_of_the_default_deployment(application: Template) -> None:
+    functions = application.properties("AWS::Lambda::Function")
+    (memory_mib,) = [each["MemorySize"] for each in functions if each["FunctionName"] == "aimass-predictions"]
+    assert memory_mib == PREDICTIONS_MEMORY_MIB

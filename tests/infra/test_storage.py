@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from aimass_core.services import predictions, queries
+from aimass_core.domain.settings.retention import RetentionSettings
 from infra.cdk import naming
 from tests.infra.templates import Template
 
@@ -56,6 +56,21 @@ def test_buckets_are_private_and_encrypted(stateful: Template) -> None:
         assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
 
 
+def test_h12_pages_of_the_console_alone_send_what_was_signed_for_them(stateful: Template) -> None:
+    rules = {
+        bucket["BucketName"]["Fn::Sub"].split("-")[1]: bucket["CorsConfiguration"]["CorsRules"]
+        for bucket in stateful.properties("AWS::S3::Bucket")
+    }
+    assert {name: [rule["AllowedMethods"] for rule in found] for name, found in rules.items()} == {
+        "landing": [["PUT"]],
+        "lake": [["GET", "PUT"]],
+    }
+    for (rule,) in rules.values():
+        assert rule["AllowedOrigins"] == [{"Fn::Sub": "https://*.execute-api.${AWS::Region}.${AWS::URLSuffix}"}]
+        assert rule["AllowedHeaders"] == ["if-none-match", "x-amz-checksum-sha256"]
+        assert "ExposedHeaders" not in rule
+
+
 def test_buckets_refuse_plain_http(stateful: Template) -> None:
     policies = stateful.properties("AWS::S3::BucketPolicy")
     assert len(policies) == len(stateful.resources("AWS::S3::Bucket"))
@@ -82,8 +97,8 @@ def test_only_uploads_rows_of_queries_predictions_and_captured_requests_expire(s
         if "ExpirationInDays" in rule
     }
     assert expiring == {("uploads/", 30), ("queries/", 8), ("predictions/", 2), ("captures/", 90)}
-    assert timedelta(days=2) > predictions.KEPT
-    assert timedelta(days=8) > queries.KEPT, "their rows in the registry go first"
+    assert timedelta(days=2) > timedelta(hours=_most("answers_hours"))
+    assert timedelta(days=8) > timedelta(days=_most("queries_days")), "their rows in the registry go first"
 
 
 def test_both_prefixes_are_announced_on_the_ingest_queue(stateful: Template) -> None:
@@ -114,3 +129,8 @@ def test_the_queue_lets_the_bucket_in_before_the_bucket_is_made(stateful: Templa
 def test_a_message_that_fails_five_times_is_kept_apart(stateful: Template) -> None:
     (queue,) = [item for item in stateful.properties("AWS::SQS::Queue") if "RedrivePolicy" in item]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def _most(name: str) -> int:
+    """The upper bound of a setting of retention."""
+    return int(RetentionSettings.model_json_schema()["properties"][name]["maximum"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aimass_core.domain.reports import Augmented, LearningCurve, Report, ResampledClass
+from aimass_core.domain.reports import Augmented, LearningCurve, ModelReport, ResampledClass
 from aimass_core.domain.signatures import Card, Signature
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.evaluate.analysis.curves import (
@@ -41,11 +41,11 @@ def build_report(
     curves: Sequence[LearningCurve],
     augmented: Augmented | None = None,
     resampled: Sequence[ResampledClass] = (),
-) -> Report:
+) -> ModelReport:
     """Everything that the report says beside the card."""
     truth, scores, labels = judged.truth, judged.scores, signature.labels
     columns = _columns_by_importance(judged.frame, card)
-    report = Report(
+    report = ModelReport(
         channel=judged.channel,
         num_rows=len(truth),
         learning_curves=[thin_curve(curve) for curve in curves if curve.steps],

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
+from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyRotate
 from aimass_core.domain.common import Page, Role
 from aimass_core.services import api_keys
 from functions.api import request
@@ -48,3 +48,19 @@ def revoke_api_key(api_key: Id) -> Response[None]:
     """Ends it at once; it stays listed. The last admin key cannot be revoked."""
     api_keys.revoke(router.ports, router.caller, api_key)
     return request.no_content()
+
+
+@router.operation(
+    "POST",
+    "/v1/api-keys/<api_key>/rotate",
+    role=Role.ADMIN,
+    summary="Give an API key another secret",
+    status=201,
+    idempotent=True,
+    stores_answer=False,
+)
+def rotate_api_key(api_key: Id, body: ApiKeyRotate) -> Response[ApiKeyCreated]:
+    """The key stays what it is, with its role, limits and grants. The former secret holds on for the overlap, so that
+    programs can be changed one after the other."""
+    made = api_keys.rotate(router.ports, router.caller, api_key, body)
+    return request.created(made, location=f"/v1/api-keys/{made.id}")

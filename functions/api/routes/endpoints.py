@@ -53,12 +53,13 @@ def get_endpoint(endpoint: IdOrName) -> Response[EndpointDetail]:
     "PATCH",
     "/v1/endpoints/<endpoint>",
     role=Role.DEVELOPER,
-    summary="Serve another version, or change settings or weights",
+    summary="Serve another version, shift a rollout, or change settings or weights",
     status=202,
 )
 def update_endpoint(endpoint: IdOrName, body: EndpointUpdate, if_match: IfMatch = None) -> Response[EndpointDetail]:
     """What serves now keeps serving until the new version has given its golden answer, and if it does not. With
-    `rollout` the new version then takes over by steps, and is rolled back where it breaks a guard. Settings, and
+    `rollout` the new version then takes over by steps, and is rolled back where it breaks a guard; `percent` shifts its
+    share by hand. Settings, and
     weights of a fusion that is served apart, hold within seconds."""
     revision = request.revision_of(if_match)
     updated = endpoints.update(router.ports, router.caller, endpoint, body, revision=revision)

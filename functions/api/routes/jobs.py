@@ -106,7 +106,7 @@ def list_job_logs(job: Id, limit: LogLimit = 1_000, cursor: Cursor = None) -> Jo
 def list_job_artifacts(job: Id) -> JobArtifacts:
     """Every file that it left, with a link that works for some minutes; none until it has ended. Of a job that failed
     what it had in `output/`."""
-    return job_results.list_artifacts(router.ports, jobs.get(router.ports, router.caller, job))
+    return job_story.read_artifacts(router.ports, router.caller, job)
 
 
 @router.operation("GET", "/v1/jobs/<job>/tensorboard", role=Role.VIEWER, summary="List a job's TensorBoard files")

@@ -75,5 +75,5 @@ def get_query_result(query: Id, result_format: ResultFormat = QueryFormat.PARQUE
 
 
 def _started(body: QueryCreate, *, dataset: str | None) -> Response[Query]:
-    made = queries.create(router.ports, router.caller, body, dataset=dataset, max_active=router.max_queries_active)
+    made = queries.create(router.ports, router.caller, body, dataset=dataset)
     return request.created(made, location=f"/v1/queries/{made.id}", status=HTTPStatus.ACCEPTED)

@@ -179,7 +179,7 @@ def list_source_runs(source: IdOrName, limit: Limit = 50, cursor: Cursor = None)
 )
 def run_source(source: IdOrName, body: RunCreate) -> Response[Job]:
     """Reads it once, as a job. Refused while it is read, paused, or without the right secret."""
-    job = source_runs.submit(router.ports, router.caller, source, body, limits=router.job_limits)
+    job = source_runs.submit(router.ports, router.caller, source, body)
     return request.created(job, location=f"/v1/jobs/{job.id}", status=HTTPStatus.ACCEPTED)
 
 

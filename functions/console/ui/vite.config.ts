@@ -1,5 +1,7 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, loadEnv } from "vite";
+
+const API = loadEnv("", ".", "AIMASS_").AIMASS_URL ?? "http://127.0.0.1:4566";
 
 // Addresses are relative to <base>, which the function sets: the console lies below a stage of API Gateway on AWS.
 export default defineConfig({
@@ -14,6 +16,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1200,
   },
-  // For `npx vite` beside a local cloud: node functions/console/ui ... --port
-  server: { proxy: { "/v1": "http://127.0.0.1:4566", "/v2": "http://127.0.0.1:4566" } },
+  // For `AIMASS_URL=http://127.0.0.1:4566 npx vite` beside a local cloud: the pages are at /console/.
+  server: { proxy: { "^/v[12]/": API, "^/v2$": API } },
 });

@@ -12,8 +12,13 @@ from infra.cdk.components.storage import Storage
 
 
 def container_statements(storage: Storage) -> list[iam.PolicyStatement]:
-    """Reading data and models, reporting to the registry, searching, and leaving artifacts."""
-    return [*_data_statements(storage), allow.change_studies(storage.studies)]
+    """Reading data, models and, for reports, captured requests; reporting to the registry, searching, and leaving
+    artifacts."""
+    return [
+        *_data_statements(storage),
+        allow.read_objects(storage.lake, naming.CAPTURES_PREFIX),
+        allow.change_studies(storage.studies),
+    ]
 
 
 def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:

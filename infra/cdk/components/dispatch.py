@@ -29,6 +29,7 @@ class Dispatch(PlatformFunction):
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         super().__init__(
             scope,
             construct_id,
@@ -46,8 +47,8 @@ class Dispatch(PlatformFunction):
                 allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
                 allow.change_tables(scope),
             ],
+            dead_letters=dead_letters,
         )
-        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="dispatch")
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,
@@ -58,11 +59,11 @@ class Dispatch(PlatformFunction):
             report_batch_item_failures=True,
             on_failure=event_sources.SqsDlq(dead_letters),
             filters=[
-                _rows("job", ["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
-                _rows("dataset_version", ["READY"]),
-                _rows("endpoint", ["CREATING", "UPDATING"]),
-                _rows("table", ["PENDING"]),
-                _rows("rollout_counter"),
+                rows("job", statuses=["SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"]),
+                rows("dataset_version", statuses=["READY"]),
+                rows("endpoint", statuses=["CREATING", "UPDATING"]),
+                rows("table", statuses=["PENDING"]),
+                rows("rollout_counter"),
             ],
         )
         events.Rule(
@@ -131,9 +132,10 @@ def registration_statements(storage: Storage) -> list[iam.PolicyStatement]:
     ]
 
 
-def _rows(resource: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
-    """Rows of a resource that are new or have changed, in one of the statuses where it has any."""
-    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.is_equal(resource)}}
+def rows(*resources: str, statuses: Sequence[str] = ()) -> Mapping[str, Any]:
+    """What an event source mapping hears of the stream: rows of resources that are new or have changed, in one of the
+    statuses where any are named."""
+    image: dict[str, Any] = {"resource": {"S": lambda_.FilterRule.or_(*resources)}}
     if statuses:
         image["status"] = {"S": lambda_.FilterRule.or_(*statuses)}
     pattern: Mapping[str, Any] = lambda_.FilterCriteria.filter(

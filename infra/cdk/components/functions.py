@@ -1,5 +1,6 @@
 """How every Lambda function of the platform is made."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.cdk import naming
@@ -16,6 +18,7 @@ from infra.cdk.components import permissions as allow
 RUNTIME = lambda_.Runtime.PYTHON_3_12
 # The wheels of the layers are built for this one.
 ARCHITECTURE = lambda_.Architecture.X86_64
+_MAX_EVENT_AGE = Duration.hours(1)
 
 
 class Layer(lambda_.LayerVersion):
@@ -34,18 +37,22 @@ class Layer(lambda_.LayerVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What functions share. `image_tag` is the job container's, for those that start it."""
+    """What functions share. `image_tag` is the job container's, for those that start it; `live_settings` hold where a
+    workspace says nothing."""
 
     code: CodeSource
     layers: Sequence[lambda_.ILayerVersion]
     log_retention: logs.RetentionDays
     image_tag: str
+    live_settings: Mapping[str, Mapping[str, object]]
 
 
 class PlatformFunction(lambda_.Function):
     """functions/<name>, with a role and a log group of its own.
 
     The role gets exactly `statements` and the right to write its log. A `member` is a further handler of the same app.
+    `dead_letters` keeps the events of asynchronous invocations that have failed three times. (That of a rule's target
+    keeps only those that never reached the function.)
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class PlatformFunction(lambda_.Function):
         statements: Sequence[iam.PolicyStatement],
         member: str | None = None,
         storage: Size | None = None,
+        dead_letters: sqs.IQueue | None = None,
     ) -> None:
         full_name = name if member is None else f"{name}_{member}"
         log_group = logs.LogGroup(
@@ -71,14 +79,14 @@ class PlatformFunction(lambda_.Function):
             retention=defaults.log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
+        own = [allow.write_function_logs(scope, full_name)]
+        own += [allow.keep_dead_letters(dead_letters)] if dead_letters is not None else []
         role = iam.Role(
             scope,
             f"{construct_id}Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"What functions/{name} may do.",
-            inline_policies={
-                "Access": iam.PolicyDocument(statements=[*statements, allow.write_function_logs(scope, full_name)])
-            },
+            inline_policies={"Access": iam.PolicyDocument(statements=[*statements, *own])},
         )
         super().__init__(
             scope,
@@ -93,7 +101,27 @@ class PlatformFunction(lambda_.Function):
             memory_size=memory_mib,
             ephemeral_storage_size=storage,
             timeout=timeout,
-            environment={"POWERTOOLS_SERVICE_NAME": full_name, **environment},
+            environment={"POWERTOOLS_SERVICE_NAME": full_name, **_live_settings(defaults), **environment},
             role=role,
             log_group=log_group,
         )
+        if dead_letters is not None:
+            # NOTE: the construct of a higher level would grant the role what it has.
+            lambda_.CfnEventInvokeConfig(
+                scope,
+                f"{construct_id}AsyncConfig",
+                function_name=self.function_name,
+                qualifier="$LATEST",
+                maximum_retry_attempts=2,
+                maximum_event_age_in_seconds=int(_MAX_EVENT_AGE.to_seconds()),
+                destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                    on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters.queue_arn)
+                ),
+            )
+
+
+def _live_settings(defaults: FunctionDefaults) -> dict[str, str]:
+    """NOTE: not a field of each function's settings: all of them have it."""
+    if not defaults.live_settings:
+        return {}
+    return {"AIMASS_DEPLOYMENT_SETTINGS": json.dumps(defaults.live_settings, sort_keys=True)}

@@ -26,14 +26,14 @@ _PROBLEMS: Mapping[str, _Problem] = {
         status=401,
         code="unauthenticated",
         title="Unauthorized",
-        detail="Send a valid API key: Authorization: Bearer aim_...",
+        detail="Send a valid API key (Authorization: Bearer aim_...), or sign in.",
         headers={"WWW-Authenticate": "Bearer"},
     ),
     "ACCESS_DENIED": _Problem(
         status=403,
         code="permission_denied",
         title="Forbidden",
-        detail="This API key may not do that.",
+        detail="This API key or session may not do that.",
     ),
     "MISSING_AUTHENTICATION_TOKEN": _Problem(
         status=404,

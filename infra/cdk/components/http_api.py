@@ -32,7 +32,7 @@ _ACCESS_LOG = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. Open routes are for documentation, liveness, the console's files, and what
+    """One method of one path. Open routes are for documentation, liveness, the console's files, signing in, and what
     carries a signature of its own."""
 
     path: str
@@ -51,6 +51,11 @@ MANAGEMENT_ROUTES = (
     Route(path="/v1/docs", method="GET", is_open=True),
     Route(path="/v1/openapi.json", method="ANY"),
     Route(path="/v1/openapi.json", method="GET", is_open=True),
+    Route(path="/v1/sessions", method="ANY"),
+    Route(path="/v1/sessions", method="POST", is_open=True),
+    Route(path="/v1/sessions/{proxy+}", method="ANY"),
+    Route(path="/v1/sessions/refresh", method="ANY"),
+    Route(path="/v1/sessions/refresh", method="POST", is_open=True),
     Route(path="/v1/endpoints", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}", method="ANY"),
     Route(path="/v1/endpoints/{endpoint}/{proxy+}", method="ANY"),
@@ -107,11 +112,13 @@ class HttpApi(apigateway.RestApi):
         )
         # The stack's own output ApiUrl says the same under a name that lasts.
         self.node.try_remove_child("Endpoint")
-        self._authorizer = apigateway.TokenAuthorizer(
+        # NOTE: one of the type TOKEN sees the token alone, and not which of their workspaces a person means.
+        self._authorizer = apigateway.RequestAuthorizer(
             self,
             "Authorizer",
             handler=authorizer,
             authorizer_name=naming.function("authorizer"),
+            identity_sources=[apigateway.IdentitySource.header("Authorization")],
             # A revoked key must stop working at once.
             results_cache_ttl=Duration.seconds(0),
         )

@@ -6,6 +6,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.cdk import naming
+from infra.cdk.components.dead_letters import DeadLetterQueue
 
 # Lambda's advice: six times the timeout of the function that reads the queue.
 INGEST_TIMEOUT = Duration.seconds(300)
@@ -18,14 +19,7 @@ class IngestQueue(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            queue_name=f"{naming.INGEST_QUEUE}-dead-letters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
+        self.dead_letters = DeadLetterQueue(self, "DeadLetters", name="ingest")
         self.queue = sqs.Queue(
             self,
             "Queue",

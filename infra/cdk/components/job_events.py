@@ -19,6 +19,7 @@ class JobEvents(PlatformFunction):
     """Brings a job's row forward, registers its model and wakes the jobs that wait for it."""
 
     def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+        dead_letters = DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job_events")
         super().__init__(
             scope,
             construct_id,
@@ -38,10 +39,11 @@ class JobEvents(PlatformFunction):
                 allow.stop_training_jobs(scope),
                 *registration_statements(storage),
             ],
+            dead_letters=dead_letters,
         )
         target = targets.LambdaFunction(
             self,
-            dead_letter_queue=DeadLetterQueue(scope, f"{construct_id}DeadLetters", name="job-events"),
+            dead_letter_queue=dead_letters,
             retry_attempts=5,
             max_event_age=Duration.hours(1),
         )

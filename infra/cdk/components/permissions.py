@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -117,6 +118,25 @@ def send_messages(queue: sqs.IQueue) -> iam.PolicyStatement:
     return _allow(["sqs:GetQueueAttributes", "sqs:SendMessage"], [queue.queue_arn])
 
 
+def keep_dead_letters(queue: sqs.IQueue) -> iam.PolicyStatement:
+    """What Lambda does for a function whose asynchronous invocations fail."""
+    return _allow(["sqs:SendMessage"], [queue.queue_arn])
+
+
+def handle_dead_letters(scope: Construct, *names: str) -> iam.PolicyStatement:
+    """Looking at what could not be processed, and taking it away."""
+    return _allow(
+        [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "sqs:ReceiveMessage",
+        ],
+        [Stack.of(scope).format_arn(service="sqs", resource=naming.dead_letters(name)) for name in names],
+    )
+
+
 def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
     """One of our functions, by its name in functions/."""
     arn = _arn(scope, "lambda", "function", naming.function(name), arn_format=ArnFormat.COLON_RESOURCE_NAME)
@@ -127,6 +147,21 @@ def read_secret(scope: Construct, name: str) -> iam.PolicyStatement:
     """One secret's value. NOTE: Secrets Manager ends its ARN with six random characters."""
     arn = _arn(scope, "secretsmanager", "secret", name, arn_format=ArnFormat.COLON_RESOURCE_NAME)
     return _allow(["secretsmanager:GetSecretValue"], [f"{arn}-??????"])
+
+
+def keep_accounts(pool: cognito.IUserPool) -> iam.PolicyStatement:
+    """Making and ending accounts, and signing people in with what they send."""
+    return _allow(
+        [
+            "cognito-idp:AdminCreateUser",
+            "cognito-idp:AdminDeleteUser",
+            "cognito-idp:AdminGetUser",
+            "cognito-idp:AdminInitiateAuth",
+            "cognito-idp:AdminRespondToAuthChallenge",
+            "cognito-idp:AdminSetUserPassword",
+        ],
+        [pool.user_pool_arn],
+    )
 
 
 def read_source_secrets(scope: Construct, name: str | None = None) -> iam.PolicyStatement:
@@ -141,6 +176,29 @@ def change_source_secrets(scope: Construct) -> iam.PolicyStatement:
         ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
         [_source_secrets(scope, "*")],
     )
+
+
+def read_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Where notifications go, and what signs them."""
+    return _allow(["secretsmanager:GetSecretValue"], [_channel_secrets(scope)])
+
+
+def change_channel_secrets(scope: Construct) -> iam.PolicyStatement:
+    """Setting and deleting them, without reading any."""
+    return _allow(
+        ["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue"],
+        [_channel_secrets(scope)],
+    )
+
+
+def send_mail(scope: Construct, sender: str) -> iam.PolicyStatement:
+    """From one address, by its own identity in SES or its domain's."""
+    identities = dict.fromkeys([sender, sender.rpartition("@")[2]])
+    return _allow(["ses:SendEmail"], [_arn(scope, "ses", "identity", identity) for identity in identities])
+
+
+def _channel_secrets(scope: Construct) -> str:
+    return _arn(scope, "secretsmanager", "secret", naming.CHANNEL_SECRETS, arn_format=ArnFormat.COLON_RESOURCE_NAME)
 
 
 def end_secrets(scope: Construct) -> list[iam.PolicyStatement]:
@@ -164,6 +222,20 @@ def read_training_logs(scope: Construct) -> iam.PolicyStatement:
     """What training jobs print. SageMaker tells nobody the names of their streams, so they are looked for."""
     arn = training_log_group_arn(scope)
     return _allow(["logs:DescribeLogStreams", "logs:GetLogEvents"], [arn, f"{arn}:log-stream:*"])
+
+
+def search_logs(scope: Construct) -> list[iam.PolicyStatement]:
+    """Of our functions and of containers. NOTE: the answers of a query know no resource."""
+    groups = (naming.function_log_group("*"), naming.JOB_LOG_GROUP, naming.TRAINING_LOG_GROUP)
+    arns = [_arn(scope, "logs", "log-group", group, arn_format=ArnFormat.COLON_RESOURCE_NAME) for group in groups]
+    # NOTE: AWS checks a group with a colon and a star after it, the emulator without.
+    started = _allow(["logs:StartQuery"], [*arns, *(f"{arn}:*" for arn in arns[1:])])
+    return [started, _allow(["logs:GetQueryResults", "logs:StopQuery"], ["*"])]
+
+
+def watch_figures() -> iam.PolicyStatement:
+    """Figures, alarms, and the state of Batch's queue. NOTE: none of these knows a resource."""
+    return _allow(["batch:DescribeJobQueues", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], ["*"])
 
 
 def write_training_logs(scope: Construct) -> iam.PolicyStatement:

@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from aimass_core.settings import ReconcilerSettings
@@ -18,7 +19,15 @@ from infra.cdk.components.storage import Storage
 class Reconciler(PlatformFunction):
     """Runs every minute. A lost run does no harm, so nothing is retried: the next one does the same work."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, defaults: FunctionDefaults, storage: Storage) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        defaults: FunctionDefaults,
+        storage: Storage,
+        notification_queue: sqs.IQueue,
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -34,12 +43,14 @@ class Reconciler(PlatformFunction):
                     **dispatch_variables(scope, defaults),
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "query_workgroup": naming.QUERY_WORKGROUP,
+                    "notification_queue_url": notification_queue.queue_url,
                 },
             ),
             statements=[
                 *dispatch_statements(scope, storage),
                 *registration_statements(storage),
                 *_healing_statements(scope, storage),
+                allow.send_messages(notification_queue),
                 *_purging_statements(scope, storage),
             ],
         )
@@ -61,11 +72,18 @@ def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
-        allow.delete_objects(storage.lake, naming.DATASETS_PREFIX),
+        allow.delete_objects(
+            storage.lake,
+            naming.DATASETS_PREFIX,
+            naming.JOBS_PREFIX,
+            naming.CAPTURES_PREFIX,
+            naming.PREDICTIONS_PREFIX,
+        ),
         allow.send_messages(storage.ingest_queue),
         allow.read_objects(storage.lake, naming.DATASETS_PREFIX, naming.QUERIES_PREFIX, naming.CAPTURES_PREFIX),
         allow.change_tables(scope),
         allow.follow_queries(scope),
+        allow.read_secret(scope, naming.AUDIT_SECRET),
         *allow.delete_hosts(scope),
     ]
 

@@ -1,5 +1,6 @@
 """Where everything is kept: registry, studies, idempotency records, the two buckets and the secret for cursors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Duration, Fn, RemovalPolicy
@@ -111,12 +112,28 @@ class PrivateBucket(s3.Bucket):
         )
         self.add_lifecycle_rule(id="abort-incomplete-uploads", abort_incomplete_multipart_upload_after=Duration.days(7))
 
+    def open_to_console(self, origins: Sequence[str], methods: Sequence[s3.HttpMethods]) -> None:
+        """Lets pages of these origins send the requests that the API has signed for them.
+
+        NOTE: the console's own address is known only once the application is deployed, which is after the bucket; where
+        no origin is given, every API of the region may be one. It grants nothing: there are no cookies here, and who
+        holds a signed request can send it without a browser too.
+        """
+        self.add_cors_rule(
+            allowed_methods=list(methods),
+            allowed_origins=list(origins) or [Fn.sub("https://*.execute-api.${AWS::Region}.${AWS::URLSuffix}")],
+            # What is signed, and the browser does not set by itself (aimass_core.adapters.s3).
+            allowed_headers=["if-none-match", "x-amz-checksum-sha256"],
+            max_age=3600,
+        )
+
 
 class LandingBucket(PrivateBucket):
     """Where uploads and dropped files arrive; every new object is announced on the ingest queue."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, queue: IngestQueue) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, queue: IngestQueue, origins: Sequence[str]) -> None:
         super().__init__(scope, construct_id, purpose="landing", versioned=False)
+        self.open_to_console(origins, [s3.HttpMethods.PUT])
         self.add_lifecycle_rule(id="expire-uploads", prefix=naming.UPLOADS_PREFIX, expiration=Duration.days(30))
         # NOTE: the L2 notification is a Lambda-backed custom resource that may change any bucket; the property of
         # the bucket itself needs neither. S3 checks the queue's policy when the bucket is made, hence the dependency.
@@ -133,30 +150,31 @@ class LandingBucket(PrivateBucket):
 class LakeBucket(PrivateBucket):
     """Parquet files, job artifacts and models. Content is immutable; versions protect it from mistakes."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, origins: Sequence[str]) -> None:
         super().__init__(scope, construct_id, purpose="lake", versioned=True)
+        self.open_to_console(origins, [s3.HttpMethods.GET, s3.HttpMethods.PUT])
         self.add_lifecycle_rule(
             id="expire-replaced-objects",
             noncurrent_version_expiration=Duration.days(30),
             expired_object_delete_marker=True,
         )
-        # A day longer than the queries' rows in the registry (aimass_core.services.queries.KEPT).
+        # A day longer than the queries' rows in the registry (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-query-results", prefix=naming.QUERIES_PREFIX, expiration=Duration.days(8))
         # So long the counters of endpoints are kept too (aimass_core.services.endpoint_counters.KEPT).
         self.add_lifecycle_rule(id="expire-captures", prefix=naming.CAPTURES_PREFIX, expiration=Duration.days(90))
-        # A day longer than they can be asked for (aimass_core.services.predictions.KEPT).
+        # A day longer than they can be asked for (aimass_core.domain.settings.retention).
         self.add_lifecycle_rule(id="expire-predictions", prefix=naming.PREDICTIONS_PREFIX, expiration=Duration.days(2))
 
 
-class CursorSecret(secretsmanager.Secret):
-    """Signs the cursors of lists, so that a caller cannot make up one."""
+class SigningSecret(secretsmanager.Secret):
+    """A secret that nobody chose, which signs what nobody else may be able to make up."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, name: str, description: str) -> None:
         super().__init__(
             scope,
             construct_id,
-            secret_name=naming.CURSOR_SECRET,
-            description="Signs the cursors of lists in the AI Mass API.",
+            secret_name=name,
+            description=description,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
             removal_policy=RemovalPolicy.RETAIN,
         )

@@ -1,5 +1,7 @@
 """The functions, what triggers them, and the API in front of them."""
 
+from dataclasses import replace
+
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
@@ -15,36 +17,52 @@ from infra.cdk.components.http_api import HttpApi
 from infra.cdk.components.ingest import Ingest
 from infra.cdk.components.job_events import JobEvents
 from infra.cdk.components.management_api import ManagementApi
+from infra.cdk.components.notifications import Notifications
 from infra.cdk.components.predictions import Predictions
 from infra.cdk.components.previews import Previews
 from infra.cdk.components.reconciler import Reconciler
 from infra.cdk.components.storage import Storage
+from infra.cdk.components.user_pool import UserPool
 from infra.cdk.settings import EnvironmentSettings
 
 
 class ApplicationStack(Stack):
     """Holds no data: it may be deleted and deployed again. Compute is referred to by name only (see `naming`)."""
 
-    def __init__(self, scope: Construct, *, settings: EnvironmentSettings, storage: Storage, code: CodeSource) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: EnvironmentSettings,
+        storage: Storage,
+        pool: UserPool,
+        code: CodeSource,
+    ) -> None:
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
-        retention = settings.log_retention
-        tag = settings.image_tag
-        common = FunctionDefaults(code=code, layers=[core, deps], log_retention=retention, image_tag=tag)
-        serving = FunctionDefaults(code=code, layers=[core, inference], log_retention=retention, image_tag=tag)
-        preparing = FunctionDefaults(code=code, layers=[core, preparation], log_retention=retention, image_tag=tag)
+        common = FunctionDefaults(
+            code=code,
+            layers=[core, deps],
+            log_retention=settings.log_retention,
+            image_tag=settings.image_tag,
+            live_settings=settings.live_settings,
+        )
+        serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
-        management = ManagementApi(self, "Api", defaults=common, storage=storage)
-        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage)
+        management = ManagementApi(self, "Api", defaults=common, storage=storage, settings=settings, pool=pool)
+        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
         Previews(self, "Previews", defaults=preparing, storage=storage)
         Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
         Dispatch(self, "Dispatch", defaults=common, storage=storage)
         JobEvents(self, "JobEvents", defaults=common, storage=storage)
-        reconciler = Reconciler(self, "Reconciler", defaults=common, storage=storage)
+        notifications = Notifications(self, "Notifications", defaults=common, storage=storage, settings=settings)
+        reconciler = Reconciler(
+            self, "Reconciler", defaults=common, storage=storage, notification_queue=notifications.queue
+        )
         ServingAlarms(self, "ServingAlarms", predictions=predictions, reconciler=reconciler)
         webhooks = Webhooks(self, "Webhooks", defaults=common, storage=storage)
         CollectorsTick(self, "CollectorsTick", defaults=common, storage=storage)

@@ -6,31 +6,43 @@ from constructs import Construct
 from infra.cdk import naming
 from infra.cdk.components.ingest_queue import IngestQueue
 from infra.cdk.components.storage import (
-    CursorSecret,
     IdempotencyTable,
     LakeBucket,
     LandingBucket,
     Registry,
+    SigningSecret,
     Storage,
     StudiesTable,
 )
+from infra.cdk.settings import EnvironmentSettings
 
 
 class StatefulStack(Stack):
-    """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the cursor secret."""
+    """Tables, buckets, the ingest queue (S3 must find it when the bucket is made) and the secrets that sign."""
 
-    def __init__(self, scope: Construct) -> None:
+    def __init__(self, scope: Construct, *, settings: EnvironmentSettings) -> None:
         super().__init__(scope, naming.STATEFUL_STACK, description="AI Mass: tables, buckets and the ingest queue.")
         ingest = IngestQueue(self, "Ingest")
         self.storage = Storage(
             registry=Registry(self, "Registry"),
             studies=StudiesTable(self, "Studies"),
             idempotency=IdempotencyTable(self, "Idempotency"),
-            landing=LandingBucket(self, "Landing", queue=ingest),
-            lake=LakeBucket(self, "Lake"),
+            landing=LandingBucket(self, "Landing", queue=ingest, origins=settings.console_origins),
+            lake=LakeBucket(self, "Lake", origins=settings.console_origins),
             ingest_queue=ingest.queue,
         )
-        CursorSecret(self, "CursorSecret")
+        SigningSecret(
+            self,
+            "CursorSecret",
+            name=naming.CURSOR_SECRET,
+            description="Signs the cursors of lists in the AI Mass API.",
+        )
+        SigningSecret(
+            self,
+            "AuditSecret",
+            name=naming.AUDIT_SECRET,
+            description="Signs the seals of AI Mass's audit trail.",
+        )
         outputs = {
             "RegistryTableName": self.storage.registry.table_name,
             "StudiesTableName": self.storage.studies.table_name,

@@ -17,6 +17,7 @@ from aimass_local.emulator.functions import patch_functions, stop_workers
 from aimass_local.emulator.hooks import emit_event, put_log_events, register_cloudformation, register_step_functions
 from aimass_local.emulator.items import patch_items
 from aimass_local.emulator.journaling import patch_journaling
+from aimass_local.emulator.log_queries import patch_log_queries
 from aimass_local.emulator.objects import patch_objects
 from aimass_local.emulator.queries import patch_queries
 from aimass_local.emulator.states import EmulatorState, patch_persistence
@@ -52,6 +53,7 @@ def install_patches(*, max_workers_per_function: int, multipart_path: Path, jour
     patch_functions(max_workers_per_function=max_workers_per_function)
     patch_templates()
     patch_queries()
+    patch_log_queries()
     patch_items()
     recorder = patch_journaling(journal)
     patch_persistence(recorder)

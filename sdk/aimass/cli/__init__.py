@@ -13,25 +13,33 @@ from aimass.cli import (
     audit,
     collectors,
     configure,
+    console,
+    costs,
     datasets,
     drop,
     endpoint_watches,
     endpoints,
     jobs,
+    logs,
     model_jobs,
     models,
+    notifications,
     predicting,
     quality,
     quarantine,
     recipes,
+    reports,
     scripts,
     searches,
     serving,
+    settings,
     sources,
     sql,
     studies,
+    system,
     tensorboard,
     triggers,
+    users,
     workspaces,
 )
 from aimass.cli.output import Session, plain, say
@@ -99,8 +107,13 @@ for module, name, words in (
     (studies, "studies", "What searches and autotrain learned."),
     (models, "models", "Trained models and their versions."),
     (endpoints, "endpoints", "Served models."),
+    (settings, "settings", "Settings of every subsystem: what holds, who changed it, and how to change it."),
+    (notifications, "notifications", "What has happened; who hears of it, and what came of that."),
+    (reports, "reports", "Reports on the workspace or a model, also every week."),
     (api_keys, "api-keys", "Credentials of this workspace."),
+    (users, "users", "People who may sign in to this workspace."),
     (workspaces, "workspaces", "Workspaces."),
+    (system, "system", "How the platform does, and what it could not process."),
 ):
     app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
 
@@ -120,7 +133,11 @@ app.command("predict")(endpoints.predict)
 app.command("serve")(serving.serve)
 app.command("drop")(drop.drop)
 app.command("tensorboard")(tensorboard.tensorboard)
-app.command("audit")(audit.show_audit)
+app.command("console")(console.console)
+app.command("costs")(costs.show_costs)
+app.command("budget")(costs.show_budget)
+app.add_typer(audit.app, name="audit")
+app.command("logs")(logs.logs)
 app.command("configure")(configure.configure)
 app.command("whoami")(workspaces.whoami)
 

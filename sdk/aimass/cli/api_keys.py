@@ -50,6 +50,26 @@ def list_keys(context: typer.Context, output: Output = OutputFormat.TABLE) -> No
     show_list(client_of(context).api_keys.list(), columns, output=output)
 
 
+@app.command("rotate")
+def rotate_key(
+    context: typer.Context,
+    key_id: str,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=720, help="So long the former secret holds too. 0: it ends now.")
+    ] = 24,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Give a key another secret; it keeps its role, limits and grants."""
+    key = client_of(context).api_keys.rotate(key_id, overlap_seconds=round(overlap_hours * 3600))
+    fields = {
+        "id": key.id,
+        "name": key.name,
+        "former secret holds until": key.former_secret_until,
+        "secret": key.secret,
+    }
+    show_one(key, fields, output=output)
+
+
 @app.command("revoke")
 def revoke_key(context: typer.Context, key_id: str) -> None:
     """End a key at once."""

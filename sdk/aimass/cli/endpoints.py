@@ -53,19 +53,14 @@ def deploy(
     engine: EngineOption = None,
     instance_type: InstanceType = None,
     instances: Instances = None,
-    canary: Annotated[
-        float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
-    ] = None,
+    canary: rollouts.Canary = None,
     linear: Annotated[float | None, typer.Option(help="Percent that it gets more with each step.")] = None,
     shadow: Annotated[float | None, typer.Option(help="Percent for which it is asked too, and answers nobody.")] = None,
-    step: Annotated[float | None, typer.Option(help="Percent more of a canary with each step; default: all.")] = None,
+    step: rollouts.Step = None,
     every: Annotated[
         str | None, typer.Option(help="Until the next step: 60s, 10m; default: until it is promoted.")
     ] = None,
-    guard: Annotated[
-        list[str] | None,
-        typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
-    ] = None,
+    guard: rollouts.Guards = None,
     follow: Annotated[bool, typer.Option("--follow", help="Wait until it is over; 1 where it is rolled back.")] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:

@@ -8,7 +8,7 @@ from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.decomposition import DecomposeSpec
 from aimass_core.domain.fusion import FuseSpec
-from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ScriptSpec, TrainSpec
+from aimass_core.domain.jobs import CollectSpec, ImportSpec, IngestSpec, PredictSpec, ReportSpec, ScriptSpec, TrainSpec
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec, SearchSpec
 from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
@@ -19,7 +19,7 @@ def is_of_study(job: Job) -> bool:
     return isinstance(job.spec, SearchSpec | AutotrainSpec)
 
 
-def what(job: Job) -> str:
+def what(job: Job) -> str:  # noqa: PLR0911 - one for each kind
     """Its work in some words."""
     match job.spec:
         case TrainSpec(algorithm=algorithm, dataset=dataset):
@@ -32,11 +32,15 @@ def what(job: Job) -> str:
             return f"{model} from {format_}"
         case ScriptSpec(entry_point=entry_point):
             return entry_point
+        case ReportSpec(report=report):
+            return report
+        case ExportSpec() | ImportWorkspaceSpec() as spec:
+            return moved(spec)
         case spec:
             return brought(spec)
 
 
-def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec | ExportSpec | ImportWorkspaceSpec) -> str:
+def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec) -> str:
     """Which data comes from where."""
     match spec:
         case PrepareSpec(dataset=dataset, output=output):
@@ -47,6 +51,11 @@ def brought(spec: PrepareSpec | PredictSpec | IngestSpec | CollectSpec | ExportS
             return f"version {number}"
         case CollectSpec(source=source):
             return source
+
+
+def moved(spec: ExportSpec | ImportWorkspaceSpec) -> str:
+    """What is exported, or from what is imported."""
+    match spec:
         case ExportSpec(with_data=with_data):
             return "the workspace with its data" if with_data else "the workspace"
         case ImportWorkspaceSpec(archive=archive):

@@ -12,7 +12,7 @@ from aimass.cli.following import follow, watch
 from aimass.cli.model_tables import has_table, show_table
 from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, plain, say, show_list, show_one
 from aimass.mlflow_export import EXPERIMENT
-from aimass_core.domain.jobs import JobStatus
+from aimass_core.domain.jobs import JobKind, JobStatus
 
 app = typer.Typer()
 
@@ -48,9 +48,12 @@ def train(
     instance_count: Annotated[int | None, typer.Option(help="On SageMaker: machines that train together.")] = None,
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
-    max_seconds: Annotated[int, typer.Option(help="Training ends before, with the best model by then.")] = 3600,
+    max_seconds: Annotated[
+        int | None,
+        typer.Option(help="Training ends before, with the best model by then. Default: as the settings say."),
+    ] = None,
     max_cost_usd: options.MaxCostUsd = None,
-    checkpoint_seconds: Annotated[int, typer.Option(help="What an interruption may cost.")] = 60,
+    checkpoint_seconds: Annotated[int | None, typer.Option(help="What an interruption may cost.")] = None,
     dry_run: options.DryRun = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
@@ -79,10 +82,12 @@ def train(
 def list_jobs(
     context: typer.Context,
     status: Annotated[JobStatus | None, typer.Option(help="Only those in this status.")] = None,
+    kind: Annotated[JobKind | None, typer.Option(help="Only those of this kind.")] = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """All jobs, newest first."""
-    show_list(client_of(context).jobs.list(status=status), job_views.COLUMNS, output=output, empty="No jobs.")
+    listed = client_of(context).jobs.list(status=status, kind=kind)
+    show_list(listed, job_views.COLUMNS, output=output, empty="No jobs.")
 
 
 @app.command("get")

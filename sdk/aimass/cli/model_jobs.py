@@ -60,7 +60,7 @@ def compress(
     metric: Metric = None,
     model: ResultName = None,
     seed: options.Seed = 0,
-    budget: options.Budget = "1h",
+    budget: options.Budget = None,
     vcpus: options.Vcpus = None,
     memory_mib: options.MemoryMib = None,
     backend: options.BackendName = None,
@@ -83,7 +83,7 @@ def compress(
         metric=metric,
         model=model,
         seed=seed,
-        max_seconds=to_seconds(budget, option="--budget"),
+        max_seconds=None if budget is None else to_seconds(budget, option="--budget"),
         **options.given_compute(context),
     )
     jobs = client_of(context).jobs
@@ -115,7 +115,7 @@ def fuse(
     metric: Metric = None,
     model: ResultName = None,
     seed: options.Seed = 0,
-    budget: options.Budget = "1h",
+    budget: options.Budget = None,
     vcpus: options.Vcpus = None,
     memory_mib: options.MemoryMib = None,
     backend: options.BackendName = None,
@@ -139,7 +139,7 @@ def fuse(
         metric=metric,
         model=model,
         seed=seed,
-        max_seconds=to_seconds(budget, option="--budget"),
+        max_seconds=None if budget is None else to_seconds(budget, option="--budget"),
         **options.given_compute(context),
     )
     jobs = client_of(context).jobs
@@ -189,7 +189,7 @@ def decompose(
     window: options.Window = None,
     time_column: options.TimeColumn = None,
     seed: options.Seed = 0,
-    budget: options.Budget = "1h",
+    budget: options.Budget = None,
     vcpus: options.Vcpus = None,
     memory_mib: options.MemoryMib = None,
     backend: options.BackendName = None,
@@ -215,7 +215,7 @@ def decompose(
         max_latency_ms=max_latency_ms,
         device=device,
         metric=metric,
-        max_seconds=to_seconds(budget, option="--budget"),
+        max_seconds=None if budget is None else to_seconds(budget, option="--budget"),
         **options.given(context),
     )
     jobs = client_of(context).jobs

@@ -41,7 +41,10 @@ ResampleWay = Annotated[
     Resample | None, typer.Option("--resample", help="Add rows to rare classes of a table, in training alone.")
 ]
 
-Budget = Annotated[str, typer.Option(metavar="DURATION", help="To the exported model: 90s, 10m, 2h.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="To the exported model: 90s, 10m, 2h. Default: as the settings say (1h)."),
+]
 MaxModelBytes = Annotated[str | None, typer.Option(metavar="SIZE", help="Of the exported model: 50k, 500KB, 2MB.")]
 
 Vcpus = Annotated[int | None, typer.Option()]

@@ -21,6 +21,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from aimass.client import Client
+from aimass.version import __version__
+from aimass_core.domain.spreadsheets import defuse
 
 _PIPE_WIDTH = 160
 
@@ -31,7 +33,6 @@ def _stdout_console() -> Console:
 
 
 _ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class OutputFormat(StrEnum):
@@ -58,7 +59,7 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """Made when first used, so that --help needs no profile."""
-        return Client(profile=self.profile, transport=self.transport)
+        return Client(profile=self.profile, transport=self.transport, user_agent=f"aimass-cli/{__version__}")
 
     def close(self) -> None:
         """Gives up the connections, if there are any."""
@@ -151,15 +152,9 @@ def show_rows(
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """CSV that a spreadsheet does not execute: texts that begin like a formula get an apostrophe."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([_defuse(name) for name in header])
+    writer.writerow([defuse(name) for name in header])
     for row in rows:
-        writer.writerow(["" if value is None else _defuse(value) for value in row])
-
-
-def _defuse(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+        writer.writerow(["" if value is None else defuse(value) for value in row])
 
 
 def _print_table(rows: Sequence[Sequence[Any]], columns: Sequence[Column]) -> None:

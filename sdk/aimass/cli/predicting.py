@@ -25,7 +25,9 @@ def predict_batch(
     instance_type: options.InstanceType = None,
     spot: options.Spot = False,
     max_wait_seconds: options.MaxWaitSeconds = None,
-    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_seconds: Annotated[
+        int | None, typer.Option(help="Then the job is stopped. Default: as the settings say.")
+    ] = None,
     max_cost_usd: options.MaxCostUsd = None,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,

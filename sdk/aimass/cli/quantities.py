@@ -1,6 +1,7 @@
 """Durations and sizes as people write them: 10m, 2MB."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import typer
 
@@ -20,6 +21,21 @@ def to_seconds(text: str, *, option: str) -> int:
             f"{text!r} is no duration: write a number with s, m, h or d, such as 90s, 10m or 2h", param_hint=option
         )
     return round(float(found[1]) * _SECONDS[found[2]])
+
+
+def to_moment(text: str | None, *, option: str) -> datetime | None:
+    """`7d` (so long ago) or `2026-11-26T17:30:00Z`. Raises BadParameter, which names the option."""
+    if text is None:
+        return None
+    if "-" not in text:
+        return datetime.now(UTC) - timedelta(seconds=to_seconds(text, option=option))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no moment: write how long ago, such as 7d, or 2026-11-26T17:30:00Z", param_hint=option
+        ) from error
+    return moment if moment.tzinfo is not None else moment.astimezone()
 
 
 def to_bytes(text: str | None, *, option: str) -> int | None:

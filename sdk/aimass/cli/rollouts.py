@@ -1,6 +1,6 @@
-"""Rollouts on the command line: the options of `aimass deploy`, and `aimass endpoints promote|rollback|history`."""
+"""Rollouts on the command line: options of `aimass deploy`, and `aimass endpoints shift|promote|rollback|history`."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,6 +29,16 @@ _HISTORY_COLUMNS = (
     Column("BY", lambda e: e.created_by),
     Column("REASON", lambda e: e.reason, is_long=True),
 )
+
+
+Canary = Annotated[
+    float | None, typer.Option(help="Percent of the requests that it gets first; what serves answers the others.")
+]
+Step = Annotated[float | None, typer.Option(help="Percent more of a canary with each step; default: all.")]
+Guards = Annotated[
+    list[str] | None,
+    typer.Option(help="error-rate=0.01, p95-ms=50, disagreement=0.05: rolled back where it breaks one of them."),
+]
 
 
 def to_plan(
@@ -100,6 +110,17 @@ def _write_counts(counts: Counts) -> str:
     if counts.disagreement is not None:
         words.append(f"{counts.disagreed} of {counts.compared} rows differ")
     return ", ".join(words)
+
+
+@app.command("shift")
+def shift(
+    context: typer.Context,
+    endpoint: str,
+    percent: Annotated[float, typer.Argument(help="Of the requests, that the new version gets from now on.")],
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Move the share of a rollout by hand; its guards and steps go on from there."""
+    _show(client_of(context).endpoints.shift(endpoint, percent), output)
 
 
 @app.command("promote")

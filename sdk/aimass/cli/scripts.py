@@ -23,7 +23,9 @@ def run(
     gpus: Annotated[int | None, typer.Option()] = None,
     backend: options.BackendName = None,
     instance_type: options.InstanceType = None,
-    max_seconds: Annotated[int, typer.Option(help="Then the job is stopped.")] = 3600,
+    max_seconds: Annotated[
+        int | None, typer.Option(help="Then the job is stopped. Default: as the settings say.")
+    ] = None,
     max_cost_usd: options.MaxCostUsd = None,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aimass.cli import rollouts
 from aimass.cli.files import read_settings
 from aimass.cli.output import Column, Output, OutputFormat, client_of, plain, say, show_list, show_one
 from aimass.cli.quantities import to_seconds
@@ -22,9 +23,11 @@ def _model(run: TriggerRun) -> str | None:
 
 
 def _when(trigger: Trigger) -> str:
-    if trigger.every_seconds is None:
-        return "at each new version" + (" that passes" if trigger.needs_passed else "")
-    return f"every {trigger.every_seconds:,} s"
+    if trigger.cron is not None:
+        return f"at {trigger.cron} (UTC)"
+    if trigger.every_seconds is not None:
+        return f"every {trigger.every_seconds:,} s"
+    return "at each new version" + (" that passes" if trigger.needs_passed else "")
 
 
 _TRIGGERS = (
@@ -58,6 +61,9 @@ def create(
     ] = None,
     test: Annotated[str | None, typer.Option(help="A dataset that judges every model, so that they compare.")] = None,
     every: Annotated[str | None, typer.Option(help="Not at each version but so often: 12h, 7d.")] = None,
+    cron: Annotated[
+        str | None, typer.Option(help='Not at each version but at these times of UTC: "0 6 * * MON-FRI".')
+    ] = None,
     needs_passed: Annotated[
         bool, typer.Option("--needs-passed", help="Leave out versions whose expectations gave warnings.")
     ] = False,
@@ -66,17 +72,24 @@ def create(
     metric: Annotated[str | None, typer.Option(help="Of the gate; default: the task's primary metric.")] = None,
     worst: Annotated[float | None, typer.Option(help="Of the gate: as good as this at least.")] = None,
     min_gain: Annotated[float, typer.Option(help="Of the gate: so much better than what is served.")] = 0.0,
+    canary: rollouts.Canary = None,
+    step: rollouts.Step = None,
+    step_every: Annotated[str | None, typer.Option(help="Until the next step of a canary: 60s, 10m.")] = None,
+    guard: rollouts.Guards = None,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Train at each new version of a dataset, and deploy what is no worse than what is served."""
     options: dict[str, Any] = {}
     if every is not None:
         options["every_seconds"] = to_seconds(every, option="--every")
+    if cron is not None:
+        options["cron"] = cron
+    plan = rollouts.to_plan(canary=canary, linear=None, shadow=None, step=step, every=step_every, guards=guard or [])
     if deploy:
         gate = {"metric": metric, "worst": worst, "min_gain": min_gain}
-        options["deploy"] = {"endpoint": endpoint, "gate": gate}
-    elif endpoint is not None or metric is not None or worst is not None:
-        raise typer.BadParameter("the gate and the endpoint are for --deploy: add it", param_hint="--deploy")
+        options["deploy"] = {"endpoint": endpoint, "gate": gate, "rollout": plan}
+    elif endpoint is not None or metric is not None or worst is not None or plan is not None:
+        raise typer.BadParameter("gate, endpoint and canary are for --deploy: add it", param_hint="--deploy")
     body = _to_job(dataset, algorithm=algorithm, budget=budget, job=job, test=test)
     made = client_of(context).triggers.create(name, dataset=dataset, job=body, needs_passed=needs_passed, **options)
     _show(made, output)

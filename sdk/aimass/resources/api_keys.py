@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from aimass.binding import Api, Pages, to_request
-from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated
+from aimass_core.domain.api_keys import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyRotate
 from aimass_core.domain.common import Role
 
 _PATH = "/v1/api-keys"
@@ -34,6 +34,11 @@ class ApiKeysApi(Api):
     def get(self, key_id: str) -> ApiKey:
         """One key, without its secret."""
         return self._get(ApiKey, f"{_PATH}/{key_id}")
+
+    def rotate(self, key_id: str, *, overlap_seconds: int = 86_400) -> ApiKeyCreated:
+        """Another secret of the same key; the former one holds on for the overlap."""
+        body = to_request(ApiKeyRotate, overlap_seconds=overlap_seconds)
+        return self._post(ApiKeyCreated, f"{_PATH}/{key_id}/rotate", body)
 
     def revoke(self, key_id: str) -> None:
         """Ends it at once."""

@@ -86,6 +86,10 @@ class Endpoint(contract.EndpointDetail, Bound):
         """Brings back former settings; None: those before the present ones."""
         return self._client.endpoints.revert(self.id, version=version)
 
+    def shift(self, percent: float) -> Endpoint:
+        """Gives the version that is rolled out so much of the requests."""
+        return self._client.endpoints.shift(self.id, percent)
+
     def promote(self) -> Endpoint:
         """Ends a rollout: the new version answers everything."""
         return self._client.endpoints.promote(self.id)
@@ -194,6 +198,11 @@ class EndpointsApi(EndpointWatchesApi):
         """See Endpoint.revert."""
         body = to_request(SettingsRevert, **({} if version is None else {"version": version}))
         return self._post(Endpoint, f"{_PATH}/{endpoint}/revert", body)
+
+    def shift(self, endpoint: str, percent: float) -> Endpoint:
+        """See Endpoint.shift."""
+        body = to_request(EndpointUpdate, percent=percent)
+        return self._patch(Endpoint, f"{_PATH}/{endpoint}", body, revision=self.get(endpoint).revision)
 
     def promote(self, endpoint: str) -> Endpoint:
         """See Endpoint.promote."""

@@ -224,7 +224,7 @@ class JobsApi(ModelJobsApi):
         instance_count: int | None = None,
         spot: bool | None = None,
         max_wait_seconds: int | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         depends_on: Sequence[str | Job] = (),
         **spec: Any,
@@ -246,7 +246,7 @@ class JobsApi(ModelJobsApi):
             instance_count: Machines that train together; default: 1.
             spot: Machines that cost less and may be taken away; the job then goes on.
             max_wait_seconds: With spot: to the job's end, waiting for machines included; at least max_seconds.
-            max_seconds: The training ends before, with the best model it has by then.
+            max_seconds: The training ends before, with the best model it has by then; default: as the settings say.
             max_cost_usd: Turned into seconds by the price of its compute; the smaller limit holds. See `Job.budget`.
             depends_on: Jobs that have to succeed first.
             **spec: framework, target, task, model, folds, seed, exclude_columns, validation_fraction,
@@ -292,7 +292,7 @@ class JobsApi(ModelJobsApi):
         max_trials: int | None = None,
         num_workers: int | None = None,
         study: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         **options: Any,
     ) -> Job:
@@ -346,7 +346,7 @@ class JobsApi(ModelJobsApi):
         max_trials: int | None = None,
         num_workers: int | None = None,
         study: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         **options: Any,
     ) -> Job:
@@ -392,7 +392,7 @@ class JobsApi(ModelJobsApi):
         channels: Mapping[str, DatasetRef] | None = None,
         hyperparameters: Mapping[str, str | int | float | bool] | None = None,
         model: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         depends_on: Sequence[str | Job] = (),
         **compute: Any,
@@ -442,7 +442,7 @@ class JobsApi(ModelJobsApi):
         *,
         output: str | None = None,
         append: bool = False,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         depends_on: Sequence[str | Job] = (),
         **compute: Any,
@@ -482,7 +482,7 @@ class JobsApi(ModelJobsApi):
         output: str | None = None,
         append: bool = False,
         num_workers: int | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         depends_on: Sequence[str | Job] = (),
         **compute: Any,
@@ -547,9 +547,9 @@ class JobsApi(ModelJobsApi):
         url = next((artifact.url for artifact in self.artifacts(job_id) if artifact.name == name), None)
         return None if url is None else self._client.http.fetch(url, name=name)
 
-    def list(self, *, status: str | None = None) -> Pages[Job]:
+    def list(self, *, status: str | None = None, kind: str | None = None) -> Pages[Job]:
         """All of the workspace, newest first."""
-        return self._list(Job, _PATH, status=status)
+        return self._list(Job, _PATH, status=status, kind=kind)
 
     def get(self, job_id: str) -> Job:
         """One job."""

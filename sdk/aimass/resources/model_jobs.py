@@ -28,7 +28,7 @@ class ModelJobsApi(Api):
         data: DataLike | None = None,
         metric: str | None = None,
         model: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         **options: Any,
     ) -> Job:
@@ -83,7 +83,7 @@ class ModelJobsApi(Api):
         data: DataLike | None = None,
         metric: str | None = None,
         model: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         **options: Any,
     ) -> Job:
@@ -140,7 +140,7 @@ class ModelJobsApi(Api):
         max_model_bytes: int | None = None,
         max_latency_ms: float | None = None,
         device: str | None = None,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_cost_usd: float | None = None,
         **options: Any,
     ) -> Job:

@@ -10,6 +10,7 @@ from aimass.binding import Api, Pages, to_request
 from aimass.resources.datasets import DatasetVersion
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.quarantine import MAX_ROWS_REPLAYED, Quarantine, QuarantineItem, QuarantineReplay
+from aimass_core.domain.spreadsheets import FORMULA_STARTS
 from aimass_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _PATH = "/v1/datasets"
 _PAGE = 100
 POSITION, REASON, TEXT = "_position", "_reason", "_text"
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class QuarantineApi(Api):
@@ -126,11 +126,11 @@ def _chunks(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any
 
 
 def _defuse(text: str | None) -> str:
-    return f"'{text}" if text and text.startswith(_FORMULA_STARTS) else text or ""
+    return f"'{text}" if text and text.startswith(FORMULA_STARTS) else text or ""
 
 
 def _restore(text: str | None) -> str | None:
     """The reverse of `_defuse`; an empty cell is a missing value."""
-    if text and text[0] == "'" and text[1:].startswith(_FORMULA_STARTS):
+    if text and text[0] == "'" and text[1:].startswith(FORMULA_STARTS):
         return text[1:]
     return text or None

@@ -64,7 +64,7 @@ class Study(contract.Study, Bound):
     def resume(
         self,
         *,
-        max_seconds: int = 3600,
+        max_seconds: int | None = None,
         max_trials: int | None = None,
         num_workers: int | None = None,
         max_cost_usd: float | None = None,

@@ -26,7 +26,7 @@ def _ask(ports: MemoryPorts, **event: Any) -> dict[str, Any]:
 
 
 def test_a_right_key_is_allowed_to_call_this_api_and_stage_only(ports: MemoryPorts, token: str) -> None:
-    answer = _ask(ports, authorizationToken=f"Bearer {token}")
+    answer = _ask(ports, headers={"Authorization": f"Bearer {token}"})
     (statement,) = answer["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
     assert statement["Resource"] == "arn:aws:execute-api:eu-central-1:000000000000:main/live/*"
@@ -34,7 +34,7 @@ def test_a_right_key_is_allowed_to_call_this_api_and_stage_only(ports: MemoryPor
 
 def test_the_context_holds_strings_only(ports: MemoryPorts, token: str) -> None:
     context = _ask(ports, headers={"authorization": f"bearer {token}"})["context"]
-    assert context.keys() == {"workspace_id", "workspace_name", "actor", "role"}
+    assert context.keys() == {"workspace_id", "workspace_name", "actor", "actor_name", "role"}
     assert all(type(value) is str for value in context.values())
     assert (context["workspace_name"], context["role"]) == ("team", "admin")
 
@@ -51,9 +51,9 @@ def test_many_values_of_a_header_are_read_from_where_api_gateway_keeps_them(port
     [
         {},
         {"headers": None},
-        {"authorizationToken": ""},
-        {"authorizationToken": "Bearer"},
-        {"authorizationToken": "Bearer eyJhbGciOiJub25lIn0.e30."},
+        {"headers": {"Authorization": ""}},
+        {"headers": {"Authorization": "Bearer"}},
+        {"headers": {"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}},
         {"queryStringParameters": {"authorization": "Bearer x"}},
     ],
 )
@@ -73,4 +73,4 @@ def test_a_registry_that_is_away_is_no_refusal(token: str) -> None:
         raise ConnectionError("no registry")
 
     with pytest.raises(ConnectionError):
-        make_handler(away)({"methodArn": ARN, "authorizationToken": f"Bearer {token}"}, None)  # type: ignore[arg-type]
+        make_handler(away)({"methodArn": ARN, "headers": {"Authorization": f"Bearer {token}"}}, None)  # type: ignore[arg-type]

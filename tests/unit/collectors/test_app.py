@@ -16,8 +16,8 @@ from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.domain.sources import Source, SourceUpdate
 from aimass_core.services import datasets, sources, webhooks
 from aimass_core.services.ingest import landing
-from functions.collectors.app import MAX_BODY_BYTES, TickDeployment, build_app
-from tests.factories.platform import LIMITS, ManualClock, new_ports
+from functions.collectors.app import MAX_BODY_BYTES, build_app
+from tests.factories.platform import ManualClock, new_ports
 from tests.factories.sources import add_source, add_workspace
 
 WEBHOOK = {"type": "webhook"}
@@ -34,7 +34,7 @@ class World:
         self.source: Source = add_source(self.ports, self.owner, "signups", collector=WEBHOOK, **policy)
         address = webhooks.create_address(self.ports, self.owner, "signups")
         self.path, self.secret = address.path, address.secret
-        self.app = build_app(lambda: self.ports, lambda: TickDeployment(ports=self.ports, job_limits=LIMITS))
+        self.app = build_app(lambda: self.ports, lambda: self.ports)
 
     def send(
         self,

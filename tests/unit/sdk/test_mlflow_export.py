@@ -29,7 +29,7 @@ from aimass_core.domain.jobs import (
     TrainSpec,
 )
 from aimass_core.domain.models import ArtifactName, ModelVersionDetail
-from aimass_core.domain.reports import LearningCurve, Report
+from aimass_core.domain.reports import LearningCurve, ModelReport
 from aimass_core.domain.signatures import Card, Datatype, Signature, Task, TensorSpec
 from aimass_core.domain.study_specs import Candidate, SearchSpec
 from aimass_core.errors import ConflictError
@@ -106,7 +106,7 @@ class Server:
         return JobEvents(events=new, job=self.job, last=new[-1].number if new else after)
 
     def _files(self) -> dict[str, bytes]:
-        report = Report(channel="validation", num_rows=10, learning_curves=CURVES)
+        report = ModelReport(channel="validation", num_rows=10, learning_curves=CURVES)
         return {
             ArtifactName.MODEL: self.model,
             ArtifactName.SIGNATURE: self.signature.model_dump_json().encode(),

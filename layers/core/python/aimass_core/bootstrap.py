@@ -1,5 +1,6 @@
 """Builds the ports of a deployable from its settings. Each client and adapter is made when it is first used."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,14 @@ from aimass_core.ports import (
     Catalog,
     Compute,
     Counters,
+    Courier,
+    DeadLetterStore,
     Hosting,
+    Identity,
+    LiveSettings,
     Logs,
+    LogSearch,
+    Mailer,
     Predictor,
     Previewer,
     QueryEngine,
@@ -22,6 +29,7 @@ from aimass_core.ports import (
     Registry,
     Secrets,
     Trials,
+    Watch,
 )
 from aimass_core.settings import StorageSettings
 
@@ -108,6 +116,11 @@ class AwsClients:
         return self._session.client("logs", config=_CONFIG)
 
     @cached_property
+    def cloudwatch(self) -> Any:
+        """CloudWatch."""
+        return self._session.client("cloudwatch", config=_CONFIG)
+
+    @cached_property
     def functions(self) -> Any:
         """Lambda."""
         return self._session.client("lambda", config=_INVOKE_CONFIG)
@@ -121,6 +134,16 @@ class AwsClients:
     def athena(self) -> Any:
         """Athena."""
         return self._session.client("athena", config=_CONFIG)
+
+    @cached_property
+    def cognito(self) -> Any:
+        """Cognito's user pools."""
+        return self._session.client("cognito-idp", config=_CONFIG)
+
+    @cached_property
+    def ses(self) -> Any:
+        """SES."""
+        return self._session.client("sesv2", config=_CONFIG)
 
     @cached_property
     def secretsmanager(self) -> Any:
@@ -213,6 +236,47 @@ class AwsPorts:
         return TrainingJobLogs(self.clients.logs, group=self._setting("training_log_group"))
 
     @cached_property
+    def log_search(self) -> LogSearch:
+        """CloudWatch Logs Insights."""
+        from aimass_core.adapters.log_search import InsightsLogSearch
+
+        return InsightsLogSearch(
+            self.clients.logs,
+            function_groups={short: f"/aws/lambda/{name}" for short, name in self._names("functions").items()},
+            job_groups=[self._setting("job_log_group"), self._setting("training_log_group")],
+        )
+
+    @cached_property
+    def watch(self) -> Watch:
+        """CloudWatch, SQS and Batch."""
+        from aimass_core.adapters.watch import AwsWatch, Watched
+
+        watched = Watched(
+            functions=self._names("functions"),
+            queue_url=self._setting("ingest_queue_url"),
+            job_queue=self._setting("job_queue"),
+            alarm_prefix=self._setting("alarm_prefix"),
+        )
+        clients = self.clients
+        return AwsWatch(watched, cloudwatch=clients.cloudwatch, sqs=clients.sqs, batch=clients.batch)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterStore:
+        """SQS. What was sent to ingest goes back to its queue, everything else to the function itself."""
+        from aimass_core.adapters.dead_letters import SqsDeadLetters, WayBack
+
+        functions, ingest_url = self._names("functions"), self._setting("ingest_queue_url")
+        ways = {
+            short: WayBack(dead_letters=name, queue_url=ingest_url)
+            if short == "ingest"
+            else WayBack(dead_letters=name, function=functions[short])
+            for short, name in self._names("dead_letter_queues").items()
+        }
+        return SqsDeadLetters(
+            sqs=self.clients.sqs, functions=self.clients.functions, ways=ways, reconciler=functions["reconciler"]
+        )
+
+    @cached_property
     def trials(self) -> Trials:
         """DynamoDB."""
         from aimass_core.adapters.trials import DynamoDbTrials
@@ -239,6 +303,28 @@ class AwsPorts:
         from aimass_core.adapters.sqs import SqsQueue
 
         return SqsQueue(self.clients.sqs, url=self._setting("ingest_queue_url"))
+
+    @cached_property
+    def notification_queue(self) -> Queue:
+        """SQS."""
+        from aimass_core.adapters.sqs import SqsQueue
+
+        return SqsQueue(self.clients.sqs, url=self._setting("notification_queue_url"))
+
+    @cached_property
+    def courier(self) -> Courier:
+        """HTTP."""
+        from aimass_core.adapters.courier import HttpCourier
+
+        hosts = str(getattr(self._settings, "notification_hosts", ""))
+        return HttpCourier(allowed_hosts=frozenset(filter(None, (host.strip() for host in hosts.split(",")))))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """SES."""
+        from aimass_core.adapters.ses import SesMailer
+
+        return SesMailer(self.clients.ses, sender=str(getattr(self._settings, "mail_sender", "")))
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -276,6 +362,25 @@ class AwsPorts:
 
         return SecretsManagerSecrets(self.clients.secretsmanager)
 
+    @cached_property
+    def live_settings(self) -> LiveSettings:
+        """The registry, and the deployment's own."""
+        from aimass_core.adapters.live_settings import StoredSettings
+
+        deployment = getattr(self._settings, "deployment_settings", {})
+        return StoredSettings(lambda: self.registry, deployment=deployment)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """A Cognito user pool."""
+        from aimass_core.adapters.cognito import CognitoIdentity
+
+        return CognitoIdentity(
+            self.clients.cognito,
+            user_pool_id=self._setting("user_pool_id"),
+            client_id=self._setting("user_pool_client_id"),
+        )
+
     def open_bucket(self, name: str) -> BlobStore:
         """A bucket that is none of the platform's own."""
         from aimass_core.adapters.s3 import S3BlobStore
@@ -286,13 +391,19 @@ class AwsPorts:
         return self.open_bucket(self._setting(setting))
 
     def _setting(self, name: str) -> str:
+        return str(self._require(name))
+
+    def _names(self, name: str) -> Mapping[str, str]:
+        return dict(self._require(name))
+
+    def _require(self, name: str) -> Any:
         value = getattr(self._settings, name, None)
         if not value:
             raise MissingSettingError(
                 f"{type(self._settings).__name__} has no {name}: this deployable was not meant to use it. Give it the "
                 f"variable AIMASS_{name.upper()} by a field of its settings class."
             )
-        return str(value)
+        return value
 
 
 def build_ports(settings: BaseSettings) -> AwsPorts:

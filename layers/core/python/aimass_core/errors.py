@@ -5,19 +5,21 @@ AimassError
 │   ├── InvalidDataError         the data does not fit                  422 invalid_data
 │   ├── MalformedRequestError    it cannot even be read                 400 malformed_request
 │   └── IdempotencyKeyReusedError                                       422 idempotency_key_reused
-├── UnauthenticatedError         no key, or not a valid one             401 unauthenticated
+├── UnauthenticatedError         no key or session, or not a valid one  401 unauthenticated
 ├── PermissionDeniedError        the role may not do this               403 permission_denied
 ├── NotFoundError                absent, or another workspace's         404 not_found
 ├── MethodNotAllowedError                                               405 method_not_allowed
 ├── ConflictError                the present state does not allow it    409 conflict
 │   ├── AlreadyExistsError                                              409 already_exists
 │   ├── UploadIncompleteError                                           409 upload_incomplete
+│   ├── NewPasswordRequiredError the account's password must be changed 409 new_password_required
 │   └── InProgressError          the same request is still running      409 in_progress
 ├── StaleRevisionError           If-Match names an older revision       412 stale_revision
 ├── PreconditionRequiredError    If-Match is missing                    428 precondition_required
 ├── PayloadTooLargeError                                                413 payload_too_large
 ├── UnsupportedMediaTypeError                                           415 unsupported_media_type
 ├── QuotaExceededError                                                  429 quota_exceeded
+│   └── BudgetSpentError         of the month                           402 budget_spent
 ├── UnavailableError             a part is not ready; try again         503 unavailable
 ├── DeadlineExceededError                                               504 deadline_exceeded
 └── InternalError                                                       500 internal
@@ -78,7 +80,7 @@ class IdempotencyKeyReusedError(InvalidRequestError):
 
 
 class UnauthenticatedError(AimassError):
-    """No API key, or one that is unknown, expired or revoked."""
+    """No API key or session, or one that is unknown, expired or revoked."""
 
     code = "unauthenticated"
 
@@ -123,6 +125,12 @@ class UploadIncompleteError(ConflictError):
     code = "upload_incomplete"
 
 
+class NewPasswordRequiredError(ConflictError):
+    """The password is right, and must be changed with this sign-in: send `new_password` beside it."""
+
+    code = "new_password_required"
+
+
 class InProgressError(ConflictError):
     """The same idempotent request is still being worked on."""
 
@@ -157,6 +165,12 @@ class QuotaExceededError(AimassError):
     """A rate limit or a quota is reached; `retry_after_seconds` tells when asking again makes sense."""
 
     code = "quota_exceeded"
+
+
+class BudgetSpentError(QuotaExceededError):
+    """The budget of the month is spent: what costs is refused until it is raised, or until the next month."""
+
+    code = "budget_spent"
 
 
 class UnavailableError(AimassError):

@@ -12,6 +12,7 @@ from aimass_core.domain.compute_states import ComputeState as ComputeState  # no
 from aimass_core.domain.engines import HostState
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
+from aimass_core.domain.settings.contract import SettingsT
 from aimass_core.domain.tables import TableDefinition, TableName
 
 if TYPE_CHECKING:
@@ -224,7 +225,8 @@ class BlobStore(Protocol):
 class Submission:
     """One container job. `name` is unique per job of ours, so a lost answer is found by listing; `prefix` is its place
     in the lake. `num_workers` is of a study or a batch prediction: so many containers, of which each is tried again for
-    itself, also where it was killed. What becomes of worker 0 becomes of the job."""
+    itself, also where it was killed. What becomes of worker 0 becomes of the job. `max_attempts` holds on Batch; None:
+    as the job definition says."""
 
     name: str
     kind: str
@@ -233,6 +235,7 @@ class Submission:
     max_seconds: int
     prefix: str
     num_workers: int | None = None
+    max_attempts: int | None = None
 
 
 class Compute(Protocol):
@@ -257,6 +260,130 @@ class Logs(Protocol):
 
     def read(self, stream: str, *, cursor: str | None, limit: int) -> "tuple[Sequence[LogLine], str | None]":
         """Lines from the oldest on, and a cursor to go on with (also at the present end)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLine:
+    """A line of a log as it was written. `source` is a function's name, or `job`; `stream` is its log stream."""
+
+    at: datetime
+    source: str
+    stream: str
+    text: str
+
+
+class LogSearch(Protocol):
+    """Searches the logs of all functions, and of containers, at once."""
+
+    def search(
+        self,
+        *,
+        functions: Sequence[str],
+        streams: Sequence[str] = (),
+        containing: Sequence[Sequence[str]] = (),
+        text: str | None = None,
+        since: datetime,
+        until: datetime,
+        limit: int,
+    ) -> Sequence[FoundLine]:
+        """Lines from `since` to `until`, both included, newest first.
+
+        Args:
+            functions: short names of functions, as in functions/.
+            streams: of containers, of which all lines are wanted, whatever `containing` says.
+            containing: of each of these, a function's line has one.
+            text: a line has it, in upper or lower case.
+        """
+
+
+# --- the platform itself ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFigures:
+    """What a function did; None where nobody has counted."""
+
+    num_invocations: int | None = None
+    num_errors: int | None = None
+    num_throttles: int | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """SQS's own counts, which are approximate."""
+
+    num_waiting: int
+    num_in_flight: int
+    oldest_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQueueState:
+    """Batch's words about its queue."""
+
+    state: str
+    status: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedAlarm:
+    """An alarm of CloudWatch in the state ALARM."""
+
+    name: str
+    description: str
+    since: datetime | None
+
+
+class Watch(Protocol):
+    """What CloudWatch, SQS and Batch know of the platform's own parts."""
+
+    def list_functions(self) -> Sequence[str]:
+        """Short names, as in functions/."""
+
+    def measure_functions(self) -> Mapping[str, FunctionFigures]:
+        """Of the last hour, by short name. Cached for some seconds: CloudWatch charges for each figure."""
+
+    def measure_queue(self) -> QueueFigures:
+        """The ingest queue."""
+
+    def read_job_queue(self) -> JobQueueState | None:
+        """None where Batch knows of none."""
+
+    def list_alarms(self) -> Sequence[RaisedAlarm]:
+        """Those of ours that are raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message of a dead-letter queue. `receipt` lets it be deleted or given back, for as long as it is hidden."""
+
+    id: str
+    receipt: str
+    body: str
+    sent_at: datetime
+    attributes: Mapping[str, str]
+
+
+class DeadLetterStore(Protocol):
+    """The queues of what could not be processed, by their names in `DeadLetterQueue`."""
+
+    def measure(self, queue: str) -> QueueFigures:
+        """How many there are."""
+
+    def take(self, queue: str, *, limit: int) -> Sequence[Letter]:
+        """Messages, which nobody else sees for half a minute; fewer than there are where somebody else looks."""
+
+    def give_back(self, queue: str, letters: Sequence[Letter]) -> None:
+        """At once."""
+
+    def send_again(self, queue: str, letter: Letter) -> None:
+        """To whom it was sent first, who must be able to take it twice. What tells of rows of the registry without
+        naming them lets the reconciler look for them now."""
+
+    def delete(self, queue: str, letter: Letter) -> None:
+        """For good. Idempotent."""
 
 
 # --- studies ---------------------------------------------------------------------------------------------------------
@@ -340,7 +467,7 @@ class QueryEngine(Protocol):
 
 
 class Queue(Protocol):
-    """The ingest queue."""
+    """A queue of messages of our own."""
 
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
         """At least once, not before the delay (at most 900 s)."""
@@ -403,6 +530,67 @@ class Previewer(Protocol):
         """Sends a PreviewRequest; `preview` of the answer is a Preview, `error` has a code and a message."""
 
 
+class LiveSettings(Protocol):
+    """Settings of subsystems, by workspace."""
+
+    @property
+    def deployment(self) -> Mapping[str, Mapping[str, Any]]:
+        """What whoever deployed the platform has said, by subsystem and field."""
+
+    def get(self, cls: type[SettingsT], workspace_id: str) -> SettingsT:
+        """As they hold now, or held some seconds ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourierAnswer:
+    """What somebody else's server answered: its status, the beginning of its body, and when to come again."""
+
+    status: int
+    text: str = ""
+    retry_after_seconds: float | None = None
+
+
+class Courier(Protocol):
+    """Brings messages to servers of others, whose addresses users have written."""
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """One POST, to an address that was judged and no other; nothing is followed. Raises InvalidRequestError where
+        that is not public, UnavailableError where nobody answers in time."""
+
+    def check(self, url: str) -> None:
+        """Raises what `post` would where it cannot be brought there at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file of an e-mail."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """An e-mail from the deployment's own address."""
+
+    to: Sequence[str]
+    subject: str
+    text: str
+    attachments: Sequence[Attachment] = ()
+
+
+class Mailer(Protocol):
+    """Sends e-mails: SES."""
+
+    def send(self, mail: Mail) -> str:
+        """Returns its id. Raises ConflictError where the deployment has no address to send from, InvalidRequestError
+        where it is refused, UnavailableError."""
+
+    def check(self) -> None:
+        """Raises ConflictError where the deployment has no address to send from."""
+
+
 class SecretNotFoundError(Exception):
     """There is no secret of that name."""
 
@@ -422,6 +610,56 @@ class Secrets(Protocol):
 
     def list(self, prefix: str) -> Sequence[str]:
         """The names of those that begin so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityTokens:
+    """What the identity provider gives who signs in. The access token is a JWT (RS256); it says nothing of rights."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class AccountExistsError(Exception):
+    """There is an account with that e-mail address."""
+
+
+class Identity(Protocol):
+    """Accounts of people, and the keys that their tokens are signed with: a Cognito user pool.
+
+    Wrong credentials raise UnauthenticatedError, always with the same words; a password that its policy refuses
+    InvalidRequestError.
+    """
+
+    @property
+    def issuer(self) -> str:
+        """`iss` of its tokens."""
+
+    @property
+    def client_id(self) -> str:
+        """Of the tokens that are meant for us."""
+
+    def keys(self, *, fresh: bool = False) -> Mapping[str, Mapping[str, Any]]:
+        """Its public keys (JWK) by their id. Cached for an hour; `fresh` asks again, but at most once a minute."""
+
+    def create(self, email: str, password: str) -> str:
+        """An account, ready to sign in; returns its subject. Raises AccountExistsError."""
+
+    def find(self, email: str) -> str | None:
+        """The subject of the account with that address."""
+
+    def set_password(self, subject: str, password: str) -> None:
+        """In place of the one it has."""
+
+    def delete(self, subject: str) -> None:
+        """Idempotent."""
+
+    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
+        """Raises NewPasswordRequiredError where the password holds for one sign-in only and no new one is given."""
+
+    def refresh(self, refresh_token: str) -> IdentityTokens:
+        """A new access token; the refresh token stays."""
 
 
 class Ports(Protocol):
@@ -444,6 +682,12 @@ class Ports(Protocol):
     @property
     def sagemaker_logs(self) -> Logs: ...
     @property
+    def log_search(self) -> LogSearch: ...
+    @property
+    def watch(self) -> Watch: ...
+    @property
+    def dead_letters(self) -> DeadLetterStore: ...
+    @property
     def trials(self) -> Trials: ...
     @property
     def catalog(self) -> Catalog: ...
@@ -452,6 +696,12 @@ class Ports(Protocol):
     @property
     def ingest_queue(self) -> Queue: ...
     @property
+    def notification_queue(self) -> Queue: ...
+    @property
+    def courier(self) -> Courier: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
     def predictor(self) -> Predictor: ...
     @property
     def hosting(self) -> Hosting: ...
@@ -459,6 +709,10 @@ class Ports(Protocol):
     def previewer(self) -> Previewer: ...
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def live_settings(self) -> LiveSettings: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def clock(self) -> Clock: ...
     @property

@@ -3,11 +3,16 @@
 Nothing is read at import: `bootstrap` reads them once, when a handler starts.
 """
 
+from typing import Any
+
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AIMASS_", frozen=True, extra="ignore")
+
+    # What holds where a workspace says nothing, as JSON by subsystem and field (aimass_core.domain.settings).
+    deployment_settings: dict[str, dict[str, Any]] = {}
 
 
 class StorageSettings(_Settings):
@@ -23,6 +28,8 @@ class AuthorizerSettings(_Settings):
     """functions/authorizer."""
 
     registry_table: str
+    user_pool_id: str
+    user_pool_client_id: str
 
 
 class ComputeSettings(StorageSettings):
@@ -37,20 +44,30 @@ class ComputeSettings(StorageSettings):
     training_role_arn: str
 
 
-class ApiSettings(ComputeSettings):
+class OutboundSettings(_Settings):
+    """Whoever judges where notifications may go: hosts that may be reached although their address is not public
+    (comma-separated), and whom e-mail comes from. Empty: nobody."""
+
+    notification_hosts: str = ""
+    mail_sender: str = ""
+
+
+class ApiSettings(ComputeSettings, OutboundSettings):
     """functions/api. Stopping a job calls the compute service at once."""
 
     idempotency_table: str
     cursor_secret_name: str
+    user_pool_id: str
+    user_pool_client_id: str
     ingest_queue_url: str
     previews_function: str
     job_log_group: str = "/aws/batch/job"
     training_log_group: str = "/aws/sagemaker/TrainingJobs"
     query_workgroup: str
-    # Of each workspace.
-    max_queries_active: int = 20
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
+    # Of the installation, by short names: its functions, and its queues of what could not be processed.
+    functions: dict[str, str]
+    dead_letter_queues: dict[str, str]
+    alarm_prefix: str
 
 
 class IngestSettings(StorageSettings):
@@ -68,11 +85,9 @@ class CollectorsSettings(_Settings):
 
 
 class CollectorsTickSettings(_Settings):
-    """functions/collectors, its schedule. The limits are of each workspace, and those of the API."""
+    """functions/collectors, its schedule."""
 
     registry_table: str
-    max_jobs_active: int = 1_000
-    max_jobs_per_10_seconds: int = 50
 
 
 class DispatchSettings(ComputeSettings):
@@ -86,8 +101,18 @@ class JobEventsSettings(ComputeSettings):
     """functions/job_events. A container that runs on for a job that has ended is stopped."""
 
 
+class NotificationsSettings(OutboundSettings):
+    """functions/notifications."""
+
+    registry_table: str
+    lake_bucket: str
+    notification_queue_url: str
+
+
 class ReconcilerSettings(DispatchSettings):
     """functions/reconciler."""
+
+    notification_queue_url: str
 
     ingest_queue_url: str
     query_workgroup: str
@@ -100,7 +125,6 @@ class PredictionsSettings(_Settings):
     predictions_function: str
     registry_table: str
     lake_bucket: str
-    endpoint_ttl_seconds: float = 2.0
     # Of the files of the models that a process keeps loaded; each needs two to five times as much memory.
     model_cache_mib: int = 256
 

@@ -12,7 +12,6 @@ from aimass_core.domain.jobs import CollectSpec, Failure, Job, JobStatus
 from aimass_core.domain.sources import Cursor, RunCreate, SourceCreate, SourceRecord, SourceState, SourceUpdate
 from aimass_core.ports import BlobStore
 from aimass_core.services import datasets, records, source_runs, source_states, sources
-from aimass_core.services.job_quotas import JobLimits
 from aimass_core.settings import CollectSettings
 from batch_jobs.collect.collecting import Collection
 from batch_jobs.collect.network import Timing
@@ -20,7 +19,6 @@ from batch_jobs.collect.reading import Item
 from batch_jobs.collect.workflow import collect
 from tests.unit.core.services.ingest.scene import Scene
 
-LIMITS = JobLimits(max_active=100, max_per_window=1_000)
 FEED = {"type": "feed", "urls": ["https://example.com/feed"]}
 
 
@@ -71,7 +69,7 @@ class SourceScene(Scene):
     def begin(self, **request: Any) -> Job:
         self.clock.advance(60)
         run = RunCreate.model_validate(request)
-        return source_runs.submit(self.ports, self.principal, self.source_id, run, limits=LIMITS)
+        return source_runs.submit(self.ports, self.principal, self.source_id, run)
 
     def end(self, job: Job, failure: Failure | None = None) -> None:
         status = JobStatus.FAILED if failure else JobStatus.SUCCEEDED

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aimass_core.domain.reports import Augmented, LearningCurve, Report
+from aimass_core.domain.reports import Augmented, LearningCurve, ModelReport
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import (
     Card,
@@ -44,7 +44,7 @@ def _write(
     frame: Frame | None = None,
     truth: Array | None = None,
     scores: Array | None = None,
-) -> tuple[str, Report]:
+) -> tuple[str, ModelReport]:
     rng = np.random.default_rng(0)
     task = Task.REGRESSION
     if labels is None:
@@ -110,10 +110,10 @@ def _write(
     return (path / "report.html").read_text(encoding="utf-8"), report
 
 
-def _read(path: Path) -> Report:
+def _read(path: Path) -> ModelReport:
     """Plain JSON: without NaN and infinity."""
     document = json.loads((path / "report.json").read_bytes(), parse_constant=pytest.fail)
-    return Report.model_validate(document)
+    return ModelReport.model_validate(document)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, write_channel
@@ -26,8 +26,8 @@ QUICK: dict[str, dict[str, Any]] = {
 STRENGTHS = [{"name": "jitter"}, {"name": "magnitude_warp"}, {"name": "time_warp"}, {"name": "cutout"}]
 
 
-def _report(trained: Trained) -> Report:
-    return Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+def _report(trained: Trained) -> ModelReport:
+    return ModelReport.model_validate_json((trained.model_path / "report.json").read_bytes())
 
 
 def _page(trained: Trained) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError
 from tests.unit.batch_jobs.channel_files import Columns, write_channel
@@ -65,7 +65,7 @@ def test_forecasts_a_season_and_exports_what_it_learned(
     assert trained.metrics["test/rmse"] < 12
     assert card.primary_metric == "rmse"
     assert card.export_check.max_abs_difference < 1e-5
-    report = Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+    report = ModelReport.model_validate_json((trained.model_path / "report.json").read_bytes())
     assert report.forecasts is not None
     assert len(report.forecasts.errors) == HORIZON
     assert np.mean(report.forecasts.errors) == pytest.approx(trained.metrics["test/mae"], rel=1e-3)

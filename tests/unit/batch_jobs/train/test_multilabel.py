@@ -12,7 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Datatype, Task
 from aimass_core.errors import InvalidDataError, InvalidRequestError
@@ -52,8 +52,8 @@ def _channels(path: Path) -> dict[str, Path]:
     }
 
 
-def _report(trained: Trained) -> Report:
-    return Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+def _report(trained: Trained) -> ModelReport:
+    return ModelReport.model_validate_json((trained.model_path / "report.json").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from tests.unit.batch_jobs.channel_files import Columns, mixed_columns, shape_images, write_channel
@@ -73,6 +73,7 @@ def test_learns_a_table_and_exports_what_it_learned(
     assert card.export_check.num_rows == NUM_ROWS * 0.2 or task != "regression"
     assert card.export_check.max_abs_difference < 1e-5
     assert card.export_check.num_label_differences == 0
+    assert card.latency_ms > 0
     assert [evaluation.channel for evaluation in card.evaluations] == ["validation", "test"]
     assert trained.metrics["test/" + card.primary_metric] == trained.metrics[card.primary_metric] == card.primary_value
     if task == "regression":
@@ -84,7 +85,7 @@ def test_learns_a_table_and_exports_what_it_learned(
     assert first.low is not None
     assert first.high is not None
     assert first.low < first.mean < first.high
-    report = Report.model_validate_json((trained.model_path / "report.json").read_bytes())
+    report = ModelReport.model_validate_json((trained.model_path / "report.json").read_bytes())
     assert (report.channel, report.num_rows) == ("test", card.evaluations[-1].num_rows)
     assert report.slices
     assert report.slices.overall == pytest.approx(card.primary_value, abs=1e-9)

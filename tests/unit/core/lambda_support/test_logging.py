@@ -6,18 +6,22 @@ import uuid
 
 import pytest
 
-from aimass_core.domain.api_keys import format_token, new_secret
 from aimass_core.domain.common import new_id
+from aimass_core.domain.tokens import TokenKind, format_token, new_secret
 from aimass_core.lambda_support.logging import build_logger, redact
 
 CANARY = new_secret()
-TOKEN = format_token(workspace_id=new_id("ws"), key_id=new_id("key"), secret=CANARY)
+TOKEN = format_token(TokenKind.API_KEY, workspace_id=new_id("ws"), record_id=new_id("key"), secret=CANARY)
+INVITATION = format_token(TokenKind.INVITATION, workspace_id=new_id("ws"), record_id=new_id("usr"), secret=CANARY)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         TOKEN,
+        f"https://console/#invitation={INVITATION}",
+        f"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.{CANARY}",
+        json.dumps({"refresh_token": CANARY, "new_password": CANARY}),
         f"Authorization: Bearer {TOKEN}",
         f"{{'authorization': 'Bearer {CANARY}'}}",
         json.dumps({"Authorization": f"Bearer {CANARY}"}),
@@ -27,7 +31,7 @@ TOKEN = format_token(workspace_id=new_id("ws"), key_id=new_id("key"), secret=CAN
         f"https://b.s3.amazonaws.com/k?X-Amz-Signature={CANARY}&X-Amz-Date=1",
         f"https://b.s3.amazonaws.com/k?x-amz-security-token={CANARY}",
     ],
-    ids=lambda text: text.replace(TOKEN, "TOKEN").replace(CANARY, "SECRET"),
+    ids=lambda text: text.replace(TOKEN, "TOKEN").replace(INVITATION, "INVITATION").replace(CANARY, "SECRET"),
 )
 def test_h17_secrets_are_taken_out(text: str) -> None:
     assert CANARY not in redact(text)

@@ -28,7 +28,7 @@ def test_a_token_stands_for_its_workspace_and_role(ports: MemoryPorts, admin: Pr
     made = api_keys.create(ports, admin, ApiKeyCreate(name="k", role=Role.COLLECTOR))
     principal = api_keys.authenticate(ports, made.secret)
     assert principal == Principal(
-        workspace_id=admin.workspace_id, workspace_name="team", actor=made.id, role=Role.COLLECTOR
+        workspace_id=admin.workspace_id, workspace_name="team", actor=made.id, actor_name="k", role=Role.COLLECTOR
     )
 
 

@@ -28,7 +28,11 @@ def test_job_is_submitted_with_its_configuration_in_the_lake(ports: MemoryPorts,
     assert queued.status is JobStatus.QUEUED
     (submission,) = ports.compute.submissions.values()
     assert (submission.name, submission.kind, submission.max_seconds) == (job.id, "train", 3600)
-    assert submission.environment == {"AIMASS_WORKSPACE_ID": job.workspace_id, "AIMASS_JOB_ID": job.id}
+    assert submission.environment == {
+        "AIMASS_WORKSPACE_ID": job.workspace_id,
+        "AIMASS_JOB_ID": job.id,
+        "AIMASS_LOG_LEVEL": "info",
+    }
     config = {
         name: json.loads(ports.lake.get(keys.job_config(job.workspace_id, job.id, f"{name}.json")))
         for name in ("hyperparameters", "inputdataconfig", "resourceconfig")

@@ -216,6 +216,15 @@ def test_list_by_status_goes_through_every_page(ports: MemoryPorts, principal: P
     assert sorted(found) == sorted(job.id for job in made[::3])
 
 
+def test_list_by_kind_leaves_the_other_kinds_out(ports: MemoryPorts, principal: Principal) -> None:
+    trained = add_job(ports, principal)
+    dataset = add_dataset(ports, principal, name="large")
+    version = add_version(ports, principal, dataset, status=DatasetVersionStatus.INGESTING)
+    jobs.submit_ingest(ports, principal.workspace_id, dataset.id, version.number)
+    found, start = jobs.list_jobs(ports, principal, limit=10, kind=JobKind.TRAIN)
+    assert ([job.id for job in found], start) == ([trained.id], None)
+
+
 def test_ingest_is_submitted_once_for_a_version(ports: MemoryPorts, principal: Principal) -> None:
     dataset = add_dataset(ports, principal, name="large")
     version = add_version(ports, principal, dataset, status=DatasetVersionStatus.INGESTING)

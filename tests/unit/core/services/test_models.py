@@ -34,6 +34,7 @@ def test_version_detail_has_card_signature_and_links(ports: MemoryPorts, princip
     assert detail.signature.labels == ["no", "yes"]
     assert detail.links.keys() == set(ArtifactName) - {ArtifactName.FUSION}
     assert detail.datasets == job.channels
+    assert detail.latency_ms == detail.card.latency_ms == 0.5
 
 
 def test_registering_again_answers_the_same_version(ports: MemoryPorts, principal: Principal) -> None:

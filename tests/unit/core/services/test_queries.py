@@ -29,7 +29,7 @@ def ports(clock: ManualClock, engine: MemoryQueryEngine) -> MemoryPorts:
 def start(
     ports: MemoryPorts, principal: Principal, sql: str = COUNT, *, dataset: str | None = None, **limits: int
 ) -> Query:
-    return queries.create(ports, principal, QueryCreate(sql=sql, **limits), dataset=dataset, max_active=3)
+    return queries.create(ports, principal, QueryCreate(sql=sql, **limits), dataset=dataset)
 
 
 def test_a_query_reads_the_callers_own_tables(

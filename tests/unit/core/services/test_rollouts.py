@@ -101,6 +101,30 @@ def test_a_canary_goes_on_by_steps_and_is_promoted(
     assert list(actions(ports, endpoint)) == wanted
 
 
+def test_the_share_is_shifted_by_hand_and_goes_on_by_steps_from_there(
+    ports: MemoryPorts, principal: Principal, clock: ManualClock
+) -> None:
+    with pytest.raises(ConflictError, match="not being rolled out"):
+        update(ports, principal, percent=30)
+    rolled_out = roll_out(ports, principal)
+    clock.advance(59)
+    shifted = update(ports, principal, percent=30)
+    assert shifted.rollout is not None
+    assert (shifted.rollout.percent, shifted.status) == (30, EndpointStatus.ROLLING_OUT)
+    assert shifted.status_reason == "adult@2 answers 30 % of the requests."
+    assert rolled_out.rollout is not None
+    assert shifted.rollout.id == rolled_out.rollout.id, "what was counted goes on"
+    clock.advance(2)
+    assert count(ports, shifted, requests=10).rollout == shifted.rollout, "a minute begins with the shift"
+    clock.advance(58)
+    stepped = count(ports, shifted, requests=10)
+    assert stepped.rollout is not None
+    assert stepped.rollout.percent == 70
+    assert list(actions(ports, stepped))[:2] == ["rollout_step", "rollout_shifted"]
+    with pytest.raises(ValidationError, match="give one of"):
+        EndpointUpdate.model_validate({"percent": 10, "model": "adult@3"})
+
+
 @pytest.mark.parametrize(
     ("plan", "percents"),
     [

@@ -8,7 +8,7 @@ from aimass_core.domain.common import Principal, Role, new_id
 from aimass_core.domain.sources import RunCreate, SecretValue, SourceRecord, SourceUpdate, SourceVerb
 from aimass_core.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from aimass_core.services import api_keys, datasets, records, source_access, source_datasets, source_runs, sources
-from tests.factories.platform import LIMITS, add_version
+from tests.factories.platform import add_version
 from tests.factories.sources import add_source, add_workspace
 
 _OWN = {
@@ -58,9 +58,9 @@ def test_key_is_granted_more_than_its_role(ports: MemoryPorts, owner: Principal)
     key = api_keys.create(ports, owner, ApiKeyCreate(name="bot", role=Role.VIEWER))
     viewer = owner.model_copy(update={"role": Role.VIEWER, "actor": key.id})
     with pytest.raises(PermissionDeniedError):
-        source_runs.submit(ports, viewer, "orders", RunCreate(), limits=LIMITS)
+        source_runs.submit(ports, viewer, "orders", RunCreate())
     source_access.grant(ports, owner, "orders", key.id, SourceVerb.RUN)
-    assert source_runs.submit(ports, viewer, "orders", RunCreate(), limits=LIMITS).created_by == key.id
+    assert source_runs.submit(ports, viewer, "orders", RunCreate()).created_by == key.id
     with pytest.raises(PermissionDeniedError):
         sources.set_secret(ports, viewer, "orders", "token", SecretValue(value="x"))
     assert _verb(ports, _as(owner, Role.VIEWER), source.id) is SourceVerb.READ, "other keys were granted nothing"
@@ -115,7 +115,7 @@ def test_source_is_not_there_without_a_grant_nor_after_it(
 def test_guests_run_is_a_job_of_the_owners(ports: MemoryPorts, owner: Principal, guest: Principal) -> None:
     source = add_source(ports, owner)
     source_access.grant(ports, owner, "orders", guest.workspace_id, SourceVerb.RUN)
-    job = source_runs.submit(ports, guest, source.id, RunCreate(), limits=LIMITS)
+    job = source_runs.submit(ports, guest, source.id, RunCreate())
     assert (job.workspace_id, job.created_by) == (owner.workspace_id, guest.actor)
     assert [run.id for run in source_runs.list_page(ports, guest, source.id, limit=10)[0]] == [job.id]
 

@@ -19,7 +19,6 @@ from aimass_core.domain.sources import (
 from aimass_core.errors import ConflictError, QuotaExceededError
 from aimass_core.ports import WriteConflictError
 from aimass_core.services import jobs, records, source_leases, source_runs, source_states, sources
-from aimass_core.services.job_quotas import JobLimits
 from tests.factories.platform import LIMITS, ManualClock, new_ports, new_principal, reload
 from tests.factories.sources import add_source, end_run, start_run
 
@@ -39,7 +38,7 @@ class World:
         return sources.get(self.ports, self.owner, self.source.id)
 
     def tick(self) -> source_runs.Ticked:
-        return source_runs.tick(self.ports, limits=LIMITS)
+        return source_runs.tick(self.ports)
 
     def runs(self) -> int:
         return len(source_runs.list_page(self.ports, self.owner, "orders", limit=MANY)[0])
@@ -51,9 +50,7 @@ def world() -> World:
 
 
 def test_run_is_a_job_that_names_its_source(world: World) -> None:
-    job = source_runs.submit(
-        world.ports, world.owner, "orders", RunCreate(streams=["a"], full_refresh=True), limits=LIMITS
-    )
+    job = source_runs.submit(world.ports, world.owner, "orders", RunCreate(streams=["a"], full_refresh=True))
     assert isinstance(job.spec, CollectSpec)
     assert (job.spec.source, job.spec.streams, job.spec.full_refresh) == (world.source.id, ["a"], True)
     assert job.status is JobStatus.SUBMITTED
@@ -197,10 +194,10 @@ def test_full_quota_keeps_a_source_due_and_no_other_one_from_it(world: World) ->
     add_source(world.ports, other, "others", schedule="rate(1 hour)")
     add_source(world.ports, world.owner, "second", schedule="rate(1 hour)")
     world.clock.advance(3600)
-    one = JobLimits(max_active=1, max_per_window=10)
-    assert source_runs.tick(world.ports, limits=one) == source_runs.Ticked(started=2, faults=1)
+    world.ports.deployment_settings = {"quotas": {"max_jobs_active": 1}}
+    assert source_runs.tick(world.ports) == source_runs.Ticked(started=2, faults=1)
     with pytest.raises(QuotaExceededError):
-        source_runs.submit(world.ports, world.owner, "second", RunCreate(), limits=one)
+        source_runs.submit(world.ports, world.owner, "second", RunCreate())
 
 
 def test_state_is_reset_only_while_nothing_runs(world: World) -> None:

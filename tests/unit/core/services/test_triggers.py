@@ -159,6 +159,26 @@ def test_it_fires_at_intervals_on_the_newest_version(
     assert [run.dataset_version for run in runs(ports, principal)] == [2, 2]
 
 
+def test_it_fires_at_times_of_the_day(
+    ports: MemoryPorts, principal: Principal, dataset: Dataset, clock: ManualClock
+) -> None:
+    hour = (clock().hour + 2) % 24
+    made = make(ports, principal, cron=f"0 {hour} * * *")
+    bring(ports, principal, dataset)
+    assert runs(ports, principal) == []
+    clock.advance(2 * 3600)
+    assert reconciler.run(ports).fired == 1
+    end(ports, job_of(ports, runs(ports, principal)[0]))
+    assert reconciler.run(ports).fired == 0
+    # Three days in which nothing ran are made up for by one run.
+    clock.advance(3 * 86_400)
+    assert reconciler.run(ports).fired == 1
+    end(ports, job_of(ports, runs(ports, principal)[0]))
+    present = triggers.get(ports, principal, made.id)
+    hourly = triggers.update(ports, principal, made.id, TriggerUpdate(every_seconds=3600), revision=present.revision)
+    assert (hourly.every_seconds, hourly.cron) == (3600, None)
+
+
 @pytest.mark.parametrize(
     ("quality", "needs_passed", "fires"),
     [

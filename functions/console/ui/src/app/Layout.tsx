@@ -11,9 +11,9 @@ import { Outlet, useLocation } from "react-router";
 import { API_ROOT } from "../api/client";
 import { AREAS } from "./areas";
 import { hrefOf, pathOf, useGo } from "./links";
-import { NoticesBar } from "./notices";
+import { NoticesBar, useNotices } from "./notices";
 import { type Language, type Theme, usePreferences } from "./preferences";
-import { useMe, useSession } from "./session";
+import { useMe, useSession, type Workspace } from "./session";
 import { SignInAgain } from "./SignIn";
 
 export function Layout() {
@@ -45,14 +45,17 @@ function Bar() {
   const { t } = useTranslation();
   const go = useGo();
   const me = useMe();
-  const { signOut } = useSession();
+  const { signOut, workspaces, choose: enter } = useSession();
+  const notices = useNotices();
   const { theme, setTheme, isCompact, setCompact, language, setLanguage } = usePreferences();
   const choose = (id: string) => {
     if (id === "sign-out") signOut();
+    else if (id.startsWith("ws_")) void enter(id).then(() => go("/"), notices.failure);
     else if (id === "density") setCompact(!isCompact);
     else if (id.startsWith("theme-")) setTheme(id.slice("theme-".length) as Theme);
     else if (id.startsWith("language-")) setLanguage(id.slice("language-".length) as Language);
   };
+  const placeOf = ({ id, name }: Workspace) => ({ id, text: name, itemType: "checkbox" as const, checked: id === me.workspace_id });
   const themes = (["system", "light", "dark"] as const).map((name) => ({
     id: `theme-${name}`,
     text: t(`theme.${name}`),
@@ -63,6 +66,7 @@ function Bar() {
     { id: "language-en", text: "English", itemType: "checkbox" as const, checked: language === "en" },
     { id: "language-zh", text: "中文", itemType: "checkbox" as const, checked: language === "zh" },
   ];
+  const places = workspaces.length < 2 ? [] : [{ id: "workspaces", text: t("workspaces"), items: workspaces.map(placeOf) }];
   return (
     <TopNavigation
       identity={{ href: hrefOf("/"), title: "AI Mass", onFollow: (event) => (event.preventDefault(), go("/")) }}
@@ -84,8 +88,8 @@ function Bar() {
           type: "menu-dropdown",
           iconName: "user-profile",
           text: me.workspace_name,
-          description: `${me.actor} (${t(`role.${me.role}`)})`,
-          items: [{ id: "sign-out", text: t("signOut") }],
+          description: `${me.actor_name ?? me.actor} (${t(`role.${me.role}`)})`,
+          items: [...places, { id: "sign-out", text: t("signOut") }],
           onItemClick: ({ detail }) => choose(detail.id),
         },
       ]}
@@ -125,7 +129,7 @@ function Breadcrumbs() {
   const go = useGo();
   const { pathname } = useLocation();
   const area = AREAS.find((each) => pathname.startsWith(`/${each.name}`));
-  const item = area?.menu.find((each) => pathname === each.href || pathname.startsWith(`${each.href}/`));
+  const item = area?.menu.filter((each) => pathname === each.href || pathname.startsWith(`${each.href}/`)).sort((a, b) => b.href.length - a.href.length)[0];
   if (area === undefined || item === undefined) return null;
   const below = pathname.slice(item.href.length).split("/").filter(Boolean);
   const items = [

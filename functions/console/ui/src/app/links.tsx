@@ -1,5 +1,6 @@
 /** Links inside the console: real addresses, for a new tab too, followed without loading the page anew. */
 
+import Button, { type ButtonProps } from "@cloudscape-design/components/button";
 import CloudscapeLink, { type LinkProps } from "@cloudscape-design/components/link";
 import { useCallback } from "react";
 import { useNavigate } from "react-router";
@@ -27,6 +28,21 @@ export function Link({ to, ...props }: Omit<LinkProps, "href" | "onFollow"> & { 
   const go = useGo();
   return (
     <CloudscapeLink
+      {...props}
+      href={hrefOf(to)}
+      onFollow={(event) => {
+        event.preventDefault();
+        go(to);
+      }}
+    />
+  );
+}
+
+/** A link that looks like a button. */
+export function LinkButton({ to, ...props }: Omit<ButtonProps, "href" | "onFollow"> & { to: string }) {
+  const go = useGo();
+  return (
+    <Button
       {...props}
       href={hrefOf(to)}
       onFollow={(event) => {

@@ -18,7 +18,7 @@ export function ProblemAlert({ error, onRetry }: { error: unknown; onRetry?: () 
     <Alert
       type={problem?.status === 403 ? "warning" : "error"}
       header={header}
-      action={onRetry === undefined ? undefined : <Button onClick={onRetry}>{t("retry")}</Button>}
+      action={onRetry === undefined ? undefined : <Button onClick={onRetry}>{t(problem?.status === 412 ? "problem.loadTheirs" : "retry")}</Button>}
     >
       {error instanceof Error ? error.message : String(error)}
       {problem !== null && problem.errors.length > 0 && (

@@ -5,6 +5,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import Pagination from "@cloudscape-design/components/pagination";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -29,13 +30,21 @@ interface Props<T> {
   description?: ReactNode;
   actions?: ReactNode;
   empty: ReactNode;
-  /** Reads again so often; false: only when asked. */
-  everyMs?: number | false;
+  /** Reads again so often, as what is there says; false: only when asked. */
+  everyMs?: number | false | ((items: T[]) => number | false);
+  /** What the filter looks through; left out: the fields that are texts. */
+  textOf?: (item: T) => string;
+  /** Beside the filter of texts. */
+  filters?: ReactNode;
   pageSize?: number;
   selectionType?: TableProps["selectionType"];
   selectedItems?: T[];
   onSelect?: (items: T[]) => void;
   variant?: TableProps["variant"];
+  /** Stands between the header and the rows: what the API itself is to look for. */
+  beforeTable?: ReactNode;
+  /** Shows long texts whole. */
+  wrapLines?: boolean;
 }
 
 /** NOTE: all pages that were loaded are read again together, so keep `everyMs` to lists of which few are. */
@@ -46,11 +55,19 @@ export function ResourceTable<T>(props: Props<T>) {
     queryFn: ({ pageParam }) => props.read(pageParam),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: props.everyMs ?? false,
+    refetchInterval: ({ state }) => {
+      const every = props.everyMs ?? false;
+      return typeof every === "function" ? every(state.data?.pages.flatMap((page) => page.items) ?? []) : every;
+    },
   });
   const all = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  const textOf = props.textOf ?? String;
   const { items, filteredItemsCount, collectionProps, filterProps, paginationProps } = useCollection(all, {
-    filtering: { empty: props.empty, noMatch: <Box textAlign="center">{t("table.noMatch")}</Box> },
+    filtering: {
+      empty: props.empty,
+      noMatch: <Box textAlign="center">{t("table.noMatch")}</Box>,
+      filteringFunction: props.textOf && ((item, text) => textOf(item).toLowerCase().includes(text.toLowerCase())),
+    },
     pagination: { pageSize: props.pageSize ?? 20 },
     sorting: {},
     selection: { trackBy: props.trackBy },
@@ -66,10 +83,11 @@ export function ResourceTable<T>(props: Props<T>) {
       variant={props.variant ?? "full-page"}
       stickyHeader
       resizableColumns
+      wrapLines={props.wrapLines}
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
       onSelectionChange={({ detail }) => props.onSelect?.(detail.selectedItems)}
-      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
+      ariaLabels={{ tableLabel: props.title, selectionGroupLabel: t("table.select"), allItemsSelectionLabel: () => t("table.selectAll"), itemSelectionLabel: (_, item) => props.trackBy(item) }}
       header={
         <Header
           variant={(props.variant ?? "full-page") === "full-page" ? "h1" : "h2"}
@@ -82,15 +100,19 @@ export function ResourceTable<T>(props: Props<T>) {
       }
       filter={
         <>
+          {props.beforeTable}
           {query.isError && <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />}
-          {all.length > 0 && (
-            <TextFilter
-              {...filterProps}
-              filteringPlaceholder={t("table.filter")}
-              filteringAriaLabel={t("table.filter")}
-              countText={t("table.matches", { count: filteredItemsCount ?? 0 })}
-            />
-          )}
+          <SpaceBetween size="xs" direction="horizontal">
+            {(all.length > 0 || filterProps.filteringText !== "") && (
+              <TextFilter
+                {...filterProps}
+                filteringPlaceholder={t("table.filter")}
+                filteringAriaLabel={t("table.filter")}
+                countText={t("table.matches", { count: filteredItemsCount ?? 0 })}
+              />
+            )}
+            {props.filters}
+          </SpaceBetween>
         </>
       }
       pagination={

@@ -49,6 +49,10 @@ interface Props {
   errors?: Record<string, string>;
   /** Said beside a field: where its value comes from, when it applies. */
   noteOf?: (name: string, schema: JsonSchema) => ReactNode;
+  /** Instead of the schema's title, such as in the user's language; undefined: as the schema says. */
+  labelOf?: (name: string, schema: JsonSchema) => string | undefined;
+  /** Left out of the form, by name. */
+  without?: readonly string[];
   disabled?: boolean;
 }
 
@@ -59,8 +63,9 @@ export function SchemaForm({ schema, ...rest }: Props) {
 /** What a property is, behind references and "or null". */
 export function resolve(schema: JsonSchema, root: JsonSchema): JsonSchema & { isNullable?: boolean } {
   if (schema.$ref !== undefined) {
-    const target = root.$defs?.[schema.$ref.replace("#/$defs/", "")] ?? {};
-    return resolve({ ...target, ...without(schema, "$ref") }, root);
+    const target = root.$defs?.[schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1)] ?? {};
+    // A class's name is no label.
+    return resolve({ ...without(target, "title"), ...without(schema, "$ref") }, root);
   }
   if (schema.allOf?.length === 1) return resolve({ ...schema.allOf[0], ...without(schema, "allOf") }, root);
   if (schema.anyOf !== undefined) {
@@ -77,12 +82,14 @@ function without(schema: JsonSchema, name: string): JsonSchema {
 }
 
 function Fields({ schema, root, path, value, onChange, ...rest }: Props & { root: JsonSchema; path: string }) {
+  const nameOf = (name: string) => (path === "" ? name : `${path}.${name}`);
+  const shown = Object.entries(schema.properties ?? {}).filter(([name]) => !rest.without?.includes(nameOf(name)));
   return (
     <SpaceBetween size="l">
-      {Object.entries(schema.properties ?? {}).map(([name, given]) => (
+      {shown.map(([name, given]) => (
         <Field
           key={name}
-          name={path === "" ? name : `${path}.${name}`}
+          name={nameOf(name)}
           schema={resolve(given, root)}
           root={root}
           value={value[name]}
@@ -102,16 +109,19 @@ interface FieldProps {
   onChange: (value: unknown) => void;
   errors?: Record<string, string>;
   noteOf?: Props["noteOf"];
+  labelOf?: Props["labelOf"];
+  without?: Props["without"];
   disabled?: boolean;
 }
 
 function Field(props: FieldProps) {
-  const { name, schema, root, value, onChange, errors, noteOf, disabled } = props;
-  const label = schema.title ?? name;
+  const { name, schema, root, value, onChange, ...rest } = props;
+  const { errors, noteOf, labelOf } = rest;
+  const label = labelOf?.(name, schema) ?? schema.title ?? words(name);
   if (schema.type === "object" && schema.properties !== undefined) {
     return (
       <ExpandableSection headerText={label} headerDescription={schema.description} defaultExpanded>
-        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} errors={errors} noteOf={noteOf} disabled={disabled} />
+        <Fields schema={schema} root={root} path={name} value={(value ?? {}) as Values} onChange={onChange} {...rest} />
       </ExpandableSection>
     );
   }
@@ -141,7 +151,7 @@ function Control({ schema, value, onChange, disabled, name }: FieldProps) {
     );
   }
   if (schema.type === "boolean") {
-    return <Toggle checked={value === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? name} />;
+    return <Toggle checked={(value ?? schema.default) === true} onChange={({ detail }) => onChange(detail.checked)} disabled={disabled} ariaLabel={schema.title ?? words(name)} />;
   }
   if (schema.type === "integer" || schema.type === "number") {
     return (
@@ -202,6 +212,11 @@ function JsonField({ value, onChange, disabled }: Pick<FieldProps, "value" | "on
       }}
     />
   );
+}
+
+/** `policy.bad_rows` as Pydantic would title it. */
+function words(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1).replace(/(^|_)([a-z])/g, (_, gap: string, letter: string) => (gap && " ") + letter.toUpperCase());
 }
 
 function bounds(schema: JsonSchema): string | undefined {

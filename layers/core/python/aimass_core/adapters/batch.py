@@ -12,17 +12,22 @@ from aimass_core.ports import Submission
 
 _WHAT = "the compute service"
 _CHUNK = 100
-# Of a study: a worker that was killed is replaced, while the others go on; the rest as in the job definition.
-_WORKER_RETRIES = {
-    "attempts": 3,
-    "evaluateOnExit": [
-        {"action": "EXIT", "onReason": "OutOfMemory*"},
-        {"action": "RETRY", "onExitCode": "75"},
-        {"action": "RETRY", "onExitCode": "137"},
-        {"action": "RETRY", "onStatusReason": "Host EC2*"},
-        {"action": "EXIT", "onReason": "*"},
-    ],
-}
+_ATTEMPTS = 3
+# As in the job definition (infra/cdk/components/job_definition.py; a test compares both): what is sent with a job is in
+# place of all of it.
+JOB_RETRIES = (
+    {"action": "RETRY", "onExitCode": "75"},
+    {"action": "RETRY", "onStatusReason": "Host EC2*"},
+    {"action": "EXIT", "onReason": "*"},
+)
+# Of a study: a worker that was killed is replaced, while the others go on.
+_WORKER_RETRIES = (
+    {"action": "EXIT", "onReason": "OutOfMemory*"},
+    {"action": "RETRY", "onExitCode": "75"},
+    {"action": "RETRY", "onExitCode": "137"},
+    {"action": "RETRY", "onStatusReason": "Host EC2*"},
+    {"action": "EXIT", "onReason": "*"},
+)
 _IS_SWITCHED_OFF = re.compile(r"queue.*(not.*ENABLED|DISABLED)", re.IGNORECASE | re.DOTALL)
 
 
@@ -78,16 +83,23 @@ class BatchCompute:
             return {
                 "jobDefinition": self._job_definition,
                 "containerOverrides": overrides,
-                "retryStrategy": _WORKER_RETRIES,
+                "retryStrategy": {
+                    "attempts": submission.max_attempts or _ATTEMPTS,
+                    "evaluateOnExit": list(_WORKER_RETRIES),
+                },
                 **size,
             }
+        attempts = submission.max_attempts
+        strategy = {"attempts": attempts, "evaluateOnExit": list(JOB_RETRIES)}
+        retries = {} if attempts is None else {"retryStrategy": strategy}
         if num_nodes == 1:
             definition = self._definition_of_kind.get(submission.kind, self._job_definition)
-            return {"jobDefinition": definition, "containerOverrides": overrides}
+            return {"jobDefinition": definition, "containerOverrides": overrides, **retries}
         nodes = [{"targetNodes": "0:", "containerOverrides": overrides}]
         return {
             "jobDefinition": self._multinode_job_definition,
             "nodeOverrides": {"numNodes": num_nodes, "nodePropertyOverrides": nodes},
+            **retries,
         }
 
     def find(self, name: str) -> str | None:

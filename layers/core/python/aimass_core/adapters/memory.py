@@ -9,7 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
+from aimass_core.adapters.memory_operations import MemoryDeadLetters, MemoryLogSearch, MemoryWatch
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -23,8 +26,10 @@ from aimass_core.ports import (
     Check,
     ComputeState,
     CounterRow,
+    CourierAnswer,
     Delete,
     Execution,
+    Mail,
     Put,
     QueryEngine,
     ResultPage,
@@ -382,6 +387,37 @@ class MemoryQueue:
         self.messages.append((message, delay_seconds))
 
 
+class MemoryCourier:
+    """Keeps what was posted, and answers with a function."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.answer: Callable[[str], CourierAnswer] = lambda _: CourierAnswer(status=200, text="ok")
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> CourierAnswer:
+        """See Courier."""
+        self.posts.append((url, headers, body))
+        return self.answer(url)
+
+    def check(self, url: str) -> None:
+        """See Courier."""
+
+
+class MemoryMailer:
+    """Keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> str:
+        """See Mailer."""
+        self.mails.append(mail)
+        return f"mail-{len(self.mails)}"
+
+    def check(self) -> None:
+        """See Mailer."""
+
+
 class MemoryCatalog:
     """Tables by name."""
 
@@ -494,7 +530,7 @@ class MemorySecrets:
         """See Secrets."""
         if name in self.values:
             return self.values[name]
-        if "/sources/" in name:
+        if "/sources/" in name or "/notification-channels/" in name:
             raise SecretNotFoundError(name)
         return f"secret of {name}"
 
@@ -527,13 +563,26 @@ class MemoryPorts:
     logs: MemoryLogs = field(default_factory=MemoryLogs)
     sagemaker: MemoryCompute = field(default_factory=MemoryCompute)
     sagemaker_logs: MemoryLogs = field(default_factory=MemoryLogs)
+    log_search: MemoryLogSearch = field(default_factory=MemoryLogSearch)
+    watch: MemoryWatch = field(default_factory=MemoryWatch)
+    dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
     trials: MemoryTrials = field(default_factory=MemoryTrials)
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    notification_queue: MemoryQueue = field(default_factory=MemoryQueue)
+    courier: MemoryCourier = field(default_factory=MemoryCourier)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
     predictor: MemoryPredictor = field(default_factory=lambda: MemoryPredictor(_no_function))
     hosting: MemoryHosting = field(default_factory=MemoryHosting)
     previewer: MemoryPreviewer = field(default_factory=lambda: MemoryPreviewer(_no_function))
     secrets: MemorySecrets = field(default_factory=MemorySecrets)
+    deployment_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identity: MemoryIdentity = field(default_factory=MemoryIdentity)
     clock: Clock = utc_now
     new_id: NewId = new_id
+
+    @property
+    def live_settings(self) -> StoredSettings:
+        """Read anew each time."""
+        return StoredSettings(lambda: self.registry, deployment=self.deployment_settings, ttl_seconds=0)

@@ -1,16 +1,10 @@
 """API keys: shown once, stored as a hash, bound to one workspace and one role."""
 
-import hashlib
-import hmac
-import re
-import secrets
 from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from aimass_core.domain.common import Contract, Request, Resource, Role, Text
-
-_TOKEN = re.compile(r"aim_([0-9a-f]{27})_([0-9a-f]{27})_([A-Za-z0-9_-]{43})")
+from aimass_core.domain.common import Request, Resource, Role, Text
 
 
 class ApiKey(Resource):
@@ -23,18 +17,21 @@ class ApiKey(Resource):
     role: Role
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
+    rotated_at: AwareDatetime | None = None
+    former_secret_until: AwareDatetime | None = Field(default=None, description="So long the secret before holds too.")
     max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
     max_requests_per_day: int | None = None
 
 
 class ApiKeyRecord(ApiKey):
-    """As stored: with the secret's SHA-256 (it has 256 random bits, so a slow hash adds nothing).
+    """As stored: with the secret's SHA-256, and while it holds that of the one before.
 
     The workspace's name, which never changes, is kept here so that checking a token is one read.
     """
 
     secret_sha256: str
     workspace_name: str
+    former_secret_sha256: str | None = None
 
 
 class ApiKeyCreate(Request):
@@ -52,43 +49,15 @@ class ApiKeyCreate(Request):
     max_requests_per_day: int | None = Field(default=None, ge=1, description="Of predictions, from midnight UTC on.")
 
 
+class ApiKeyRotate(Request):
+    """Body of POST /v1/api-keys/{id}/rotate."""
+
+    overlap_seconds: int = Field(
+        default=86_400, ge=0, le=30 * 86_400, description="So long the former secret holds too. 0: not any more."
+    )
+
+
 class ApiKeyCreated(ApiKey):
     """The only answer that ever carries the secret."""
 
     secret: str
-
-
-class ParsedToken(Contract):
-    """A bearer token taken apart."""
-
-    workspace_id: str
-    key_id: str
-    secret: str
-
-
-def new_secret() -> str:
-    """256 random bits, URL-safe."""
-    return secrets.token_urlsafe(32)
-
-
-def format_token(*, workspace_id: str, key_id: str, secret: str) -> str:
-    """The bearer token: it names its workspace and its key, so checking it is one read."""
-    return f"aim_{workspace_id.partition('_')[2]}_{key_id.partition('_')[2]}_{secret}"
-
-
-def parse_token(token: str) -> ParsedToken | None:
-    """The token's parts, or None where it does not have the form of one."""
-    match = _TOKEN.fullmatch(token)
-    if match is None:
-        return None
-    return ParsedToken(workspace_id=f"ws_{match[1]}", key_id=f"key_{match[2]}", secret=match[3])
-
-
-def hash_secret(secret: str) -> str:
-    """SHA-256, hex."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def is_secret(secret: str, *, secret_sha256: str) -> bool:
-    """Compares in constant time."""
-    return hmac.compare_digest(hash_secret(secret), secret_sha256)

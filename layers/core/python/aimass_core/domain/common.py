@@ -87,7 +87,7 @@ class Request(BaseModel):
 
 
 class Role(StrEnum):
-    """What a key may do; each role includes those before it."""
+    """What a key or a user may do; each role includes those before it."""
 
     VIEWER = "viewer"
     COLLECTOR = "collector"
@@ -100,15 +100,39 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
+class Channel(StrEnum):
+    """Through what somebody asked, as their client says; nobody's word but theirs."""
+
+    CONSOLE = "console"
+    CLI = "cli"
+    SDK = "sdk"
+    HTTP = "http"
+    PLATFORM = "platform"
+
+
+class Origin(Contract):
+    """Where a request came from."""
+
+    channel: Channel
+    source_ip: str | None = None
+    user_agent: str | None = Field(default=None, description="As the client named itself, cut to 200 characters.")
+    request_id: str | None = Field(default=None, description="It finds the request's log lines: GET /v1/logs.")
+
+
 class Principal(Contract):
     """Who is asking: resolved by the authorizer, never taken from the body."""
 
     workspace_id: str
     workspace_name: str
-    actor: str = Field(description="The API key's id, or the name of the part of the platform that acts.")
+    actor: str = Field(description="The id of the user or API key, or the name of the part of the platform that acts.")
+    actor_name: str | None = Field(default=None, description="The user's e-mail address, or the API key's name.")
     role: Role
+    session_id: str | None = Field(default=None, description="Null: an API key asks by itself.")
+    subject: str | None = Field(default=None, description="Of a user: who they are in all of their workspaces.")
     max_requests_per_second: float | None = Field(default=None, description="Of predictions. Null: no limit.")
     max_requests_per_day: int | None = None
+    # For the audit trail; not a part of who somebody is.
+    origin: Origin | None = Field(default=None, exclude=True)
 
 
 class Resource(Contract):

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from aimass_core.domain.common import Request
 
-_INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]{1,20}\.[a-z0-9]{3,12}$"
-_OF_BATCH = ("num_nodes", "vcpus", "memory_mib", "gpus")
-_OF_SAGEMAKER = ("instance_type", "instance_count", "spot", "max_wait_seconds")
+INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]{1,20}\.[a-z0-9]{3,12}$"
+OF_BATCH = ("num_nodes", "vcpus", "memory_mib", "gpus")
+OF_SAGEMAKER = ("instance_type", "instance_count", "spot", "max_wait_seconds")
 
 
 class Backend(StrEnum):
@@ -30,7 +30,7 @@ class Compute(Request):
     vcpus: int | None = Field(default=None, ge=1, le=192, strict=True)
     memory_mib: int | None = Field(default=None, ge=512, le=1_572_864, strict=True)
     gpus: int | None = Field(default=None, ge=0, le=16, strict=True)
-    instance_type: str | None = Field(default=None, pattern=_INSTANCE_TYPE, description="Such as ml.m5.xlarge.")
+    instance_type: str | None = Field(default=None, pattern=INSTANCE_TYPE, description="Such as ml.m5.xlarge.")
     instance_count: int = Field(default=1, ge=1, le=20, strict=True, description="Machines that train together.")
     spot: bool = Field(
         default=False, strict=True, description="Cheaper machines, which may be taken away; the job then goes on."
@@ -50,7 +50,7 @@ class Compute(Request):
 
     @model_validator(mode="after")
     def _check_backend(self) -> Self:
-        foreign = _OF_BATCH if self.backend is Backend.SAGEMAKER else _OF_SAGEMAKER
+        foreign = OF_BATCH if self.backend is Backend.SAGEMAKER else OF_SAGEMAKER
         given = [name for name in foreign if name in self.model_fields_set and self._is_chosen(name)]
         if given and self.backend is Backend.SAGEMAKER:
             other = "instance_count says how many machines there are"

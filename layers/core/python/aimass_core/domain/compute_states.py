@@ -9,6 +9,8 @@ from aimass_core.domain.job_statuses import JobStatus
 
 WORKSPACE_VARIABLE = "AIMASS_WORKSPACE_ID"
 JOB_VARIABLE = "AIMASS_JOB_ID"
+LOG_LEVEL_VARIABLE = "AIMASS_LOG_LEVEL"
+"""How much the platform's own part of a container logs."""
 
 _STATUSES = {
     "SUBMITTED": JobStatus.QUEUED,

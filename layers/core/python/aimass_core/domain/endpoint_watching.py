@@ -186,4 +186,7 @@ class EndpointWatch(Resource):
         default=None, description="Drift and metrics are looked at less often."
     )
     row_reasons: list[str] = Field(default=[], description="Those of `reasons` that drift and metrics gave.")
+    drift_reasons: list[str] = Field(default=[], description="Those of `row_reasons` that drift gave.")
+    drifted_at: AwareDatetime | None = Field(default=None, description="When drift passed its limit.")
+    alarm_ended_at: AwareDatetime | None = Field(default=None, description="Null: no alarm has, with these limits.")
     truth: TruthSource | None = None

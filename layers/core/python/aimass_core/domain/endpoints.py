@@ -98,8 +98,8 @@ class EndpointCreate(Request):
 
 
 class EndpointUpdate(Request):
-    """Body of PATCH /v1/endpoints/{endpoint}, with one of: another version to serve or another engine, settings, or
-    what the members of a fusion count."""
+    """Body of PATCH /v1/endpoints/{endpoint}, with one of: another version to serve or another engine, the share of the
+    version that is rolled out, settings, or what the members of a fusion count."""
 
     model: VersionRef | None = None
     engine: Engine | None = Field(
@@ -108,6 +108,10 @@ class EndpointUpdate(Request):
     )
     rollout: RolloutPlan | None = Field(
         default=None, description="With `model`: how it takes over. Null: all at once, when it is verified."
+    )
+    percent: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="Of the requests, that the version that is rolled out gets from now on. Steps go on from there.",
     )
     settings: EndpointSettingsChange | None = None
     weights: dict[str, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]] | None = Field(
@@ -120,11 +124,16 @@ class EndpointUpdate(Request):
     @model_validator(mode="after")
     def _check_one(self) -> Self:
         is_placed = self.model is not None or self.engine is not None
-        given = [is_placed, self.settings is not None, "weights" in self.model_fields_set]
+        given = [
+            is_placed,
+            self.percent is not None,
+            self.settings is not None,
+            "weights" in self.model_fields_set,
+        ]
         if sum(given) != 1:
             raise ValueError(
-                "give one of `model` (or `engine`, or both), to serve another version or elsewhere, `settings`, and "
-                "`weights`, to change those of a fusion"
+                "give one of `model` (or `engine`, or both), to serve another version or elsewhere, `percent`, to "
+                "shift the share of a rollout, `settings`, and `weights`, to change those of a fusion"
             )
         if self.rollout is not None and self.model is None:
             raise ValueError("`rollout` needs `model`: which version is to take over")
@@ -146,8 +155,8 @@ class EndpointEvent(Resource):
     endpoint_id: str
     number: int
     action: str = Field(
-        description="created, updating, deployed, rejected, rollout_started, rollout_step, promoted, "
-        "rolled_back, settings, weights."
+        description="created, updating, deployed, rejected, rollout_started, rollout_step, rollout_shifted, "
+        "promoted, rolled_back, settings, weights."
     )
     reason: str | None = None
     status: EndpointStatus

@@ -18,5 +18,6 @@ class JobKind(StrEnum):
     PREDICT = "predict"
     COLLECT = "collect"
     INGEST = "ingest"
+    REPORT = "report"
     EXPORT = "export"
     IMPORT_WORKSPACE = "import_workspace"

@@ -61,6 +61,13 @@ class IngestSpec(Request):
     number: int = Field(ge=1)
 
 
+class ReportSpec(Request):
+    """Makes a report of a workspace. Submitted by POST /v1/reports and by plans of reports only."""
+
+    kind: Literal[JobKind.REPORT] = JobKind.REPORT
+    report: Id
+
+
 SubmittedSpec = (
     TrainSpec
     | SearchSpec
@@ -73,7 +80,7 @@ SubmittedSpec = (
     | PredictSpec
     | ImportSpec
 )
-AnySpec = SubmittedSpec | IngestSpec | CollectSpec | ExportSpec | ImportWorkspaceSpec
+AnySpec = SubmittedSpec | IngestSpec | CollectSpec | ReportSpec | ExportSpec | ImportWorkspaceSpec
 JobSpec = Annotated[AnySpec, Field(discriminator="kind")]
 JOB_SPEC: TypeAdapter[AnySpec] = TypeAdapter(JobSpec)
 

@@ -34,11 +34,22 @@ def name_row(workspace_id: str, resource: str, name: str) -> RowKey:
 
 
 PLATFORM = "PLATFORM"
+_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def workspace_name_row(name: str) -> RowKey:
     """Workspace names are unique on the whole platform: the drop folder leads from the name to the id."""
     return RowKey(PLATFORM, f"NAME#WORKSPACE#{name}")
+
+
+def person_row(subject: str) -> RowKey:
+    """Where somebody who can sign in belongs, over all workspaces."""
+    return RowKey(f"PERSON#{subject}", "PERSON")
+
+
+def sign_in_row(sha256: str, minute: datetime) -> RowKey:
+    """How often it was tried to sign in with something, within a span of time."""
+    return RowKey(f"SIGN_INS#{sha256}", minute.astimezone(UTC).strftime(_MINUTE))
 
 
 def workspace_deletion_row(workspace_id: str) -> RowKey:
@@ -94,11 +105,32 @@ def source_secret(workspace_id: str, source_id: str, name: str) -> str:
     return f"aimass/{workspace_id}/sources/{source_id}/{name}"
 
 
+AUDIT_SECRET = "aimass/audit-signing"  # noqa: S105 - a name, not a secret
+"""What the seals of audit trails are signed with."""
+
+
+def audit_seal_row(workspace_id: str, number: int) -> RowKey:
+    """A seal of the audit trail, from 1."""
+    return row(workspace_id, "audit_seal", number)
+
+
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+
+def channel_secret(workspace_id: str, channel_id: str, name: str) -> str:
+    """The name of a notification channel's secret in Secrets Manager: its address, or one that signs."""
+    return f"aimass/{workspace_id}/notification-channels/{channel_id}/{name}"
+
+
+def told_row(workspace_id: str, told: str) -> RowKey:
+    """That something was told once."""
+    return row(workspace_id, "told", told)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"
 """What only the function that serves models adds to."""
-_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def counters_partition(workspace_id: str, endpoint_id: str) -> str:
@@ -206,6 +238,11 @@ def query_output(execution_id: str) -> str:
 def query_export(workspace_id: str, query_id: str, name: str) -> str:
     """The rows of a query in another form."""
     return f"{QUERIES_PREFIX}exports/{workspace_id}/{query_id}/{name}"
+
+
+def audit_export(workspace_id: str, export_id: str, name: str) -> str:
+    """Entries of the audit trail in a file, which goes as the rows of queries do."""
+    return f"{QUERIES_PREFIX}exports/{workspace_id}/{export_id}/{name}"
 
 
 PREDICTIONS_PREFIX = "predictions/"

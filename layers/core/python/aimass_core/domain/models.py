@@ -67,6 +67,9 @@ class ModelVersion(Resource):
     artifacts: list[Artifact]
     digest: str = Field(description="SHA-256 of model.onnx.")
     model_bytes: int
+    latency_ms: float | None = Field(
+        default=None, description="Of one row on one thread of the machine that made it, median; null where unknown."
+    )
     endpoints: list[str] = Field(default=[], description="Ids of the endpoints that hold it: while any does, it stays.")
     fusions: list[ModelRef] = Field(
         default=[],

@@ -175,7 +175,7 @@ class ResampledClass(Contract):
     num_added: int
 
 
-class Report(Contract):
+class ModelReport(Contract):
     """What a model does to the rows of one channel, and how it came to be.
 
     The confusion matrix, the metrics and the importances are in `card.json`.

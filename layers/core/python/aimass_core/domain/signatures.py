@@ -163,6 +163,9 @@ class Card(Contract):
     importances: list[Importance] = []
     export_check: ExportCheck | None = Field(default=None, description="Null of a script's model: nothing to compare.")
     model_bytes: int
+    latency_ms: float | None = Field(
+        default=None, description="Of one row on one thread of the machine that made it, median; null where unknown."
+    )
     training_seconds: float
     warnings: list[str] = []
     versions: dict[str, str] = Field(default={}, description="Of the libraries that made it.")

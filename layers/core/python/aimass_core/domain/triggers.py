@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from aimass_core.domain.common import Name, Request, Resource, Text, split_ref
 from aimass_core.domain.compute import Compute
@@ -12,6 +12,15 @@ from aimass_core.domain.rollouts import RolloutPlan
 from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
 
 MAX_TRIGGERS = 20
+
+Cron = Annotated[
+    str,
+    StringConstraints(pattern=r"^\S+( \S+){4}$", max_length=90),
+    Field(
+        description="Minute, hour, day of the month, month and weekday, in UTC: on the newest version, at these times.",
+        examples=["0 6 * * MON-FRI"],
+    ),
+]
 
 
 class Gate(Request):
@@ -55,6 +64,9 @@ class TriggeredJob(Request):
         return None
 
 
+_ONE_TIME = "give `every_seconds` or `cron`, not both"
+
+
 class TriggerCreate(Request):
     """Body of POST /v1/triggers."""
 
@@ -65,6 +77,7 @@ class TriggerCreate(Request):
     every_seconds: int | None = Field(
         default=None, ge=300, le=366 * 86_400, description="Null: at each new version. Else on the newest, so often."
     )
+    cron: Cron | None = None
     needs_passed: bool = Field(
         default=False, strict=True, description="Leave out versions whose expectations gave warnings, or have none."
     )
@@ -75,6 +88,8 @@ class TriggerCreate(Request):
         misfit = self.job.find_misfit(self.dataset)
         if misfit is not None:
             raise ValueError(misfit)
+        if self.every_seconds is not None and self.cron is not None:
+            raise ValueError(_ONE_TIME)
         return self
 
 
@@ -92,8 +107,15 @@ class TriggerUpdate(Request):
     description: Text | None = None
     job: TriggeredJob | None = None
     every_seconds: int | None = Field(default=None, ge=300, le=366 * 86_400)
+    cron: Cron | None = None
     needs_passed: bool | None = None
     deploy: Deployment | None = None
+
+    @model_validator(mode="after")
+    def _check_times(self) -> Self:
+        if self.every_seconds is not None and self.cron is not None:
+            raise ValueError(_ONE_TIME)
+        return self
 
 
 class Trigger(Resource):
@@ -110,6 +132,7 @@ class Trigger(Resource):
     status_reason: str | None = None
     job: TriggeredJob
     every_seconds: int | None = None
+    cron: str | None = None
     needs_passed: bool = False
     deploy: Deployment | None = None
     last_number: int = Field(default=0, description="The newest version that it has fired for, or was made after.")

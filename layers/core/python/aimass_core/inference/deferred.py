@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFERRABLE = re.compile(r"/v2/models/([^/]+)/(?:versions/[0-9]+/)?infer|/v1/endpoints/([^/]+)/(?:predict|invocations)")
 _PREFERENCE = "respond-async"
 # The request's own parts that only hold while it lasts.
-_PASSING = {"body", "seconds_left"}
+_PASSING = {"body", "seconds_left", "num_sent_bytes", "max_rows"}
 
 
 def with_input(request: PredictionRequest, ports: Ports, caller: Principal) -> PredictionRequest:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from aimass_core.errors import MalformedRequestError
+from aimass_core.errors import MalformedRequestError, PayloadTooLargeError
 from aimass_core.inference.capturing.observed import Observed
+from aimass_core.inference.limits import MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionRequest:
     """Method, path, headers (names in lower case, each with its values) and the body's bytes. `id` is what the answer's
-    header x-request-id says."""
+    header x-request-id says; `num_sent_bytes` the body had before it was unpacked."""
 
     method: str
     path: str
@@ -22,6 +23,8 @@ class PredictionRequest:
     seconds_left: Callable[[], float]
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     id: str = ""
+    num_sent_bytes: int = 0
+    max_rows: int = MAX_ROWS
 
     def flag(self, name: str) -> bool:
         """Whether the query says `name=true`. Raises MalformedRequestError where it says neither true nor false."""
@@ -36,6 +39,13 @@ class PredictionRequest:
         if len(values) > 1:
             raise MalformedRequestError(f"The header {name} comes more than once.")
         return values[0].strip() if values else None
+
+    def check_rows(self, num_rows: int) -> None:
+        """Raises PayloadTooLargeError where they are more than the workspace wants in one request."""
+        if num_rows > self.max_rows:
+            raise PayloadTooLargeError(
+                f"{num_rows} rows are too many: at most {self.max_rows} are taken. Send several requests."
+            )
 
     def text(self) -> str:
         """The body as text. Raises MalformedRequestError."""

@@ -10,6 +10,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from aimass_core.domain import statuses
+from aimass_core.domain.common import Channel, Origin
+from aimass_core.domain.redaction import redact
 from aimass_core.domain.statuses import STATUSES
 from aimass_core.errors import (
     AimassError,
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = {"in_progress": 1, "quota_exceeded": 5, "unavailable": 2}
 _MAX_DETAILS = 50
+_MAX_AGENT = 200
 
 PROBLEM_TYPE = "application/problem+json"
 HttpEvent = Mapping[str, Any]
@@ -92,9 +95,35 @@ def request_id_of(event: HttpEvent) -> str | None:
     return None if request_id is None else str(request_id)
 
 
+def source_ip_of(event: HttpEvent) -> str:
+    """Where API Gateway says that the request comes from."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    return str(identity.get("sourceIp") or "unknown")
+
+
 def authorizer_of(event: HttpEvent) -> dict[str, Any]:
     """What the authorizer has found out about the caller; empty where none stands before the route."""
     return dict((event.get("requestContext") or {}).get("authorizer") or {})
+
+
+def origin_of(event: HttpEvent) -> Origin:
+    """Where a request came from. A browser says that a page of ours asks by `Sec-Fetch-Site`, which no page can set."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    agent = next(iter(header_values(event, "user-agent")), None)
+    return Origin(
+        channel=_channel_of(event, agent or ""),
+        source_ip=identity.get("sourceIp"),
+        user_agent=None if agent is None else redact(agent)[:_MAX_AGENT],
+        request_id=request_id_of(event),
+    )
+
+
+def _channel_of(event: HttpEvent, agent: str) -> Channel:
+    if "same-origin" in header_values(event, "sec-fetch-site"):
+        return Channel.CONSOLE
+    if agent.startswith("aimass-cli/"):
+        return Channel.CLI
+    return Channel.SDK if agent.startswith("aimass-python/") else Channel.HTTP
 
 
 def header_values(event: HttpEvent, name: str) -> list[str]:
@@ -104,18 +133,25 @@ def header_values(event: HttpEvent, name: str) -> list[str]:
 
 def log_request(event: HttpEvent, answer: HttpAnswer, *, log: Log, started: float, **details: Any) -> None:
     """The one line that each request leaves. `started` is of time.perf_counter; `log` writes named values."""
-    authorizer = authorizer_of(event)
     log(
         "request",
         method=event.get("httpMethod"),
         path=event.get("path"),
         status=answer["statusCode"],
         milliseconds=round((time.perf_counter() - started) * 1000, 1),
-        request_id=request_id_of(event),
-        actor=authorizer.get("actor"),
-        workspace_id=authorizer.get("workspace_id"),
+        **log_keys(event),
         **details,
     )
+
+
+def log_keys(event: HttpEvent) -> dict[str, Any]:
+    """What every line of a request says, so that it is found, and by those only to whom it belongs."""
+    authorizer = authorizer_of(event)
+    return {
+        "request_id": request_id_of(event),
+        "actor": authorizer.get("actor"),
+        "workspace_id": authorizer.get("workspace_id"),
+    }
 
 
 def headers_of(event: HttpEvent) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from aimass_core.domain.datasets import (
 from aimass_core.domain.schemas import Profile, Schema
 from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
-from aimass_core.services import jobs, records, source_access, tables
+from aimass_core.services import audit, jobs, records, source_access, tables
 
 TOMBSTONE = "dataset_tombstone"
 _DELETING = "DELETING"
@@ -185,6 +185,7 @@ def load_rows(ports: Ports, principal: Principal, dataset: str, number: int, *, 
 
     version = _find_ready(ports, principal, dataset, number)
     manifest = _load(ports, version, "manifest.json", Manifest)
+    audit.record_read(ports, principal, "dataset.rows.read", version, limit=limit)
     return previewing.load_rows(ports.lake, version.workspace_id, manifest, limit=limit)
 
 

@@ -10,8 +10,10 @@ import math
 from typing import Any
 
 from aimass_core.domain import keys
-from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE
+from aimass_core.domain.compute_states import JOB_VARIABLE, LOG_LEVEL_VARIABLE, WORKSPACE_VARIABLE
 from aimass_core.domain.jobs import Job, JobStatus, num_workers_of, to_hyperparameters
+from aimass_core.domain.settings.logging import LoggingSettings
+from aimass_core.domain.settings.training import TrainingSettings
 from aimass_core.errors import InvalidRequestError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Submission, WriteConflictError
 from aimass_core.services import backends, job_failures, job_models, job_states, jobs, records
@@ -49,7 +51,7 @@ def _submit(ports: Ports, job: Job) -> Job:
             # NOTE: whoever was slow to come here must not submit when the claim has become somebody else's.
             if _age_of_claim(ports, job) > CLAIM_SECONDS - SUBMIT_SECONDS:
                 return job
-            compute_job_id = compute.submit(_to_submission(job))
+            compute_job_id = compute.submit(_to_submission(ports, job))
     except InvalidRequestError as error:
         return job_states.fail(ports, job.workspace_id, job.id, job_failures.misconfigured(error.message))
     except UnavailableError as error:
@@ -105,15 +107,17 @@ def _save_config(ports: Ports, job: Job) -> None:
         ports.lake.put(keys.job_config(job.workspace_id, job.id, name), body, content_type="application/json")
 
 
-def _to_submission(job: Job) -> Submission:
+def _to_submission(ports: Ports, job: Job) -> Submission:
+    level = ports.live_settings.get(LoggingSettings, job.workspace_id).job_level
     return Submission(
         name=backends.name_of(job),
         kind=job.kind,
-        environment={WORKSPACE_VARIABLE: job.workspace_id, JOB_VARIABLE: job.id},
+        environment={WORKSPACE_VARIABLE: job.workspace_id, JOB_VARIABLE: job.id, LOG_LEVEL_VARIABLE: level.value},
         compute=job.compute,
         max_seconds=job.max_seconds,
         prefix=keys.job_prefix(job.workspace_id, job.id),
         num_workers=num_workers_of(job.spec),
+        max_attempts=ports.live_settings.get(TrainingSettings, job.workspace_id).max_attempts,
     )
 
 

@@ -41,8 +41,7 @@ def save(
     changed = endpoint.model_copy(update={**changes, "revision": endpoint.revision + 1})
     holds = models.hold_writes(ports, endpoint.workspace_id, endpoint.id, before=held(endpoint), after=held(changed))
     event = to_event(ports, principal, changed, action=action, reason=reason, model=model, counts=counts)
-    details = {"reason": reason} if reason else {}
-    audit = records.audit(ports, principal, f"endpoint.{action}", endpoint, **details)
+    audit = records.audit(ports, principal, f"endpoint.{action}", endpoint, after=changed, reason=reason)
     try:
         return records.save(ports, endpoint, endpoint.id, also=[event, audit, *holds], **changes)
     except WriteConflictError as error:

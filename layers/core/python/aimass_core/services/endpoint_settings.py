@@ -80,8 +80,6 @@ def _save(
 
 
 def _find(ports: Ports, endpoint: Endpoint, version: int) -> EndpointSettings | None:
-    if version == EndpointSettings().version:
-        return EndpointSettings()
     start: str | None = None
     while True:
         events, start = endpoint_records.list_history(ports, endpoint, limit=_HISTORY_PAGE, start=start)

@@ -77,6 +77,9 @@ def set_limits(ports: Ports, principal: Principal, endpoint: Endpoint, limits: A
         status=status,
         reasons=[],
         row_reasons=[],
+        drift_reasons=[],
+        drifted_at=None,
+        alarm_ended_at=None,
         since=ports.clock(),
         checked_at=None,
         rows_checked_at=None,
@@ -164,14 +167,21 @@ def check(ports: Ports, endpoint: Endpoint, watch: EndpointWatch) -> EndpointWat
     row_reasons = watch.row_reasons
     is_due = watch.rows_checked_at is None or now - watch.rows_checked_at >= ROWS_EVERY
     if watch.limits.needs_rows and is_due:
-        row_reasons = _judge_rows(ports, endpoint, watch, now=now)
-        changes |= {"rows_checked_at": now, "row_reasons": row_reasons}
+        drift, others = _judge_rows(ports, endpoint, watch, now=now)
+        row_reasons = [*drift, *others]
+        began = watch.drifted_at if watch.drift_reasons else now
+        changes |= {
+            "rows_checked_at": now,
+            "row_reasons": row_reasons,
+            "drift_reasons": drift,
+            "drifted_at": began if drift else None,
+        }
     reasons = [*_judge_traffic(ports, endpoint, watch.limits, now=now), *row_reasons][:_MAX_REASONS]
     status = AlarmStatus.ALARM if reasons else AlarmStatus.OK
     changes |= {"status": status, "reasons": reasons}
     principal = None
     if status is not watch.status:
-        changes["since"] = now
+        changes |= {"since": now, "alarm_ended_at": None if status is AlarmStatus.ALARM else now}
         principal = platform.principal("reconciler", watch.workspace_id)
         _log.warning(
             "endpoint alarm", extra={"endpoint_id": endpoint.id, "status": str(status), "reasons": "; ".join(reasons)}
@@ -198,17 +208,22 @@ def _judge_traffic(ports: Ports, endpoint: Endpoint, limits: AlarmLimits, *, now
     return found
 
 
-def _judge_rows(ports: Ports, endpoint: Endpoint, watch: EndpointWatch, *, now: datetime) -> list[str]:
-    """NOTE: what cannot be judged (nothing serves, a dataset is gone) is no alarm: the report says it."""
+def _judge_rows(
+    ports: Ports, endpoint: Endpoint, watch: EndpointWatch, *, now: datetime
+) -> tuple[list[str], list[str]]:
+    """What drift gives, and what the metric does.
+
+    NOTE: what cannot be judged (nothing serves, a dataset is gone) is no alarm: the report says it.
+    """
     limits = watch.limits
     try:
         rows = captured.load(ports, endpoint, Span(since=now - timedelta(hours=limits.window_hours), until=now))
         if len(rows.rows) < limits.min_rows:
-            return []
-        return [*_judge_drift(ports, rows, limits), *_judge_metric(ports, rows, watch)]
+            return [], []
+        return _judge_drift(ports, rows, limits), list(_judge_metric(ports, rows, watch))
     except (ConflictError, NotFoundError) as error:
         _log.warning("rows cannot be judged", extra={"endpoint_id": endpoint.id, "reason": error.message})
-        return []
+        return [], []
 
 
 def _judge_drift(ports: Ports, rows: captured.Captured, limits: AlarmLimits) -> list[str]:

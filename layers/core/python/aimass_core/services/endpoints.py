@@ -4,6 +4,7 @@ import logging
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, split_ref
+from aimass_core.domain.endpoint_settings import Capture, EndpointSettings
 from aimass_core.domain.endpoints import (
     Endpoint,
     EndpointCreate,
@@ -12,8 +13,9 @@ from aimass_core.domain.endpoints import (
     EndpointUpdate,
     ServedModel,
 )
-from aimass_core.domain.engines import Engine
+from aimass_core.domain.engines import Engine, EngineKind
 from aimass_core.domain.models import ModelVersion
+from aimass_core.domain.settings.inference import InferenceSettings
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import ConflictError, StaleRevisionError
 from aimass_core.ports import Delete, Ports, WriteConflictError
@@ -39,7 +41,8 @@ def create(ports: Ports, principal: Principal, request: EndpointCreate) -> Endpo
     name = request.name or resolved.model_name
     fields = records.new_fields(ports, principal, Endpoint)
     candidate = hosting.place(ports, principal.workspace_id, fields["id"], resolved, request.engine)
-    endpoint = Endpoint(**fields, name=name, status=EndpointStatus.CREATING, candidate=candidate)
+    settings = _first_settings(ports, principal.workspace_id, request.engine)
+    endpoint = Endpoint(**fields, name=name, status=EndpointStatus.CREATING, candidate=candidate, settings=settings)
     held = endpoint_records.held(endpoint)
     holds = models.hold_writes(ports, principal.workspace_id, endpoint.id, before=(), after=held)
     event = endpoint_records.to_event(ports, principal, endpoint, action="created", model=candidate)
@@ -47,6 +50,16 @@ def create(ports: Ports, principal: Principal, request: EndpointCreate) -> Endpo
         return records.create(ports, principal, endpoint, name=name, also=[event, *holds])
     except WriteConflictError as error:
         raise _changed(candidate) from error
+
+
+def _first_settings(ports: Ports, workspace_id: str, engine: Engine) -> EndpointSettings:
+    """Version 1, as the workspace wants new endpoints to be. Only the function has threads that can be chosen."""
+    inference = ports.live_settings.get(InferenceSettings, workspace_id)
+    return EndpointSettings(
+        capture=Capture(percent=inference.capture_percent),
+        log_level=inference.log_level,
+        threads=inference.threads if engine.kind is EngineKind.LAMBDA else EndpointSettings().threads,
+    )
 
 
 def list_endpoints(
@@ -73,12 +86,14 @@ def to_detail(ports: Ports, endpoint: Endpoint) -> EndpointDetail:
 
 
 def update(ports: Ports, principal: Principal, id_or_name: str, request: EndpointUpdate, *, revision: int) -> Endpoint:
-    """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or changes
-    the settings, or the weights of the fusion that serves."""
+    """Makes another version the candidate, while what serves now keeps serving until that has proved itself; or shifts
+    the share of a rollout, or changes the settings, or the weights of the fusion that serves."""
     endpoint = get(ports, principal, id_or_name)
     records.require_revision(endpoint, revision)
     if request.settings is not None:
         return endpoint_settings.change(ports, principal, endpoint, request.settings)
+    if request.percent is not None:
+        return rollouts.shift(ports, principal, endpoint, request.percent)
     if request.model is None and request.engine is None:
         weights = None if request.weights is None else endpoint_weights.check(endpoint, request.weights)
         return endpoint_records.save(ports, endpoint, principal=principal, action="weights", weights=weights)

@@ -20,7 +20,7 @@ from aimass_core.domain.jobs import JobCreate, ScriptSpec, TrainSpec
 from aimass_core.domain.schemas import ColumnProfile, ColumnType, DatasetKind, Profile
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.ports import BlobNotFoundError, Ports
-from aimass_core.services import job_plans, prices
+from aimass_core.services import job_defaults, job_plans, prices
 from aimass_core.services.job_channels import Channel
 from aimass_core.services.prices import Machine
 
@@ -74,6 +74,7 @@ class _Data:
 
 def estimate(ports: Ports, principal: Principal, request: JobCreate) -> JobEstimate:
     """Raises what submitting the same request would raise; nothing is submitted."""
+    request = job_defaults.apply(ports, principal.workspace_id, request)
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     table, machine = prices.load(), prices.load().machine(request.compute)
     rate = prices.rate_of(request)

@@ -14,7 +14,7 @@ from aimass_core.domain.engines import Engine, EngineKind, HostStatus
 from aimass_core.domain.hosts import to_host_name, to_host_owner
 from aimass_core.errors import InvalidRequestError, NotFoundError
 from aimass_core.ports import Host, Ports
-from aimass_core.services import endpoint_records, platform, records
+from aimass_core.services import budgets, endpoint_records, platform, records, usages
 
 # Whoever has read an endpoint a moment ago may still ask the hosts that it had then.
 _GRACE = timedelta(minutes=1)
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 def place(ports: Ports, workspace_id: str, endpoint_id: str, model: ServedModel, engine: Engine) -> ServedModel:
     """The same version on another engine, on hosts of its own where that has machines; they are not made yet.
 
-    Raises InvalidRequestError where the version cannot be served so.
+    Raises InvalidRequestError where the version cannot be served so, BudgetSpentError where machines cannot be paid.
     """
     version = f"{model.model_name}@{model.number}"
     if engine.kind is EngineKind.DISTRIBUTED and not model.members:
@@ -45,6 +45,8 @@ def place(ports: Ports, workspace_id: str, endpoint_id: str, model: ServedModel,
             return None
         return to_host_name(workspace_id, endpoint_id, ports.new_id("host"))
 
+    if engine.machines is not None:
+        budgets.require(ports, workspace_id)
     is_apart = engine.kind is EngineKind.DISTRIBUTED
     members = [member.model_copy(update={"host": new_host() if is_apart else None}) for member in model.members]
     return model.model_copy(
@@ -74,6 +76,14 @@ def find_fault(ports: Ports, workspace_id: str, model: ServedModel) -> str | Non
     return None
 
 
+def take_down(ports: Ports, model: ServedModel) -> None:
+    """Deletes all hosts of a version; `find_fault` makes them again. Until then whoever asks it is told 503."""
+    for hosted in _list_hosted(model):
+        if ports.hosting.find(str(hosted.host)) is not None:
+            _log.info("host taken down", extra={"host": hosted.host})
+            ports.hosting.delete(str(hosted.host))
+
+
 def are_ready(ports: Ports, model: ServedModel) -> bool:
     """Whether all hosts of a version answer."""
     states = [ports.hosting.find(str(hosted.host)) for hosted in _list_hosted(model)]
@@ -81,8 +91,10 @@ def are_ready(ports: Ports, model: ServedModel) -> bool:
 
 
 def sweep(ports: Ports) -> int:
-    """Deletes the hosts that no endpoint wants any more; how many."""
+    """Deletes the hosts that no endpoint wants any more; how many. What is up is counted for the costs."""
     swept = 0
+    endpoints: dict[str, Endpoint] = {}
+    up: dict[str, list[tuple[str, int]]] = {}
     for state in ports.hosting.list():
         owner = to_host_owner(state.name)
         if owner is None:
@@ -92,6 +104,10 @@ def sweep(ports: Ports) -> int:
         except NotFoundError:
             wanted: Iterable[str] = ()
         else:
+            machines = _machines_of(endpoint, state.name)
+            if machines is not None and state.status is HostStatus.READY:
+                up.setdefault(endpoint.id, []).append(machines)
+                endpoints[endpoint.id] = endpoint
             if ports.clock() - endpoint.updated_at < _GRACE:
                 continue
             wanted = _list_wanted(_release_previous(ports, endpoint))
@@ -99,6 +115,8 @@ def sweep(ports: Ports) -> int:
             _log.info("host deleted", extra={"host": state.name, "endpoint_id": owner.endpoint_id})
             ports.hosting.delete(state.name)
             swept += 1
+    for endpoint_id, machines_up in up.items():
+        usages.count_containers(ports, endpoints[endpoint_id], machines_up)
     return swept
 
 
@@ -119,6 +137,14 @@ def _release_previous(ports: Ports, endpoint: Endpoint) -> Endpoint:
     return endpoint_records.save(
         ports, endpoint, principal=principal, action="released", reason=reason, model=previous, previous=released
     )
+
+
+def _machines_of(endpoint: Endpoint, host: str) -> tuple[str, int] | None:
+    """Instance type and number of a host; None of one that none of the endpoint's versions names."""
+    for model in endpoint.list_models():
+        if any(hosted.host == host for hosted in _list_hosted(model)):
+            return model.engine.machines
+    return None
 
 
 def _list_wanted(endpoint: Endpoint) -> set[str]:

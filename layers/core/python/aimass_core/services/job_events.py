@@ -8,7 +8,17 @@ from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import Artifact, Failure, Job, JobStatus, ModelRef, num_workers_of
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
-from aimass_core.services import backends, job_failures, job_results, job_states, models, records, source_runs, studies
+from aimass_core.services import (
+    backends,
+    job_failures,
+    job_results,
+    job_states,
+    models,
+    records,
+    source_runs,
+    studies,
+    workspace_reports,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +39,7 @@ def apply(ports: Ports, workspace_id: str, job_id: str, state: ComputeState) -> 
     if not job.status.is_terminal:
         job = _apply(ports, job, state)
         source_runs.settle(ports, job)
+        workspace_reports.settle(ports, job)
     if job.status.is_terminal and (not state.status.is_terminal or _has_workers(job)):
         backends.compute_of(ports, job).terminate(state.compute_job_id, reason=f"The job is {job.status}.")
     return job

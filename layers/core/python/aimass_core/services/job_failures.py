@@ -94,6 +94,8 @@ def next_step(job: Job) -> str:
     """What the user does now. An ingest job is not retried: its version is rejected."""
     if job.kind is JobKind.INGEST:
         return "Upload the files again."
+    if job.kind is JobKind.REPORT:
+        return "Make the report again: aimass reports create"
     if isinstance(job.spec, CollectSpec):
         return f"Run its source again: aimass sources run {job.spec.source}"
     if job.kind in (JobKind.EXPORT, JobKind.IMPORT_WORKSPACE):

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from aimass_core.domain import keys
 from aimass_core.domain.common import first_id_at
 from aimass_core.domain.jobs import Job
+from aimass_core.domain.settings.quotas import QuotaSettings
 from aimass_core.errors import QuotaExceededError
 from aimass_core.ports import Ports
-from aimass_core.services import job_states
+from aimass_core.services import budgets, job_states
 
 WINDOW = timedelta(seconds=10)
 _RETRY_WHEN_FULL_SECONDS = 60
@@ -28,8 +29,15 @@ class JobLimits:
     max_per_window: int
 
 
+def limits_of(ports: Ports, workspace_id: str) -> JobLimits:
+    """As the workspace's settings say now."""
+    quotas = ports.live_settings.get(QuotaSettings, workspace_id)
+    return JobLimits(max_active=quotas.max_jobs_active, max_per_window=quotas.max_jobs_per_10_seconds)
+
+
 def check(ports: Ports, workspace_id: str, limits: JobLimits) -> None:
-    """Raises QuotaExceededError, with the time after which it is worth asking again."""
+    """Raises QuotaExceededError, with the time after which it is worth asking again; BudgetSpentError."""
+    budgets.require(ports, workspace_id)
     _check_rate(ports, workspace_id, limits.max_per_window)
     num_active = sum(1 for _ in itertools.islice(job_states.list_active_ids(ports, workspace_id), limits.max_active))
     if num_active >= limits.max_active:

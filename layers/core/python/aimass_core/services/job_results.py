@@ -21,7 +21,7 @@ from aimass_core.domain.jobs import (
     JobTensorBoard,
 )
 from aimass_core.domain.models import ArtifactName
-from aimass_core.domain.reports import Report
+from aimass_core.domain.reports import ModelReport
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.ports import BlobNotFoundError, Ports
 
@@ -37,6 +37,7 @@ _WITHOUT_MODEL = frozenset(
         JobKind.INGEST,
         JobKind.PREPARE,
         JobKind.PREDICT,
+        JobKind.REPORT,
         JobKind.COLLECT,
         JobKind.EXPORT,
         JobKind.IMPORT_WORKSPACE,
@@ -47,7 +48,7 @@ _CONTENTS: dict[ArtifactName, type[BaseModel]] = {
     ArtifactName.SIGNATURE: Signature,
     ArtifactName.CARD: Card,
     ArtifactName.GOLDEN: Golden,
-    ArtifactName.REPORT_DATA: Report,
+    ArtifactName.REPORT_DATA: ModelReport,
 }
 # What is served; a trial of a study leaves no more.
 SERVED = frozenset({ArtifactName.MODEL, ArtifactName.SIGNATURE, ArtifactName.CARD, ArtifactName.GOLDEN})

@@ -13,7 +13,7 @@ from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import EventType, Failure, Job, JobEvent, JobStatus
 from aimass_core.errors import StaleRevisionError, UnavailableError
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import records
+from aimass_core.services import records, usages
 
 EVENTS_PER_ATTEMPT = 1_000_000
 _BETWEEN_ATTEMPTS = 900_000
@@ -142,6 +142,7 @@ def _save(ports: Ports, job: Job, changes: dict[str, Any], *, principal: Princip
         changes["ended_at"] = now
         active = ports.registry.get(_active_key(job))
         also += [] if active is None else [Delete(key=active.key, expected=active.revision)]
+        also += usages.job_write(ports, job, ended_at=now)
     rows = _event_rows(job.model_copy(update=changes), now)
     also += [Put(row=row) for row in rows if ports.registry.get(row.key) is None]
     changes["last_event"] = max(job.last_event, *(int(row.data["number"]) for row in rows), 0)

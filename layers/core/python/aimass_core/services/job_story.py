@@ -1,4 +1,4 @@
-"""What a job tells while it runs: its events by long poll, and its log."""
+"""What a job tells while it runs, its events by long poll and its log, and what it leaves."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Job, JobEvent, JobEvents, LogLine
+from aimass_core.domain.jobs import Job, JobArtifacts, JobEvent, JobEvents, LogLine
 from aimass_core.ports import Ports
-from aimass_core.services import backends, jobs
+from aimass_core.services import audit, backends, job_results, jobs
 
 MAX_WAIT_SECONDS = 10
 MAX_EVENTS = 200
@@ -49,6 +49,13 @@ def read_logs(
         return [], cursor
     lines, next_cursor = backends.logs_of(ports, job).read(job.log_stream, cursor=cursor, limit=limit)
     return list(lines), next_cursor
+
+
+def read_artifacts(ports: Ports, principal: Principal, job_id: str) -> JobArtifacts:
+    """What the job left, with short-lived links."""
+    job = jobs.get(ports, principal, job_id)
+    audit.record_read(ports, principal, "job.artifacts.read", job)
+    return job_results.list_artifacts(ports, job)
 
 
 def _list_events(ports: Ports, job: Job, after: int) -> list[JobEvent]:

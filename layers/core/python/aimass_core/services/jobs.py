@@ -7,14 +7,24 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import DatasetVersion
-from aimass_core.domain.jobs import CollectSpec, IngestSpec, Job, JobCreate, JobKind, JobStatus, PinnedDataset
+from aimass_core.domain.jobs import (
+    CollectSpec,
+    IngestSpec,
+    Job,
+    JobCreate,
+    JobKind,
+    JobStatus,
+    PinnedDataset,
+)
 from aimass_core.domain.study_specs import StudySpec
 from aimass_core.domain.transfers import ExportSpec, ImportWorkspaceSpec
 from aimass_core.errors import ConflictError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Write, WriteConflictError
 from aimass_core.services import (
     backends,
+    budgets,
     job_channels,
+    job_defaults,
     job_models,
     job_plans,
     job_quotas,
@@ -48,7 +58,8 @@ def create_triggered(
     ports: Ports, principal: Principal, request: JobCreate, *, trigger_id: str, also: Callable[[Job], Sequence[Write]]
 ) -> Job:
     """The same for a trigger, whose rows are written in the transaction of the job. It has one job at a time, and
-    needs no quota. Raises ConflictError where a row was changed meanwhile."""
+    needs no quota but the budget. Raises ConflictError where a row was changed meanwhile."""
+    budgets.require(ports, principal.workspace_id)
     return _create(ports, principal, request, trigger_id=trigger_id, also=also)
 
 
@@ -60,6 +71,7 @@ def _create(
     trigger_id: str | None = None,
     also: Callable[[Job], Sequence[Write]] = lambda _: (),
 ) -> Job:
+    request = job_defaults.apply(ports, principal.workspace_id, request)
     plan = job_plans.resolve(ports, principal.workspace_id, request)
     job = Job(
         **records.new_fields(ports, principal, Job),
@@ -200,6 +212,8 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.INGEST:
         raise ConflictError(f"The job {former.id} ingested an upload. Upload the files again instead of retrying it.")
+    if former.kind is JobKind.REPORT:
+        raise ConflictError(f"The job {former.id} makes a report. Make that again: aimass reports create")
     if isinstance(former.spec, CollectSpec):
         source = former.spec.source
         raise ConflictError(f"The job {former.id} reads a source. Run that again: aimass sources run {source}")

@@ -7,7 +7,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import Principal
-from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef
+from aimass_core.domain.jobs import Artifact, CollectSpec, IngestSpec, Job, ModelRef, ReportSpec
 from aimass_core.domain.models import ArtifactName, Model, ModelUpdate, ModelVersion, ModelVersionDetail
 from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.signatures import Card, Signature
@@ -21,12 +21,12 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import job_models, job_results, platform, records
+from aimass_core.services import audit, job_models, job_results, platform, records
 from aimass_core.services.job_results import KeyOf
 
 _MAX_WRITES = 12
 _MAX_NAME = 63
-_WITHOUT_MODEL = (IngestSpec, PrepareSpec, PredictSpec, CollectSpec, ExportSpec, ImportWorkspaceSpec)
+_WITHOUT_MODEL = (IngestSpec, PrepareSpec, PredictSpec, CollectSpec, ReportSpec, ExportSpec, ImportWorkspaceSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ def get_version(ports: Ports, principal: Principal, id_or_name: str, number: int
 def get_version_detail(ports: Ports, principal: Principal, id_or_name: str, number: int) -> ModelVersionDetail:
     """One version with its signature, its card and links to its artifacts."""
     version = get_version(ports, principal, id_or_name, number)
+    audit.record_read(ports, principal, "model_version.artifacts.read", version)
     links = {
         artifact.name: ports.lake.sign_get(
             _object(version, artifact.name),
@@ -260,6 +261,7 @@ def _build_version(
         artifacts=artifacts,
         digest=graph.sha256,
         model_bytes=graph.num_bytes,
+        latency_ms=card.latency_ms,
     )
 
 

@@ -7,7 +7,7 @@ answers it a second time writes the same again.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import AwareDatetime
@@ -23,10 +23,10 @@ from aimass_core.domain.predictions import (
     PredictionInput,
     PredictionInputCreate,
 )
+from aimass_core.domain.settings.retention import RetentionSettings
 from aimass_core.errors import NotFoundError, UploadIncompleteError
 from aimass_core.ports import BlobNotFoundError, Ports
 
-KEPT = timedelta(days=1)
 LINK_SECONDS = 3_600
 _SIGNATURE_SECONDS = 900
 # Lambda has tried three times by then, of 15 minutes each.
@@ -139,8 +139,8 @@ def finish(ports: Ports, workspace_id: str, prediction_id: str, answer: Deferred
 def get(ports: Ports, principal: Principal, prediction_id: str) -> DeferredPrediction:
     """How far it is. Raises NotFoundError, also once it has expired."""
     found = _find_request(ports, principal.workspace_id, prediction_id)
-    if found is None or ports.clock() > found.created_at + KEPT:
-        raise NotFoundError(f"There is no prediction {prediction_id!r}; they are kept for a day.")
+    if found is None or ports.clock() > _forgotten_at(ports, principal.workspace_id, found):
+        raise NotFoundError(f"There is no prediction {prediction_id!r}; they are kept for a day at most.")
     return _describe(ports, principal.workspace_id, prediction_id, found)
 
 
@@ -151,7 +151,7 @@ def _describe(ports: Ports, workspace_id: str, prediction_id: str, found: Deferr
         status=DeferredStatus.SUBMITTED,
         path=str(found.fields["path"]),
         created_at=found.created_at,
-        expires_at=found.created_at + KEPT,
+        expires_at=_forgotten_at(ports, workspace_id, found),
     )
     if answer is None:
         if ports.clock() < found.created_at + _GIVEN_UP:
@@ -167,6 +167,11 @@ def _describe(ports: Ports, workspace_id: str, prediction_id: str, found: Deferr
         ports, key, content_type=answer.content_type, num_bytes=answer.num_bytes, header_bytes=answer.header_bytes
     )
     return described.model_copy(update={"status": DeferredStatus.SUCCEEDED, "answer": link})
+
+
+def _forgotten_at(ports: Ports, workspace_id: str, found: DeferredRequest) -> datetime:
+    retention = ports.live_settings.get(RetentionSettings, workspace_id)
+    return found.created_at + timedelta(hours=retention.answers_hours)
 
 
 def _link(

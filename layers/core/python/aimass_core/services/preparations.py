@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from aimass_core.domain.common import NAME_PATTERN, Principal
 from aimass_core.domain.recipes import DATA_CHANNEL, PrepareSpec, Preview, PreviewCreate, PreviewRequest, PreviewSource
+from aimass_core.domain.settings.collection import CollectionSettings
 from aimass_core.errors import ErrorDetail, InternalError, InvalidRequestError, error_classes
 from aimass_core.ports import Ports
-from aimass_core.services import job_channels
+from aimass_core.services import audit, job_channels
 from aimass_core.services.job_channels import Channel
 
 
@@ -29,6 +30,7 @@ def preview(ports: Ports, principal: Principal, dataset: str, request: PreviewCr
 
     Raises NotFoundError, ConflictError, InvalidRequestError or InvalidDataError.
     """
+    collection = ports.live_settings.get(CollectionSettings, principal.workspace_id)
     spec = PrepareSpec(dataset="data", recipe=request.recipe)
     references = {DATA_CHANNEL: dataset if request.number is None else f"{dataset}@{request.number}"}
     channels = job_channels.resolve_references(ports, principal.workspace_id, references | request.recipe.joins)
@@ -44,9 +46,11 @@ def preview(ports: Ports, principal: Principal, dataset: str, request: PreviewCr
             for channel in channels
         },
         recipe=request.recipe,
-        num_sampled=request.num_sampled,
+        num_sampled=request.num_sampled if "num_sampled" in request.model_fields_set else collection.preview_rows,
         limit=request.limit,
     )
+    read = [f"{channel.version.dataset_name}@{channel.version.number}" for channel in channels]
+    audit.record_read(ports, principal, "dataset.preview", channels[0].version, versions=read)
     answer = ports.previewer.preview(asked.model_dump(mode="json"))
     if "error" in answer:
         kind = error_classes().get(str(answer["error"]["code"]), InternalError)

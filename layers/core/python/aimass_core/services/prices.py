@@ -8,12 +8,14 @@ from pydantic import Field
 
 from aimass_core.domain.common import Contract
 from aimass_core.domain.compute import Backend, Compute
-from aimass_core.domain.jobs import Budget, JobCreate, num_workers_of
+from aimass_core.domain.jobs import Budget, Job, JobCreate, num_workers_of
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
 # Of the job definition (infra/cdk/components/job_definition.py; a test compares both).
 DEFAULT_VCPUS = 2
 DEFAULT_MEMORY_MIB = 8_192
+# Of the function that serves models, in the default deployment (infra/cdk/settings.py; a test compares both).
+PREDICTIONS_MEMORY_MIB = 2_048
 _MIN_SECONDS = 60
 
 
@@ -35,6 +37,9 @@ class PriceTable(Contract):
     ec2: dict[str, Machine]
     sagemaker: dict[str, Machine]
     athena_usd_per_tib: float = Field(gt=0, description="Of what queries read.")
+    lambda_usd_per_request: float = Field(gt=0, description="With API Gateway's part.")
+    lambda_usd_per_gib_second: float = Field(gt=0)
+    s3_usd_per_gib_month: float = Field(gt=0)
 
     def machine(self, compute: Compute) -> Machine | None:
         """What a job gets, and for how much. None for an instance type that the table lacks.
@@ -71,6 +76,17 @@ def rate_of(request: JobCreate) -> float | None:
     spec = request.spec
     num_machines = num_workers_of(spec) or request.compute.num_machines
     return usd_per_hour(request.compute, num_machines=num_machines)
+
+
+def cost_of_job(job: Job, *, seconds: float) -> float | None:
+    """USD of so many seconds of all machines or workers of a job. None where the table lacks them."""
+    rate = usd_per_hour(job.compute, num_machines=num_machines_of(job))
+    return None if rate is None else rate * seconds / 3600
+
+
+def num_machines_of(job: Job) -> int:
+    """Machines or workers of a job."""
+    return num_workers_of(job.spec) or job.compute.num_machines
 
 
 def resolve_budget(request: JobCreate) -> Budget | None:

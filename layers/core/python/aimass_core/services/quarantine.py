@@ -39,7 +39,7 @@ from aimass_core.domain.quarantine import (
 from aimass_core.domain.schemas import ColumnType, Schema
 from aimass_core.errors import ConflictError, ErrorDetail, InvalidRequestError, NotFoundError, UnavailableError
 from aimass_core.ports import BlobNotFoundError, Ports, Put, Row, WriteConflictError
-from aimass_core.services import platform, records
+from aimass_core.services import audit, platform, records
 from aimass_core.services.ingest import versions
 
 _MAX_WRITES = 8
@@ -80,6 +80,7 @@ def list_rows(
     quarantine = _find(ports, version)
     if quarantine is None or _is_over(ports, quarantine):
         return [], None
+    audit.record_read(ports, principal, "quarantine.rows.read", version, limit=limit)
     replayed = {
         position: replay.number for replay in _list_effective(ports, quarantine) for position in _expand(replay)
     }
@@ -155,7 +156,7 @@ def _save(ports: Ports, principal: Principal, quarantine: Quarantine, *, action:
     try:
         ports.registry.write(
             Put(row=_to_row(changed), expected=quarantine.revision),
-            records.audit(ports, principal, f"quarantine.{action}", quarantine),
+            records.audit(ports, principal, f"quarantine.{action}", quarantine, after=changed),
         )
     except WriteConflictError as error:
         raise ConflictError("The quarantine was changed in this moment. Do it again.") from error
@@ -212,7 +213,7 @@ def _open(
         also=[
             Put(row=records.to_row(upload, dataset.id, upload.id)),
             Put(row=_to_row(changed), expected=quarantine.revision),
-            records.audit(ports, principal, "quarantine.replay", quarantine, num_rows=len(positions)),
+            records.audit(ports, principal, "quarantine.replay", quarantine, after=changed, num_rows=len(positions)),
         ],
     )
     if version is None:

@@ -28,21 +28,28 @@ from aimass_core.domain.queries import (
     QueryStatus,
 )
 from aimass_core.domain.schemas import Schema
-from aimass_core.errors import ConflictError, InvalidRequestError, NotFoundError, QuotaExceededError
-from aimass_core.ports import Execution, Ports
-from aimass_core.services import prices, records
+from aimass_core.domain.settings.quotas import QuotaSettings
+from aimass_core.domain.settings.retention import RetentionSettings
+from aimass_core.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    QuotaExceededError,
+    StaleRevisionError,
+    UnavailableError,
+)
+from aimass_core.ports import Execution, Ports, WriteConflictError
+from aimass_core.services import audit, budgets, prices, records, usages
 from aimass_core.services.tables import Source, ensure
 
-KEPT = timedelta(days=7)
 DATA = "data"
 _MAX_DATASETS = 50
 _GRACE = timedelta(seconds=30)
 _SCAN_PAGE = 100
+_MAX_WRITES = 8
 
 
-def create(
-    ports: Ports, principal: Principal, request: QueryCreate, *, dataset: str | None = None, max_active: int
-) -> Query:
+def create(ports: Ports, principal: Principal, request: QueryCreate, *, dataset: str | None = None) -> Query:
     """Starts a query over the workspace's datasets, or over one of them, which it may call `data` then.
 
     Raises:
@@ -50,16 +57,20 @@ def create(
         NotFoundError: a dataset is not there.
         ConflictError: a dataset has no version that is READY.
         QuotaExceededError: too many of the workspace's queries run.
+        BudgetSpentError: of the month.
     """
     # NOTE: it takes longer to import than any other request takes to answer.
     from aimass_core.services import sql
 
     # NOTE: not `datasets.get`, which also answers with what other workspaces have granted.
     only = None if dataset is None else records.find(ports, Dataset, principal.workspace_id, dataset).name
-    _check_quota(ports, principal.workspace_id, max_active)
+    quotas = ports.live_settings.get(QuotaSettings, principal.workspace_id)
+    budgets.require(ports, principal.workspace_id)
+    _check_quota(ports, principal.workspace_id, quotas.max_queries_active)
     names = _Names(ports=ports, principal=principal, only=only)
     bound = sql.bind(request.sql, resolve=names.resolve)
     fields = records.new_fields(ports, principal, Query)
+    retention = ports.live_settings.get(RetentionSettings, principal.workspace_id)
     database = tables.database_of(principal.workspace_id)
     # NOTE: the engine first. A crash before the row is there leaves a query that nobody reads and that ends by itself.
     execution_id = ports.query_engine.start(bound, database=database, token=f"aimass-{fields['id']}")
@@ -68,10 +79,10 @@ def create(
         sql=request.sql,
         datasets=sorted(names.found),
         status=QueryStatus.RUNNING,
-        max_seconds=request.max_seconds,
-        max_bytes=request.max_bytes,
+        max_seconds=request.max_seconds if "max_seconds" in request.model_fields_set else quotas.query_max_seconds,
+        max_bytes=min(filter(None, (request.max_bytes, quotas.query_max_bytes)), default=None),
         execution_id=execution_id,
-        forgotten_at=fields["created_at"] + KEPT,
+        forgotten_at=fields["created_at"] + timedelta(days=retention.queries_days),
     )
     return records.create(ports, principal, query)
 
@@ -103,6 +114,7 @@ def load_rows(
 ) -> tuple[QueryRows, str | None]:
     """A page of rows and where the next one begins. Raises ConflictError where the query has none."""
     query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.rows.read", query, datasets=query.datasets, limit=limit)
     page = ports.query_engine.read(query.execution_id, limit=limit, start=start)
     convert = [_reader(column) for column in page.columns]
     rows = [
@@ -115,7 +127,9 @@ def export(ports: Ports, principal: Principal, query_id: str, result_format: Que
     """All rows as one file. Raises ConflictError, and InvalidRequestError where they are too many for one."""
     from aimass_core.services import query_results
 
-    return query_results.export(ports, _require_rows(ports, principal, query_id), result_format)
+    query = _require_rows(ports, principal, query_id)
+    audit.record_read(ports, principal, "query.export", query, datasets=query.datasets, format=result_format)
+    return query_results.export(ports, query, result_format)
 
 
 def _require_rows(ports: Ports, principal: Principal, query_id: str) -> Query:
@@ -149,9 +163,20 @@ def follow(ports: Ports, query: Query) -> Query:
         output = ports.lake.head(keys.query_output(query.execution_id))
         changes["result_bytes"] = None if output is None else output.num_bytes
         changes["columns"] = list(ports.query_engine.read(query.execution_id, limit=1).columns)
-    return records.update(
-        ports, Query, query.workspace_id, query.id, change=lambda now: None if now.status.is_terminal else changes
-    )
+    return _end(ports, query, changes)
+
+
+def _end(ports: Ports, query: Query, changes: dict[str, Any]) -> Query:
+    """With what it has used, in one transaction; again while somebody else is faster."""
+    for _ in range(_MAX_WRITES):
+        used = usages.query_write(ports, query, scanned_bytes=changes["scanned_bytes"], usd=changes["cost_usd"])
+        try:
+            return records.save(ports, query, also=used, **changes)
+        except (StaleRevisionError, WriteConflictError):
+            query = records.get(ports, Query, query.workspace_id, query.id)
+            if query.status.is_terminal:
+                return query
+    raise UnavailableError(f"The query {query.id!r} changes too quickly. Try again.")
 
 
 def follow_due(ports: Ports, *, limit: int = 500) -> int:

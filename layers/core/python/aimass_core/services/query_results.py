@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from aimass_core.domain import keys
 from aimass_core.domain.queries import FLOATS, INTEGERS, Query, QueryColumn, QueryFormat, QueryResult
+from aimass_core.domain.spreadsheets import FORMULA_STARTS
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Ports
-from aimass_core.services.ingest.previewing import FORMULA_STARTS
 
 MAX_EXPORT_BYTES = 256 * 1024**2
 LINK_SECONDS = 900

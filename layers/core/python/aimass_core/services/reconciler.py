@@ -6,7 +6,7 @@ events do. A row that cannot be healed never keeps the others from it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from aimass_core.domain import keys
@@ -14,10 +14,13 @@ from aimass_core.domain.compute import Backend
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.system import ReconcilerPass
 from aimass_core.errors import AimassError
-from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, WriteConflictError
+from aimass_core.ports import BlobNotFoundError, Compute, Ports, Row, SecretNotFoundError, WriteConflictError
 from aimass_core.services import (
+    audit_seals,
     backends,
+    budget_stops,
     datasets,
     dispatch,
     endpoint_watches,
@@ -27,9 +30,13 @@ from aimass_core.services import (
     job_failures,
     job_results,
     jobs,
+    notification_deliveries,
     quarantine,
     queries,
+    reconciler_passes,
+    report_plans,
     retention,
+    retention_sweeps,
     rollouts,
     tables,
     triggers,
@@ -45,7 +52,7 @@ ENDPOINT_DEADLINE = timedelta(minutes=10)
 HOSTED_DEADLINE = timedelta(minutes=30)
 _MAX_ROWS = 10_000
 _MAX_DESCRIBED = 100
-_ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, ValueError)
+_ROW_FAULTS = (AimassError, WriteConflictError, BlobNotFoundError, SecretNotFoundError, ValueError)
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +66,7 @@ class Healed:
     endpoints: int = 0
     rollouts: int = 0
     hosts: int = 0
+    budgets: int = 0
     versions: int = 0
     uploads: int = 0
     drops: int = 0
@@ -66,20 +74,45 @@ class Healed:
     queries: int = 0
     purged: int = 0
     freed_bytes: int = 0
+    swept_objects: int = 0
     expired: int = 0
     fired: int = 0
     alarms: int = 0
+    sealed: int = 0
+    notified: int = 0
+    reports: int = 0
     workspaces: int = 0
     faults: int = 0
 
 
 def run(ports: Ports) -> Healed:
-    """One round. Idempotent; two at the same time do no harm."""
+    """One round, and what it did for those who watch the platform. Idempotent; two at the same time do no harm."""
+    started_at = ports.clock()
+    healed = _heal(ports)
+    num_jobs = {str(status): _count_jobs(ports, status) for status in JobStatus if not status.is_terminal}
+    counts = {name: count for name, count in asdict(healed).items() if count and name != "faults"}
+    done = ReconcilerPass(
+        at=started_at,
+        seconds=(ports.clock() - started_at).total_seconds(),
+        num_faults=healed.faults,
+        healed=counts,
+        num_jobs={name: count for name, count in num_jobs.items() if count},
+    )
+    reconciler_passes.save(ports, done)
+    return healed
+
+
+def _count_jobs(ports: Ports, status: JobStatus) -> int:
+    return len(ports.registry.query_status(keys.status_partition(Job.resource, status), limit=_MAX_ROWS))
+
+
+def _heal(ports: Ports) -> Healed:
     dispatched = _for_each(_list_rows(ports, Job.resource, JobStatus.SUBMITTED), lambda row: _dispatch(ports, row))
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
     swept = _attempt(lambda: hosting.sweep(ports))
+    budgeted = _attempt(lambda: budget_stops.run(ports))
     closed = _attempt(lambda: versions.close_due(ports))
     lapsed = _attempt(lambda: uploads.expire_due(ports))
     dropped = _attempt(lambda: landing.land_missed(ports))
@@ -87,18 +120,25 @@ def run(ports: Ports) -> Healed:
     queried = _attempt(lambda: queries.follow_due(ports))
     purged = _attempt(lambda: datasets.purge_due(ports))
     freed = _attempt(lambda: retention.run(ports))
+    swept_objects = _attempt(lambda: retention_sweeps.run_hourly(ports))
     expired = _attempt(lambda: quarantine.expire_due(ports))
     fired = _attempt(lambda: triggers.fire_due(ports))
     alarms = _attempt(lambda: endpoint_watches.check_due(ports))
+    sealed = _attempt(lambda: audit_seals.seal_due(ports))
+    told = _attempt(lambda: notification_deliveries.fan_out_due(ports))
+    sent = _attempt(lambda: notification_deliveries.enqueue_due(ports))
+    reported = _attempt(lambda: report_plans.make_due(ports))
     ended = _attempt(lambda: workspace_purge.run_due(ports))
-    data = (closed, lapsed, dropped, listed, queried, purged, freed, expired)
-    parts = (dispatched, followed, activated, rolled, swept, *data, fired, alarms, ended)
+    data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
+    work = (dispatched, followed, activated, rolled, swept, budgeted)
+    parts = (*work, *data, fired, alarms, sealed, told, sent, reported, ended)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
         hosts=swept.changed,
+        budgets=budgeted.changed,
         versions=closed.changed,
         uploads=lapsed.changed,
         drops=dropped.changed,
@@ -106,9 +146,13 @@ def run(ports: Ports) -> Healed:
         queries=queried.changed,
         purged=purged.changed,
         freed_bytes=freed.changed,
+        swept_objects=swept_objects.changed,
         expired=expired.changed,
         fired=fired.changed,
         alarms=alarms.changed,
+        sealed=sealed.changed,
+        notified=told.changed + sent.changed,
+        reports=reported.changed,
         workspaces=ended.changed,
         faults=sum(part.faults for part in parts),
     )
@@ -127,7 +171,8 @@ def _for_each(rows: Iterator[Row], heal: Callable[[Row], bool]) -> _Count:
             changed += heal(row)
         except _ROW_FAULTS:
             faults += 1
-            _log.exception("cannot heal a row", extra={"row": f"{row.key.partition} {row.key.sort}"})
+            about = {"row": f"{row.key.partition} {row.key.sort}", "workspace_id": row.data.get("workspace_id")}
+            _log.exception("cannot heal a row", extra=about)
     return _Count(changed, faults)
 
 

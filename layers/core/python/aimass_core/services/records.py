@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry
+from aimass_core.domain.changes import diff
 from aimass_core.domain.common import Principal, Resource, is_id
+from aimass_core.domain.redaction import redact_value
 from aimass_core.errors import AlreadyExistsError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 
@@ -103,7 +105,7 @@ def save(
     changed = type(resource).model_validate(changed.model_dump())
     writes: list[Write] = [Put(row=to_row(changed, *parents), expected=resource.revision)]
     if principal is not None:
-        writes.append(audit(ports, principal, action or f"{resource.resource}.update", resource))
+        writes.append(audit(ports, principal, action or f"{resource.resource}.update", resource, after=changed))
     try:
         ports.registry.write(*writes, *also)
     except WriteConflictError as error:
@@ -164,16 +166,45 @@ def list_page(
     return [cls.model_validate(row.data) for row in page.rows], page.next_start
 
 
-def audit(ports: Ports, principal: Principal, action: str, target: Resource, **details: Any) -> Put:
-    """The write that records a change; it belongs into the transaction of the change."""
-    entry = AuditEntry(
+def audit(
+    ports: Ports, principal: Principal, action: str, target: Resource, *, after: Resource | None = None, **details: Any
+) -> Put:
+    """The write that records a change; it belongs into the transaction of the change.
+
+    Args:
+        target: as it is before. Of an action `....create` or `....delete` it is all that is recorded.
+        after: what it becomes.
+        details: what the fields of the target do not say.
+    """
+    if after is not None:
+        changes = diff(target, after)
+    elif action.endswith(".create"):
+        changes = diff(None, target)
+    else:
+        changes = diff(target, None) if action.endswith(".delete") else {}
+    known = {name: redact_value(value) for name, value in details.items() if value is not None}
+    return Put(row=to_row(new_entry(ports, principal, action, target, changes=changes, details=known)))
+
+
+def new_entry(ports: Ports, principal: Principal, action: str, target: Resource, **fields: Any) -> AuditEntry:
+    """An entry of the audit trail: who it is, from where, and what it is about."""
+    return AuditEntry(
         **new_fields(ports, principal, AuditEntry),
         action=action,
+        actor_name=principal.actor_name,
+        origin=principal.origin,
         target_resource=target.resource,
         target_id=target.id,
-        details=details,
+        target_name=_name_of(target),
+        **fields,
     )
-    return Put(row=to_row(entry))
+
+
+def _name_of(target: Resource) -> str | None:
+    """A version's is `adult@3`."""
+    of_whole = getattr(target, "dataset_name", None) or getattr(target, "model_name", None)
+    number = getattr(target, "number", None)
+    return f"{of_whole}@{number}" if of_whole and number else getattr(target, "name", None)
 
 
 def _words(cls: type[Resource]) -> str:

@@ -78,6 +78,25 @@ def follow(ports: Ports, workspace_id: str, endpoint_id: str) -> Endpoint:
     return endpoint
 
 
+def shift(ports: Ports, principal: Principal, endpoint: Endpoint, percent: float) -> Endpoint:
+    """Gives the version of a rollout another share; its guards and steps go on from there. Raises ConflictError."""
+    rollout = endpoint.rollout
+    if rollout is None:
+        raise ConflictError(
+            f"{endpoint.name!r} is not being rolled out: there is no share to shift. Deploy a version with a rollout."
+        )
+    shifted = rollout.model_copy(update={"percent": percent, "step_at": ports.clock()})
+    return endpoint_records.save(
+        ports,
+        endpoint,
+        principal=principal,
+        action="rollout_shifted",
+        model=rollout.model,
+        status_reason=_progress(shifted),
+        rollout=shifted,
+    )
+
+
 def promote(ports: Ports, principal: Principal, endpoint: Endpoint) -> Endpoint:
     """Lets the version of a rollout serve everything, whatever its guards would say. Raises ConflictError."""
     rollout = endpoint.rollout

@@ -9,6 +9,8 @@ from aimass_core.domain import keys
 from aimass_core.domain.collectors import WebhookCollector
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import CollectSpec, Job, JobKind, JobStatus
+from aimass_core.domain.notifications import NotificationType, Subject
+from aimass_core.domain.settings.collection import CollectionSettings
 from aimass_core.domain.sources import (
     AUTH_FAILED_CODE,
     RunCreate,
@@ -17,11 +19,13 @@ from aimass_core.domain.sources import (
     SourceStatus,
     SourceVerb,
 )
-from aimass_core.errors import AimassError, ConflictError, NotFoundError, UnavailableError
+from aimass_core.errors import AimassError, ConflictError, NotFoundError, QuotaExceededError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import (
     job_quotas,
     job_states,
+    jobs,
+    notifications,
     platform,
     records,
     schedules,
@@ -29,13 +33,13 @@ from aimass_core.services import (
     source_health,
     source_leases,
 )
-from aimass_core.services.job_quotas import JobLimits
 
 # What a run may take beyond its policy's max_seconds: starting, and making versions of what it has read.
 BEYOND_READING_SECONDS = 3_600
 _RUN = "source_run"
 _MAX_WRITES = 8
 _MAX_DUE = 500
+_RETRY_SECONDS = 60
 _NOT_NOW = {
     SourceStatus.PAUSED: "It is paused: resume it first (aimass sources resume {name}).",
     SourceStatus.AUTH_FAILED: "Its secret was refused: set it anew (aimass sources secrets set {name} <secret>).",
@@ -53,7 +57,7 @@ class Ticked:
     faults: int = 0
 
 
-def submit(ports: Ports, principal: Principal, source: str, request: RunCreate, *, limits: JobLimits) -> Job:
+def submit(ports: Ports, principal: Principal, source: str, request: RunCreate) -> Job:
     """Reads a source once. Raises ConflictError while it is being read, paused, or without the right secret."""
     record = source_access.find(ports, principal, source, SourceVerb.RUN)
     if isinstance(record.collector, WebhookCollector):
@@ -62,7 +66,7 @@ def submit(ports: Ports, principal: Principal, source: str, request: RunCreate, 
     status = source_health.load(ports, record).status
     if status in _NOT_NOW:
         raise ConflictError(f"The source {record.name!r} is not read. {_NOT_NOW[status].format(name=record.name)}")
-    job_quotas.check(ports, record.workspace_id, limits)
+    _check_quotas(ports, record)
     acting = principal.model_copy(update={"workspace_id": record.workspace_id})
     for _ in range(_MAX_WRITES):
         job = _try_start(ports, acting, record, request, lambda _: {})
@@ -86,7 +90,7 @@ def list_page(
     return [records.get(ports, Job, record.workspace_id, str(row.data["job_id"])) for row in page.rows], page.next_start
 
 
-def tick(ports: Ports, *, limits: JobLimits) -> Ticked:
+def tick(ports: Ports) -> Ticked:
     """Starts what is due, each once however many ticks meet, and once however many were missed.
 
     A source that cannot be started keeps no other one from it, and is due again at the next tick.
@@ -95,7 +99,7 @@ def tick(ports: Ports, *, limits: JobLimits) -> Ticked:
     before = ports.clock() + timedelta(microseconds=1)
     for workspace_id, source_id in source_health.list_due(ports, before=before, limit=_MAX_DUE):
         try:
-            is_started = _start_due(ports, workspace_id, source_id, limits)
+            is_started = _start_due(ports, workspace_id, source_id)
         except (AimassError, WriteConflictError) as error:
             faults += 1
             _log.warning("source was not started", extra={"source_id": source_id, "reason": str(error)})
@@ -112,7 +116,29 @@ def settle(ports: Ports, job: Job) -> None:
         record = records.get(ports, SourceRecord, job.workspace_id, job.spec.source)
     except NotFoundError:
         return
+    _tell(ports, record, job)
     source_health.update(ports, record, lambda health: _after(health, job))
+
+
+def _tell(ports: Ports, record: SourceRecord, job: Job) -> None:
+    """Where the run has changed how the source does: not again while it fails. NOTE: before the change, which hides
+    what is to be told."""
+    health = source_health.load(ports, record)
+    before, after = health.status, (_after(health, job) or {}).get("status", health.status)
+    if after is before:
+        return
+    is_well = after is SourceStatus.ACTIVE
+    reason = job.failure.cause if job.failure is not None else job.status_reason
+    notifications.tell_once(
+        ports,
+        record.workspace_id,
+        NotificationType.SOURCE_MENDED if is_well else NotificationType.SOURCE_FAILING,
+        Subject(resource=SourceRecord.resource, id=record.id, name=record.name),
+        told=f"source {record.id} {job.id}",
+        title=f"The source {record.name} " + ("is read again" if is_well else f"could not be read ({after})"),
+        text="" if is_well else reason or "",
+        data={"source_id": record.id, "job_id": job.id, "status": after.value},
+    )
 
 
 def settle_last(ports: Ports, record: SourceRecord) -> None:
@@ -137,27 +163,44 @@ def _after(health: SourceHealth, job: Job) -> dict[str, Any] | None:
     return {**ended, "status": SourceStatus.DEGRADED, "status_reason": reason}
 
 
-def _start_due(ports: Ports, workspace_id: str, source_id: str, limits: JobLimits) -> bool:
-    """Whether a run was begun. False where another tick was faster, or the former run still goes on."""
+def _start_due(ports: Ports, workspace_id: str, source_id: str) -> bool:
+    """Whether a run was begun. False where another tick was faster, the former run goes on, or schedules are off."""
     record = records.get(ports, SourceRecord, workspace_id, source_id)
+    collection = ports.live_settings.get(CollectionSettings, workspace_id)
     settle_last(ports, record)
 
     def move(health: SourceHealth) -> dict[str, Any]:
         del health
-        return {"next_run_at": schedules.next_after(record.policy, ports.clock())}
+        at_least = timedelta(minutes=collection.min_interval_minutes)
+        return {"next_run_at": schedules.next_after(record.policy, ports.clock(), at_least=at_least)}
 
     for _ in range(_MAX_WRITES):
         due = source_health.load(ports, record).next_run_at
         if due is None or due > ports.clock():
             return False
-        if source_leases.find_running(ports, record) is not None:
+        if not collection.schedules_enabled or source_leases.find_running(ports, record) is not None:
             source_health.update(ports, record, move)
             return False
-        job_quotas.check(ports, workspace_id, limits)
+        _check_quotas(ports, record)
         acting = platform.principal("collectors", workspace_id)
         if _try_start(ports, acting, record, RunCreate(), move) is not None:
             return True
     raise UnavailableError(f"The source {record.name!r} changes too quickly.")
+
+
+def _check_quotas(ports: Ports, record: SourceRecord) -> None:
+    """Raises QuotaExceededError: of jobs, or of runs at the same time."""
+    job_quotas.check(ports, record.workspace_id, job_quotas.limits_of(ports, record.workspace_id))
+    allowed = ports.live_settings.get(CollectionSettings, record.workspace_id).max_runs_active
+    if allowed is None:
+        return
+    running = sum(job.kind is JobKind.COLLECT for job in jobs.list_active(ports, record.workspace_id))
+    if running >= allowed:
+        raise QuotaExceededError(
+            f"{running} runs of this workspace's sources have not ended; at most {allowed} are allowed. Wait "
+            "for one to end, or see: aimass settings get collection",
+            retry_after_seconds=_RETRY_SECONDS,
+        )
 
 
 def _try_start(

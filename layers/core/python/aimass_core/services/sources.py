@@ -1,12 +1,16 @@
 """Sources as their users ask for them: create, list, change, pause, delete; and their secrets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from aimass_core.domain import keys
 from aimass_core.domain.collectors import PythonCollector, SingerCollector
 from aimass_core.domain.common import Principal
+from aimass_core.domain.settings.collection import CollectionSettings
 from aimass_core.domain.sources import (
+    CollectionPolicy,
     SecretValue,
     Source,
     SourceCreate,
@@ -29,6 +33,8 @@ from aimass_core.services import (
     webhooks,
 )
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
 _REVISION = "source_revision"
 _MAX_WRITES = 8
 
@@ -37,13 +43,34 @@ def create(ports: Ports, principal: Principal, request: SourceCreate) -> Source:
     """A source; its schedule begins at once. Raises AlreadyExistsError or InvalidRequestError."""
     record = SourceRecord(
         **records.new_fields(ports, principal, SourceRecord),
-        **{name: getattr(request, name) for name in SourceCreate.model_fields if name != "owner"},
+        **{name: getattr(request, name) for name in SourceCreate.model_fields if name not in ("owner", "policy")},
         owner=request.owner or principal.actor,
+        policy=_complete(request.policy, ports.live_settings.get(CollectionSettings, principal.workspace_id)),
     )
     _check(ports, record)
     also = [source_health.new_write(ports, record), *retention.plan_writes(ports, record)]
     records.create(ports, principal, record, name=record.name, also=also)
     return _to_source(ports, record, SourceVerb.EDIT)
+
+
+def _complete(policy: CollectionPolicy, settings: CollectionSettings) -> CollectionPolicy:
+    """A policy with what it leaves open, as the workspace's settings say."""
+    contract = _fill(policy.contract, columns=settings.new_columns, types=settings.other_types)
+    completed = _fill(
+        policy,
+        max_seconds=settings.run_max_seconds,
+        max_requests_per_second=settings.max_requests_per_second,
+        on_violation=settings.on_violation,
+        retention_days=settings.retention_days,
+    )
+    pii = _fill(policy.pii, detected=settings.detected_pii)
+    return completed.model_copy(update={"contract": contract, "pii": pii})
+
+
+def _fill(given: ModelT, **defaults: Any) -> ModelT:
+    return given.model_copy(
+        update={name: value for name, value in defaults.items() if name not in given.model_fields_set}
+    )
 
 
 def get(ports: Ports, principal: Principal, source: str) -> Source:
@@ -176,7 +203,7 @@ def _save(
     for _ in range(_MAX_WRITES):
         also: list[Write] = [
             Put(row=former),
-            records.audit(ports, principal, action, record, changed=sorted(changes), revision=record.revision + 1),
+            records.audit(ports, principal, action, record, after=changed, revision=record.revision + 1),
         ]
         if (health or "policy" in changes) and (put := source_health.change_write(ports, record, change)) is not None:
             also.append(put)
@@ -213,7 +240,8 @@ def _switch(ports: Ports, principal: Principal, source: str, action: str, change
         return {**changes, **source_health.reschedule(ports, record, kept)}
 
     if source_health.load(ports, record).status is not changes["status"]:
-        source_health.update(ports, record, change, records.audit(ports, principal, f"source.{action}", record))
+        audit = records.audit(ports, principal, f"source.{action}", record, **changes)
+        source_health.update(ports, record, change, audit)
     return _to_source(ports, record, SourceVerb.EDIT)
 
 

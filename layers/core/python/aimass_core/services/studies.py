@@ -55,7 +55,7 @@ def join(ports: Ports, principal: Principal, job: Job) -> Joined:
     )
     writes: list[Write] = [
         Put(row=records.to_row(joined), expected=found.revision),
-        records.audit(ports, principal, "study.continue", found, job_id=job.id),
+        records.audit(ports, principal, "study.continue", found, after=joined, job_id=job.id),
     ]
     return Joined(job=job.model_copy(update={"study_id": found.id}), writes=writes)
 

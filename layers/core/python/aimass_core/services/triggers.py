@@ -5,7 +5,7 @@ version is fired for once, by whichever event comes first; `fire_due`, each minu
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aimass_core.domain import keys
@@ -32,7 +32,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Delete, Ports, Put, Write, WriteConflictError
-from aimass_core.services import job_plans, jobs, platform, promotion, records
+from aimass_core.services import job_plans, jobs, platform, promotion, records, schedules
 
 _SCAN_PAGE = 100
 _MAX_DUE = 10_000
@@ -55,11 +55,12 @@ def create(ports: Ports, principal: Principal, request: TriggerCreate) -> Trigge
         dataset_name=dataset.name,
         job=request.job,
         every_seconds=request.every_seconds,
+        cron=request.cron,
         needs_passed=request.needs_passed,
         deploy=request.deploy,
         last_number=dataset.last_number,
     )
-    _check_job(ports, trigger, dataset)
+    _check(ports, trigger, dataset)
     return records.create(ports, principal, trigger, name=trigger.name)
 
 
@@ -85,11 +86,15 @@ def update(ports: Ports, principal: Principal, trigger: str, request: TriggerUpd
             del changes[required]
     if "status" in changes:
         changes["status_reason"] = None
+    # One kind of time takes the place of the other.
+    for chosen, other in (("cron", "every_seconds"), ("every_seconds", "cron")):
+        if changes.get(chosen) is not None:
+            changes[other] = None
     changed = found.model_copy(update=changes)
     misfit = changed.job.find_misfit(found.dataset_name)
     if misfit is not None:
         raise InvalidRequestError(misfit, details=[ErrorDetail(location="body.job.spec", message=misfit)])
-    _check_job(ports, changed, records.get(ports, Dataset, found.workspace_id, found.dataset_id))
+    _check(ports, changed, records.get(ports, Dataset, found.workspace_id, found.dataset_id))
     return records.save(ports, found, found.id, principal=principal, **changes)
 
 
@@ -235,11 +240,17 @@ def to_job(trigger: Trigger, number: int) -> JobCreate:
 def _is_due(ports: Ports, trigger: Trigger, number: int) -> bool:
     if trigger.status is not TriggerStatus.ACTIVE or trigger.active_run is not None:
         return False
+    due_at = _due_at(trigger)
+    is_due = number > trigger.last_number if due_at is None else ports.clock() >= due_at
+    return is_due and _is_good(ports, trigger, number)
+
+
+def _due_at(trigger: Trigger) -> datetime | None:
+    """When it fires next; None where versions decide. Times that were missed are made up for by one run."""
+    since = trigger.last_fired_at or trigger.created_at
     if trigger.every_seconds is not None:
-        since = trigger.last_fired_at or trigger.created_at
-        is_time = ports.clock() >= since + timedelta(seconds=trigger.every_seconds)
-        return is_time and _is_good(ports, trigger, number)
-    return number > trigger.last_number and _is_good(ports, trigger, number)
+        return since + timedelta(seconds=trigger.every_seconds)
+    return None if trigger.cron is None else schedules.next_of_cron(trigger.cron, since, location="body.cron")
 
 
 def _is_good(ports: Ports, trigger: Trigger, number: int) -> bool:
@@ -318,7 +329,9 @@ def _pause(ports: Ports, trigger: Trigger, reason: str) -> None:
         _log.info("trigger was changed meanwhile", extra={"trigger_id": trigger.id})
 
 
-def _check_job(ports: Ports, trigger: Trigger, dataset: Dataset) -> None:
+def _check(ports: Ports, trigger: Trigger, dataset: Dataset) -> None:
+    """Raises InvalidRequestError where its times cannot be followed, or its job cannot run on what there is."""
+    _due_at(trigger)
     if dataset.latest_version is not None:
         job_plans.resolve(ports, trigger.workspace_id, to_job(trigger, dataset.latest_version))
 

@@ -22,7 +22,15 @@ from aimass_core.domain.datasets import (
     UploadPart,
     UploadStatus,
 )
-from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError, UnavailableError, UploadIncompleteError
+from aimass_core.domain.settings.quotas import QuotaSettings
+from aimass_core.errors import (
+    ConflictError,
+    NotFoundError,
+    PayloadTooLargeError,
+    StaleRevisionError,
+    UnavailableError,
+    UploadIncompleteError,
+)
 from aimass_core.ports import BlobInfo, BlobNotFoundError, Ports, SignedUrl, StoredPart
 from aimass_core.services import platform, records
 from aimass_core.services.ingest import versions
@@ -43,8 +51,13 @@ _log = logging.getLogger(__name__)
 
 
 def create(ports: Ports, principal: Principal, dataset: str, request: UploadCreate) -> Upload:
-    """Begins an upload; the answer carries the signed requests. Raises NotFoundError for an unknown dataset."""
+    """Begins an upload; the answer carries the signed requests.
+
+    Raises NotFoundError for an unknown dataset, PayloadTooLargeError for a file above the workspace's limit, and
+    ConflictError where the workspace's data would be above theirs.
+    """
     found = records.find(ports, Dataset, principal.workspace_id, dataset)
+    _check_quotas(ports, principal.workspace_id, request.num_bytes)
     is_multipart = request.num_bytes >= MULTIPART_THRESHOLD_BYTES
     fields = records.new_fields(ports, principal, Upload)
     key = keys.upload_object(principal.workspace_id, found.id, fields["id"])
@@ -145,6 +158,27 @@ def expire_due(ports: Ports, *, limit: int = 500) -> int:
         elif upload.expires_at + _FAR_EXPIRED < now:
             num_ended += _expire(ports, upload)
     return num_ended
+
+
+def _check_quotas(ports: Ports, workspace_id: str, num_bytes: int) -> None:
+    """NOTE: uploads side by side do not see each other: a limit may be passed by as much as they bring."""
+    quotas = ports.live_settings.get(QuotaSettings, workspace_id)
+    if num_bytes > quotas.max_upload_bytes:
+        raise PayloadTooLargeError(
+            f"The file has {num_bytes:,} bytes; at most {quotas.max_upload_bytes:,} are taken in this workspace. Send "
+            "it in parts, or ask an admin to raise max_upload_bytes (aimass settings set quotas)."
+        )
+    if quotas.max_stored_bytes is None:
+        return
+    # NOTE: what costs needs takes long to import, and few workspaces have such a limit.
+    from aimass_core.services import costs
+
+    stored = costs.stored_bytes(ports, workspace_id)
+    if stored + num_bytes > quotas.max_stored_bytes:
+        raise ConflictError(
+            f"The workspace keeps {stored:,} bytes of data, and may keep {quotas.max_stored_bytes:,}: {num_bytes:,} "
+            "more are too many. Delete datasets or old versions, or ask an admin to raise max_stored_bytes (quotas)."
+        )
 
 
 def _expire(ports: Ports, upload: Upload) -> bool:

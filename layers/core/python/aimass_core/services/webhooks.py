@@ -4,17 +4,12 @@ A delivery is in the drop folder of the source's dataset before it is answered, 
 `webhook-id`: sent again it is the same file, which is taken once.
 """
 
-import base64
-import binascii
 import hashlib
-import hmac
 import json
-import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from aimass_core.domain import keys
+from aimass_core.domain import keys, webhook_signatures
 from aimass_core.domain.collectors import WebhookCollector
 from aimass_core.domain.common import Principal
 from aimass_core.domain.sources import (
@@ -37,10 +32,8 @@ from aimass_core.errors import (
 from aimass_core.ports import Ports, SecretNotFoundError
 from aimass_core.services import records, source_access, source_datasets, source_health
 
-TOLERANCE = timedelta(minutes=5)
 # NOTE: no name that a user can set has a hyphen.
 _SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
-_PREFIX = "whsec_"
 _FOLLOWED = {"allowed_fields", "pii", "retention_days", "streams"}
 
 
@@ -51,7 +44,7 @@ def create_address(ports: Ports, principal: Principal, source: str) -> WebhookAd
         raise ConflictError(
             f"The source {record.name!r} is read by a {record.collector.type} collector: it has no webhook."
         )
-    secret = _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    secret = webhook_signatures.new_secret()
     ports.secrets.put(_secret_name(record.workspace_id, record.id), secret)
     ports.registry.write(records.audit(ports, principal, "source.webhook.create", record))
     return WebhookAddress(path=f"/v1/webhooks/{record.workspace_id}/{record.id}", secret=secret)
@@ -74,16 +67,12 @@ def authenticate(
         UnauthenticatedError: with the same words whatever is wrong, so that nobody learns what there is.
         ConflictError: the source is paused; the sender tries again later.
     """
-    message_id, sent_at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    signatures = headers.get("webhook-signature", "").split()
     key = _load_key(ports, workspace_id, source_id, fresh=False)
-    is_right = _is_signed(key, message_id, sent_at, body, signatures)
+    is_right = webhook_signatures.is_signed(key, headers, body)
     if not is_right and key is not None:
         # The secret may have been replaced since it was read.
-        is_right = _is_signed(
-            _load_key(ports, workspace_id, source_id, fresh=True), message_id, sent_at, body, signatures
-        )
-    if not is_right or not message_id or not _is_recent(ports, sent_at):
+        is_right = webhook_signatures.is_signed(_load_key(ports, workspace_id, source_id, fresh=True), headers, body)
+    if not is_right or not webhook_signatures.is_recent(headers.get("webhook-timestamp", ""), ports.clock()):
         raise refusal()
     try:
         record = records.get(ports, SourceRecord, workspace_id, source_id)
@@ -147,30 +136,7 @@ def _load_key(ports: Ports, workspace_id: str, source_id: str, *, fresh: bool) -
         secret = ports.secrets.get(_secret_name(workspace_id, source_id), fresh=fresh)
     except SecretNotFoundError:
         return None
-    return base64.b64decode(secret.removeprefix(_PREFIX))
-
-
-def _is_signed(key: bytes | None, message_id: str, sent_at: str, body: bytes, signatures: Sequence[str]) -> bool:
-    """NOTE: works as long where there is no such source."""
-    wanted = hmac.digest(key or b"nobody", f"{message_id}.{sent_at}.".encode() + body, hashlib.sha256)
-    is_right = [hmac.compare_digest(_decode(signature), wanted) for signature in signatures or [""]]
-    return key is not None and any(is_right)
-
-
-def _decode(signature: str) -> bytes:
-    version, _, encoded = signature.partition(",")
-    if version != "v1":
-        return b""
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _is_recent(ports: Ports, sent_at: str) -> bool:
-    if not sent_at.isdecimal() or len(sent_at) > 12:
-        return False
-    return abs(ports.clock().timestamp() - int(sent_at)) <= TOLERANCE.total_seconds()
+    return webhook_signatures.key_of(secret)
 
 
 def _allowed(policy: CollectionPolicy, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
-from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError
+from aimass_core.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
-from aimass_core.services import api_keys, records
+from aimass_core.services import api_keys, people, platform, records, users
 
 FIRST_KEY = "first admin key"
 FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
-_BOOTSTRAP = "platform:bootstrap"
 
 
 def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple[Workspace, str]:
@@ -19,10 +18,11 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
         ConflictError: there is a workspace already.
     """
     request = WorkspaceCreate(name=name)
-    workspace = _new(ports, request, actor=_BOOTSTRAP)
+    workspace = _new(ports, request, actor=platform.principal("bootstrap", "").actor)
     first = Put(row=Row(key=FIRST_ROW, data={"id": workspace.id}, revision=1))
     try:
-        token = _store(ports, workspace, actor=_BOOTSTRAP, key_name=key_name, also=[first])
+        by = platform.principal("bootstrap", workspace.id)
+        token = _store(ports, workspace, by=by, key_name=key_name, also=[first])
     except (AlreadyExistsError, WriteConflictError) as error:
         raise ConflictError("There is a workspace already. Its admins make more of them and more keys.") from error
     return workspace, token
@@ -33,15 +33,26 @@ def has_first(ports: Ports) -> bool:
     return ports.registry.get(FIRST_ROW) is not None
 
 
+def is_first(ports: Ports, workspace_id: str) -> bool:
+    """Whether it is the deployment's first one, whose admins also look after what belongs to no workspace."""
+    row = ports.registry.get(FIRST_ROW)
+    return row is not None and row.data["id"] == workspace_id
+
+
 def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> WorkspaceCreated:
-    """Another workspace, with its first admin key. Raises AlreadyExistsError where the name is taken."""
+    """Another workspace, with its first admin key; a person who makes it is its first user. Raises AlreadyExistsError
+    where the name is taken."""
     workspace = _new(ports, request, actor=principal.actor)
-    token = _store(ports, workspace, actor=principal.actor, key_name=FIRST_KEY, also=[])
+    also = users.first_of(ports, principal, workspace)
+    try:
+        token = _store(ports, workspace, by=principal, key_name=FIRST_KEY, also=also)
+    except WriteConflictError as error:
+        raise UnavailableError("Your own workspaces change too quickly. Try again.") from error
     return WorkspaceCreated(**workspace.model_dump(), secret=token)
 
 
 def get(ports: Ports, principal: Principal, workspace_id: str) -> Workspace:
-    """The caller's own; any other does not exist for them."""
+    """The one that the caller acts in; any other does not exist for them."""
     if workspace_id != principal.workspace_id:
         raise NotFoundError(f"There is no workspace {workspace_id!r} that this API key belongs to.")
     return records.get(ports, Workspace, workspace_id, workspace_id)
@@ -50,9 +61,14 @@ def get(ports: Ports, principal: Principal, workspace_id: str) -> Workspace:
 def list_page(
     ports: Ports, principal: Principal, *, limit: int, start: str | None
 ) -> tuple[list[Workspace], str | None]:
-    """Those that the caller belongs to: one, since a key belongs to one."""
-    own = [get(ports, principal, principal.workspace_id)]
-    return (own[:limit] if start is None else []), None
+    """Those that the caller belongs to: of a key one, of a person all in which they have a place."""
+    if principal.subject is None:
+        return ([get(ports, principal, principal.workspace_id)] if start is None else []), None
+    person = people.find(ports, principal.subject)
+    ids = sorted(each.workspace_id for each in person.memberships) if person else []
+    left = [each for each in ids if start is None or each > start]
+    found = [records.get(ports, Workspace, each, each) for each in left[:limit]]
+    return found, left[limit - 1] if len(left) > limit else None
 
 
 def update(
@@ -87,9 +103,9 @@ def _new(ports: Ports, request: WorkspaceCreate, *, actor: str) -> Workspace:
     )
 
 
-def _store(ports: Ports, workspace: Workspace, *, actor: str, key_name: str, also: list[Write]) -> str:
+def _store(ports: Ports, workspace: Workspace, *, by: Principal, key_name: str, also: list[Write]) -> str:
     """Everything in one transaction: no workspace is ever without an admin key, nor a name without a workspace."""
-    principal = Principal(workspace_id=workspace.id, workspace_name=workspace.name, actor=actor, role=Role.ADMIN)
+    principal = by.model_copy(update={"workspace_id": workspace.id, "workspace_name": workspace.name})
     record, token = api_keys.new_record(ports, principal, name=key_name, role=Role.ADMIN, expires_at=None)
     reservation = Put(row=Row(key=keys.workspace_name_row(workspace.name), data={"id": workspace.id}, revision=1))
     writes: list[Write] = [

@@ -48,7 +48,7 @@ class OipRoutes:
             _require(request, "GET")
             return json_answer({parts[1]: True})
         if caller is None:
-            raise UnauthenticatedError("The API key is missing, unknown, expired or revoked.")
+            raise UnauthenticatedError("The API key or session is missing, unknown, expired or revoked.")
         match parts:
             case ["models", "stats"]:
                 _require(request, "GET")
@@ -114,6 +114,7 @@ class OipRoutes:
         counters = self.statistics.of(endpoint.id, endpoint.name, version.number)
         began = time.perf_counter_ns()
         asked = inference.read_request(request.body, request.header(inference.BINARY_HEADER), model.signature)
+        request.check_rows(asked.num_rows)
         if asked.is_explained:
             explanations.check(model.signature, asked.num_rows)
         counters.compute_input.add(time.perf_counter_ns() - began)

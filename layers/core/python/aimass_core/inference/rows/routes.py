@@ -50,6 +50,7 @@ def answer_mlflow(request: PredictionRequest, served: Served) -> PredictionAnswe
 def _predict(
     request: PredictionRequest, served: Served, records: Records, *, is_explained: bool = False
 ) -> tuple[Predictions, Observed]:
+    request.check_rows(len(records.rows))
     seen: list[Observed] = []
     predictions = predict(
         served, records, seconds_left=request.seconds_left, is_explained=is_explained, observe=seen.append

@@ -10,6 +10,7 @@ from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.engines import EngineKind
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES
+from aimass_core.domain.settings.inference import InferenceSettings
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.inference.capturing.capturing import Capturing
 from aimass_core.inference.serving.counting import Counting
@@ -65,7 +66,7 @@ class ServingEndpoints:
     """Endpoints of all workspaces, each visible in its own only.
 
     Args:
-        endpoint_ttl_seconds: how long an endpoint is taken to be as it was read.
+        endpoint_ttl_seconds: how long an endpoint is taken to be as it was read. None: as its workspace says.
         max_cache_bytes: see ModelCache.
         monotonic: seconds, for expiry.
         capturing: who keeps a sample of what is answered.
@@ -76,7 +77,7 @@ class ServingEndpoints:
         ports: Ports,
         store: ModelStore,
         *,
-        endpoint_ttl_seconds: float,
+        endpoint_ttl_seconds: float | None = None,
         max_cache_bytes: int = MAX_MODEL_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
         capturing: Capturing | None = None,
@@ -96,10 +97,15 @@ class ServingEndpoints:
             return kept[1]
         self._endpoints.pop(key, None)
         endpoint = records.find(self.ports, Endpoint, workspace_id, name)
-        self._endpoints[key] = (now + self._ttl_seconds, endpoint)
+        self._endpoints[key] = (now + self._ttl_of(workspace_id), endpoint)
         if len(self._endpoints) > _MAX_ENDPOINTS:
             self._endpoints.popitem(last=False)
         return endpoint
+
+    def _ttl_of(self, workspace_id: str) -> float:
+        if self._ttl_seconds is not None:
+            return self._ttl_seconds
+        return self.ports.live_settings.get(InferenceSettings, workspace_id).cache_seconds
 
     def list_all(self, workspace_id: str) -> list[Endpoint]:
         """Of one workspace, newest first."""

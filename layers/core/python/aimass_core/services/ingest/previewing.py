@@ -12,11 +12,9 @@ import pyarrow.parquet as pq
 
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import DatasetRows, Manifest
+from aimass_core.domain.spreadsheets import defuse
 from aimass_core.ports import BlobStore
 from aimass_core.services.ingest.shown_cells import to_json
-
-# A cell that begins with one of these is a formula to a spreadsheet (OWASP: CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def load_rows(lake: BlobStore, workspace_id: str, manifest: Manifest, *, limit: int) -> DatasetRows:
@@ -43,16 +41,11 @@ def to_csv(rows: DatasetRows) -> str:
     """The rows as CSV. A text that a spreadsheet would take for a formula gets a leading apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([escape_cell(name) for name in rows.columns])
+    writer.writerow([defuse(name) for name in rows.columns])
     for row in rows.rows:
         writer.writerow([_to_cell(row[name]) for name in rows.columns])
     return text.getvalue()
 
 
 def _to_cell(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list) else escape_cell(value)
-
-
-def escape_cell(value: Any) -> Any:
-    """Numbers stay what they are: only text can be a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return json.dumps(value) if isinstance(value, list) else defuse(value)

@@ -1,0 +1,42 @@
+"""/v1/sessions: signing in, going on, signing out."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from aimass_core.domain.common import Role
+from aimass_core.domain.sessions import SessionCode, SessionCreate, SessionRefresh, SessionTokens
+from aimass_core.lambda_support import http
+from aimass_core.services import sessions, sign_in
+from functions.api import request
+from functions.api.routing import ResourceRouter
+
+router = ResourceRouter("sessions")
+
+
+@router.operation("POST", "/v1/sessions", role=None, summary="Sign in", status=201)
+def create_session(body: SessionCreate) -> Response[SessionTokens]:
+    """By `email` and `password`; by `invitation` and `password`, which is chosen then; or by a `code`.
+
+    Who belongs to several workspaces names one in the header X-Aimass-Workspace of every request; without it the first
+    that they joined is meant.
+    """
+    address = http.source_ip_of(router.current_event.raw_event)
+    return request.made(sign_in.create(router.ports, body, address=address))
+
+
+@router.operation("POST", "/v1/sessions/refresh", role=None, summary="Go on with a session", status=201)
+def refresh_session(body: SessionRefresh) -> Response[SessionTokens]:
+    """Another access token. The refresh token stays; a session ends after twelve hours."""
+    return request.made(sign_in.refresh(router.ports, body.refresh_token))
+
+
+@router.operation("POST", "/v1/sessions/codes", role=Role.VIEWER, summary="Make a code for a session", status=201)
+def create_session_code() -> Response[SessionCode]:
+    """It opens `<console>/#code=...` once, within a minute, with the role of the API key that asks."""
+    return request.made(sessions.create_code(router.ports, router.caller))
+
+
+@router.operation("DELETE", "/v1/sessions/current", role=Role.VIEWER, summary="Sign out", status=204)
+def end_session() -> Response[None]:
+    """Ends the session that asks, at once, with all its tokens."""
+    sign_in.end(router.ports, router.caller)
+    return request.no_content()

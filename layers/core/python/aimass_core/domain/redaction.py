@@ -1,0 +1,49 @@
+"""What is a secret: taken out of texts by its form, and out of values by the name of its field."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REDACTED = "[redacted]"
+_IN_TEXT = (
+    (re.compile(r"(aim_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), rf"\1{REDACTED}"),
+    (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"), f"whsec_{REDACTED}"),
+    (re.compile(r"(?i)(x-amz-(?:signature|security-token|credential)=)[^&\"\s\\]+"), rf"\1{REDACTED}"),
+    (
+        re.compile(r"(?i)((?:authorization|x-api-key)[\\\"']*\s*[:=]\s*[\\\"']*)(?:bearer\s+)?[^\s\\\"',}]+"),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{REDACTED}"),
+    (re.compile(r"(?i)(\\*\"(?:\w*_)?(?:secret|password|token)\\*\"\s*:\s*\\*\")[^\"\\]+"), rf"\1{REDACTED}"),
+    (re.compile(r"(?i)(\w+://[^/\s:@\"\\]*:)[^/\s@\"\\]+@"), rf"\1{REDACTED}@"),
+)
+_SECRET_NAME = re.compile(
+    r"(?i)(^|[_-])(secret|password|passphrase|token|credentials?|private_key|api_key|authorization|signature|cookie)"
+    r"([_-](sha256|hash|value))?$"
+)
+
+
+def redact(text: str) -> str:
+    """The text without API keys, bearer tokens, passwords in addresses and signatures of presigned URLs."""
+    for pattern, replacement in _IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret. (`secrets`, which lists the names of some, does not.)"""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redact_value(value: Any) -> Any:
+    """JSON without secrets, at any depth."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {
+            name: REDACTED if is_secret_name(str(name)) and item is not None else redact_value(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_value(item) for item in value]
+    return value
