@@ -173,8 +173,7 @@ def _save(
     )
     details: dict[str, Any] = {
         "version": number,
-        "before": {name: each.before for name, each in changed.items()},
-        "after": {name: each.after for name, each in changed.items()},
+        "changed": {name: each.model_dump() for name, each in changed.items()},
         **({} if reason is None else {"reason": reason}),
     }
     row = replace(records.to_row(saved), status=_status_of(saved))
