@@ -38,13 +38,13 @@ def test_i8_a_double_click_submits_one_job_whose_curves_appear_while_it_runs(
     signed_in.get_by_role("button", name="Algorithm").click()
     signed_in.get_by_role("option", name="mlp").click()
     signed_in.get_by_role("button", name="Hyperparameters").click()
-    signed_in.get_by_label("Epochs", exact=True).fill("400")
-    signed_in.get_by_label("Patience", exact=True).fill("400")
+    signed_in.get_by_label("Epochs", exact=True).fill("10000")
+    signed_in.get_by_label("Patience", exact=True).fill("10000")
     signed_in.get_by_role("button", name="Estimate").click()
     signed_in.get_by_text("an hour").wait_for()
     signed_in.get_by_role("button", name="Submit").dblclick()
     signed_in.get_by_role("tab", name="Curves").click()
-    signed_in.get_by_role("img", name="log_loss over steps").wait_for()
+    signed_in.get_by_role("img", name="log_loss over steps").wait_for(timeout=120_000)
     assert signed_in.get_by_text("Running", exact=True).is_visible()
     picture(signed_in, "training-live")
     made = [job for job in client.jobs.list() if job.id not in before]
@@ -67,7 +67,7 @@ def test_i10_curves_and_log_go_on_without_a_gap_where_the_api_is_away(
             route.abort()
             return
         url = urlsplit(route.request.url)
-        query = dict(parse_qsl(url.query)) | ({"limit": "3"} if url.path.endswith("/logs") else {})
+        query = dict(parse_qsl(url.query)) | ({"limit": "4"} if url.path.endswith("/logs") else {})
         route.continue_(url=url._replace(query=urlencode(query)).geturl())
 
     signed_in.route(f"{stack.url}/v1/jobs/{job.id}/*", answer)
@@ -78,6 +78,7 @@ def test_i10_curves_and_log_go_on_without_a_gap_where_the_api_is_away(
     signed_in.wait_for_function(
         "([count]) => (document.querySelector('[role=log]')?.textContent ?? '').split('\\n').length >= count",
         arg=[len("\n".join(lines).split("\n"))],
+        timeout=60_000,
     )
     shown = "\n".join(line.split(" ", 1)[1] if line[2:3] == ":" else line for line in log.inner_text().split("\n"))
     assert shown == "\n".join(lines)

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ def main() -> int:
         return enforce(*args, **options)
 
     def recorded(context: Any, *args: Any, **options: Any) -> Any:
+        if context.action.startswith("sqs:"):
+            # On AWS the right to an action is the right to several of it at once.
+            context = replace(context, action=context.action.removesuffix("Batch"))
         result = evaluate(context, *args, **options)
         # What follows within the same request are policies of resources.
         if is_asked.get() and "assumed-role" in context.principal_arn:
@@ -49,13 +53,17 @@ def main() -> int:
 
 
 def _corrected(extract: Callable[..., str]) -> Callable[..., str]:
-    """A query's workgroup is its resource; the emulator knows it only where a request names it. And it takes the name
-    of a database for that of a table."""
+    """Resources that the emulator does not know of all requests: a query's workgroup, an e-mail's sender, of a query of
+    logs each of its groups (of which the first is looked at here). It takes a database's name for that of a table."""
 
     def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
         arn = extract(service, method, path, headers, body, *rest)
         if service == "glue":
             return arn.replace(":table/", ":database/")
+        if service == "ses" and path.endswith("/outbound-emails"):
+            return f"arn:aws:ses:{REGION}:{ACCOUNT_ID}:identity/{json.loads(body)['FromEmailAddress']}"
+        if service == "logs" and arn == "*" and (groups := json.loads(body).get("logGroupNames")):
+            return f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{groups[0]}"
         if service != "athena" or arn != "*":
             return arn
         from ministack.services import athena

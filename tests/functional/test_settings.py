@@ -131,7 +131,8 @@ def test_every_change_is_audited_with_what_was_before_and_after(api: Api) -> Non
     change(api, max_seconds=180)
     entry = api.get("/v1/audit").json["items"][0]
     assert (entry["action"], entry["target_id"]) == ("settings.update", "training")
-    assert entry["details"] == {"version": 3, "changed": {"max_seconds": {"before": 120, "after": 180}}}
+    assert entry["details"] == {"version": 3}
+    assert entry["changes"] == {"values.max_seconds": {"before": 120, "after": 180}}
 
 
 def test_h2_settings_are_of_the_workspace(api: Api) -> None:

@@ -1,19 +1,11 @@
-/** The API's own document, for forms that are drawn from it. */
-
-import { queryOptions } from "@tanstack/react-query";
+/** Contracts of the API that forms are drawn from, taken from its document by `npm run types` (forms.mjs). */
 
 import type { JsonSchema } from "../components/SchemaForm";
-import { api, dataOf } from "./client";
+import forms from "./forms.json";
 
-/** What the document says of a contract, with all that it refers to. Read once. */
-export function schemaQuery(name: string) {
-  return queryOptions({
-    queryKey: ["openapi"],
-    queryFn: async () => {
-      const document = (await dataOf(api.GET("/v1/openapi.json"))) as unknown as { components: { schemas: Record<string, JsonSchema> } };
-      return document.components.schemas;
-    },
-    staleTime: Infinity,
-    select: (schemas): JsonSchema => ({ ...schemas[name], $defs: schemas }),
-  });
+const SCHEMAS = forms as unknown as Record<string, JsonSchema>;
+
+/** With all that it refers to. */
+export function contract(name: keyof typeof forms): JsonSchema {
+  return { ...SCHEMAS[name], $defs: SCHEMAS };
 }

@@ -16,6 +16,13 @@ export function formatBytes(value: number | null | undefined): string {
   return `${formatNumber(value / 1000 ** power, 3)} ${units[power]}`;
 }
 
+/** Small sums keep their digits: a prediction costs millionths. */
+export function formatUsd(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  const digits = value === 0 || Math.abs(value) >= 0.01 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 };
+  return new Intl.NumberFormat(locale(), { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", ...digits }).format(value);
+}
+
 export function formatSeconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (value < 60) return `${formatNumber(value, 3)} s`;

@@ -171,17 +171,14 @@ def _save(
         changed=changed,
         reason=reason,
     )
-    details: dict[str, Any] = {
-        "version": number,
-        "changed": {name: each.model_dump() for name, each in changed.items()},
-        **({} if reason is None else {"reason": reason}),
-    }
+    # NOTE: who changed a field when is what the entry itself says.
+    was, becomes = (each.model_copy(update={"changes": {}}) for each in (record, saved))
     row = replace(records.to_row(saved), status=_status_of(saved))
     try:
         ports.registry.write(
             Put(row=row, expected=None if record.revision == _FIRST else record.revision),
             Put(row=records.to_row(version, subsystem, number)),
-            records.audit(ports, principal, "settings.update", saved, **details),
+            records.audit(ports, principal, "settings.update", was, after=becomes, version=number, reason=reason),
         )
     except WriteConflictError as error:
         raise StaleRevisionError(

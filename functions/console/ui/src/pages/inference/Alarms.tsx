@@ -10,18 +10,20 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf, type Schemas } from "../../api/client";
-import { schemaQuery } from "../../api/contract";
+import { contract } from "../../api/contract";
 import { useNotices } from "../../app/notices";
 import { useSession } from "../../app/session";
 import { Loaded } from "../../components/Loaded";
 import { ProblemAlert } from "../../components/ProblemAlert";
-import { type JsonSchema, SchemaForm } from "../../components/SchemaForm";
+import { SchemaForm } from "../../components/SchemaForm";
 import { Status } from "../../components/Status";
 import { Time } from "../../components/values";
 import type { Endpoint } from "./endpoint";
 
 type Watch = Schemas["EndpointWatch"];
 type Limits = Schemas["AlarmLimits"];
+
+const SCHEMA = contract("AlarmLimits");
 
 export function watchQuery(endpoint: string) {
   return queryOptions({
@@ -33,13 +35,12 @@ export function watchQuery(endpoint: string) {
 
 export function Alarms({ endpoint }: { endpoint: Endpoint }) {
   const watch = useQuery(watchQuery(endpoint.name));
-  const schema = useQuery(schemaQuery("AlarmLimits"));
   return (
     <Loaded query={watch}>
       {(found) => (
         <SpaceBetween size="l">
           <Present watch={found} />
-          <Loaded query={schema}>{(known) => <LimitsForm endpoint={endpoint} watch={found} schema={known} />}</Loaded>
+          <LimitsForm endpoint={endpoint} watch={found} />
         </SpaceBetween>
       )}
     </Loaded>
@@ -63,7 +64,7 @@ function Present({ watch }: { watch: Watch }) {
   );
 }
 
-function LimitsForm({ endpoint, watch, schema }: { endpoint: Endpoint; watch: Watch; schema: JsonSchema }) {
+function LimitsForm({ endpoint, watch }: { endpoint: Endpoint; watch: Watch }) {
   const { t } = useTranslation("inference");
   const { may } = useSession();
   const notices = useNotices();
@@ -81,7 +82,7 @@ function LimitsForm({ endpoint, watch, schema }: { endpoint: Endpoint; watch: Wa
       <Container header={<Header variant="h2" description={t("alarms.hint")}>{t("alarms.title")}</Header>}>
         <SpaceBetween size="l">
           <SchemaForm
-            schema={schema}
+            schema={SCHEMA}
             value={limits as Record<string, unknown>}
             onChange={(next) => setLimits(next as Limits)}
             labelOf={(name, each) => t([`limit.${name}`], { defaultValue: each.title ?? name })}

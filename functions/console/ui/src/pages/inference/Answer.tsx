@@ -77,11 +77,12 @@ function Explained({ explanation }: { explanation: Schemas["Explanation"] }) {
         {t("answer.explains", { what: explanation.explains })}
       </Header>
       <Box>{t("answer.fromTo", { base: formatNumber(explanation.base), answer: formatNumber(explanation.answer) })}</Box>
-      <Chart
+      {shown.length === 0 && <Box color="text-body-secondary">{t("answer.isTypical")}</Box>}
+      {shown.length > 0 && <Chart
         option={option.chart}
         heightPx={60 + 26 * shown.length}
         label={shown.map(({ part, value }) => `${part} ${formatNumber(value)}`).join("; ")}
-      />
+      />}
     </SpaceBetween>
   );
 }

@@ -6,29 +6,25 @@ import Container from "@cloudscape-design/components/container";
 import Form from "@cloudscape-design/components/form";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, ifMatch, type Schemas } from "../../api/client";
-import { schemaQuery } from "../../api/contract";
+import { contract } from "../../api/contract";
 import { useNotices } from "../../app/notices";
 import { useSession } from "../../app/session";
 import { changesOf } from "../../components/changes";
-import { Loaded } from "../../components/Loaded";
 import { ProblemAlert } from "../../components/ProblemAlert";
-import { type JsonSchema, SchemaForm } from "../../components/SchemaForm";
+import { SchemaForm } from "../../components/SchemaForm";
 import type { Endpoint } from "./endpoint";
 
 type Settings = Schemas["EndpointSettings"];
 type Change = Schemas["EndpointSettingsChange"];
 
-export function LiveSettings({ endpoint }: { endpoint: Endpoint }) {
-  const schema = useQuery(schemaQuery("EndpointSettings"));
-  return <Loaded query={schema}>{(found) => <Filled endpoint={endpoint} schema={found} />}</Loaded>;
-}
+const SCHEMA = contract("EndpointSettings");
 
-function Filled({ endpoint, schema }: { endpoint: Endpoint; schema: JsonSchema }) {
+export function LiveSettings({ endpoint }: { endpoint: Endpoint }) {
   const present = endpoint.settings as Settings;
   const { t } = useTranslation("inference");
   const { may } = useSession();
@@ -91,12 +87,11 @@ function Filled({ endpoint, schema }: { endpoint: Endpoint; schema: JsonSchema }
         }
       >
         <SpaceBetween size="m">
-          {error !== null && <ProblemAlert error={error} onRetry={() => void reload()} />}
           <Container header={<Header variant="h2" description={t("settings.hint")}>{t("settings.title")}</Header>}>
             <SpaceBetween size="m">
               <Box color="text-body-secondary">{t("settings.version", { version: present.version })}</Box>
               <SchemaForm
-                schema={schema}
+                schema={SCHEMA}
                 value={value as Record<string, unknown>}
                 onChange={(next) => setValue(next as Settings)}
                 labelOf={(name, each) => t([`setting.${name.replaceAll(".", "_")}`], { defaultValue: each.title ?? name })}
@@ -105,6 +100,7 @@ function Filled({ endpoint, schema }: { endpoint: Endpoint; schema: JsonSchema }
               />
             </SpaceBetween>
           </Container>
+          {error !== null && <ProblemAlert error={error} onRetry={() => void reload()} />}
         </SpaceBetween>
       </Form>
     </form>

@@ -31,10 +31,10 @@ export function Truth({ endpoint }: { endpoint: Endpoint }) {
         <SpaceBetween size="l">
           <Source endpoint={endpoint} truth={found.truth ?? null} />
           {found.truth != null && (
-            <>
+            <SpaceBetween size="l">
               <Window minutes={minutes} onChange={setMinutes} />
               <Measured endpoint={endpoint} minutes={minutes} />
-            </>
+            </SpaceBetween>
           )}
         </SpaceBetween>
       )}

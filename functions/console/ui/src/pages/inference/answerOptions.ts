@@ -8,7 +8,7 @@ const MAX_PARTS = 15;
 
 /** Bars from nothing to what each part added or took away, the greatest on top. */
 export function explanationOption(explanation: Schemas["Explanation"]): { chart: EChartsCoreOption; parts: Schemas["Contribution"][] } {
-  const parts = explanation.contributions.slice(0, MAX_PARTS);
+  const parts = explanation.contributions.filter(({ value }) => value !== 0).slice(0, MAX_PARTS);
   return {
     parts,
     chart: {

@@ -76,6 +76,7 @@ export function Audit() {
             ),
             isRowHeader: true,
             sortingField: "action",
+            width: 220,
           },
           { id: "target", header: t("audit.target"), cell: (each) => each.target_name ?? each.target_id },
           { id: "kind", header: t("audit.kind"), cell: (each) => <StatusIndicator type={each.kind === "read" ? "info" : "success"}>{t(`audit.kinds.${each.kind ?? "change"}`)}</StatusIndicator> },

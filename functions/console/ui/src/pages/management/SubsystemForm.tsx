@@ -71,7 +71,6 @@ export function SubsystemForm({ detail }: { detail: Detail }) {
         }
       >
         <SpaceBetween size="m">
-          {saving.isError && <ProblemAlert error={saving.error} onRetry={isConflict(saving.error) ? reload : undefined} />}
           <Container>
             <SpaceBetween size="l">
               <SchemaForm
@@ -92,6 +91,7 @@ export function SubsystemForm({ detail }: { detail: Detail }) {
               )}
             </SpaceBetween>
           </Container>
+          {saving.isError && <ProblemAlert error={saving.error} onRetry={isConflict(saving.error) ? reload : undefined} />}
         </SpaceBetween>
       </Form>
     </form>

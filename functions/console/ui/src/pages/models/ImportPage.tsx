@@ -25,10 +25,10 @@ import { Code } from "../../components/Code";
 import { ProblemAlert } from "../../components/ProblemAlert";
 import { SchemaForm } from "../../components/SchemaForm";
 import { errorsOf, type Values, withoutEmpty } from "../training/forms/body";
-import { useSchema } from "../training/forms/request";
+import { schemaOf } from "../training/forms/request";
 import { type Import, importModel, type Stage } from "./importing";
 
-const OPTIONS = ["format", "task", "target", "labels", "columns", "scores", "input_shape"];
+const SCHEMA = schemaOf("ImportSpec", ["format", "task", "target", "labels", "columns", "scores", "input_shape"]);
 const NAME = /[^a-z0-9_-]+/g;
 
 export function ImportPage() {
@@ -36,7 +36,6 @@ export function ImportPage() {
   const go = useGo();
   const notices = useNotices();
   const queries = useQueryClient();
-  const schema = useSchema("ImportSpec", OPTIONS);
   const [files, setFiles] = useState<File[]>([]);
   const [samples, setSamples] = useState<File[]>([]);
   const [signature, setSignature] = useState<File[]>([]);
@@ -90,9 +89,7 @@ export function ImportPage() {
               </SpaceBetween>
             </Container>
             <ExpandableSection variant="container" headerText={t("import.options")}>
-              {schema !== null && (
-                <SchemaForm schema={schema} value={values} onChange={setValues} errors={errors} labelOf={(field) => t(`import.fields.${field}`, { defaultValue: "" }) || undefined} />
-              )}
+              <SchemaForm schema={SCHEMA} value={values} onChange={setValues} errors={errors} labelOf={(field) => t(`import.fields.${field}`)} />
             </ExpandableSection>
             <Alert type="warning" header={t("import.pickle")}>
               <SpaceBetween size="s">

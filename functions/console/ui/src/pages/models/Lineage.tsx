@@ -16,6 +16,8 @@ import { type Graph, graphOf, type Source } from "./lineage";
 import { useEndpoints } from "./versions";
 
 const COLOURS = { source: "#7d8998", dataset: "#0b6bcb", model: "#8456ce", job: "#b2640a", version: "#8456ce", endpoint: "#067f68" } as const;
+/** Width and height. */
+const NODE = [150, 36] as const;
 const KINDS = ["source", "dataset", "model", "job", "version", "endpoint"] as const;
 
 export function Lineage({ version }: { version: Schemas["ModelVersionDetail"] }) {
@@ -40,7 +42,7 @@ export function Lineage({ version }: { version: Schemas["ModelVersionDetail"] })
         <Chart
           label={t("lineage.label", { name: `${version.model_name}@${version.number}`, count: graph.nodes.length })}
           option={optionOf(graph)}
-          heightPx={Math.max(260, rows * 76)}
+          heightPx={Math.max(140, rows * 64)}
           onClick={({ name }) => {
             const path = graph.nodes.find((node) => node.id === name)?.path;
             if (path != null) go(path);
@@ -71,39 +73,33 @@ export function Lineage({ version }: { version: Schemas["ModelVersionDetail"] })
 }
 
 function optionOf(graph: Graph): EChartsCoreOption {
-  const places = new Map<number, number>();
-  const counts = (column: number) => graph.nodes.filter((node) => node.column === column).length;
+  const columns = [...new Set(graph.nodes.map((node) => node.column))].sort((a, b) => a - b);
+  const inColumn = (column: number) => graph.nodes.filter((node) => node.column === column);
+  const height = Math.max(...columns.map((column) => inColumn(column).length)) / 2;
   const data = graph.nodes.map((node) => {
-    const place = places.get(node.column) ?? 0;
-    places.set(node.column, place + 1);
+    const beside = inColumn(node.column);
     return {
       name: node.id,
-      x: node.column * 220,
-      y: (place - (counts(node.column) - 1) / 2) * 70,
-      symbol: "roundRect",
-      symbolSize: [150, 34],
+      value: [columns.indexOf(node.column), beside.indexOf(node) - (beside.length - 1) / 2],
       itemStyle: { color: COLOURS[node.kind] },
-      label: { show: true, formatter: shorten(node.label), color: "#ffffff", width: 140, overflow: "truncate" },
+      label: { show: true, formatter: shorten(node.label), color: "#ffffff", width: NODE[0] - 10, overflow: "truncate" },
       cursor: node.path === null ? "default" : "pointer",
     };
   });
   return {
+    grid: { left: NODE[0] / 2, right: NODE[0] / 2, top: 8, bottom: 8 },
     tooltip: { renderMode: "richText", confine: true, trigger: "item", formatter: ({ name }: { name: string }) => name },
+    xAxis: { type: "value", show: false, min: 0, max: Math.max(columns.length - 1, 1) },
+    yAxis: { type: "value", show: false, inverse: true, min: -height, max: height },
     series: [
       {
         type: "graph",
-        layout: "none",
-        nodeScaleRatio: 0,
-        left: 90,
-        right: 90,
-        top: 40,
-        bottom: 40,
+        coordinateSystem: "cartesian2d",
+        symbol: "rect",
+        symbolSize: NODE,
         data,
         edges: graph.edges.map(([source, target]) => ({ source, target })),
-        edgeSymbol: ["none", "arrow"],
-        edgeSymbolSize: 8,
         lineStyle: { width: 1.5, opacity: 0.8 },
-        roam: false,
       },
     ],
   };

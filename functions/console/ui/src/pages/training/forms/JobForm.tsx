@@ -10,12 +10,12 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { FormEvent, ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
-import type { Schemas } from "../../../api/client";
 import { ProblemAlert } from "../../../components/ProblemAlert";
 import { SchemaForm } from "../../../components/SchemaForm";
 import { BudgetFields, ComputeFields } from "./compute";
 import { Estimate } from "./Estimate";
-import { type JobRequest, useSchema } from "./request";
+import { labelOf } from "./labels";
+import { type JobRequest, schemaOf } from "./request";
 
 interface Props {
   title: string;
@@ -25,7 +25,7 @@ interface Props {
   children: ReactNode;
   isReady: boolean;
   /** What may be said: fields of this schema of the API. */
-  schema: keyof Schemas;
+  schema: Parameters<typeof schemaOf>[0];
   options: readonly string[];
 }
 
@@ -80,18 +80,9 @@ export function JobForm({ title, description, request, children, isReady, schema
 
 export function Options({ request, schema, options }: Pick<Props, "request" | "schema" | "options">) {
   const { t } = useTranslation("training");
-  const found = useSchema(schema, options);
   return (
     <ExpandableSection variant="container" headerText={t("form.options")}>
-      {found !== null && (
-        <SchemaForm
-          schema={found}
-          value={request.spec}
-          onChange={request.replaceSpec}
-          errors={request.errors}
-          labelOf={(name) => t(`fields.${name.replaceAll(".", "_")}`, { defaultValue: "" }) || undefined}
-        />
-      )}
+      <SchemaForm schema={schemaOf(schema, options)} value={request.spec} onChange={request.replaceSpec} errors={request.errors} labelOf={labelOf(t)} />
     </ExpandableSection>
   );
 }

@@ -8,9 +8,12 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useTranslation } from "react-i18next";
 
+import { contract } from "../../../api/contract";
 import { type JsonSchema, SchemaForm } from "../../../components/SchemaForm";
 import type { Values } from "./body";
-import { useSchema } from "./request";
+
+const RECIPE = contract("Recipe");
+const KINDS = stepSchemas(RECIPE);
 
 interface Props {
   steps: readonly Values[];
@@ -20,8 +23,6 @@ interface Props {
 
 export function RecipeSteps({ steps, onChange, errors }: Props) {
   const { t } = useTranslation("training");
-  const recipe = useSchema("Recipe");
-  const kinds = recipe === null ? {} : stepSchemas(recipe);
   const move = (from: number, to: number) => {
     const changed = [...steps];
     changed.splice(to, 0, ...changed.splice(from, 1));
@@ -32,7 +33,7 @@ export function RecipeSteps({ steps, onChange, errors }: Props) {
       <SpaceBetween size="s">
         {steps.map((step, index) => {
           const name = String(step["do"]);
-          const schema = kinds[name];
+          const schema = KINDS[name];
           return (
             <Container
               key={index}
@@ -54,7 +55,7 @@ export function RecipeSteps({ steps, onChange, errors }: Props) {
             >
               {schema !== undefined && (
                 <SchemaForm
-                  schema={{ ...without(schema, "do"), $defs: recipe?.$defs }}
+                  schema={{ ...without(schema, "do"), $defs: RECIPE.$defs }}
                   value={step}
                   errors={errorsOf(errors, index)}
                   onChange={(values) => onChange(steps.map((each, at) => (at === index ? withoutUndefined(values) : each)))}
@@ -64,7 +65,7 @@ export function RecipeSteps({ steps, onChange, errors }: Props) {
           );
         })}
         <ButtonDropdown
-          items={Object.entries(kinds).map(([name, schema]) => ({ id: name, text: name, secondaryText: schema.description }))}
+          items={Object.entries(KINDS).map(([name, schema]) => ({ id: name, text: name, secondaryText: schema.description }))}
           onItemClick={({ detail }) => onChange([...steps, { do: detail.id }])}
         >
           {t("prepare.addStep")}
@@ -78,7 +79,7 @@ export function RecipeSteps({ steps, onChange, errors }: Props) {
 function stepSchemas(recipe: JsonSchema): Record<string, JsonSchema> {
   const items = recipe.properties?.["steps"]?.items as (JsonSchema & { discriminator?: { mapping: Record<string, string> } }) | undefined;
   const mapping = items?.discriminator?.mapping ?? {};
-  return Object.fromEntries(Object.entries(mapping).map(([name, ref]) => [name, recipe.$defs?.[ref.replace("#/$defs/", "")] ?? {}]));
+  return Object.fromEntries(Object.entries(mapping).map(([name, ref]) => [name, recipe.$defs?.[ref.slice(ref.lastIndexOf("/") + 1)] ?? {}]));
 }
 
 function without(schema: JsonSchema, name: string): JsonSchema {

@@ -8,7 +8,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useTranslation } from "react-i18next";
 
 import { SchemaForm } from "../../../components/SchemaForm";
-import { type JobRequest, useSchema } from "./request";
+import { labelOf } from "./labels";
+import { type JobRequest, schemaOf } from "./request";
 
 const OF_BATCH = ["num_nodes", "vcpus", "memory_mib", "gpus"];
 const OF_SAGEMAKER = ["instance_type", "instance_count", "spot", "max_wait_seconds"];
@@ -49,7 +50,7 @@ export function NumberField(props: {
 export function ComputeFields({ request }: { request: JobRequest }) {
   const { t } = useTranslation("training");
   const backend = request.compute["backend"] === "sagemaker" ? "sagemaker" : "batch";
-  const schema = useSchema("Compute", backend === "batch" ? OF_BATCH : OF_SAGEMAKER);
+  const schema = schemaOf("Compute", backend === "batch" ? OF_BATCH : OF_SAGEMAKER);
   const errors = Object.fromEntries(Object.entries(request.errors).map(([name, text]) => [name.replace("compute.", ""), text]));
   return (
     <SpaceBetween size="l">
@@ -62,15 +63,7 @@ export function ComputeFields({ request }: { request: JobRequest }) {
         ]}
         onChange={({ detail }) => request.setCompute(detail.selectedId === "sagemaker" ? { backend: "sagemaker" } : {})}
       />
-      {schema !== null && (
-        <SchemaForm
-          schema={schema}
-          value={request.compute}
-          onChange={request.setCompute}
-          errors={errors}
-          labelOf={(name) => t(`fields.${name}`, { defaultValue: "" }) || undefined}
-        />
-      )}
+      <SchemaForm schema={schema} value={request.compute} onChange={request.setCompute} errors={errors} labelOf={labelOf(t)} />
     </SpaceBetween>
   );
 }

@@ -1,10 +1,11 @@
 /** The request of a job while a form fills it. */
 
-import { useMutation, useQuery, type UseMutationResult, useQueryClient } from "@tanstack/react-query";
+import { useMutation, type UseMutationResult, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf, type Schemas } from "../../../api/client";
+import { contract } from "../../../api/contract";
 import { useIdempotencyKey } from "../../../api/once";
 import { useGo } from "../../../app/links";
 import { useNotices } from "../../../app/notices";
@@ -49,23 +50,9 @@ export function useJobRequest(kind: Schemas["JobKind"], initial: Values, initial
   return { spec, compute, minutes, maxCostUsd, setSpec, replaceSpec, setCompute, setMinutes, setMaxCostUsd, body, errors, submit, estimate };
 }
 
-/** Some fields of a request's schema, from the API's own description. */
-export function useSchema(name: keyof Schemas, fields?: readonly string[]): JsonSchema | null {
-  const document = useQuery({
-    queryKey: ["openapi"],
-    queryFn: async () => {
-      const read: unknown = await dataOf(api.GET("/v1/openapi.json"));
-      const schemas = (read as { components: { schemas: Record<string, JsonSchema> } }).components.schemas;
-      return JSON.parse(JSON.stringify(schemas).replaceAll("#/components/schemas/", "#/$defs/")) as Record<string, JsonSchema>;
-    },
-    staleTime: Infinity,
-  });
-  return useMemo(() => {
-    const schema = document.data?.[name];
-    if (schema === undefined) return null;
-    const properties = Object.entries(schema.properties ?? {}).filter(([field]) => fields === undefined || fields.includes(field));
-    return { type: "object", properties: Object.fromEntries(properties), $defs: document.data };
-    // The fields of a form do not change.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [document.data, name, fields?.join()]);
+/** Some fields of a request, as the API describes them. */
+export function schemaOf(name: Parameters<typeof contract>[0], fields: readonly string[]): JsonSchema {
+  const schema = contract(name);
+  const properties = Object.entries(schema.properties ?? {}).filter(([field]) => fields.includes(field));
+  return { ...schema, properties: Object.fromEntries(properties) };
 }

@@ -57,11 +57,11 @@ function Shown({ compression }: { compression: Compression }) {
           },
           { id: "score", header: candidates[0]?.score.metric ?? t("score"), cell: (each) => formatNumber(each.score.value, 5) },
           { id: "drop", header: t("compress.drop"), cell: (each) => formatNumber(each.metric_drop, 3) },
-          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes) },
-          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms` },
-          { id: "memory", header: t("memory"), cell: (each) => formatBytes(each.cost.memory_bytes) },
-          { id: "cold", header: t("coldStart"), cell: (each) => (each.cost.cold_start_ms == null ? "–" : `${formatNumber(each.cost.cold_start_ms, 3)} ms`) },
-          { id: "seconds", header: t("took"), cell: (each) => formatSeconds(each.seconds) },
+          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes), minWidth: 100 },
+          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms`, minWidth: 100 },
+          { id: "memory", header: t("memory"), cell: (each) => formatBytes(each.cost.memory_bytes), minWidth: 100 },
+          { id: "cold", header: t("coldStart"), cell: (each) => (each.cost.cold_start_ms == null ? "–" : `${formatNumber(each.cost.cold_start_ms, 3)} ms`), minWidth: 100 },
+          { id: "seconds", header: t("took"), cell: (each) => formatSeconds(each.seconds), minWidth: 100 },
           { id: "missed", header: t("missed"), cell: (each) => each.missed.join("; ") || "–" },
         ]}
       />

@@ -44,8 +44,8 @@ function Shown({ decomposition }: { decomposition: Decomposition }) {
           { id: "name", header: t("decompose.whole"), isRowHeader: true, cell: (each) => <>{each.name} {each.is_chosen && <Badge color="green">{t("chosen")}</Badge>}</> },
           { id: "experts", header: t("decompose.experts"), cell: (each) => each.num_experts },
           { id: "score", header: metric, cell: (each) => formatNumber(each.score.value, 5) },
-          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes) },
-          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms` },
+          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes), minWidth: 100 },
+          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms`, minWidth: 100 },
           { id: "operations", header: t("decompose.operations"), cell: (each) => formatNumber(each.cost.num_operations) },
           { id: "missed", header: t("missed"), cell: (each) => each.missed.join("; ") || "–" },
         ]}
@@ -65,7 +65,7 @@ function Shown({ decomposition }: { decomposition: Decomposition }) {
             { id: "share", header: t("decompose.share"), cell: (each) => `${formatNumber(each.share * 100, 3)} %` },
             { id: "score", header: metric, cell: (each) => formatNumber(each.score?.value, 5) },
             { id: "single", header: t("decompose.single"), cell: (each) => formatNumber(each.single_score?.value, 5) },
-            { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.model_bytes) },
+            { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.model_bytes), minWidth: 100 },
           ]}
         />
       )}

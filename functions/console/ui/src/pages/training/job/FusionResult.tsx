@@ -50,8 +50,8 @@ function Shown({ fusion }: { fusion: Fusion }) {
           { id: "weight", header: t("fuse.weight"), cell: (each) => formatNumber(each.weight, 3) },
           { id: "score", header: metric, cell: (each) => formatNumber(each.score.value, 5) },
           { id: "correlation", header: t("fuse.correlation"), cell: (each) => formatNumber(each.correlation, 3) },
-          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes) },
-          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms` },
+          { id: "bytes", header: t("size"), cell: (each) => formatBytes(each.cost.model_bytes), minWidth: 100 },
+          { id: "latency", header: t("latency"), cell: (each) => `${formatNumber(each.cost.latency_p50_ms, 3)} ms`, minWidth: 100 },
         ]}
       />
       <Table

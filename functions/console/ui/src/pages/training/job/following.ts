@@ -4,6 +4,7 @@ import { type QueryClient, queryOptions, useQueries, useQuery, useQueryClient, t
 import { useEffect, useState } from "react";
 
 import { api, dataOf, type Schemas } from "../../../api/client";
+import { ApiProblem } from "../../../api/problem";
 import { isMoving } from "../../../components/Status";
 import type { Job } from "../jobs";
 
@@ -48,10 +49,15 @@ function storyOf(queries: QueryClient, id: string) {
         queries.setQueryData<Story>(queryKey, story);
       }
     },
-    refetchInterval: ({ state }) => (state.data === undefined || isMoving(state.data.job.status) ? EVENTS_MS : false),
+    refetchInterval: ({ state }) => (isAway(state.error) || (state.data !== undefined && isMoving(state.data.job.status)) ? EVENTS_MS : false),
     staleTime: EVENTS_MS / 2,
     structuralSharing: false,
   });
+}
+
+/** It may go on later, from where it ended. */
+function isAway(error: Error | null): boolean {
+  return error instanceof ApiProblem && error.isTransient;
 }
 
 interface Log {
@@ -77,7 +83,7 @@ export function useLog(job: Job, isShown: boolean): UseQueryResult<Log> {
       }
     },
     enabled: isShown && job.log_stream != null,
-    refetchInterval: isGrowing ? LOGS_MS : false,
+    refetchInterval: ({ state }) => (isAway(state.error) || isGrowing ? LOGS_MS : false),
     structuralSharing: false,
   });
 }
