@@ -53,17 +53,23 @@ def check_documents(documents: Documents) -> None:
     for study in documents.studies:
         _check_resource(study.study, study.study.name)
         _require(study.study, all(is_id(job_id) for job_id in study.study.job_ids), "it names jobs that are none")
-    for model in documents.models:
-        _check_resource(model.model, model.model.name)
-        for made in model.versions:
-            _check_version(made, made.model_id == model.model.id, number=made.number)
-            _check_artifacts(made)
+    _check_models(documents)
     for endpoint in documents.endpoints:
         _check_resource(endpoint.endpoint, endpoint.endpoint.name)
         _check_served(endpoint.endpoint)
     for trigger in documents.triggers:
         _check_resource(trigger, trigger.name)
         _require(trigger, is_id(trigger.dataset_id), "it names a dataset that is none")
+    for rule in documents.rules:
+        _check_resource(rule, rule.name)
+
+
+def _check_models(documents: Documents) -> None:
+    for model in documents.models:
+        _check_resource(model.model, model.model.name)
+        for made in model.versions:
+            _check_version(made, made.model_id == model.model.id, number=made.number)
+            _check_artifacts(made)
 
 
 def check_dataset_version(reader: Reader, version: DatasetVersion) -> Manifest:

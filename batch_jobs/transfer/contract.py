@@ -5,18 +5,21 @@ in the lake. Documents hold what is stored; ids stay what they are, so that an i
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from aimass_core.domain.artifacts import Sha256
-from aimass_core.domain.common import Contract, Id
+from aimass_core.domain.common import Contract, Id, Name, Role, Text
 from aimass_core.domain.datasets import Dataset, DatasetVersion
 from aimass_core.domain.endpoint_watching import AlarmLimits
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
 from aimass_core.domain.models import Model, ModelVersion
+from aimass_core.domain.notification_channels import NotificationRule
+from aimass_core.domain.settings.contract import Subsystem
 from aimass_core.domain.sources import SourceRecord, SourceState, StreamName
 from aimass_core.domain.studies import Study
 from aimass_core.domain.triggers import Trigger
+from aimass_core.domain.users import Email
 
 MANIFEST, MANIFEST_SHA256 = "manifest.json", "manifest.sha256"
 
@@ -88,10 +91,45 @@ class EndpointDocument(Contract):
     limits: AlarmLimits | None = None
 
 
-Document = SourceDocument | DatasetDocument | StudyDocument | ModelDocument | EndpointDocument | Job | Trigger
+class SettingsDocument(Contract):
+    """What the workspace has said of one subsystem."""
+
+    subsystem: Subsystem
+    values: dict[str, JsonValue]
+
+
+class UserDocument(Contract):
+    """Who may do what. An import makes nobody a user: an invitation is for the person alone."""
+
+    email: Email
+    name: Text = ""
+    role: Role
+
+
+class ChannelDocument(Contract):
+    """Where notifications went. Its address may hold a secret and its signature is one, so it is made anew by hand."""
+
+    name: Name
+    type: Literal["webhook", "slack", "email"]
+
+
+Document = (
+    SettingsDocument
+    | SourceDocument
+    | DatasetDocument
+    | Job
+    | StudyDocument
+    | ModelDocument
+    | EndpointDocument
+    | Trigger
+    | NotificationRule
+    | ChannelDocument
+    | UserDocument
+)
 
 # In the order in which an import makes them.
 DOCUMENTS: Mapping[str, type[Document]] = {
+    "settings": SettingsDocument,
     "source": SourceDocument,
     "dataset": DatasetDocument,
     "job": Job,
@@ -99,6 +137,9 @@ DOCUMENTS: Mapping[str, type[Document]] = {
     "model": ModelDocument,
     "endpoint": EndpointDocument,
     "trigger": Trigger,
+    "notification_rule": NotificationRule,
+    "notification_channel": ChannelDocument,
+    "user": UserDocument,
 }
 
 

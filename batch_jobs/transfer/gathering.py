@@ -13,20 +13,26 @@ from aimass_core.domain.endpoint_watching import AlarmLimits
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
 from aimass_core.domain.models import Model, ModelVersion
+from aimass_core.domain.notification_channels import ChannelRecord, NotificationRule
+from aimass_core.domain.settings.contract import SettingsRecord, Subsystem
 from aimass_core.domain.sources import SourceRecord
 from aimass_core.domain.studies import Study
 from aimass_core.domain.triggers import Trigger
+from aimass_core.domain.users import UserRecord
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import BlobNotFoundError, Ports
 from aimass_core.services import endpoint_watches, records, source_states, studies
 from batch_jobs.transfer import contract
 from batch_jobs.transfer.contract import (
+    ChannelDocument,
     DatasetDocument,
     Document,
     EndpointDocument,
     ModelDocument,
+    SettingsDocument,
     SourceDocument,
     StudyDocument,
+    UserDocument,
 )
 from batch_jobs.transfer.trials import TrialStore
 
@@ -49,6 +55,18 @@ class Gathered:
 def gather(ports: Ports, trials: TrialStore, workspace_id: str, *, with_data: bool) -> Gathered:
     """Everything, as it is now. What changes meanwhile is in it or not; versions never change."""
     found = Gathered()
+    found.documents["settings"] = [
+        SettingsDocument(subsystem=Subsystem(each.id), values=each.values)
+        for each in _all(ports, SettingsRecord, workspace_id)
+        if each.values
+    ]
+    found.documents["notification_rule"] = list(_all(ports, NotificationRule, workspace_id))
+    found.documents["notification_channel"] = [
+        ChannelDocument(name=each.name, type=each.type) for each in _all(ports, ChannelRecord, workspace_id)
+    ]
+    found.documents["user"] = [
+        UserDocument(email=each.email, name=each.name, role=each.role) for each in _all(ports, UserRecord, workspace_id)
+    ]
     found.documents["source"] = list(_sources(ports, found, workspace_id, with_data=with_data))
     found.documents["dataset"] = list(_datasets(ports, found, workspace_id, with_data=with_data))
     found.documents["study"] = list(_studies(ports, trials, found, workspace_id))

@@ -6,6 +6,7 @@ from pathlib import Path
 from aimass_core import bootstrap
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Job
+from aimass_core.domain.notification_channels import NotificationRule
 from aimass_core.domain.transfers import IMPORT_REPORT, ImportReport, ImportWorkspaceSpec, OnConflict
 from aimass_core.domain.triggers import Trigger
 from aimass_core.errors import InternalError, InvalidRequestError
@@ -16,7 +17,16 @@ from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.runtime.storage.digests import sha256_of
 from batch_jobs.transfer import checking
 from batch_jobs.transfer.archive import Reader
-from batch_jobs.transfer.contract import DatasetDocument, EndpointDocument, ModelDocument, SourceDocument, StudyDocument
+from batch_jobs.transfer.contract import (
+    ChannelDocument,
+    DatasetDocument,
+    EndpointDocument,
+    ModelDocument,
+    SettingsDocument,
+    SourceDocument,
+    StudyDocument,
+    UserDocument,
+)
 from batch_jobs.transfer.making import Maker
 from batch_jobs.transfer.place import Place
 from batch_jobs.transfer.planning import Documents, Plan, make_plan
@@ -74,6 +84,7 @@ def _fetch(place: Place, spec: ImportWorkspaceSpec, path: Path) -> None:
 
 def _load(reader: Reader) -> Documents:
     return Documents(
+        settings=reader.documents("settings", SettingsDocument),
         sources=reader.documents("source", SourceDocument),
         datasets=reader.documents("dataset", DatasetDocument),
         jobs=reader.documents("job", Job),
@@ -81,6 +92,9 @@ def _load(reader: Reader) -> Documents:
         models=reader.documents("model", ModelDocument),
         endpoints=reader.documents("endpoint", EndpointDocument),
         triggers=reader.documents("trigger", Trigger),
+        rules=reader.documents("notification_rule", NotificationRule),
+        channels=reader.documents("notification_channel", ChannelDocument),
+        users=reader.documents("user", UserDocument),
     )
 
 

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from aimass_core.domain import keys
 from aimass_core.domain.collectors import PythonCollector, SingerCollector
 from aimass_core.domain.common import Principal, Resource
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.models import ModelVersion
+from aimass_core.domain.settings.contract import SettingsUpdate
 from aimass_core.domain.transfers import TransferAction
 from aimass_core.errors import AimassError, InternalError
-from aimass_core.services import endpoint_watches, platform, restoring
+from aimass_core.services import endpoint_watches, platform, restoring, settings
 from batch_jobs.runtime.reporting import Reporter
 from batch_jobs.transfer import checking, contract
 from batch_jobs.transfer.archive import Reader
@@ -65,6 +68,7 @@ class Maker:
 
     def _makes(self) -> Iterator[str]:
         """Yields the name of what was made, after it."""
+        yield from self._make_settings()
         yield from self._make_datasets()
         yield from self._make_sources()
         yield from self._make_jobs()
@@ -72,6 +76,20 @@ class Maker:
         yield from self._make_models()
         yield from self._make_endpoints()
         yield from self._make_triggers()
+        yield from self._make_rules()
+
+    def _make_settings(self) -> Iterator[str]:
+        """By their own use case, which knows what this deployment allows."""
+        for document in self.documents.settings:
+            if not self.plan.makes("settings", document.subsystem):
+                continue
+            try:
+                change = SettingsUpdate(values=document.values, reason="Imported.")
+                settings.update(self.place.ports, self.principal, document.subsystem, change, revision=1)
+            except (AimassError, ValidationError) as error:
+                why = error.message if isinstance(error, AimassError) else error.errors()[0]["msg"]
+                self.to_do.append(f"Set the settings of {document.subsystem} by hand: {why}")
+            yield str(document.subsystem)
 
     def _make_datasets(self) -> Iterator[str]:
         for document in self.documents.datasets:
@@ -122,6 +140,12 @@ class Maker:
             if self.plan.makes("trigger", trigger.id):
                 restoring.restore_trigger(self.place.ports, self.principal, self._renamed(trigger))
                 yield trigger.name
+
+    def _make_rules(self) -> Iterator[str]:
+        for rule in self.documents.rules:
+            if self.plan.makes("notification_rule", rule.id):
+                restoring.restore_rule(self.place.ports, self.principal, self._renamed(rule))
+                yield rule.name
 
     def _renamed(self, resource: ResourceT) -> ResourceT:
         return rename(resource, self.plan.names)
@@ -220,6 +244,10 @@ class Maker:
             if makes("trigger", trigger.id):
                 name = names.get(trigger.id, trigger.name)
                 self.to_do.append(f"The trigger {name} is paused: aimass triggers resume {name}")
+        for channel in self.documents.channels:
+            self.to_do.append(f"Make the notification channel {channel.name} ({channel.type}), if it is not there.")
+        for user in self.documents.users:
+            self.to_do.append(f"Invite them, where you want: aimass users invite {user.email} --role {user.role}")
         if not self.reader.manifest.with_data:
             for dataset in self.documents.datasets:
                 if makes("dataset", dataset.dataset.id) and dataset.versions:

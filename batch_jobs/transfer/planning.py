@@ -14,6 +14,8 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionS
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
 from aimass_core.domain.models import Model, ModelVersion
+from aimass_core.domain.notification_channels import NotificationRule
+from aimass_core.domain.settings.contract import SettingsRecord
 from aimass_core.domain.transfers import OnConflict, TransferAction, TransferItem
 from aimass_core.domain.triggers import Trigger
 from aimass_core.ports import Ports
@@ -21,7 +23,16 @@ from aimass_core.services import restoring
 from aimass_core.services.datasets import TOMBSTONE
 from batch_jobs.transfer import contract
 from batch_jobs.transfer.archive import Reader
-from batch_jobs.transfer.contract import DatasetDocument, EndpointDocument, ModelDocument, SourceDocument, StudyDocument
+from batch_jobs.transfer.contract import (
+    ChannelDocument,
+    DatasetDocument,
+    EndpointDocument,
+    ModelDocument,
+    SettingsDocument,
+    SourceDocument,
+    StudyDocument,
+    UserDocument,
+)
 
 _MAX_NAME = 63
 _SUFFIX = "-imported"
@@ -32,6 +43,7 @@ _THERE = "It is there already, and stays as it is."
 class Documents:
     """All that the archive holds."""
 
+    settings: Sequence[SettingsDocument]
     sources: Sequence[SourceDocument]
     datasets: Sequence[DatasetDocument]
     jobs: Sequence[Job]
@@ -39,6 +51,9 @@ class Documents:
     models: Sequence[ModelDocument]
     endpoints: Sequence[EndpointDocument]
     triggers: Sequence[Trigger]
+    rules: Sequence[NotificationRule]
+    channels: Sequence[ChannelDocument]
+    users: Sequence[UserDocument]
 
 
 @dataclass(slots=True)
@@ -76,6 +91,8 @@ def make_plan(
 ) -> Plan:
     """Compares the archive with the workspace."""
     planner = _Planner(ports=ports, workspace_id=workspace_id, reader=reader, on_conflict=on_conflict)
+    for settings in documents.settings:
+        planner.add_settings(settings)
     for source in documents.sources:
         planner.add_named(source.record, source.record.name)
     for dataset in documents.datasets:
@@ -84,14 +101,13 @@ def make_plan(
         planner.add(job, f"{job.kind} {job.id}")
     for study in documents.studies:
         planner.add_named(study.study, study.study.name)
-    for model in documents.models:
-        planner.add_named(model.model, model.model.name)
-    for version in sorted_versions(documents.models):
-        planner.add_model_version(version)
+    planner.add_models(documents.models)
     for endpoint in documents.endpoints:
         planner.add_endpoint(endpoint.endpoint)
     for trigger in documents.triggers:
         planner.add_trigger(trigger)
+    for rule in documents.rules:
+        planner.add_named(rule, rule.name)
     return planner.plan
 
 
@@ -109,6 +125,14 @@ class _Planner:
     on_conflict: OnConflict
     plan: Plan = field(default_factory=Plan)
     _taken: set[tuple[str, str]] = field(default_factory=set)
+
+    def add_settings(self, document: SettingsDocument) -> None:
+        """Of a subsystem of which nothing has been said here."""
+        name = str(document.subsystem)
+        is_said = restoring.has(self.ports, SettingsRecord, self.workspace_id, name)
+        action, reason = (TransferAction.SKIP, _THERE) if is_said else (TransferAction.CREATE, "")
+        item = TransferItem(resource=SettingsRecord.resource, id=name, name=name, action=action, reason=reason)
+        self.plan.add(item)
 
     def add(self, resource: Resource, name: str) -> None:
         """Something without a name of its own."""
@@ -159,6 +183,13 @@ class _Planner:
             self._put(version, name, TransferAction.LEAVE_OUT, "The archive names it, and does not hold its rows.")
         else:
             self._put(version, name, TransferAction.CREATE)
+
+    def add_models(self, documents: Sequence[ModelDocument]) -> None:
+        """Models, and all their versions after them."""
+        for document in documents:
+            self.add_named(document.model, document.model.name)
+        for version in sorted_versions(documents):
+            self.add_model_version(version)
 
     def add_model_version(self, version: ModelVersion) -> None:
         """A version of a model that was added before."""

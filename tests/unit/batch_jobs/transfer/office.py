@@ -8,14 +8,17 @@ from typing import Any
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
-from aimass_core.domain.common import Principal
+from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.endpoint_settings import EndpointSettingsChange
 from aimass_core.domain.endpoints import Endpoint, EndpointCreate, EndpointUpdate
+from aimass_core.domain.notification_channels import NotificationRule
+from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
 from aimass_core.domain.sources import SecretValue
 from aimass_core.domain.transfers import ExportReport, ExportSpec, ImportReport, ImportWorkspaceSpec
 from aimass_core.domain.triggers import TriggerCreate
+from aimass_core.domain.users import UserRecord, UserStatus
 from aimass_core.ports import Row
-from aimass_core.services import endpoints, jobs, sources, triggers
+from aimass_core.services import endpoints, jobs, records, settings, sources, triggers
 from batch_jobs.transfer.exporting import export
 from batch_jobs.transfer.importing import import_workspace
 from batch_jobs.transfer.place import Place
@@ -85,6 +88,24 @@ class Office:
         job = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
         body = {"name": "nightly", "dataset": "adult", "job": job}
         triggers.create(self.ports, self.principal, TriggerCreate.model_validate(body))
+        change = SettingsUpdate(values={"checkpoint_seconds": 30})
+        settings.update(self.ports, self.principal, Subsystem.TRAINING, change, revision=1)
+        rule = NotificationRule(
+            **records.new_fields(self.ports, self.principal, NotificationRule),
+            name="failures",
+            events=["job.failed"],
+            channels=["ops"],
+        )
+        records.create(self.ports, self.principal, rule, name=rule.name)
+        user = UserRecord(
+            **records.new_fields(self.ports, self.principal, UserRecord),
+            email="ada@example.com",
+            role=Role.DEVELOPER,
+            status=UserStatus.INVITED,
+            workspace_name="team",
+            invitation_sha256=CANARY,
+        )
+        records.create(self.ports, self.principal, user, name=user.email)
         search = jobs.create(self.ports, self.principal, search_request(study="sweep"), limits=LIMITS)
         search = jobs.stop(self.ports, self.principal, search.id)
         leave_best(self.ports, search)

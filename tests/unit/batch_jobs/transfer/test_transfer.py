@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from aimass_core.domain.endpoints import EndpointStatus
+from aimass_core.domain.settings.contract import Subsystem
 from aimass_core.domain.sources import SourceStatus
 from aimass_core.domain.transfers import ImportReport, OnConflict, TransferAction
 from aimass_core.errors import InvalidRequestError
-from aimass_core.services import datasets, endpoints, jobs, models, sources, studies, triggers
+from aimass_core.services import datasets, endpoints, jobs, models, settings, sources, studies, triggers, users
 from tests.unit.batch_jobs.transfer.office import CANARY, TRIALS, Office
 from tests.unit.core.services.ingest.scene import Scene
 
@@ -32,6 +33,8 @@ def test_everything_comes_into_an_empty_installation(office: Office, tmp_path: P
     report = there.import_(office.export())
     assert set(actions(report).values()) == {TransferAction.CREATE}
     assert actions(report).keys() == {
+        "settings training",
+        "notification_rule failures",
         "source orders",
         "dataset adult",
         "dataset_version adult@1",
@@ -47,6 +50,8 @@ def test_everything_comes_into_an_empty_installation(office: Office, tmp_path: P
     version = models.get_version(ports, principal, "adult")
     assert jobs.get(ports, principal, version.job_id).imported_at is not None
     assert datasets.get(ports, principal, "adult").latest_version == 1
+    assert settings.get(ports, principal, Subsystem.TRAINING).revision == 2
+    assert users.list_page(ports, principal, limit=10, start=None)[0] == [], "nobody is let in by a file"
     assert studies.get_best(ports, principal, "sweep").trial == 3
     assert there.trials.read(principal.workspace_id, studies.get(ports, principal, "sweep").id) == TRIALS
 
@@ -73,6 +78,7 @@ def test_what_would_act_by_itself_is_paused_and_the_report_says_what_to_do(offic
     assert report.to_do == [
         "The source orders is paused: set its secrets (token), then aimass sources resume orders",
         "The trigger nightly is paused: aimass triggers resume nightly",
+        "Invite them, where you want: aimass users invite ada@example.com --role developer",
         "The dataset adult has no rows here: aimass datasets upload adult <file>",
     ]
 

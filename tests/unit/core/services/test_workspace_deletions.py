@@ -13,6 +13,7 @@ from aimass_core.domain.endpoints import EndpointCreate
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.domain.sources import SecretValue, SourceVerb
 from aimass_core.domain.studies import Trial, TrialState
+from aimass_core.domain.users import Membership, UserRecord, UserStatus
 from aimass_core.domain.workspaces import (
     DeletionStage,
     DeletionStatus,
@@ -25,7 +26,9 @@ from aimass_core.services import (
     api_keys,
     dispatch,
     endpoints,
+    people,
     reconciler,
+    records,
     source_access,
     sources,
     workspace_deletions,
@@ -63,6 +66,17 @@ class Town:
         source_access.grant(self.ports, self.other, theirs.id, self.workspace.id, SourceVerb.READ)
         self.ports.landing.put(f"{keys.drop_prefix('team', 'adult')}file.csv", b"a,b\n")
         self.ports.trials.trials[self.workspace.id, "std_1"] = [Trial(number=0, state=TrialState.COMPLETE)]
+        person = Membership(workspace_id=self.workspace.id, workspace_name="team", user_id="usr_1", role=Role.ADMIN)
+        user = UserRecord(
+            **records.new_fields(self.ports, self.admin, UserRecord),
+            email="ada@example.com",
+            role=Role.ADMIN,
+            status=UserStatus.ACTIVE,
+            workspace_name="team",
+            subject="ada",
+        )
+        belongs = people.write(self.ports, "ada", people.with_membership(person), email=user.email)
+        records.create(self.ports, self.admin, user, name=user.email, also=[belongs])
         job = add_job(self.ports, self.admin)
         self.job = dispatch.dispatch(self.ports, job.workspace_id, job.id)
         compute_job_id = str(self.job.compute_job_id)
@@ -113,6 +127,7 @@ def test_h16_a_workspace_with_live_jobs_and_data_is_deleted_and_the_listing_is_e
     assert done.deleted["objects"] > 10
     key, proof = f"API_KEY#{town.admin.actor}", f"WORKSPACE_DELETION#{town.workspace.id}"
     assert town.left() == {"rows": [key, proof], "objects": [], "secrets": [], "trials": []}
+    assert people.find(town.ports, "ada") is None, "nobody belongs to what is gone"
     states = town.ports.compute.describe([str(town.job.compute_job_id)])
     assert [state.status for state in states] == [JobStatus.FAILED], "the job was terminated"
     after = _rows_of(town, town.other)

@@ -13,6 +13,7 @@ from aimass_core.domain.datasets import Dataset, DatasetVersion
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus, ServedModel
 from aimass_core.domain.jobs import Job
 from aimass_core.domain.models import Model, ModelVersion
+from aimass_core.domain.notification_channels import NotificationRule
 from aimass_core.domain.sources import SourceRecord, SourceState
 from aimass_core.domain.studies import Study
 from aimass_core.domain.triggers import Trigger, TriggerStatus
@@ -143,6 +144,12 @@ def restore_trigger(ports: Ports, principal: Principal, trigger: Trigger) -> Tri
         num_runs=0,
         active_run=None,
     )
+    return records.create(ports, principal, restored, name=restored.name)
+
+
+def restore_rule(ports: Ports, principal: Principal, rule: NotificationRule) -> NotificationRule:
+    """It holds once there are channels of the names that it tells."""
+    restored = _settled(ports, principal, rule)
     return records.create(ports, principal, restored, name=restored.name)
 
 

@@ -143,11 +143,15 @@ def remove(ports: Ports, principal: Principal, user_id: str) -> None:
     raise UnavailableError("The users of this workspace change too quickly. Try again.")
 
 
-def remove_all(ports: Ports, workspace_id: str) -> None:
-    """Before a workspace is deleted: everybody loses their place in it. May be repeated where it was cut off."""
-    for record in list(_all(ports, workspace_id)):
+def remove_all(ports: Ports, workspace_id: str) -> int:
+    """Before a workspace is deleted: everybody loses their place in it. May be repeated where it was cut off.
+
+    Accounts stay, of which those that lead nowhere open nothing: whoever deletes workspaces knows no accounts.
+    """
+    found = list(_all(ports, workspace_id))
+    for record in found:
         ports.registry.write(*_removal(ports, record))
-        forget_account(ports, record.subject)
+    return len(found)
 
 
 def forget_account(ports: Ports, subject: str | None) -> None:

@@ -15,19 +15,20 @@ from aimass_core.domain.api_keys import ApiKey, ApiKeyRecord
 from aimass_core.domain.common import Role
 from aimass_core.domain.hosts import to_host_owner
 from aimass_core.domain.queries import Query
+from aimass_core.domain.sessions import SessionCodeRecord, SessionRecord
 from aimass_core.domain.tables import database_of
 from aimass_core.domain.workspaces import DeletionStage, DeletionStatus, Workspace, WorkspaceDeletion
 from aimass_core.errors import AimassError, NotFoundError
 from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
-from aimass_core.services import job_states, jobs, platform, workspace_deletions, workspaces
+from aimass_core.services import job_states, jobs, platform, users, workspace_deletions, workspaces
 
 PROOF_KEPT = timedelta(days=1)
 _SETTLED = timedelta(seconds=50)
 _MAX_SECONDS = timedelta(seconds=120)
 _MAX_DUE = 10
 _PAGE = 100
-# Rows by which somebody gets in: keys, and people with their sessions.
-_LOGINS = (ApiKey.resource, "user", "session", "session_code")
+# Rows by which somebody gets in, beside being a user.
+_LOGINS = (ApiKey.resource, SessionRecord.resource, SessionCodeRecord.resource)
 # Rows by which jobs would begin while the others go, and those of what serves.
 _STARTERS = ("source_health", "trigger", "source_retention", "report_plan")
 _SERVING = ("endpoint_watch", "endpoint")
@@ -98,7 +99,8 @@ def _save(ports: Ports, deletion: WorkspaceDeletion, **changes: Any) -> Workspac
 
 
 def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
-    """All but the one that asked, which can only read from now on."""
+    """All but the one that asked, which can only read from now on; and everybody's place, also where a person asked."""
+    num_users = users.remove_all(ports, deletion.workspace_id)
     num_deleted = 0
     rows = [row for name in _LOGINS for row in _rows(ports, deletion.workspace_id, name)]
     for row in rows:
@@ -108,7 +110,7 @@ def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
             record = ApiKeyRecord.model_validate(row.data)
             limited = record.model_copy(update={"role": Role.VIEWER, "revision": record.revision + 1})
             ports.registry.write(Put(row=_key_row(limited), expected=record.revision))
-    return {"deleted": {"keys": num_deleted}}
+    return {"deleted": {"keys": num_deleted, "users": num_users}}
 
 
 def _stop_jobs(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
