@@ -59,10 +59,11 @@ def test_i2_files_are_saved_and_never_opened(signed_in: Page, client: aimass.Cli
 def test_what_was_written_ends_with_the_session(signed_in: Page) -> None:
     page = signed_in
     page.goto("collection/sql")
-    page.get_by_role("textbox", name="SQL of the query").click()
+    editor = page.get_by_role("textbox", name="SQL of the query")
+    editor.click()
     page.keyboard.type("select secret")
     page.reload()
-    page.get_by_text("select secret").wait_for()
+    editor.filter(has_text="select secret").wait_for()
     page.get_by_role("button", name="default").click()
     page.get_by_role("menuitem", name="Sign out").click()
     page.get_by_label("API key").wait_for()
