@@ -66,5 +66,5 @@ def test_what_was_written_ends_with_the_session(signed_in: Page) -> None:
     editor.filter(has_text="select secret").wait_for()
     page.get_by_role("button", name="default").click()
     page.get_by_role("menuitem", name="Sign out").click()
-    page.get_by_label("API key").wait_for()
+    page.get_by_role("button", name="API key").wait_for()
     assert page.evaluate("sessionStorage.length") == 0
