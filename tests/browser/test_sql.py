@@ -54,3 +54,17 @@ def test_i2_files_are_saved_and_never_opened(signed_in: Page, client: aimass.Cli
         page.get_by_role("menuitem", name="Parquet").click()
     assert Path(parquet.value.path()).read_bytes()[:4] == b"PAR1"
     assert "/console/collection/sql" in page.url
+
+
+def test_what_was_written_ends_with_the_session(signed_in: Page) -> None:
+    page = signed_in
+    page.goto("collection/sql")
+    editor = page.get_by_role("textbox", name="SQL of the query")
+    editor.click()
+    page.keyboard.type("select secret")
+    page.reload()
+    editor.filter(has_text="select secret").wait_for()
+    page.get_by_role("button", name="default").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    page.get_by_role("button", name="API key").wait_for()
+    assert page.evaluate("sessionStorage.length") == 0

@@ -120,8 +120,8 @@ export function SessionProvider({ children }: { children: ReactNode }) {
 
   const forget = useCallback(() => {
     isIn.current = false;
-    sessionStorage.removeItem(STORED);
-    sessionStorage.removeItem(STORED_WORKSPACE);
+    // What was written and asked in this tab goes too.
+    sessionStorage.clear();
     setCredential(null);
     setWorkspace(null);
     setMe(null);

@@ -102,14 +102,12 @@ export function Overview() {
         </ColumnLayout>
         <AttentionTable items={attention} isLoading={collection.isPending || training.isPending || inference.isPending || jobs.isPending} />
         <RunningWork jobs={running ?? []} query={jobs} />
-        {system.data !== undefined && (
-          <section>
-            <Header variant="h2" description={t("dropHint")}>
-              {t("dropFolder")}
-            </Header>
-            <Code>{`s3://${system.data.drop_folder.bucket}/${system.data.drop_folder.prefix}`}</Code>
-          </section>
-        )}
+        <section>
+          <Header variant="h2" description={t("dropHint")}>
+            {t("dropFolder")}
+          </Header>
+          <Loaded query={system}>{(found) => <Code>{`s3://${found.drop_folder.bucket}/${found.drop_folder.prefix}`}</Code>}</Loaded>
+        </section>
       </SpaceBetween>
     </ContentLayout>
   );

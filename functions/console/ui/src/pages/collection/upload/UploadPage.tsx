@@ -14,6 +14,7 @@ import { useTranslation } from "react-i18next";
 import { useSearchParams } from "react-router";
 
 import { api, dataOf } from "../../../api/client";
+import { useMe } from "../../../app/session";
 import { Code } from "../../../components/Code";
 import { isName, nameOf } from "../names";
 import { type Chosen, ChosenFiles } from "./ChosenFiles";
@@ -23,7 +24,9 @@ import { add, isBusy, useUploads } from "./uploads";
 export function UploadPage() {
   const { t } = useTranslation("collection");
   const [search] = useSearchParams();
-  const uploads = useUploads();
+  const me = useMe();
+  const owner = `${me.workspace_id}/${me.actor}`;
+  const uploads = useUploads(owner);
   const [chosen, setChosen] = useState<Chosen[]>([]);
   const system = useQuery({ queryKey: ["system"], queryFn: () => dataOf(api.GET("/v1/system")) });
   useEffect(() => {
@@ -45,7 +48,7 @@ export function UploadPage() {
       ...files.map((file) => ({ id: crypto.randomUUID(), file, dataset: search.get("dataset") ?? nameOf(file.name), mode: "replace" as const })),
     ]);
   const start = () => {
-    for (const { file, dataset, mode } of chosen) add(file, dataset, mode);
+    for (const { file, dataset, mode } of chosen) add(owner, file, dataset, mode);
     setChosen([]);
   };
   const folder = system.data?.drop_folder;

@@ -12,6 +12,8 @@ export type Phase = "hashing" | "sending" | "done" | "paused" | "failed" | "canc
 
 export interface FileUpload {
   id: string;
+  /** Whose it is: another person may sign in in the same tab. */
+  owner: string;
   file: File;
   dataset: string;
   mode: Mode;
@@ -40,11 +42,12 @@ function find(id: string): FileUpload {
   return found;
 }
 
-export function useUploads(): readonly FileUpload[] {
-  return useSyncExternalStore(
+export function useUploads(owner: string): readonly FileUpload[] {
+  const uploads = useSyncExternalStore(
     (listener) => (listeners.add(listener), () => listeners.delete(listener)),
     () => all,
   );
+  return uploads.filter((each) => each.owner === owner);
 }
 
 /** Whether leaving the page would interrupt one. */
@@ -52,9 +55,9 @@ export function isBusy(): boolean {
   return all.some((each) => each.phase === "hashing" || each.phase === "sending");
 }
 
-export function add(file: File, dataset: string, mode: Mode): void {
+export function add(owner: string, file: File, dataset: string, mode: Mode): void {
   const id = crypto.randomUUID();
-  all = [{ id, file, dataset, mode, phase: "hashing", numBytes: 0 }, ...all];
+  all = [{ id, owner, file, dataset, mode, phase: "hashing", numBytes: 0 }, ...all];
   resume(id);
 }
 
