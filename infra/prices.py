@@ -43,10 +43,13 @@ def main() -> None:
 def refresh(table: Mapping[str, Any], client: Any, *, region: str, now: datetime) -> dict[str, Any]:
     """The same instance types with today's prices. Raises LookupError where the API has no price of one."""
     ec2 = {name: _find(client, "AmazonEC2", region, {"instanceType": name, **_EC2}) for name in table["ec2"]}
-    sagemaker = {
-        name: _find(client, "AmazonSageMaker", region, {"instanceName": name, "component": "Training"})
-        for name in table["sagemaker"]
-    }
+    sagemaker, hosting = (
+        {
+            name: _find(client, "AmazonSageMaker", region, {"instanceName": name, "component": component})
+            for name in table[part]
+        }
+        for part, component in (("sagemaker", "Training"), ("hosting", "Hosting"))
+    )
     return {
         "region": region,
         "as_of": f"{now:%Y-%m-%d}",
@@ -55,6 +58,7 @@ def refresh(table: Mapping[str, Any], client: Any, *, region: str, now: datetime
         **{name: table[name] for name in _KEPT},
         "ec2": ec2,
         "sagemaker": sagemaker,
+        "hosting": hosting,
     }
 
 

@@ -18,11 +18,12 @@ from aimass_core.lambda_support import http, json_body, request_logs
 from aimass_core.lambda_support.http import HttpAnswer, HttpEvent
 from aimass_core.lambda_support.idempotency import Store, dynamodb_store
 from aimass_core.lambda_support.logging import about, build_logger
-from aimass_core.ports import Ports
+from aimass_core.ports import LiveSettings, Ports
 from aimass_core.settings import ApiSettings
-from functions.api import checks, routing
+from functions.api import access, checks, routing
 from functions.api.idempotent import answer_once
 from functions.api.routes import ROUTERS
+from functions.api.routing import Operation
 
 Handler = Callable[[HttpEvent, LambdaContext], HttpAnswer]
 
@@ -66,13 +67,30 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
     """The Lambda handler over a deployment, which is asked for with the first request."""
     logger = build_logger("api")
 
-    def answer(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
+    def answer(event: HttpEvent, context: LambdaContext, opened: list[LiveSettings]) -> HttpAnswer:
         operation = routing.find(OPERATIONS, method=event["httpMethod"].upper(), path=event["path"])
         caller = None if operation.role is None else _caller_of(event)
+        path = str(event["path"])
         if caller is not None:
-            routing.require_role(operation, caller)
+            access.require(operation, caller, path=path, ports=lambda: deployment().ports)
         checks.check(event, operation)
+        try:
+            return resolve(event, context, opened, operation, caller)
+        except NotFoundError:
+            guest = access.as_guest(operation, caller, path=path, ports=deployment().ports)
+            if guest is None:
+                raise
+        return resolve(event, context, opened, operation, guest)
+
+    def resolve(
+        event: HttpEvent,
+        context: LambdaContext,
+        opened: list[LiveSettings],
+        operation: Operation,
+        caller: Principal | None,
+    ) -> HttpAnswer:
         deployed = deployment()
+        opened.append(deployed.ports.live_settings)
         resolver.append_context(  # type: ignore[no-untyped-call]
             ports=deployed.ports,
             store=deployed.store,
@@ -85,12 +103,12 @@ def make_handler(deployment: Callable[[], Deployment]) -> Handler:
     def handle(event: HttpEvent, context: LambdaContext) -> HttpAnswer:
         started = time.perf_counter()
         with about(logger, **http.log_keys(event)):
-            answered = http.boundary(event, lambda: answer(event, context))
-            workspace_id = http.authorizer_of(event).get("workspace_id")
-            # NOTE: a request without a caller must not be the one that opens the ports.
+            opened: list[LiveSettings] = []
+            answered = http.boundary(event, lambda: answer(event, context, opened))
+            # NOTE: what failed before the settings could be read leaves its line in any case.
             level = RequestLogLevel.INFO
-            if workspace_id is not None:
-                level = request_logs.level_of(deployment().ports.live_settings, workspace_id)
+            if opened:
+                level = request_logs.level_of(opened[0], http.authorizer_of(event).get("workspace_id"))
             request_logs.write(event, answered, level=level, log=logger.info, started=started)
         return answered
 

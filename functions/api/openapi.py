@@ -15,6 +15,7 @@ from aimass_core import __version__
 from aimass_core.domain.common import Problem
 from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aimass_core.services.source_access import VERB_OF_ROLE
+from functions.api import access
 from functions.api.documents_docs import add_documents
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
@@ -137,7 +138,9 @@ def _complete(described: dict[str, Any], operation: Operation) -> None:
 
 def _who_may(operation: Operation) -> str:
     if operation.verb is None:
-        return f"Role: {operation.role} or above."
+        granted = ", or a grant of `edit`" if access.takes_grant(operation) else ""
+        guests = " Also by a grant of `read` to another workspace." if access.takes_guests(operation) else ""
+        return f"Role: {operation.role} or above{granted}.{guests}"
     role = next(role for role, verb in VERB_OF_ROLE.items() if verb.includes(operation.verb))
     return f"Role: {role} or above, or a grant of `{operation.verb}`."
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from aimass_core.domain.common import Principal, Request, Role
 from aimass_core.domain.sources import SourceVerb
-from aimass_core.errors import MethodNotAllowedError, NotFoundError, PermissionDeniedError
+from aimass_core.errors import MethodNotAllowedError, NotFoundError
 from aimass_core.lambda_support.idempotency import Store
 from aimass_core.ports import Ports
 from aimass_core.services import job_quotas
@@ -31,6 +31,7 @@ class Operation:
     method: str
     path: str
     name: str
+    summary: str
     tag: str
     role: Role | None
     verb: SourceVerb | None
@@ -94,6 +95,7 @@ class ResourceRouter(Router):
                     method=method,
                     path=path,
                     name=handler.__name__,
+                    summary=summary,
                     tag=self.tag,
                     role=role,
                     verb=verb,
@@ -171,14 +173,6 @@ def find(operations: Iterable[Operation], *, method: str, path: str) -> Operatio
         allowed = sorted(matching)
         raise MethodNotAllowedError(f"This address takes {', '.join(allowed)}.", allowed=allowed)
     return matching[method]
-
-
-def require_role(operation: Operation, caller: Principal) -> None:
-    """Raises PermissionDeniedError where the caller's role does not include the operation's."""
-    if operation.role is not None and not caller.role.includes(operation.role):
-        raise PermissionDeniedError(
-            f"This needs the role {operation.role}; the API key has {caller.role}. Ask an admin of the workspace."
-        )
 
 
 def _query_names(hints: Mapping[str, Any]) -> Iterable[str]:

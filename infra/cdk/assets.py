@@ -52,6 +52,7 @@ ASSETS: Mapping[str, Asset] = {
         *(_function(name) for name in FUNCTION_NAMES),
         Asset(name="layers/core", root="layers/core"),
         Asset(name="layers/deps", root="layers/deps", heavy=True),
+        Asset(name="layers/identity", root="layers/identity", heavy=True),
         Asset(name="layers/inference", root="layers/inference", heavy=True),
         Asset(name="layers/preparation", root="layers/preparation", heavy=True),
     )

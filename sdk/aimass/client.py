@@ -14,6 +14,7 @@ from aimass.resources.audit import AuditApi
 from aimass.resources.costs import CostsApi
 from aimass.resources.datasets import DatasetsApi
 from aimass.resources.endpoints import EndpointsApi
+from aimass.resources.grants import GrantsApi
 from aimass.resources.jobs import JobsApi
 from aimass.resources.logs import LogsApi
 from aimass.resources.models import ModelsApi
@@ -114,6 +115,11 @@ class Client:
     def endpoints(self) -> EndpointsApi:
         """Served models."""
         return EndpointsApi(self)
+
+    @cached_property
+    def grants(self) -> GrantsApi:
+        """Of single datasets, models and endpoints."""
+        return GrantsApi(self)
 
     @cached_property
     def jobs(self) -> JobsApi:

@@ -81,6 +81,16 @@ def test_an_invitation_becomes_a_session_and_the_password_opens_another(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     _is_in(page)
+    page.get_by_role("button", name="default").click()
+    page.get_by_role("menuitem", name="Change the password").click()
+    page.get_by_label("Present password").fill("wrong")
+    page.get_by_label("New password").fill("Another horse 8")
+    axe(page)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("present password is not right").wait_for()
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Your password is changed").wait_for()
 
 
 def test_a_session_goes_on_before_its_token_ends(page: Page, stack: Stack) -> None:

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def main() -> int:
     iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
     iam_evaluator.pin_request_origin = lambda source_ip, _is_secure: pin_origin(source_ip, True)
 
-    iam_actions.extract_resource_arn = _with_workgroups(iam_actions.extract_resource_arn)
+    iam_actions.extract_resource_arn = _corrected(iam_actions.extract_resource_arn)
     enforce, evaluate = iam_evaluator.enforce, iam_evaluator.evaluate
     is_asked = ContextVar("is_asked", default=False)
 
@@ -35,6 +36,9 @@ def main() -> int:
         return enforce(*args, **options)
 
     def recorded(context: Any, *args: Any, **options: Any) -> Any:
+        if context.action.startswith("sqs:"):
+            # On AWS the right to an action is the right to several of it at once.
+            context = replace(context, action=context.action.removesuffix("Batch"))
         result = evaluate(context, *args, **options)
         # What follows within the same request are policies of resources.
         if is_asked.get() and "assumed-role" in context.principal_arn:
@@ -48,11 +52,18 @@ def main() -> int:
     return server.main(sys.argv[2:])
 
 
-def _with_workgroups(extract: Callable[..., str]) -> Callable[..., str]:
-    """A query's workgroup is its resource; the emulator knows it only where a request names it."""
+def _corrected(extract: Callable[..., str]) -> Callable[..., str]:
+    """Resources that the emulator does not know of all requests: a query's workgroup, an e-mail's sender, of a query of
+    logs each of its groups (of which the first is looked at here). It takes a database's name for that of a table."""
 
     def extract_resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> str:
         arn = extract(service, method, path, headers, body, *rest)
+        if service == "glue":
+            return arn.replace(":table/", ":database/")
+        if service == "ses" and path.endswith("/outbound-emails"):
+            return f"arn:aws:ses:{REGION}:{ACCOUNT_ID}:identity/{json.loads(body)['FromEmailAddress']}"
+        if service == "logs" and arn == "*" and (groups := json.loads(body).get("logGroupNames")):
+            return f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{groups[0]}"
         if service != "athena" or arn != "*":
             return arn
         from ministack.services import athena

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import httpx2
 import pytest
 
 import aimass
+from aimass_core.adapters.live_settings import TTL_SECONDS
 from aimass_core.errors import QuotaExceededError
 from tests.stack import Stack, wait_until, write_loans
 
@@ -98,14 +100,14 @@ def _queue(stack: Stack) -> str:
 
 
 @pytest.fixture
-def few_jobs(stack: Stack) -> Iterator[int]:
-    """The deployed API with a quota that even this machine reaches."""
-    functions, name = stack.aws("lambda"), "aimass-api"
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    limited = {**variables, "AIMASS_MAX_JOBS_ACTIVE": "4"}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": limited})
-    yield 4
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+def few_jobs(tenant: httpx2.Client) -> int:
+    """A quota that even this machine reaches, in every process of the API."""
+    changed = tenant.patch("/v1/settings/quotas", json={"values": {"max_jobs_active": 4}}, headers={"if-match": '"1"'})
+    assert changed.status_code == 200, changed.text
+    # NOTE: each process reads settings anew after five seconds.
+    deadline = time.monotonic() + TTL_SECONDS
+    wait_until(lambda: time.monotonic() > deadline)
+    return 4
 
 
 def test_c6_flood_of_one_workspace_is_refused_and_another_goes_on(

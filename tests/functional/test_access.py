@@ -3,11 +3,13 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aimass_core.domain.common import Role, new_id
+from functions.api import permissions_page
 from functions.api.app import OPERATIONS
 from functions.api.routing import Operation
 from tests.functional.gateway import Api
@@ -25,8 +27,8 @@ PATHS = sorted({operation.path for operation in OPERATIONS})
 
 def address(operation_path: str) -> str:
     """A path with ids of nothing."""
-    found = re.sub(r"<(number|part)>", "1", operation_path).replace("<secret>", "token")
-    found = found.replace("<subsystem>", "training")
+    found = operation_path.replace("<grantee>", new_id("ws")).replace("<subsystem>", "training")
+    found = re.sub(r"<(number|part)>", "1", found).replace("<secret>", "token")
     return re.sub(
         r"<(\w+)>",
         lambda match: new_id({"workspace": "ws", "api_key": "key", "user": "usr"}.get(match[1], "ds")),
@@ -64,7 +66,7 @@ def test_h3_role_may_do_what_its_routes_declare(api: Api, role: Role, operation:
 
 # The whole matrix, apart from the code: who may at least do what. A new operation must be entered here.
 LEAST_ROLES = {
-    Role.VIEWER: "get_me get_system create_session_code end_session list_algorithms "
+    Role.VIEWER: "get_me get_system create_session_code end_session change_password list_shared list_algorithms "
     "list_workspaces get_workspace list_datasets get_dataset "
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
@@ -84,6 +86,8 @@ LEAST_ROLES = {
     "delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
     "rotate_api_key "
+    "list_dataset_grants grant_dataset revoke_dataset_grant list_model_grants grant_model revoke_model_grant "
+    "list_endpoint_grants grant_endpoint revoke_endpoint_grant "
     "list_users invite_user get_user update_user remove_user invite_user_again "
     "list_source_grants grant_source revoke_source",
 }
@@ -134,9 +138,17 @@ def test_h3_matrix_of_roles_is_the_one_that_was_decided() -> None:
     assert {operation.name: operation.role for operation in CLOSED} == decided
 
 
+def test_h3_page_of_permissions_is_what_the_api_decides_by() -> None:
+    page = Path(__file__).parents[2] / "docs" / "PERMISSIONS.md"
+    assert page.read_text("utf-8") == permissions_page.build(OPERATIONS), (
+        "python -m functions.api.permissions_page > docs/PERMISSIONS.md"
+    )
+
+
 def test_h3_viewers_only_read_and_only_admins_govern() -> None:
     reading = {
         "create_session_code",
+        "change_password",
         "end_session",
         "create_query",
         "query_dataset",
@@ -275,3 +287,14 @@ def test_h2_strangers_key_is_not_found(api: Api) -> None:
     assert stranger.delete(f"/v1/api-keys/{own}").status == 404
     assert own not in [key["id"] for key in stranger.get("/v1/api-keys").json["items"]]
     assert api.get("/v1/me").status == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:4566", "*"])
+def test_h12_no_answer_lets_a_page_of_another_origin_read_it(api: Api, origin: str) -> None:
+    """The console is of the API's own origin, so the list of others is empty."""
+    expected = {("GET", "/v1/me"): 200, ("GET", "/v1/openapi.json"): 200, ("OPTIONS", "/v1/me"): 405}
+    for (method, path), status in expected.items():
+        sent: dict[str, str | list[str]] = {"Origin": origin, "Access-Control-Request-Method": "GET", "Cookie": "a=b"}
+        answer = api.request(method, path, headers=sent)
+        assert answer.status == status
+        assert not [name for name in answer.headers if name.startswith("access-control-")]

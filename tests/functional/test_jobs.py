@@ -248,7 +248,8 @@ def test_c8_text_of_users_reaches_neither_command_nor_environment(api: Api) -> N
     assert job.status == 202, job.text
     run_to_end(api, job.json)
     (submission,) = api.ports.compute.submissions.values()
-    assert submission.environment == {"AIMASS_WORKSPACE_ID": api.workspace.id, "AIMASS_JOB_ID": job.json["id"]}
+    own = {"AIMASS_WORKSPACE_ID": api.workspace.id, "AIMASS_JOB_ID": job.json["id"]}
+    assert submission.environment == {**own, "AIMASS_LOG_LEVEL": "info"}
     assert (submission.kind, submission.name) == ("train", job.json["id"])
 
 

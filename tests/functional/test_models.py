@@ -103,18 +103,30 @@ def test_h9_every_update_needs_the_revision_that_it_changes(api: Api) -> None:
     assert api.post("/v1/sources", {"name": "adult", "collector": {"type": "webhook"}}).status == 201
     job = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
     assert api.post("/v1/triggers", {"name": "adult", "dataset": "adult", "job": job}).status == 201
+    user = api.post("/v1/users", {"email": "ada@example.com", "role": "viewer"}).json["id"]
+    hook = {"type": "webhook", "url": "https://receiver.example/in"}
+    assert api.post("/v1/notification-channels", {"name": "adult", "target": hook}).status == 201
+    rule = {"name": "adult", "events": ["*"], "channels": ["adult"]}
+    assert api.post("/v1/notification-rules", rule).status == 201
+    assert api.post("/v1/report-plans", {"name": "adult"}).status == 201
     # What is put in whole has nothing that an update could lose.
     put = {operation.name for operation in OPERATIONS if operation.method == "PUT"}
-    assert put == {"set_source_secret", "grant_source", "set_endpoint_truth", "set_endpoint_alarms"}
+    assert put == {
+        *("set_source_secret", "grant_source", "set_endpoint_truth", "set_endpoint_alarms"),
+        *("grant_dataset", "grant_model", "grant_endpoint"),
+    }
     updates = [operation for operation in OPERATIONS if operation.method == "PATCH"]
     assert all(operation.needs_revision for operation in updates)
     for operation in updates:
-        path = operation.path.replace("<workspace>", api.workspace.id)
+        path = operation.path.replace("<workspace>", api.workspace.id).replace("<user>", user)
         path = re.sub(r"<\w+>", "adult", path.replace("<subsystem>", "training"))
         bodies: dict[str, dict[str, Any]] = {
             "update_endpoint": {"model": "adult@1"},
             "update_trigger": {"status": "PAUSED"},
+            "update_notification_rule": {"is_active": False},
+            "update_report_plan": {"days": 1},
             "update_settings": {"values": {"max_seconds": 120}},
+            "update_user": {"role": "developer"},
         }
         body = bodies.get(operation.name, {"description": "changed"})
         revision = api.get(path).json["revision"]

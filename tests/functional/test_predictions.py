@@ -221,3 +221,18 @@ def test_key_with_a_limit_is_told_when_to_come_again(deployed: Api) -> None:
     assert "0.2 requests a second" in slow.get("/v2/models/adult").json["error"]
     assert deployed.post("/v1/endpoints/adult/predict", body).status == 200
     assert deployed.post("/v1/api-keys", {"name": "none", "role": "viewer", "max_requests_per_day": 0}).status == 422
+
+
+def test_an_endpoint_answers_guests_by_its_id_until_the_grant_is_taken_back(deployed: Api) -> None:
+    stranger = deployed.as_stranger()
+    endpoint_id = deployed.get("/v1/endpoints/adult").json["id"]
+    path, body = f"/v1/endpoints/{endpoint_id}/predict", {"rows": [{"age": 39.0, "hours": 40.0, "city": "north"}]}
+    own = deployed.post(path, body)
+    assert own.status == 200, own.text
+    assert stranger.post(path, body).status == 404
+    assert deployed.put(f"/v1/endpoints/adult/grants/{stranger.workspace.id}", {"verb": "read"}).status == 200
+    answered = stranger.post(path, body)
+    assert (answered.status, answered.json["predictions"]) == (200, own.json["predictions"])
+    assert stranger.post("/v1/endpoints/adult/predict", body).status == 404, "names are of a workspace"
+    other = deployed.as_stranger()
+    assert other.post(path, body).status == 404

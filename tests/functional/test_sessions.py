@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import aimass
 from aimass_core.services import sign_ins
 from tests.functional.gateway import Api
 from tests.functional.terminal import Run
 from tests.functional.test_users import PASSWORD, join, refresh, sign_in
+from tests.functional.transport import InProcessTransport
 
 
 @pytest.fixture
@@ -111,6 +113,8 @@ def test_signing_out_ends_one_session_of_a_person_and_not_the_others(api: Api) -
     assert refresh(api.gateway, ada.tokens).status == 401
     assert replace(api, token=second["access_token"]).get("/v1/me").status == 200
     assert refresh(api.gateway, second).status == 201
+    ended = [each for each in api.get("/v1/audit").json["items"] if each["action"] == "session.end"]
+    assert [each["created_by"] for each in ended] == [ada.user_id]
 
 
 def test_an_api_key_is_no_session_and_a_session_makes_no_codes(api: Api) -> None:
@@ -228,3 +232,23 @@ def test_h19_the_command_line_opens_the_console_by_a_code_that_works_once(api: A
     opened = sign_in(api.gateway, code=code)
     assert replace(api, token=opened.json["access_token"]).get("/v1/me").json["role"] == "admin"
     assert sign_in(api.gateway, code=code).status == 401
+
+
+def test_a_person_changes_their_password_by_the_one_that_they_have(api: Api, transport: InProcessTransport) -> None:
+    ada = join(api, role="viewer")
+    other = "Another horse 8 8"
+    wrong = ada.api.post("/v1/me/password", {"password": "wrong", "new_password": other})
+    assert (wrong.status, wrong.code) == (403, "permission_denied")
+    weak = ada.api.post("/v1/me/password", {"password": PASSWORD, "new_password": "short"})
+    assert (weak.status, weak.code) == (422, "invalid_request")
+    with aimass.Client(
+        transport=transport, api_key=ada.tokens["access_token"], base_url="http://aimass.test"
+    ) as client:
+        client.sessions.change_password(PASSWORD, other)
+    assert sign_in(api.gateway, email="ada@example.com", password=PASSWORD).status == 401
+    assert sign_in(api.gateway, email="ada@example.com", password=other).status == 201
+    assert ada.api.get("/v1/me").status == 200
+    assert api.post("/v1/me/password", {"password": "a", "new_password": other}).code == "conflict"
+    for _ in range(10):
+        last = ada.api.post("/v1/me/password", {"password": "guess", "new_password": other})
+    assert last.code == "quota_exceeded", "a stolen session guesses no password"

@@ -10,6 +10,7 @@ import pytest
 import aimass
 from aimass_core.domain.common import utc_now
 from aimass_core.errors import UnauthenticatedError
+from aimass_core.services import users
 from tests.functional.gateway import Answer, Api, Gateway
 from tests.functional.terminal import Run
 from tests.functional.transport import InProcessTransport
@@ -260,3 +261,15 @@ def test_the_command_line_rotates_a_key(api: Api, run: Run) -> None:
     rotated = json.loads(run("api-keys", "rotate", key_id, "--overlap-hours", "0", "-o", "json").out)
     assert viewer.get("/v1/me").status == 401
     assert replace(viewer, token=rotated["secret"]).get("/v1/me").json["actor"] == key_id
+
+
+def test_a_workspace_that_ends_lets_its_people_go(api: Api) -> None:
+    ada, stranger = join(api, role="viewer"), api.as_stranger()
+    join(api, email="bob@example.com", role="viewer")
+    invited = stranger.post("/v1/users", {"email": "ada@example.com", "role": "viewer"}).json
+    assert sign_in(api.gateway, invitation=invited["invitation"], password=PASSWORD).status == 201
+    for _ in range(2):
+        users.remove_all(api.ports, api.workspace.id)
+    assert api.get("/v1/users").json["items"] == []
+    assert ada.api.get("/v1/me").json["workspace_id"] == stranger.workspace.id
+    assert [each.email for each in api.ports.identity.accounts.values()] == ["ada@example.com"]

@@ -13,6 +13,7 @@ from aimass_core.domain.hosts import HOST_PREFIX
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.notification_channels import Delivery, DeliveryStatus
 from aimass_core.domain.notifications import Notification, NotificationStatus
+from aimass_core.domain.system import DeadLetterQueue
 from aimass_core.services import endpoint_counters, tables
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template, to_text
@@ -180,9 +181,61 @@ def test_j4_dead_letters_wait_for_two_weeks(application: Template, stateful: Tem
 
 
 def test_serving_has_alarms_that_stay_quiet_without_data(application: Template) -> None:
-    alarms = application.properties("AWS::CloudWatch::Alarm")
-    assert {alarm["MetricName"] for alarm in alarms} == {"Errors", "Throttles", "Duration", "EndpointLimitsPassed"}
-    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+    alarms = _alarms(application)
+    assert {"predictions-errors", "predictions-throttles", "predictions-slow", "endpoint-limits"} <= alarms.keys()
+    loud = {name for name, alarm in alarms.items() if alarm["TreatMissingData"] != "notBreaching"}
+    # A reconciler that does not run has no data to tell of.
+    assert loud == {"reconciler-silent"}
     (passed,) = application.properties("AWS::Logs::MetricFilter")
     assert passed["MetricTransformations"][0]["MetricName"] == "EndpointLimitsPassed"
     assert '"endpoint alarm"' in passed["FilterPattern"]
+
+
+def test_j3_each_dead_letter_raises_an_alarm(application: Template, stateful: Template) -> None:
+    alarms = _alarms(application)
+    for queue in DeadLetterQueue:
+        alarm = alarms[f"{queue}-dead-letters"]
+        assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+        assert alarm["DatapointsToAlarm"] == 1
+    queues = [*application.properties("AWS::SQS::Queue"), *stateful.properties("AWS::SQS::Queue")]
+    names = {str(queue["QueueName"]) for queue in queues if str(queue["QueueName"]).endswith("-dead-letters")}
+    assert names == {naming.dead_letters(queue) for queue in DeadLetterQueue}
+
+
+def test_j4_events_of_a_function_that_fails_are_kept(application: Template) -> None:
+    kept = {
+        item["FunctionName"]["Ref"]: item["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        for item in application.properties("AWS::Lambda::EventInvokeConfig")
+    }
+    for rule in application.properties("AWS::Events::Rule"):
+        for target in rule["Targets"]:
+            function = target["Arn"]["Fn::GetAtt"][0]
+            # NOTE: the queue of a rule's target keeps only what never reached the function.
+            assert "ScheduleExpression" in rule or kept[function] == target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+
+
+def test_j4_each_function_that_fails_raises_an_alarm(application: Template) -> None:
+    watched = {name.removesuffix("-errors") for name in _alarms(application) if name.endswith("-errors")}
+    assert {naming.function(name) for name in watched} == _functions(application)
+
+
+def test_the_dashboard_shows_every_function_and_queue(application: Template) -> None:
+    (dashboard,) = application.properties("AWS::CloudWatch::Dashboard")
+    body = to_text(dashboard["DashboardBody"])
+    functions = json.loads(application.function("api")["Environment"]["Variables"]["AIMASS_FUNCTIONS"])
+    assert set(functions.values()) == _functions(application)
+    for name in functions:
+        assert body.count(f'"label":"{name}"') >= 4, name
+    for queue in DeadLetterQueue:
+        assert f"{queue}, dead letters" in body
+
+
+def _alarms(template: Template) -> dict[str, Properties]:
+    return {
+        str(alarm["AlarmName"]).removeprefix(naming.ALARM_PREFIX): alarm
+        for alarm in template.properties("AWS::CloudWatch::Alarm")
+    }
+
+
+def _functions(template: Template) -> set[str]:
+    return {str(item["FunctionName"]) for item in template.properties("AWS::Lambda::Function")}

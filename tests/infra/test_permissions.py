@@ -1,9 +1,11 @@
 """What the roles may do: each only its own work, and every wildcard is listed here."""
 
+import json
 from fnmatch import fnmatchcase
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import new_id
+from aimass_core.domain.system import DeadLetterQueue
 from infra.cdk import naming
 from tests.infra.templates import Template, to_text
 
@@ -283,6 +285,7 @@ def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_thos
     of_sources, setting = "aimass/ws_*/sources/src_*/", ("CreateSecret", "DeleteSecret", "PutSecretValue")
     assert reached == {
         ("Api", "GetSecretValue", "aimass/cursor-signing-??????"),
+        *((reader, "GetSecretValue", "aimass/audit-signing-??????") for reader in ("Api", "Reconciler")),
         *(("Api", action, name) for action in setting for name in (f"{of_sources}*", naming.CHANNEL_SECRETS)),
         ("Notifications", "GetSecretValue", naming.CHANNEL_SECRETS),
         ("Reconciler", "DeleteSecret", "aimass/ws_*"),
@@ -326,3 +329,9 @@ def test_policies_name_the_prefixes_that_the_core_uses() -> None:
     assert keys.captures_prefix("ws", "endpoint").startswith(naming.CAPTURES_PREFIX)
     assert keys.counters_partition("ws", "endpoint").startswith(naming.COUNTERS_PREFIX)
     assert not keys.partition("ws").startswith(naming.COUNTERS_PREFIX)
+
+
+def test_audit_secret_and_queues_are_named_as_the_core_names_them(application: Template) -> None:
+    assert naming.AUDIT_SECRET == keys.AUDIT_SECRET
+    variables = application.function("api")["Environment"]["Variables"]
+    assert json.loads(variables["AIMASS_DEAD_LETTER_QUEUES"]).keys() == set(DeadLetterQueue)

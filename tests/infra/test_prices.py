@@ -59,6 +59,7 @@ TABLE = {
     "s3_usd_per_gib_month": 0.02,
     "ec2": {"g4dn.xlarge": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
     "sagemaker": {"ml.m5.large": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
+    "hosting": {"ml.m5.large": {"usd_per_hour": 1, "vcpus": 1, "memory_gib": 1}},
 }
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -80,6 +81,7 @@ def test_table_is_written_anew_from_the_price_list() -> None:
     fresh = prices.refresh(TABLE, api, region="eu-central-1", now=NOW)
     assert fresh["ec2"]["g4dn.xlarge"] == {"usd_per_hour": 0.658, "vcpus": 4, "memory_gib": 16, "gpus": 1}
     assert fresh["sagemaker"]["ml.m5.large"] == {"usd_per_hour": 0.138, "vcpus": 2, "memory_gib": 8}
+    assert fresh["hosting"]["ml.m5.large"]["usd_per_hour"] == 0.05
     assert (fresh["region"], fresh["as_of"], fresh["source"]) == ("eu-central-1", "2026-11-25", prices.SOURCE)
     assert json.loads(prices.to_text(fresh)) == fresh
 

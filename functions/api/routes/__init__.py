@@ -9,6 +9,7 @@ from functions.api.routes import (
     docs,
     endpoint_watches,
     endpoints,
+    grants,
     jobs,
     logs,
     models,
@@ -63,5 +64,6 @@ ROUTERS = (
     notification_rules.router,
     notification_deliveries.router,
     reports.router,
+    grants.router,
     docs.router,
 )

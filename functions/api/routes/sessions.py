@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Role
-from aimass_core.domain.sessions import SessionCode, SessionCreate, SessionRefresh, SessionTokens
+from aimass_core.domain.sessions import PasswordChange, SessionCode, SessionCreate, SessionRefresh, SessionTokens
 from aimass_core.lambda_support import http
 from aimass_core.services import sessions, sign_in
 from functions.api import request
@@ -39,4 +39,12 @@ def create_session_code() -> Response[SessionCode]:
 def end_session() -> Response[None]:
     """Ends the session that asks, at once, with all its tokens."""
     sign_in.end(router.ports, router.caller)
+    return request.no_content()
+
+
+@router.operation("POST", "/v1/me/password", role=Role.VIEWER, summary="Change one's password", status=204)
+def change_password(body: PasswordChange) -> Response[None]:
+    """Of a person who has signed in, by the one that they have. Sessions go on."""
+    address = http.source_ip_of(router.current_event.raw_event)
+    sign_in.change_password(router.ports, router.caller, body, address=address)
     return request.no_content()

@@ -143,7 +143,7 @@ def list_source_grants(source: IdOrName, limit: Limit = 50, cursor: Cursor = Non
 
 @router.operation("PUT", "/v1/sources/<source>/grants/<grantee>", role=Role.ADMIN, summary="Grant a source")
 def grant_source(source: IdOrName, grantee: Id, body: SourceGrantCreate) -> SourceGrant:
-    """To another workspace, or to one API key of this one; it replaces the grant that there is."""
+    """To another workspace, or to one user or API key of this one; it replaces the grant that there is."""
     return source_access.grant(router.ports, router.caller, source, grantee, body.verb)
 
 

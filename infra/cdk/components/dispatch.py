@@ -49,6 +49,7 @@ class Dispatch(PlatformFunction):
             ],
             dead_letters=dead_letters,
         )
+        self.dead_letters = dead_letters
         self.add_event_source_mapping(
             "Stream",
             event_source_arn=storage.registry.table_stream_arn,

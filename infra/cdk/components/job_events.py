@@ -41,6 +41,7 @@ class JobEvents(PlatformFunction):
             ],
             dead_letters=dead_letters,
         )
+        self.dead_letters = dead_letters
         target = targets.LambdaFunction(
             self,
             dead_letter_queue=dead_letters,

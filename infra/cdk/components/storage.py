@@ -24,6 +24,7 @@ class Storage:
     landing: s3.IBucket
     lake: s3.IBucket
     ingest_queue: sqs.IQueue
+    ingest_dead_letters: sqs.IQueue
 
     def variables(self) -> dict[str, str]:
         """Values of aimass_core.settings.StorageSettings."""

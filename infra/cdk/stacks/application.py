@@ -3,16 +3,18 @@
 from dataclasses import replace
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.assets import CodeSource
-from infra.cdk.components.alarms import ServingAlarms
+from infra.cdk.components.alarms import OperationsAlarms, ServingAlarms
 from infra.cdk.components.authorizer import Authorizer
 from infra.cdk.components.collectors import CollectorsTick, Webhooks
 from infra.cdk.components.console import Console
+from infra.cdk.components.dashboard import Dashboard
 from infra.cdk.components.dispatch import Dispatch
-from infra.cdk.components.functions import FunctionDefaults, Layer
+from infra.cdk.components.functions import FunctionDefaults, Layer, PlatformFunction
 from infra.cdk.components.http_api import HttpApi
 from infra.cdk.components.ingest import Ingest
 from infra.cdk.components.job_events import JobEvents
@@ -41,6 +43,7 @@ class ApplicationStack(Stack):
         super().__init__(scope, naming.APPLICATION_STACK, description="AI Mass: functions, events and the API.")
         core = Layer(self, "CoreLayer", asset="layers/core", code=code, description="aimass_core")
         deps = Layer(self, "DepsLayer", asset="layers/deps", code=code, description="Third-party packages.")
+        identity = Layer(self, "IdentityLayer", asset="layers/identity", code=code, description="JWTs.")
         inference = Layer(self, "InferenceLayer", asset="layers/inference", code=code, description="ONNX Runtime.")
         preparation = Layer(self, "PreparationLayer", asset="layers/preparation", code=code, description="DuckDB.")
         common = FunctionDefaults(
@@ -53,19 +56,23 @@ class ApplicationStack(Stack):
         serving, preparing = replace(common, layers=[core, inference]), replace(common, layers=[core, preparation])
 
         management = ManagementApi(self, "Api", defaults=common, storage=storage, settings=settings, pool=pool)
-        authorizer = Authorizer(self, "Authorizer", defaults=common, storage=storage, pool=pool)
+        closing = replace(common, layers=[core, identity])
+        authorizer = Authorizer(self, "Authorizer", defaults=closing, storage=storage, pool=pool)
         predictions = Predictions(self, "Predictions", defaults=serving, storage=storage, settings=settings)
-        Previews(self, "Previews", defaults=preparing, storage=storage)
-        Ingest(self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency)
-        Dispatch(self, "Dispatch", defaults=common, storage=storage)
-        JobEvents(self, "JobEvents", defaults=common, storage=storage)
+        previews = Previews(self, "Previews", defaults=preparing, storage=storage)
+        ingest = Ingest(
+            self, "Ingest", defaults=common, storage=storage, max_concurrency=settings.ingest_max_concurrency
+        )
+        dispatch = Dispatch(self, "Dispatch", defaults=common, storage=storage)
+        job_events = JobEvents(self, "JobEvents", defaults=common, storage=storage)
         notifications = Notifications(self, "Notifications", defaults=common, storage=storage, settings=settings)
         reconciler = Reconciler(
             self, "Reconciler", defaults=common, storage=storage, notification_queue=notifications.queue
         )
-        ServingAlarms(self, "ServingAlarms", predictions=predictions, reconciler=reconciler)
+        serving_alarms = ServingAlarms(self, "ServingAlarms", predictions=predictions, reconciler=reconciler)
         webhooks = Webhooks(self, "Webhooks", defaults=common, storage=storage)
-        CollectorsTick(self, "CollectorsTick", defaults=common, storage=storage)
+        tick = CollectorsTick(self, "CollectorsTick", defaults=common, storage=storage)
+        console = Console(self, "Console", defaults=common, storage=storage)
         api = HttpApi(
             self,
             "HttpApi",
@@ -73,8 +80,42 @@ class ApplicationStack(Stack):
             management=management,
             predictions=predictions.entry,
             webhooks=webhooks,
-            console=Console(self, "Console", defaults=common, storage=storage),
+            console=console,
             authorizer=authorizer,
+        )
+        functions: dict[str, PlatformFunction] = {
+            "api": management,
+            "authorizer": authorizer,
+            "collectors": webhooks,
+            "collectors_tick": tick,
+            "console": console,
+            "dispatch": dispatch,
+            "ingest": ingest,
+            "job_events": job_events,
+            "previews": previews,
+            "reconciler": reconciler,
+        }
+        dead_letters: dict[str, sqs.IQueue] = {
+            "ingest": storage.ingest_dead_letters,
+            "dispatch": dispatch.dead_letters,
+            "job_events": job_events.dead_letters,
+        }
+        alarms = OperationsAlarms(
+            self,
+            "OperationsAlarms",
+            functions=functions,
+            dead_letters=dead_letters,
+            ingest_queue=storage.ingest_queue,
+            api=api,
+        )
+        Dashboard(
+            self,
+            "Dashboard",
+            alarms=[*alarms.alarms, *serving_alarms.alarms],
+            api=api,
+            functions={**functions, "predictions": predictions},
+            ingest_queue=storage.ingest_queue,
+            dead_letters=dead_letters,
         )
         CfnOutput(self, "ApiUrl", value=api.url)
         CfnOutput(self, "ApiFunctionName", value=management.function_name)

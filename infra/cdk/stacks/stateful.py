@@ -30,6 +30,7 @@ class StatefulStack(Stack):
             landing=LandingBucket(self, "Landing", queue=ingest, origins=settings.console_origins),
             lake=LakeBucket(self, "Lake", origins=settings.console_origins),
             ingest_queue=ingest.queue,
+            ingest_dead_letters=ingest.dead_letters,
         )
         SigningSecret(
             self,

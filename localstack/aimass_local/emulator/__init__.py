@@ -18,6 +18,7 @@ from aimass_local.emulator.hooks import emit_event, put_log_events, register_clo
 from aimass_local.emulator.items import patch_items
 from aimass_local.emulator.journaling import patch_journaling
 from aimass_local.emulator.log_queries import patch_log_queries
+from aimass_local.emulator.metrics import patch_metrics
 from aimass_local.emulator.objects import patch_objects
 from aimass_local.emulator.queries import patch_queries
 from aimass_local.emulator.states import EmulatorState, patch_persistence
@@ -51,6 +52,7 @@ def install_patches(*, max_workers_per_function: int, multipart_path: Path, jour
     """
     require(version("ministack") == PINNED_VERSION, f"MiniStack {version('ministack')} instead of {PINNED_VERSION}")
     patch_functions(max_workers_per_function=max_workers_per_function)
+    patch_metrics()
     patch_templates()
     patch_queries()
     patch_log_queries()

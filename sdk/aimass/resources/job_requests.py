@@ -130,6 +130,16 @@ def _to_request(kind: JobKind, spec: Mapping[str, Any], options: dict[str, Any])
     return to_request(JobCreate, spec=fields, compute=compute, depends_on=depends_on, **limits)
 
 
+def to_body(request: JobCreate) -> dict[str, Any]:
+    """As it is sent: what was left open stays open, for the workspace's settings decide it."""
+    spec, compute = request.spec, request.compute
+    body = request.model_dump(mode="json", include=request.model_fields_set)
+    # NOTE: not `exclude_unset`, which would also leave out what says of which class the parts of a part are.
+    body["spec"] = spec.model_dump(mode="json", include={*spec.model_fields_set, "kind"})
+    body["compute"] = compute.model_dump(mode="json", include=compute.model_fields_set)
+    return body
+
+
 def chosen(**fields: Any) -> dict[str, Any]:
     """What is not None."""
     return {name: value for name, value in fields.items() if value is not None}

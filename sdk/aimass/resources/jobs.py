@@ -517,7 +517,7 @@ class JobsApi(ModelJobsApi):
 
     def submit(self, request: JobCreate) -> Job:
         """Submits a request as the API takes it."""
-        return self._read(Job, self._client.http.request("POST", _PATH, body=request.model_dump(mode="json")))
+        return self._read(Job, self._client.http.request("POST", _PATH, body=job_requests.to_body(request)))
 
     def estimate(
         self, what: DatasetRef | ModelLike | Sequence[ModelLike], *, kind: str = JobKind.TRAIN, **arguments: Any
@@ -532,7 +532,7 @@ class JobsApi(ModelJobsApi):
         if kind not in _ESTIMATED:
             raise InvalidRequestError(f"Jobs of kind {kind!r} are not estimated. Kinds: {', '.join(_ESTIMATED)}.")
         request = _ESTIMATED[JobKind(kind)](what, **arguments)
-        answer = self._client.http.request("POST", f"{_PATH}/estimate", body=request.model_dump(mode="json"))
+        answer = self._client.http.request("POST", f"{_PATH}/estimate", body=job_requests.to_body(request))
         return JobEstimate.model_validate(answer)
 
     def artifacts(self, job_id: str) -> Sequence[contract.ArtifactLink]:

@@ -1,7 +1,7 @@
 """Signing in and out. A session's access token is good wherever an API key is: `aimass.Client(api_key=...)`."""
 
 from aimass.binding import Api, to_request
-from aimass_core.domain.sessions import SessionCode, SessionCreate, SessionRefresh, SessionTokens
+from aimass_core.domain.sessions import PasswordChange, SessionCode, SessionCreate, SessionRefresh, SessionTokens
 
 _PATH = "/v1/sessions"
 
@@ -34,3 +34,8 @@ class SessionsApi(Api):
     def end(self) -> None:
         """Signs out: ends the session whose access token this client has."""
         self._delete(f"{_PATH}/current")
+
+    def change_password(self, password: str, new_password: str) -> None:
+        """Of the person whose access token this client has."""
+        body = to_request(PasswordChange, password=password, new_password=new_password)
+        self._client.http.request("POST", "/v1/me/password", body=body.model_dump())

@@ -7,6 +7,7 @@ import json
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -163,3 +164,47 @@ def test_ranges_of_an_object_are_its_bytes(cloud: Cloud) -> None:
     for key, asked in (("a", "bytes=25600-"), ("empty", "bytes=0-")):
         with pytest.raises(ClientError, match="InvalidRange"):
             s3.get_object(Bucket="ranges", Key=key, Range=asked)
+
+
+def test_every_invocation_is_counted_whoever_caused_it(cloud: Cloud) -> None:
+    cloud.invoke(do="echo")
+    _fail(cloud)
+
+    def figures() -> dict[str, float]:
+        now = datetime.now(UTC)
+        found = {}
+        for metric, statistic in (("Invocations", "Sum"), ("Errors", "Sum"), ("Duration", "p95")):
+            answer = cloud.client("cloudwatch").get_metric_statistics(
+                Namespace="AWS/Lambda",
+                MetricName=metric,
+                Dimensions=[{"Name": "FunctionName", "Value": "probe"}],
+                StartTime=now - timedelta(hours=1),
+                EndTime=now + timedelta(minutes=1),
+                Period=3_600,
+                **({"Statistics": ["Sum"]} if statistic == "Sum" else {"ExtendedStatistics": ["p95"]}),
+            )
+            points = answer["Datapoints"]
+            found[metric] = sum(point[statistic] if statistic == "Sum" else 1 for point in points)
+        return found
+
+    before = figures()
+    cloud.client("lambda").invoke(FunctionName="probe", InvocationType="Event", Payload=b'{"do": "echo"}')
+    wait_until(lambda: figures()["Invocations"] == before["Invocations"] + 1)
+    assert figures()["Errors"] == before["Errors"] >= 1
+    assert before["Duration"] >= 1
+
+
+def test_the_answer_to_a_query_of_logs_is_forgotten_once_it_was_read(cloud: Cloud) -> None:
+    cloud.invoke(do="log", lines=1)
+    logs, now = cloud.client("logs"), int(time.time())
+    query = logs.start_query(
+        logGroupNames=["/aws/lambda/probe"],
+        startTime=now - 600,
+        endTime=now + 1,
+        queryString="fields @message | filter @message like /line 0/ | limit 1",
+    )
+    answer = logs.get_query_results(queryId=query["queryId"])
+    assert answer["status"] == "Complete"
+    assert len(answer["results"]) == 1
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        logs.get_query_results(queryId=query["queryId"])

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-LAYER_OF_FUNCTION = {"predictions": "inference", "previews": "preparation"}
+LAYER_OF_FUNCTION = {"authorizer": "identity", "predictions": "inference", "previews": "preparation"}
 COMMON_LAYER = "deps"
 # What Lambda's Python runtime brings along.
 RUNTIME = "boto3"

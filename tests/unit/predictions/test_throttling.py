@@ -1,5 +1,6 @@
 """Limits of API keys: within a process, over several, and when the counters do not answer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,6 +76,19 @@ def test_processes_share_their_counts() -> None:
     assert world.take(caller, 50, process=2) == 6
     world.time.now += 1.1
     assert [world.take(caller, 50, process=process) for process in (2, 0, 1)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("num_processes", [2, 8, 32])
+def test_h15_race_of_processes_passes_a_limit_by_no_more_than_a_second_of_theirs(num_processes: int) -> None:
+    allowed, each_second = 200, 5
+    world, caller = World(num_processes=num_processes), caller_of(max_requests_per_day=allowed)
+    taken = 0
+    for _ in range(60):
+        with ThreadPoolExecutor(num_processes) as pool:
+            processes = range(num_processes)
+            taken += sum(pool.map(lambda process: world.take(caller, each_second, process=process), processes))
+        world.time.now += 1.0
+    assert allowed <= taken <= allowed + num_processes * each_second
 
 
 def test_new_process_knows_what_the_others_have_counted() -> None:

@@ -12,6 +12,7 @@ from aimass_core.adapters.memory import (
     MemoryTrials,
 )
 from aimass_core.adapters.memory_hosting import MemoryHosting
+from aimass_core.adapters.memory_identity import MemoryIdentity
 from aimass_core.domain.common import new_id
 from aimass_core.domain.engines import HostStatus
 from aimass_core.domain.hosts import to_host_name
@@ -24,6 +25,7 @@ from aimass_core.ports import (
     Host,
     HostAnswer,
     Hosting,
+    Identity,
     Registry,
     Secrets,
     SignedUrl,
@@ -34,6 +36,7 @@ from tests.contracts.catalog import CatalogContract
 from tests.contracts.compute import ComputeContract
 from tests.contracts.counters import CountersContract
 from tests.contracts.hosting import HostingContract
+from tests.contracts.identity import IdentityContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.secrets import SecretsContract
 from tests.contracts.trials import Leave, TrialsContract
@@ -74,6 +77,17 @@ class TestMemoryHosting(HostingContract):
     def host(self) -> Host:
         name = to_host_name(new_id("ws"), new_id("ep"), new_id("host"))
         return Host(name=name, prefix="models/1/", instance_type="ml.c5.large", instances=1)
+
+
+class TestMemoryIdentity(IdentityContract):
+    @pytest.fixture
+    def identity(self) -> Identity:
+        return MemoryIdentity()
+
+    def make_temporary(self, identity: Identity, subject: str, password: str) -> None:
+        assert isinstance(identity, MemoryIdentity)
+        account = identity.accounts[subject]
+        account.password, account.is_temporary = password, True
 
 
 class TestMemorySecrets(SecretsContract):

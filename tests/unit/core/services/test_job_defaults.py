@@ -9,7 +9,8 @@ from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.compute import Backend
 from aimass_core.domain.jobs import Job, JobCreate
 from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
-from aimass_core.services import dispatch, job_defaults, jobs, settings
+from aimass_core.domain.triggers import TriggerCreate
+from aimass_core.services import dispatch, job_defaults, jobs, settings, triggers
 from tests.factories.platform import LIMITS, add_dataset, add_version, new_ports, new_principal, search_request
 
 
@@ -128,3 +129,13 @@ def test_containers_are_told_how_much_to_log_and_how_often_they_are_begun(ports:
     (submission,) = ports.compute.submissions.values()
     assert submission.max_attempts == 5
     assert submission.environment["AIMASS_LOG_LEVEL"] == "debug"
+
+
+def test_the_job_of_a_trigger_is_what_the_settings_said_when_it_was_made(ports: MemoryPorts, owner: Principal) -> None:
+    change(ports, owner, Subsystem.TRAINING, max_seconds=120, checkpoint_seconds=7)
+    body = {"name": "nightly", "dataset": "adult", "job": {"spec": {"kind": "train", "dataset": "adult"}}}
+    body["job"]["spec"]["algorithm"] = "xgboost"  # type: ignore[index]
+    trigger = triggers.create(ports, owner, TriggerCreate.model_validate(body))
+    assert (trigger.job.max_seconds, trigger.job.spec.checkpoint_seconds) == (120, 7)  # type: ignore[union-attr]
+    change(ports, owner, Subsystem.TRAINING, max_seconds=240)
+    assert job_defaults.apply(ports, owner.workspace_id, triggers.to_job(trigger, 2)).max_seconds == 120

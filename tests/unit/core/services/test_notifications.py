@@ -1,5 +1,6 @@
 """From a change to the one who hears of it: told once, signed, tried again, given up, sent again."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from aimass import webhooks
 from aimass.errors import InvalidSignatureError
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal
+from aimass_core.domain.costs import Budget, BudgetStatus
 from aimass_core.domain.endpoint_watching import AlarmStatus, EndpointWatch
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.notification_channels import (
@@ -22,6 +24,8 @@ from aimass_core.domain.notification_channels import (
     WebhookTarget,
 )
 from aimass_core.domain.notifications import Notification, NotificationType, Subject
+from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
+from aimass_core.domain.settings.quotas import BudgetStop
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import CourierAnswer, Put
@@ -33,6 +37,7 @@ from aimass_core.services import (
     notifications,
     reconciler,
     records,
+    settings,
 )
 from tests.factories.notifications import Carrier
 from tests.factories.platform import ManualClock, add_dataset, add_job, add_version, tell
@@ -166,12 +171,20 @@ def test_h14_slow_or_broken_receiver_is_tried_again_then_given_up_and_sent_again
 def test_what_is_given_up_is_told_once_and_not_for_ever(
     ports: MemoryPorts, principal: Principal, carrier: Carrier, hook: ChannelCreated
 ) -> None:
+    notification_channels.create(ports, principal, ChannelCreate(name="other", target=HOOK))
+    notification_rules.create(ports, principal, RuleCreate(name="also", events=["*"], channels=["other"]))
     ports.courier.answer = lambda _: _refuse()
-    happen(ports, principal)
-    carrier.carry()
-    assert {each.type: each.status for each in carrier.deliveries()} == {
-        NotificationType.DELIVERY_DEAD: DeliveryStatus.DEAD,
-        NotificationType.BUDGET_WARNED: DeliveryStatus.DEAD,
+    for told in ("a", "b"):
+        happen(ports, principal, told=told)
+        carrier.carry()
+    found = [(each.type, each.channel_name) for each in carrier.deliveries()]
+    assert {each.status for each in carrier.deliveries()} == {DeliveryStatus.DEAD}
+    assert Counter(found) == {
+        (NotificationType.BUDGET_WARNED, "hook"): 2,
+        (NotificationType.BUDGET_WARNED, "other"): 2,
+        # Each hears of the other, once in this hour.
+        (NotificationType.DELIVERY_DEAD, "hook"): 1,
+        (NotificationType.DELIVERY_DEAD, "other"): 1,
     }
 
 
@@ -237,6 +250,40 @@ def test_gone_pauses_the_channel(
     happen(ports, principal, told="later")
     carrier.carry()
     assert len(ports.courier.posts) == 1
+
+
+def test_workspace_that_wants_no_notifications_gets_none(
+    ports: MemoryPorts, principal: Principal, carrier: Carrier, hook: ChannelCreated
+) -> None:
+    off = SettingsUpdate(values={"enabled": False})
+    settings.update(ports, principal, Subsystem.NOTIFICATIONS, off, revision=1)
+    happen(ports, principal)
+    carrier.carry()
+    assert carrier.deliveries() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "event"), [(BudgetStatus.WARNED, "budget.warned"), (BudgetStatus.SPENT, "budget.reached")]
+)
+def test_budget_is_told_once_for_each_status(
+    ports: MemoryPorts, principal: Principal, carrier: Carrier, hook: ChannelCreated, status: BudgetStatus, event: str
+) -> None:
+    budget = Budget(
+        **records.new_fields(ports, principal, Budget),
+        month="2026-11",
+        monthly_budget_usd=100.0,
+        spent_usd=81.5,
+        forecast_usd=120.0,
+        percent=81.5,
+        warn_percent=80,
+        stops=BudgetStop.NOTHING,
+        status=status,
+    )
+    budget = records.create(ports, principal, budget)
+    carrier.carry()
+    records.save(ports, budget, spent_usd=82.0, percent=82.0)
+    carrier.carry()
+    assert [(each["type"], each["data"]["spent_usd"]) for each in carrier.payloads()] == [(event, 81.5)]
 
 
 def test_two_that_try_at_once_send_it_once(

@@ -1,11 +1,14 @@
 """Runs of sources: one at a time, each tick once, and what their ends mean."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from aimass_core.domain import keys
+from aimass_core.domain.common import Role
 from aimass_core.domain.jobs import CollectSpec, JobStatus
+from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
 from aimass_core.domain.sources import (
     CollectionPolicy,
     RunCreate,
@@ -18,7 +21,17 @@ from aimass_core.domain.sources import (
 )
 from aimass_core.errors import ConflictError, QuotaExceededError
 from aimass_core.ports import WriteConflictError
-from aimass_core.services import jobs, records, source_leases, source_runs, source_states, sources
+from aimass_core.services import (
+    dispatch,
+    jobs,
+    notifications,
+    records,
+    settings,
+    source_leases,
+    source_runs,
+    source_states,
+    sources,
+)
 from tests.factories.platform import LIMITS, ManualClock, new_ports, new_principal, reload
 from tests.factories.sources import add_source, end_run, start_run
 
@@ -233,3 +246,52 @@ def test_deleted_source_leaves_nothing_but_its_history(world: World) -> None:
     assert left == {"SOURCE_RUN", "SOURCE_REVISION"}
     world.clock.advance(86_400)
     assert world.tick() == source_runs.Ticked()
+
+
+def set_collection(world: World, **values: Any) -> None:
+    admin = world.owner.model_copy(update={"role": Role.ADMIN})
+    revision = settings.get(world.ports, admin, Subsystem.COLLECTION).revision
+    settings.update(world.ports, admin, Subsystem.COLLECTION, SettingsUpdate(values=values), revision=revision)
+
+
+def test_schedules_that_are_off_begin_nothing_and_go_on_afterwards(world: World) -> None:
+    set_collection(world, schedules_enabled=False)
+    world.clock.advance(3_600)
+    assert world.tick() == source_runs.Ticked(skipped=1)
+    assert world.tick() == source_runs.Ticked(), "it keeps no other source from its turn"
+    set_collection(world, schedules_enabled=None)
+    world.clock.advance(3_600)
+    assert world.tick() == source_runs.Ticked(started=1)
+
+
+@pytest.mark.parametrize("schedule", ["rate(5 minutes)", "cron(*/5 * * * *)"])
+def test_no_schedule_begins_runs_closer_to_each_other_than_the_workspace_wants(world: World, schedule: str) -> None:
+    add_source(world.ports, world.owner, "hasty", schedule=schedule)
+    set_collection(world, min_interval_minutes=30)
+    begun = 0
+    for _ in range(120):
+        world.clock.advance(60)
+        world.tick()
+        runs, _ = source_runs.list_page(world.ports, world.owner, "hasty", limit=MANY)
+        for job in runs:
+            if job.status is JobStatus.SUBMITTED:
+                begun += 1
+                end_run(world.ports, dispatch.dispatch(world.ports, job.workspace_id, job.id))
+    assert begun == 4
+
+
+def test_as_many_runs_go_on_as_the_workspace_wants(world: World) -> None:
+    add_source(world.ports, world.owner, "second", schedule="rate(1 hour)")
+    set_collection(world, max_runs_active=1)
+    world.clock.advance(3_600)
+    assert world.tick() == source_runs.Ticked(started=1, faults=1)
+    with pytest.raises(QuotaExceededError, match="at most 1 are allowed"):
+        source_runs.submit(world.ports, world.owner, "second", RunCreate())
+
+
+def test_failing_source_is_told_once_until_it_is_mended(world: World) -> None:
+    for failure in ("x", "x", None, None, "x"):
+        end_run(world.ports, start_run(world.ports, world.owner, world.source), failure=failure)
+    told, _ = notifications.list_page(world.ports, world.owner, limit=10)
+    assert [each.type.value for each in reversed(told)] == ["source.failing", "source.mended", "source.failing"]
+    assert {each.subject.name for each in told} == {"orders"}

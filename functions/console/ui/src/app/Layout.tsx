@@ -13,6 +13,7 @@ import { AREAS } from "./areas";
 import { hrefOf, pathOf, useGo } from "./links";
 import { NoticesBar, useNotices } from "./notices";
 import { type Language, type Theme, usePreferences } from "./preferences";
+import { Password } from "./Password";
 import { useMe, useSession, type Workspace } from "./session";
 import { SignInAgain } from "./SignIn";
 
@@ -47,10 +48,12 @@ function Bar() {
   const me = useMe();
   const { signOut, workspaces, choose: enter } = useSession();
   const notices = useNotices();
+  const [isChanging, setChanging] = useState(false);
   const { theme, setTheme, isCompact, setCompact, language, setLanguage } = usePreferences();
   const choose = (id: string) => {
     if (id === "sign-out") signOut();
     else if (id.startsWith("ws_")) void enter(id).then(() => go("/"), notices.failure);
+    else if (id === "password") setChanging(true);
     else if (id === "density") setCompact(!isCompact);
     else if (id.startsWith("theme-")) setTheme(id.slice("theme-".length) as Theme);
     else if (id.startsWith("language-")) setLanguage(id.slice("language-".length) as Language);
@@ -66,35 +69,39 @@ function Bar() {
     { id: "language-en", text: "English", itemType: "checkbox" as const, checked: language === "en" },
     { id: "language-zh", text: "中文", itemType: "checkbox" as const, checked: language === "zh" },
   ];
+  const own = me.subject == null ? [] : [{ id: "password", text: t("signIn.changePassword") }];
   const places = workspaces.length < 2 ? [] : [{ id: "workspaces", text: t("workspaces"), items: workspaces.map(placeOf) }];
   return (
-    <TopNavigation
-      identity={{ href: hrefOf("/"), title: "AI Mass", onFollow: (event) => (event.preventDefault(), go("/")) }}
-      utilities={[
-        { type: "button", text: t("apiDocs"), href: `${API_ROOT}/v1/docs`, external: true, externalIconAriaLabel: t("newTab") },
-        {
-          type: "menu-dropdown",
-          iconName: "settings",
-          ariaLabel: t("appearance"),
-          title: t("appearance"),
-          items: [
-            { id: "themes", text: t("theme.title"), items: themes },
-            { id: "languages", text: t("language"), items: languages },
-            { id: "density", text: t("compact"), itemType: "checkbox", checked: isCompact },
-          ],
-          onItemClick: ({ detail }) => choose(detail.id),
-        },
-        {
-          type: "menu-dropdown",
-          iconName: "user-profile",
-          text: me.workspace_name,
-          description: `${me.actor_name ?? me.actor} (${t(`role.${me.role}`)})`,
-          items: [...places, { id: "sign-out", text: t("signOut") }],
-          onItemClick: ({ detail }) => choose(detail.id),
-        },
-      ]}
-      i18nStrings={{ overflowMenuTriggerText: t("more"), overflowMenuTitleText: t("all") }}
-    />
+    <>
+      <TopNavigation
+        identity={{ href: hrefOf("/"), title: "AI Mass", onFollow: (event) => (event.preventDefault(), go("/")) }}
+        utilities={[
+          { type: "button", text: t("apiDocs"), href: `${API_ROOT}/v1/docs`, external: true, externalIconAriaLabel: t("newTab") },
+          {
+            type: "menu-dropdown",
+            iconName: "settings",
+            ariaLabel: t("appearance"),
+            title: t("appearance"),
+            items: [
+              { id: "themes", text: t("theme.title"), items: themes },
+              { id: "languages", text: t("language"), items: languages },
+              { id: "density", text: t("compact"), itemType: "checkbox", checked: isCompact },
+            ],
+            onItemClick: ({ detail }) => choose(detail.id),
+          },
+          {
+            type: "menu-dropdown",
+            iconName: "user-profile",
+            text: me.workspace_name,
+            description: `${me.actor_name ?? me.actor} (${t(`role.${me.role}`)})`,
+            items: [...places, ...own, { id: "sign-out", text: t("signOut") }],
+            onItemClick: ({ detail }) => choose(detail.id),
+          },
+        ]}
+        i18nStrings={{ overflowMenuTriggerText: t("more"), overflowMenuTitleText: t("all") }}
+      />
+      {isChanging && <Password onClose={() => setChanging(false)} />}
+    </>
   );
 }
 

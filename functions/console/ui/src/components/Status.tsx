@@ -30,6 +30,8 @@ const TYPES: Record<string, StatusIndicatorProps.Type> = {
   ALARM: "error",
   WARNED: "warning",
   DEGRADED: "warning",
+  DOWN: "error",
+  SPENT: "error",
   HELD: "warning",
   KEPT: "warning",
   STOPPED: "stopped",

@@ -99,3 +99,4 @@ class Budget(Resource):
     warn_percent: int
     stops: BudgetStop
     status: BudgetStatus
+    status_since: AwareDatetime = Field(description="When it became that.")

@@ -90,6 +90,11 @@ def shared_source_row(workspace_id: str, source_id: str) -> RowKey:
     return row(workspace_id, "shared_source", source_id)
 
 
+def shared_row(workspace_id: str, kind: str, resource_id: str) -> RowKey:
+    """A grant of a dataset, model or endpoint, as the workspace that was given it finds it."""
+    return row(workspace_id, "shared", kind, resource_id)
+
+
 def source_dataset_row(workspace_id: str, source_id: str, stream: str) -> RowKey:
     """The dataset that a stream fills."""
     return row(workspace_id, "source_dataset", source_id, stream)

@@ -1,5 +1,6 @@
 """Where notifications go: signed webhooks, Slack and what understands its messages, e-mail; and which go where."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -237,6 +238,11 @@ class Delivery(Resource):
     next_attempt_at: AwareDatetime | None = None
     delivered_at: AwareDatetime | None = None
     forgotten_at: AwareDatetime
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When something is to be done about it."""
+        return self.next_attempt_at
 
 
 class DeliveryDetail(Delivery):

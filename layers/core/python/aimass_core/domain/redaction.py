@@ -40,6 +40,9 @@ def redact_value(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
+        # A variable of an environment, as AWS writes it.
+        if value.keys() == {"name", "value"} and is_secret_name(str(value["name"])):
+            return {**value, "value": REDACTED}
         return {
             name: REDACTED if is_secret_name(str(name)) and item is not None else redact_value(item)
             for name, item in value.items()

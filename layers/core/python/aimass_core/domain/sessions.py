@@ -42,6 +42,13 @@ class SessionRefresh(Request):
     refresh_token: str = Field(min_length=1, max_length=8_192)
 
 
+class PasswordChange(Request):
+    """Body of POST /v1/me/password."""
+
+    password: Password
+    new_password: Password
+
+
 class SessionTokens(Contract):
     """What a client sends from now on (`Authorization: Bearer <access_token>`), and what renews it."""
 
@@ -49,7 +56,6 @@ class SessionTokens(Contract):
     refresh_token: str
     token_type: str = "Bearer"  # noqa: S105 - the word of RFC 6750
     expires_in: int = Field(description="Seconds that the access token holds. Refresh before.")
-    refresh_expires_in: int = Field(description="Seconds until one has to sign in again.")
 
 
 class SessionCode(Contract):

@@ -1,5 +1,6 @@
 """Reports on a workspace or on one model over a span of days, made on demand or every week."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -96,6 +97,11 @@ class ReportPlan(Resource):
     next_at: AwareDatetime
     last_report_id: str | None = None
     status_reason: str | None = Field(default=None, description="Why the last one was not made.")
+
+    @property
+    def due_at(self) -> datetime:
+        """When something is to be done about it."""
+        return self.next_at
 
 
 class ReportPlanCreate(Request):

@@ -65,9 +65,11 @@ def count(ports: Ports, workspace_id: str) -> Budget:
     if former is None:
         principal = platform.principal("budgets", workspace_id)
         fields = records.new_fields(ports, principal, Budget)
-        budget = Budget(**fields, month=f"{today:%Y-%m}", **changes)
+        budget = Budget(**fields, month=f"{today:%Y-%m}", status_since=now, **changes)
     elif any(getattr(former, name) != value for name, value in changes.items()):
-        budget = former.model_copy(update={**changes, "updated_at": now, "revision": former.revision + 1})
+        since = former.status_since if former.status is changes["status"] else now
+        changes |= {"status_since": since, "updated_at": now, "revision": former.revision + 1}
+        budget = former.model_copy(update=changes)
     else:
         return former
     if limit is None:

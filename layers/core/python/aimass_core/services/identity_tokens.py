@@ -1,11 +1,13 @@
 """Access tokens of the identity provider: JWTs, of which nothing is believed before the signature is (RFC 8725)."""
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aimass_core.errors import UnauthenticatedError
-from aimass_core.ports import Identity
+from aimass_core.ports import Identity, IdentityTokens
 
 _ALGORITHM = "RS256"
 # NOTE: a token that names its own key, or where to fetch one (jwk, jku, x5u, x5c), or extensions (crit), is refused.
@@ -28,7 +30,7 @@ def verify(identity: Identity, token: str) -> Claims:
 
     No network is asked for what a token says: only for the provider's own keys, at most once a minute.
     """
-    # NOTE: the library of the cryptography costs a cold start, which requests with API keys do not pay.
+    # NOTE: in the authorizer's layer alone; it costs a cold start time that requests with API keys do not pay.
     import jwt
 
     try:
@@ -45,6 +47,14 @@ def verify(identity: Identity, token: str) -> Claims:
         raise UnauthenticatedError(f"The token is refused: {type(error).__name__}.") from error
     if claims["token_use"] != "access" or claims["client_id"] != identity.client_id:  # noqa: S105
         raise UnauthenticatedError("The token is refused: it is none that gives access to this.")
+    return Claims(subject=str(claims["sub"]), session_id=str(claims["origin_jti"]))
+
+
+def claims_of(given: IdentityTokens) -> Claims:
+    """What the provider has just told us itself: that it did is what its signature would say too (OpenID Connect Core,
+    3.1.3.7)."""
+    body = given.access_token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return Claims(subject=str(claims["sub"]), session_id=str(claims["origin_jti"]))
 
 

@@ -13,6 +13,7 @@ from aimass_core.domain.settings.training import TrainingSettings
 from aimass_core.domain.studies import Study
 from aimass_core.domain.study_specs import SearchSpec, StudySpec
 from aimass_core.domain.training import LearningSpec
+from aimass_core.domain.triggers import TriggeredJob
 from aimass_core.errors import NotFoundError
 from aimass_core.ports import Ports
 from aimass_core.services import records
@@ -20,9 +21,10 @@ from aimass_core.services import records
 _OF_BATCH = ("vcpus", "memory_mib")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+RequestT = TypeVar("RequestT", JobCreate, TriggeredJob)
 
 
-def apply(ports: Ports, workspace_id: str, request: JobCreate) -> JobCreate:
+def apply(ports: Ports, workspace_id: str, request: RequestT) -> RequestT:
     """The request with all that it leaves open and that the settings decide."""
     training = ports.live_settings.get(TrainingSettings, workspace_id)
     changes: dict[str, Any] = {

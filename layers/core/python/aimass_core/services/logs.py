@@ -7,7 +7,7 @@ the job whose stream it is in.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aimass_core.domain.common import Principal, Role
@@ -145,11 +145,11 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _parse_start(start: str | None, until: datetime) -> tuple[datetime, int]:
-    """Of lines of one millisecond some were on the page before."""
+    """Of lines of one moment some were on the page before."""
     if start is None:
         return until, 0
-    milliseconds, _, num_seen = start.partition(":")
-    return datetime.fromtimestamp(int(milliseconds) / 1_000, UTC), int(num_seen)
+    moment, _, num_seen = start.partition(" ")
+    return datetime.fromisoformat(moment), int(num_seen)
 
 
 def _next_start(found: Sequence[FoundLine], end: int) -> str | None:
@@ -157,4 +157,4 @@ def _next_start(found: Sequence[FoundLine], end: int) -> str | None:
         return None
     last = found[end - 1].at
     num_seen = sum(line.at == last for line in found[:end])
-    return f"{round(last.timestamp() * 1_000)}:{num_seen}"
+    return f"{last.isoformat()} {num_seen}"

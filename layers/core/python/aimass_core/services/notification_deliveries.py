@@ -30,7 +30,7 @@ from aimass_core.domain.notifications import (
     level_of,
 )
 from aimass_core.domain.settings.notifications import NotificationSettings
-from aimass_core.errors import AimassError, InvalidRequestError, NotFoundError, StaleRevisionError
+from aimass_core.errors import AimassError, InvalidRequestError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import (
     notification_channels,
@@ -50,6 +50,7 @@ _MAX_PAUSE = timedelta(days=1)
 _KEPT_ATTEMPTS = 10
 _SCAN_PAGE, _MAX_SCANNED = 100, 1_000
 _MAX_DUE = 1_000
+_MAX_WRITES = 5
 _GRACE = timedelta(seconds=30)
 # Queues and clocks are not exact, and a message that comes too early is gone.
 _EARLY = timedelta(seconds=2)
@@ -93,18 +94,23 @@ def get(ports: Ports, principal: Principal, delivery_id: str) -> DeliveryDetail:
 
 def retry(ports: Ports, principal: Principal, delivery_id: str) -> DeliveryDetail:
     """Sends it at once, again where it was taken or given up, with as many attempts as at first."""
-    found = get(ports, principal, delivery_id)
-    return records.save(
-        ports,
-        found,
-        found.id,
-        principal=principal,
-        action="notification_delivery.retry",
-        status=DeliveryStatus.PENDING,
-        num_tries=0,
-        next_attempt_at=ports.clock(),
-        delivered_at=None,
-    )
+    for _ in range(_MAX_WRITES):
+        found = get(ports, principal, delivery_id)
+        try:
+            return records.save(
+                ports,
+                found,
+                found.id,
+                principal=principal,
+                action="notification_delivery.retry",
+                status=DeliveryStatus.PENDING,
+                num_tries=0,
+                next_attempt_at=ports.clock(),
+                delivered_at=None,
+            )
+        except StaleRevisionError:
+            continue
+    raise UnavailableError(f"The delivery {delivery_id!r} is just being tried. Ask again.")
 
 
 def test(ports: Ports, principal: Principal, channel: str) -> DeliveryDetail:
@@ -176,13 +182,8 @@ def enqueue(ports: Ports, delivery: Delivery) -> bool:
 def enqueue_due(ports: Ports) -> int:
     """Brings to the queue what is overdue: what had to wait longer than a queue keeps it, and what an event missed."""
     partition = keys.status_partition(Delivery.resource, DeliveryStatus.PENDING)
-    now = ports.clock()
-    num_sent = 0
-    for row in ports.registry.query_status(partition, limit=_MAX_DUE):
-        delivery = Delivery.model_validate(row.data)
-        if delivery.next_attempt_at is not None and delivery.next_attempt_at <= now - _GRACE:
-            num_sent += enqueue(ports, delivery)
-    return num_sent
+    overdue = ports.registry.query_status(partition, before=ports.clock() - _GRACE, limit=_MAX_DUE)
+    return sum(enqueue(ports, Delivery.model_validate(row.data)) for row in overdue)
 
 
 def fan_out_due(ports: Ports) -> int:

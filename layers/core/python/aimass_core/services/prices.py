@@ -35,7 +35,8 @@ class PriceTable(Contract):
     as_of: str
     source: str
     ec2: dict[str, Machine]
-    sagemaker: dict[str, Machine]
+    sagemaker: dict[str, Machine] = Field(description="Of training.")
+    hosting: dict[str, Machine] = Field(description="Of endpoints in containers.")
     athena_usd_per_tib: float = Field(gt=0, description="Of what queries read.")
     lambda_usd_per_request: float = Field(gt=0, description="With API Gateway's part.")
     lambda_usd_per_gib_second: float = Field(gt=0)
@@ -69,6 +70,12 @@ def usd_per_hour(compute: Compute, *, num_machines: int = 1) -> float | None:
     """Of so many machines. None where the table lacks them."""
     machine = load().machine(compute)
     return None if machine is None else machine.usd_per_hour * num_machines
+
+
+def hosting_usd_per_hour(instance_type: str) -> float | None:
+    """Of one machine of an endpoint. None where the table lacks it."""
+    machine = load().hosting.get(instance_type)
+    return None if machine is None else machine.usd_per_hour
 
 
 def rate_of(request: JobCreate) -> float | None:

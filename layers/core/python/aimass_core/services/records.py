@@ -28,7 +28,10 @@ def new_fields(ports: Ports, principal: Principal, cls: type[Resource]) -> dict[
 
 
 def to_row(resource: Resource, *parents: str | int, key: keys.RowKey | None = None) -> Row:
-    """A resource as a row. `parents` replace the id in the key of a child: (dataset id, number)."""
+    """A resource as a row. `parents` replace the id in the key of a child: (dataset id, number).
+
+    The index holds it by `due_at`, where it has one, and else by its last change.
+    """
     status = getattr(resource, "status", None)
     return Row(
         key=key or keys.row(resource.workspace_id, resource.resource, *(parents or (resource.id,))),
@@ -36,7 +39,7 @@ def to_row(resource: Resource, *parents: str | int, key: keys.RowKey | None = No
         revision=resource.revision,
         resource=resource.resource,
         status=None if status is None else str(status),
-        at=resource.updated_at,
+        at=getattr(resource, "due_at", None) or resource.updated_at,
         expires_at=getattr(resource, "forgotten_at", None),
     )
 

@@ -81,12 +81,8 @@ def delete(ports: Ports, principal: Principal, plan: str) -> None:
 def make_due(ports: Ports) -> int:
     """Begins the reports whose time has come; how many. What was missed meanwhile is not made up for."""
     partition = keys.status_partition(ReportPlan.resource, PlanStatus.ACTIVE)
-    num_made = 0
-    for row in ports.registry.query_status(partition, limit=_MAX_DUE):
-        plan = ReportPlan.model_validate(row.data)
-        if plan.next_at <= ports.clock():
-            num_made += _make(ports, plan)
-    return num_made
+    due = ports.registry.query_status(partition, before=ports.clock(), limit=_MAX_DUE)
+    return sum(_make(ports, ReportPlan.model_validate(row.data)) for row in due)
 
 
 def _make(ports: Ports, plan: ReportPlan) -> bool:

@@ -10,7 +10,13 @@ from aimass_core.domain.api_keys import ApiKeyRecord
 from aimass_core.domain.common import Principal
 from aimass_core.domain.sessions import AccessToken, SessionCode, SessionCodeRecord, SessionRecord, SessionTokens
 from aimass_core.domain.tokens import TokenKind, format_token, hash_secret, is_secret, new_secret, parse_token
-from aimass_core.errors import NotFoundError, PermissionDeniedError, UnauthenticatedError
+from aimass_core.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    StaleRevisionError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from aimass_core.ports import Ports, Put, WriteConflictError
 from aimass_core.services import api_keys, records
 
@@ -19,6 +25,8 @@ ACCESS = timedelta(minutes=15)
 SESSION = timedelta(hours=12)
 CODE = timedelta(minutes=1)
 _KEPT = timedelta(days=1)
+_MAX_ATTEMPTS = 5
+_MAX_HELD = 9
 _REFUSED = "The code or session is unknown, used or expired. Sign in again."
 
 
@@ -92,14 +100,17 @@ def refresh(ports: Ports, refresh_token: str) -> SessionTokens:
 
 def end(ports: Ports, principal: Principal, session_id: str) -> None:
     """At once, with all its tokens; again: nothing more happens."""
-    now = ports.clock()
-    records.update(
-        ports,
-        SessionRecord,
-        principal.workspace_id,
-        session_id,
-        change=lambda session: None if session.ended_at else {"ended_at": now, "access": []},
-    )
+    for _ in range(_MAX_ATTEMPTS):
+        session = records.get(ports, SessionRecord, principal.workspace_id, session_id)
+        if session.ended_at is not None:
+            return
+        now = ports.clock()
+        try:
+            records.save(ports, session, principal=principal, action="session.end", ended_at=now, access=[])
+        except StaleRevisionError:
+            continue
+        return
+    raise UnavailableError("The session could not be ended. Try again.")
 
 
 def authenticate(ports: Ports, token: str) -> Principal:
@@ -117,9 +128,6 @@ def authenticate(ports: Ports, token: str) -> Principal:
     if not any(is_secret(parsed.secret, secret_sha256=each.secret_sha256) for each in held):
         raise UnauthenticatedError(_REFUSED)
     return _principal(ports, session.workspace_id, session.key_id, session_id=session.id)
-
-
-_MAX_HELD = 9
 
 
 def _principal(ports: Ports, workspace_id: str, key_id: str, *, session_id: str | None) -> Principal:
@@ -148,10 +156,8 @@ def _tokens(session: SessionRecord, *, access: str, refresh: str, now: datetime)
     def token(kind: TokenKind, secret: str) -> str:
         return format_token(kind, workspace_id=session.workspace_id, record_id=session.id, secret=secret)
 
-    left = session.ends_at - now
     return SessionTokens(
         access_token=token(TokenKind.SESSION, access),
         refresh_token=token(TokenKind.REFRESH, refresh),
-        expires_in=int(min(ACCESS, left).total_seconds()),
-        refresh_expires_in=int(left.total_seconds()),
+        expires_in=int(min(ACCESS, session.ends_at - now).total_seconds()),
     )

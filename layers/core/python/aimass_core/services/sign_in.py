@@ -1,10 +1,10 @@
 """Signing in and out: by password, by an invitation, by a code; and going on."""
 
 from aimass_core.domain.common import Principal
-from aimass_core.domain.sessions import SessionCreate, SessionTokens
+from aimass_core.domain.sessions import PasswordChange, SessionCreate, SessionTokens
 from aimass_core.domain.tokens import TokenKind
 from aimass_core.domain.users import Person
-from aimass_core.errors import ConflictError, UnauthenticatedError, UnavailableError
+from aimass_core.errors import ConflictError, PermissionDeniedError, UnauthenticatedError, UnavailableError
 from aimass_core.ports import IdentityTokens, Ports, WriteConflictError
 from aimass_core.services import authentication, identity_tokens, people, records, sessions, sign_ins, users
 from aimass_core.services.identity_tokens import Claims
@@ -39,10 +39,30 @@ def refresh(ports: Ports, refresh_token: str) -> SessionTokens:
     if refresh_token.startswith(f"{TokenKind.REFRESH}_"):
         return sessions.refresh(ports, refresh_token)
     given = ports.identity.refresh(refresh_token)
-    claims = identity_tokens.verify(ports.identity, given.access_token)
+    claims = identity_tokens.claims_of(given)
     # Whoever was removed, or has signed out, gets none.
     authentication.authenticate_person(ports, claims, workspace_id=None)
     return _to_tokens(given)
+
+
+def change_password(ports: Ports, principal: Principal, request: PasswordChange, *, address: str) -> None:
+    """Of a person, by the one that they have.
+
+    Raises:
+        ConflictError: an API key, which has none, asks.
+        PermissionDeniedError: the present password is not right.
+        InvalidRequestError: the new one is not one that may be chosen.
+    """
+    if principal.subject is None or principal.actor_name is None:
+        raise ConflictError("An API key has no password. POST /v1/api-keys/{id}/rotate gives it another secret.")
+    sign_ins.count(ports, account=principal.actor_name, address=address)
+    try:
+        ports.identity.sign_in(principal.actor_name, request.password)
+    except UnauthenticatedError as error:
+        # NOTE: 401 would tell the client that its session has ended.
+        raise PermissionDeniedError("The present password is not right.") from error
+    ports.identity.set_password(principal.subject, request.new_password)
+    ports.registry.write(records.audit(ports, principal, "user.password", users.get_record(ports, principal)))
 
 
 def end(ports: Ports, principal: Principal) -> None:
@@ -52,10 +72,10 @@ def end(ports: Ports, principal: Principal) -> None:
     if principal.subject is None:
         sessions.end(ports, principal, principal.session_id)
         return
-    _end_of_person(ports, principal.subject, principal.session_id)
+    _end_of_person(ports, principal, principal.subject, principal.session_id)
 
 
-def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
+def _end_of_person(ports: Ports, principal: Principal, subject: str, session_id: str) -> None:
     now = ports.clock()
 
     def change(person: Person) -> Person:
@@ -65,7 +85,9 @@ def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
 
     for _ in range(_MAX_ATTEMPTS):
         try:
-            ports.registry.write(people.write(ports, subject, change))
+            user = users.get_record(ports, principal)
+            audit = records.audit(ports, principal, "session.end", user)
+            ports.registry.write(people.write(ports, subject, change), audit)
         except WriteConflictError:
             continue
         return
@@ -74,7 +96,7 @@ def _end_of_person(ports: Ports, subject: str, session_id: str) -> None:
 
 def _open(ports: Ports, given: IdentityTokens) -> Claims:
     """Notes the sign-in where the person belongs. Who belongs nowhere is told what a wrong password is told."""
-    claims = identity_tokens.verify(ports.identity, given.access_token)
+    claims = identity_tokens.claims_of(given)
     try:
         principal = authentication.authenticate_person(ports, claims, workspace_id=None)
     except UnauthenticatedError as error:
@@ -89,5 +111,4 @@ def _to_tokens(given: IdentityTokens) -> SessionTokens:
         access_token=given.access_token,
         refresh_token=given.refresh_token,
         expires_in=given.expires_in,
-        refresh_expires_in=int(sessions.SESSION.total_seconds()),
     )

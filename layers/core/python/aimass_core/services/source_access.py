@@ -7,6 +7,7 @@ from aimass_core.domain.api_keys import ApiKey, ApiKeyRecord
 from aimass_core.domain.common import Principal, Role, is_id
 from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.sources import SourceGrant, SourceRecord, SourceVerb
+from aimass_core.domain.users import User, UserRecord
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.errors import InvalidRequestError, NotFoundError, PermissionDeniedError, UnavailableError
 from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
@@ -81,7 +82,8 @@ def list_shared(
 
 
 def grant(ports: Ports, principal: Principal, source: str, grantee: str, verb: SourceVerb) -> SourceGrant:
-    """Lets an API key of this workspace, or another workspace, do this with a source; again: replaces the grant."""
+    """Lets a user or an API key of this workspace, or another workspace, do this with a source; again: replaces the
+    grant."""
     record = find_own(ports, principal, source, SourceVerb.EDIT)
     _check_grantee(ports, record, grantee)
     made = SourceGrant(
@@ -149,9 +151,11 @@ def _open_shared(ports: Ports, principal: Principal, row: Row) -> tuple[SourceRe
 def _check_grantee(ports: Ports, record: SourceRecord, grantee: str) -> None:
     if grantee.startswith(f"{ApiKey.prefix}_"):
         records.get(ports, ApiKeyRecord, record.workspace_id, grantee)
+    elif grantee.startswith(f"{User.prefix}_"):
+        records.get(ports, UserRecord, record.workspace_id, grantee)
     elif not grantee.startswith(f"{Workspace.prefix}_"):
         raise InvalidRequestError(
-            f"{grantee!r} is the id neither of a workspace (ws_...) nor of an API key of this one (key_...)."
+            f"{grantee!r} is no id of a workspace (ws_...), nor of a user (usr_...) or API key (key_...) of this one."
         )
     elif grantee == record.workspace_id:
         raise InvalidRequestError("Within its own workspace roles say what may be done; grant it to one API key.")

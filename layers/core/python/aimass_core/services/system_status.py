@@ -110,9 +110,7 @@ def _of_functions(functions: Iterable[FunctionStatus]) -> Iterable[tuple[CentreN
         errors, invocations = function.num_errors or 0, function.num_invocations or 0
         if errors:
             is_down = errors >= max(1, invocations) * _DOWN_SHARE
-            words = (
-                f"The function {function.name} ended {errors} of {invocations} times with an error in the last hour."
-            )
+            words = f"The function {function.name} failed {errors} of {invocations} times in the last hour."
             yield function.centre, Health.DOWN if is_down else Health.DEGRADED, words
         if function.num_throttles:
             yield function.centre, Health.DEGRADED, f"The function {function.name} is throttled."
@@ -126,9 +124,7 @@ def _of_queues(
         yield CentreName.COLLECTION, Health.DEGRADED, f"A file has waited for {minutes} minutes to be taken in."
     for name, found in letters.items():
         if found.num_waiting:
-            words = (
-                f"{found.num_waiting} events of the queue {name} could not be processed: aimass system dead-letters."
-            )
+            words = f"{found.num_waiting} events could not be processed: aimass system dead-letters {name}"
             yield _CENTRE_OF_LETTERS[name], Health.DEGRADED, words
 
 

@@ -32,7 +32,7 @@ from aimass_core.errors import (
     UnavailableError,
 )
 from aimass_core.ports import Delete, Ports, Put, Write, WriteConflictError
-from aimass_core.services import job_plans, jobs, platform, promotion, records, schedules
+from aimass_core.services import job_defaults, job_plans, jobs, platform, promotion, records, schedules
 
 _SCAN_PAGE = 100
 _MAX_DUE = 10_000
@@ -53,7 +53,7 @@ def create(ports: Ports, principal: Principal, request: TriggerCreate) -> Trigge
         description=request.description,
         dataset_id=dataset.id,
         dataset_name=dataset.name,
-        job=request.job,
+        job=job_defaults.apply(ports, principal.workspace_id, request.job),
         every_seconds=request.every_seconds,
         cron=request.cron,
         needs_passed=request.needs_passed,
@@ -90,6 +90,8 @@ def update(ports: Ports, principal: Principal, trigger: str, request: TriggerUpd
     for chosen, other in (("cron", "every_seconds"), ("every_seconds", "cron")):
         if changes.get(chosen) is not None:
             changes[other] = None
+    if "job" in changes:
+        changes["job"] = job_defaults.apply(ports, principal.workspace_id, changes["job"])
     changed = found.model_copy(update=changes)
     misfit = changed.job.find_misfit(found.dataset_name)
     if misfit is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.compute import Backend, Compute
+from aimass_core.domain.compute import Backend
 from aimass_core.domain.costs import CostKind, Usage
 from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job
@@ -81,7 +81,7 @@ def count_containers(ports: Ports, endpoint: Endpoint, machines: Sequence[tuple[
     row = ports.registry.get(key)
     former = None if row is None else Usage.model_validate(row.data)
     seconds = _seconds_since(ports, endpoint, former, now)
-    rates = [prices.usd_per_hour(Compute(backend=Backend.SAGEMAKER, instance_type=kind)) for kind, _ in machines]
+    rates = [prices.hosting_usd_per_hour(kind) for kind, _ in machines]
     known = [rate * number for rate, (_, number) in zip(rates, machines, strict=True) if rate is not None]
     is_priced = len(known) == len(machines) and (former is None or former.usd is not None)
     fields = _fields(ports, endpoint.workspace_id, now)

@@ -209,7 +209,7 @@ def _account(ports: Ports, email: str, password: str) -> str:
         ports.identity.set_password(subject, password)
         return subject
     given = ports.identity.sign_in(email, password)
-    return identity_tokens.verify(ports.identity, given.access_token).subject
+    return identity_tokens.claims_of(given).subject
 
 
 def _join(ports: Ports, record: UserRecord, joined: UserRecord, subject: str) -> None:

@@ -18,7 +18,7 @@ from aimass_core.domain.queries import Query
 from aimass_core.domain.tables import database_of
 from aimass_core.domain.workspaces import DeletionStage, DeletionStatus, Workspace, WorkspaceDeletion
 from aimass_core.errors import AimassError, NotFoundError
-from aimass_core.ports import Delete, Ports, Put, Row, Write, WriteConflictError
+from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
 from aimass_core.services import job_states, jobs, platform, workspace_deletions, workspaces
 
 PROOF_KEPT = timedelta(days=1)
@@ -26,8 +26,11 @@ _SETTLED = timedelta(seconds=50)
 _MAX_SECONDS = timedelta(seconds=120)
 _MAX_DUE = 10
 _PAGE = 100
-# Rows by which something would begin again while the others go.
-_STARTERS = ("source_health", "trigger", "source_retention", "endpoint_watch", "endpoint")
+# Rows by which somebody gets in: keys, and people with their sessions.
+_LOGINS = (ApiKey.resource, "user", "session", "session_code")
+# Rows by which jobs would begin while the others go, and those of what serves.
+_STARTERS = ("source_health", "trigger", "source_retention")
+_SERVING = ("endpoint_watch", "endpoint")
 _FAULTS = (AimassError, WriteConflictError, ValueError)
 
 _log = logging.getLogger(__name__)
@@ -56,10 +59,9 @@ def list_remaining(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, int]:
     """How many of each are there now. The key that asked for the deletion and the workspace's own row do not count."""
     workspace_id = deletion.workspace_id
     kept = _kept(deletion)
-    objects = sum(1 for _ in _objects(ports, deletion))
     return {
         "rows": sum(1 for row in _rows(ports, workspace_id) if row.key not in kept),
-        "objects": objects,
+        "objects": sum(1 for _ in _objects(ports, deletion)),
         "secrets": len(ports.secrets.list(keys.workspace_secrets(workspace_id))),
         "hosts": len(_hosts(ports, workspace_id)),
     }
@@ -98,7 +100,8 @@ def _save(ports: Ports, deletion: WorkspaceDeletion, **changes: Any) -> Workspac
 def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """All but the one that asked, which can only read from now on."""
     num_deleted = 0
-    for row in list(_rows(ports, deletion.workspace_id, ApiKey.resource)):
+    rows = [row for name in _LOGINS for row in _rows(ports, deletion.workspace_id, name)]
+    for row in rows:
         if row.key not in _kept(deletion):
             num_deleted += _delete(ports, row)
         elif row.data["role"] != Role.VIEWER:
@@ -111,7 +114,7 @@ def _end_keys(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
 def _stop_jobs(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """Nothing begins any more, and what runs is stopped: until it has, it writes."""
     workspace_id = deletion.workspace_id
-    num_rows = sum(_delete(ports, row) for name in _STARTERS[:3] for row in list(_rows(ports, workspace_id, name)))
+    num_rows = sum(_delete(ports, row) for name in _STARTERS for row in list(_rows(ports, workspace_id, name)))
     principal = platform.principal("deletion", workspace_id)
     left = []
     for job_id in list(job_states.list_active_ids(ports, workspace_id)):
@@ -128,7 +131,7 @@ def _stop_jobs(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
 def _end_endpoints(ports: Ports, deletion: WorkspaceDeletion) -> dict[str, Any]:
     """No endpoint answers any more, and no machine waits for one."""
     workspace_id = deletion.workspace_id
-    num_rows = sum(_delete(ports, row) for name in _STARTERS[3:] for row in list(_rows(ports, workspace_id, name)))
+    num_rows = sum(_delete(ports, row) for name in _SERVING for row in list(_rows(ports, workspace_id, name)))
     hosts = _hosts(ports, workspace_id)
     for host in hosts:
         ports.hosting.delete(host)
@@ -287,8 +290,7 @@ def _end_last_key(ports: Ports, deletion: WorkspaceDeletion) -> None:
     record = ApiKeyRecord.model_validate(row.data)
     ends_at = ports.clock() + PROOF_KEPT
     ending = record.model_copy(update={"expires_at": ends_at, "revision": record.revision + 1})
-    writes: list[Write] = [Put(row=_key_row(ending, expires=True), expected=record.revision)]
-    ports.registry.write(*writes)
+    ports.registry.write(Put(row=_key_row(ending, expires=True), expected=record.revision))
 
 
 def _key_row(record: ApiKeyRecord, *, expires: bool = False) -> Row:

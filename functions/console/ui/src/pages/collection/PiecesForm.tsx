@@ -3,6 +3,7 @@
 import Button from "@cloudscape-design/components/button";
 import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { schemaOf } from "../../api/schemas";
@@ -38,14 +39,13 @@ export function PiecesForm({ pieces, kindKey, schemas, definitions, titleOf, onC
       {pieces.map((piece, index) => {
         const title = `${isOrdered ? `${index + 1}. ` : ""}${titleOf(piece)}`;
         return (
-          <ExpandableSection
+          <Section
             key={index}
-            variant="container"
-            headerText={title}
-            headerDescription={summary(piece, kindKey)}
+            title={title}
+            summary={summary(piece, kindKey)}
             // One that was just added has nothing in it yet.
-            defaultExpanded={Object.keys(piece).length <= 1}
-            headerActions={
+            isNew={Object.keys(piece).length <= 1}
+            actions={
               !disabled && (
                 <SpaceBetween size="xs" direction="horizontal">
                   {isOrdered && <Button iconName="angle-up" ariaLabel={`${t("up")} ${title}`} disabled={index === 0} onClick={() => move(index, -1)} />}
@@ -61,10 +61,20 @@ export function PiecesForm({ pieces, kindKey, schemas, definitions, titleOf, onC
               disabled={disabled}
               onChange={(next) => replace(index, without(next))}
             />
-          </ExpandableSection>
+          </Section>
         );
       })}
     </SpaceBetween>
+  );
+}
+
+/** NOTE: Cloudscape's own state follows `defaultExpanded`, and would close with the first letter that is typed. */
+function Section({ title, summary, isNew, actions, children }: { title: string; summary: string; isNew: boolean; actions: ReactNode; children: ReactNode }) {
+  const [isExpanded, setExpanded] = useState(isNew);
+  return (
+    <ExpandableSection variant="container" headerText={title} headerDescription={summary} headerActions={actions} expanded={isExpanded} onChange={({ detail }) => setExpanded(detail.expanded)}>
+      {children}
+    </ExpandableSection>
   );
 }
 

@@ -30,7 +30,7 @@ export function AttentionTable({ items, isLoading }: { items: Attention[]; isLoa
       empty={<Empty title={t("nothingToDo")} />}
       columnDefinitions={[
         { id: "status", header: t("status"), cell: (each) => <Status status={each.status} />, width: 160 },
-        { id: "name", header: t("what"), cell: (each) => <Link to={each.href}>{each.name}</Link>, isRowHeader: true },
+        { id: "name", header: t("what"), cell: (each) => <Link to={each.href}>{each.nameKey === undefined ? each.name : t(each.nameKey)}</Link>, isRowHeader: true },
         { id: "reason", header: t("why"), cell: (each) => each.reason ?? "–" },
         { id: "at", header: t("since"), cell: (each) => <Time at={each.at} />, width: 220 },
       ]}

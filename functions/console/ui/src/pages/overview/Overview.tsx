@@ -12,10 +12,11 @@ import { useMe } from "../../app/session";
 import { Code } from "../../components/Code";
 import { Loaded } from "../../components/Loaded";
 import { isMoving } from "../../components/Status";
+import { formatNumber, formatUsd } from "../../components/values";
 import { attentionOf } from "./attention";
 import { AttentionTable } from "./AttentionTable";
 import { Centre } from "./Centre";
-import { useCollection, useInference, useJobs, useTraining } from "./reading";
+import { useCollection, useInference, useJobs, useSpending, useSystemStatus, useTraining } from "./reading";
 import { RunningWork } from "./RunningWork";
 
 export function Overview() {
@@ -23,9 +24,11 @@ export function Overview() {
   const me = useMe();
   const jobs = useJobs();
   const running = jobs.data?.filter((each) => isMoving(each.status));
-  const collection = useCollection();
-  const training = useTraining();
-  const inference = useInference();
+  const collection = useCollection(jobs);
+  const training = useTraining(collection);
+  const inference = useInference(training);
+  const status = useSystemStatus(inference);
+  const spending = useSpending(inference);
   const system = useQuery({ queryKey: ["system"], queryFn: () => dataOf(api.GET("/v1/system")) });
   const attention = attentionOf(
     {
@@ -34,6 +37,8 @@ export function Overview() {
       triggers: training.data?.triggers ?? [],
       failedJobs: jobs.data?.filter((each) => each.status === "FAILED") ?? [],
       endpoints: inference.data ?? [],
+      centres: status.data?.centres ?? [],
+      budget: spending.data?.budget ?? null,
     },
     Date.now(),
   );
@@ -81,8 +86,18 @@ export function Overview() {
               )}
             </Loaded>
           </Centre>
-          <Centre title={t("common:area.management")} to="/management/settings" numFaults={system.isSuccess ? 0 : null}>
-            <Loaded query={system}>{(found) => <Centre.Figures figures={[[t("version"), found.version]]} />}</Loaded>
+          <Centre title={t("common:area.management")} to="/management/system" numFaults={healthOf("management", status.isSuccess)}>
+            <Loaded query={spending}>
+              {({ todayUsd, isEstimate, budget }) => (
+                <Centre.Figures
+                  figures={[
+                    [t(isEstimate ? "todayEstimate" : "today"), formatUsd(todayUsd)],
+                    [t("month"), formatUsd(budget.spent_usd)],
+                    [t("budget"), budget.monthly_budget_usd == null ? t("noBudget") : t("budgetSpent", { usd: formatUsd(budget.monthly_budget_usd), percent: formatNumber(budget.percent, 2) })],
+                  ]}
+                />
+              )}
+            </Loaded>
           </Centre>
         </ColumnLayout>
         <AttentionTable items={attention} isLoading={collection.isPending || training.isPending || inference.isPending || jobs.isPending} />

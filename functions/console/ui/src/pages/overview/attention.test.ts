@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { attentionOf } from "./attention";
 
 const NOW = Date.parse("2026-01-02T00:00:00Z");
-const NONE = { sources: [], versions: [], triggers: [], failedJobs: [], endpoints: [] };
+const NONE = { sources: [], versions: [], triggers: [], failedJobs: [], endpoints: [], centres: [], budget: null };
 type Found = Parameters<typeof attentionOf>[0];
 
 function found(given: object): Found {
@@ -30,6 +30,16 @@ describe("what needs attention", () => {
       ["orders@3", "bad", "/collection/datasets/orders?version=3"],
       ["shop", "401", "/collection/sources/shop"],
     ]);
+  });
+
+  it("is a part of the platform that does not do well, and a budget that is nearly spent", () => {
+    const centres = [{ name: "collection", health: "OK", reasons: [] }, { name: "training", health: "DEGRADED", reasons: ["2 dead letters."] }];
+    const budget = { status: "WARNED", percent: 83.4, updated_at: "2026-01-01T12:00:00Z" };
+    expect(attentionOf(found({ centres, budget }), NOW).map((each) => [each.centre, each.nameKey, each.reason])).toEqual([
+      ["management", "budget", "83 %"],
+      ["training", "common:area.training", "2 dead letters."],
+    ]);
+    expect(attentionOf(found({ budget: { ...budget, status: "OK" } }), NOW)).toEqual([]);
   });
 
   it("forgets failed jobs after a day", () => {

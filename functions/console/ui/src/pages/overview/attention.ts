@@ -5,9 +5,11 @@ import type { Schemas } from "../../api/client";
 export interface Attention {
   /** Names it among the others. */
   id: string;
-  centre: "collection" | "training" | "inference";
+  centre: "collection" | "training" | "inference" | "management";
   status: string;
   name: string;
+  /** The key of a text, where it is a part of the platform and nobody named it. */
+  nameKey?: string;
   href: string;
   reason: string | null;
   at: string | null;
@@ -22,12 +24,14 @@ interface Found {
   triggers: readonly Pick<Schemas["Trigger"], "id" | "name" | "status" | "status_reason" | "updated_at">[];
   failedJobs: readonly JobRow[];
   endpoints: readonly Schemas["EndpointDetail"][];
+  centres: readonly Schemas["CentreStatus"][];
+  budget: Pick<Schemas["aimass_core__domain__costs__Budget"], "status" | "percent" | "updated_at"> | null;
 }
 
 const FAILED_FOR_MS = 24 * 3_600_000;
 
 /** The newest first. Jobs that failed are looked at for a day. */
-export function attentionOf({ sources, versions, triggers, failedJobs, endpoints }: Found, now: number): Attention[] {
+export function attentionOf({ sources, versions, triggers, failedJobs, endpoints, centres, budget }: Found, now: number): Attention[] {
   const all: Attention[] = [
     ...sources
       .filter((each) => each.status === "DEGRADED" || each.status === "AUTH_FAILED")
@@ -52,6 +56,12 @@ export function attentionOf({ sources, versions, triggers, failedJobs, endpoints
         reason: each.status === "FAILED" ? (each.status_reason ?? null) : (each.alarm_reasons ?? []).join(" "),
         at: each.updated_at,
       })),
+    ...centres
+      .filter((each) => each.health !== "OK")
+      .map((each) => ({ id: each.name, centre: each.name, status: each.health, name: each.name, nameKey: `common:area.${each.name}`, href: "/management/system", reason: (each.reasons ?? []).join(" "), at: null })),
+    ...(budget !== null && (budget.status === "WARNED" || budget.status === "SPENT")
+      ? [{ id: "budget", centre: "management" as const, status: budget.status, name: "budget", nameKey: "budget", href: "/management/costs", reason: `${Math.round(budget.percent ?? 0)} %`, at: budget.updated_at }]
+      : []),
   ];
   return all.sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
 }

@@ -8,7 +8,7 @@ import type { JobRow } from "./attention";
 const EVERY_MS = 5_000;
 const PAGE = { limit: 100 };
 
-/** NOTE: one after the other within a centre: requests at once begin with as many cold starts. */
+/** NOTE: what is read waits for what is read before it: requests at once begin with as many cold starts. */
 export function useJobs() {
   return useQuery({
     queryKey: ["overview", "jobs"],
@@ -23,8 +23,9 @@ export function useJobs() {
   });
 }
 
-export function useCollection() {
+export function useCollection(after: { isFetched: boolean }) {
   return useQuery({
+    enabled: after.isFetched,
     queryKey: ["overview", "collection"],
     queryFn: async () => {
       const datasets = await dataOf(api.GET("/v1/datasets", { params: { query: PAGE } }));
@@ -41,8 +42,9 @@ export function useCollection() {
   });
 }
 
-export function useTraining() {
+export function useTraining(after: { isFetched: boolean }) {
   return useQuery({
+    enabled: after.isFetched,
     queryKey: ["overview", "training"],
     queryFn: async () => {
       const models = await dataOf(api.GET("/v1/models", { params: { query: PAGE } }));
@@ -54,10 +56,35 @@ export function useTraining() {
   });
 }
 
-export function useInference() {
+export function useInference(after: { isFetched: boolean }) {
   return useQuery({
+    enabled: after.isFetched,
     queryKey: ["overview", "inference"],
     queryFn: async () => (await dataOf(api.GET("/v1/endpoints", { params: { query: PAGE } }))).items as Schemas["EndpointDetail"][],
     refetchInterval: EVERY_MS,
+  });
+}
+
+export function useSystemStatus(after: { isFetched: boolean }) {
+  return useQuery({
+    enabled: after.isFetched,
+    queryKey: ["overview", "system"],
+    queryFn: () => dataOf(api.GET("/v1/system/status")),
+    refetchInterval: 15_000,
+  });
+}
+
+/** NOTE: they are counted when they are asked for, so they are asked for seldom. */
+export function useSpending(after: { isFetched: boolean }) {
+  return useQuery({
+    enabled: after.isFetched,
+    queryKey: ["overview", "spending"],
+    queryFn: async () => {
+      const today = new Date().toISOString().slice(0, 10);
+      const costs = await dataOf(api.GET("/v1/costs", { params: { query: { since: today, until: today, limit: 1 } } }));
+      const budget = await dataOf(api.GET("/v1/budget"));
+      return { todayUsd: costs.usd, isEstimate: Object.values(costs.is_estimate).some(Boolean), budget };
+    },
+    refetchInterval: 60_000,
   });
 }

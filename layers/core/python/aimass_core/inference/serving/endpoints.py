@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aimass_core.domain import keys
 from aimass_core.domain.endpoint_settings import EndpointSettings
 from aimass_core.domain.endpoints import Endpoint, ServedModel
 from aimass_core.domain.engines import EngineKind
@@ -90,13 +91,13 @@ class ServingEndpoints:
         self._endpoints: OrderedDict[tuple[str, str], tuple[float, Endpoint]] = OrderedDict()
 
     def find(self, workspace_id: str, name: str) -> Endpoint:
-        """By name or id. Raises NotFoundError, also for another workspace's."""
+        """By name or id; by id also one of another workspace that lets this one ask it. Raises NotFoundError."""
         key, now = (workspace_id, name), self._monotonic()
         kept = self._endpoints.get(key)
         if kept is not None and now < kept[0]:
             return kept[1]
         self._endpoints.pop(key, None)
-        endpoint = records.find(self.ports, Endpoint, workspace_id, name)
+        endpoint = self._find_now(workspace_id, name)
         self._endpoints[key] = (now + self._ttl_of(workspace_id), endpoint)
         if len(self._endpoints) > _MAX_ENDPOINTS:
             self._endpoints.popitem(last=False)
@@ -106,6 +107,15 @@ class ServingEndpoints:
         if self._ttl_seconds is not None:
             return self._ttl_seconds
         return self.ports.live_settings.get(InferenceSettings, workspace_id).cache_seconds
+
+    def _find_now(self, workspace_id: str, name: str) -> Endpoint:
+        try:
+            return records.find(self.ports, Endpoint, workspace_id, name)
+        except NotFoundError:
+            shared = self.ports.registry.get(keys.shared_row(workspace_id, Endpoint.resource, name))
+            if shared is None:
+                raise
+            return records.get(self.ports, Endpoint, str(shared.data["workspace_id"]), name)
 
     def list_all(self, workspace_id: str) -> list[Endpoint]:
         """Of one workspace, newest first."""

@@ -5,12 +5,15 @@ import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf, type Schemas } from "../../../api/client";
-import { Link } from "../../../app/links";
+import { Link, useGo } from "../../../app/links";
+import { Chart } from "../../../components/Chart";
 import { Empty } from "../../../components/Empty";
 import { Loaded } from "../../../components/Loaded";
+import { optionOf, pictureOf } from "./lineagePicture";
 
 export function Lineage({ dataset }: { dataset: Schemas["Dataset"] }) {
   const { t } = useTranslation("collection");
@@ -32,6 +35,7 @@ export function Lineage({ dataset }: { dataset: Schemas["Dataset"] }) {
               { label: t("streams"), value: (found.streams ?? []).join(", ") || "–" },
             ]}
           />
+          {(found.models ?? []).length > 0 && <Picture lineage={found} />}
           <Table
             variant="borderless"
             header={<Header variant="h2">{t("models")}</Header>}
@@ -50,4 +54,16 @@ export function Lineage({ dataset }: { dataset: Schemas["Dataset"] }) {
       )}
     </Loaded>
   );
+}
+
+function Picture({ lineage }: { lineage: Schemas["DatasetLineage"] }) {
+  const { t } = useTranslation("collection");
+  const go = useGo();
+  const picture = useMemo(() => pictureOf(lineage), [lineage]);
+  const option = useMemo(() => optionOf(picture), [picture]);
+  const open = useCallback(({ name }: { name: string }) => {
+    const node = picture.nodes.find((each) => each.id === name);
+    if (node !== undefined) go(node.href);
+  }, [picture, go]);
+  return <Chart option={option} label={t("lineage.picture", { name: lineage.dataset_name })} onClick={open} />;
 }

@@ -19,6 +19,7 @@ export function RecipePreview({ preview }: { preview: Schemas["Preview"] }) {
     <SpaceBetween size="l">
       <Table
         items={preview.steps}
+        wrapLines
         trackBy={(each) => String(each.number)}
         ariaLabels={{ tableLabel: t("recipe.effects") }}
         header={

@@ -10,7 +10,7 @@ import { useSession } from "../../../app/session";
 import { Empty } from "../../../components/Empty";
 import { type ApiPage, ResourceTable } from "../../../components/ResourceTable";
 import { isMoving, Status } from "../../../components/Status";
-import { formatNumber, formatSeconds, Time } from "../../../components/values";
+import { formatBytes, formatNumber, formatSeconds, Time } from "../../../components/values";
 import { RunLogs } from "./RunLogs";
 import type { Source } from "./source";
 
@@ -37,7 +37,9 @@ export function Runs({ source }: { source: Source }) {
           { id: "at", header: t("created"), cell: (each) => <Time at={each.created_at} />, sortingField: "created_at", isRowHeader: true },
           { id: "status", header: t("status"), cell: (each) => <Status status={each.status} />, sortingField: "status" },
           { id: "seconds", header: t("runs.seconds"), cell: (each) => formatSeconds(secondsOf(each)) },
-          { id: "rows", header: t("rows"), cell: (each) => formatNumber(each.metrics?.num_rows, 9) },
+          // Files are taken in as they are: how many rows they have is their version's to say.
+          { id: "rows", header: t("rows"), cell: (each) => formatNumber(each.metrics?.num_rows || null, 9) },
+          { id: "size", header: t("size"), cell: (each) => formatBytes(each.metrics?.num_bytes) },
           { id: "reason", header: t("reason"), cell: (each) => each.failure?.cause ?? each.status_reason ?? "–" },
           {
             id: "actions",

@@ -7,7 +7,7 @@ import { api, dataOf, type Schemas } from "../../../api/client";
 export type Source = Schemas["Source"];
 export type Verb = Source["verb"];
 
-const VERBS: readonly Verb[] = ["see", "read", "run", "edit"];
+export const VERBS: readonly Verb[] = ["see", "read", "run", "edit"];
 
 /** Whether the caller may do this with the source: the API says what they may do most. */
 export function maySource(source: Source, verb: Verb): boolean {

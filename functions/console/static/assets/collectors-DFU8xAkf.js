@@ -1,0 +1,1 @@
+var e={files:`FilesCollector`,rest:`RestCollector`,sql:`SqlCollector`,s3:`S3Collector`,feed:`FeedCollector`,sftp:`SftpCollector`,webhook:`WebhookCollector`,python:`PythonCollector`,singer:`SingerCollector`};export{e as t};

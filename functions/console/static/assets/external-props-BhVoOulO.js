@@ -1,0 +1,1 @@
+var e=e=>{let t={};for(let n in e)n.startsWith(`__`)||(t[n]=e[n]);return t};export{e as t};

@@ -1,1 +1,0 @@
-var e=`总览`,t=`版本`,n=`投递文件夹`,r={title:e,version:t,dropFolder:n};export{r as default,n as dropFolder,e as title,t as version};

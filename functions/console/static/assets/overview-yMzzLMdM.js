@@ -1,1 +1,0 @@
-var e=`Overview`,t=`Version`,n=`Drop folder`,r={title:e,version:t,dropFolder:n};export{r as default,n as dropFolder,e as title,t as version};
