@@ -9,7 +9,8 @@ export default defineConfig({
   plugins: [react()],
   build: {
     outDir: "../static",
-    emptyOutDir: true,
+    // The folder is in the repository; the build script takes away what was built before.
+    emptyOutDir: false,
     target: "es2022",
     // What is small stays a file too: the content security policy knows no data: URLs for scripts and styles.
     assetsInlineLimit: 0,

@@ -1,1 +1,0 @@
-import{Mt as e,Pt as t,a as n}from"./header-CqJa51s1.js";var r=e();function i({title:e,hint:i,action:a}){return(0,r.jsx)(t,{textAlign:`center`,color:`inherit`,margin:{vertical:`s`},children:(0,r.jsxs)(n,{size:`s`,children:[(0,r.jsxs)(`div`,{children:[(0,r.jsx)(`strong`,{children:e}),i!==void 0&&(0,r.jsx)(t,{variant:`p`,color:`inherit`,children:i})]}),a]})})}export{i as t};

@@ -1,1 +1,0 @@
-import{t as e}from"./status-indicator-B4ntaVq9.js";import{Mt as t}from"./header-CqJa51s1.js";var n=t(),r={debug:`stopped`,info:`info`,warning:`warning`,error:`error`,critical:`error`};function i({level:t}){return t==null?(0,n.jsx)(n.Fragment,{children:`–`}):(0,n.jsx)(e,{type:r[t.toLowerCase()]??`info`,children:t.toLowerCase()})}export{i as t};

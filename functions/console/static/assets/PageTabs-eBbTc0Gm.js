@@ -1,1 +1,0 @@
-import{t as e}from"./tabs-CJgHsk8y.js";import{c as t}from"./chunk-YDNE64FV-BHBlXh_9.js";import{Mt as n}from"./header-CqJa51s1.js";var r=n();function i({tabs:n,label:i}){let[a,o]=t(),s=n.find(e=>e.id===a.get(`tab`))??n[0];return(0,r.jsx)(e,{tabs:n,ariaLabel:i,activeTabId:s?.id,onChange:({detail:e})=>o(t=>(t.set(`tab`,e.activeTabId),t))})}export{i as t};

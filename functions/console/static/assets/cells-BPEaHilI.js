@@ -1,2 +1,0 @@
-function e(e){let t=typeof e==`string`?e:JSON.stringify(e);return(t.length>200?`${t.slice(0,200)}…`:t).replace(/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g,e=>e===`
-`?`↵`:`�`)}function t(e){return typeof e==`string`&&/^data:image\/(png|jpeg|gif|webp);base64,/.test(e)}export{t as n,e as t};

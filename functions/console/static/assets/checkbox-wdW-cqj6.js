@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{er as t,fi as n,tr as r}from"./header-CqJa51s1.js";import{t as i}from"./internal-D_Tnd6lB.js";var a=e(n()),o=a.forwardRef(({...e},t)=>{let n=r(`Checkbox`,{props:{readOnly:e.readOnly}});return a.createElement(i,{...e,...n,ref:t,__injectAnalyticsComponentMetadata:!0})});t(o,`Checkbox`);export{o as t};

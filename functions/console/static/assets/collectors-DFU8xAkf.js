@@ -1,1 +1,0 @@
-var e={files:`FilesCollector`,rest:`RestCollector`,sql:`SqlCollector`,s3:`S3Collector`,feed:`FeedCollector`,sftp:`SftpCollector`,webhook:`WebhookCollector`,python:`PythonCollector`,singer:`SingerCollector`};export{e as t};

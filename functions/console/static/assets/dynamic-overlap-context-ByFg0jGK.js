@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{fi as t}from"./header-CqJa51s1.js";var n=`awsui-context-content-header`,r=(0,e(t()).createContext)(()=>{});export{n,r as t};

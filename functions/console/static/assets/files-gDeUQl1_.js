@@ -1,1 +1,0 @@
-function e(e,n){let r=URL.createObjectURL(new Blob([e],{type:`application/octet-stream`}));t(r,n),URL.revokeObjectURL(r)}function t(e,t=``){let n=document.createElement(`a`);n.href=e,n.download=t,n.rel=`noopener`,n.click()}export{e as n,t};

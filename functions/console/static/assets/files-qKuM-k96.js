@@ -1,1 +1,0 @@
-import{J as e,X as t}from"./header-CqJa51s1.js";async function n(n){let r=await fetch(n,{credentials:`omit`,signal:AbortSignal.timeout(3e4)}).catch(e=>{throw t(e)});if(!r.ok)throw new e({status:r.status,code:`file`,detail:`The file cannot be read (${r.status}): its link may have run out.`});return await r.json()}export{n as t};

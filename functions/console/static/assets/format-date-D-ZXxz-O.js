@@ -1,1 +1,0 @@
-function e(e,t){return e.padStart(t,`0`)}function t(t,n=`day`){let r=t.getFullYear(),i=e(`${t.getMonth()+1}`,2);return n===`month`?`${r}-${i}`:`${r}-${i}-${e(`${t.getDate()}`,2)}`}export{e as n,t};

@@ -1,1 +1,0 @@
-function e(e){return e.map(t=>!e.some(e=>e!==t&&e.every((e,n)=>e<=(t[n]??0))&&e.some((e,n)=>e<(t[n]??0))))}var t=new Set([`rmse`,`mae`,`log_loss`,`hamming_loss`,`scaled_mse`,`scaled_mae`,`latency_ms`,`model_bytes`]);function n(e){return t.has(e)}export{e as n,n as t};

@@ -1,1 +1,0 @@
-function e(e){return/^[a-z0-9][a-z0-9_-]{0,62}$/.test(e)}function t(e){return e.replace(/(\.(csv|tsv|txt|json|jsonl|ndjson|parquet|zip|gz|bz2|xz|zst|tar|data))+$/i,``).normalize(`NFKD`).toLowerCase().replace(/[^a-z0-9_-]+/g,`-`).replace(/^[-_]+|[-_]+$/g,``).slice(0,63)||`data`}export{t as n,e as t};

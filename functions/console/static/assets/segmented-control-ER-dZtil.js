@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{er as t,fi as n,tr as r}from"./header-CqJa51s1.js";import{t as i}from"./internal-BohDHfdC.js";var a=e(n());function o(e){let t=r(`SegmentedControl`,{props:{},metadata:{hasDisabledReasons:(e.options??[]).some(e=>!!e.disabledReason)}});return a.createElement(i,{...e,...t})}t(o,`SegmentedControl`);export{o as t};

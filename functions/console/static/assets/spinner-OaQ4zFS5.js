@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{er as t,fi as n,tn as r,tr as i}from"./header-CqJa51s1.js";var a=e(n());function o({size:e=`normal`,variant:t=`normal`,...n}){let o=i(`Spinner`,{props:{size:e,variant:t}});return a.createElement(r,{size:e,variant:t,...n,...o})}t(o,`Spinner`);export{o as t};

@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{L as t,er as n,fi as r,tr as i}from"./header-CqJa51s1.js";var a=e(r());function o({type:e=`success`,wrapText:n=!0,...r}){let o=i(`StatusIndicator`,{props:{colorOverride:r.colorOverride,type:e,wrapText:n}});return a.createElement(t,{type:e,wrapText:n,...r,...o})}n(o,`StatusIndicator`);export{o as t};
