@@ -7,13 +7,13 @@ from infra.cdk import naming
 from tests.infra.templates import Template
 
 
-def test_data_outlives_the_stack(stateful: Template) -> None:
+def test_j8_data_outlives_the_stack(stateful: Template) -> None:
     for resource_type in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
         for name, item in stateful.resources(resource_type).items():
             assert item["DeletionPolicy"] == item["UpdateReplacePolicy"] == "Retain", name
 
 
-def test_tables_can_be_restored_to_any_second(stateful: Template) -> None:
+def test_j8_tables_can_be_restored_to_any_second(stateful: Template) -> None:
     for table in stateful.properties("AWS::DynamoDB::Table"):
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert table["BillingMode"] == "PAY_PER_REQUEST"
