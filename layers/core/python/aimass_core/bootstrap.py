@@ -219,7 +219,8 @@ class AwsPorts:
         from aimass_core.adapters.sagemaker import SageMakerCompute
 
         # NOTE: on Batch the job definition gives a container these; SageMaker has nothing of the kind.
-        shared = {f"AIMASS_{name.upper()}": self._setting(name) for name in StorageSettings.model_fields}
+        needed = (name for name, field in StorageSettings.model_fields.items() if field.is_required())
+        shared = {f"AIMASS_{name.upper()}": self._setting(name) for name in needed}
         return SageMakerCompute(
             self.clients.sagemaker,
             image=self._setting("training_image"),
