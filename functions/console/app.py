@@ -36,7 +36,7 @@ _BASE = re.compile(r'<base href="[^"]*"')
 _FOR_EVER = "public, max-age=31536000, immutable"
 _UNBUILT = (
     "<!doctype html><html lang=en><title>AI Mass</title><p>The console is not built. <code>make console</code> builds "
-    "it and <code>make up</code> brings it in. Everything that it shows is in the API and the CLI too."
+    "it and <code>make down up</code> brings it in. Everything that it shows is in the API and the CLI too."
 )
 
 ConsoleHandler = Callable[[HttpEvent, LambdaContext], HttpAnswer]

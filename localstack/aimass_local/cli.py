@@ -156,6 +156,7 @@ def examine(port: Port = DEFAULT_PORT, data_dir: DataDir = Path(DEFAULT_DATA_DIR
 
 def _table_of(running: lifecycle.Running) -> Table:
     table = Table(show_header=False)
+    table.add_row("console", f"{running.url}/console/ (signed in: aimass console; built by make console)")
     table.add_row("API", f"{running.url}/v1")
     table.add_row("documentation", f"{running.url}/v1/docs")
     table.add_row("predictions", f"{running.url}/v2")
