@@ -68,7 +68,9 @@ def console_url(stack: Stack) -> str:
 @pytest.fixture
 def page(browser: Browser, stack: Stack, console_url: str) -> Iterator[Page]:
     """A page of a browser of its own, nobody signed in."""
-    context = browser.new_context(base_url=console_url, viewport={"width": 1300, "height": 900}, locale="en-GB")
+    context = browser.new_context(
+        base_url=console_url, viewport={"width": 1300, "height": 900}, locale="en-GB", reduced_motion="reduce"
+    )
     context.set_default_timeout(SECONDS * 1000)
     opened = context.new_page()
     faults = watch(opened, stack.url)

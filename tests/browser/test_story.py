@@ -33,6 +33,7 @@ def test_from_a_file_to_a_served_model(
 ) -> None:
     page.goto(stack.cli("console", "--no-open").strip())
     page.get_by_role("navigation", name="Menu").wait_for()
+    page.get_by_text("Loading").first.wait_for(state="detached")
     picture(page, "01-overview")
 
     _bring(page, tmp_path, picture)
@@ -51,7 +52,8 @@ def _bring(page: Page, folder: Path, picture: Picture) -> None:
     """A table of 1,200 rows, of which two have a word where a number belongs."""
     path = folder / f"{DATASET}.csv"
     write_loans(path, num_rows=1_200, seed=3)
-    rows = list(csv.reader(path.open(encoding="utf-8")))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
     rows[10][0], rows[20][0] = "about forty thousand", "plenty"
     page.get_by_role("link", name="Upload", exact=True).first.click()
     drop(page, path.name, "\n".join(",".join(row) for row in rows).encode())
@@ -93,7 +95,9 @@ def _autotrain(page: Page, picture: Picture) -> None:
 
 
 def _read_the_report(page: Page, picture: Picture) -> None:
-    page.get_by_role("link", name=re.compile(f"^{DATASET}@1$")).first.click(timeout=3 * MINUTES)
+    page.get_by_role("link", name="job 1").click()
+    page.get_by_role("tab", name="Result").click()
+    page.get_by_role("link", name=f"{DATASET}@1", exact=True).first.click(timeout=3 * MINUTES)
     page.get_by_role("tab", name="Report").click()
     page.get_by_role("img", name="Confusion matrix").wait_for()
     picture(page, "05-report")
@@ -112,7 +116,7 @@ def _compress(page: Page, picture: Picture) -> None:
 
 
 def _deploy_and_try(page: Page, picture: Picture) -> None:
-    page.get_by_role("link", name="Deploy", exact=True).first.click()
+    page.get_by_role("link", name="Deploy a model").click()
     page.get_by_role("button", name="Model Choose a model").click()
     page.get_by_role("option", name=DATASET, exact=True).click()
     page.get_by_role("button", name="Version").click()
@@ -150,12 +154,16 @@ def _shift(page: Page, client: aimass.Client, picture: Picture) -> None:
 def _change_while_it_serves(page: Page, client: aimass.Client) -> None:
     """From which probability on it says yes: nobody reloads anything."""
     row = {"income": 90_000, "age": 50, "region": "north", "since": "2019-01-01"}
-    assert client.endpoints.get(DATASET).predict([row])[0]["label"] == "yes"
+
+    def label() -> object:
+        return client.endpoints.get(DATASET).predict([row]).predictions[0].label
+
+    assert label() == "yes"
     page.get_by_role("tab", name="Settings").click()
     page.get_by_label("Threshold").fill("0.9999")
     page.get_by_role("button", name="Save").click()
     page.get_by_text(re.compile("of the settings holds within seconds")).wait_for()
-    wait_until(lambda: client.endpoints.get(DATASET).predict([row])[0]["label"] == "no", seconds=20)
+    wait_until(lambda: label() == "no", seconds=20)
 
 
 def _invite(page: Page, browser: Browser, stack: Stack, console_url: str, picture: Picture) -> None:
@@ -190,6 +198,6 @@ def _invite(page: Page, browser: Browser, stack: Stack, console_url: str, pictur
 
 def _read_the_audit(page: Page, picture: Picture) -> None:
     page.get_by_role("link", name="Audit").click()
-    for action in ("user.create", "endpoint.update", "endpoint.create", "job.create"):
-        page.get_by_text(action, exact=True).first.wait_for()
+    for action in (r"^user\.create$", r"^endpoint\.", r"^job\.create$"):
+        page.get_by_text(re.compile(action)).first.wait_for()
     picture(page, "10-audit")

@@ -40,7 +40,7 @@ def test_nothing_is_made_before_it_is_used() -> None:
 
 @pytest.mark.parametrize("name", ["landing", "lake", "compute", "logs", "ingest_queue", "predictor"])
 def test_a_port_without_a_setting_says_which_one_is_missing(name: str) -> None:
-    ports = build_ports(AuthorizerSettings())
+    ports = build_ports(AuthorizerSettings(user_pool_id="pool", user_pool_client_id="client"))
     with pytest.raises(MissingSettingError, match=r"AuthorizerSettings has no .*AIMASS_"):
         getattr(ports, name)
 
