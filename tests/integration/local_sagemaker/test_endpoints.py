@@ -178,7 +178,10 @@ def test_a_container_that_dies_is_replaced_and_takes_only_its_own_request_along(
     assert caught.value.response["OriginalStatusCode"] == 0
     assert ask(cloud, name)["pid"] != before
     assert cloud.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService"
-    os.kill(ask(cloud, name)["pid"], signal.SIGKILL)
+    killed = ask(cloud, name)["pid"]
+    os.kill(killed, signal.SIGKILL)
+    # NOTE: a request that comes before the process is gone is still its own.
+    wait_until(lambda: not Path(f"/proc/{killed}").exists())
     assert ask(cloud, name)["files"] == {"v": "1"}
     cloud.sagemaker.delete_endpoint(EndpointName=name)
 
