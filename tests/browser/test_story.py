@@ -138,7 +138,7 @@ def _shift(page: Page, client: aimass.Client, picture: Picture) -> None:
     page.get_by_role("link", name="Deploy another version").click()
     page.get_by_role("radio", name="Canary").check()
     page.get_by_role("button", name="Deploy another version").click()
-    slider = page.get_by_role("slider").first
+    slider = page.get_by_role("slider", name=re.compile("^Share of"))
     slider.wait_for(state="attached")
     slider.focus()
     for _ in range(20):
