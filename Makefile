@@ -65,7 +65,7 @@ console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the conso
 
 test-browser: console $(VENV)/.browser ## Test the console in Chromium (Debian's, or Playwright's own)
 	$(NPM) test --silent
-	$(BIN)/python -m pytest tests/browser -m browser
+	$(BIN)/python -m pytest tests/browser -m browser $(BROWSER)
 
 up: $(VENV)/.local ## Start the local cloud
 	@$(BIN)/aimass local up
