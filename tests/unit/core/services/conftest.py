@@ -3,7 +3,7 @@
 import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
-from aimass_core.domain.common import Principal
+from aimass_core.domain.common import Principal, Role
 from tests.factories.platform import ManualClock, add_dataset, add_version, new_ports, new_principal
 
 
@@ -22,3 +22,8 @@ def principal(ports: MemoryPorts) -> Principal:
     principal = new_principal()
     add_version(ports, principal, add_dataset(ports, principal))
     return principal
+
+
+@pytest.fixture
+def owner() -> Principal:
+    return new_principal(Role.ADMIN)

@@ -44,16 +44,6 @@ RATE = prices.rate_of(train_request()) or 0.0
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def owner() -> Principal:
-    return new_principal(Role.ADMIN)
-
-
-@pytest.fixture
 def ports(clock: ManualClock, owner: Principal) -> MemoryPorts:
     made = new_ports(clock)
     made.predictor = MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs})

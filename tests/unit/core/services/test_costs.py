@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from aimass_core.adapters.memory import MemoryPorts, MemoryQueryEngine
-from aimass_core.domain.common import Principal, Role
+from aimass_core.domain.common import Principal
 from aimass_core.domain.costs import CostKind
 from aimass_core.domain.endpoint_counters import Counts
 from aimass_core.domain.endpoints import Endpoint, EndpointCreate
@@ -30,16 +30,6 @@ from tests.unit.core.services.test_hosting import CONTAINER
 
 HOUR = 3_600.0
 BATCH_HOUR = prices.load().machine(jobs.JobCreate.model_fields["compute"].default).usd_per_hour  # type: ignore[union-attr]
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def owner() -> Principal:
-    return new_principal(Role.ADMIN)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain import keys
-from aimass_core.domain.common import Principal, Role
+from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
 from aimass_core.errors import NotFoundError
@@ -29,11 +29,6 @@ DAY = 86_400.0
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(now=datetime(2026, 11, 1, 12, 17, tzinfo=UTC))
-
-
-@pytest.fixture
-def owner() -> Principal:
-    return new_principal(Role.ADMIN)
 
 
 @pytest.fixture

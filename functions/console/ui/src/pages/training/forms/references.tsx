@@ -1,8 +1,8 @@
 /** Fields that name what is there: datasets, their columns, models. A version may follow: `adult@3`. */
 
-import Autosuggest from "@cloudscape-design/components/autosuggest";
+import Autosuggest, { type AutosuggestProps } from "@cloudscape-design/components/autosuggest";
 import FormField from "@cloudscape-design/components/form-field";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf } from "../../../api/client";
@@ -17,33 +17,20 @@ interface Props {
 
 const MAX_SUGGESTED = 100;
 
-export function DatasetField({ label, value, onChange, description, error }: Props) {
+export function DatasetField(field: Props) {
   const { t } = useTranslation("training");
   const datasets = useQuery({
     queryKey: ["datasets", "suggested"],
     queryFn: () => dataOf(api.GET("/v1/datasets", { params: { query: { limit: MAX_SUGGESTED } } })),
   });
   const options = (datasets.data?.items ?? []).map((each) => ({ value: each.name, description: each.description, labelTag: each.latest_version == null ? undefined : `@${each.latest_version}` }));
-  return (
-    <FormField label={label} description={description} errorText={error}>
-      <Autosuggest
-        value={value}
-        options={options}
-        onChange={({ detail }) => onChange(detail.value)}
-        placeholder={t("form.dataset")}
-        statusType={datasets.isPending ? "loading" : datasets.isError ? "error" : "finished"}
-        errorText={datasets.error?.message}
-        empty={t("form.noDataset")}
-        enteredTextLabel={(text) => t("form.use", { text })}
-      />
-    </FormField>
-  );
+  return <Suggested {...field} query={datasets} options={options} placeholder={t("form.dataset")} empty={t("form.noDataset")} />;
 }
 
 /** Models, and the versions of the one that is named. */
-export function ModelField({ label, value, onChange, description, error }: Props) {
+export function ModelField(field: Props) {
   const { t } = useTranslation("training");
-  const [name = ""] = value.split("@");
+  const [name = ""] = field.value.split("@");
   const models = useQuery({
     queryKey: ["models", "suggested"],
     queryFn: () => dataOf(api.GET("/v1/models", { params: { query: { limit: MAX_SUGGESTED } } })),
@@ -58,16 +45,30 @@ export function ModelField({ label, value, onChange, description, error }: Props
     ...(models.data?.items ?? []).map((each) => ({ value: each.name, description: each.description })),
     ...(versions.data?.items ?? []).map((each) => ({ value: `${name}@${each.number}`, description: `${each.algorithm}, ${each.primary_metric} ${each.metrics[each.primary_metric]?.toPrecision(5) ?? "–"}` })),
   ];
+  return <Suggested {...field} query={models} options={options} placeholder={t("form.model")} empty={t("form.noModel")} />;
+}
+
+interface SuggestedProps extends Props {
+  /** What the suggestions come from. */
+  query: UseQueryResult;
+  options: AutosuggestProps.Options;
+  placeholder: string;
+  empty: string;
+}
+
+/** Takes also what it does not suggest. */
+function Suggested({ label, value, onChange, description, error, query, options, placeholder, empty }: SuggestedProps) {
+  const { t } = useTranslation("training");
   return (
     <FormField label={label} description={description} errorText={error}>
       <Autosuggest
         value={value}
         options={options}
         onChange={({ detail }) => onChange(detail.value)}
-        placeholder={t("form.model")}
-        statusType={models.isPending ? "loading" : models.isError ? "error" : "finished"}
-        errorText={models.error?.message}
-        empty={t("form.noModel")}
+        placeholder={placeholder}
+        statusType={query.isPending ? "loading" : query.isError ? "error" : "finished"}
+        errorText={query.error?.message}
+        empty={empty}
         enteredTextLabel={(text) => t("form.use", { text })}
       />
     </FormField>
