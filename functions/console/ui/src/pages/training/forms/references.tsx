@@ -1,8 +1,8 @@
 /** Fields that name what is there: datasets, their columns, models. A version may follow: `adult@3`. */
 
-import Autosuggest, { type AutosuggestProps } from "@cloudscape-design/components/autosuggest";
+import Autosuggest from "@cloudscape-design/components/autosuggest";
 import FormField from "@cloudscape-design/components/form-field";
-import { useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf } from "../../../api/client";
@@ -17,20 +17,33 @@ interface Props {
 
 const MAX_SUGGESTED = 100;
 
-export function DatasetField(field: Props) {
+export function DatasetField({ label, value, onChange, description, error }: Props) {
   const { t } = useTranslation("training");
   const datasets = useQuery({
     queryKey: ["datasets", "suggested"],
     queryFn: () => dataOf(api.GET("/v1/datasets", { params: { query: { limit: MAX_SUGGESTED } } })),
   });
   const options = (datasets.data?.items ?? []).map((each) => ({ value: each.name, description: each.description, labelTag: each.latest_version == null ? undefined : `@${each.latest_version}` }));
-  return <Suggested {...field} query={datasets} options={options} placeholder={t("form.dataset")} empty={t("form.noDataset")} />;
+  return (
+    <FormField label={label} description={description} errorText={error}>
+      <Autosuggest
+        value={value}
+        options={options}
+        onChange={({ detail }) => onChange(detail.value)}
+        placeholder={t("form.dataset")}
+        statusType={datasets.isPending ? "loading" : datasets.isError ? "error" : "finished"}
+        errorText={datasets.error?.message}
+        empty={t("form.noDataset")}
+        enteredTextLabel={(text) => t("form.use", { text })}
+      />
+    </FormField>
+  );
 }
 
 /** Models, and the versions of the one that is named. */
-export function ModelField(field: Props) {
+export function ModelField({ label, value, onChange, description, error }: Props) {
   const { t } = useTranslation("training");
-  const [name = ""] = field.value.split("@");
+  const [name = ""] = value.split("@");
   const models = useQuery({
     queryKey: ["models", "suggested"],
     queryFn: () => dataOf(api.GET("/v1/models", { params: { query: { limit: MAX_SUGGESTED } } })),
@@ -45,30 +58,16 @@ export function ModelField(field: Props) {
     ...(models.data?.items ?? []).map((each) => ({ value: each.name, description: each.description })),
     ...(versions.data?.items ?? []).map((each) => ({ value: `${name}@${each.number}`, description: `${each.algorithm}, ${each.primary_metric} ${each.metrics[each.primary_metric]?.toPrecision(5) ?? "–"}` })),
   ];
-  return <Suggested {...field} query={models} options={options} placeholder={t("form.model")} empty={t("form.noModel")} />;
-}
-
-interface SuggestedProps extends Props {
-  /** What the suggestions come from. */
-  query: UseQueryResult;
-  options: AutosuggestProps.Options;
-  placeholder: string;
-  empty: string;
-}
-
-/** Takes also what it does not suggest. */
-function Suggested({ label, value, onChange, description, error, query, options, placeholder, empty }: SuggestedProps) {
-  const { t } = useTranslation("training");
   return (
     <FormField label={label} description={description} errorText={error}>
       <Autosuggest
         value={value}
         options={options}
         onChange={({ detail }) => onChange(detail.value)}
-        placeholder={placeholder}
-        statusType={query.isPending ? "loading" : query.isError ? "error" : "finished"}
-        errorText={query.error?.message}
-        empty={empty}
+        placeholder={t("form.model")}
+        statusType={models.isPending ? "loading" : models.isError ? "error" : "finished"}
+        errorText={models.error?.message}
+        empty={t("form.noModel")}
         enteredTextLabel={(text) => t("form.use", { text })}
       />
     </FormField>
