@@ -84,7 +84,8 @@ def _remove(ports: MemoryPorts, entries: list[Row], workspace_id: str) -> None:
 
 
 def _insert(ports: MemoryPorts, entries: list[Row], workspace_id: str) -> None:
-    forged_id = f"{entries[3].data['id'][:-1]}f"
+    entry_id = entries[3].data["id"]
+    forged_id = f"{entry_id[:-1]}{'0' if entry_id.endswith('f') else 'f'}"
     data = {**entries[3].data, "id": forged_id}
     ports.registry.write(Put(row=Row(key=keys.row(workspace_id, "audit", forged_id), data=data, revision=1)))
 
