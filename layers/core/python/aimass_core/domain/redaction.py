@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 REDACTED = "[redacted]"
+# NOTE: what repeats before a fixed part is bounded, as it is tried again from each of its characters: texts come from
+# anybody, and the time they take has to grow with their length alone.
 _IN_TEXT = (
     # API keys, sessions, refresh tokens, codes and invitations (`tokens.TokenKind`); then JWTs.
     (re.compile(r"(ai[a-z]_[0-9a-f]{27}_[0-9a-f]{27}_)[A-Za-z0-9_-]{43}"), rf"\1{REDACTED}"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]{8,}"), f"whsec_{REDACTED}"),
     (re.compile(r"(?i)(x-amz-(?:signature|security-token|credential)=)[^&\"\s\\]+"), rf"\1{REDACTED}"),
     (
@@ -16,8 +18,8 @@ _IN_TEXT = (
         rf"\1{REDACTED}",
     ),
     (re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"), rf"\1{REDACTED}"),
-    (re.compile(r"(?i)(\\*\"(?:\w*_)?(?:secret|password|token)\\*\"\s*:\s*\\*\")[^\"\\]+"), rf"\1{REDACTED}"),
-    (re.compile(r"(?i)(\w+://[^/\s:@\"\\]*:)[^/\s@\"\\]+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(?i)(\\{0,8}\"(?:\w{0,64}_)?(?:secret|password|token)\\*\"\s*:\s*\\*\")[^\"\\]+"), rf"\1{REDACTED}"),
+    (re.compile(r"(?i)(\w{1,32}://[^/\s:@\"\\]*:)[^/\s@\"\\]+@"), rf"\1{REDACTED}@"),
 )
 _SECRET_NAME = re.compile(
     r"(?i)(^|[_-])(secret|password|passphrase|token|invitation|refresh|credentials?|private_key|api_key|authorization|signature|cookie)"
