@@ -31,11 +31,14 @@ def _check_url(url: str) -> str:
 
 
 Url = Annotated[str, StringConstraints(min_length=10, max_length=2_000), AfterValidator(_check_url)]
-# NOTE: no character that ends a header, and nothing that a mailer would take for a list.
+# NOTE: no character that ends a header, and nothing that a mailer would take for a list. The host as in HTML's own
+# pattern of addresses: clients test it as well, with engines that would try nested repetitions for ever.
 Address = Annotated[
     str,
     StringConstraints(
-        max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]*\.?[A-Za-z0-9])*$"
+        max_length=254,
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+        r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
     ),
     Field(examples=["data-team@example.org"]),
 ]
