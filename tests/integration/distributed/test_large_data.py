@@ -78,7 +78,11 @@ def _train(path: Path, channel: Path, num: int, spec: dict[str, Any], *, port: i
 @pytest.mark.parametrize(
     ("algorithm", "chosen"),
     [
-        ("mlp", {"epochs": 8, "patience": 8, "batch_size": 64, "dropout": 0.0, "hidden": [32]}),
+        pytest.param(
+            "mlp",
+            {"epochs": 8, "patience": 8, "batch_size": 64, "dropout": 0.0, "hidden": [32]},
+            marks=pytest.mark.slow,
+        ),
         ("xgboost", {"num_rounds": 60, "early_stopping_rounds": 20}),
     ],
 )
