@@ -26,9 +26,10 @@ class SystemInfo(Contract):
 
 
 class Health(StrEnum):
-    """How a part does."""
+    """How a part does. STARTING: it is new, and what runs by the time has not run yet."""
 
     OK = "OK"
+    STARTING = "STARTING"
     DEGRADED = "DEGRADED"
     DOWN = "DOWN"
 

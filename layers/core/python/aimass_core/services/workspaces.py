@@ -1,5 +1,7 @@
 """Workspaces: the first one, more of them, and changes."""
 
+from datetime import datetime
+
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
@@ -31,6 +33,17 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
 def has_first(ports: Ports) -> bool:
     """Whether `create_first` was done."""
     return ports.registry.get(FIRST_ROW) is not None
+
+
+def installed_at(ports: Ports) -> datetime | None:
+    """When the first one was made; None where it is not there, or no more."""
+    row = ports.registry.get(FIRST_ROW)
+    if row is None:
+        return None
+    try:
+        return records.get(ports, Workspace, str(row.data["id"]), str(row.data["id"])).created_at
+    except NotFoundError:
+        return None
 
 
 def is_first(ports: Ports, workspace_id: str) -> bool:
