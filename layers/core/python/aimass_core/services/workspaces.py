@@ -1,5 +1,6 @@
 """Workspaces: the first one, more of them, and changes."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from aimass_core.domain import keys
@@ -10,6 +11,7 @@ from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import api_keys, people, platform, records, users
 
 FIRST_KEY = "first admin key"
+_PAGE = 500
 FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
 
 
@@ -33,6 +35,17 @@ def create_first(ports: Ports, *, name: str, key_name: str = FIRST_KEY) -> tuple
 def has_first(ports: Ports) -> bool:
     """Whether `create_first` was done."""
     return ports.registry.get(FIRST_ROW) is not None
+
+
+def list_ids(ports: Ports) -> Iterator[str]:
+    """Of all workspaces of the installation."""
+    start: str | None = None
+    while True:
+        page = ports.registry.query(keys.PLATFORM, keys.workspace_name_row("").sort, limit=_PAGE, start=start)
+        yield from (str(row.data["id"]) for row in page.rows)
+        start = page.next_start
+        if start is None:
+            return
 
 
 def installed_at(ports: Ports) -> datetime | None:
