@@ -65,7 +65,12 @@ class ManagementApi(PlatformFunction):
                     **outbound_variables(settings),
                 },
             ),
-            statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
+            statements=[
+                *_statements(scope, storage),
+                allow.keep_accounts(pool),
+                # Invitations.
+                *([allow.send_mail(scope, settings.mail_sender)] if settings.mail_sender else []),
+            ],
         )
 
 
