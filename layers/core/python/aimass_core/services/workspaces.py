@@ -50,19 +50,24 @@ def list_ids(ports: Ports) -> Iterator[str]:
 
 def installed_at(ports: Ports) -> datetime | None:
     """When the first one was made; None where it is not there, or no more."""
-    row = ports.registry.get(FIRST_ROW)
-    if row is None:
+    first_id = find_first_id(ports)
+    if first_id is None:
         return None
     try:
-        return records.get(ports, Workspace, str(row.data["id"]), str(row.data["id"])).created_at
+        return records.get(ports, Workspace, first_id, first_id).created_at
     except NotFoundError:
         return None
 
 
+def find_first_id(ports: Ports) -> str | None:
+    """Of the deployment's first workspace; None where it is not there, or no more."""
+    row = ports.registry.get(FIRST_ROW)
+    return None if row is None else str(row.data["id"])
+
+
 def is_first(ports: Ports, workspace_id: str) -> bool:
     """Whether it is the deployment's first one, whose admins also look after what belongs to no workspace."""
-    row = ports.registry.get(FIRST_ROW)
-    return row is not None and row.data["id"] == workspace_id
+    return find_first_id(ports) == workspace_id
 
 
 def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> WorkspaceCreated:
