@@ -83,7 +83,7 @@ LEAST_ROLES = {
     Role.DEVELOPER: "update_dataset delete_dataset delete_dataset_version create_job estimate_job "
     "preview_dataset "
     "stop_job retry_job delete_study update_model delete_model delete_model_version create_endpoint update_endpoint "
-    "delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
+    "decide_model_version delete_endpoint promote_endpoint roll_back_endpoint revert_endpoint",
     Role.ADMIN: "create_workspace update_workspace list_api_keys create_api_key get_api_key revoke_api_key list_audit "
     "rotate_api_key "
     "list_dataset_grants grant_dataset revoke_dataset_grant list_model_grants grant_model revoke_model_grant "

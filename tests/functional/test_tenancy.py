@@ -34,6 +34,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_upload": UPLOAD,
     "query_dataset": {"sql": "select count(*) from data"},
     "update_model": {"description": "mine"},
+    "decide_model_version": {"decision": "approved"},
     "update_endpoint": {"model": "crown@1"},
     "revert_endpoint": {},
     "set_endpoint_truth": {"dataset": "crown", "key": "id"},

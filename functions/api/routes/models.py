@@ -3,8 +3,8 @@
 from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Page, Role
-from aimass_core.domain.models import Model, ModelUpdate, ModelVersion, ModelVersionDetail
-from aimass_core.services import models
+from aimass_core.domain.models import ApprovalCreate, Model, ModelUpdate, ModelVersion, ModelVersionDetail
+from aimass_core.services import model_approvals, models
 from functions.api import request
 from functions.api.request import Cursor, IdOrName, IfMatch, Limit, Number
 from functions.api.routing import ResourceRouter
@@ -65,3 +65,15 @@ def delete_model_version(model: IdOrName, number: Number) -> Response[None]:
     and while it is a part of a decomposition that is there. What was made of it stays and names it still."""
     models.delete_version(router.ports, router.caller, model, number)
     return request.no_content()
+
+
+@router.operation(
+    "POST",
+    "/v1/models/<model>/versions/<number>/approval",
+    role=Role.DEVELOPER,
+    summary="Approve or reject a model version (a developer: not their own)",
+)
+def decide_model_version(model: IdOrName, number: Number, body: ApprovalCreate) -> Response[ModelVersion]:
+    """Where the setting `requires_approval` of inference is on, only approved versions are deployed. Admins decide on
+    every version; developers on those whose job, or whose job's trigger, is not theirs. The last decision holds."""
+    return request.found(model_approvals.decide(router.ports, router.caller, model, number, body))

@@ -17,6 +17,9 @@ from aimass_core.domain.signatures import Task
 
 app = typer.Typer()
 
+_Version = Annotated[str, typer.Argument(metavar="MODEL@VERSION")]
+_Note = Annotated[str, typer.Option(help="Why.")]
+
 
 @app.command("list")
 def list_models(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
@@ -41,6 +44,7 @@ def list_versions(context: typer.Context, model: str, output: Output = OutputFor
         Column("METRIC", lambda v: v.primary_metric),
         Column("VALUE", lambda v: v.metrics.get(v.primary_metric), is_number=True),
         Column("SIZE", lambda v: format_bytes(v.model_bytes), is_number=True),
+        Column("APPROVAL", _approval_of),
         Column("CREATED", lambda v: v.created_at),
         Column("JOB", lambda v: v.job_id),
     )
@@ -58,6 +62,7 @@ def get_model(context: typer.Context, model: str, output: Output = OutputFormat.
         "size": format_bytes(version.model_bytes),
         "digest": version.digest,
         "job": version.job_id,
+        "approval": _approval_words(version),
         **{name: f"{pinned.dataset_name}@{pinned.number}" for name, pinned in version.datasets.items()},
         **({"made of": ", ".join(_ref(parent) for parent in version.parents)} if version.parents else {}),
         **{name: _ref(part) for name, part in version.parts.items()},
@@ -145,6 +150,24 @@ def export_model(
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Its README.md says how to run it.")
 
 
+@app.command("approve")
+def approve_version(
+    context: typer.Context, model: _Version, note: _Note = "", output: Output = OutputFormat.TABLE
+) -> None:
+    """Say that a version may be served. You need not to have made it, or to be an admin."""
+    name, number = _require_number(model)
+    _show_decision(client_of(context).models.approve(name, number, note=note), output=output)
+
+
+@app.command("reject")
+def reject_version(
+    context: typer.Context, model: _Version, note: _Note = "", output: Output = OutputFormat.TABLE
+) -> None:
+    """Say that a version may not be served. What serves it already goes on."""
+    name, number = _require_number(model)
+    _show_decision(client_of(context).models.reject(name, number, note=note), output=output)
+
+
 @app.command("delete")
 def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False) -> None:
     """Delete a model with all its versions."""
@@ -163,6 +186,29 @@ def _to_shape(text: str | None) -> list[int] | None:
         raise typer.BadParameter(
             f"{text!r}: write whole numbers with commas between, such as 1,28,28", param_hint="--input-shape"
         ) from error
+
+
+def _require_number(ref: str) -> tuple[str, int]:
+    """A decision is on one version, never on whichever is the newest by now."""
+    name, number = split_ref(ref)
+    if number is None:
+        raise typer.BadParameter(f"{ref!r}: name the version, such as {name}@3", param_hint="MODEL@VERSION")
+    return name, number
+
+
+def _show_decision(version: ModelVersion, *, output: OutputFormat) -> None:
+    show_one(version, {"model": version.ref, "approval": _approval_words(version)}, output=output)
+
+
+def _approval_of(version: ModelVersion) -> str | None:
+    return None if version.approval is None else version.approval.decision.value
+
+
+def _approval_words(version: ModelVersion) -> str | None:
+    approval = version.approval
+    if approval is None:
+        return None
+    return f"{approval.decision} by {approval.by_name or approval.by}{': ' if approval.note else ''}{approval.note}"
 
 
 def _ref(model: ModelRef) -> str:

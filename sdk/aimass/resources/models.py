@@ -12,7 +12,7 @@ from aimass.binding import Api, Bound, Pages, to_request
 from aimass.resources import model_folders
 from aimass_core.domain import models as contract
 from aimass_core.domain.jobs import JobCreate, JobKind
-from aimass_core.domain.models import ArtifactName, ModelUpdate
+from aimass_core.domain.models import ApprovalCreate, ArtifactName, Decision, ModelUpdate
 from aimass_core.domain.signatures import Card, Signature
 from aimass_core.errors import NotFoundError
 
@@ -155,6 +155,18 @@ class ModelsApi(Api):
     def get_version(self, model: str, number: int) -> ModelVersion:
         """One version with its signature, its card and links to its artifacts."""
         return self._get(ModelVersion, f"{_PATH}/{model}/versions/{number}")
+
+    def approve(self, model: str, number: int, *, note: str = "") -> ModelVersion:
+        """Says that a version may be served. Raises PermissionDeniedError where you made it and are no admin."""
+        return self._decide(model, number, Decision.APPROVED, note)
+
+    def reject(self, model: str, number: int, *, note: str = "") -> ModelVersion:
+        """Says that a version may not be served; what serves it already goes on."""
+        return self._decide(model, number, Decision.REJECTED, note)
+
+    def _decide(self, model: str, number: int, decision: Decision, note: str) -> ModelVersion:
+        body = to_request(ApprovalCreate, decision=decision, note=note)
+        return self._post(ModelVersion, f"{_PATH}/{model}/versions/{number}/approval", body)
 
 
 def _to_name(path: Path) -> str:

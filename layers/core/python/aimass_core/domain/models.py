@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from aimass_core.domain.artifacts import Artifact, ModelRef, PinnedDataset
-from aimass_core.domain.common import Request, Resource, Text
+from aimass_core.domain.common import Contract, Request, Resource, Text
 from aimass_core.domain.signatures import Card, Signature, Task
 
 
@@ -40,6 +40,30 @@ class ArtifactName(StrEnum):
     FUSION = "fusion.json"
 
 
+class Decision(StrEnum):
+    """Whether a version may be served where a workspace asks for approval (`requires_approval` of inference)."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class ApprovalCreate(Request):
+    """Body of POST /v1/models/{model}/versions/{number}/approval."""
+
+    decision: Decision
+    note: Text = Field(default="", description="Why; it is kept with the version and in the audit trail.")
+
+
+class Approval(Contract):
+    """The last decision on a version, and whose it is."""
+
+    decision: Decision
+    note: str = ""
+    by: str = Field(description="The id of the user or API key.")
+    by_name: str | None = Field(default=None, description="The user's e-mail address, or the API key's name.")
+    at: AwareDatetime
+
+
 class ModelVersion(Resource):
     """One trained model: `model.onnx` and what describes it, each with its SHA-256."""
 
@@ -70,6 +94,7 @@ class ModelVersion(Resource):
     latency_ms: float | None = Field(
         default=None, description="Of one row on one thread of the machine that made it, median; null where unknown."
     )
+    approval: Approval | None = Field(default=None, description="Null: nobody has decided on it.")
     endpoints: list[str] = Field(default=[], description="Ids of the endpoints that hold it: while any does, it stays.")
     fusions: list[ModelRef] = Field(
         default=[],
@@ -77,6 +102,9 @@ class ModelVersion(Resource):
     )
     last_job_id: str | None = Field(
         default=None, description="The newest job that was submitted to work on it: until it has ended, it stays."
+    )
+    imported_at: AwareDatetime | None = Field(
+        default=None, description="When it came with an import of a workspace. Null: it did not."
     )
 
 

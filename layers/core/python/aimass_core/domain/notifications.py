@@ -17,6 +17,8 @@ class NotificationType(StrEnum):
     STUDY_ENDED = "study.ended"
     VERSION_READY = "dataset_version.ready"
     VERSION_BLOCKED = "dataset_version.blocked"
+    MODEL_APPROVED = "model_version.approved"
+    MODEL_REJECTED = "model_version.rejected"
     ENDPOINT_DEPLOYED = "endpoint.deployed"
     ENDPOINT_FAILED = "endpoint.failed"
     ENDPOINT_ROLLED_BACK = "endpoint.rolled_back"
@@ -31,6 +33,7 @@ class NotificationType(StrEnum):
     DELIVERY_DEAD = "delivery.dead"
     REPORT_READY = "report.ready"
     REPORT_FAILED = "report.failed"
+    DEAD_LETTERS = "system.dead_letters"
     TEST = "test"
 
 
@@ -49,6 +52,8 @@ _WORDS: dict[NotificationType, tuple[Level, str]] = {
     NotificationType.STUDY_ENDED: (Level.INFO, "A search or an autotrain has ended with what it found."),
     NotificationType.VERSION_READY: (Level.INFO, "A dataset has a new version."),
     NotificationType.VERSION_BLOCKED: (Level.ERROR, "A version was rejected: its files or its expectations."),
+    NotificationType.MODEL_APPROVED: (Level.INFO, "A model version was approved."),
+    NotificationType.MODEL_REJECTED: (Level.WARNING, "A model version was rejected by somebody who looked at it."),
     NotificationType.ENDPOINT_DEPLOYED: (Level.INFO, "An endpoint serves another version."),
     NotificationType.ENDPOINT_FAILED: (Level.ERROR, "A version did not become what an endpoint serves."),
     NotificationType.ENDPOINT_ROLLED_BACK: (Level.WARNING, "An endpoint went back to its former version."),
@@ -63,6 +68,7 @@ _WORDS: dict[NotificationType, tuple[Level, str]] = {
     NotificationType.DELIVERY_DEAD: (Level.WARNING, "A notification could not be delivered, and is no longer tried."),
     NotificationType.REPORT_READY: (Level.INFO, "A report is ready."),
     NotificationType.REPORT_FAILED: (Level.ERROR, "A report could not be made."),
+    NotificationType.DEAD_LETTERS: (Level.ERROR, "Events could not be processed. Told in the first workspace."),
     NotificationType.TEST: (Level.INFO, "Somebody tries a channel."),
 }
 

@@ -26,6 +26,7 @@ from aimass_core.services import (
     endpoint_weights,
     golden_requests,
     hosting,
+    model_approvals,
     models,
     platform,
     records,
@@ -215,6 +216,7 @@ def _load_signature(ports: Ports, endpoint: Endpoint, model: ServedModel) -> Sig
 def _resolve(ports: Ports, principal: Principal, reference: str) -> ServedModel:
     name, number = split_ref(reference)
     version = models.get_version(ports, principal, name, number)
+    model_approvals.require(ports, version)
     return ServedModel(
         model_id=version.model_id,
         model_name=version.model_name,

@@ -10,7 +10,7 @@ from aimass_core.domain.models import ModelVersion
 from aimass_core.domain.triggers import Deployment, Gate, RunStatus
 from aimass_core.errors import ConflictError, NotFoundError
 from aimass_core.ports import Ports
-from aimass_core.services import endpoints, records
+from aimass_core.services import endpoints, model_approvals, records
 
 _CHANNELS = ("test", "validation")
 
@@ -41,6 +41,7 @@ def promote(ports: Ports, principal: Principal, wanted: Deployment, ref: ModelRe
         return Promotion(status=RunStatus.PROMOTED, reason=_words(ref, endpoint), endpoint_id=endpoint.id)
     serving = None if endpoint is None else endpoint.serving or endpoint.candidate
     held = check(wanted.gate, version, None if serving is None else _load(ports, principal, serving))
+    held = held or model_approvals.find_missing(ports, version)
     if held is not None:
         return Promotion(status=RunStatus.HELD, reason=held, endpoint_id=None if endpoint is None else endpoint.id)
     model = f"{ref.model_name}@{ref.number}"

@@ -38,6 +38,13 @@ class InferenceSettings(SubsystemSettings):
         ge=0,
         le=60,
     )
+    requires_approval: bool = setting(
+        False,
+        title="Only approved versions are deployed",
+        description="A version is deployed or rolled out, also by a trigger, once an admin, or a developer who did not "
+        "make it, has approved it. What serves already goes on.",
+        strict=True,
+    )
     capture_percent: float = setting(
         0.0,
         title="Requests that are kept",
