@@ -13,9 +13,8 @@ from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.ingest_queue import INGEST_TIMEOUT
 from infra.cdk.components.storage import Storage
 
-
-# What each invocation and transaction costs is shared by so many files. Lambda gathers more than ten messages only where
-# it may wait for a second.
+# So many files share what an invocation and a transaction cost. Lambda gathers more than ten messages only where it may
+# wait for a second.
 _FILES_TOGETHER = 50
 _GATHERS_FOR = Duration.seconds(1)
 

@@ -10,7 +10,7 @@ converts it, and how often that was tried).
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -308,6 +308,21 @@ def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
         if page.next_start is None:
             return sorted(files, key=lambda file: (file.landed_at, file.key))
         start = page.next_start
+
+
+def load_files_since(ports: Ports, dataset: Dataset, at: datetime) -> Iterator[LandedFile]:
+    """The files of all versions that were made since then."""
+    start: str | None = None
+    while True:
+        versions, start = records.list_page(
+            ports, DatasetVersion, dataset.workspace_id, dataset.id, limit=_SCAN_PAGE, start=start
+        )
+        for version in versions:
+            if version.created_at < at:
+                return
+            yield from load_files(ports, version)
+        if start is None:
+            return
 
 
 def close_due(ports: Ports, *, limit: int = 500) -> int:
