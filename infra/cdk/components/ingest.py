@@ -13,9 +13,14 @@ from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
 from infra.cdk.components.ingest_queue import INGEST_TIMEOUT
 from infra.cdk.components.storage import Storage
 
+# So many files share what an invocation and a transaction cost. Lambda gathers more than ten messages only where it may
+# wait for a second.
+_FILES_TOGETHER = 50
+_GATHERS_FOR = Duration.seconds(1)
+
 
 class Ingest(PlatformFunction):
-    """Takes a few messages at once, as thousands of small files come together; it converts one version of them, so that
+    """Takes many messages at once, as thousands of small files come together; it converts one version of them, so that
     a heavy file delays no other. Only failed messages come back to the queue."""
 
     def __init__(
@@ -44,8 +49,8 @@ class Ingest(PlatformFunction):
         self.add_event_source(
             event_sources.SqsEventSource(
                 storage.ingest_queue,
-                batch_size=10,
-                max_batching_window=Duration.seconds(0),
+                batch_size=_FILES_TOGETHER,
+                max_batching_window=_GATHERS_FOR,
                 max_concurrency=max_concurrency,
                 report_batch_item_failures=True,
             )

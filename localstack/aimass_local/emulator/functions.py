@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.services import eventbridge, lambda_svc
+from ministack.services import eventbridge, lambda_svc, sqs
 
 from aimass_local.emulator.contract import require
 
@@ -60,6 +60,7 @@ def patch_functions(*, max_workers_per_function: int) -> None:
     _patch_worker_script()
     _patch_handler_results()
     _patch_worker_pool(max_workers_per_function)
+    _patch_batches()
     _patch_event_targets()
 
 
@@ -129,6 +130,23 @@ def _request_too_large() -> dict[str, Any]:
         "body": json.dumps({"message": "Request Too Long"}),
     }
     return {"body": answer, "error": True}
+
+
+def _patch_batches() -> None:
+    """An event source of a queue gives a function as many messages as it may have; the emulator ten at most."""
+    for name in ("_receive_messages_for_esm", "_collect_msgs", "_dlq_sweep", "_expire_retained", "_get_q"):
+        require(callable(getattr(sqs, name, None)), f"sqs.{name} is gone")
+
+    def receive(queue_url: str, max_number: int) -> list[dict[str, Any]]:
+        with sqs._queues_lock:
+            queue = sqs._get_q(queue_url)
+            sqs._expire_retained(queue)
+            sqs._dlq_sweep(queue)
+            visible_for = int(queue["attributes"].get("VisibilityTimeout", "30"))
+            batch: list[dict[str, Any]] = sqs._collect_msgs(queue, int(max_number), visible_for)
+            return batch
+
+    sqs._receive_messages_for_esm = receive
 
 
 def _patch_worker_pool(max_workers_per_function: int) -> None:

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from ministack.core import persistence
@@ -213,9 +214,11 @@ def _recording(
 
 def _patch_notifications() -> None:
     """A queue hears of an object before the object is acknowledged; the emulator tells it later, in a thread."""
-    for name in ("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_parse_notification_config"):
+    for name in ("_fire_s3_event_async", "_fire_s3_event", "_next_event_sequencer", "_parse_notification_config_raw"):
         require(callable(getattr(s3, name, None)), f"s3.{name} is gone")
     fire_later = s3._fire_s3_event_async
+    # Each object asks twice.
+    s3._parse_notification_config_raw = lru_cache(s3._parse_notification_config_raw)
 
     def fire(bucket: str, key: str, event: str, *arguments: Any, **options: Any) -> None:
         targets = {target["type"] for target in s3._parse_notification_config(bucket)}

@@ -32,6 +32,27 @@ def test_the_registrys_condition_is_decided_as_the_emulator_decides_it(
         assert bool(found) is is_found
 
 
+def _call(operation: str, **request: Any) -> dict[str, Any]:
+    answer = getattr(dynamodb, operation)({"TableName": "items-to-query", **request})
+    assert answer[0] == 200, answer
+    found: dict[str, Any] = json.loads(answer[2])
+    return found
+
+
+def test_pages_of_a_query_by_prefix_have_its_items_only_and_in_order() -> None:
+    keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("pk", "HASH"), ("sk", "RANGE"))]
+    types = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
+    _call("_create_table", KeySchema=keys, AttributeDefinitions=types, BillingMode="PAY_PER_REQUEST")
+    for sort in ("JOB#2", "KEY#1", "JOB#3", "JOB#1", "AUDIT#9"):
+        _call("_put_item", Item={"pk": {"S": "WS#1"}, "sk": {"S": sort}})
+    request: dict[str, Any] = {"KeyConditionExpression": CONDITION, "ExpressionAttributeValues": VALUES, "Limit": 2}
+    first = _call("_query", **request)
+    second = _call("_query", **request, ExclusiveStartKey=first["LastEvaluatedKey"])
+    assert [item["sk"]["S"] for page in (first, second) for item in page["Items"]] == ["JOB#1", "JOB#2", "JOB#3"]
+    assert [name for _, _, name in dynamodb._tables._data] == ["items-to-query"], "nothing else is left behind"
+    _call("_delete_table")
+
+
 def _execution(**status: Any) -> dict[str, Any]:
     return {
         "QueryExecutionId": "q-1",

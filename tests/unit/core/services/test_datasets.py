@@ -28,7 +28,14 @@ def test_a_purge_removes_rows_and_objects_of_the_deleted_dataset_only() -> None:
     assert [blob.key for prefix in prefixes for blob in scene.ports.lake.list(prefix)] == []
     assert list(scene.ports.landing.list(keys.upload_object(gone.workspace_id, gone.id, ""))) == []
     partition = keys.partition(gone.workspace_id)
-    for resource in ("dataset_version", "upload", "landed_file", "landed_object", "version_lease", "dataset_tombstone"):
+    for resource in (
+        "dataset_version",
+        "upload",
+        "landed_files",
+        "landed_object",
+        "version_lease",
+        "dataset_tombstone",
+    ):
         page = scene.ports.registry.query(partition, keys.row_prefix(resource, gone.id), limit=10)
         assert page.rows == [], resource
     assert scene.rows(kept_version) == [{"a": 1, "b": 2}]

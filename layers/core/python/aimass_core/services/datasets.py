@@ -35,7 +35,7 @@ _LINK_SECONDS = 900
 _CHILDREN = (
     "dataset_version",
     "upload",
-    "landed_file",
+    "landed_files",
     "landed_object",
     "delivery",
     "version_lease",

@@ -45,6 +45,14 @@ def test_many_files_of_several_datasets_land_at_once_and_once(scene: Scene) -> N
     assert landing.land_missed(scene.ports) == 0, "the reconciler knows them too"
 
 
+def test_a_file_that_was_missed_is_found_among_thousands_that_were_not(scene: Scene) -> None:
+    landing.land_all(scene.ports, [put(scene, "a", f"{n:04d}.csv", b"n\n1\n") for n in range(2_000)])
+    put(scene, "a", "9999.csv", b"n\n2\n")
+    scene.clock.advance(180)
+    assert landing.land_missed(scene.ports) == 1
+    assert landing.land_missed(scene.ports) == 0
+
+
 def test_files_of_a_window_that_has_closed_open_the_next(scene: Scene) -> None:
     landing.land_all(scene.ports, [put(scene, "a", "1.csv", b"n\n1\n"), put(scene, "a", "2.csv", b"n\n2\n")])
     scene.clock.advance(60)

@@ -104,21 +104,21 @@ def _split(lines: Sequence[str], delimiter: str | None) -> list[list[str]]:
 
 def _find_delimiter(lines: Sequence[str]) -> str | None:
     """The delimiter that splits (nearly) every line into the same number of fields."""
-    scores = {delimiter: _consistency(_split(lines, delimiter)) for delimiter in _DELIMITERS}
+    present = [delimiter for delimiter in _DELIMITERS if any(delimiter in line for line in lines)]
+    scores = dict.fromkeys(_DELIMITERS, 0.0)
+    scores |= {delimiter: _consistency(_split(lines, delimiter)) for delimiter in present}
     sure = [delimiter for delimiter in _DELIMITERS if scores[delimiter] >= _SURE]
-    tokens = _consistency(_split(lines, WHITESPACE))
-    if sure == ["\t"] and tokens == 1.0 and _is_aligned(lines):
-        return WHITESPACE
-    if sure:
+    if sure and sure != ["\t"]:
         return sure[0]
+    tokens = _consistency(_split(lines, WHITESPACE))
+    if sure:
+        return WHITESPACE if tokens == 1.0 and _is_aligned(lines) else sure[0]
     likely = max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
     if scores[likely] >= _LIKELY:
         return likely
     if tokens >= _SURE:
         return WHITESPACE
-    if not any(delimiter in line for line in lines for delimiter in _DELIMITERS) and all(
-        len(line.split()) == 1 for line in lines
-    ):
+    if not present and all(len(line.split()) == 1 for line in lines):
         return None
     if scores[likely] >= 0.5 or (len(lines) < 20 and scores[likely] > 0):
         return likely

@@ -78,23 +78,45 @@ def land_missed(ports: Ports) -> int:
         for blob in ports.landing.list(keys.DROP_PREFIX)
         if now - _MISSED_UNTIL < blob.modified_at < now - _MISSED_AFTER
     )
-    folders: dict[tuple[str, str], Dataset | None] = {}
-    return sum(_land_if_missed(ports, blob, folders) for blob in islice(recent, _MAX_MISSED))
+    folders: dict[tuple[str, str], _Folder | None] = {}
+    unknown = ((blob, folder) for blob in recent if (folder := _find_folder(ports, blob, folders)) is not None)
+    return sum(_land_if_missed(ports, blob, folder) for blob, folder in islice(unknown, _MAX_MISSED))
 
 
-def _land_if_missed(ports: Ports, found: BlobInfo, folders: dict[tuple[str, str], Dataset | None]) -> bool:
-    """`folders`: the datasets that are known already, since thousands of files lie in one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """A dataset, and the files that its versions of late have taken: thousands lie in one folder."""
+
+    dataset: Dataset
+    taken: frozenset[tuple[str, str]]
+
+
+def _find_folder(ports: Ports, found: BlobInfo, folders: dict[tuple[str, str], _Folder | None]) -> _Folder | None:
+    """The folder of a file that may have been missed; None where it was not, or belongs to no dataset."""
     place = _split(found.key)
     if place is None:
-        return False
+        return None
     if place[:2] not in folders:
-        folders[place[:2]] = _find_dataset(ports, *place[:2], key=found.key)
-    dataset = folders[place[:2]]
-    if dataset is None:
-        return False
+        dataset = _find_dataset(ports, *place[:2], key=found.key)
+        folders[place[:2]] = None if dataset is None else _Folder(dataset=dataset, taken=_taken_of_late(ports, dataset))
+    folder = folders[place[:2]]
+    return None if folder is None or (found.key, found.etag) in folder.taken else folder
+
+
+def _taken_of_late(ports: Ports, dataset: Dataset) -> frozenset[tuple[str, str]]:
+    """Empty where files replace each other: the same content may come again."""
+    if dataset.policy.drop_mode is WriteMode.REPLACE:
+        return frozenset()
+    files = versions.load_files_since(ports, dataset, ports.clock() - 2 * _MISSED_UNTIL)
+    return frozenset((file.key, file.etag) for file in files)
+
+
+def _land_if_missed(ports: Ports, found: BlobInfo, folder: _Folder) -> bool:
+    dataset = folder.dataset
     # NOTE: a listing tells the time more exactly than S3 does of the object itself, by which replacing files are told.
     is_by_time = dataset.policy.drop_mode is WriteMode.REPLACE
-    drop = _find_drop(ports, found.key) if is_by_time else _Drop(dataset=dataset, landed=_to_landed(found, place[2]))
+    _, _, file_name = found.key.removeprefix(keys.DROP_PREFIX).split("/", 2)
+    drop = _find_drop(ports, found.key) if is_by_time else _Drop(dataset=dataset, landed=_to_landed(found, file_name))
     if drop is None or versions.has_landed(ports, drop.dataset, drop.landed):
         return False
     versions.land(ports, drop.dataset.id, drop.dataset.workspace_id, drop.landed)

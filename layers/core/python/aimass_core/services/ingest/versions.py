@@ -3,14 +3,14 @@
 PENDING -> INGESTING -> READY or REJECTED. Every step is one conditional transaction, and a message to the ingest queue
 only hints that a step is due: a lost one is found by `close_due`, a repeated one changes nothing.
 
-Beside a version lie the rows LANDED_FILE (what it is made from), LANDED_OBJECT (which version took an object, so that
-an event that comes three times lands once) and VERSION_LEASE (who converts it, and how often that was tried).
+Beside a version lie the rows LANDED_FILES (what it is made from: those that were taken together, in one row),
+LANDED_OBJECT (which version took an object, so that an event that comes three times lands once) and VERSION_LEASE (who
+converts it, and how often that was tried).
 """
 
 import hashlib
-import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,9 +25,9 @@ from aimass_core.services import platform, records, tables
 
 MAX_ATTEMPTS = 5
 _MAX_WRITES = 10
-_SCAN_PAGE, _FILE_PAGE = 100, 1_000
-# Each is two rows, and a transaction has at most 100.
-_MAX_TOGETHER = 40
+_SCAN_PAGE, _FILE_PAGE = 100, 100
+# Each is a row, and a transaction has at most 100: beside them one of the files, and those of a new version.
+_MAX_TOGETHER = 90
 _GRACE = timedelta(seconds=30)
 _RETRY_GRACE = timedelta(minutes=10)
 _UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
@@ -160,14 +160,22 @@ def open_claimed(
 
 
 def land_all(ports: Ports, dataset_id: str, workspace_id: str, landed: Sequence[LandedFile]) -> None:
-    """The same of several files, by one transaction where none of them has been taken before. Idempotent."""
+    """The same of several files, a transaction for many of them. Idempotent."""
     for start in range(0, len(landed), _MAX_TOGETHER):
-        files = landed[start : start + _MAX_TOGETHER]
+        _land_together(ports, dataset_id, workspace_id, landed[start : start + _MAX_TOGETHER])
+
+
+def _land_together(ports: Ports, dataset_id: str, workspace_id: str, landed: Sequence[LandedFile]) -> None:
+    is_first_try = True
+    for _ in range(_MAX_WRITES):
         dataset = records.get(ports, Dataset, workspace_id, dataset_id)
-        if len({_object_key(dataset, file) for file in files}) == len(files) and _take(ports, dataset, files):
-            continue
-        for file in files:
-            land(ports, dataset_id, workspace_id, file)
+        files = list({_object_key(dataset, file): file for file in landed}.values())
+        if not is_first_try:
+            files = [file for file in files if not has_landed(ports, dataset, file)]
+        if not files or _take(ports, dataset, files):
+            return
+        is_first_try = False
+    raise UnavailableError(f"The dataset {dataset_id!r} changes too quickly. Try again.")
 
 
 def _take(ports: Ports, dataset: Dataset, landed: Sequence[LandedFile]) -> DatasetVersion | None:
@@ -185,8 +193,8 @@ def _take(ports: Ports, dataset: Dataset, landed: Sequence[LandedFile]) -> Datas
         ]
         delay: int | None = window
     else:
-        files = (_file_writes(dataset, version.number, file) for file in landed)
-        writes = [Check(key=_version_key(version), expected=version.revision), *itertools.chain.from_iterable(files)]
+        unchanged = Check(key=_version_key(version), expected=version.revision)
+        writes = [unchanged, *_file_writes(dataset, version.number, landed)]
         delay = None
     try:
         ports.registry.write(*writes)
@@ -291,15 +299,30 @@ def reject(ports: Ports, version: DatasetVersion, *, reason: str) -> DatasetVers
 
 def load_files(ports: Ports, version: DatasetVersion) -> list[LandedFile]:
     """The files that landed in a version, by the order in which they came."""
-    prefix = keys.row_prefix("landed_file", version.dataset_id, version.number)
+    prefix = keys.row_prefix("landed_files", version.dataset_id, version.number)
     partition, start = keys.partition(version.workspace_id), None
     files: list[LandedFile] = []
     while True:
         page = ports.registry.query(partition, prefix, limit=_FILE_PAGE, start=start)
-        files += [LandedFile.model_validate(row.data) for row in page.rows]
+        files += [LandedFile.model_validate(file) for row in page.rows for file in row.data["files"]]
         if page.next_start is None:
             return sorted(files, key=lambda file: (file.landed_at, file.key))
         start = page.next_start
+
+
+def load_files_since(ports: Ports, dataset: Dataset, at: datetime) -> Iterator[LandedFile]:
+    """The files of all versions that were made since then."""
+    start: str | None = None
+    while True:
+        versions, start = records.list_page(
+            ports, DatasetVersion, dataset.workspace_id, dataset.id, limit=_SCAN_PAGE, start=start
+        )
+        for version in versions:
+            if version.created_at < at:
+                return
+            yield from load_files(ports, version)
+        if start is None:
+            return
 
 
 def close_due(ports: Ports, *, limit: int = 500) -> int:
@@ -367,8 +390,7 @@ def _new_version(
 
 
 def _opening_writes(ports: Ports, dataset: Dataset, version: DatasetVersion, *landed: LandedFile) -> list[Write]:
-    files = itertools.chain.from_iterable(_file_writes(dataset, version.number, file) for file in landed)
-    return [*_version_writes(ports, dataset, version), *files]
+    return [*_version_writes(ports, dataset, version), *_file_writes(dataset, version.number, landed)]
 
 
 def _version_writes(ports: Ports, dataset: Dataset, version: DatasetVersion) -> list[Write]:
@@ -381,12 +403,16 @@ def _version_writes(ports: Ports, dataset: Dataset, version: DatasetVersion) -> 
     ]
 
 
-def _file_writes(dataset: Dataset, number: int, landed: LandedFile) -> list[Write]:
-    name = hashlib.sha256(f"{landed.key}\n{landed.etag}\n{landed.landed_at.isoformat()}".encode()).hexdigest()[:32]
-    key = keys.row(dataset.workspace_id, "landed_file", dataset.id, number, name)
+def _file_writes(dataset: Dataset, number: int, landed: Sequence[LandedFile]) -> list[Write]:
+    told = "\n".join(f"{file.key}\n{file.etag}\n{file.landed_at.isoformat()}" for file in landed)
+    name = hashlib.sha256(told.encode()).hexdigest()[:32]
+    key = keys.row(dataset.workspace_id, "landed_files", dataset.id, number, name)
+    files = [file.model_dump(mode="json") for file in landed]
+    # NOTE: a write that would leave a row as it is counts as done: so an object's row says among which files it came.
+    taken = {"number": number, "together": name}
     return [
-        Put(row=Row(key=key, data=landed.model_dump(mode="json"), revision=1)),
-        Put(row=Row(key=_object_key(dataset, landed), data={"number": number}, revision=1)),
+        Put(row=Row(key=key, data={"files": files}, revision=1)),
+        *(Put(row=Row(key=_object_key(dataset, file), data=taken, revision=1)) for file in landed),
     ]
 
 
