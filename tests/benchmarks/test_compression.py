@@ -150,7 +150,14 @@ CASES = {
     ),
     "large cnn on fashion-mnist": Case(
         algorithm="cnn",
-        hyperparameters={"channels": [64, 96, 192], "hidden": 368, "flip": True, "epochs": 15, "patience": None},
+        hyperparameters={
+            "channels": [48, 64, 128],
+            "hidden": 640,
+            "flip": True,
+            "epochs": 10,
+            "patience": None,
+            "precision": "bfloat16",
+        },
         channels=_fashion,
         goals=[
             Goal(max_metric_drop=0.005, fewer_bytes=20, faster=3),
