@@ -37,17 +37,21 @@ class Quantization:
         return CompressionMethod.QUANTIZATION
 
     def propose(self, model: onnx.ModelProto, ground: Ground) -> Sequence[Proposal]:
-        """Storage first, then int8. Convolutions are never dynamic: they would be slower several times."""
+        """The most usual first. Convolutions are never dynamic: they would be slower several times."""
         _require_weights(model)
-        settings: list[Settings] = [{MODE: WEIGHTS, BITS: bits} for bits in (16, 8, 4)]
         folded = fold(model, ground.scratch_path)
         heavy = integers.find_heavy(folded)
+        settings: list[Settings] = [{MODE: WEIGHTS, BITS: 8}]
         if heavy:
-            settings += [{MODE: STATIC, CALIBRATION: name, FLOAT_LAYERS: 0} for name in ("minmax", "percentile")]
-        if len(heavy) > 2:
-            settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 1})
+            settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 0})
+        settings.append({MODE: WEIGHTS, BITS: 4})
         if integers.find_recurrent(folded) or any(node.op_type in ("MatMul", "Gemm") for node in heavy):
             settings.append({MODE: DYNAMIC})
+        if heavy:
+            settings.append({MODE: STATIC, CALIBRATION: "percentile", FLOAT_LAYERS: 0})
+        if len(heavy) > 2:
+            settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 1})
+        settings.append({MODE: WEIGHTS, BITS: 16})
         return [Proposal(settings=each) for each in settings]
 
     def apply(self, model: onnx.ModelProto, settings: Settings, ground: Ground) -> onnx.ModelProto:

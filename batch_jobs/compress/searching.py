@@ -41,6 +41,7 @@ _ORDER = (
 _RANKS = {method: rank for rank, methods in enumerate(_ORDER) for method in methods}
 _MAX_CANDIDATES = 80
 _MEASURED_SECONDS = 0.3
+_NUM_STORED = 3
 # Beyond so many times what may be lost, and a hundredth, nothing that comes after brings it back.
 _HOPELESS_TIMES, _HOPELESS_MORE = 3.0, 0.01
 _CHEAP_SHARE = 0.1
@@ -153,9 +154,12 @@ class Search:
         return self._total_seconds is not None and self._cheap_seconds > _CHEAP_SHARE * self._total_seconds
 
     def _choose_cheap(self, attempts: Sequence[_Attempt]) -> _Attempt:
-        """First one that tells what is left of a file that is stored otherwise, if bytes are limited; then what makes
+        """First those that tell what is left of a file that is stored otherwise, if bytes are limited; then what makes
         structures to train; of several the first of its method."""
-        is_known = any(each.entry.steps and each.rank == _RANKS[CompressionMethod.QUANTIZATION] for each in self.made)
+        num_stored = sum(
+            bool(each.entry.steps) and each.rank == _RANKS[CompressionMethod.QUANTIZATION] for each in self.made
+        )
+        is_known = num_stored >= _NUM_STORED
         return min(
             attempts,
             key=lambda each: (
@@ -281,10 +285,12 @@ class Search:
 
     def _order(self, method: Method, proposals: Sequence[Proposal]) -> Sequence[Proposal]:
         """The mildest first, or far from the limits the strongest; of ways to cut a network those in the middle, so
-        that there are soon some of all sizes."""
+        that there are soon some of all sizes. Quantizations are of different kinds, the most usual first."""
         if self._can_finetune and method.method in CUTTING:
             middle = (len(proposals) - 1) / 2
             return [proposals[at] for at in sorted(range(len(proposals)), key=lambda at: abs(at - middle))]
+        if method.method is CompressionMethod.QUANTIZATION:
+            return proposals
         return proposals[::-1] if self._is_far else proposals
 
     @property

@@ -3,14 +3,13 @@
 Bytes and latency do not depend on weights: they are known before anything is trained, and what a structure is able to
 learn goes up with its bytes. So the smallest that learns enough is found as in a dictionary: each training says whether
 to look among the larger ones or the smaller ones. Where bytes or latency are limited, the largest that keeps to the
-limits comes first, or the nearest to them, by what its bytes become when they are stored as the original's were
-stored best.
+limits comes first, or the nearest to them, by what its bytes and its latency become in a quantization that was tried.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressSpec
+from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressionStep, CompressSpec
 
 CUTTING = frozenset({CompressionMethod.SPARSIFICATION, CompressionMethod.FACTORIZATION})
 """What finetuning may follow on."""
@@ -76,17 +75,32 @@ def _is_limited(spec: CompressSpec) -> bool:
 
 def _find_excess(structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec) -> float:
     """How many times the limit that it misses most it is likely to have when it is stored; at most 1 within them."""
-    num_bytes = structure.cost.model_bytes * _find_gain(made, lambda each: each.cost.model_bytes)
-    latency = structure.cost.latency_p50_ms * _find_gain(made, lambda each: each.cost.latency_p50_ms)
-    return max(num_bytes / (spec.max_model_bytes or math.inf), latency / (spec.max_latency_ms or math.inf))
+    cost = structure.cost
+    return min(
+        max(
+            cost.model_bytes * part_of_bytes / (spec.max_model_bytes or math.inf),
+            cost.latency_p50_ms * part_of_latency / (spec.max_latency_ms or math.inf),
+        )
+        for part_of_bytes, part_of_latency in [(1.0, 1.0), *_find_parts(made, spec)]
+    )
 
 
-def _find_gain(made: Sequence[CompressionCandidate], figure: Callable[[CompressionCandidate], float]) -> float:
-    """The least part that quantization made of a candidate, and no more than all of it."""
-    by_steps = {tuple(step.model_dump_json() for step in each.steps): each for each in made}
-    parts = [
-        figure(each) / figure(by_steps[before])
-        for steps, each in by_steps.items()
-        if steps and each.steps[-1].method is CompressionMethod.QUANTIZATION and (before := steps[:-1]) in by_steps
-    ]
-    return min([1.0, *parts])
+def _find_parts(made: Sequence[CompressionCandidate], spec: CompressSpec) -> Iterator[tuple[float, float]]:
+    """What each quantization has left of the bytes and of the latency of a candidate. Those that lose half of what may
+    be lost leave too little for the structure."""
+    by_steps = {_key(each.steps): each for each in made}
+    for each in made:
+        before = by_steps.get(_key(each.steps[:-1])) if each.steps else None
+        if before is None or each.steps[-1].method is not CompressionMethod.QUANTIZATION:
+            continue
+        is_known = before.metric_drop <= spec.max_metric_drop
+        if is_known and each.metric_drop - before.metric_drop > spec.max_metric_drop / 2:
+            continue
+        yield (
+            each.cost.model_bytes / before.cost.model_bytes,
+            each.cost.latency_p50_ms / before.cost.latency_p50_ms,
+        )
+
+
+def _key(steps: Sequence[CompressionStep]) -> tuple[str, ...]:
+    return tuple(step.model_dump_json() for step in steps)

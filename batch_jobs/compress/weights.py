@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from batch_jobs.algorithms.export.names import defined_names
-from batch_jobs.algorithms.export.trees.snippets import Snippet
+from batch_jobs.algorithms.export.trees.snippets import Snippet, find_prefix
 
 MIN_VALUES = 512
 """Smaller constants stay as they are: biases, scales, sizes."""
@@ -33,9 +33,7 @@ def store(model: onnx.ModelProto, num_bits: int) -> onnx.ModelProto:
     """
     new = onnx.ModelProto()
     new.CopyFrom(model)
-    names = {*defined_names(model.graph)}
-    number = next(number for number in range(len(names) + 1) if not any(n.startswith(f"w{number}_") for n in names))
-    snippet = Snippet(f"w{number}")
+    snippet = Snippet(find_prefix("w", {*defined_names(model.graph)}))
     kept: list[TensorProto] = []
     chosen = {constant.name for constant in find_weights(model)}
     for constant in model.graph.initializer:

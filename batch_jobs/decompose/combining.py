@@ -1,4 +1,5 @@
-"""How the experts' answers become the whole's: by a gate that chooses among them, or as a sum of all.
+"""How the experts' answers become the whole's: by a gate that chooses among them, as a sum of all, or by the first that
+is sure.
 
 Each way is written twice, in NumPy and in ONNX, and the two are compared on every row that validates.
 """
@@ -84,6 +85,40 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What a cascade did with rows: its scores, which experts were asked [rows, experts], and of which rows the same
+    sums in another order may ask others."""
+
+    scores: Floats
+    asked: NDArray[np.bool_]
+    is_undecided: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cascading:
+    """Experts are asked one after the other, until one's largest probability reaches its limit. `limits` has one of
+    each expert but the last."""
+
+    limits: tuple[float, ...]
+
+    def follow(self, ask: Ask, num_rows: int) -> Followed:
+        """Rows through all experts that they need."""
+        rows = np.arange(num_rows)
+        scores = np.asarray(ask(0, rows), dtype=np.float32)
+        asked = np.zeros((num_rows, len(self.limits) + 1), dtype=bool)
+        asked[:, 0], is_undecided = True, np.zeros(num_rows, dtype=bool)
+        for position, limit in enumerate(self.limits, start=1):
+            sure = scores[rows].max(axis=1)
+            is_undecided[rows] |= np.abs(sure - limit) < _UNDECIDED
+            rows = rows[sure < np.float32(limit)]
+            if not len(rows):
+                break
+            scores[rows] = ask(position, rows)
+            asked[rows, position] = True
+        return Followed(scores=scores, asked=asked, is_undecided=is_undecided)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summing:
     """All experts are run, and their answers weighted and added up."""
 
@@ -122,4 +157,4 @@ class Decoding:
         return _SMALLEST
 
 
-Combination = Routing | Summing | Decoding
+Combination = Routing | Cascading | Summing | Decoding

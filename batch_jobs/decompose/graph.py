@@ -4,7 +4,7 @@ The columns are encoded once for all parts that share an encoder. An expert is t
 a request is for it, it is not run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ from batch_jobs.algorithms.export.names import share_duplicates
 from batch_jobs.algorithms.learning import FEATURES
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import TargetScale
-from batch_jobs.decompose.combining import Decoding, Routing, Summing
+from batch_jobs.decompose.combining import Cascading, Decoding, Routing, Summing
 from batch_jobs.decompose.parts import Expert, PartModel
 from batch_jobs.decompose.wholes import Whole
 from batch_jobs.train.interface import build_signature
@@ -71,6 +71,8 @@ class _Writer:
         match self._whole.combination:
             case Routing() as routing:
                 scores = self._route(routing)
+            case Cascading() as cascading:
+                scores = self._follow(cascading)
             case Summing() as summing:
                 scores = self._sum(summing)
             case Decoding() as decoding:
@@ -123,27 +125,51 @@ class _Writer:
 
     def _give(self, position: int, chosen: str, weights: str, scores: str, instead: Array) -> str:
         """Adds the answers of one expert to the scores, where there are rows for it."""
+        own = self._graph.node("Gather", chosen, self._graph.constant(position, np.int64), axis=1)
+
+        def weigh(run: GraphBuilder, index: str, answer: str) -> str:
+            if instead.any():
+                answer = run.node("Sub", answer, run.constant(instead, np.float32))
+            weight = run.node(
+                "Gather", run.node("Gather", weights, index, axis=0), run.constant([position], np.int64), axis=1
+            )
+            return run.node("Mul", answer, weight)
+
+        return self._ask(position, own, scores, weigh, reduction="add")
+
+    def _follow(self, cascading: Cascading) -> str:
+        graph, first = self._graph, self._whole.experts[0]
+        scores, unsure = self._answer(graph, first, self._encode(first.part)), ""
+        for position, limit in enumerate(cascading.limits, start=1):
+            sure = graph.node("ReduceMax", scores, self._axis(1), keepdims=0)
+            now = graph.node("Less", sure, graph.constant(limit, np.float32))
+            unsure = graph.node("And", unsure, now) if unsure else now
+            scores = self._ask(position, unsure, scores, lambda _run, _index, answer: answer, reduction="none")
+        return scores
+
+    def _ask(
+        self,
+        position: int,
+        is_asked: str,
+        scores: str,
+        finish_answer: Callable[[GraphBuilder, str, str], str],
+        *,
+        reduction: str,
+    ) -> str:
+        """The scores with what an expert answers in the rows in which it is asked; it is not run where there are none.
+
+        `finish_answer` is given the branch, the positions of these rows and the answers, and says what is written.
+        """
         graph, expert = self._graph, self._whole.experts[position]
         features = self._encode(expert.part)
-        own = graph.node("Gather", chosen, graph.constant(position, np.int64), axis=1)
-        rows = graph.node("NonZero", own)
+        rows = graph.node("NonZero", is_asked)
         has_rows = graph.node("Greater", graph.node("Size", rows), graph.constant(0, np.int64))
         run, skip = graph.branch(), graph.branch()
         index = run.node("Squeeze", rows, self._axis(0))
-        answer = self._answer(run, expert, run.node("Gather", features, index, axis=0))
-        if instead.any():
-            answer = run.node("Sub", answer, run.constant(instead, np.float32))
-        weight = run.node(
-            "Gather", run.node("Gather", weights, index, axis=0), run.constant([position], np.int64), axis=1
-        )
-        added = run.node(
-            "ScatterND",
-            scores,
-            run.node("Transpose", rows, perm=[1, 0]),
-            run.node("Mul", answer, weight),
-            reduction="add",
-        )
-        for branch, value in ((run, added), (skip, scores)):
+        answer = finish_answer(run, index, self._answer(run, expert, run.node("Gather", features, index, axis=0)))
+        places = run.node("Transpose", rows, perm=[1, 0])
+        changed = run.node("ScatterND", scores, places, answer, reduction=reduction)
+        for branch, value in ((run, changed), (skip, scores)):
             branch.output(value, graph.new_name("scores"), TensorProto.FLOAT, ["rows", self._num_outputs])
         return graph.node("If", has_rows, then_branch=run.to_inner_graph(), else_branch=skip.to_inner_graph())
 

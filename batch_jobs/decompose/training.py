@@ -71,6 +71,7 @@ class Trainer:
         validation: Part,
         *,
         is_gate: bool = False,
+        instead: PartSpec | None = None,
         columns: Sequence[Column] | None = None,
         encoder: Encoder | None = None,
     ) -> PartModel:
@@ -82,10 +83,11 @@ class Trainer:
             train: Its rows, with the truth of its own target.
             validation: Likewise. Where they are few, some of the others take their place.
             is_gate: It is the gate.
+            instead: What it is trained as, where not as the experts.
             columns: It reads these alone, by an encoder of its own.
             encoder: Its own, fitted already.
         """
-        began, part = time.monotonic(), self.gate if is_gate else self.expert
+        began, part = time.monotonic(), instead or (self.gate if is_gate else self.expert)
         spec = to_train_spec(self.spec, part).model_copy(update={"task": None})
         parts = {TRAIN: train}
         if validation.num_rows >= _MIN_VALIDATION_ROWS:

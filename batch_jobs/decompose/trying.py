@@ -8,11 +8,12 @@ from aimass_core.domain.decomposition import PartSpec
 from aimass_core.errors import AimassError, InvalidRequestError
 from batch_jobs.data.frames import Frame
 from batch_jobs.data.targets import fit_scale
-from batch_jobs.decompose.combining import Routing
+from batch_jobs.decompose.combining import Cascading, Routing
 from batch_jobs.decompose.contract import Ground, Method, UnfitError
 from batch_jobs.decompose.graph import build_graph, join_parts_signatures
 from batch_jobs.decompose.measuring import Tried, judge
 from batch_jobs.decompose.methods import METHODS
+from batch_jobs.decompose.methods.cascade import vary_limits
 from batch_jobs.decompose.sizes import shrink
 from batch_jobs.decompose.training import to_train_spec
 from batch_jobs.decompose.wholes import Whole
@@ -123,8 +124,12 @@ class Trial:
         self.ground.notes(f"{name} is left out: {reason}")
 
     def _vary(self, whole: Whole) -> Iterator[Whole]:
-        """With as many experts for a row as are asked for, else with one, and with two where the gate is unsure."""
+        """With as many experts for a row as are asked for, else with one, and with two where the gate is unsure; of a
+        cascade with other limits."""
         routing, asked = whole.combination, self.ground.spec.num_active
+        if isinstance(routing, Cascading):
+            yield from vary_limits(whole, self._frame())
+            return
         if not isinstance(routing, Routing):
             yield whole
             return

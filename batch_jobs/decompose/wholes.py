@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.decomposition import DecompositionMethod
 from batch_jobs.data.frames import Array, Frame
 from batch_jobs.data.targets import Target
-from batch_jobs.decompose.combining import Decoding, Routing, Summing
+from batch_jobs.decompose.combining import Cascading, Combination, Decoding, Followed, Routing
 from batch_jobs.decompose.parts import Expert, PartModel, Question
 
 
@@ -24,11 +24,13 @@ class Whole:
     gate_purpose: str = ""
     gate_question: Question | None = None
     experts: tuple[Expert, ...]
-    combination: Routing | Summing | Decoding
+    combination: Combination
     scores: Array | None = None
 
     def share(self, frame: Frame) -> NDArray[np.bool_]:
-        """Which experts a row is given to [rows, experts], by the gate's own graph."""
+        """Which experts a row is given to [rows, experts], by the gate's own graph, or the experts' of a cascade."""
+        if isinstance(self.combination, Cascading):
+            return self._follow(self.combination, frame).asked
         if self.gate is None or not isinstance(self.combination, Routing):
             return np.ones((frame.num_rows, len(self.experts)), dtype=bool)
         return self.combination.choose(self.gate.answer(frame))
@@ -44,6 +46,8 @@ class Whole:
                 lambda position, rows: self._ask(self.experts[position], frame.take(rows)),
                 num_outputs=num_outputs,
             )
+        elif isinstance(self.combination, Cascading):
+            scores = self._follow(self.combination, frame).scores
         else:
             scores = self.combination.combine([self._ask(expert, frame) for expert in self.experts])
         is_single = self.target.labels is None and not self.target.horizon
@@ -51,9 +55,16 @@ class Whole:
 
     def find_undecided(self, frame: Frame) -> NDArray[np.bool_]:
         """Rows that arithmetic in another order may give to other experts."""
+        if isinstance(self.combination, Cascading):
+            return self._follow(self.combination, frame).is_undecided
         if self.gate is None or not isinstance(self.combination, Routing):
             return np.zeros(frame.num_rows, dtype=bool)
         return self.combination.find_undecided(self.gate.answer(frame))
+
+    def _follow(self, cascading: Cascading, frame: Frame) -> Followed:
+        return cascading.follow(
+            lambda position, rows: self._ask(self.experts[position], frame.take(rows)), frame.num_rows
+        )
 
     def _ask(self, expert: Expert, frame: Frame) -> Array:
         scores = expert.part.answer(frame)

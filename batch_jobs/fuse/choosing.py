@@ -1,7 +1,12 @@
-"""Fits every way to combine, and judges each by rows that did not fit it."""
+"""Fits every way to combine, and judges each by rows that did not fit it.
+
+Where the metric looks at labels alone, ways differ by a few rows that might as well have come out otherwise: of those
+the one whose probabilities are best is chosen, by the log loss, which every row tells something about.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -18,6 +23,8 @@ from batch_jobs.fuse.methods import Combination, Method, Settings
 _NUM_FOLDS = 5
 _NUM_BINS = 15
 _DIGITS = 9
+_OF_LABELS = frozenset({"accuracy", "f1", "f1_micro", "subset_accuracy", "hamming_loss"})
+_BY_PROBABILITIES = "log_loss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +72,35 @@ def judge_methods(
                 found.append(_judge(method, ground, settings))
             except ValueError as error:
                 unfit[method] = str(error)
-    return sorted(found, key=lambda one: to_key(one.score)), unfit
+    return sorted(found, key=lambda one: to_preference(one.score)), unfit
 
 
 def to_key(score: Score) -> float:
-    """The less the better; what differs beyond nine digits is a tie."""
-    rounded = float(f"{score.value:.{_DIGITS}g}")
+    """The less the better by the metric; what differs beyond nine digits is a tie."""
+    rounded = _round(score.value)
     return rounded if score.metric in LOWER_IS_BETTER else -rounded
+
+
+def to_preference(score: Score) -> tuple[float, ...]:
+    """The less the rather it is chosen."""
+    return (_round(score.metrics[_BY_PROBABILITIES]), to_key(score)) if _is_of_labels(score) else (to_key(score),)
+
+
+def is_gain(score: Score, alone: Sequence[Score]) -> bool:
+    """Whether it is better than each of these: by what is preferred; and by labels it is not worse than the best of
+    them by more than the standard error of a share of these rows."""
+    if to_preference(score) >= min(map(to_preference, alone)):
+        return False
+    error = sqrt(max(score.value * (1 - score.value), 0) / max(score.num_rows, 1)) if _is_of_labels(score) else 0.0
+    return to_key(score) <= min(map(to_key, alone)) + error
+
+
+def _is_of_labels(score: Score) -> bool:
+    return score.metric in _OF_LABELS and _BY_PROBABILITIES in score.metrics
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def to_score(metric: str, target: Target, truth: Array, scores: Array) -> Score:

@@ -10,7 +10,7 @@ from aimass_core.services.pages import render_page
 from batch_jobs.evaluate.figures import BLUE, INK, MUTED, ORANGE, figure, to_label
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER
 from batch_jobs.fuse.answers import Answered
-from batch_jobs.fuse.choosing import to_key
+from batch_jobs.fuse.choosing import is_gain
 from batch_jobs.fuse.describing import to_errors
 
 _WIDTH = 4.7
@@ -37,7 +37,8 @@ def build_page(fusion: Fusion, answered: Answered) -> str:
         metric=best.score.metric.replace("_", " "),
         has_weights=any(member.weight is not None for member in fusion.members),
         has_better=any(
-            entry.score is not None and to_key(entry.score) < to_key(best.score) for entry in fusion.methods
+            entry.score is not None and is_gain(entry.score, [member.score for member in fusion.members])
+            for entry in fusion.methods
         ),
         is_lower_better=best.score.metric in LOWER_IS_BETTER,
         is_classification=answered.target.labels is not None,

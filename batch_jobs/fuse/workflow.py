@@ -18,7 +18,7 @@ from batch_jobs.evaluate.metrics import evaluate, metric_names, primary_metric
 from batch_jobs.fuse.answers import Answered, to_given
 from batch_jobs.fuse.apart import ApartScorer, to_serving_graph
 from batch_jobs.fuse.candidates import Candidate, choose_candidate
-from batch_jobs.fuse.choosing import Ground, Judged, judge_methods, to_key, to_score
+from batch_jobs.fuse.choosing import Ground, Judged, is_gain, judge_methods, to_key, to_score
 from batch_jobs.fuse.describing import describe_fusion, to_card
 from batch_jobs.fuse.members import answer, load_members
 from batch_jobs.fuse.methods import METHODS, Method, Settings
@@ -148,7 +148,7 @@ def _find_metric(spec: FuseSpec, judge: Answered) -> str:
 def _choose(ready: _Ready, judged: Sequence[Judged], unfit: Mapping[Method, str]) -> Candidate:
     """Raises InvalidDataError where nothing is better than the best member, or nothing meets the limits."""
     best = min(range(len(ready.members)), key=lambda number: to_key(ready.scores[number]))
-    better = [one for one in judged if to_key(one.score) < to_key(ready.scores[best])]
+    better = [one for one in judged if is_gain(one.score, ready.scores)]
     metric = ready.ground.metric
     if not better:
         found = "; ".join(f"{one.method.method} {one.score.value:.5g}" for one in judged)

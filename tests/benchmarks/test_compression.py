@@ -148,6 +148,22 @@ CASES = {
             Goal(max_metric_drop=0.01, fewer_bytes=50, faster=3),
         ],
     ),
+    "large cnn on fashion-mnist": Case(
+        algorithm="cnn",
+        hyperparameters={
+            "channels": [48, 64, 128],
+            "hidden": 640,
+            "flip": True,
+            "epochs": 10,
+            "patience": None,
+            "precision": "bfloat16",
+        },
+        channels=_fashion,
+        goals=[
+            Goal(max_metric_drop=0.005, fewer_bytes=20, faster=3),
+            Goal(max_metric_drop=0.01, fewer_bytes=50, faster=3),
+        ],
+    ),
     "xgboost on adult": Case(
         algorithm="xgboost",
         hyperparameters={"num_rounds": 600, "learning_rate": 0.05},

@@ -122,7 +122,7 @@ def test_decompositions_beside_the_single_model(tmp_path: Path, name: str) -> No
         checkpoint_path=tmp_path / "checkpoints",
         spec=spec,
         attempt=1,
-        num_cpus=os.cpu_count() or 1,
+        num_cpus=len(os.sched_getaffinity(0)),
         num_gpus=0,
         cluster=Cluster(),
         job=f"job_{name}",

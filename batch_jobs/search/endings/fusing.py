@@ -13,7 +13,7 @@ from batch_jobs.algorithms.export.ensembles import join_signatures
 from batch_jobs.data.targets import Target
 from batch_jobs.fuse.answers import Answered, stack, to_given
 from batch_jobs.fuse.candidates import Candidate, choose_candidate
-from batch_jobs.fuse.choosing import Ground, Judged, judge_methods, to_key, to_score
+from batch_jobs.fuse.choosing import Ground, Judged, is_gain, judge_methods, to_score
 from batch_jobs.fuse.describing import describe_fusion, to_card
 from batch_jobs.fuse.methods import METHODS, Method, Settings
 from batch_jobs.fuse.page import write_page
@@ -123,8 +123,7 @@ def _choose(
     )
     judge = ground.judge
     alone = [to_score(ground.metric, target, judge.truth, judge.of_member(number)) for number in range(len(members))]
-    least = min(map(to_key, alone))
-    better = [one for one in judged if to_key(one.score) < least]
+    better = [one for one in judged if is_gain(one.score, alone)]
     rows = material.parts[VALIDATION].sample(seed=spec.seed).frame
     candidate = None
     if not better:

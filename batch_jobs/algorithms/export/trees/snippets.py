@@ -1,12 +1,22 @@
 """A few nodes to be put into a graph. Names are short, as they are part of the file."""
 
 import itertools
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+
+
+def find_prefix(letter: str, names: Collection[str]) -> str:
+    """One that none of these begins with: what was written before by a snippet of the same letter is among them."""
+    return next(
+        prefix
+        for prefix in (f"{letter}{number}" for number in range(len(names) + 1))
+        if not any(name.startswith(f"{prefix}_") for name in names)
+    )
 
 
 class Snippet:

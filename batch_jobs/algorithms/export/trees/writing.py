@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from batch_jobs.algorithms.export.names import defined_names
 from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
 from batch_jobs.algorithms.export.trees.packing import pack
 from batch_jobs.algorithms.export.trees.reading import ENSEMBLE, ML_DOMAIN, REGRESSOR, TREE_OPERATORS, Ensemble
-from batch_jobs.algorithms.export.trees.snippets import Snippet
+from batch_jobs.algorithms.export.trees.snippets import Snippet, find_prefix
 
 ML_OPSET = 5
 
@@ -22,18 +23,18 @@ def write(model: onnx.ModelProto, ensembles: dict[int, Ensemble], *, is_packed: 
     new = onnx.ModelProto()
     new.CopyFrom(model)
     del new.graph.node[:], new.graph.value_info[:]
-    names = {name for node in model.graph.node for name in (*node.input, *node.output)}
-    names |= {constant.name for constant in model.graph.initializer}
+    names = {*defined_names(model.graph)}
     for position, node in enumerate(model.graph.node):
         if position not in ensembles:
             new.graph.node.append(node)
             continue
         ensemble = ensembles[position]
-        snippet = Snippet(_free_prefix(names))
+        snippet = Snippet(find_prefix("t", names))
         sums = pack(snippet, node.input[0], ensemble) if is_packed else _write_operator(snippet, node, ensemble)
         _write_answer(snippet, node, ensemble, sums)
         new.graph.node.extend(snippet.nodes)
         new.graph.initializer.extend(snippet.constants)
+        names.update(defined_names(new.graph))
     _set_version(new)
     return new
 
@@ -48,13 +49,6 @@ def _set_version(model: onnx.ModelProto) -> None:
         opset = model.opset_import.add(domain=ML_DOMAIN, version=1)
     if ENSEMBLE in kinds and opset is not None:
         opset.version = max(opset.version, ML_OPSET)
-
-
-def _free_prefix(names: set[str]) -> str:
-    """Short, as the names of nodes are part of the file."""
-    number = next(number for number in range(len(names) + 1) if f"t{number}" not in names)
-    names.add(f"t{number}")
-    return f"t{number}"
 
 
 def _write_operator(snippet: Snippet, node: onnx.NodeProto, ensemble: Ensemble) -> str:

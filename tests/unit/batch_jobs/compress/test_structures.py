@@ -95,6 +95,23 @@ def test_what_is_too_slow_is_not_the_first_however_small() -> None:
     assert choose_structure(made, waiting, spec) == made[2].name
 
 
+def test_bytes_and_latency_are_those_of_one_quantization() -> None:
+    """One leaves few bytes and another is quick, and a third would lose what the structure may lose."""
+    spec = _spec(max_model_bytes=12_000, max_latency_ms=0.5)
+    small, quick, bad = (
+        CompressionStep(method=METHODS.QUANTIZATION, settings={"mode": mode}) for mode in ("weights", "static", "bad")
+    )
+    made = [
+        _candidate(num_bytes=_ORIGINAL_BYTES, drop=0.0, spec=spec),
+        _candidate(small, num_bytes=12_000, drop=0.001, spec=spec),
+        _candidate(quick, num_bytes=50_000, latency_ms=0.5, drop=0.0, spec=spec),
+        _candidate(bad, num_bytes=1_000, latency_ms=0.1, drop=0.006, spec=spec),
+        _candidate(_cut(20), num_bytes=80_000, latency_ms=0.9, spec=spec),
+        _candidate(_cut(60), num_bytes=40_000, latency_ms=0.5, spec=spec),
+    ]
+    assert choose_structure(made, [each.name for each in made[-2:]], spec) == made[-1].name
+
+
 def test_no_limit_that_can_be_kept_begins_with_the_smallest() -> None:
     bench = Bench(_spec(max_model_bytes=10), needed=0)
     chosen = choose_structure(bench.made, bench.waiting, bench.spec)

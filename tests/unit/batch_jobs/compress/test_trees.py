@@ -17,7 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from batch_jobs.algorithms.export.trees import reading, writing
 from batch_jobs.compress.contract import UnfitError
-from batch_jobs.compress.optimization import Optimization
+from batch_jobs.compress.optimization import Optimization, rewrite_trees
 from batch_jobs.compress.trimming import Trimming
 from batch_jobs.registered import operations
 from tests.unit.batch_jobs.compress.tiny_models import COLUMNS, answer, build_ground, draw, fit_network, wrap
@@ -113,6 +113,19 @@ def test_trimming_keeps_the_score_with_fewer_leaves(make: Make, tmp_path: Path) 
             assert loss < 0.01, proposal.settings
     assert sizes[0] < 0.35
     assert min(sizes) < 0.12
+
+
+@MAKERS
+@pytest.mark.parametrize("layout", ["operator", "tables"])
+def test_what_was_trimmed_is_written_anew(make: Make, layout: str, tmp_path: Path) -> None:
+    """Both write trees, and what the first has written is among the names that the second finds."""
+    ground = build_ground(make(), tmp_path)
+    trimmed = Trimming().apply(ground.original.graph, {"leaves": 0.5, "trees": "operator"}, ground)
+
+    written = rewrite_trees(trimmed, is_packed=layout == "tables")
+
+    onnx.checker.check_model(written, full_check=True)
+    assert np.abs(answer(written, ground) - answer(trimmed, ground)).max() < 1e-5
 
 
 def test_trimmed_trees_take_fewer_operations(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from batch_jobs.algorithms.learning import FEATURES, SCORES
 from batch_jobs.data.targets import TargetScale
 from batch_jobs.decompose.combining import Routing
 from batch_jobs.decompose.graph import build_graph, join_parts_signatures
+from batch_jobs.decompose.methods.cascade import Cascade, vary_limits
 from batch_jobs.decompose.methods.hierarchy import Hierarchy
 from batch_jobs.decompose.parts import PartModel
 from batch_jobs.evaluate.scoring import Scorer
@@ -47,6 +48,23 @@ def test_an_expert_is_run_only_where_a_row_is_given_to_it(open_ground: Open) -> 
     is_for_first = whole.share(frame)[:, 0]
     rest = frame.take(np.flatnonzero(~is_for_first))
     np.testing.assert_allclose(scorer.answer(rest).scores, whole.answer(rest), atol=1e-6)
+    with pytest.raises(InvalidArgument):
+        scorer.answer(frame)
+
+
+def test_a_cascade_ends_where_all_are_sure(open_ground: Open) -> None:
+    ground = open_ground(class_columns())
+    whole = next(vary_limits(Cascade().build(2, ground), ground.frame(ground.validation)))
+    first, last = whole.experts
+    part = BrokenPart(
+        exported=last.part.exported, predictor=last.part.predictor, target=last.part.target, num_train_rows=1
+    )
+    broken = replace(whole, experts=(first, replace(last, part=part)))
+    model = build_graph(broken, ground.material, TargetScale()).SerializeToString()
+    scorer, frame = Scorer(model, join_parts_signatures(broken, ground.material)), ground.frame(ground.validation)
+    is_hard = whole.share(frame)[:, 1]
+    easy = frame.take(np.flatnonzero(~is_hard))
+    np.testing.assert_allclose(scorer.answer(easy).scores, first.part.answer(easy), atol=1e-6)
     with pytest.raises(InvalidArgument):
         scorer.answer(frame)
 

@@ -59,6 +59,8 @@ def _check(whole: Whole, ground: Ground) -> Scorer:
         ("tree", 3, LINEAR),
         ("mixture", 2, LINEAR),
         ("feature_groups", 2, None),
+        ("cascade", 2, None),
+        ("cascade", 3, {"algorithm": "random_forest", "hyperparameters": {"num_trees": 90}}),
     ],
 )
 def test_a_whole_of_classes_answers_as_its_parts_do(

@@ -85,6 +85,27 @@ def test_a_whole_and_its_parts_are_models_of_their_own(tmp_path: Path, run_job: 
     assert not page.tags & {"script", "img", "link"}
 
 
+def test_a_cascade_asks_the_larger_model_about_some_rows_alone(run_job: Decompose) -> None:
+    trees = {"algorithm": "xgboost", "hyperparameters": {"num_rounds": 60, "max_depth": 3}}
+    done = run_job(class_columns(), method="cascade", expert=trees)
+    single, *wholes = done.document.wholes
+    assert [whole.name for whole in wholes] == [f"cascade of 2, {share}% go on" for share in (10, 15, 20, 30)]
+    assert max(whole.cost.num_operations or 0 for whole in wholes) < (single.cost.num_operations or 0)
+    counts = [whole.cost.num_operations for whole in wholes]
+    assert counts == sorted(counts)
+    first, second = done.document.experts
+    assert (first.name, first.purpose, first.share) == ("expert-1", "all rows", 1.0)
+    assert second.purpose.startswith("rows of which expert-1 is less sure than 0.")
+    assert 0.05 < second.share < 0.35
+    assert second.score is not None
+    assert first.score is not None
+    # They are the hard ones.
+    assert second.score.value < first.score.value
+    assert second.model_bytes > first.model_bytes
+    assert {path.name for path in (done.model_path.parent / "parts").iterdir()} == {"expert-1", "expert-2"}
+    assert done.card.hyperparameters["expert-1"]["hyperparameters"]["num_rounds"] <= 10
+
+
 def test_values_are_split_too(run_job: Decompose) -> None:
     done = run_job(value_columns(), method="tree", num_experts=2)
     card = _check_model(done.model_path)
@@ -145,9 +166,9 @@ def test_methods_are_tried_while_there_is_time(open_ground: Open) -> None:
     ground = open_ground(class_columns())
     trial = Trial(ground=ground, deadline=time.monotonic() + 1e6, single_seconds=1e9)
     trial.run()
-    assert {each.method for each in trial.tried} == {DecompositionMethod.HIERARCHY}
+    assert {each.method for each in trial.tried} == {DecompositionMethod.CASCADE}
     late = {name for name, reason in trial.unfit.items() if "no time was left" in reason}
-    assert {"tree of 2", "one_vs_rest of 6", "output_codes of 5"} <= late
+    assert {"hierarchy of 2", "tree of 2", "one_vs_rest of 6", "output_codes of 5"} <= late
     assert "components" in trial.unfit
 
 
@@ -174,6 +195,7 @@ def test_f5_limits_that_no_whole_keeps_are_told_with_what_came_nearest(tmp_path:
         ({"folds": 3}, "leave folds out"),
         ({"metric": "rmse"}, "choose one of accuracy"),
         ({"method": "components"}, "this task is multiclass"),
+        ({"method": "cascade", "expert": {"algorithm": "linear"}}, "linear has no size"),
         ({"method": "clusters", "num_experts": 60}, "choose at most"),
         ({"expert": {"algorithm": "cnn"}}, "not for table datasets"),
         ({"gate": {"algorithm": "fcn"}, "method": "tree"}, "gate: fcn learns from series"),

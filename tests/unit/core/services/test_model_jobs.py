@@ -340,6 +340,8 @@ def test_only_trained_members_are_trained_again_in_folds(ports: MemoryPorts, pri
     [
         ({"method": "components"}, "method", "those of forecasts"),
         ({"method": "hierarchy", "target": "hours", "task": "regression"}, "method", "the task is regression"),
+        ({"method": "cascade", "target": "hours", "task": "regression"}, "method", "the task is regression"),
+        ({"method": "cascade", "num_active": 2}, "num_active", "it has none"),
         ({"method": "one_vs_rest", "target": "hours", "horizon": 3}, "method", "the task is forecasting"),
         ({"method": "output_codes", "task": "binary"}, "method", "there are but two"),
         ({"method": "one_vs_rest", "task": "multiclass", "num_active": 2}, "num_active", "for methods with a gate"),

@@ -19,9 +19,11 @@ class DecompositionMethod(StrEnum):
     By classes: a hierarchy learned from the confusion matrix, one class against the rest, or error-correcting output
     codes (Dietterich and Bakiri 1995). By region of the input: clusters, leaves of a small tree, or a mixture of
     experts whose gate network is learned with them (Jacobs et al. 1991). By groups of features. A forecast: by trend,
-    season and residual.
+    season and residual. By how hard a row is: a cascade, in which a small model answers where it is sure and a larger
+    one the rest (Viola and Jones 2001; BranchyNet, Teerapittayanon et al. 2016).
     """
 
+    CASCADE = "cascade"
     HIERARCHY = "hierarchy"
     ONE_VS_REST = "one_vs_rest"
     OUTPUT_CODES = "output_codes"

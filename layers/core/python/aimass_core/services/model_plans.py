@@ -24,6 +24,7 @@ _OF_VALUES = frozenset({FusionMethod.BLENDING})
 _BY_CLASSES = frozenset(
     {DecompositionMethod.HIERARCHY, DecompositionMethod.ONE_VS_REST, DecompositionMethod.OUTPUT_CODES}
 )
+_OF_CLASSES = _BY_CLASSES | {DecompositionMethod.CASCADE}
 _WITH_GATE = frozenset(
     {
         DecompositionMethod.HIERARCHY,
@@ -171,8 +172,8 @@ def _check_single(spec: DecomposeSpec, single: GivenModel, train: Channel, task:
 def _check_split(spec: DecomposeSpec, task: Task | None) -> None:
     """The method against the task, and the numbers of experts against the method."""
     method = spec.method
-    if method in _BY_CLASSES and task is not None and not task.is_classification:
-        raise _refuse("method", f"{method} splits by classes, and the task is {task}, which has none.")
+    if method in _OF_CLASSES and task is not None and not task.is_classification:
+        raise _refuse("method", f"{method} is for tasks of classes, and the task is {task}, which has none.")
     if method in _BY_CLASSES and task is Task.BINARY:
         raise _refuse("method", f"{method} splits the classes among experts, and there are but two. Split by region.")
     if method is DecompositionMethod.COMPONENTS and spec.horizon is None:
@@ -182,8 +183,7 @@ def _check_split(spec: DecomposeSpec, task: Task | None) -> None:
     if method is not None and method not in _WITH_GATE:
         raise _refuse(
             "num_active",
-            f"num_active is for methods with a gate ({', '.join(sorted(_WITH_GATE))}), not for {method}: all of its "
-            "experts are run.",
+            f"num_active is for methods with a gate ({', '.join(sorted(_WITH_GATE))}), not for {method}: it has none.",
         )
     if spec.num_experts is not None and spec.num_active > spec.num_experts:
         raise _refuse(
