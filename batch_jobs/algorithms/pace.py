@@ -1,6 +1,7 @@
-"""How a fit that has so many seconds comes to its end in them, instead of being cut: measured as it goes."""
+"""When a fit ends: with the best of its rounds, and in the seconds that it has instead of being cut by them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch_jobs.algorithms.learning import FitContext
@@ -11,6 +12,8 @@ _ENOUGH = 20.0
 # Beyond it boosters are worse for it, however few rounds they have.
 _MAX_RATE = 0.3
 _EVERY_ROUNDS = 10
+VALIDATION_ACCURACY = "validation/accuracy"
+_LOSSES = frozenset({"validation/log_loss", "validation/rmse"})
 # Of the time that is left so much is counted on; what differs by less is left as it is.
 _SAFE, _LEAST_CHANGE = 0.9, 1.05
 
@@ -60,6 +63,31 @@ class BoostingPace:
             f"learning_rate was raised to {mean:.3g} in the mean, so that the rounds that there was time for add up to "
             "a model: a larger max_seconds has room for more and smaller ones"
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class BestRound:
+    """Which round of a booster is the best by its validation rows, counted from 1.
+
+    Where accuracy is measured it comes first, and the loss where it ties: see docs/RESULTS.md, Autotrain.
+    """
+
+    best_round: int = 0
+    best_loss: float = math.inf
+    best_accuracy: float = -math.inf
+    least_round: int = 0
+    """That with the least loss."""
+    least_loss: float = math.inf
+
+    def keep(self, number: int, figures: Mapping[str, float]) -> int:
+        """This round has these figures. Returns how many rounds it is since one was better by either."""
+        loss = next(value for name, value in figures.items() if name in _LOSSES)
+        accuracy = figures.get(VALIDATION_ACCURACY, -math.inf)
+        if loss < self.least_loss:
+            self.least_loss, self.least_round = loss, number
+        if (-accuracy, loss) < (-self.best_accuracy, self.best_loss):
+            self.best_accuracy, self.best_loss, self.best_round = accuracy, loss, number
+        return number - max(self.best_round, self.least_round)
 
 
 def plan_epochs(*, num_done: float, seconds_done: float, seconds_left: float, num_epochs: int) -> int:
