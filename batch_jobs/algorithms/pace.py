@@ -97,3 +97,43 @@ def plan_epochs(*, num_done: float, seconds_done: float, seconds_left: float, nu
         return num_epochs
     possible = num_done + max(seconds_left, 0.0) * _SAFE / max(seconds_done / num_done, 1e-9)
     return min(num_epochs, max(math.floor(possible), math.ceil(num_done), 1))
+
+
+@dataclass(slots=True, kw_only=True)
+class EpochPace:
+    """Ends a network's schedule with the epochs that there is time for, where that is not all of them."""
+
+    context: FitContext
+    num_epochs: int
+    last_epoch: int
+    _began: tuple[float, float] | None = field(default=None, init=False)
+    _is_shortened: bool = field(default=False, init=False)
+
+    def begin(self, num_done: float) -> None:
+        """From here on epochs are measured: so many are done already."""
+        self._began = num_done, self.context.find_seconds_left()
+
+    def shorten(self, num_done: float) -> bool:
+        """So many epochs are done. Whether `last_epoch` is an earlier one now, which the context is told."""
+        if self._began is None or self.context.num_steps is not None:
+            return False
+        (num_before, left_before), seconds_left = self._began, self.context.find_seconds_left()
+        if not math.isfinite(seconds_left):
+            return False
+        epochs = plan_epochs(
+            num_done=num_done - num_before,
+            seconds_done=left_before - seconds_left,
+            seconds_left=seconds_left,
+            num_epochs=self.last_epoch - math.floor(num_before),
+        ) + math.floor(num_before)
+        if epochs >= self.last_epoch:
+            return False
+        if not self._is_shortened:
+            self._is_shortened = True
+            self.context.listener.message(
+                f"there is time for about {epochs} of {self.num_epochs} epochs: the schedule ends with them. A larger "
+                "max_seconds has room for more"
+            )
+        self.last_epoch = epochs
+        self.context.adapt({"epochs": epochs})
+        return True
