@@ -177,7 +177,8 @@ class FitContext:
     small step; then the fit ends with the best it has, and says so. `find_seconds_left`: until then, for a fit that
     arranges itself to be done by that time; it tells `adapt` which hyperparameters are others for it. `cluster`: the
     processes that make this fit together, each with the same examples. `scratch_path`: a folder for what does not fit
-    into memory.
+    into memory. `wants_accuracy`: the validation examples judge by right answers first, by the loss where these tie:
+    boosted trees get more rows right for long after their probabilities are at their best.
     """
 
     listener: Listener
@@ -188,6 +189,7 @@ class FitContext:
     adapt: Callable[[Mapping[str, Any]], None] = lambda _: None
     cluster: Cluster = field(default_factory=Cluster)
     scratch_path: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+    wants_accuracy: bool = False
 
 
 class Learner(Protocol):

@@ -1,6 +1,7 @@
-"""How a fit that has so many seconds comes to its end in them, instead of being cut: measured as it goes."""
+"""When a fit ends: with the best of its rounds, and in the seconds that it has instead of being cut by them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch_jobs.algorithms.learning import FitContext
@@ -11,6 +12,8 @@ _ENOUGH = 20.0
 # Beyond it boosters are worse for it, however few rounds they have.
 _MAX_RATE = 0.3
 _EVERY_ROUNDS = 10
+VALIDATION_ACCURACY = "validation/accuracy"
+_LOSSES = frozenset({"validation/log_loss", "validation/rmse"})
 # Of the time that is left so much is counted on; what differs by less is left as it is.
 _SAFE, _LEAST_CHANGE = 0.9, 1.05
 
@@ -62,6 +65,31 @@ class BoostingPace:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class BestRound:
+    """Which round of a booster is the best by its validation rows, counted from 1.
+
+    Where accuracy is measured it comes first, and the loss where it ties: see docs/RESULTS.md, Autotrain.
+    """
+
+    best_round: int = 0
+    best_loss: float = math.inf
+    best_accuracy: float = -math.inf
+    least_round: int = 0
+    """That with the least loss."""
+    least_loss: float = math.inf
+
+    def keep(self, number: int, figures: Mapping[str, float]) -> int:
+        """This round has these figures. Returns how many rounds it is since one was better by either."""
+        loss = next(value for name, value in figures.items() if name in _LOSSES)
+        accuracy = figures.get(VALIDATION_ACCURACY, -math.inf)
+        if loss < self.least_loss:
+            self.least_loss, self.least_round = loss, number
+        if (-accuracy, loss) < (-self.best_accuracy, self.best_loss):
+            self.best_accuracy, self.best_loss, self.best_round = accuracy, loss, number
+        return number - max(self.best_round, self.least_round)
+
+
 def plan_epochs(*, num_done: float, seconds_done: float, seconds_left: float, num_epochs: int) -> int:
     """How many of the epochs there is time for, as long as those took that are done; one at least, and not fewer than
     are begun."""
@@ -69,3 +97,43 @@ def plan_epochs(*, num_done: float, seconds_done: float, seconds_left: float, nu
         return num_epochs
     possible = num_done + max(seconds_left, 0.0) * _SAFE / max(seconds_done / num_done, 1e-9)
     return min(num_epochs, max(math.floor(possible), math.ceil(num_done), 1))
+
+
+@dataclass(slots=True, kw_only=True)
+class EpochPace:
+    """Ends a network's schedule with the epochs that there is time for, where that is not all of them."""
+
+    context: FitContext
+    num_epochs: int
+    last_epoch: int
+    _began: tuple[float, float] | None = field(default=None, init=False)
+    _is_shortened: bool = field(default=False, init=False)
+
+    def begin(self, num_done: float) -> None:
+        """From here on epochs are measured: so many are done already."""
+        self._began = num_done, self.context.find_seconds_left()
+
+    def shorten(self, num_done: float) -> bool:
+        """So many epochs are done. Whether `last_epoch` is an earlier one now, which the context is told."""
+        if self._began is None or self.context.num_steps is not None:
+            return False
+        (num_before, left_before), seconds_left = self._began, self.context.find_seconds_left()
+        if not math.isfinite(seconds_left):
+            return False
+        epochs = plan_epochs(
+            num_done=num_done - num_before,
+            seconds_done=left_before - seconds_left,
+            seconds_left=seconds_left,
+            num_epochs=self.last_epoch - math.floor(num_before),
+        ) + math.floor(num_before)
+        if epochs >= self.last_epoch:
+            return False
+        if not self._is_shortened:
+            self._is_shortened = True
+            self.context.listener.message(
+                f"there is time for about {epochs} of {self.num_epochs} epochs: the schedule ends with them. A larger "
+                "max_seconds has room for more"
+            )
+        self.last_epoch = epochs
+        self.context.adapt({"epochs": epochs})
+        return True

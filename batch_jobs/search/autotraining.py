@@ -34,6 +34,9 @@ _NUM_KEPT, _NUM_KEPT_EACH = 12, 2
 # With `small`, the smallest model is chosen among those whose error is at most so much larger than the best one's.
 _SMALL_LOSS = 0.05
 _PERFECT = 1.0
+# Of many rows so many judge, or such a part of all: those that do not are trained on, and there is seldom time to fit
+# what was chosen on all rows again. AutoGluon goes by nearly the same.
+_JUDGING_ROWS, _MIN_FRACTION = 1_500, 0.1
 # Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md.
 _FOLDS, _MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND, _MIN_SECONDS_OF_FOLDS = 5, 2_500, 80, 20.0
 
@@ -76,7 +79,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     reporter.progress("reading")
     materials = Materials(environment, notes)
     found = profile(environment, spec, materials)
-    spec = _choose_folds(spec, found, environment, notes)
+    spec = _choose_validation(spec, found, environment, notes)
     candidates = _choose_candidates(spec, found, aim)
     plan = Plan(
         candidates=candidates,
@@ -157,13 +160,22 @@ def _has_limits(spec: AutotrainSpec) -> bool:
     return spec.max_model_bytes is not None or spec.max_latency_ms is not None
 
 
-def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment, notes: Notes) -> AutotrainSpec:
-    """Of a small table all rows judge, where there is time for so many fits and nobody said how to validate.
-
-    What ends in a compression or a decomposition is judged by rows that its model has not seen.
-    """
+def _choose_validation(spec: AutotrainSpec, found: Profile, environment: Environment, notes: Notes) -> AutotrainSpec:
+    """Of a small table all rows judge, where there is time for so many fits; of a large one a smaller part than of
+    others, where nobody said how to validate."""
     is_free = spec.folds is None and spec.validation is None and "validation_fraction" not in spec.model_fields_set
-    if not is_free or found.kind is not DataKind.TABLE or spec.decompose or spec.fuse or _has_limits(spec):
+    if not is_free or found.kind is not DataKind.TABLE:
+        return spec
+    fraction = max(_JUDGING_ROWS / found.num_rows, _MIN_FRACTION)
+    if fraction < spec.validation_fraction:
+        notes(f"{fraction:.3g} of {found.num_rows:,} rows judge: there are enough of them")
+        return spec.model_copy(update={"validation_fraction": fraction})
+    return _choose_folds(spec, found, environment, notes)
+
+
+def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment, notes: Notes) -> AutotrainSpec:
+    """What ends in a compression or a decomposition is judged by rows that its model has not seen, and not by folds."""
+    if spec.decompose or spec.fuse or _has_limits(spec):
         return spec
     seconds = math.inf if environment.deadline is None else environment.deadline - time.monotonic()
     max_rows = min(_MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND * seconds)

@@ -42,8 +42,9 @@ class Outcome:
 class TrialRunner:
     """Of one worker; its trials share what was read."""
 
-    def __init__(self, environment: Environment, materials: Materials) -> None:
-        self._environment, self.materials = environment, materials
+    def __init__(self, environment: Environment, materials: Materials, *, wants_accuracy: bool = False) -> None:
+        """`wants_accuracy`: see `FitContext`."""
+        self._environment, self.materials, self._wants_accuracy = environment, materials, wants_accuracy
 
     def run(self, spec: TrainSpec, watch: Watch, *, deadline: float | None) -> Outcome:
         """Trains until the deadline at the latest.
@@ -117,6 +118,7 @@ class TrialRunner:
             "budget": Budget(deadline=deadline, is_ended=watch.is_over),
             "cluster": environment.cluster,
             "scratch_path": scratch_path,
+            "wants_accuracy": self._wants_accuracy,
         }
 
     def _export(

@@ -199,7 +199,7 @@ def begin(
         goals=goals,
         space=space,
         study=study,
-        runner=TrialRunner(environment, materials),
+        runner=TrialRunner(environment, materials, wants_accuracy=goals[0].metric == "accuracy"),
         archive=archive,
         timetable=timetable,
         progress=Progress(study, goals, max_trials=spec.max_trials, timetable=timetable, reporter=reporter),

@@ -33,6 +33,7 @@ def train_with_features(
     cluster: Cluster,
     scratch_path: Path,
     on_fold: OnFold | None = None,
+    wants_accuracy: bool = False,
 ) -> Training:
     """With `auto` the algorithm is fitted twice: without the recipes that were found and with them.
 
@@ -58,6 +59,7 @@ def train_with_features(
             suffix=suffix,
             num_fits_after=num_fits_after + refit,
             on_fold=on_fold,
+            wants_accuracy=wants_accuracy,
         )
 
     def finish(fitting: Fitting, training: Training) -> Training:

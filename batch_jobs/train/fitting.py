@@ -162,16 +162,18 @@ class Fitting:
         num_fits_after: float = 0,
         encoder: Encoder | None = None,
         on_fold: OnFold | None = None,
+        wants_accuracy: bool = False,
     ) -> None:
         """`suffix` tells the fits of several fittings of one job apart; `num_fits_after` of them follow this one's, a
         larger fit counting more. `encoder`: one that is fitted already, which several models share. `on_fold` hears
-        what each fold is worth, and may end it all by raising."""
+        what each fold is worth, and may end it all by raising. `wants_accuracy`: see `FitContext`."""
         self._material = material
         self._learner = learner
         self._spec = spec
         self._features = features
         self._encoder = encoder
         self._on_fold = on_fold
+        self._wants_accuracy = wants_accuracy
         self._num_threads = num_threads
         self._reporter = reporter
         self._notes = notes
@@ -354,6 +356,7 @@ class Fitting:
                 adapt=adapted.update,
                 cluster=self._cluster,
                 scratch_path=self._scratch_path,
+                wants_accuracy=self._wants_accuracy and target.task in (Task.BINARY, Task.MULTICLASS),
             ),
         )
         self._num_fits_left -= 1

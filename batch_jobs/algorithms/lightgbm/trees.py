@@ -17,11 +17,12 @@ from batch_jobs.algorithms.export.converted import keep_scores
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.graph import to_graph
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
-from batch_jobs.algorithms.pace import BoostingPace
+from batch_jobs.algorithms.pace import BestRound, BoostingPace
 from batch_jobs.data.maps import is_on_disk, release
 
 _OBJECTIVES = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}
 _CURVES = {"binary_logloss": "log_loss", "multi_logloss": "log_loss", "rmse": "rmse"}
+_ERRORS = {Task.BINARY: "binary_error", Task.MULTICLASS: "multi_error"}
 _METRICS = {Task.BINARY: "binary_logloss", Task.MULTICLASS: "multi_logloss", Task.REGRESSION: "rmse"}
 _REPORT_EVERY = 10
 
@@ -47,18 +48,21 @@ class Trees:
         """See `Learner.fit`; a step is a boosting round."""
         num_rounds = context.num_steps or self.hyperparameters.num_rounds
         parameters = self._parameters(problem)
+        if context.wants_accuracy:
+            parameters["metric"] = [parameters["metric"], _ERRORS[problem.task]]
         data = _dataset(train, problem, parameters)
         parts, names = [data], ["train"]
         pace = BoostingPace(context=context, rate=self.hyperparameters.learning_rate, num_rounds=num_rounds)
         # The pace comes first: those that follow end the training by an exception.
         callbacks: list[Any] = [_KeepPace(pace)] if context.num_steps is None else []
-        callbacks.append(_ReportRounds(context, num_rounds))
+        best_round = BestRound()
         if validation is not None:
             parts.append(_dataset(validation, problem, parameters, reference=data))
             names.append("validation")
-            callbacks.append(lightgbm.early_stopping(self.hyperparameters.early_stopping_rounds, verbose=False))
+            callbacks.append(_KeepBest(best_round, patience=self.hyperparameters.early_stopping_rounds))
+        callbacks.append(_ReportRounds(context, num_rounds))
         booster = lightgbm.train(parameters, data, num_rounds, valid_sets=parts, valid_names=names, callbacks=callbacks)
-        best = booster.best_iteration or booster.current_iteration()
+        best = best_round.best_round or booster.current_iteration()
         pace.finish(best)
         if not booster.feature_importance().any():
             context.listener.message(
@@ -129,17 +133,36 @@ class _ReportRounds:
         """The signature is LightGBM's."""
         step = environment.iteration + 1
         if environment.iteration % _REPORT_EVERY == 0 or step == self._num_rounds:
-            losses = {
-                f"{found.dataset_name}/{_CURVES[found.metric_name]}": float(found.metric_value)
-                for found in environment.evaluation_result_list
-            }
-            self._context.listener.step(step, self._num_rounds, losses)
+            self._context.listener.step(step, self._num_rounds, _figures(environment))
         if self._context.is_time_up() and step < self._num_rounds:
             self._context.listener.message(
                 f"the job's time was up after {step} of at most {self._num_rounds} rounds. A larger max_seconds, or a "
                 "higher learning_rate, lets it come to its end"
             )
             raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
+
+
+class _KeepBest:
+    def __init__(self, best: BestRound, *, patience: int) -> None:
+        self._best = best
+        self._patience = patience
+
+    def __call__(self, environment: lightgbm.callback.CallbackEnv) -> None:
+        """The signature is LightGBM's."""
+        if self._best.keep(environment.iteration + 1, _figures(environment)) >= self._patience:
+            raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
+
+
+def _figures(environment: lightgbm.callback.CallbackEnv) -> dict[str, float]:
+    """What a round is worth, by the names of curves."""
+    figures = {}
+    for found in environment.evaluation_result_list:
+        value = float(found.metric_value)
+        if found.metric_name in _CURVES:
+            figures[f"{found.dataset_name}/{_CURVES[found.metric_name]}"] = value
+        else:
+            figures[f"{found.dataset_name}/accuracy"] = 1 - value
+    return figures
 
 
 class _KeepPace:

@@ -14,12 +14,15 @@ from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms import rates
 from batch_jobs.algorithms.class_weights import build_class_weights
 from batch_jobs.algorithms.learning import Checkpoint, Examples, FitContext, Problem
+from batch_jobs.algorithms.pace import EpochPace
 from batch_jobs.algorithms.sharing import Alone, check_shares, share
 from batch_jobs.algorithms.tensorflow.average import Average
 from batch_jobs.algorithms.tensorflow.batches import Augment, Batches, to_batches
 from batch_jobs.algorithms.tensorflow.losses import build_loss
 from batch_jobs.algorithms.tensorflow.optimizers import build_optimizer
 from batch_jobs.algorithms.tensorflow.team import Replica, TensorFlowTeam, joined
+
+_PROBE_STEPS = 20
 
 Build = Callable[[str], keras.Model]
 """From a Keras dtype policy to a network that answers logits [rows, classes], or standardised values [rows, 1]."""
@@ -125,14 +128,16 @@ class _Training:
         self._position = _Position()
         self._best = self._network.get_weights()
         is_final = validation is None and context.num_steps
-        self._last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
+        last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
+        self._pace = EpochPace(context=context, num_epochs=chosen.epochs, last_epoch=last_epoch)
+        self._is_measured = False
 
     def run(self) -> tuple[list[Any], int]:
         position = self._restore()
         if position is None:
             return self._best, self._position.best_epoch
         is_time_up = False
-        while not is_time_up and position.epoch <= self._last_epoch:
+        while not is_time_up and position.epoch <= self._pace.last_epoch:
             loss = self._train_epoch()
             is_time_up = self._context.is_time_up()
             if position.step:
@@ -143,6 +148,7 @@ class _Training:
                 break
             else:
                 position.epoch, position.step = position.epoch + 1, 0
+                self._shorten()
                 self._context.checkpoints.reach(self._to_checkpoint)
         self._context.checkpoints.finish(
             Checkpoint(document=self._document(), arrays=_to_arrays("best", self._best), is_finished=True)
@@ -171,13 +177,30 @@ class _Training:
         self._optimizer.learning_rate.assign(self._chosen.learning_rate * self._factor(done) * self._plateau.factor)
 
     def after_batch(self) -> None:
-        """Counts, averages, and leaves where it has to."""
+        """Counts, averages, and leaves where it has to. The first batch traces the network, and says nothing of the
+        time that others take."""
         self._position.step += 1
+        if not self._is_measured:
+            self._is_measured = True
+            self._pace.begin(self._num_epochs_done)
+        elif self._position.epoch == 1 and self._position.step == _PROBE_STEPS:
+            self._shorten()
         if self._average is not None and self._position.step % self._chosen.accumulation == 0:
             self._average.update()
         self._context.checkpoints.reach(self._to_checkpoint)
         if self._context.is_time_up():
             self._network.stop_training = True
+
+    @property
+    def _num_epochs_done(self) -> float:
+        num_steps = self._position.step // self._chosen.accumulation
+        return self._position.epoch - 1 + num_steps / self._steps_per_epoch
+
+    def _shorten(self) -> None:
+        """Where there is no time for all epochs, the schedule ends with those that there is time for."""
+        if self._pace.shorten(self._num_epochs_done):
+            shorter = self._chosen.model_copy(update={"epochs": self._pace.last_epoch})
+            self._factor = rates.build_factor(shorter, steps_per_epoch=self._steps_per_epoch)
 
     def _judge_epoch(self, loss: float) -> None:
         """Tells the losses, and keeps the weights where they are the best so far."""
@@ -197,7 +220,7 @@ class _Training:
         rate = float(self._optimizer.learning_rate.numpy())
         self._plateau.after_epoch(losses.get("validation", loss))
         self._context.listener.step(
-            position.epoch, self._last_epoch, _curves(losses, self._problem.task) | {"train/learning_rate": rate}
+            position.epoch, self._pace.last_epoch, _curves(losses, self._problem.task) | {"train/learning_rate": rate}
         )
 
     def _evaluate(self, batches: Batches) -> float:
@@ -220,7 +243,7 @@ class _Training:
         if not position.best_epoch:
             raise InvalidRequestError("The job's time was up before the training began: give it a larger max_seconds.")
         self._context.listener.message(
-            f"the job's time was up in epoch {position.epoch} of {self._last_epoch}, after {position.step} of its "
+            f"the job's time was up in epoch {position.epoch} of {self._pace.last_epoch}, after {position.step} of its "
             f"batches: the model is that of epoch {position.best_epoch}. A larger max_seconds, or fewer epochs, lets "
             "the schedule come to its end"
         )

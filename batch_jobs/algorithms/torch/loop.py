@@ -13,7 +13,7 @@ from aimass_core.domain.algorithms.networks import NetworkHyperparameters, Shard
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext, Problem
-from batch_jobs.algorithms.pace import plan_epochs
+from batch_jobs.algorithms.pace import EpochPace
 from batch_jobs.algorithms.sharing import Team, check_shares, share
 from batch_jobs.algorithms.torch import states
 from batch_jobs.algorithms.torch.batches import Batches
@@ -124,9 +124,8 @@ class _Training:
         self._position = Position()
         self._best = states.copy_weights(self._network)
         is_final = validation is None and context.num_steps
-        self._last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
-        self._is_shortened = False
-        self._began = (0.0, math.inf)
+        last_epoch = context.num_steps or chosen.epochs if is_final else chosen.epochs
+        self._pace = EpochPace(context=context, num_epochs=chosen.epochs, last_epoch=last_epoch)
 
     @property
     def _judged(self) -> nn.Module:
@@ -140,9 +139,9 @@ class _Training:
             return self._leave(states.to_tensors("best", stored.arrays))
         if stored is not None:
             self._restore(stored)
-        self._began = self._num_epochs_done, self._context.find_seconds_left()
+        self._pace.begin(self._num_epochs_done)
         is_time_up = False
-        while not is_time_up and self._position.epoch <= self._last_epoch:
+        while not is_time_up and self._position.epoch <= self._pace.last_epoch:
             is_time_up = not self._train_epoch()
             if self._position.step:
                 self._judge_epoch()
@@ -182,28 +181,10 @@ class _Training:
 
     def _shorten(self) -> None:
         """Where there is no time for all epochs, the schedule ends with those that there is time for."""
-        num_before, left_before = self._began
-        seconds_left = self._context.find_seconds_left()
-        if self._context.num_steps is not None or not math.isfinite(seconds_left):
+        if not self._pace.shorten(self._num_epochs_done):
             return
-        epochs = plan_epochs(
-            num_done=self._num_epochs_done - num_before,
-            seconds_done=left_before - seconds_left,
-            seconds_left=seconds_left,
-            num_epochs=self._last_epoch - math.floor(num_before),
-        ) + math.floor(num_before)
-        if epochs >= self._last_epoch:
-            return
-        if not self._is_shortened:
-            self._is_shortened = True
-            self._context.listener.message(
-                f"there is time for about {epochs} of {self._chosen.epochs} epochs: the schedule ends with them. A "
-                "larger max_seconds has room for more"
-            )
-        self._last_epoch = epochs
-        self._context.adapt({"epochs": epochs})
         num_steps = (self._position.epoch - 1) * self._steps_per_epoch + self._position.step
-        shorter = self._chosen.model_copy(update={"epochs": epochs})
+        shorter = self._chosen.model_copy(update={"epochs": self._pace.last_epoch})
         self._schedule = rebuild_schedule(
             self._schedule, self._optimizer, shorter, steps_per_epoch=self._steps_per_epoch, num_steps=num_steps
         )
@@ -291,7 +272,7 @@ class _Training:
             others = {} if accuracy is None else {"validation/accuracy": accuracy}
         rate = float(self._optimizer.param_groups[0]["lr"])
         curves = _curves(losses, self._problem.task) | others | {"train/learning_rate": rate}
-        self._context.listener.step(position.epoch, self._last_epoch, curves)
+        self._context.listener.step(position.epoch, self._pace.last_epoch, curves)
         self._schedule.after_epoch(losses.get("validation", losses["train"]))
         judged = losses.get("validation", -float(position.epoch))
         if judged < position.best_loss:
@@ -330,7 +311,7 @@ class _Training:
         if not position.best_epoch:
             raise InvalidRequestError("The job's time was up before the training began: give it a larger max_seconds.")
         self._context.listener.message(
-            f"the job's time was up in epoch {position.epoch} of {self._last_epoch}, after {position.step} of its "
+            f"the job's time was up in epoch {position.epoch} of {self._pace.last_epoch}, after {position.step} of its "
             f"steps: the model is that of epoch {position.best_epoch}. A larger max_seconds, or fewer epochs, lets the "
             "schedule come to its end"
         )

@@ -5,7 +5,6 @@ other columns than one that was not, as the generator of its tree builder is no 
 of 16 rounds begins with a new builder, and a checkpoint holds whole blocks: what follows is the same trees then.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,21 +16,20 @@ from scipy.special import softmax
 
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.algorithms.learning import Checkpoint, FitContext
-from batch_jobs.algorithms.pace import BoostingPace
+from batch_jobs.algorithms.pace import BestRound, BoostingPace
 
 _CURVES = {"logloss": "log_loss", "mlogloss": "log_loss", "rmse": "rmse"}
+_ERRORS = frozenset({"error", "merror"})
 _REPORT_EVERY = 10
 _BLOCK = 16
 _MIN_HESSIAN = 1e-6
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
-    """Rounds that are done, and the best of them, counted from 1."""
+class Progress(BestRound):
+    """Rounds that are done, and the best of them."""
 
     num_done: int = 0
-    best_loss: float = math.inf
-    best_round: int = 0
 
 
 class Boosting:
@@ -92,7 +90,7 @@ class Boosting:
             progress.num_done += 1
             if pace is not None and (rate := pace.after_round()) is not None:
                 self._booster.set_param({"learning_rate": rate})
-            is_last = self._keep_best(list(losses.values())[-1])
+            is_last = self._keep_best(losses)
             if progress.num_done % _REPORT_EVERY == 1 or progress.num_done == self._num_rounds or is_last:
                 context.listener.step(progress.num_done, self._num_rounds, losses)
             if is_last:
@@ -135,15 +133,18 @@ class Boosting:
         for text in answer.split("\t")[1:]:
             name, _, value = text.rpartition(":")
             part, _, metric = name.partition("-")
-            losses[f"{part}/{_CURVES[metric]}"] = float(value)
+            if metric in _ERRORS:
+                losses[f"{part}/accuracy"] = 1 - float(value)
+            else:
+                losses[f"{part}/{_CURVES[metric]}"] = float(value)
         return losses
 
-    def _keep_best(self, loss: float) -> bool:
+    def _keep_best(self, losses: dict[str, float]) -> bool:
         """Whether patience is lost."""
         progress = self._progress
-        if loss < progress.best_loss:
-            progress.best_loss, progress.best_round = loss, progress.num_done
-        return self._patience is not None and progress.num_done - progress.best_round >= self._patience
+        if self._patience is None:
+            return False
+        return progress.keep(progress.num_done, losses) >= self._patience
 
     def _say_time_is_up(self, context: FitContext) -> None:
         if not self._progress.num_done:

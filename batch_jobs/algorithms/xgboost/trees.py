@@ -29,6 +29,7 @@ _OBJECTIVES = {
     Task.MULTILABEL: ("binary:logistic", "logloss"),
     Task.REGRESSION: ("reg:squarederror", "rmse"),
 }
+_ERRORS = {Task.BINARY: "error", Task.MULTICLASS: "merror"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Trees:
             if validation is not None:
                 parts.append((build(_to_labels(validation, problem)), "validation"))
             boosting = Boosting(
-                self._parameters(problem),
+                self._parameters(problem, wants_accuracy=context.wants_accuracy),
                 parts,
                 num_rounds=num_rounds,
                 patience=patience,
@@ -66,12 +67,13 @@ class Trees:
             booster, best = boosting.run(share(context, team))
         return FittedTrees(booster=booster, problem=problem, num_steps=best)
 
-    def _parameters(self, problem: Problem) -> dict[str, Any]:
+    def _parameters(self, problem: Problem, *, wants_accuracy: bool) -> dict[str, Any]:
         chosen = self.hyperparameters
         objective, metric = _OBJECTIVES[problem.task]
+        metrics = [metric, _ERRORS[problem.task]] if wants_accuracy else metric
         return {
             "objective": objective,
-            "eval_metric": metric,
+            "eval_metric": metrics,
             "tree_method": "hist",
             "seed": problem.seed,
             # Without it the rows and columns of a round depend on the rounds before it in the same process.

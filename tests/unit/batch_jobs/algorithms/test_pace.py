@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.trees import LightGBMHyperparameters, XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FitContext
+from batch_jobs.algorithms.learning import Examples, FitContext, Learner, Problem
 from batch_jobs.algorithms.lightgbm.trees import Trees as LightGbm
-from batch_jobs.algorithms.pace import BoostingPace, plan_epochs
+from batch_jobs.algorithms.pace import BestRound, BoostingPace, plan_epochs
 from batch_jobs.algorithms.xgboost.trees import Trees as XGBoost
 from tests.unit.batch_jobs.algorithms.surroundings import Listener
 from tests.unit.batch_jobs.algorithms.test_trees import _examples, _problem
@@ -104,3 +106,48 @@ def test_epochs_are_as_many_as_there_is_time_for(
     done: float, seconds_done: float, seconds_left: float, planned: int
 ) -> None:
     assert plan_epochs(num_done=done, seconds_done=seconds_done, seconds_left=seconds_left, num_epochs=20) == planned
+
+
+def test_the_best_round_is_by_accuracy_where_there_is_one_and_patience_is_for_either() -> None:
+    by_loss, by_accuracy = BestRound(), BestRound()
+    rounds = [(0.5, 0.7), (0.4, 0.8), (0.45, 0.9), (0.44, 0.9), (0.5, 0.8), (0.39, 0.6)]
+    since = [
+        (
+            by_loss.keep(number, {"validation/log_loss": loss}),
+            by_accuracy.keep(number, {"validation/log_loss": loss, "validation/accuracy": accuracy}),
+        )
+        for number, (loss, accuracy) in enumerate(rounds, start=1)
+    ]
+    assert since == [(0, 0), (0, 0), (1, 0), (2, 0), (3, 1), (0, 0)]
+    assert (by_loss.best_round, by_accuracy.best_round) == (6, 4)
+
+
+def _draw(seed: int) -> Examples:
+    """A third of the labels is drawn at random: trees that go on become too sure of them, and yet right more often."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(300, 5)).astype(np.float32)
+    truth = np.where(features[:, 0] * features[:, 1] > 0, 2, features[:, 2] > 0).astype(np.int64)
+    return Examples(features=features, targets=np.where(rng.random(300) < 0.3, 1, truth))
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        LightGbm(LightGBMHyperparameters(num_rounds=150, early_stopping_rounds=150, learning_rate=0.3)),
+        XGBoost(XGBoostHyperparameters(num_rounds=150, early_stopping_rounds=150, learning_rate=0.3)),
+    ],
+    ids=["lightgbm", "xgboost"],
+)
+def test_where_accuracy_is_wanted_the_round_that_is_right_most_often_is_the_model(learner: Learner) -> None:
+    problem = Problem(task=Task.MULTICLASS, kind=DataKind.TABLE, num_outputs=3, num_numeric=5, seed=0, num_threads=1)
+    validation = _draw(1)
+    accuracy, loss = {}, {}
+    for wants_accuracy in (False, True):
+        listener = Listener()
+        context = FitContext(listener=listener, wants_accuracy=wants_accuracy)
+        scores = learner.fit(problem, _draw(0), validation, context=context).predict(validation.features)
+        accuracy[wants_accuracy] = float((scores.argmax(axis=1) == validation.targets).mean())
+        loss[wants_accuracy] = float(-np.log(scores[np.arange(300), validation.targets]).mean())
+        assert ("validation/accuracy" in listener.curves) is wants_accuracy
+    assert accuracy[True] > accuracy[False]
+    assert loss[True] > loss[False]

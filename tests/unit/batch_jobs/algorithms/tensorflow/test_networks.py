@@ -1,6 +1,9 @@
 """Keras networks on small data: options, exact resumption, and the same promises as the torch ones."""
 
 import math
+from collections.abc import Mapping
+from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,13 +49,19 @@ def _examples(seed: int, *, task: Task = Task.MULTICLASS, num_rows: int = NUM_RO
 
 
 def _fit(
-    *, task: Task = Task.MULTICLASS, checkpoints: Memory | None = None, is_time_up: Any = None, **hyperparameters: Any
+    *,
+    task: Task = Task.MULTICLASS,
+    checkpoints: Memory | None = None,
+    is_time_up: Any = None,
+    surroundings: Mapping[str, Any] = MappingProxyType({}),
+    **hyperparameters: Any,
 ) -> tuple[Any, Listener]:
     listener = Listener()
     context = FitContext(
         listener=listener,
         checkpoints=checkpoints or Memory(),
         is_time_up=is_time_up or (lambda: False),
+        **surroundings,
     )
     chosen = MlpHyperparameters(
         **{"hidden": [16], "epochs": 4, "batch_size": 32, "learning_rate": 0.01} | hyperparameters
@@ -172,3 +181,15 @@ def test_compiling_is_refused_where_several_machines_train() -> None:
     context = FitContext(listener=Listener(), cluster=Cluster(hosts=("algo-1", "algo-2")))
     with pytest.raises(InvalidRequestError, match="compile is true, and XLA cannot compile"):
         Mlp(MlpHyperparameters(compile=True)).fit(_problem(), _examples(0), None, context=context)
+
+
+def test_the_schedule_ends_with_the_epochs_that_there_is_time_for() -> None:
+    told: dict[str, Any] = {}
+    answers = count(20, -2)  # two seconds an epoch
+    surroundings = {"find_seconds_left": lambda: float(next(answers)), "adapt": told.update}
+    fitted, listener = _fit(epochs=40, patience=None, surroundings=surroundings)
+    rates = listener.curves["train/learning_rate"]
+    assert len(rates) == told["epochs"] < 12
+    assert rates[-1] < 0.1 * max(rates) == pytest.approx(0.001, rel=0.3)
+    assert any(f"time for about {told['epochs']} of 40 epochs" in text for text in listener.messages[-1:])
+    assert fitted.num_steps <= told["epochs"]
