@@ -40,6 +40,7 @@ from tests.simulation.faults import CrashError, Faults, FaultyRegistry, faulty
 LEASE_SECONDS = 60
 PARTS = ("gate", "expert-1")
 
+_MODEL_KINDS = (JobKind.TRAIN, JobKind.COMPRESS, JobKind.DECOMPOSE)
 _DISPATCHED: Mapping[tuple[str, str], Callable[..., object]] = {
     ("job", "SUBMITTED"): dispatch.dispatch,
     ("endpoint", "CREATING"): endpoints.activate,
@@ -70,6 +71,10 @@ class World:
     ended: dict[str, JobStatus] = field(default_factory=dict)
     healed: reconciler.Healed = field(default_factory=reconciler.Healed)
     intruder: Callable[[], object] | None = None
+    forgotten: set[str] = field(default_factory=set)
+    """Jobs whose model version somebody wanted to delete."""
+    is_deleted: bool = False
+    """The whole workspace: its objects go before its rows."""
 
     def __post_init__(self) -> None:
         self.principal = new_principal()
@@ -91,6 +96,7 @@ class World:
             hosting=faulty(MemoryHosting(), self.faults, "create", "delete"),
             compute=self.compute,
             predictor=MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs}),
+            deployment_settings=QUOTAS,
             clock=self.clock,
             new_id=MonotonicIds(clock=self.clock),
         )
@@ -139,8 +145,12 @@ class World:
         self.faults.is_armed = was_armed
         exit_code = {JobStatus.SUCCEEDED: 0, JobStatus.FAILED: 139}.get(status)
         state = self.compute.set_state(compute_job_id, status, exit_code=exit_code, attempt=attempt)
-        self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
+        self.tell(job, state)
         return state
+
+    def tell(self, job: Job, state: ComputeState) -> None:
+        """The compute service's event sets out."""
+        self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
 
     def reconcile(self) -> bool:
         """The reconciler's minute, long enough after the last step for every grace time and lease; whether it ended."""
@@ -168,6 +178,8 @@ class World:
 
     def check(self) -> None:
         """What holds at any moment, also just after a crash."""
+        if self.is_deleted:
+            return
         self._check_jobs()
         self._check_models()
         self._check_endpoints()
@@ -178,9 +190,9 @@ class World:
                 assert job.status is self.ended[job.id], "a job that has ended never changes"
             if job.status.is_terminal:
                 self.ended[job.id] = job.status
-            if job.status is JobStatus.SUCCEEDED:
+            if job.status is JobStatus.SUCCEEDED and job.kind in _MODEL_KINDS:
                 assert job.model_version is not None
-                assert any(version.job_id == job.id for version in self.registry.all(ModelVersion))
+                assert job.id in self.forgotten or any(version.job_id == job.id for version in self.registry.all(ModelVersion))
         names = Counter(submission.name for submission in self.compute.submissions.values())
         assert set(names.values()) <= {1}, f"a job was submitted twice: {names}"
         num_active = sum(not job.status.is_terminal for job in self.jobs())
