@@ -71,6 +71,7 @@ class Collection:
     is_program: bool = False
     deadline: float
     monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     state: SourceState = field(init=False)
     usage: Usage = field(init=False)
     _revision: int = field(init=False)
@@ -321,6 +322,7 @@ class Collection:
             merge=self._merge(plan),
             job_id=self.job.id,
             lease_seconds=float(self.job.max_seconds),
+            sleep=self.sleep,
             on_progress=lambda phase, step, num: self.reporter.progress(phase, step=step, num_steps=num),
         )
         if version.status is _READY:

@@ -1,5 +1,6 @@
 """The middleware that lets a create be repeated with the same Idempotency-Key."""
 
+import json
 import re
 from typing import Any
 
@@ -22,16 +23,20 @@ def answer_once(app: APIGatewayRestResolver, next_middleware: NextMiddleware) ->
         return next_middleware(app)
     if re.fullmatch(KEY_PATTERN, sent[0]) is None:
         raise InvalidRequestError("Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID is a good one.")
+    key = {
+        "workspace": app.context["caller"].workspace_id,
+        "method": operation.method,
+        "path": app.current_event.path,
+        "key": sent[0],
+    }
+    body = app.current_event.json_body
+    request = json.dumps([key, body], sort_keys=True)
+    app.append_context(caller=app.context["caller"].model_copy(update={"request": request}))
     answer = run_once(
         app.context["store"],
         lambda: _to_answer(next_middleware(app), operation),
-        key={
-            "workspace": app.context["caller"].workspace_id,
-            "method": operation.method,
-            "path": app.current_event.path,
-            "key": sent[0],
-        },
-        body=app.current_event.json_body,
+        key=key,
+        body=body,
         context=app.lambda_context,
     )
     return _to_response(answer)

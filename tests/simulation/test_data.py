@@ -20,7 +20,8 @@ from aimass_core.errors import AimassError, NotFoundError
 from aimass_core.ports import WriteConflictError
 from aimass_core.services import datasets, jobs, uploads
 from tests.factories import platform
-from tests.simulation.world import LEASE_SECONDS, Faults, When, World, settle
+from tests.simulation.faults import Faults, When
+from tests.simulation.world import LEASE_SECONDS, World, settle
 
 BODY = b"age,income\n1,no\n2,yes\n3,no\n"
 
@@ -85,9 +86,8 @@ def test_j6_no_crash_or_repetition_loses_or_doubles_uploaded_bytes(when: When) -
 def test_j6_no_crash_or_repetition_keeps_what_was_deleted(when: When) -> None:
     def run(plan: dict[int, When]) -> World:
         world = _ingest({})
-        world.faults = world.registry._faults = world.lake._faults = world.landing._faults = Faults(
-            plan=plan, is_armed=True
-        )
+        world.faults.plan, world.faults.num_effects = plan, 0
+        world.faults.is_armed = True
         while not world.run_safely(lambda: _delete(world)):
             world.clock.advance(1)
         _reconcile(world)

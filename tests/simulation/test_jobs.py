@@ -9,7 +9,8 @@ from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.models import ModelVersion
 from aimass_core.services import endpoints, jobs
 from tests.factories import platform
-from tests.simulation.world import Faults, When, World, settle
+from tests.simulation.faults import Faults, When
+from tests.simulation.world import World, settle
 
 NUM_SEEDS = 150
 NUM_STEPS = 40

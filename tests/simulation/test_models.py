@@ -9,7 +9,8 @@ from aimass_core.domain.models import ModelVersion
 from aimass_core.errors import ConflictError, NotFoundError
 from aimass_core.services import dispatch, jobs, models
 from tests.factories import platform
-from tests.simulation.world import PARTS, Faults, When, World, settle
+from tests.simulation.faults import Faults, When
+from tests.simulation.world import PARTS, World, settle
 
 COMPRESS = JobCreate.model_validate({"spec": {"kind": "compress", "parent": "adult"}})
 

@@ -9,148 +9,56 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from aimass_core.adapters.memory import (
     MemoryBlobStore,
+    MemoryCatalog,
     MemoryCompute,
+    MemoryCounters,
+    MemoryCourier,
     MemoryPorts,
     MemoryPredictor,
     MemoryQueue,
-    MemoryRegistry,
+    MemorySecrets,
+    MemoryTrials,
 )
+from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.domain import keys
-from aimass_core.domain.common import MonotonicIds, Resource
+from aimass_core.domain.common import MonotonicIds
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.endpoints import Endpoint, EndpointStatus
 from aimass_core.domain.jobs import Job, JobKind, JobStatus
 from aimass_core.domain.models import Model, ModelVersion
-from aimass_core.ports import BlobInfo, Put, Submission, Write
+from aimass_core.errors import UnavailableError
+from aimass_core.ports import Row
 from aimass_core.services import dispatch, endpoints, job_events, reconciler, records
 from aimass_core.services.ingest import closing
-from tests.factories.platform import GOLDEN, ManualClock, leave_result, new_principal
+from tests.factories.platform import GOLDEN, QUOTAS, ManualClock, leave_result, new_principal
+from tests.simulation.faults import CrashError, Faults, FaultyRegistry, faulty
 
 LEASE_SECONDS = 60
 PARTS = ("gate", "expert-1")
 
-ResultT = TypeVar("ResultT")
-ResourceT = TypeVar("ResourceT", bound=Resource)
+_MODEL_KINDS = (JobKind.TRAIN, JobKind.COMPRESS, JobKind.DECOMPOSE)
+_DISPATCHED: Mapping[tuple[str, str], Callable[..., object]] = {
+    ("job", "SUBMITTED"): dispatch.dispatch,
+    ("endpoint", "CREATING"): endpoints.activate,
+    ("endpoint", "UPDATING"): endpoints.activate,
+}
+BLOB_EFFECTS = ("put", "copy", "delete", "delete_all", "complete_multipart", "abort_multipart")
 
 
-class CrashError(Exception):
-    """The process that runs a handler is gone."""
+class CallingQueue(MemoryQueue):
+    """What was sent is on its way."""
 
-
-class When(StrEnum):
-    """What happens at an effect: the process dies BEFORE or AFTER it, or others do their work MEANWHILE."""
-
-    BEFORE = "before"
-    AFTER = "after"
-    MEANWHILE = "meanwhile"
-
-
-@dataclass
-class Faults:
-    """Counts effects, and lets those of its plan go wrong."""
-
-    plan: Mapping[int, When] = field(default_factory=dict)
-    is_armed: bool = False
-    num_effects: int = 0
-    intrude: Callable[[], object] = lambda: None
-
-    def effect(self, act: Callable[[], ResultT]) -> ResultT:
-        """Does something that outlives the process."""
-        if not self.is_armed:
-            return act()
-        self.num_effects += 1
-        when = self.plan.get(self.num_effects)
-        if when is When.BEFORE:
-            raise CrashError
-        if when is When.MEANWHILE:
-            self.intrude()
-        result = act()
-        if when is When.AFTER:
-            raise CrashError
-        return result
-
-
-class CrashingRegistry(MemoryRegistry):
-    """Announces what the real table's stream does, under the same filter."""
-
-    def __init__(self, faults: Faults, announce: Callable[[str, str, str], None]) -> None:
+    def __init__(self, deliver: Callable[[Mapping[str, Any], int], object]) -> None:
         super().__init__()
-        self._faults, self._announce = faults, announce
-
-    def write(self, *writes: Write) -> None:
-        """See Registry."""
-        self._faults.effect(lambda: self._write(*writes))
-
-    def _write(self, *writes: Write) -> None:
-        super().write(*writes)
-        for write in writes:
-            if isinstance(write, Put) and (write.row.resource, write.row.status) in {
-                ("job", "SUBMITTED"),
-                ("endpoint", "CREATING"),
-                ("endpoint", "UPDATING"),
-            }:
-                self._announce(str(write.row.resource), write.row.data["workspace_id"], write.row.data["id"])
-
-    def all(self, cls: type[ResourceT]) -> list[ResourceT]:
-        """Every resource of a class."""
-        return [cls.model_validate(row.data) for row in self._rows.values() if row.resource == cls.resource]
-
-    def count(self, prefix: str) -> int:
-        """Rows whose sort key begins so."""
-        return sum(key.sort.startswith(prefix) for key in self._rows)
-
-
-class CrashingBlobStore(MemoryBlobStore):
-    """Puts, copies and deletes are effects."""
-
-    def __init__(self, bucket: str, faults: Faults, clock: ManualClock) -> None:
-        super().__init__(bucket, clock=clock)
-        self._faults = faults
-
-    def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:
-        """See BlobStore."""
-        return self._faults.effect(lambda: super(CrashingBlobStore, self).put(key, body, content_type=content_type))
-
-    def copy(self, source_key: str, key: str) -> None:
-        """See BlobStore."""
-        self._faults.effect(lambda: super(CrashingBlobStore, self).copy(source_key, key))
-
-    def delete(self, key: str) -> None:
-        """See BlobStore."""
-        self._faults.effect(lambda: super(CrashingBlobStore, self).delete(key))
-
-
-class CrashingCompute(MemoryCompute):
-    """Submissions and terminations are effects."""
-
-    def __init__(self, faults: Faults) -> None:
-        super().__init__()
-        self._faults = faults
-
-    def submit(self, submission: Submission) -> str:
-        """See Compute."""
-        return self._faults.effect(lambda: super(CrashingCompute, self).submit(submission))
-
-    def terminate(self, compute_job_id: str, *, reason: str) -> None:
-        """See Compute."""
-        self._faults.effect(lambda: super(CrashingCompute, self).terminate(compute_job_id, reason=reason))
-
-
-class CrashingQueue(MemoryQueue):
-    """Sending is an effect; what was sent is on its way."""
-
-    def __init__(self, faults: Faults, deliver: Callable[[Mapping[str, Any]], object]) -> None:
-        super().__init__()
-        self._faults, self._deliver = faults, deliver
+        self._deliver = deliver
 
     def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0) -> None:
         """See Queue."""
-        self._faults.effect(lambda: self._deliver(message))
+        self._deliver(message, delay_seconds)
 
 
 @dataclass
@@ -163,29 +71,46 @@ class World:
     ended: dict[str, JobStatus] = field(default_factory=dict)
     healed: reconciler.Healed = field(default_factory=reconciler.Healed)
     intruder: Callable[[], object] | None = None
+    forgotten: set[str] = field(default_factory=set)
+    """Jobs whose model version somebody wanted to delete."""
+    is_deleted: bool = False
+    """The whole workspace: its objects go before its rows."""
 
     def __post_init__(self) -> None:
         self.principal = new_principal()
-        self.registry = CrashingRegistry(self.faults, self._announce)
-        self.compute = CrashingCompute(self.faults)
-        self.lake = CrashingBlobStore("lake", self.faults, self.clock)
-        self.landing = CrashingBlobStore("landing", self.faults, self.clock)
+        self.registry = FaultyRegistry(self.faults, self._announce)
+        self.compute = faulty(MemoryCompute(), self.faults, "submit", "terminate")
+        self.lake = faulty(MemoryBlobStore("lake", clock=self.clock), self.faults, *BLOB_EFFECTS)
+        self.landing = faulty(MemoryBlobStore("landing", clock=self.clock), self.faults, *BLOB_EFFECTS)
         self.ports = MemoryPorts(
             registry=self.registry,
             lake=self.lake,
             landing=self.landing,
-            ingest_queue=CrashingQueue(self.faults, self._ingest),
+            ingest_queue=faulty(CallingQueue(self._ingest), self.faults, "send"),
+            notification_queue=faulty(CallingQueue(self._notify), self.faults, "send"),
+            courier=faulty(MemoryCourier(), self.faults, "post"),
+            catalog=faulty(MemoryCatalog(), self.faults, "put", "drop", "drop_database"),
+            counters=faulty(MemoryCounters(), self.faults, "add"),
+            secrets=faulty(MemorySecrets(), self.faults, "put", "delete"),
+            trials=faulty(MemoryTrials(), self.faults, "delete_study", "delete_workspace"),
+            hosting=faulty(MemoryHosting(), self.faults, "create", "delete"),
             compute=self.compute,
             predictor=MemoryPredictor(lambda _: {"outputs": GOLDEN.outputs}),
+            deployment_settings=QUOTAS,
             clock=self.clock,
             new_id=MonotonicIds(clock=self.clock),
         )
 
-    def _announce(self, resource: str, workspace_id: str, resource_id: str) -> None:
-        use_case = dispatch.dispatch if resource == "job" else endpoints.activate
-        self.deliveries.append(lambda: use_case(self.ports, workspace_id, resource_id))
+    def _announce(self, row: Row) -> None:
+        """What the stream carries to dispatch."""
+        use_case = _DISPATCHED.get((str(row.resource), str(row.status)))
+        if use_case is not None:
+            self.deliveries.append(lambda: use_case(self.ports, row.data["workspace_id"], row.data["id"]))
 
-    def _ingest(self, message: Mapping[str, Any]) -> None:
+    def _notify(self, message: Mapping[str, Any], delay_seconds: int) -> None:
+        """Nobody listens."""
+
+    def _ingest(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         workspace_id, dataset_id, number = message["workspace_id"], message["dataset_id"], message["number"]
         self.deliveries.append(
             lambda: closing.close(
@@ -202,7 +127,7 @@ class World:
         self.faults.intrude = self.intruder or step
         try:
             step()
-        except CrashError:
+        except (CrashError, UnavailableError):
             return False
         finally:
             self.check()
@@ -220,8 +145,12 @@ class World:
         self.faults.is_armed = was_armed
         exit_code = {JobStatus.SUCCEEDED: 0, JobStatus.FAILED: 139}.get(status)
         state = self.compute.set_state(compute_job_id, status, exit_code=exit_code, attempt=attempt)
-        self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
+        self.tell(job, state)
         return state
+
+    def tell(self, job: Job, state: ComputeState) -> None:
+        """The compute service's event sets out."""
+        self.deliveries.append(lambda: job_events.apply(self.ports, job.workspace_id, job.id, state))
 
     def reconcile(self) -> bool:
         """The reconciler's minute, long enough after the last step for every grace time and lease; whether it ended."""
@@ -249,6 +178,8 @@ class World:
 
     def check(self) -> None:
         """What holds at any moment, also just after a crash."""
+        if self.is_deleted:
+            return
         self._check_jobs()
         self._check_models()
         self._check_endpoints()
@@ -259,9 +190,9 @@ class World:
                 assert job.status is self.ended[job.id], "a job that has ended never changes"
             if job.status.is_terminal:
                 self.ended[job.id] = job.status
-            if job.status is JobStatus.SUCCEEDED:
+            if job.status is JobStatus.SUCCEEDED and job.kind in _MODEL_KINDS:
                 assert job.model_version is not None
-                assert any(version.job_id == job.id for version in self.registry.all(ModelVersion))
+                assert job.id in self.forgotten or any(version.job_id == job.id for version in self.registry.all(ModelVersion))
         names = Counter(submission.name for submission in self.compute.submissions.values())
         assert set(names.values()) <= {1}, f"a job was submitted twice: {names}"
         num_active = sum(not job.status.is_terminal for job in self.jobs())

@@ -133,6 +133,8 @@ class Principal(Contract):
     max_requests_per_day: int | None = None
     # For the audit trail; not a part of who somebody is.
     origin: Origin | None = Field(default=None, exclude=True)
+    # What makes a repeated request the same one, where its client said so (Idempotency-Key).
+    request: str | None = Field(default=None, exclude=True)
 
 
 class Resource(Contract):

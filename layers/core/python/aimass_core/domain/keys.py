@@ -132,6 +132,11 @@ def told_row(workspace_id: str, told: str) -> RowKey:
     return row(workspace_id, "told", told)
 
 
+def job_request_row(workspace_id: str, request: str) -> RowKey:
+    """The job that a request has made."""
+    return row(workspace_id, "job_request", request)
+
+
 # --- counters ---------------------------------------------------------------------------------------------------------
 
 COUNTERS_PREFIX = "COUNTERS#"

@@ -28,6 +28,7 @@ from aimass_core.services import (
     job_models,
     job_plans,
     job_quotas,
+    job_requests,
     job_states,
     platform,
     records,
@@ -50,6 +51,8 @@ def create(ports: Ports, principal: Principal, request: JobCreate, *, limits: Jo
 
     Raises NotFoundError, ConflictError, InvalidRequestError, InvalidDataError or QuotaExceededError.
     """
+    if (made := job_requests.find(ports, principal)) is not None:
+        return made
     job_quotas.check(ports, principal.workspace_id, limits)
     return _create(ports, principal, request)
 
@@ -125,6 +128,8 @@ def submit_transfer(
     limits: JobLimits,
 ) -> Job:
     """Queues a job that exports or imports the workspace. Raises QuotaExceededError."""
+    if (made := job_requests.find(ports, principal)) is not None:
+        return made
     job_quotas.check(ports, principal.workspace_id, limits)
     job = Job(
         **records.new_fields(ports, principal, Job),
@@ -208,6 +213,8 @@ def retry(ports: Ports, principal: Principal, job_id: str, *, limits: JobLimits)
     Raises QuotaExceededError, and ConflictError where the job has not failed or been stopped, where its data or models
     are gone, or for an ingest job: its version is rejected, and the next upload makes another.
     """
+    if (made := job_requests.find(ports, principal)) is not None:
+        return made
     job_quotas.check(ports, principal.workspace_id, limits)
     former = get(ports, principal, job_id)
     if former.kind is JobKind.INGEST:
@@ -277,7 +284,8 @@ def _submit(
     if isinstance(job.spec, StudySpec):
         joined = studies.join(ports, principal, job)
         job, of_study = joined.job, joined.writes
-    also = [*job_states.new_writes(job), *checks.values(), *of_study, *beside]
+    of_request = job_requests.new_writes(ports, principal, job)
+    also = [*job_states.new_writes(job), *of_request, *checks.values(), *of_study, *beside]
     conflict: WriteConflictError | None = None
     # Jobs on the same models are submitted side by side: each changes their rows, so those are read anew.
     for _ in range(_MAX_WRITES if job.models else 1):
@@ -285,6 +293,8 @@ def _submit(
             return records.create(ports, principal, job, also=[*also, *job_models.hold_writes(ports, job)])
         except WriteConflictError as error:
             conflict = error
+        if (made := job_requests.find(ports, principal)) is not None:
+            return made
     what = "A dataset version or the study" if of_study else "A dataset or model version"
     raise ConflictError(f"{what} of the job changed in this moment. Submit it again.") from conflict
 

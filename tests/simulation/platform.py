@@ -1,0 +1,310 @@
+"""The whole platform in memory: every handler that changes state, behind the pipes that carry events to it.
+
+A process (a handler with one event, a user's request, a run of a container) may die at any of its effects; a pipe
+loses, repeats, delays and reorders. What was not worked off comes again, a few times.
+"""
+
+import json
+import random
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aimass_core.adapters.dynamodb_items import to_item
+from aimass_core.domain import keys
+from aimass_core.domain.common import Role
+from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE, ComputeState
+from aimass_core.domain.jobs import Job, JobKind, JobStatus
+from aimass_core.domain.workspaces import WorkspaceCreate
+from aimass_core.errors import AimassError
+from aimass_core.ports import BlobNotFoundError, Row, WriteConflictError
+from aimass_core.services import workspaces
+from aimass_core.services.ingest.versions import LeaseLostError
+from functions.collectors.app import build_app
+from functions.dispatch.app import make_handler as make_dispatch
+from functions.ingest.app import Deployment
+from functions.ingest.app import make_handler as make_ingest
+from functions.job_events.app import make_handler as make_job_events
+from functions.notifications.app import make_handler as make_notifications
+from functions.reconciler.app import make_handler as make_reconciler
+from tests.factories.platform import new_principal
+from tests.functional.gateway import Context
+from tests.simulation.containers import Collecting
+from tests.simulation.faults import Chances, CrashError, Faults
+from tests.simulation.world import World
+
+# As infra/cdk lets the event source mappings hear.
+HEARD_BY_DISPATCH = {
+    "job": {"SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"},
+    "dataset_version": {"READY"},
+    "endpoint": {"CREATING", "UPDATING"},
+    "table": {"PENDING"},
+}
+HEARD_BY_NOTIFICATIONS = {
+    "job": {"SUCCEEDED", "FAILED", "STOPPED"},
+    "dataset_version": {"READY", "REJECTED"},
+    "endpoint_event": None,
+    "notification": {"PENDING"},
+    "notification_delivery": {"PENDING"},
+}
+MAX_DELIVERIES = 4
+MAX_ATTEMPTS = 3
+# The longest that the world goes on without a process: a request's time-out of its client is longer than that.
+MAX_PAUSE_SECONDS = 90.0
+_EXPECTED = (AimassError, WriteConflictError, LeaseLostError, BlobNotFoundError)
+
+
+@dataclass
+class Flight:
+    """Something on its way to a process."""
+
+    run: Callable[[], object]
+    due: float
+    num_tries: int = 0
+    is_message: bool = False
+    """Of a queue: what is given up lies among the dead letters, and can be sent again."""
+
+
+@dataclass
+class Platform(World):
+    """A world with all handlers, in which a seed says what happens."""
+
+    rng: random.Random = field(default_factory=lambda: random.Random(0))
+    flights: list[Flight] = field(default_factory=list)
+    dead: list[Flight] = field(default_factory=list)
+    loses: bool = True
+    """Whether pipes lose, repeat and delay."""
+
+    @classmethod
+    def of_seed(cls, seed: int) -> "Platform":
+        """Armed."""
+        rng = random.Random(seed)
+        rate = rng.choice([0.0, 0.01, 0.03, 0.08])
+        return cls(rng=rng, faults=Faults(plan=Chances(rng, rate)))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        made = workspaces.create(self.ports, self.principal, WorkspaceCreate(name="team"))
+        self.principal = new_principal(Role.ADMIN).model_copy(
+            update={"workspace_id": made.id, "workspace_name": made.name}
+        )
+        self.num_intrusions = 0
+        self.posted: list[Mapping[str, Any]] = []
+        self.collecting = Collecting(self)
+        self.registry.draw_lag = lambda num: self.rng.randrange(num + 1) if self.rng.random() < 0.3 else 0
+        self._dispatch = make_dispatch(lambda: self.ports)
+        self._notifications = make_notifications(lambda: self.ports)
+        self._ingest_handler = make_ingest(lambda: Deployment(ports=self.ports, max_lambda_bytes=1024**2))
+        self._job_events = make_job_events(lambda: self.ports)
+        self._reconciler = make_reconciler(lambda: self.ports)
+        self._tick = build_app(lambda: self.ports, lambda: self.ports).handler_map["tick"]
+
+    # --- pipes -------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        return self.clock().timestamp()
+
+    def send(self, run: Callable[[], object], *, delay_seconds: float = 0, is_message: bool = False) -> None:
+        """Lets something set out."""
+        late = self.rng.expovariate(0.2) if self.loses else 0
+        self.flights.append(Flight(run, self.now + delay_seconds + late, is_message=is_message))
+
+    def _announce(self, row: Row) -> None:
+        """See World: the registry's stream, to both of its readers."""
+        resource = str(row.resource)
+        for heard, handler in ((HEARD_BY_DISPATCH, "_dispatch"), (HEARD_BY_NOTIFICATIONS, "_notifications")):
+            if resource in heard and (heard[resource] is None or str(row.status) in heard[resource]):
+                self._stream(handler, row)
+
+    def _stream(self, handler: str, row: Row) -> None:
+        event = {
+            "eventID": "event",
+            "eventName": "MODIFY",
+            "eventSource": "aws:dynamodb",
+            "dynamodb": {"SequenceNumber": "1", "NewImage": to_item(row)},
+        }
+        self.send(lambda: self._call(getattr(self, handler), event))
+
+    def _ingest(self, message: Mapping[str, Any], delay_seconds: int) -> None:
+        event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
+        self.send(lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True)
+
+    def _notify(self, message: Mapping[str, Any], delay_seconds: int) -> None:
+        event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
+        self.send(lambda: self._call(self._notifications, event), delay_seconds=delay_seconds, is_message=True)
+
+    def _call(self, handler: Any, record: Mapping[str, Any]) -> None:
+        """Raises where the record failed, so that it comes again."""
+        answer = handler({"Records": [record]}, Context())
+        if answer["batchItemFailures"]:
+            raise WriteConflictError([])
+
+    def tell(self, job: Job, state: ComputeState) -> None:
+        """See World: the event of EventBridge."""
+        num_ended = state.attempt if state.status.is_terminal else state.attempt - 1
+        environment = [
+            {"name": WORKSPACE_VARIABLE, "value": job.workspace_id},
+            {"name": JOB_VARIABLE, "value": job.id},
+        ]
+        detail = {
+            "jobId": state.compute_job_id,
+            "jobName": state.name,
+            "status": "RUNNABLE" if state.status is JobStatus.QUEUED else state.status.value,
+            "attempts": [{"container": {"exitCode": state.exit_code}} for _ in range(num_ended)],
+            "container": {
+                "environment": environment,
+                "exitCode": state.exit_code,
+                "logStreamName": state.log_stream,
+            },
+        }
+        event = {"source": "aws.batch", "detail": detail}
+        self.send(lambda: self._job_events(event, Context()))
+
+    def put_object(self, key: str, body: bytes) -> None:
+        """What a client's PUT to the landing bucket does, and S3's notification of it."""
+        info = self.landing.put(key, body)
+        described = {"key": key, "eTag": info.etag, "size": info.num_bytes}
+        message = {"Records": [{"s3": {"object": described}, "eventTime": info.modified_at.isoformat()}]}
+        self._ingest(message, 0)
+
+    # --- processes ---------------------------------------------------------------------------------------------------
+
+    def process(self, step: Callable[[], object]) -> bool:
+        """Does a step in a process of its own; whether it came to its end."""
+        self.faults.intrude = self.intrude
+        try:
+            step()
+        except (CrashError, *_EXPECTED):
+            return False
+        finally:
+            self.check()
+        return True
+
+    def intrude(self) -> None:
+        """Others work while a process waits, or it stands still for a while: then it is a zombie."""
+        if self.num_intrusions >= 2:
+            return
+        self.num_intrusions += 1
+        try:
+            self.clock.advance(self.rng.uniform(0, MAX_PAUSE_SECONDS))
+            for _ in range(self.rng.randrange(3)):
+                if self.rng.random() < 0.3:
+                    self.minute()
+                else:
+                    self.deliver()
+        finally:
+            self.num_intrusions -= 1
+
+    def wait(self, seconds: float) -> None:
+        """A process that sleeps lets the others work."""
+        self.clock.advance(seconds)
+        if self.rng.random() < 0.1:
+            self.intrude()
+
+    def deliver(self) -> bool:
+        """Something that is due arrives, or is lost, or arrives and will come again."""
+        due = [flight for flight in self.flights if flight.due <= self.now]
+        if not due:
+            return False
+        flight = self.rng.choice(due) if self.loses else due[0]
+        self.flights.remove(flight)
+        fate = self.rng.random() if self.loses else 0.5
+        is_done = fate >= 0.05 and self.process(flight.run)
+        flight.num_tries += 1
+        if (fate >= 0.05 and not is_done and flight.num_tries < MAX_DELIVERIES) or fate > 0.92:
+            flight.due = self.now + self.rng.expovariate(0.02)
+            self.flights.append(flight)
+        elif not is_done and flight.is_message:
+            self.dead.append(flight)
+        return True
+
+    def minute(self) -> None:
+        """What the scheduler calls."""
+        self.process(lambda: self._reconciler({}, Context()))
+        event = {"source": "aws.events", "time": self.clock().isoformat(), "detail": {}, "resources": []}
+        fields = {"detail-type": "", "account": "", "region": "", "id": "", "version": ""}
+        self.process(lambda: self._tick({**event, **fields}, Context()))
+
+    def work_containers(self) -> bool:
+        """One container goes on."""
+        running = [state for state in self.compute.states.values() if not state.status.is_terminal]
+        if not running:
+            return False
+        state = self.rng.choice(running)
+        order = [JobStatus.QUEUED, JobStatus.STARTING, JobStatus.RUNNING]
+        if state.status is not JobStatus.RUNNING:
+            status = self.rng.choice(order[order.index(state.status) + 1 :]) if self.loses else JobStatus.RUNNING
+            self.step_compute(state.compute_job_id, status, attempt=state.attempt)
+        elif self.loses and state.attempt < MAX_ATTEMPTS and self.rng.random() < 0.2:
+            self.step_compute(state.compute_job_id, JobStatus.QUEUED, attempt=state.attempt + 1)
+        else:
+            self._end_container(state)
+        return True
+
+    def _end_container(self, state: ComputeState) -> None:
+        job = self._job_of(state.compute_job_id)
+        status = JobStatus.FAILED if self.loses and self.rng.random() < 0.15 else JobStatus.SUCCEEDED
+        if job.kind is JobKind.COLLECT:
+            with tempfile.TemporaryDirectory() as folder:
+                is_done = self.process(lambda: self.collecting.collect(job, Path(folder)))
+            if self.compute.states[state.compute_job_id].status.is_terminal:
+                return
+            if not is_done and state.attempt < MAX_ATTEMPTS:
+                self.step_compute(state.compute_job_id, JobStatus.QUEUED, attempt=state.attempt + 1)
+                return
+            status = JobStatus.SUCCEEDED if is_done else JobStatus.FAILED
+        self.step_compute(state.compute_job_id, status, attempt=state.attempt)
+
+    def leave(self, job: Job, attempt: int) -> None:
+        """The result of a container that makes no model."""
+        result = {"job_id": job.id, "attempt": attempt, "artifacts": []}
+        key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
+        self.lake.put(key, json.dumps(result).encode())
+
+    # --- coming to rest ----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Without faults from now on: until nothing is on its way, and nothing waits. Dead letters are sent again."""
+        self.faults.is_armed, self.loses = False, False
+        self.flights, self.dead = [*self.flights, *self.dead], []
+        for _ in range(400):
+            if self.deliver() or self.work_containers():
+                continue
+            if self.flights:
+                self.clock.advance(max(1.0, min(flight.due for flight in self.flights) - self.now))
+                continue
+            if self._is_at_rest():
+                return
+            self.clock.advance(180)
+            self.minute()
+        raise AssertionError(f"the platform never comes to rest: {self._unfinished()}")
+
+    def _is_at_rest(self) -> bool:
+        """Nothing waits, and three minutes bring nothing."""
+        if self._unfinished():
+            return False
+        for _ in range(3):
+            self.clock.advance(61)
+            self.minute()
+            if self.flights:
+                return False
+        return True
+
+    def _unfinished(self) -> list[str]:
+        ended = {
+            "job": {"SUCCEEDED", "FAILED", "STOPPED"},
+            "dataset_version": {"READY", "REJECTED"},
+            "endpoint": {"READY", "FAILED", "ROLLING_OUT"},
+            "notification": {"TOLD"},
+            "notification_delivery": {"DELIVERED", "DEAD"},
+            "table": {"REFUSED"},
+            "dataset_tombstone": set(),
+        }
+        return [
+            f"{row.key.sort} {row.status}"
+            for row in self.registry.rows()
+            if row.resource in ended and str(row.status) not in ended[row.resource]
+        ]
