@@ -110,11 +110,10 @@ def _to_columns(signature: Signature, values: list[Any], errors: Errors, rows: A
     is_bad = ~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
     for row in rows[is_bad].tolist():
         errors[row] = "the model's answer is not a number"
-    good = pa.array(~is_bad)
     names = answer_columns(signature)[1:-1]
     if not signature.task.is_classification:
         answers = pa.array(list(scores), pa.list_(pa.float64())) if scores.ndim > 1 else pa.array(scores, pa.float64())
-        return {names[0]: pc.if_else(good, answers, pa.scalar(None, answers.type))}
+        return _without({names[0]: answers}, is_bad)
     labels = signature.labels or []
     if signature.task is Task.MULTILABEL:
         arrays = [pa.array(values[0][:, index]) for index in range(len(labels))]
@@ -126,4 +125,11 @@ def _to_columns(signature: Signature, values: list[Any], errors: Errors, rows: A
         arrays = [texts, pc.if_else(pc.is_valid(index), pa.array(own), None)]
     if len(labels) <= MAX_PROBABILITIES:
         arrays += [pa.array(scores[:, index]) for index in range(len(labels))]
-    return {name: pc.if_else(good, array, None) for name, array in zip(names, arrays, strict=True)}
+    return _without(dict(zip(names, arrays, strict=True)), is_bad)
+
+
+def _without(columns: dict[str, pa.Array], is_bad: Array) -> dict[str, pa.Array]:
+    if not is_bad.any():
+        return columns
+    good = pa.array(~is_bad)
+    return {name: pc.if_else(good, array, pa.scalar(None, array.type)) for name, array in columns.items()}

@@ -120,12 +120,18 @@ def write_part(channel: StoredChannel, part: Part, answering: Answering, path: P
     writer: pq.ParquetWriter | None = None
     try:
         for table in _answers(asked, answering, num_threads=num_threads):
-            writer = writer or pq.ParquetWriter(begun, table.schema, compression="lz4")
+            writer = writer or _open_writer(begun, table.schema)
             writer.write_table(table)
     finally:
         if writer is not None:
             writer.close()
     begun.rename(path)
+
+
+def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """What the delivery reads once: a dictionary of probabilities, and their statistics, cost more than the answers."""
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts, write_statistics=False)
 
 
 def _with_history(batches: Iterator[Channel], before: pa.Table, *, num_rows: int) -> Iterator[_Asked]:

@@ -7,6 +7,7 @@ from functools import cache
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
@@ -56,6 +57,8 @@ def _leave(error: Exception) -> None:
     if isinstance(error, ServiceError):
         # Powertools' own routing takes fewer characters in a segment than ours.
         raise NotFoundError("There is nothing at this address.") from error
+    if isinstance(error, RequestValidationError):
+        raise checks.to_invalid_request(error.errors()) from error
     raise error
 
 

@@ -2,13 +2,15 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aimass_core.errors import (
+    AimassError,
     ErrorDetail,
     InvalidRequestError,
     MalformedRequestError,
+    NotFoundError,
     PayloadTooLargeError,
     UnsupportedMediaTypeError,
 )
@@ -16,6 +18,7 @@ from aimass_core.lambda_support import http
 from functions.api.routing import Operation
 
 MAX_BODY_BYTES = 1024**2
+_MAX_DETAILS = 50
 _SINGLE_HEADERS = ("content-type", "if-match", "idempotency-key", "authorization")
 
 
@@ -26,6 +29,22 @@ def check(event: Mapping[str, Any], operation: Operation) -> None:
             raise MalformedRequestError(f"The header {name} comes more than once.")
     _check_query(event, operation)
     _check_body(event, operation)
+
+
+def to_invalid_request(faults: Sequence[Mapping[str, Any]]) -> AimassError:
+    """What Powertools' validation finds, in our words. The path is an address: one that cannot exist is not found.
+
+    The values that were sent are left out; they may be secrets.
+    """
+    if any(fault["loc"][:1] == ("path",) for fault in faults):
+        return NotFoundError("There is nothing at this address.")
+    details = [
+        ErrorDetail(location=".".join(str(part) for part in fault["loc"]), message=str(fault["msg"]))
+        for fault in faults[:_MAX_DETAILS]
+    ]
+    words = "; ".join(f"{detail.location}: {detail.message}" for detail in details[:3])
+    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+    return InvalidRequestError(f"The request is not valid: {words}{more}.", details=details)
 
 
 def _check_query(event: Mapping[str, Any], operation: Operation) -> None:

@@ -65,6 +65,16 @@ def num_bytes_of(layer: str) -> int:
     return sum(path.stat().st_size for name in names for path in _files(name, left_out(layer)))
 
 
+def link_into(folder: Path, names: set[str], patterns: list[str]) -> None:
+    """What is left of distributions, in a folder of its own, as links."""
+    for name in names:
+        root = Path(str(importlib.metadata.distribution(name).locate_file("")))
+        for path in _files(name, patterns):
+            link = folder / path.relative_to(root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+
+
 def _files(distribution: str, patterns: list[str]) -> Iterator[Path]:
     for file in importlib.metadata.distribution(distribution).files or []:
         is_left_out = any(fnmatch.fnmatch(file.as_posix(), pattern) for pattern in patterns)

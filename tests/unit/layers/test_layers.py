@@ -1,16 +1,19 @@
 """Layers hold what their functions import, nothing that Lambda refuses, and the versions that are tested here."""
 
+import io
 import json
-import shutil
+import os
+import pickle
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
-import onnxruntime
 import pytest
+from PIL import Image
 
-from tests.factories.served_models import image_model
+from aimass_core.domain import keys
+from tests.factories.served_models import IMAGES, TABLE, deploy, image_model, table_model
 from tests.unit.layers.contents import (
     OWN_PACKAGES,
     REPOSITORY,
@@ -19,10 +22,12 @@ from tests.unit.layers.contents import (
     function_names,
     layer_of,
     left_out,
+    link_into,
     modules_of,
     num_bytes_of,
     requirements_of,
 )
+from tests.unit.predictions.bench import Bench, proxy_event
 
 LAYERS = ("deps", "identity", "inference", "preparation")
 ADAPTERS = {"identity": ["cognito", "dynamodb"], "inference": ["dynamodb", "s3"], "preparation": ["s3"]}
@@ -106,38 +111,79 @@ def test_layers_leave_out_what_serving_never_needs() -> None:
     assert held & {"onnx", "torch", "scikit-learn", "pandas", "pyarrow", "boto3"} == set()
 
 
-def test_models_and_pictures_work_without_what_the_layer_leaves_out(tmp_path: Path) -> None:
-    site = Path(onnxruntime.__file__).parents[1]
-    for name in ("onnxruntime", "PIL", "pillow.libs"):
-        shutil.copytree(site / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for pattern in left_out("inference"):
-        for path in tmp_path.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (tmp_path / "model.onnx").write_bytes(image_model())
+def test_function_serves_tables_and_pictures_with_what_is_left_of_its_layer(tmp_path: Path) -> None:
+    bench = Bench(folder=tmp_path / "models")
+    deploy(bench.ports, bench.workspace_id, model=table_model(), signature=TABLE)
+    deploy(bench.ports, bench.workspace_id, name="digits", model=image_model(), signature=IMAGES)
+    picture = io.BytesIO()
+    Image.new("L", (6, 4), 102).save(picture, "JPEG")
+    rows = {"rows": [{"age": 40, "city": "Rome"}]}
+    asked = [
+        ("/v1/endpoints/adult/predict", {"explain": "true"}, "application/json", json.dumps(rows).encode()),
+        ("/v1/endpoints/digits/predict", {}, "image/jpeg", picture.getvalue()),
+    ]
+    events = [
+        proxy_event(
+            "POST",
+            path,
+            query=query,
+            body=body,
+            headers={"content-type": kind},
+            workspace_id=bench.workspace_id,
+            role="viewer",
+        )
+        for path, query, kind, body in asked
+    ]
+    found = bench.ports.registry.query(keys.partition(bench.workspace_id), "", limit=100).rows
+    blobs = {blob.key: bench.ports.lake.get(blob.key) for blob in bench.ports.lake.list("")}
+    (tmp_path / "world").write_bytes(pickle.dumps((list(found), blobs, events)))
+    held = distributions_of(*(requirement.name for requirement in requirements_of("inference")))
+    link_into(tmp_path / "layer", held, left_out("inference"))
+    link_into(tmp_path / "runtime", distributions_of(RUNTIME) - held, [])
+    places = [tmp_path / "layer", tmp_path / "runtime", REPOSITORY / "layers" / "core" / "python", REPOSITORY]
     done = subprocess.run(
-        [sys.executable, "-c", _SERVING],
+        # NOTE: -S leaves out the packages that are installed here.
+        [sys.executable, "-S", "-c", _SERVING, str(tmp_path / "world"), str(tmp_path / "files")],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
+        env={"PYTHONPATH": os.pathsep.join(map(str, places)), "AWS_DEFAULT_REGION": "eu-central-1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(tmp_path / "onnxruntime"), str(tmp_path / "PIL"), "102", "102"]
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert [status for status, _ in told] == [200, 200], told
+    assert [bench.handler(event, bench.context)["statusCode"] for event in events] == [200, 200]  # type: ignore[arg-type]
+    assert [body for _, body in told] == [json.loads(bench.handler(e, bench.context)["body"]) for e in events]  # type: ignore[arg-type]
+    assert told[0][1]["predictions"][0]["explanation"]
 
 
 _SERVING = """
-import io, os, numpy, onnxruntime, PIL
-from PIL import Image
-print(os.path.dirname(onnxruntime.__file__), os.path.dirname(PIL.__file__))
-session = onnxruntime.InferenceSession("model.onnx")
-for form in ("PNG", "JPEG"):
-    file = io.BytesIO()
-    Image.fromarray(numpy.full((8, 12, 3), 102, numpy.uint8)).save(file, form)
-    picture = Image.open(file, formats=("PNG", "JPEG")).convert("L").resize((6, 4), Image.Resampling.BILINEAR)
-    print(round(float(session.run(["value"], {"image": numpy.asarray(picture)[None, :, :, None]})[0][0])))
+import json, pickle, sys
+from pathlib import Path
+from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.inference.serving.endpoints import ServingEndpoints
+from aimass_core.inference.serving.store import ModelStore
+from aimass_core.ports import Put
+from functions.predictions.app import make_handler
+rows, blobs, events = pickle.loads(Path(sys.argv[1]).read_bytes())
+ports = MemoryPorts()
+for row in rows: ports.registry.write(Put(row=row))
+for key, body in blobs.items(): ports.lake.put(key, body)
+class Context:
+    function_name, memory_limit_in_mb, aws_request_id, invoked_function_arn = "f", 2048, "r", "arn"
+    def get_remaining_time_in_millis(self): return 29_000
+endpoints = ServingEndpoints(ports, ModelStore(ports, Path(sys.argv[2])))
+handler = make_handler(lambda: endpoints)
+for event in events:
+    answered = handler(event, Context())
+    print(json.dumps([answered["statusCode"], json.loads(answered["body"])]))
 """
+
+
+def test_layer_of_serving_keeps_below_its_goal() -> None:
+    assert num_bytes_of("inference") <= 100e6
 
 
 def test_extra_lambda_has_what_the_layers_hold() -> None:

@@ -7,25 +7,19 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-
 from aimass_core.domain import statuses
 from aimass_core.domain.common import Channel, Origin
 from aimass_core.domain.redaction import redact
 from aimass_core.domain.statuses import STATUSES
 from aimass_core.errors import (
     AimassError,
-    ErrorDetail,
     InternalError,
-    InvalidRequestError,
     MethodNotAllowedError,
-    NotFoundError,
 )
 
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = {"in_progress": 1, "quota_exceeded": 5, "unavailable": 2}
-_MAX_DETAILS = 50
 _MAX_AGENT = 200
 
 PROBLEM_TYPE = "application/problem+json"
@@ -41,8 +35,6 @@ def boundary(event: HttpEvent, answer: Callable[[], HttpAnswer]) -> HttpAnswer:
         answered = answer()
     except AimassError as error:
         answered = to_problem(error, request_id=request_id)
-    except RequestValidationError as error:
-        answered = to_problem(to_invalid_request(error), request_id=request_id)
     except Exception:
         logger.exception("The request failed.")
         fault = InternalError("Something went wrong on our side. The request id leads to its log.")
@@ -70,23 +62,6 @@ def to_problem(error: AimassError, *, request_id: str | None) -> HttpAnswer:
         "body": problem.model_dump_json(),
         "isBase64Encoded": False,
     }
-
-
-def to_invalid_request(error: RequestValidationError) -> AimassError:
-    """A validation error in our words. The path is an address: one that cannot exist is not found.
-
-    The values that were sent are left out; they may be secrets.
-    """
-    faults = error.errors()
-    if any(fault["loc"][:1] == ("path",) for fault in faults):
-        return NotFoundError("There is nothing at this address.")
-    details = [
-        ErrorDetail(location=".".join(str(part) for part in fault["loc"]), message=str(fault["msg"]))
-        for fault in faults[:_MAX_DETAILS]
-    ]
-    words = "; ".join(f"{detail.location}: {detail.message}" for detail in details[:3])
-    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-    return InvalidRequestError(f"The request is not valid: {words}{more}.", details=details)
 
 
 def request_id_of(event: HttpEvent) -> str | None:

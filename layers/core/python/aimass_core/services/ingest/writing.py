@@ -1,6 +1,8 @@
 """Writes typed rows as Parquet files in the lake, each named by the SHA-256 of its bytes."""
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +32,8 @@ def to_arrow_schema(schema: Schema) -> pa.Schema:
 class DatasetWriter:
     """Collects batches into row groups, row groups into files, and uploads each file when it is full.
 
-    The same rows always give the same bytes, so repeated work meets its own files and versions share them.
+    The same rows always give the same bytes, so repeated work meets its own files and versions share them. A row group
+    is encoded by a thread while the next is read; there is never more than one, which bounds memory.
     """
 
     def __init__(self, *, lake: BlobStore, workspace_id: str, dataset_id: str, schema: Schema, work_path: Path) -> None:
@@ -45,6 +48,8 @@ class DatasetWriter:
         self._batches: list[pa.RecordBatch] = []
         self._num_pending = self._pending_bytes = 0
         self._num_file_rows = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dataset-writer")
+        self._encoding: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -52,9 +57,10 @@ class DatasetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._close_file()
-        elif self._writer is not None:
+        with self._thread:
+            if error is None:
+                self._close_file()
+        if self._writer is not None:
             self._writer.close()
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -67,8 +73,6 @@ class DatasetWriter:
         self._pending_bytes += batch.nbytes
         if self._num_pending >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
             self._write_row_group()
-        if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
-            self._close_file()
 
     def share(self, file: DataFile) -> None:
         """Puts a file that lies in the lake already after the rows so far."""
@@ -78,6 +82,9 @@ class DatasetWriter:
     def _write_row_group(self) -> None:
         if not self._batches:
             return
+        self._wait()
+        if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
+            self._finish_file()
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._path,
@@ -87,13 +94,22 @@ class DatasetWriter:
                 write_statistics=self._plain,
                 store_schema=True,
             )
-        table = pa.Table.from_batches(self._batches, schema=self.arrow_schema)
-        self._writer.write_table(table, row_group_size=table.num_rows)
-        self._num_file_rows += table.num_rows
+        self._encoding = self._thread.submit(_encode, self._writer, self._batches)
+        self._num_file_rows += self._num_pending
         self._batches, self._num_pending, self._pending_bytes = [], 0, 0
+
+    def _wait(self) -> None:
+        """Until the row group in hand lies in the file. Raises what went wrong with it."""
+        encoding, self._encoding = self._encoding, None
+        if encoding is not None:
+            encoding.result()
 
     def _close_file(self) -> None:
         self._write_row_group()
+        self._wait()
+        self._finish_file()
+
+    def _finish_file(self) -> None:
         if self._writer is None:
             return
         self._writer.close()
@@ -107,6 +123,11 @@ class DatasetWriter:
         self.files.append(DataFile(sha256=sha256, num_bytes=num_bytes, num_rows=self._num_file_rows))
         self._num_file_rows = 0
         self._path.unlink()
+
+
+def _encode(writer: pq.ParquetWriter, batches: Sequence[pa.RecordBatch]) -> None:
+    table = pa.Table.from_batches(batches, schema=writer.schema)
+    writer.write_table(table, row_group_size=table.num_rows)
 
 
 def _is_repetitive(values: pa.Array) -> bool:
