@@ -60,6 +60,16 @@ def list_of(
     return _page(ports, found.workspace_id, keys.row_prefix(_GRANT, kind, found.id), limit=limit, start=start)
 
 
+def list_given(
+    ports: Ports, principal: Principal, *, grantee: str | None, limit: int, start: str | None = None
+) -> tuple[list[Grant], str | None]:
+    """A page of what the caller's workspace has granted, of things that are still there; with `grantee` it may be short
+    although more follow."""
+    found, next_start = _page(ports, principal.workspace_id, keys.row_prefix(_GRANT), limit=limit, start=start)
+    asked = [each for each in found if grantee in (None, each.grantee)]
+    return [each for each in asked if _is_there(ports, each)], next_start
+
+
 def list_shared(
     ports: Ports, principal: Principal, *, limit: int, start: str | None = None
 ) -> tuple[list[Grant], str | None]:
@@ -148,6 +158,11 @@ def _page(
 ) -> tuple[list[Grant], str | None]:
     page = ports.registry.query(keys.partition(workspace_id), prefix, limit=limit, start=start)
     return [Grant.model_validate(row.data) for row in page.rows], page.next_start
+
+
+def _is_there(ports: Ports, grant: Grant) -> bool:
+    row = keys.row(grant.workspace_id, _KINDS[grant.kind].resource, grant.id)
+    return ports.registry.get(row) is not None
 
 
 def _grant_row(workspace_id: str, kind: GrantKind, resource_id: str, grantee: str) -> keys.RowKey:
