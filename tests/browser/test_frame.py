@@ -67,3 +67,14 @@ def test_i4_an_api_that_is_not_well_leaves_a_readable_page(signed_in: Page, stac
     broken = False
     alert.click()
     alert.wait_for(state="detached")
+
+
+def test_a_browser_that_is_offline_still_reads_a_stack_on_its_own_machine(signed_in: Page) -> None:
+    signed_in.goto("")
+    signed_in.get_by_role("navigation", name="Menu").wait_for()
+    # As Chromium tells it where a laptop loses its network; loopback goes on.
+    signed_in.evaluate("dispatchEvent(new Event('offline'))")
+    signed_in.get_by_role("link", name="Datasets", exact=True).click()
+    signed_in.get_by_text("No datasets yet").or_(signed_in.get_by_role("table", name="Datasets")).first.wait_for()
+    signed_in.get_by_role("link", name="System", exact=True).click()
+    signed_in.get_by_text("Reconciler's last pass").wait_for()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PAGES = [
     *("settings", "settings/quotas", "settings/quotas?tab=history", "workspaces", "users", "api-keys", "audit", "logs"),
     *("system", "costs", "notifications", "notifications?tab=channels", "notifications?tab=rules"),
-    *("notifications?tab=deliveries", "reports"),
+    *("notifications?tab=deliveries", "reports", "transfers", "grants", "grants?tab=received"),
 ]
 HOSTILE = "<img src=x onerror=alert(1)> javascript:alert(1) \u202e" + "Ä" * 60
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,33 @@ def test_i6_a_second_editor_sees_the_conflict_and_loads_what_is_there(
     signed_in.get_by_text(f"{HOSTILE} and mine").wait_for()
     assert signed_in.locator("img[src='x']").count() == 0
     assert client.models.get("console-loans").description == f"{HOSTILE} and mine"
+
+
+def test_a_version_is_rejected_with_a_note_and_found_by_it(
+    signed_in: Page, client: aimass.Client, trained: list[Job], axe: Axe
+) -> None:
+    signed_in.goto(f"models/{MODEL}/versions/1")
+    signed_in.get_by_text("not decided").wait_for()
+    signed_in.get_by_role("button", name="Reject").click()
+    form = signed_in.get_by_role("dialog")
+    form.get_by_label("Why").fill(HOSTILE)
+    axe(signed_in)
+    form.get_by_role("button", name="Reject").click()
+    signed_in.get_by_text(re.compile("^Rejected by ")).wait_for()
+    signed_in.get_by_text("<img src=x onerror").wait_for()
+    decided = client.models.get_version(MODEL, 1).approval
+    assert decided is not None
+    assert (str(decided.decision), decided.note) == ("rejected", HOSTILE)
+    signed_in.goto(f"models/{MODEL}")
+    signed_in.get_by_role("row", name=re.compile("@2.*not decided")).wait_for()
+    signed_in.get_by_role("button", name="Approval").click()
+    signed_in.get_by_role("option", name="rejected").click()
+    signed_in.get_by_role("row", name=re.compile("@1.*rejected")).wait_for()
+    assert signed_in.get_by_role("row", name=re.compile("@2")).count() == 0
+    signed_in.get_by_role("link", name="@1").click()
+    signed_in.get_by_role("button", name="Approve").click()
+    signed_in.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    signed_in.get_by_text(re.compile("^Approved by ")).wait_for()
 
 
 def test_versions_are_compared_and_followed_to_where_they_come_from(

@@ -89,7 +89,7 @@ LEAST_ROLES = {
     "list_dataset_grants grant_dataset revoke_dataset_grant list_model_grants grant_model revoke_model_grant "
     "list_endpoint_grants grant_endpoint revoke_endpoint_grant "
     "list_users invite_user get_user update_user remove_user invite_user_again "
-    "list_source_grants grant_source revoke_source",
+    "list_source_grants grant_source revoke_source list_given",
 }
 
 

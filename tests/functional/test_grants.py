@@ -86,6 +86,27 @@ def test_another_workspace_reads_what_it_was_granted_by_its_id_and_changes_nothi
     assert viewer.get("/v1/grants").json["items"] == []
 
 
+def test_what_was_granted_is_listed_by_whom_it_was_granted_to(api: Api, crown: dict[str, str]) -> None:
+    ada, stranger = join(api, role="viewer"), api.as_stranger()
+    _grant(api, "models/crown", ada.user_id, "edit")
+    _grant(api, "endpoints/crown", ada.user_id, "edit")
+    _grant(api, "datasets/crown", stranger.workspace.id, "read")
+
+    def given(query: str = "") -> set[tuple[str, str]]:
+        return {(each["kind"], each["grantee"]) for each in api.get(f"/v1/grants/given{query}").json["items"]}
+
+    hers = {("model", ada.user_id), ("endpoint", ada.user_id)}
+    assert given() == {*hers, ("dataset", stranger.workspace.id)}
+    assert given(f"?grantee={ada.user_id}") == hers
+    assert api.get("/v1/grants/given?grantee=everybody").status == 422
+    assert stranger.get("/v1/grants/given").json["items"] == []
+    api.delete(f"/v1/endpoints/{crown['endpoints']}")
+    assert given(f"?grantee={ada.user_id}") == {("model", ada.user_id)}, "what is gone is not granted either"
+    first = api.get("/v1/grants/given?limit=1").json
+    assert len(first["items"]) == 1
+    assert len(api.get(f"/v1/grants/given?limit=5&cursor={first['next_cursor']}").json["items"]) == 1
+
+
 def test_a_grant_outlives_nothing(api: Api, crown: dict[str, str]) -> None:
     """What was deleted is not there for its guests either."""
     stranger = api.as_stranger()
@@ -156,6 +177,8 @@ def test_the_command_line_grants_and_revokes(api: Api, crown: dict[str, str], ru
     assert (added.code, crown["models"] in added.err) == (0, True), added.err
     assert stranger.workspace.id in run("grants", "list", "model", "crown").out
     assert run("grants", "add", "model", "crown", "viewer", "edit").code == 0
+    assert "viewer" not in run("grants", "given", "--to", stranger.workspace.id).out
+    assert "viewer" in run("grants", "given").out
     assert run("grants", "revoke", "model", "crown", "viewer").code == 0
     assert "Nothing." in run("grants", "shared").err
     assert run("grants", "add", "source", "crown", "viewer", "edit").code == 2

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.grants import GRANTEE_PATTERN, Grant, GrantCreate, GrantKind
@@ -21,6 +21,7 @@ Grantee = Annotated[
         description="A user (usr_...), an API key (key_...), a role (viewer, collector) or a workspace (ws_...).",
     ),
 ]
+GranteeFilter = Annotated[str | None, Query(pattern=GRANTEE_PATTERN, description="Only what was granted to it.")]
 
 
 @router.operation("GET", "/v1/grants", role=Role.VIEWER, summary="List what other workspaces let this one read")
@@ -28,6 +29,17 @@ def list_shared(limit: Limit = 50, cursor: Cursor = None) -> Page[Grant]:
     """It is read under its own address, by its id: GET /v1/datasets/{id}; endpoints also answer."""
     return request.page_of(
         router, lambda start: grants.list_shared(router.ports, router.caller, limit=limit, start=start), cursor=cursor
+    )
+
+
+@router.operation("GET", "/v1/grants/given", role=Role.ADMIN, summary="List what this workspace has granted")
+def list_given(grantee: GranteeFilter = None, limit: Limit = 50, cursor: Cursor = None) -> Page[Grant]:
+    """Of all datasets, models and endpoints, or to one `grantee` alone, where a page may be short although more follow.
+    Grants of sources are listed by source."""
+    return request.page_of(
+        router,
+        lambda start: grants.list_given(router.ports, router.caller, grantee=grantee, limit=limit, start=start),
+        cursor=cursor,
     )
 
 

@@ -44,6 +44,24 @@ def list_grants(context: typer.Context, kind: Kind, ref: Ref, output: Output = O
     show_list(client_of(context).grants.list(kind, ref), columns, output=output, empty="Nobody else.")
 
 
+@app.command("given")
+def list_given(
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option(help="A workspace, a user, an API key or a role.")] = None,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """What this workspace has granted, and to whom."""
+    columns = (
+        Column("KIND", lambda g: str(g.kind)),
+        Column("NAME", lambda g: g.name),
+        Column("GRANTEE", lambda g: g.grantee),
+        Column("MAY", lambda g: str(g.verb)),
+        Column("BY", lambda g: g.granted_by),
+        Column("AT", lambda g: g.granted_at),
+    )
+    show_list(client_of(context).grants.given(grantee=to), columns, output=output, empty="Nothing.")
+
+
 @app.command("shared")
 def list_shared(context: typer.Context, output: Output = OutputFormat.TABLE) -> None:
     """What other workspaces let this one read: name it by its id."""

@@ -19,6 +19,10 @@ class GrantsApi(Api):
         """Who may do more with it than their role says."""
         return self._list(Grant, _path(kind, ref))
 
+    def given(self, *, grantee: str | None = None) -> Pages[Grant]:
+        """What this workspace has granted, to whomever or to one grantee."""
+        return self._list(Grant, "/v1/grants/given", grantee=grantee)
+
     def shared(self) -> Pages[Grant]:
         """What other workspaces let this one read; by its id it is read as one's own."""
         return self._list(Grant, "/v1/grants")

@@ -22,7 +22,10 @@ import { SignInPage } from "./SignIn";
 const MAX_RETRIES = 4;
 const queries = new QueryClient({
   defaultOptions: {
+    // The stack may run on this very machine, where a browser that is offline still reaches it.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 2_000,
       // What is on the screen stays there while the API is away.
       retry: (count, error) => count < MAX_RETRIES && error instanceof ApiProblem && error.isTransient,

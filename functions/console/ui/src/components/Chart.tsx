@@ -1,12 +1,13 @@
 /** A chart by ECharts: what Cloudscape has no chart for, or that has too many points for SVG.
  *
- * Lines are thinned by their extremes (`sampling: "minmax"`), so that a million points stay quick and no peak is lost.
+ * Lines of many points are thinned by their extremes, for what is looked at, so that a million stay quick and no peak is lost.
  */
 
 import type { ECharts, EChartsCoreOption } from "echarts/core";
 import { useEffect, useRef, useState } from "react";
 
 import { usePreferences } from "../app/preferences";
+import { ManyPoints } from "./thinning";
 
 interface Props {
   option: EChartsCoreOption;
@@ -14,6 +15,12 @@ interface Props {
   label: string;
   heightPx?: number;
   onClick?: (event: { name: string; seriesName?: string; dataIndex: number; data: unknown }) => void;
+}
+
+/** The part of the x axis that is looked at, in percent. */
+interface Zoom {
+  start: number;
+  end: number;
 }
 
 const PREFERS_STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -42,7 +49,9 @@ export function Chart({ option, label, heightPx = 300, onClick }: Props) {
   }, [isDark]);
 
   useEffect(() => {
-    chart?.setOption(
+    if (chart === null) return;
+    const many = ManyPoints.of(option);
+    chart.setOption(
       {
         backgroundColor: "transparent",
         animation: false,
@@ -50,10 +59,28 @@ export function Chart({ option, label, heightPx = 300, onClick }: Props) {
         aria: { enabled: true, label: { description: label } },
         // NOTE: tooltips as HTML carry style attributes, which the content security policy refuses; and names of users.
         tooltip: { renderMode: "richText", confine: true, trigger: "axis" },
-        ...option,
+        ...(many?.optionOf(option, chart.getWidth()) ?? option),
       },
       { notMerge: true },
     );
+    if (many === null) return;
+    let shown: Zoom = { start: 0, end: 100 };
+    let frame = 0;
+    const redraw = () => {
+      frame = 0;
+      chart.setOption({ series: many.seriesOf(shown.start, shown.end, chart.getWidth()) });
+    };
+    // Once for each frame, however often the wheel turns.
+    const listen = (event: unknown) => {
+      const zoom = event as Zoom & { batch?: Zoom[] };
+      shown = zoom.batch?.[0] ?? zoom;
+      if (frame === 0) frame = requestAnimationFrame(redraw);
+    };
+    chart.on("datazoom", listen);
+    return () => {
+      cancelAnimationFrame(frame);
+      if (!chart.isDisposed()) chart.off("datazoom", listen);
+    };
   }, [chart, option, label]);
 
   useEffect(() => {

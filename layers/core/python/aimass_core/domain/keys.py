@@ -90,6 +90,11 @@ def shared_source_row(workspace_id: str, source_id: str) -> RowKey:
     return row(workspace_id, "shared_source", source_id)
 
 
+def grant_row(workspace_id: str, kind: str, resource_id: str, grantee: str) -> RowKey:
+    """A grant of a dataset, model or endpoint, in the workspace that it belongs to."""
+    return row(workspace_id, "grant", kind, resource_id, grantee)
+
+
 def shared_row(workspace_id: str, kind: str, resource_id: str) -> RowKey:
     """A grant of a dataset, model or endpoint, as the workspace that was given it finds it."""
     return row(workspace_id, "shared", kind, resource_id)

@@ -18,7 +18,6 @@ _KINDS: dict[GrantKind, type[Dataset] | type[Model] | type[Endpoint]] = {
     GrantKind.MODEL: Model,
     GrantKind.ENDPOINT: Endpoint,
 }
-_GRANT = "grant"
 _MAX_WRITES = 8
 
 
@@ -48,7 +47,7 @@ def put(ports: Ports, principal: Principal, kind: GrantKind, ref: str, *, grante
 def delete(ports: Ports, principal: Principal, kind: GrantKind, ref: str, grantee: str) -> None:
     """Takes a grant back, at once. Idempotent."""
     found = records.find(ports, _KINDS[kind], principal.workspace_id, ref)
-    if ports.registry.get(_grant_row(found.workspace_id, kind, found.id, grantee)) is not None:
+    if ports.registry.get(keys.grant_row(found.workspace_id, kind, found.id, grantee)) is not None:
         _write(ports, principal, found, kind=kind, grantee=grantee, made=None)
 
 
@@ -57,7 +56,17 @@ def list_of(
 ) -> tuple[list[Grant], str | None]:
     """A page of the grants of one thing."""
     found = records.find(ports, _KINDS[kind], principal.workspace_id, ref)
-    return _page(ports, found.workspace_id, keys.row_prefix(_GRANT, kind, found.id), limit=limit, start=start)
+    return _page(ports, found.workspace_id, keys.row_prefix("grant", kind, found.id), limit=limit, start=start)
+
+
+def list_given(
+    ports: Ports, principal: Principal, *, grantee: str | None, limit: int, start: str | None = None
+) -> tuple[list[Grant], str | None]:
+    """A page of what the caller's workspace has granted, of things that are still there; with `grantee` it may be short
+    although more follow."""
+    found, next_start = _page(ports, principal.workspace_id, keys.row_prefix("grant"), limit=limit, start=start)
+    asked = [each for each in found if grantee in (None, each.grantee)]
+    return [each for each in asked if _is_there(ports, each)], next_start
 
 
 def list_shared(
@@ -74,7 +83,7 @@ def allows(ports: Ports, principal: Principal, kind: GrantKind, ref: str, role: 
     except NotFoundError:
         return False
     for grantee in (principal.actor, principal.role):
-        row = ports.registry.get(_grant_row(found.workspace_id, kind, found.id, grantee))
+        row = ports.registry.get(keys.grant_row(found.workspace_id, kind, found.id, grantee))
         if row is not None and GrantVerb(row.data["verb"]).role.includes(role):
             return True
     return False
@@ -119,7 +128,7 @@ def _write(
     made: Grant | None,
 ) -> None:
     """The grant where the thing lies, and where the workspace that has it finds it, in one transaction."""
-    rows = [_grant_row(found.workspace_id, kind, found.id, grantee)]
+    rows = [keys.grant_row(found.workspace_id, kind, found.id, grantee)]
     if grantee.startswith(f"{Workspace.prefix}_"):
         rows.append(keys.shared_row(grantee, kind, found.id))
     data = None if made is None else made.model_dump(mode="json")
@@ -150,5 +159,6 @@ def _page(
     return [Grant.model_validate(row.data) for row in page.rows], page.next_start
 
 
-def _grant_row(workspace_id: str, kind: GrantKind, resource_id: str, grantee: str) -> keys.RowKey:
-    return keys.row(workspace_id, _GRANT, kind, resource_id, grantee)
+def _is_there(ports: Ports, grant: Grant) -> bool:
+    row = keys.row(grant.workspace_id, _KINDS[grant.kind].resource, grant.id)
+    return ports.registry.get(row) is not None

@@ -13,6 +13,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.api_keys import ApiKey, ApiKeyRecord
 from aimass_core.domain.common import Role
+from aimass_core.domain.grants import Grant
 from aimass_core.domain.hosts import to_host_owner
 from aimass_core.domain.queries import Query
 from aimass_core.domain.sessions import SessionCodeRecord, SessionRecord
@@ -243,13 +244,19 @@ def _hosts(ports: Ports, workspace_id: str) -> list[str]:
 
 
 def _grants_elsewhere(ports: Ports, workspace_id: str) -> Iterator[Row]:
-    """The other halves of grants: where others find our sources, and where ours are named beside theirs."""
+    """The other halves of grants: where others find what is ours, and where ours is named beside theirs."""
     for row in list(_rows(ports, workspace_id, "source_grant")):
         grantee = str(row.data["grantee"])
         yield from _found(ports, keys.shared_source_row(grantee, str(row.data["source_id"])))
     for row in list(_rows(ports, workspace_id, "shared_source")):
         owner, source_id = str(row.data["workspace_id"]), str(row.data["source_id"])
         yield from _found(ports, keys.source_grant_row(owner, source_id, workspace_id))
+    for row in list(_rows(ports, workspace_id, "grant")):
+        grant = Grant.model_validate(row.data)
+        yield from _found(ports, keys.shared_row(grant.grantee, grant.kind, grant.id))
+    for row in list(_rows(ports, workspace_id, "shared")):
+        shared = Grant.model_validate(row.data)
+        yield from _found(ports, keys.grant_row(shared.workspace_id, shared.kind, shared.id, workspace_id))
 
 
 def _found(ports: Ports, key: keys.RowKey) -> Iterator[Row]:

@@ -90,6 +90,7 @@ function Actions({ endpoint }: { endpoint: Endpoint }) {
   return (
     <>
       <SpaceBetween size="xs" direction="horizontal">
+        {may("admin") && <LinkButton to={`/management/grants?kind=endpoint&of=${endpoint.name}`}>{t("grants", { ns: "common" })}</LinkButton>}
         {endpoint.rollout != null && <Button onClick={() => setAsked("promote")}>{t("promote.verb")}</Button>}
         {canRollBack && <Button onClick={() => setAsked("rollback")}>{t("rollback.verb")}</Button>}
         <LinkButton to={`/inference/deploy?endpoint=${encodeURIComponent(endpoint.name)}`} disabled={endpoint.rollout != null}>

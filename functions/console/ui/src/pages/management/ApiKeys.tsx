@@ -12,6 +12,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf, newIdempotencyKey, type Schemas } from "../../api/client";
+import { useGo } from "../../app/links";
 import type { Role } from "../../app/session";
 import { Confirm } from "../../components/Confirm";
 import { Empty } from "../../components/Empty";
@@ -26,6 +27,7 @@ type Made = Schemas["ApiKeyCreated"];
 
 export function ApiKeys() {
   const { t } = useTranslation("management");
+  const go = useGo();
   const [isMaking, setMaking] = useState(false);
   const [asked, setAsked] = useState<{ what: string; key: Key } | null>(null);
   const [made, setMade] = useState<Made | null>(null);
@@ -62,9 +64,10 @@ export function ApiKeys() {
                   expandToViewport
                   items={[
                     { id: "rotate", text: t("keys.rotate") },
+                    { id: "grants", text: t("grants.title") },
                     { id: "revoke", text: t("keys.revoke") },
                   ]}
-                  onItemClick={({ detail }) => setAsked({ what: detail.id, key: each })}
+                  onItemClick={({ detail }) => (detail.id === "grants" ? go(`/management/grants?grantee=${each.id}`) : setAsked({ what: detail.id, key: each }))}
                 />
               ) : (
                 "–"

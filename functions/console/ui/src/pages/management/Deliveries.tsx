@@ -95,7 +95,7 @@ function Opened({ id, onClose }: { id: string; onClose: () => void }) {
       footer={
         <Box float="right">
           <SpaceBetween size="xs" direction="horizontal">
-            <Button onClick={() => again.mutate()} loading={again.isPending} disabled={query.data?.status !== "DEAD"}>
+            <Button onClick={() => again.mutate()} loading={again.isPending} disabled={query.data === undefined}>
               {t("deliveries.retry")}
             </Button>
             <Button onClick={onClose}>{t("close", { ns: "common" })}</Button>

@@ -16,8 +16,9 @@ import { api, dataOf, newIdempotencyKey, type Schemas } from "../../api/client";
 import { useMe } from "../../app/session";
 import { Loaded } from "../../components/Loaded";
 import { ProblemAlert } from "../../components/ProblemAlert";
-import { isMoving, Status } from "../../components/Status";
+import { isMoving } from "../../components/Status";
 import { Time } from "../../components/values";
+import { JobStatus } from "./JobStatus";
 
 const TYPES: Record<string, StatusIndicatorProps.Type> = { create: "success", rename: "info", skip: "stopped", conflict: "error" };
 
@@ -73,7 +74,7 @@ export function ImportReport({ job, onClose, onCarriedOut }: Props) {
         {(transfer) => (
           <SpaceBetween size="m">
             {carrying.isError && <ProblemAlert error={carrying.error} />}
-            <Status status={transfer.status} />
+            <JobStatus status={transfer.status} />
             {transfer.status_reason != null && <Alert type={transfer.status === "FAILED" ? "error" : "info"}>{transfer.status_reason}</Alert>}
             {transfer.report != null && <Report report={transfer.report as Schemas["ImportReport"]} />}
           </SpaceBetween>

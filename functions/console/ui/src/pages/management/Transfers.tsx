@@ -17,12 +17,12 @@ import { useTranslation } from "react-i18next";
 import { api, dataOf, newIdempotencyKey, type Schemas } from "../../api/client";
 import { follow } from "../../app/files";
 import { useNotices } from "../../app/notices";
-import { useMe } from "../../app/session";
+import { useMe, useSession } from "../../app/session";
 import { Empty } from "../../components/Empty";
 import { FormModal } from "../../components/FormModal";
 import { ResourceTable } from "../../components/ResourceTable";
-import { Status } from "../../components/Status";
 import { Time } from "../../components/values";
+import { JobStatus } from "./JobStatus";
 import { ImportReport } from "./ImportReport";
 import { sendArchive } from "./sendArchive";
 import { WorkspaceDeletion } from "./WorkspaceDeletion";
@@ -32,11 +32,12 @@ type Import = Schemas["WorkspaceImport"];
 
 export function Transfers() {
   const { t } = useTranslation("management");
+  const { may } = useSession();
   return (
     <ContentLayout header={<Header variant="h1" description={t("transfers.hint")}>{t("transfers.title")}</Header>}>
       <SpaceBetween size="l">
-        <Exports />
-        <Imports />
+        {may("admin") && <Exports />}
+        {may("admin") && <Imports />}
         <WorkspaceDeletion />
       </SpaceBetween>
     </ContentLayout>
@@ -70,7 +71,7 @@ function Exports() {
         columns={[
           { id: "at", header: t("at"), cell: (each) => <Time at={each.created_at} />, isRowHeader: true },
           { id: "by", header: t("by"), cell: (each) => each.created_by },
-          { id: "status", header: t("status"), cell: (each) => <Status status={each.status} /> },
+          { id: "status", header: t("status"), cell: (each) => <JobStatus status={each.status} /> },
           { id: "data", header: t("transfers.data"), cell: (each) => t(each.with_data ? "transfers.withData" : "transfers.withoutData") },
           { id: "reason", header: t("reason"), cell: (each) => each.status_reason ?? "–" },
           {
@@ -132,7 +133,7 @@ function Imports() {
         columns={[
           { id: "at", header: t("at"), cell: (each) => <Time at={each.created_at} />, isRowHeader: true },
           { id: "by", header: t("by"), cell: (each) => each.created_by },
-          { id: "status", header: t("status"), cell: (each) => <Status status={each.status} /> },
+          { id: "status", header: t("status"), cell: (each) => <JobStatus status={each.status} /> },
           { id: "kind", header: t("transfers.kind"), cell: (each) => t(each.dry_run ? "transfers.plan" : "transfers.done") },
           { id: "reason", header: t("reason"), cell: (each) => each.status_reason ?? "–" },
           {

@@ -9,6 +9,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { API_ROOT, api, dataOf, ifMatch, newIdempotencyKey, type Schemas } from "../../api/client";
+import { useGo } from "../../app/links";
 import { useNotices } from "../../app/notices";
 import type { Role } from "../../app/session";
 import { Confirm } from "../../components/Confirm";
@@ -25,6 +26,7 @@ type Asked = { what: "role" | "remove" | "again"; user: User };
 
 export function Users() {
   const { t } = useTranslation("management");
+  const go = useGo();
   const [isInviting, setInviting] = useState(false);
   const [asked, setAsked] = useState<Asked | null>(null);
   const [invited, setInvited] = useState<Schemas["UserInvited"] | null>(null);
@@ -60,10 +62,11 @@ export function Users() {
                 expandToViewport
                 items={[
                   { id: "role", text: t("users.role") },
+                  { id: "grants", text: t("grants.title") },
                   { id: "again", text: t("users.again"), disabled: each.joined_at != null },
                   { id: "remove", text: t("users.remove") },
                 ]}
-                onItemClick={({ detail }) => setAsked({ what: detail.id as Asked["what"], user: each })}
+                onItemClick={({ detail }) => (detail.id === "grants" ? go(`/management/grants?grantee=${each.id}`) : setAsked({ what: detail.id as Asked["what"], user: each }))}
               />
             ),
           },

@@ -14,7 +14,7 @@ import { useTranslation } from "react-i18next";
 
 import { api, dataOf, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { useMe } from "../../app/session";
+import { useMe, useSession } from "../../app/session";
 import { Confirm } from "../../components/Confirm";
 import { FormModal } from "../../components/FormModal";
 import { Loaded } from "../../components/Loaded";
@@ -25,6 +25,7 @@ type Deletion = Schemas["WorkspaceDeletion"];
 export function WorkspaceDeletion() {
   const { t } = useTranslation("management");
   const me = useMe();
+  const { may } = useSession();
   const [asked, setAsked] = useState<"delete" | "keep" | null>(null);
   const query = useQuery({ queryKey: ["transfers", "deletion"], queryFn: () => readDeletion(me.workspace_id), refetchInterval: 5_000 });
   const deletion = query.data ?? null;
@@ -35,7 +36,7 @@ export function WorkspaceDeletion() {
       deletion.status === "SCHEDULED" && <Button onClick={() => setAsked("keep")}>{t("deletion.keep")}</Button>
     );
   return (
-    <Container header={<Header variant="h2" description={t("deletion.hint")} actions={query.isSuccess && action}>{t("deletion.title")}</Header>}>
+    <Container header={<Header variant="h2" description={t("deletion.hint")} actions={may("admin") && query.isSuccess && action}>{t("deletion.title")}</Header>}>
       <Loaded query={query}>{(found) => (found === null ? t("deletion.none") : <Progress deletion={found} />)}</Loaded>
       {asked === "delete" && <Ask name={me.workspace_name} workspace={me.workspace_id} onClose={() => setAsked(null)} />}
       {asked === "keep" && <Keep name={me.workspace_name} workspace={me.workspace_id} onClose={() => setAsked(null)} />}
@@ -58,17 +59,24 @@ function Progress({ deletion }: { deletion: Deletion }) {
   const list = (counts: Record<string, number> | undefined) => Object.entries(counts ?? {}).map(([name, count]) => `${name} ${count}`).join(", ") || "–";
   return (
     <SpaceBetween size="m">
-      <Alert type="warning" header={t(`deletion.status.${deletion.status}`)}>
-        {t("deletion.from")} <Time at={deletion.delete_at} />
-      </Alert>
+      {deletion.status === "DONE" ? (
+        <Alert type="success" header={t("deletion.status.DONE")}>
+          {t("deletion.proof")} <Time at={deletion.finished_at} />
+        </Alert>
+      ) : (
+        <Alert type="warning" header={t(`deletion.status.${deletion.status}`)}>
+          {t("deletion.from")} <Time at={deletion.delete_at} />
+        </Alert>
+      )}
       <KeyValuePairs
         columns={3}
         items={[
-          { label: t("deletion.stage"), value: deletion.stage },
+          { label: t("deletion.stage"), value: t(`deletion.stages.${deletion.stage}`) },
           { label: t("by"), value: deletion.requested_by },
           { label: t("deletion.waiting"), value: deletion.waiting_for ?? "–" },
           { label: t("deletion.deleted"), value: list(deletion.deleted) },
           { label: t("deletion.remaining"), value: list(deletion.remaining) },
+          { label: t("deletion.emptySince"), value: <Time at={deletion.empty_since} /> },
         ]}
       />
     </SpaceBetween>

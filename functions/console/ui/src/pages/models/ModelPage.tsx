@@ -11,7 +11,7 @@ import { useTranslation } from "react-i18next";
 import { useParams, useSearchParams } from "react-router";
 
 import { api, dataOf, type Schemas } from "../../api/client";
-import { useGo } from "../../app/links";
+import { LinkButton, useGo } from "../../app/links";
 import { useSession } from "../../app/session";
 import { Confirm } from "../../components/Confirm";
 import { Loaded } from "../../components/Loaded";
@@ -59,6 +59,7 @@ function Actions({ model }: { model: Model }) {
   if (!may("developer")) return null;
   return (
     <SpaceBetween size="xs" direction="horizontal">
+      {may("admin") && <LinkButton to={`/management/grants?kind=model&of=${model.name}`}>{t("grants", { ns: "common" })}</LinkButton>}
       <Button onClick={() => setAsks("edit")}>{t("edit.title")}</Button>
       <Button onClick={() => setAsks("delete")}>{t("delete", { ns: "common" })}</Button>
       {asks === "edit" && <EditDescription model={model} onClose={() => setAsks(null)} />}

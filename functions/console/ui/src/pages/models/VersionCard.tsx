@@ -1,5 +1,7 @@
 /** A version's card: what it is, where it came from and how good it is. */
 
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -14,7 +16,7 @@ import { metricsOf } from "./versions";
 
 export function VersionCard({ version }: { version: Schemas["ModelVersionDetail"] }) {
   const { t } = useTranslation("models");
-  const { card } = version;
+  const { card, approval } = version;
   const check = card.export_check;
   const facts: KeyValuePairsProps.Item[] = [
     { label: t("algorithm"), value: `${card.algorithm} (${card.framework})` },
@@ -32,6 +34,12 @@ export function VersionCard({ version }: { version: Schemas["ModelVersionDetail"
   ];
   return (
     <SpaceBetween size="l">
+      {approval != null && (
+        <Alert type={approval.decision === "approved" ? "success" : "error"} header={t(`approval.by.${approval.decision}`, { name: approval.by_name ?? approval.by })}>
+          <Time at={approval.at} />
+          {approval.note !== "" && <Box>{approval.note}</Box>}
+        </Alert>
+      )}
       <Container header={<Header variant="h2">{t("card.title")}</Header>}>
         <KeyValuePairs columns={4} items={facts} />
       </Container>

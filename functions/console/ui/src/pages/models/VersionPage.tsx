@@ -19,6 +19,7 @@ import { Confirm } from "../../components/Confirm";
 import { readJson } from "../../components/files";
 import { Loaded } from "../../components/Loaded";
 import { Report } from "../../components/report/Report";
+import { ApprovalStatus, Decide } from "./Approval";
 import { Files } from "./Files";
 import { Lineage } from "./Lineage";
 import { Signature } from "./Signature";
@@ -55,7 +56,7 @@ function Shown({ version }: { version: Detail }) {
   return (
     <ContentLayout
       header={
-        <Header variant="h1" description={`${version.algorithm}, ${version.task}`} actions={<Actions version={version} />}>
+        <Header variant="h1" description={`${version.algorithm}, ${version.task}`} info={<ApprovalStatus approval={version.approval} />} actions={<Actions version={version} />}>
           {version.model_name}@{version.number}
         </Header>
       }
@@ -99,6 +100,7 @@ function Actions({ version }: { version: Detail }) {
   ];
   return (
     <SpaceBetween size="xs" direction="horizontal">
+      <Decide version={version} />
       <Button onClick={() => setDeleting(true)}>{t("delete", { ns: "common" })}</Button>
       <ButtonDropdown items={uses} onItemFollow={follow}>
         {t("use.title")}

@@ -2,6 +2,7 @@
 
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import Select from "@cloudscape-design/components/select";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -9,21 +10,37 @@ import { api, dataOf } from "../../api/client";
 import { Link, useGo } from "../../app/links";
 import { ResourceTable } from "../../components/ResourceTable";
 import { formatBytes, formatNumber, Time } from "../../components/values";
+import { ApprovalStatus, type Decision } from "./Approval";
 import { type ModelVersion, useEndpoints } from "./versions";
 
 const MAX_COMPARED = 6;
+const APPROVALS = ["all", "approved", "rejected", "undecided"] as const;
 
 export function VersionTable({ model }: { model: string }) {
   const { t } = useTranslation("models");
   const go = useGo();
   const endpoints = useEndpoints();
+  const [approval, setApproval] = useState<(typeof APPROVALS)[number]>("all");
+  const approvals = APPROVALS.map((value) => ({ value, label: t(`approval.state.${value}`) }));
+  const isShown = (version: ModelVersion) => approval === "all" || (version.approval?.decision ?? "undecided") === (approval as Decision | "undecided");
   const [selected, setSelected] = useState<ModelVersion[]>([]);
   const nameOf = (id: string) => endpoints.data?.find((each) => each.id === id)?.name ?? id;
   return (
     <ResourceTable<ModelVersion>
       variant="container"
-      queryKey={["model", model, "versions"]}
-      read={(cursor) => dataOf(api.GET("/v1/models/{model}/versions", { params: { path: { model }, query: { cursor } } }))}
+      queryKey={["model", model, "versions", approval]}
+      read={async (cursor) => {
+        const page = await dataOf(api.GET("/v1/models/{model}/versions", { params: { path: { model }, query: { cursor } } }));
+        return { ...page, items: page.items.filter(isShown) };
+      }}
+      filters={
+        <Select
+          ariaLabel={t("approval.filter")}
+          options={approvals}
+          selectedOption={approvals.find((each) => each.value === approval)!}
+          onChange={({ detail }) => setApproval(detail.selectedOption.value as typeof approval)}
+        />
+      }
       everyMs={10_000}
       trackBy={(version) => `@${version.number}`}
       textOf={(version) => `@${version.number} ${version.algorithm} ${version.task} ${version.primary_metric} ${version.created_by} ${version.job_id} ${version.endpoints.map(nameOf).join(" ")}`}
@@ -66,6 +83,7 @@ export function VersionTable({ model }: { model: string }) {
                 )),
           width: 130,
         },
+        { id: "approval", header: t("approval.heading"), cell: (version) => <ApprovalStatus approval={version.approval} />, width: 150 },
         { id: "created", header: t("created"), cell: (version) => <Time at={version.created_at} />, sortingField: "created_at", width: 190 },
       ]}
     />

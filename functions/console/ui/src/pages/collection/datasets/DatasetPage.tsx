@@ -11,7 +11,7 @@ import { useTranslation } from "react-i18next";
 import { useParams, useSearchParams } from "react-router";
 
 import type { Schemas } from "../../../api/client";
-import { useGo } from "../../../app/links";
+import { LinkButton, useGo } from "../../../app/links";
 import { useSession } from "../../../app/session";
 import { Empty } from "../../../components/Empty";
 import { Loaded } from "../../../components/Loaded";
@@ -80,6 +80,7 @@ function Found({ dataset }: { dataset: Dataset }) {
                   onChange={({ detail }) => set("version", detail.selectedOption.value ?? "")}
                 />
               )}
+              {may("admin") && <LinkButton to={`/management/grants?kind=dataset&of=${dataset.name}`}>{t("common:grants")}</LinkButton>}
               <Button iconName="search" onClick={() => go(`/collection/sql?sql=${encodeURIComponent(`SELECT * FROM "${dataset.name}" LIMIT 100`)}`)}>
                 {t("sql.title")}
               </Button>

@@ -12,7 +12,7 @@ import { cellText } from "../../../components/cells";
 import { Chart } from "../../../components/Chart";
 import { buildOption, type ChartColumn, firstChoice, isNumeric, type Kind, KINDS } from "./charting";
 
-const MAX_SERIES = 8;
+const MAX_SERIES = 10;
 
 export function ResultChart({ columns, rows }: { columns: readonly ChartColumn[]; rows: readonly (readonly unknown[])[] }) {
   const { t } = useTranslation("collection");

@@ -13,6 +13,7 @@ type LogLine = Schemas["LogLine"];
 
 /** A curve has to appear within 3 seconds of its step. */
 const EVENTS_MS = 1_000;
+const MANY_EVENTS = 100;
 const LOGS_MS = 1_500;
 /** Lines of a log still arrive when its job has ended. */
 const LATE_MS = 20_000;
@@ -44,7 +45,8 @@ function storyOf(queries: QueryClient, id: string) {
         const query = { after: known?.last ?? 0 };
         const next = await dataOf(api.GET("/v1/jobs/{job}/events", { params: { path: { job: id }, query }, signal }));
         const story = { job: next.job, events: [...(known?.events ?? []), ...next.events], last: next.last };
-        if (next.events.length === 0) return story;
+        // Of a job that runs the rest comes a second later: it may tell more than is asked for in one go.
+        if (next.events.length === 0 || (isMoving(next.job.status) && next.events.length < MANY_EVENTS)) return story;
         // What has come is kept, whatever becomes of what follows.
         queries.setQueryData<Story>(queryKey, story);
       }
