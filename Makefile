@@ -73,7 +73,7 @@ up: $(VENV)/.local ## Start the local cloud
 down: ## Stop the local cloud
 	@$(BIN)/aimass local down
 
-requirements: $(VENV)/.dev ## Resolve the pinned requirement files anew
+requirements: $(VENV)/.dev ## Resolve the locked requirement files anew
 	./requirements/compile.sh $(BIN)
 
 clean: ## Remove environments, caches and local state
@@ -82,41 +82,44 @@ clean: ## Remove environments, caches and local state
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --requirement requirements/local.txt
+# Of what is installed each file hashes to what the requirement file says.
+INSTALL := ./requirements/install.sh
+
+$(VENV)/.local: requirements/local.txt requirements/torch.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) $(BIN) local
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
-	$(BIN)/python -m pip install --quiet --requirement requirements/dev.txt
+	$(INSTALL) $(BIN) dev
 	@touch $@
 
 # A separate environment: jsii and the emulator do not need to agree on their dependencies.
 $(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-cdk
-	$(VENV)-cdk/bin/python -m pip install --quiet --requirement requirements/cdk.txt
+	$(INSTALL) $(VENV)-cdk/bin cdk
 	$(VENV)-cdk/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.browser: requirements/browser.txt $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --requirement requirements/browser.txt
+	$(INSTALL) $(BIN) browser
 	command -v chromium >/dev/null || $(BIN)/python -m playwright install --with-deps chromium
 	@touch $@
 
-$(VENV)/.layers: layers/deps/requirements.txt layers/inference/requirements.txt layers/preparation/requirements.txt $(VENV)/.cdk
+$(VENV)/.layers: $(wildcard layers/*/requirements.txt) $(VENV)/.cdk
 	$(VENV)-cdk/bin/python -m infra.cdk.build_layers
 	@touch $@
 
 # AWS's SageMaker packages want a newer botocore than the emulator.
 $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-sagemaker
-	$(VENV)-sagemaker/bin/python -m pip install --quiet --requirement requirements/sagemaker.txt
+	$(INSTALL) $(VENV)-sagemaker/bin sagemaker
 	@touch $@
 
 # Node from PyPI, so that nothing has to be there.
 $(VENV)-console/bin/npm: requirements/console.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-console
-	$(VENV)-console/bin/python -m pip install --quiet --requirement requirements/console.txt
+	$(INSTALL) $(VENV)-console/bin console
 	@touch $@
 
 $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/bin/npm

@@ -7,9 +7,11 @@ from infra.cdk.rules import add_rules
 from infra.cdk.settings import LOCAL, EnvironmentSettings, resolve_environment
 from infra.cdk.stacks.application import ApplicationStack
 from infra.cdk.stacks.batch import BatchStack
+from infra.cdk.stacks.budget import BudgetStack
 from infra.cdk.stacks.identity import IdentityStack
 from infra.cdk.stacks.queries import QueriesStack
 from infra.cdk.stacks.sagemaker import SageMakerStack
+from infra.cdk.stacks.spark import SparkStack
 from infra.cdk.stacks.stateful import StatefulStack
 
 
@@ -19,6 +21,10 @@ def add_stacks(app: cdk.App, *, settings: EnvironmentSettings, code: CodeSource)
     BatchStack(app, settings=settings, storage=stateful.storage)
     SageMakerStack(app, settings=settings, storage=stateful.storage)
     QueriesStack(app, settings=settings, storage=stateful.storage)
+    if settings.spark_max_vcpus:
+        SparkStack(app, settings=settings, storage=stateful.storage)
+    if settings.budget_mail:
+        BudgetStack(app, settings=settings)
     identity = IdentityStack(app)
     ApplicationStack(app, settings=settings, storage=stateful.storage, pool=identity.pool, code=code)
 

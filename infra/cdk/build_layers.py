@@ -35,7 +35,8 @@ def pip_arguments(requirements: Path, target: Path) -> list[str]:
     """Wheels only, for Lambda's Python and not for the one that runs here."""
     platforms = [argument for platform in _PLATFORMS for argument in ("--platform", platform)]
     return [
-        *("install", "--quiet", "--requirement", str(requirements), "--target", str(target), "--no-compile"),
+        *("install", "--quiet", "--require-hashes", "--requirement", str(requirements)),
+        *("--target", str(target), "--no-compile"),
         *("--implementation", "cp", "--python-version", _PYTHON_VERSION, "--only-binary", ":all:", *platforms),
     ]
 

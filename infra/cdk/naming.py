@@ -10,6 +10,10 @@ BATCH_STACK = "AimassBatch"
 SAGEMAKER_STACK = "AimassSageMaker"
 QUERIES_STACK = "AimassQueries"
 IDENTITY_STACK = "AimassIdentity"
+SPARK_STACK = "AimassSpark"
+BUDGET_STACK = "AimassBudget"
+# Not in every environment.
+OPTIONAL_STACKS = (SPARK_STACK, BUDGET_STACK)
 
 REGISTRY_TABLE = "aimass-registry"
 STUDIES_TABLE = "aimass-studies"
@@ -27,7 +31,17 @@ CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
 WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
 
+# aimass_core.domain.job_queues makes the names of the others from that of the first; a test compares both.
 JOB_QUEUE = "aimass"
+BACKGROUND_JOB_QUEUE = f"{JOB_QUEUE}-background"
+GPU_JOB_QUEUE = f"{JOB_QUEUE}-gpu"
+GPU_BACKGROUND_JOB_QUEUE = f"{JOB_QUEUE}-gpu-background"
+NODES_JOB_QUEUE = f"{JOB_QUEUE}-nodes"
+GPU_NODES_JOB_QUEUE = f"{JOB_QUEUE}-gpu-nodes"
+JOB_QUEUES = (
+    *(JOB_QUEUE, BACKGROUND_JOB_QUEUE, GPU_JOB_QUEUE, GPU_BACKGROUND_JOB_QUEUE),
+    *(NODES_JOB_QUEUE, GPU_NODES_JOB_QUEUE),
+)
 JOB_DEFINITION = "aimass-batch-jobs"
 COLLECT_JOB_DEFINITION = "aimass-batch-jobs-collect"
 TRANSFER_JOB_DEFINITION = "aimass-batch-jobs-transfer"
@@ -44,6 +58,8 @@ TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TRAINING_JOB_PREFIX = "aimass-"
 
 QUERY_WORKGROUP = "aimass"
+SPARK_ROLE = "aimass-spark"
+SPARK_LOG_GROUP = "/aws/emr-serverless/aimass"
 USER_POOL = "aimass"
 # The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
 DATABASE_PREFIX = "aimass_"
@@ -63,6 +79,7 @@ CHECKPOINTS_PREFIX = "jobs/*/checkpoints/"
 STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
+SPARK_PREFIX = "spark/"
 CAPTURES_PREFIX = "captures/"
 # The CloudWatch namespace of our own metrics, and what the names of our alarms begin with.
 METRICS = "AIMass"

@@ -60,7 +60,7 @@ ACKNOWLEDGEMENTS = (
             f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}]"
             for policy in ("AmazonAPIGatewayPushToCloudWatchLogs", "AmazonEC2ContainerServiceforEC2Role")
         ),
-        paths=(f"{_API}/CloudWatchRole", f"{naming.BATCH_STACK}/Compute/Instances/InstanceProfileRole"),
+        paths=(f"{_API}/CloudWatchRole", f"{naming.BATCH_STACK}/Compute/InstanceRole"),
         reason="AWS's own services act through these two roles, and AWS says which rights they need.",
     ),
     Acknowledgement(
@@ -77,8 +77,9 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.CAPTURES_PREFIX}*",
             f"{_LAKE}/{naming.PREDICTIONS_PREFIX}*",
             f"{_LAKE}/{naming.PREDICTION_INPUTS_PREFIX}*",
+            f"{_LAKE}/{naming.SPARK_PREFIX}*",
         ),
-        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK, naming.SPARK_STACK),
         reason="Objects below a prefix: their keys are made from ids that do not exist yet.",
     ),
     Acknowledgement(
@@ -94,8 +95,9 @@ ACKNOWLEDGEMENTS = (
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.TRAINING_LOG_GROUP}:log-stream:*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.SERVING_LOG_GROUPS}*",
             f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.SERVING_LOG_GROUPS}*:log-stream:*",
+            f"arn:<AWS::Partition>:logs:{_ACCOUNT}:log-group:{naming.SPARK_LOG_GROUP}:log-stream:*",
         ),
-        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),
+        paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK, naming.SPARK_STACK),
         reason="Streams of one log group, and the groups of our endpoints: Lambda, Batch and SageMaker name them.",
     ),
     Acknowledgement(
@@ -133,7 +135,7 @@ ACKNOWLEDGEMENTS = (
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:database/{naming.DATABASE_PREFIX}*",
             f"arn:<AWS::Partition>:glue:{_ACCOUNT}:table/{naming.DATABASE_PREFIX}*/*",
         ),
-        paths=(naming.APPLICATION_STACK,),
+        paths=(naming.APPLICATION_STACK, naming.SPARK_STACK),
         reason="A database for each workspace and a table for each dataset version, which come and go.",
     ),
     Acknowledgement(
@@ -217,6 +219,8 @@ def add_rules(app: cdk.App) -> None:
     for entry in ACKNOWLEDGEMENTS:
         acknowledgments = [cdk.Acknowledgment(id=rule, reason=entry.reason) for rule in entry.rules]
         for path in entry.paths:
+            if path.split("/")[0] in naming.OPTIONAL_STACKS and not app.node.try_find_child(path.split("/")[0]):
+                continue
             cdk.Validations.of(_find(app, path)).acknowledge(*acknowledgments)
 
 

@@ -16,10 +16,23 @@ class EnvironmentSettings:
         api_burst: requests that may come at once.
         console_origins: exact origins of the console, such as that of a domain of your own: its pages send files to the
             buckets and read from them. Empty: addresses of API Gateway in this region.
-        batch_max_vcpus: upper bound of the compute that jobs may start; nothing runs while no job does.
-        batch_on_spot: spot instances cost about a third; a job whose host is taken away is retried. Batch runs jobs on
-            several machines on none of them: where those are wanted, this is false.
+        batch_max_vcpus: upper bound of the machines of each kind that jobs may start: with and without GPU, spot and on
+            demand, and several for one job. Nothing runs while no job does.
+        batch_on_spot: spot instances come first, which cost about a third; a job whose host is taken away is retried,
+            and jobs on several machines have none of them.
+        batch_gpu_types: families or types of machines with GPUs.
+        batch_nodes_placed: machines of one job stand side by side (a cluster placement group).
+        batch_efa_types: types with an Elastic Fabric Adapter, for jobs on several machines with GPUs, such as
+            p5.48xlarge; none: they have plain interfaces. NOTE: one interface with EFA gets no public address where
+            there are several network cards: together with `batch_private`.
+        batch_private: machines of jobs have no public address: they reach AWS through interface endpoints, and all
+            else through one NAT gateway. Costs about $150 a month, also while nothing runs.
         query_max_gib: what one SQL query may read.
+        own_key: tables, buckets and secrets are encrypted with a key of the account's own, which costs $1 a month; else
+            with keys that AWS keeps. What lies there already stays as it is.
+        spark_max_vcpus: of Spark on EMR Serverless, for those who run the platform; 0: there is none.
+        monthly_budget_usd: of the account; it is written to `budget_mail` when four fifths are spent, and when more
+            than all of it is expected to be. Without an address there is none.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
         collect_allowed_hosts: hosts that collectors may reach although their address is not public.
         collect_buckets: buckets that collectors may read.
@@ -28,7 +41,7 @@ class EnvironmentSettings:
             workspace may say.
         notification_hosts: hosts to which notifications may be sent although their address is not public.
         mail_sender: the address, verified in SES, that notifications by e-mail come from; none: there are no such.
-        image_tag: which image of the job container runs.
+        image: which image of the job container runs: a tag, or `sha256:...`, the digest that the registry shows.
         predictions_memory_mib: of the function that serves models; a processor comes with each 1,769 MiB. `make bench`
             measures what a number of loaded models takes.
         predictions_cache_mib: what the files of the models that one process keeps loaded may have together.
@@ -43,14 +56,22 @@ class EnvironmentSettings:
     console_origins: tuple[str, ...] = ()
     batch_max_vcpus: int
     batch_on_spot: bool
+    batch_gpu_types: tuple[str, ...] = ("g4dn", "g5", "g6")
+    batch_nodes_placed: bool = True
+    batch_efa_types: tuple[str, ...] = ()
+    batch_private: bool = False
     ingest_max_concurrency: int
     collect_allowed_hosts: tuple[str, ...] = ()
     collect_buckets: tuple[str, ...] = ()
     notification_hosts: tuple[str, ...] = ()
     mail_sender: str = ""
     query_max_gib: int = 100
+    own_key: bool = False
+    spark_max_vcpus: int = 0
+    monthly_budget_usd: int = 100
+    budget_mail: str = ""
     live_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    image_tag: str = "0.1.0"
+    image: str = "0.1.0"
     predictions_memory_mib: int = 2_048
     predictions_cache_mib: int = 256
     predictions_provisioned: int = 0
@@ -63,6 +84,8 @@ LOCAL = EnvironmentSettings(
     api_burst=5_000,
     batch_max_vcpus=256,
     batch_on_spot=False,
+    # NOTE: the emulator knows no placement groups.
+    batch_nodes_placed=False,
     ingest_max_concurrency=4,
     collect_allowed_hosts=("127.0.0.1", "localhost"),
     notification_hosts=("127.0.0.1", "localhost"),
@@ -85,6 +108,9 @@ PROD = EnvironmentSettings(
     batch_max_vcpus=256,
     batch_on_spot=False,
     ingest_max_concurrency=20,
+    own_key=True,
+    spark_max_vcpus=64,
+    monthly_budget_usd=1_000,
 )
 
 ENVIRONMENTS: Mapping[str, EnvironmentSettings] = {settings.name: settings for settings in (LOCAL, DEV, PROD)}

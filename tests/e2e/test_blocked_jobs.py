@@ -24,7 +24,7 @@ def dataset(client: aimass.Client, loans: tuple[Path, Path]) -> str:
 def queue(stack: Stack) -> Iterator[dict[str, Any]]:
     """The stack's job queue and its compute environment; both ENABLED again afterwards."""
     batch = stack.aws("batch")
-    (found,) = batch.describe_job_queues()["jobQueues"]
+    (found,) = batch.describe_job_queues(jobQueues=["aimass"])["jobQueues"]
     yield found
     for order in found["computeEnvironmentOrder"]:
         batch.update_compute_environment(computeEnvironment=order["computeEnvironment"], state="ENABLED")

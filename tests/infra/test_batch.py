@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aimass_core.domain.job_queues import queue_names
 from aimass_core.settings import CollectSettings, ContainerSettings
 from infra.cdk import naming
 from tests.infra.templates import Properties, Template
@@ -79,18 +80,36 @@ def test_containers_run_the_package_as_our_role(batch: Template) -> None:
 
 
 def test_names_are_those_that_the_functions_submit_to(batch: Template, application: Template) -> None:
-    (queue,) = batch.properties("AWS::Batch::JobQueue")
+    queues = [queue["JobQueueName"] for queue in batch.properties("AWS::Batch::JobQueue")]
     variables = application.function("dispatch")["Environment"]["Variables"]
-    assert queue["JobQueueName"] == variables["AIMASS_JOB_QUEUE"] == naming.JOB_QUEUE
+    assert sorted(queues) == sorted(naming.JOB_QUEUES) == sorted(queue_names(variables["AIMASS_JOB_QUEUE"]))
     assert variables["AIMASS_JOB_DEFINITION"] == naming.JOB_DEFINITION
     assert variables["AIMASS_COLLECT_JOB_DEFINITION"] == naming.COLLECT_JOB_DEFINITION
     assert variables["AIMASS_TRANSFER_JOB_DEFINITION"] == naming.TRANSFER_JOB_DEFINITION
 
 
 def test_nothing_runs_while_no_job_does(batch: Template) -> None:
-    (environment,) = batch.properties("AWS::Batch::ComputeEnvironment")
-    assert environment["ComputeResources"]["MinvCpus"] == 0
+    for environment in batch.properties("AWS::Batch::ComputeEnvironment"):
+        assert environment["ComputeResources"]["MinvCpus"] == 0
     assert "AWS::EC2::NatGateway" not in {item["Type"] for item in batch.body["Resources"].values()}
+
+
+def test_jobs_in_the_background_share_machines_with_those_that_go_first(batch: Template) -> None:
+    queues = {queue["JobQueueName"]: queue for queue in batch.properties("AWS::Batch::JobQueue")}
+    for first in (naming.JOB_QUEUE, naming.GPU_JOB_QUEUE):
+        background = queues[f"{first}-background"]
+        assert background["ComputeEnvironmentOrder"] == queues[first]["ComputeEnvironmentOrder"]
+        assert background["Priority"] < queues[first]["Priority"]
+
+
+def test_only_queues_for_gpus_have_machines_with_them(batch: Template) -> None:
+    machines = batch.resources("AWS::Batch::ComputeEnvironment")
+    for queue in batch.properties("AWS::Batch::JobQueue"):
+        for order in queue["ComputeEnvironmentOrder"]:
+            found = machines[order["ComputeEnvironment"]["Fn::GetAtt"][0]]["Properties"]["ComputeResources"]
+            is_gpu = "-gpu" in queue["JobQueueName"]
+            assert found["InstanceTypes"] == (["g4dn", "g5", "g6"] if is_gpu else ["optimal"])
+            assert found["Ec2Configuration"] == [{"ImageType": "ECS_AL2023_NVIDIA" if is_gpu else "ECS_AL2023"}]
 
 
 def test_containers_cannot_take_over_the_hosts_role(batch: Template) -> None:

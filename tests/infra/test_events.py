@@ -109,12 +109,12 @@ def test_b6_scheduler_calls_the_tick_of_the_collectors_each_minute(application: 
     assert schedule["Target"]["RetryPolicy"] == {"MaximumRetryAttempts": 0}
 
 
-def test_job_events_are_those_of_our_queue(application: Template) -> None:
+def test_job_events_are_those_of_our_queues(application: Template) -> None:
     rule = _rule_of(application, "aws.batch")
     pattern = rule["EventPattern"]
     assert pattern["detail-type"] == ["Batch Job State Change", "Batch Job Queue Blocked"]
-    (queue,) = pattern["detail"]["jobQueue"]
-    assert to_text(queue).endswith(f":job-queue/{naming.JOB_QUEUE}")
+    queues = {to_text(queue).rpartition(":job-queue/")[2] for queue in pattern["detail"]["jobQueue"]}
+    assert queues == set(naming.JOB_QUEUES)
     (target,) = rule["Targets"]
     assert target["DeadLetterConfig"]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 5

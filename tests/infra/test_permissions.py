@@ -176,13 +176,13 @@ def test_authorizer_predictions_and_previews_only_read_and_predictions_count(app
     assert adding.condition == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["COUNTERS#*"]}}
 
 
-def test_only_dispatchers_submit_jobs_and_only_to_our_queue(application: Template) -> None:
+def test_only_dispatchers_submit_jobs_and_only_to_our_queues(application: Template) -> None:
     submitting = [item for item in application.statements() if "batch:SubmitJob" in item.actions]
     assert {item.owner.partition("Role")[0] for item in submitting} == {"Dispatch", "Reconciler"}
     for item in submitting:
         names = {to_text(resource).partition("<AWS::AccountId>:")[2] for resource in item.resources}
         assert names == {
-            f"job-queue/{naming.JOB_QUEUE}",
+            *(f"job-queue/{queue}" for queue in naming.JOB_QUEUES),
             f"job-definition/{naming.JOB_DEFINITION}",
             f"job-definition/{naming.JOB_DEFINITION}:*",
             f"job-definition/{naming.COLLECT_JOB_DEFINITION}",

@@ -109,11 +109,12 @@ def test_a_layer_that_was_not_built_says_how(tmp_path: Path) -> None:
         StagedCode(build_path=tmp_path).code_of(stack, ASSETS["layers/deps"])
 
 
-def test_layers_are_installed_for_lambdas_python_from_wheels_only(tmp_path: Path) -> None:
+def test_j12_layers_are_installed_for_lambdas_python_from_known_wheels_only(tmp_path: Path) -> None:
     arguments = pip_arguments(tmp_path / "requirements.txt", tmp_path)
     pairs = list(pairwise(arguments))
     assert ("--python-version", "3.12") in pairs
     assert ("--only-binary", ":all:") in pairs
+    assert "--require-hashes" in arguments
     assert ("--platform", "manylinux2014_x86_64") in pairs
 
 

@@ -7,16 +7,28 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,-]+\])?==[^\s;]+( ; .+)?")
-LOCKED = sorted(path.name for path in (REPOSITORY / "requirements").glob("*.txt"))
+LOCKED_PACKAGE = re.compile(r"[A-Za-z0-9._-]+==[^\s;]+( ; .+)? \\(\n    --hash=sha256:[0-9a-f]{64}( \\)?)+\n")
+LOCKED = sorted(
+    str(path.relative_to(REPOSITORY))
+    for pattern in ("requirements/*.txt", "layers/*/requirements.txt")
+    for path in REPOSITORY.glob(pattern)
+)
 
 
 @pytest.mark.parametrize("name", LOCKED)
-def test_j12_every_package_has_one_version(name: str) -> None:
-    lines = (REPOSITORY / "requirements" / name).read_text("utf-8").splitlines()
-    loose = [line for line in lines if line and not line.startswith("#") and not PINNED.fullmatch(line)]
-    assert lines
-    assert not loose
+def test_j12_every_package_has_one_version_and_is_known_by_its_content(name: str) -> None:
+    text = (REPOSITORY / name).read_text("utf-8").removeprefix("--requirement torch.txt\n")
+    assert text
+    assert LOCKED_PACKAGE.sub("", text) == ""
+
+
+def test_j12_nothing_is_installed_but_what_is_locked() -> None:
+    """`make`, the image and the layers install by two programs; both refuse what has no hash."""
+    program = (REPOSITORY / "requirements" / "install.sh").read_text("utf-8")
+    assert [line for line in program.splitlines() if "-m pip install" in line and "--require-hashes" not in line] == []
+    for name in ("Makefile", "batch_jobs/images/install.sh"):
+        installs = re.findall(r"pip install .*", (REPOSITORY / name).read_text("utf-8"))
+        assert all("--no-deps --editable ." in each for each in installs), name
 
 
 def test_j12_packages_of_the_console_are_known_by_their_content() -> None:
@@ -26,10 +38,11 @@ def test_j12_packages_of_the_console_are_known_by_their_content() -> None:
 
 
 def test_j12_images_are_known_by_their_content() -> None:
-    lines = (REPOSITORY / "batch_jobs" / "images" / "Dockerfile").read_text("utf-8").splitlines()
-    bases = [line for line in lines if line.startswith("FROM ")]
-    assert bases
-    assert all(re.search(r"@sha256:[0-9a-f]{64}", base) for base in bases)
+    names = ("batch_jobs/images/Dockerfile", "localstack/docker-compose.yml")
+    texts = [(REPOSITORY / name).read_text("utf-8") for name in names]
+    bases = [re.findall(r"(?:^FROM |^ *image: ).*", text, re.MULTILINE) for text in texts]
+    assert all(bases)
+    assert all(re.search(r"@sha256:[0-9a-f]{64}", base) for found in bases for base in found)
 
 
 def test_j12_nothing_of_ours_runs_when_python_starts() -> None:

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.cdk import naming
 
-_P95_LIMIT = Duration.seconds(10)
+_SLOW_LIMIT = Duration.seconds(10)
 _OLDEST_LIMIT = Duration.minutes(15)
 MINUTE = Duration.minutes(1)
 
@@ -117,7 +117,7 @@ class ServingAlarms(Alarms):
             predictions.metric_duration(period=MINUTE, statistic="p95"),
             "predictions-slow",
             "One prediction in twenty takes more than ten seconds.",
-            limit=_P95_LIMIT.to_milliseconds(),
+            limit=_SLOW_LIMIT.to_milliseconds(),
         )
         passed = logs.MetricFilter(
             self,
@@ -186,6 +186,13 @@ class OperationsAlarms(Alarms):
             api.metric_server_error(period=MINUTE, statistic="sum"),
             "api-faults",
             "The API answers with faults of its own.",
+        )
+        self.raise_above(
+            "ApiSlow",
+            api.metric_latency(period=MINUTE, statistic="p99"),
+            "api-slow",
+            "One answer of the API in a hundred takes more than ten seconds.",
+            limit=_SLOW_LIMIT.to_milliseconds(),
         )
         self.raise_when_silent(
             "ReconcilerSilent",

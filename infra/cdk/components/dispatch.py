@@ -87,6 +87,7 @@ class Dispatch(PlatformFunction):
 def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
     """Where jobs run, for whoever submits or stops them: what ComputeSettings adds to StorageSettings."""
     stack = Stack.of(scope)
+    sign = "@" if defaults.image.startswith("sha256:") else ":"
     registry = f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
     return {
         "job_queue": naming.JOB_QUEUE,
@@ -94,7 +95,7 @@ def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str,
         "collect_job_definition": naming.COLLECT_JOB_DEFINITION,
         "transfer_job_definition": naming.TRANSFER_JOB_DEFINITION,
         "multinode_job_definition": naming.MULTINODE_JOB_DEFINITION,
-        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}:{defaults.image_tag}",
+        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}{sign}{defaults.image}",
         "training_role_arn": allow.training_role_arn(scope),
     }
 

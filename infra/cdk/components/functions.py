@@ -37,13 +37,13 @@ class Layer(lambda_.LayerVersion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDefaults:
-    """What functions share. `image_tag` is the job container's, for those that start it; `live_settings` hold where a
-    workspace says nothing."""
+    """What functions share. `image` is the job container's (a tag or a digest), for those that start it;
+    `live_settings` hold where a workspace says nothing."""
 
     code: CodeSource
     layers: Sequence[lambda_.ILayerVersion]
     log_retention: logs.RetentionDays
-    image_tag: str
+    image: str
     live_settings: Mapping[str, Mapping[str, object]]
 
 

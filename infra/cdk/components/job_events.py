@@ -56,7 +56,7 @@ class JobEvents(PlatformFunction):
                 source=["aws.batch"],
                 # The second tells why a job at the head of the queue cannot start.
                 detail_type=["Batch Job State Change", "Batch Job Queue Blocked"],
-                detail={"jobQueue": [allow.job_queue_arn(scope)]},
+                detail={"jobQueue": allow.job_queue_arns(scope)},
             ),
             targets=[target],
         )

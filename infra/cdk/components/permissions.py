@@ -257,6 +257,14 @@ def training_log_group_arn(scope: Construct) -> str:
     return _arn(scope, "logs", "log-group", naming.TRAINING_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)
 
 
+def write_spark_logs(scope: Construct) -> iam.PolicyStatement:
+    """What EMR Serverless does for a job."""
+    arn = _arn(scope, "logs", "log-group", naming.SPARK_LOG_GROUP, arn_format=ArnFormat.COLON_RESOURCE_NAME)
+    return _allow(
+        ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], [arn, f"{arn}:log-stream:*"]
+    )
+
+
 def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
     """A function's own log group."""
     group = naming.function_log_group(name)
@@ -304,6 +312,11 @@ def change_tables(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def read_tables(scope: Construct) -> iam.PolicyStatement:
+    """Databases of ours and all tables in them."""
+    return _allow(["glue:GetDatabase", "glue:GetPartitions", "glue:GetTable", "glue:GetTables"], _catalog(scope))
+
+
 def drop_databases(scope: Construct) -> iam.PolicyStatement:
     """Of workspaces, with all tables in them."""
     return _allow(["glue:DeleteDatabase"], _catalog(scope))
@@ -331,7 +344,7 @@ def _catalog(scope: Construct) -> list[str]:
 
 
 def submit_jobs(scope: Construct) -> iam.PolicyStatement:
-    """Our definitions (any revision) to our queue."""
+    """Our definitions (any revision) to our queues."""
     names = (
         naming.JOB_DEFINITION,
         naming.COLLECT_JOB_DEFINITION,
@@ -341,7 +354,7 @@ def submit_jobs(scope: Construct) -> iam.PolicyStatement:
     definitions = [job_definition_arn(scope, name) for name in names]
     return _allow(
         ["batch:SubmitJob"],
-        [job_queue_arn(scope), *definitions, *(f"{definition}:*" for definition in definitions)],
+        [*job_queue_arns(scope), *definitions, *(f"{definition}:*" for definition in definitions)],
     )
 
 
@@ -459,9 +472,9 @@ def _training_jobs(scope: Construct) -> str:
     return _arn(scope, "sagemaker", "training-job", f"{naming.TRAINING_JOB_PREFIX}*")
 
 
-def job_queue_arn(scope: Construct) -> str:
+def job_queue_arns(scope: Construct) -> list[str]:
     """By name and not by reference: Batch may be served outside this CloudFormation."""
-    return _arn(scope, "batch", "job-queue", naming.JOB_QUEUE)
+    return [_arn(scope, "batch", "job-queue", name) for name in naming.JOB_QUEUES]
 
 
 def job_definition_arn(scope: Construct, name: str) -> str:

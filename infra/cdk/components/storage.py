@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aws_cdk import Duration, Fn, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -39,10 +40,11 @@ class Storage:
 class Registry(dynamodb.Table):
     """The one table of resources. Its stream carries new jobs and endpoints to dispatch."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey | None) -> None:
         super().__init__(
             scope,
             construct_id,
+            encryption_key=key,
             table_name=naming.REGISTRY_TABLE,
             partition_key=_string("pk"),
             sort_key=_string("sk"),
@@ -61,10 +63,11 @@ class Registry(dynamodb.Table):
 class StudiesTable(dynamodb.Table):
     """Studies, and one item per trial: the Optuna storage of batch_jobs.search."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey | None) -> None:
         super().__init__(
             scope,
             construct_id,
+            encryption_key=key,
             table_name=naming.STUDIES_TABLE,
             partition_key=_string("pk"),
             sort_key=_string("sk"),
@@ -80,10 +83,11 @@ class StudiesTable(dynamodb.Table):
 class IdempotencyTable(dynamodb.Table):
     """Answers of creating requests, kept by Powertools until they expire."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey | None) -> None:
         super().__init__(
             scope,
             construct_id,
+            encryption_key=key,
             table_name=naming.IDEMPOTENCY_TABLE,
             partition_key=_string("id"),
             time_to_live_attribute="expiration",
@@ -98,13 +102,17 @@ class IdempotencyTable(dynamodb.Table):
 class PrivateBucket(s3.Bucket):
     """A bucket without public access, over TLS only, encrypted, and kept when the stack goes."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, purpose: str, versioned: bool) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, purpose: str, versioned: bool, key: kms.IKey | None
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
             bucket_name=Fn.sub(naming.bucket(purpose)),
             versioned=versioned,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            bucket_key_enabled=key is not None or None,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
@@ -132,8 +140,10 @@ class PrivateBucket(s3.Bucket):
 class LandingBucket(PrivateBucket):
     """Where uploads and dropped files arrive; every new object is announced on the ingest queue."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, queue: IngestQueue, origins: Sequence[str]) -> None:
-        super().__init__(scope, construct_id, purpose="landing", versioned=False)
+    def __init__(
+        self, scope: Construct, construct_id: str, *, queue: IngestQueue, origins: Sequence[str], key: kms.IKey | None
+    ) -> None:
+        super().__init__(scope, construct_id, purpose="landing", versioned=False, key=key)
         self.open_to_console(origins, [s3.HttpMethods.PUT])
         self.add_lifecycle_rule(id="expire-uploads", prefix=naming.UPLOADS_PREFIX, expiration=Duration.days(30))
         # NOTE: the L2 notification is a Lambda-backed custom resource that may change any bucket; the property of
@@ -151,8 +161,8 @@ class LandingBucket(PrivateBucket):
 class LakeBucket(PrivateBucket):
     """Parquet files, job artifacts and models. Content is immutable; versions protect it from mistakes."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, origins: Sequence[str]) -> None:
-        super().__init__(scope, construct_id, purpose="lake", versioned=True)
+    def __init__(self, scope: Construct, construct_id: str, *, origins: Sequence[str], key: kms.IKey | None) -> None:
+        super().__init__(scope, construct_id, purpose="lake", versioned=True, key=key)
         self.open_to_console(origins, [s3.HttpMethods.GET, s3.HttpMethods.PUT])
         self.add_lifecycle_rule(
             id="expire-replaced-objects",
@@ -170,11 +180,14 @@ class LakeBucket(PrivateBucket):
 class SigningSecret(secretsmanager.Secret):
     """A secret that nobody chose, which signs what nobody else may be able to make up."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str, description: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, description: str, key: kms.IKey | None
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
             secret_name=name,
+            encryption_key=key,
             description=description,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
             removal_policy=RemovalPolicy.RETAIN,

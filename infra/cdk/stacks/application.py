@@ -50,7 +50,7 @@ class ApplicationStack(Stack):
             code=code,
             layers=[core, deps],
             log_retention=settings.log_retention,
-            image_tag=settings.image_tag,
+            image=settings.image,
             live_settings=settings.live_settings,
         )
         closing = replace(common, layers=[core, identity])

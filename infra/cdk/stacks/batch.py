@@ -17,7 +17,7 @@ from infra.cdk.settings import EnvironmentSettings
 
 
 class BatchStack(Stack):
-    """Network, machines, queue, image repository and the definition of the job container."""
+    """Network, machines, queues, image repository and the definition of the job container."""
 
     def __init__(self, scope: Construct, *, settings: EnvironmentSettings, storage: Storage) -> None:
         super().__init__(scope, naming.BATCH_STACK, description="AI Mass: compute for jobs on AWS Batch.")
@@ -28,15 +28,10 @@ class BatchStack(Stack):
             retention=settings.log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        compute = JobCompute(
-            self,
-            "Compute",
-            network=JobNetwork(self, "Network"),
-            max_vcpus=settings.batch_max_vcpus,
-            is_spot=settings.batch_on_spot,
-        )
+        network = JobNetwork(self, "Network", is_private=settings.batch_private)
+        compute = JobCompute(self, "Compute", network=network, settings=settings)
         repository = ImageRepository(self, "Images")
-        image = ecs.ContainerImage.from_ecr_repository(repository, settings.image_tag)
+        image = ecs.ContainerImage.from_ecr_repository(repository, settings.image)
         environment = _container_environment(storage)
         job_role = JobRole(self, "JobRole", statements=container_statements(storage))
         definition = JobDefinition(self, "JobDefinition", image=image, environment=environment, job_role=job_role)
@@ -76,7 +71,7 @@ class BatchStack(Stack):
             job_role=job_role,
             execution_role=definition.container.execution_role,
         )
-        CfnOutput(self, "JobQueueArn", value=compute.queue.job_queue_arn)
+        CfnOutput(self, "JobQueueArn", value=compute.queues[0].job_queue_arn)
         CfnOutput(self, "JobDefinitionArn", value=definition.job_definition_arn)
         CfnOutput(self, "ImageRepositoryUri", value=repository.repository_uri)
         CfnOutput(self, "JobLogGroupName", value=naming.JOB_LOG_GROUP)

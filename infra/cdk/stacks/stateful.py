@@ -5,6 +5,7 @@ from constructs import Construct
 
 from infra.cdk import naming
 from infra.cdk.components.ingest_queue import IngestQueue
+from infra.cdk.components.own_key import OwnKey
 from infra.cdk.components.storage import (
     IdempotencyTable,
     LakeBucket,
@@ -23,12 +24,13 @@ class StatefulStack(Stack):
     def __init__(self, scope: Construct, *, settings: EnvironmentSettings) -> None:
         super().__init__(scope, naming.STATEFUL_STACK, description="AI Mass: tables, buckets and the ingest queue.")
         ingest = IngestQueue(self, "Ingest")
+        key = OwnKey(self, "Key") if settings.own_key else None
         self.storage = Storage(
-            registry=Registry(self, "Registry"),
-            studies=StudiesTable(self, "Studies"),
-            idempotency=IdempotencyTable(self, "Idempotency"),
-            landing=LandingBucket(self, "Landing", queue=ingest, origins=settings.console_origins),
-            lake=LakeBucket(self, "Lake", origins=settings.console_origins),
+            registry=Registry(self, "Registry", key=key),
+            studies=StudiesTable(self, "Studies", key=key),
+            idempotency=IdempotencyTable(self, "Idempotency", key=key),
+            landing=LandingBucket(self, "Landing", queue=ingest, origins=settings.console_origins, key=key),
+            lake=LakeBucket(self, "Lake", origins=settings.console_origins, key=key),
             ingest_queue=ingest.queue,
             ingest_dead_letters=ingest.dead_letters,
         )
@@ -37,12 +39,14 @@ class StatefulStack(Stack):
             "CursorSecret",
             name=naming.CURSOR_SECRET,
             description="Signs the cursors of lists in the AI Mass API.",
+            key=key,
         )
         SigningSecret(
             self,
             "AuditSecret",
             name=naming.AUDIT_SECRET,
             description="Signs the seals of AI Mass's audit trail.",
+            key=key,
         )
         outputs = {
             "RegistryTableName": self.storage.registry.table_name,

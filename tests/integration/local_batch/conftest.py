@@ -18,6 +18,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from aimass_core.domain.job_queues import queue_names
+
 Document = dict[str, Any]
 
 PATIENCE_SECONDS = 120.0
@@ -63,7 +65,8 @@ class Server:
         client = self.client
         client.create_compute_environment(computeEnvironmentName="machine", type="MANAGED")
         order = [{"order": 1, "computeEnvironment": "machine"}]
-        client.create_job_queue(jobQueueName="queue", priority=1, computeEnvironmentOrder=order)
+        for name in queue_names("queue"):
+            client.create_job_queue(jobQueueName=name, priority=1, computeEnvironmentOrder=order)
 
     def define(
         self,

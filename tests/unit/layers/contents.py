@@ -28,8 +28,14 @@ def layer_of(function: str) -> str:
 
 
 def requirements_of(layer: str) -> list[Requirement]:
-    """The pins of a layer."""
-    return [Requirement(line) for line in _lines(layer, "requirements.txt")]
+    """What a layer is made for; `requirements.txt` beside it locks that, and what it needs in turn."""
+    return [Requirement(line) for line in _lines(layer, "requirements.in")]
+
+
+def locked(path: Path) -> set[str]:
+    """`name==version` of every package that a locked requirement file names."""
+    lines = path.read_text().splitlines()
+    return {line.removesuffix(" \\") for line in lines if "==" in line and not line.startswith((" ", "#"))}
 
 
 def left_out(layer: str) -> list[str]:

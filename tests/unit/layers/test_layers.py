@@ -23,6 +23,7 @@ from tests.unit.layers.contents import (
     layer_of,
     left_out,
     link_into,
+    locked,
     modules_of,
     num_bytes_of,
     requirements_of,
@@ -101,9 +102,9 @@ def test_layer_stays_below_lambdas_limit(layer: str) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_layer_pins_the_versions_that_are_tested(layer: str) -> None:
-    pinned = (REPOSITORY / "requirements" / "dev.txt").read_text().splitlines()
-    for requirement in requirements_of(layer):
-        assert str(requirement) in pinned
+    held = locked(REPOSITORY / "layers" / layer / "requirements.txt")
+    assert {str(requirement) for requirement in requirements_of(layer)} <= held
+    assert held <= locked(REPOSITORY / "requirements" / "dev.txt")
 
 
 def test_layers_leave_out_what_serving_never_needs() -> None:

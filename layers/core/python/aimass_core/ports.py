@@ -349,7 +349,7 @@ class Watch(Protocol):
         """The ingest queue."""
 
     def read_job_queue(self) -> JobQueueState | None:
-        """None where Batch knows of none."""
+        """Of all queues that of one which does not work, if any; None where Batch knows of none."""
 
     def list_alarms(self) -> Sequence[RaisedAlarm]:
         """Those of ours that are raised."""

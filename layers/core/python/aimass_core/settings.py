@@ -33,7 +33,8 @@ class AuthorizerSettings(_Settings):
 
 
 class ComputeSettings(StorageSettings):
-    """Where jobs are sent: to Batch's queue, or to SageMaker with an image and the role that its container has."""
+    """Where jobs are sent: to Batch's queues, of which `job_queue` is the first, or to SageMaker with an image and the
+    role that its container has."""
 
     job_queue: str
     job_definition: str

@@ -11,6 +11,7 @@ from botocore.stub import ANY, Stubber
 
 from aimass_core.adapters.batch import BatchCompute
 from aimass_core.domain.compute import Compute
+from aimass_core.domain.job_queues import queue_names
 from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
@@ -93,7 +94,7 @@ def test_jobs_on_several_machines_have_a_definition_of_their_own(stub: Stubber, 
     overrides = {"command": ANY, "environment": ANY, "resourceRequirements": [{"type": "VCPU", "value": "1"}]}
     expected = {
         "jobName": "job_1",
-        "jobQueue": "queue",
+        "jobQueue": "queue-nodes",
         "jobDefinition": "nodes",
         "nodeOverrides": {
             "numNodes": 3,
@@ -117,13 +118,16 @@ RETRIES = {
 }
 
 
-@pytest.mark.parametrize(("num_workers", "array"), [(1, {}), (4, {"arrayProperties": {"size": 4}})])
+@pytest.mark.parametrize(
+    ("num_workers", "queue", "array"),
+    [(1, "queue", {}), (4, "queue-background", {"arrayProperties": {"size": 4}})],
+)
 def test_workers_of_a_study_are_an_array_whose_children_are_replaced_when_killed(
-    stub: Stubber, compute: BatchCompute, num_workers: int, array: dict[str, Any]
+    stub: Stubber, compute: BatchCompute, num_workers: int, queue: str, array: dict[str, Any]
 ) -> None:
     expected = {
         "jobName": "job_1",
-        "jobQueue": "queue",
+        "jobQueue": queue,
         "jobDefinition": "definition",
         "containerOverrides": ANY,
         "retryStrategy": RETRIES,
@@ -203,5 +207,8 @@ def test_c4_job_is_found_by_its_name_the_first_of_them(stub: Stubber, compute: B
         "list_jobs", {"jobSummaryList": found[2:], "nextToken": "more"}, {"jobQueue": "queue", "filters": ANY}
     )
     more = {"jobQueue": "queue", "filters": ANY, "nextToken": "more"}
-    stub.add_response("list_jobs", {"jobSummaryList": found[:2]}, more)
+    stub.add_response("list_jobs", {"jobSummaryList": found[1:2]}, more)
+    for name in queue_names("queue")[1:]:
+        left = found[:1] if name.endswith("-gpu") else []
+        stub.add_response("list_jobs", {"jobSummaryList": left}, {"jobQueue": name, "filters": ANY})
     assert compute.find("job_1") == "b-1"

@@ -7,6 +7,7 @@ from typing import Any
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
 from aimass_core.domain.compute_states import ComputeState, is_array, parent_of, to_compute_state
 from aimass_core.domain.job_kinds import JobKind
+from aimass_core.domain.job_queues import queue_names, queue_of
 from aimass_core.errors import AimassError, InvalidRequestError, UnavailableError
 from aimass_core.ports import Submission
 
@@ -36,7 +37,7 @@ class BatchCompute:
 
     Args:
         client: of boto3.
-        job_queue: for every job.
+        job_queue: the first; the names of the others begin so (aimass_core.domain.job_queues).
         job_definition: of jobs with one container.
         collect_job_definition: of those that read sources, whose role reads their secrets.
         transfer_job_definition: of exports and imports of workspaces, whose role writes models.
@@ -67,13 +68,22 @@ class BatchCompute:
         try:
             answer = self._client.submit_job(
                 jobName=submission.name,
-                jobQueue=self._job_queue,
+                jobQueue=self._queue_of(submission),
                 **self._what(submission),
                 timeout={"attemptDurationSeconds": submission.max_seconds},
             )
         except AWS_ERRORS as error:
             raise _to_submit_error(error) from error
         return str(answer["jobId"])
+
+    def _queue_of(self, submission: Submission) -> str:
+        compute = submission.compute
+        queue = queue_of(
+            gpus=compute.gpus or 0,
+            num_nodes=compute.num_nodes,
+            is_one_of_many=submission.num_workers is not None and submission.num_workers > 1,
+        )
+        return f"{self._job_queue}{queue}"
 
     def _what(self, submission: Submission) -> dict[str, Any]:
         num_nodes, overrides = submission.compute.num_nodes, _overrides(submission)
@@ -104,11 +114,16 @@ class BatchCompute:
 
     def find(self, name: str) -> str | None:
         """See Compute. The filter by name lists jobs in every status."""
-        pages = self._client.get_paginator("list_jobs").paginate(
-            jobQueue=self._job_queue, filters=[{"name": "JOB_NAME", "values": [name]}]
-        )
+        listing = self._client.get_paginator("list_jobs")
+        filters = [{"name": "JOB_NAME", "values": [name]}]
         try:
-            found = [job for page in pages for job in page["jobSummaryList"] if job["jobName"] == name]
+            found = [
+                job
+                for queue in queue_names(self._job_queue)
+                for page in listing.paginate(jobQueue=queue, filters=filters)
+                for job in page["jobSummaryList"]
+                if job["jobName"] == name
+            ]
         except AWS_ERRORS as error:
             raise to_error(error, what=_WHAT) from error
         return str(min(found, key=lambda job: job["createdAt"])["jobId"]) if found else None

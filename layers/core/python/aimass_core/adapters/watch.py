@@ -9,6 +9,7 @@ from typing import Any
 from aimass_core.adapters.aws_errors import AWS_ERRORS, to_error
 from aimass_core.adapters.sqs import measure
 from aimass_core.domain.common import Clock, utc_now
+from aimass_core.domain.job_queues import queue_names
 from aimass_core.ports import FunctionFigures, JobQueueState, QueueFigures, RaisedAlarm
 
 CACHED_SECONDS = 20.0
@@ -75,12 +76,12 @@ class AwsWatch:
     def read_job_queue(self) -> JobQueueState | None:
         """See Watch."""
         try:
-            found = self._batch.describe_job_queues(jobQueues=[self._watched.job_queue])["jobQueues"]
+            found = self._batch.describe_job_queues(jobQueues=queue_names(self._watched.job_queue))["jobQueues"]
         except AWS_ERRORS as error:
             raise to_error(error, what="the compute service") from error
         if not found:
             return None
-        queue = found[0]
+        queue = max(found, key=lambda each: (each["state"], each["status"]) != ("ENABLED", "VALID"))
         return JobQueueState(state=queue["state"], status=queue["status"], reason=queue.get("statusReason"))
 
     def list_alarms(self) -> Sequence[RaisedAlarm]:
