@@ -188,8 +188,8 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         rules=("AwsSolutions-COG1", "AwsSolutions-COG2", "AwsSolutions-COG8"),
         paths=(f"{naming.IDENTITY_STACK}/UserPool",),
-        reason="Twelve characters of three kinds do more than a special one (NIST SP 800-63B); the console has no form "
-        "for a second factor yet; guesses are counted by the API, and the plus tier has a price for each user.",
+        reason="Twelve characters of three kinds do more than a special one (NIST SP 800-63B); a second factor is each "
+        "person's choice; guesses are counted by the API, and the plus tier has a price for each user.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-APIG4",),

@@ -4,7 +4,13 @@ from uuid import uuid4
 
 import pytest
 
-from aimass_core.errors import InvalidRequestError, NewPasswordRequiredError, UnauthenticatedError
+from aimass_core.adapters.memory_identity import totp
+from aimass_core.errors import (
+    InvalidRequestError,
+    NewPasswordRequiredError,
+    SecondFactorRequiredError,
+    UnauthenticatedError,
+)
 from aimass_core.ports import AccountExistsError, Identity
 from aimass_core.services import identity_tokens
 
@@ -77,6 +83,28 @@ class IdentityContract:
             identity.sign_in(email, "Temporary horse 1")
         # NOTE: the emulator holds a password to the policy where it is set, but not here.
         assert identity.sign_in(email, "Temporary horse 1", new_password=PASSWORD).access_token
+        assert identity.sign_in(email, PASSWORD).access_token
+
+    def test_a_second_factor_is_asked_for_once_it_is_confirmed(self, identity: Identity, email: str) -> None:
+        subject = identity.create(email, PASSWORD)
+        token = identity.sign_in(email, PASSWORD).access_token
+        secret = identity.begin_second_factor(token)
+        assert identity.sign_in(email, PASSWORD).access_token, "not confirmed yet"
+        wrong = f"{(int(totp(secret)) + 500_000) % 10**6:06d}"
+        with pytest.raises(InvalidRequestError, match="not right"):
+            identity.confirm_second_factor(subject, token, wrong)
+        identity.confirm_second_factor(subject, token, totp(secret))
+        with pytest.raises(SecondFactorRequiredError):
+            identity.sign_in(email, PASSWORD)
+        with pytest.raises(UnauthenticatedError, match="second factor"):
+            identity.sign_in(email, PASSWORD, second_factor=wrong)
+        with pytest.raises(UnauthenticatedError, match="password"):
+            identity.sign_in(email, "Wrong horse 9 9", second_factor=totp(secret))
+        given = identity.sign_in(email, PASSWORD, second_factor=totp(secret))
+        assert identity_tokens.verify(identity, given.access_token).subject == subject
+        assert identity.refresh(given.refresh_token).access_token
+        identity.end_second_factor(subject)
+        identity.end_second_factor(subject)
         assert identity.sign_in(email, PASSWORD).access_token
 
     def test_a_deleted_account_is_gone_with_its_sessions(self, identity: Identity, email: str) -> None:

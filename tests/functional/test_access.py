@@ -66,7 +66,8 @@ def test_h3_role_may_do_what_its_routes_declare(api: Api, role: Role, operation:
 
 # The whole matrix, apart from the code: who may at least do what. A new operation must be entered here.
 LEAST_ROLES = {
-    Role.VIEWER: "get_me get_system create_session_code end_session change_password list_shared list_algorithms "
+    Role.VIEWER: "get_me get_system create_session_code end_session change_password "
+    "begin_second_factor confirm_second_factor end_second_factor list_shared list_algorithms "
     "list_workspaces get_workspace list_datasets get_dataset "
     "list_dataset_versions get_dataset_version get_dataset_rows export_dataset_rows list_quarantined_rows list_jobs "
     "list_studies get_study list_trials get_best get_figures "
@@ -149,6 +150,9 @@ def test_h3_viewers_only_read_and_only_admins_govern() -> None:
     reading = {
         "create_session_code",
         "change_password",
+        "begin_second_factor",
+        "confirm_second_factor",
+        "end_second_factor",
         "end_session",
         "create_query",
         "query_dataset",

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import aimass
+from aimass_core.adapters.memory_identity import totp
+from aimass_core.errors import SecondFactorRequiredError
 from aimass_core.services import sign_ins
 from tests.functional.gateway import Api
 from tests.functional.terminal import Run
-from tests.functional.test_users import PASSWORD, join, refresh, sign_in
+from tests.functional.test_users import PASSWORD, Person, join, refresh, sign_in
 from tests.functional.transport import InProcessTransport
 
 
@@ -252,3 +254,74 @@ def test_a_person_changes_their_password_by_the_one_that_they_have(api: Api, tra
     for _ in range(10):
         last = ada.api.post("/v1/me/password", {"password": "guess", "new_password": other})
     assert last.code == "quota_exceeded", "a stolen session guesses no password"
+
+
+def _enrol(ada: Person) -> str:
+    """The secret of a second factor that is asked for from now on."""
+    begun = ada.api.post("/v1/me/second-factor", {"password": PASSWORD})
+    assert begun.status == 201, begun.text
+    confirmed = ada.api.post("/v1/me/second-factor/confirmation", {"code": totp(begun.json["secret"])})
+    assert confirmed.status == 204, confirmed.text
+    return str(begun.json["secret"])
+
+
+def test_a_second_factor_is_begun_by_password_and_holds_once_it_is_confirmed(api: Api) -> None:
+    ada = join(api, role="viewer")
+    wrong = ada.api.post("/v1/me/second-factor", {"password": "guess"})
+    assert (wrong.status, wrong.code) == (403, "permission_denied")
+    begun = ada.api.post("/v1/me/second-factor", {"password": PASSWORD}).json
+    assert begun["uri"] == (f"otpauth://totp/AI%20Mass%3Aada%40example.com?secret={begun['secret']}&issuer=AI%20Mass")
+    assert sign_in(api.gateway, email="ada@example.com", password=PASSWORD).status == 201, "not confirmed yet"
+    secret = _enrol(ada)
+    asked = sign_in(api.gateway, email="ada@example.com", password=PASSWORD)
+    assert (asked.status, asked.code) == (409, "second_factor_required")
+    refused = sign_in(api.gateway, email="ada@example.com", password="guess", second_factor=totp(secret))
+    assert (refused.status, refused.code) == (401, "unauthenticated")
+    opened = sign_in(api.gateway, email="ada@example.com", password=PASSWORD, second_factor=totp(secret))
+    assert opened.status == 201
+    assert ada.api.get("/v1/me").status == 200, "sessions go on"
+    actions = [entry["action"] for entry in api.get("/v1/audit").json["items"]]
+    assert actions.count("user.second_factor.create") == 1
+    assert secret not in api.get("/v1/audit").text
+
+
+def test_what_a_stolen_session_cannot_do_to_a_second_factor(api: Api) -> None:
+    ada = join(api, role="viewer")
+    secret = _enrol(ada)
+    again = ada.api.post("/v1/me/second-factor", {"password": PASSWORD})
+    assert (again.status, again.code) == (409, "conflict")
+    for body in ({"password": "guess", "code": totp(secret)}, {"password": PASSWORD, "code": "000000"}):
+        assert ada.api.post("/v1/me/second-factor/removal", body).status == 403
+    other = "another Horse 7 battery"
+    change = {"password": PASSWORD, "new_password": other}
+    assert ada.api.post("/v1/me/password", change).code == "second_factor_required"
+    assert ada.api.post("/v1/me/password", {**change, "second_factor": totp(secret)}).status == 204
+    removal = {"password": other, "code": totp(secret)}
+    assert ada.api.post("/v1/me/second-factor/removal", removal).status == 204
+    assert sign_in(api.gateway, email="ada@example.com", password=other).status == 201
+
+
+def test_an_invitation_to_another_workspace_asks_for_the_second_factor(api: Api, transport: InProcessTransport) -> None:
+    secret = _enrol(join(api, role="viewer"))
+    invited = api.as_stranger().post("/v1/users", {"email": "ada@example.com", "role": "viewer"}).json["invitation"]
+    assert sign_in(api.gateway, invitation=invited, password=PASSWORD).code == "second_factor_required"
+    with aimass.Client(base_url="http://aimass.test", api_key="none", transport=transport) as client:
+        given = client.sessions.accept(invited, password=PASSWORD, second_factor=totp(secret))
+        assert replace(api, token=given.access_token).get("/v1/workspaces").json["items"][1]
+        with pytest.raises(SecondFactorRequiredError):
+            client.sessions.sign_in("ada@example.com", PASSWORD)
+        given = client.sessions.sign_in("ada@example.com", PASSWORD, second_factor=totp(secret))
+    with aimass.Client(base_url="http://aimass.test", api_key=given.access_token, transport=transport) as client:
+        client.sessions.end_second_factor(PASSWORD, totp(secret))
+        client.sessions.confirm_second_factor(totp(client.sessions.begin_second_factor(PASSWORD).secret))
+
+
+def test_a_key_has_no_second_factor_and_guesses_are_counted(api: Api) -> None:
+    assert api.post("/v1/me/second-factor", {"password": PASSWORD}).code == "conflict"
+    assert api.post("/v1/me/second-factor/confirmation", {"code": "123456"}).code == "conflict"
+    ada = join(api, role="viewer")
+    assert ada.api.post("/v1/me/second-factor/confirmation", {"code": "12345"}).status == 422
+    _enrol(ada)
+    for _ in range(20):
+        last = sign_in(api.gateway, email="ada@example.com", password=PASSWORD, second_factor="000000")
+    assert last.status == 429

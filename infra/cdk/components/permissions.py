@@ -164,6 +164,7 @@ def keep_accounts(pool: cognito.IUserPool) -> iam.PolicyStatement:
             "cognito-idp:AdminGetUser",
             "cognito-idp:AdminInitiateAuth",
             "cognito-idp:AdminRespondToAuthChallenge",
+            "cognito-idp:AdminSetUserMFAPreference",
             "cognito-idp:AdminSetUserPassword",
         ],
         [pool.user_pool_arn],

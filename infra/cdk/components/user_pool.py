@@ -24,7 +24,9 @@ class UserPool(cognito.UserPool):
             auto_verify=cognito.AutoVerifiedAttrs(email=False),
             sign_in_case_sensitive=False,
             account_recovery=cognito.AccountRecovery.NONE,
-            mfa=cognito.Mfa.OFF,
+            # Each person turns theirs on by themselves.
+            mfa=cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
             password_policy=cognito.PasswordPolicy(
                 min_length=12,
                 require_lowercase=True,

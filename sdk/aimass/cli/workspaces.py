@@ -17,7 +17,7 @@ from aimass_core.domain.workspaces import WorkspaceDeletion
 app = typer.Typer()
 
 _MAX_ROWS = 50
-_PLURALS = {"study": "studies"}
+_PLURALS = {"study": "studies", "settings": "settings"}
 
 
 @app.command("list")
@@ -130,7 +130,9 @@ def _show_import(report: ImportReport, output: OutputFormat) -> None:
     show_list(told[:_MAX_ROWS], columns, output=output, empty="Everything is there already: nothing to do.")
     if len(told) > _MAX_ROWS:
         say(f"... and {len(told) - _MAX_ROWS} more: --output json")
-    counts = ", ".join(f"{number} {_WORDS[action]}" for action, number in report.counts.items() if number)
+    words = {**_WORDS, TransferAction.CREATE: "would be made", TransferAction.RENAME: "would be renamed"}
+    told_as = words if report.dry_run else _WORDS
+    counts = ", ".join(f"{number} {told_as[action]}" for action, number in report.counts.items() if number)
     say(f"{counts}." if counts else "The archive is empty.")
     for what in report.to_do:
         say(f"To do: {escape(what)}")

@@ -13,6 +13,7 @@ AimassError
 │   ├── AlreadyExistsError                                              409 already_exists
 │   ├── UploadIncompleteError                                           409 upload_incomplete
 │   ├── NewPasswordRequiredError the account's password must be changed 409 new_password_required
+│   ├── SecondFactorRequiredError the account asks for its second factor 409 second_factor_required
 │   └── InProgressError          the same request is still running      409 in_progress
 ├── StaleRevisionError           If-Match names an older revision       412 stale_revision
 ├── PreconditionRequiredError    If-Match is missing                    428 precondition_required
@@ -129,6 +130,12 @@ class NewPasswordRequiredError(ConflictError):
     """The password is right, and must be changed with this sign-in: send `new_password` beside it."""
 
     code = "new_password_required"
+
+
+class SecondFactorRequiredError(ConflictError):
+    """The password is right, and the account has a second factor: send `second_factor` beside it."""
+
+    code = "second_factor_required"
 
 
 class InProgressError(ConflictError):

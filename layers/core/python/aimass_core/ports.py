@@ -655,8 +655,20 @@ class Identity(Protocol):
     def delete(self, subject: str) -> None:
         """Idempotent."""
 
-    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
-        """Raises NewPasswordRequiredError where the password holds for one sign-in only and no new one is given."""
+    def sign_in(
+        self, email: str, password: str, *, new_password: str | None = None, second_factor: str | None = None
+    ) -> IdentityTokens:
+        """Raises NewPasswordRequiredError where the password holds for one sign-in only and no new one is given,
+        SecondFactorRequiredError where the account has one and no code is given."""
+
+    def begin_second_factor(self, access_token: str) -> str:
+        """The secret (Base32) that an authenticator makes codes of: TOTP, RFC 6238, six digits, 30 s."""
+
+    def confirm_second_factor(self, subject: str, access_token: str, code: str) -> None:
+        """Asked for from now on. Raises InvalidRequestError where the code is not one of the secret's."""
+
+    def end_second_factor(self, subject: str) -> None:
+        """Idempotent."""
 
     def refresh(self, refresh_token: str) -> IdentityTokens:
         """A new access token; the refresh token stays."""

@@ -7,7 +7,13 @@ from typing import Any
 
 from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
 from aimass_core.adapters.identity_keys import CachedKeys, Keys
-from aimass_core.errors import InvalidRequestError, NewPasswordRequiredError, UnauthenticatedError, UnavailableError
+from aimass_core.errors import (
+    InvalidRequestError,
+    NewPasswordRequiredError,
+    SecondFactorRequiredError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from aimass_core.ports import AccountExistsError, IdentityTokens
 
 _WHAT = "the user pool"
@@ -22,6 +28,9 @@ _WRONG = frozenset(
         "InvalidParameterException",
     }
 )
+_TOTP = "SOFTWARE_TOKEN_MFA"
+_WRONG_CODES = frozenset({"CodeMismatchException", "EnableSoftwareTokenMFAException", "ExpiredCodeException"})
+_WRONG_CODE = "The code of the second factor is not right, or was used already. Take the next one."
 
 
 class CognitoIdentity:
@@ -89,24 +98,71 @@ class CognitoIdentity:
             if code_of(error) != "UserNotFoundException":
                 raise _to_error(error) from error
 
-    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
+    def sign_in(
+        self, email: str, password: str, *, new_password: str | None = None, second_factor: str | None = None
+    ) -> IdentityTokens:
         """See Identity."""
         answer = self._ask("ADMIN_USER_PASSWORD_AUTH", {"USERNAME": email, "PASSWORD": password})
-        if answer.get("ChallengeName") != "NEW_PASSWORD_REQUIRED":
-            return _to_tokens(answer)
-        if new_password is None:
-            raise NewPasswordRequiredError("This password holds for one sign-in. Send `new_password` beside it.")
+        if answer.get("ChallengeName") == "NEW_PASSWORD_REQUIRED":
+            if new_password is None:
+                raise NewPasswordRequiredError("This password holds for one sign-in. Send `new_password` beside it.")
+            answer = self._respond(answer, {"USERNAME": email, "NEW_PASSWORD": new_password})
+        if answer.get("ChallengeName") == _TOTP:
+            if second_factor is None:
+                raise SecondFactorRequiredError(
+                    "The account has a second factor. Send its present code as `second_factor` beside the password."
+                )
+            answer = self._respond(answer, {"USERNAME": email, f"{_TOTP}_CODE": second_factor})
+        return _to_tokens(answer)
+
+    def begin_second_factor(self, access_token: str) -> str:
+        """See Identity."""
         try:
-            answer = self._client.admin_respond_to_auth_challenge(
+            answer = self._client.associate_software_token(AccessToken=access_token)
+        except AWS_ERRORS as error:
+            raise _to_error(error) from _without_text(error)
+        return str(answer["SecretCode"])
+
+    def confirm_second_factor(self, subject: str, access_token: str, code: str) -> None:
+        """See Identity."""
+        try:
+            answer = self._client.verify_software_token(AccessToken=access_token, UserCode=code)
+        except AWS_ERRORS as error:
+            if code_of(error) in _WRONG_CODES:
+                raise InvalidRequestError(_WRONG_CODE) from _without_text(error)
+            raise _to_error(error) from _without_text(error)
+        if answer["Status"] != "SUCCESS":
+            raise InvalidRequestError(_WRONG_CODE)
+        self._prefer_second_factor(subject, is_on=True)
+
+    def end_second_factor(self, subject: str) -> None:
+        """See Identity."""
+        self._prefer_second_factor(subject, is_on=False)
+
+    def _prefer_second_factor(self, subject: str, *, is_on: bool) -> None:
+        try:
+            self._client.admin_set_user_mfa_preference(
                 UserPoolId=self._pool,
-                ClientId=self._client_id,
-                ChallengeName="NEW_PASSWORD_REQUIRED",
-                Session=answer["Session"],
-                ChallengeResponses={"USERNAME": email, "NEW_PASSWORD": new_password},
+                Username=subject,
+                SoftwareTokenMfaSettings={"Enabled": is_on, "PreferredMfa": is_on},
             )
         except AWS_ERRORS as error:
             raise _to_error(error) from _without_text(error)
-        return _to_tokens(answer)
+
+    def _respond(self, asked: Mapping[str, Any], responses: Mapping[str, str]) -> Mapping[str, Any]:
+        try:
+            answer: Mapping[str, Any] = self._client.admin_respond_to_auth_challenge(
+                UserPoolId=self._pool,
+                ClientId=self._client_id,
+                ChallengeName=asked["ChallengeName"],
+                Session=asked["Session"],
+                ChallengeResponses=dict(responses),
+            )
+        except AWS_ERRORS as error:
+            if code_of(error) in _WRONG_CODES:
+                raise UnauthenticatedError(_WRONG_CODE) from _without_text(error)
+            raise _to_error(error) from _without_text(error)
+        return answer
 
     def refresh(self, refresh_token: str) -> IdentityTokens:
         """See Identity."""
@@ -138,7 +194,7 @@ class CognitoIdentity:
 def _to_tokens(answer: Mapping[str, Any], *, refresh_token: str | None = None) -> IdentityTokens:
     given = answer.get("AuthenticationResult")
     if given is None:
-        # A further challenge, such as a second factor that somebody has set up in the pool.
+        # A further challenge, such as one by SMS that somebody has set up in the pool.
         raise UnauthenticatedError(f"The account asks for {answer.get('ChallengeName')}, which is not taken here.")
     return IdentityTokens(
         access_token=given["AccessToken"],

@@ -1,6 +1,10 @@
 """Accounts in memory, with real keys and real tokens, so that what verifies them is tested as it is."""
 
+import base64
+import hmac
 import json
+import secrets
+import struct
 import time
 import uuid
 from collections.abc import Mapping
@@ -9,7 +13,12 @@ from functools import cache
 from typing import Any
 
 from aimass_core.adapters.identity_keys import CachedKeys, Keys
-from aimass_core.errors import InvalidRequestError, NewPasswordRequiredError, UnauthenticatedError
+from aimass_core.errors import (
+    InvalidRequestError,
+    NewPasswordRequiredError,
+    SecondFactorRequiredError,
+    UnauthenticatedError,
+)
 from aimass_core.ports import AccountExistsError, IdentityTokens
 
 ACCESS_SECONDS = 900
@@ -24,6 +33,8 @@ class Account:
     email: str
     password: str
     is_temporary: bool = False
+    pending_secret: str | None = None
+    secret: str | None = None
 
 
 class MemoryIdentity:
@@ -73,7 +84,9 @@ class MemoryIdentity:
         """See Identity."""
         self.accounts.pop(subject, None)
 
-    def sign_in(self, email: str, password: str, *, new_password: str | None = None) -> IdentityTokens:
+    def sign_in(
+        self, email: str, password: str, *, new_password: str | None = None, second_factor: str | None = None
+    ) -> IdentityTokens:
         """See Identity."""
         account = self.accounts.get(self.find(email) or "")
         if account is None or account.password != password:
@@ -82,9 +95,38 @@ class MemoryIdentity:
             if new_password is None:
                 raise NewPasswordRequiredError("This password holds for one sign-in. Send `new_password` beside it.")
             self.set_password(account.subject, new_password)
+        if account.secret is not None:
+            if second_factor is None:
+                raise SecondFactorRequiredError("The account has a second factor. Send `second_factor` beside it.")
+            if not _is_code(account.secret, second_factor):
+                raise UnauthenticatedError("The code of the second factor is not right.")
         session, token = str(uuid.uuid4()), str(uuid.uuid4())
         self._sessions[token] = (account.subject, session)
         return self._tokens(account.subject, session, token)
+
+    def begin_second_factor(self, access_token: str) -> str:
+        """See Identity."""
+        account = self._account_of(access_token)
+        account.pending_secret = base64.b32encode(secrets.token_bytes(20)).decode()
+        return account.pending_secret
+
+    def confirm_second_factor(self, subject: str, access_token: str, code: str) -> None:
+        """See Identity."""
+        account = self._account_of(access_token)
+        assert account.subject == subject  # noqa: S101 - whoever asks is who has signed in
+        if account.pending_secret is None or not _is_code(account.pending_secret, code):
+            raise InvalidRequestError("The code of the second factor is not right.")
+        account.secret, account.pending_secret = account.pending_secret, None
+
+    def end_second_factor(self, subject: str) -> None:
+        """See Identity."""
+        self.accounts[subject].secret = None
+
+    def _account_of(self, access_token: str) -> Account:
+        import jwt
+
+        claims = jwt.decode(access_token, options={"verify_signature": False})
+        return self.accounts[claims["sub"]]
 
     def refresh(self, refresh_token: str) -> IdentityTokens:
         """See Identity."""
@@ -126,6 +168,19 @@ class MemoryIdentity:
         self.num_fetches += 1
         key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(signing_key().public_key()))
         return {"keys": [{**key, "kid": "memory", "use": "sig", "alg": "RS256"}]}
+
+
+def totp(secret: str, *, at: float | None = None) -> str:
+    """The code of a moment, as authenticators make it (RFC 6238)."""
+    step = int(time.time() if at is None else at) // 30
+    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", step), "sha1")
+    offset = digest[-1] & 0x0F
+    number = int.from_bytes(digest[offset : offset + 4], "big") & 0x7FFFFFFF
+    return f"{number % 10**6:06d}"
+
+
+def _is_code(secret: str, code: str) -> bool:
+    return any(hmac.compare_digest(totp(secret, at=time.time() + drift), code) for drift in (-30, 0, 30))
 
 
 @cache

@@ -1,12 +1,17 @@
 """Sessions: what a person's browser holds, for a short time."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from aimass_core.domain.common import Contract, Request, Resource, Role
 from aimass_core.domain.users import Email, Password
 
+SecondFactorCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{6}$"),
+    Field(description="The present code of the authenticator, where the account has a second factor."),
+]
 _WAYS = "Send `email` and `password`, or `invitation` and `password`, or `code`"
 
 
@@ -18,6 +23,9 @@ class SessionCreate(Request):
     new_password: Password | None = Field(
         default=None, description="Where the answer to `email` and `password` was `new_password_required`."
     )
+    second_factor: SecondFactorCode | None = Field(
+        default=None, description="Where the answer to the password was `second_factor_required`."
+    )
     invitation: str | None = Field(
         default=None, max_length=512, description="Of POST /v1/users. Who has no account yet chooses its password here."
     )
@@ -26,7 +34,8 @@ class SessionCreate(Request):
     @model_validator(mode="after")
     def _is_one_way(self) -> Self:
         given = {name for name in type(self).model_fields if getattr(self, name) is not None}
-        if given not in (
+        beside = {"second_factor"} if self.password is not None else set()
+        if given - beside not in (
             {"email", "password"},
             {"email", "password", "new_password"},
             {"invitation", "password"},
@@ -47,6 +56,33 @@ class PasswordChange(Request):
 
     password: Password
     new_password: Password
+    second_factor: SecondFactorCode | None = None
+
+
+class SecondFactorCreate(Request):
+    """Body of POST /v1/me/second-factor."""
+
+    password: Password
+
+
+class SecondFactor(Contract):
+    """For an authenticator, and nowhere else: whoever has it makes the codes. Confirm it by the first one."""
+
+    secret: str = Field(description="Base32; TOTP as of RFC 6238: SHA-1, six digits, 30 seconds.")
+    uri: str = Field(description="The same as `otpauth://totp/...`, which authenticators read as a QR code.")
+
+
+class SecondFactorConfirmation(Request):
+    """Body of POST /v1/me/second-factor/confirmation."""
+
+    code: SecondFactorCode
+
+
+class SecondFactorRemoval(Request):
+    """Body of POST /v1/me/second-factor/removal."""
+
+    password: Password
+    code: SecondFactorCode
 
 
 class SessionTokens(Contract):

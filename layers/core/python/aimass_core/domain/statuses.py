@@ -16,6 +16,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "already_exists": HTTPStatus.CONFLICT,
     "upload_incomplete": HTTPStatus.CONFLICT,
     "new_password_required": HTTPStatus.CONFLICT,
+    "second_factor_required": HTTPStatus.CONFLICT,
     "in_progress": HTTPStatus.CONFLICT,
     "stale_revision": HTTPStatus.PRECONDITION_FAILED,
     "payload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

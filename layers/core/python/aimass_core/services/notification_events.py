@@ -77,7 +77,7 @@ def _hear_job(ports: Ports, row: Row) -> None:
         kind,
         Subject(resource=_JOB, id=job["id"], name=name),
         told=f"job {job['id']}",
-        title=f"The {job['kind']} job on {name} {words}",
+        title=f"The {job['kind']} job {'' if name == job['kind'] else f'on {name} '}{words}",
         text=_text_of_job(job, made),
         data={
             "job_id": job["id"],

@@ -1,15 +1,32 @@
 """Signing in and out: by password, by an invitation, by a code; and going on."""
 
+from urllib.parse import quote, urlencode
+
 from aimass_core.domain.common import Principal
-from aimass_core.domain.sessions import PasswordChange, SessionCreate, SessionTokens
+from aimass_core.domain.sessions import (
+    PasswordChange,
+    SecondFactor,
+    SecondFactorConfirmation,
+    SecondFactorCreate,
+    SecondFactorRemoval,
+    SessionCreate,
+    SessionTokens,
+)
 from aimass_core.domain.tokens import TokenKind
 from aimass_core.domain.users import Person
-from aimass_core.errors import ConflictError, PermissionDeniedError, UnauthenticatedError, UnavailableError
+from aimass_core.errors import (
+    ConflictError,
+    PermissionDeniedError,
+    SecondFactorRequiredError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from aimass_core.ports import IdentityTokens, Ports, WriteConflictError
 from aimass_core.services import authentication, identity_tokens, people, records, sessions, sign_ins, users
 from aimass_core.services.identity_tokens import Claims
 
 _MAX_ATTEMPTS = 5
+_ISSUER = "AI Mass"
 _NO_PLACE = "The e-mail address or the password is not right."
 
 
@@ -20,16 +37,20 @@ def create(ports: Ports, request: SessionCreate, *, address: str) -> SessionToke
         UnauthenticatedError: always with the same words, whatever is wrong.
         QuotaExceededError: it was tried too often.
         NewPasswordRequiredError: the password is to be changed first.
+        SecondFactorRequiredError: its code has to come too.
     """
     if request.code is not None:
         return sessions.redeem(ports, request.code)
     password = str(request.password)
     if request.invitation is not None:
-        email = users.accept(ports, request.invitation, password, address=address)
+        # NOTE: a code of a second factor works once, so that who has an account is signed in by accepting.
+        given = users.accept(ports, request.invitation, password, address=address, second_factor=request.second_factor)
     else:
         email = str(request.email)
         sign_ins.count(ports, account=email, address=address)
-    given = ports.identity.sign_in(email, password, new_password=request.new_password)
+        given = ports.identity.sign_in(
+            email, password, new_password=request.new_password, second_factor=request.second_factor
+        )
     _open(ports, given)
     return _to_tokens(given)
 
@@ -51,18 +72,74 @@ def change_password(ports: Ports, principal: Principal, request: PasswordChange,
     Raises:
         ConflictError: an API key, which has none, asks.
         PermissionDeniedError: the present password is not right.
+        SecondFactorRequiredError: its code has to come too.
         InvalidRequestError: the new one is not one that may be chosen.
     """
-    if principal.subject is None or principal.actor_name is None:
-        raise ConflictError("An API key has no password. POST /v1/api-keys/{id}/rotate gives it another secret.")
-    sign_ins.count(ports, account=principal.actor_name, address=address)
+    subject = _prove(ports, principal, request.password, address=address, second_factor=request.second_factor)
+    ports.identity.set_password(subject, request.new_password)
+    ports.registry.write(records.audit(ports, principal, "user.password", users.get_record(ports, principal)))
+
+
+def begin_second_factor(
+    ports: Ports, principal: Principal, request: SecondFactorCreate, *, access_token: str, address: str
+) -> SecondFactor:
+    """A secret for a person's authenticator, which nothing asks for before it is confirmed.
+
+    Raises:
+        ConflictError: an API key asks, or there is one already.
+        PermissionDeniedError: the password is not right.
+    """
     try:
-        ports.identity.sign_in(principal.actor_name, request.password)
+        _prove(ports, principal, request.password, address=address)
+    except SecondFactorRequiredError as error:
+        raise ConflictError(
+            "The account has a second factor. Remove it first, by its code: POST /v1/me/second-factor/removal."
+        ) from error
+    secret = ports.identity.begin_second_factor(access_token)
+    query = urlencode({"secret": secret, "issuer": _ISSUER}, quote_via=quote)
+    label = quote(f"{_ISSUER}:{principal.actor_name}")
+    return SecondFactor(secret=secret, uri=f"otpauth://totp/{label}?{query}")
+
+
+def confirm_second_factor(
+    ports: Ports, principal: Principal, request: SecondFactorConfirmation, *, access_token: str, address: str
+) -> None:
+    """Signing in asks for it from now on; sessions go on. Raises ConflictError, InvalidRequestError."""
+    subject, email = _require_person(principal)
+    sign_ins.count(ports, account=email, address=address)
+    ports.identity.confirm_second_factor(subject, access_token, request.code)
+    user = users.get_record(ports, principal)
+    ports.registry.write(records.audit(ports, principal, "user.second_factor.create", user))
+
+
+def end_second_factor(ports: Ports, principal: Principal, request: SecondFactorRemoval, *, address: str) -> None:
+    """By password and code. Raises ConflictError, PermissionDeniedError."""
+    subject = _prove(ports, principal, request.password, address=address, second_factor=request.code)
+    ports.identity.end_second_factor(subject)
+    user = users.get_record(ports, principal)
+    ports.registry.write(records.audit(ports, principal, "user.second_factor.delete", user))
+
+
+def _prove(ports: Ports, principal: Principal, password: str, *, address: str, second_factor: str | None = None) -> str:
+    """Who asks is who knows the password, and not only whoever has got hold of their session. Returns the subject."""
+    subject, email = _require_person(principal)
+    sign_ins.count(ports, account=email, address=address)
+    try:
+        ports.identity.sign_in(email, password, second_factor=second_factor)
     except UnauthenticatedError as error:
         # NOTE: 401 would tell the client that its session has ended.
-        raise PermissionDeniedError("The present password is not right.") from error
-    ports.identity.set_password(principal.subject, request.new_password)
-    ports.registry.write(records.audit(ports, principal, "user.password", users.get_record(ports, principal)))
+        raise PermissionDeniedError(
+            "The present password is not right." if second_factor is None else f"This is refused: {error.message}"
+        ) from error
+    return subject
+
+
+def _require_person(principal: Principal) -> tuple[str, str]:
+    if principal.subject is None or principal.actor_name is None:
+        raise ConflictError(
+            "An API key has no password and no second factor. POST /v1/api-keys/{id}/rotate gives it another secret."
+        )
+    return principal.subject, principal.actor_name
 
 
 def end(ports: Ports, principal: Principal) -> None:

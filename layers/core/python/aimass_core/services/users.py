@@ -26,7 +26,18 @@ from aimass_core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.ports import AccountExistsError, Check, Delete, Mail, Ports, Put, Row, Write, WriteConflictError
+from aimass_core.ports import (
+    AccountExistsError,
+    Check,
+    Delete,
+    IdentityTokens,
+    Mail,
+    Ports,
+    Put,
+    Row,
+    Write,
+    WriteConflictError,
+)
 from aimass_core.services import identity_tokens, notifications, people, records, sign_ins
 
 INVITATION = timedelta(days=7)
@@ -168,14 +179,17 @@ def forget_account(ports: Ports, subject: str | None) -> None:
         ports.identity.delete(subject)
 
 
-def accept(ports: Ports, invitation: str, password: str, *, address: str) -> str:
-    """Takes the place that an invitation offers; returns the e-mail address to sign in with.
+def accept(
+    ports: Ports, invitation: str, password: str, *, address: str, second_factor: str | None = None
+) -> IdentityTokens:
+    """Takes the place that an invitation offers, and signs in.
 
     Who has an account proves it by its password, else the password becomes that of a new one. (An account that belongs
     nowhere is as good as none: it opens nothing.)
 
     Raises:
         UnauthenticatedError: the invitation, or the password of the account, is not right.
+        SecondFactorRequiredError: the account has one.
         InvalidRequestError: the password is not one that may be chosen.
     """
     parsed = parse_token(TokenKind.INVITATION, invitation)
@@ -186,7 +200,7 @@ def accept(ports: Ports, invitation: str, password: str, *, address: str) -> str
     if parsed is None or record is None or not _is_open(ports, record, parsed.secret):
         raise UnauthenticatedError(_NO_INVITATION)
     sign_ins.count(ports, account=record.email, address=address)
-    subject = _account(ports, record.email, password)
+    subject, given = _account(ports, record.email, password, second_factor=second_factor)
     joined = record.model_copy(
         update={
             "status": UserStatus.ACTIVE,
@@ -197,7 +211,7 @@ def accept(ports: Ports, invitation: str, password: str, *, address: str) -> str
         }
     )
     _join(ports, record, joined, subject)
-    return record.email
+    return given or ports.identity.sign_in(record.email, password)
 
 
 def first_of(ports: Ports, principal: Principal, workspace: Workspace) -> list[Write]:
@@ -222,16 +236,20 @@ def first_of(ports: Ports, principal: Principal, workspace: Workspace) -> list[W
     ]
 
 
-def _account(ports: Ports, email: str, password: str) -> str:
+def _account(
+    ports: Ports, email: str, password: str, *, second_factor: str | None
+) -> tuple[str, IdentityTokens | None]:
+    """The subject; of an account that there was, with the tokens by which it has proved itself."""
     try:
-        return ports.identity.create(email, password)
+        return ports.identity.create(email, password), None
     except AccountExistsError:
         subject = ports.identity.find(email)
     if subject is not None and people.find(ports, subject) is None:
+        ports.identity.end_second_factor(subject)
         ports.identity.set_password(subject, password)
-        return subject
-    given = ports.identity.sign_in(email, password)
-    return identity_tokens.claims_of(given).subject
+        return subject, None
+    given = ports.identity.sign_in(email, password, second_factor=second_factor)
+    return identity_tokens.claims_of(given).subject, given
 
 
 def _join(ports: Ports, record: UserRecord, joined: UserRecord, subject: str) -> None:
