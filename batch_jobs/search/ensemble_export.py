@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import Column
-from aimass_core.domain.signatures import Card, ExportCheck
+from aimass_core.domain.signatures import Card, Evaluation, ExportCheck
 from batch_jobs.algorithms.export.ensembles import Member, join_signatures, merge, weighted_mean
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.frames import Array, Frame
@@ -61,11 +61,7 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
     check = _check(scorer, chosen, validated, target, scale=scale)
     rows = choose_golden_rows(validated.sample(seed=first.spec.seed).frame, make_hard_rows)
     golden = build_golden(rows, _answer(chosen, rows), scorer, signature, scale=scale)
-    scores = average([one.exported.validation_scores for one in chosen], weights)
-    evaluation = evaluate(VALIDATION, target, validated.truth, scores)
-    if first.spec.folds is not None:
-        means = judge_by_folds(chosen[0].material, first.spec, scores)
-        evaluation = evaluation.model_copy(update={"metrics": means})
+    evaluation, scores = judge(chosen)
     name = primary_metric(target, evaluation.metrics)
     known: dict[str, Any] = {
         "evaluations": [evaluation],
@@ -86,6 +82,17 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
         validation_scores=scores,
     )
     return exported, material
+
+
+def judge(chosen: Sequence[Chosen]) -> tuple[Evaluation, Array]:
+    """What they are worth together on the rows that judged each of them, and their answers to these."""
+    first, target = chosen[0].exported, chosen[0].material.target
+    scores = average([one.exported.validation_scores for one in chosen], [one.weight for one in chosen])
+    evaluation = evaluate(VALIDATION, target, first.validated.truth, scores)
+    if first.spec.folds is not None:
+        means = judge_by_folds(chosen[0].material, first.spec, scores)
+        evaluation = evaluation.model_copy(update={"metrics": means})
+    return evaluation, scores
 
 
 def join_materials(materials: Sequence[Material]) -> Material:

@@ -18,6 +18,8 @@ from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, measure
 
 _NUM_BAGS = 10
+# So many rows need no bags to guard them, and a bag of few models is a choice among bad ones.
+_MANY_ROWS = 1_000
 # A model that is added for the first time may harm at a half, and help at a quarter.
 _MAX_VAIN = 3
 _MAX_ROWS, _MAX_CELLS = 5_000, 250_000
@@ -58,12 +60,13 @@ def select(
         scores, truth = [own[chosen] for own in scores], truth[chosen]
     judge = _Judge(truth=truth, target=target, metric=metric)
     greedy = _Greedy(scores=scores, sizes=sizes or [0] * num_models, judge=judge, num_rounds=num_rounds)
+    num_bags = 1 if num_models <= 2 or max_members == 1 or len(truth) >= _MANY_ROWS else _NUM_BAGS
     weights = np.zeros(num_models)
-    for number in range(_NUM_BAGS if num_models > 2 and max_members > 1 else 1):
+    for number in range(num_bags):
         if number and is_time_up():
             break
         in_bag = np.arange(num_models)
-        if num_models > 2:
+        if num_bags > 1:
             in_bag = np.sort(rng.choice(num_models, size=max(num_models // 2, 2), replace=False))
         weights += greedy.run(in_bag.tolist())
     weights = _keep_heaviest(weights, max_members, greedy.sizes)

@@ -113,3 +113,9 @@ def test_the_same_seed_selects_the_same_and_time_ends_it_with_what_there_is() ->
 def test_the_mean_is_that_of_the_weights() -> None:
     found = average([np.array([1.0, 2.0]), np.array([5.0, 6.0]), np.array([np.nan, 9.0])], [3, 1, 0])
     assert found.tolist() == [2.0, 3.0]
+
+
+def test_where_many_rows_judge_models_that_are_no_good_get_no_weight() -> None:
+    truth = np.random.default_rng(1).normal(0, 1, 2_000)
+    weights = select(_noisy(truth, [0.5, 0.5, 1.5, 1.5, 1.5, 1.5]), truth, VALUES, metric="rmse", seed=0)
+    np.testing.assert_allclose(weights, [0.5, 0.5, 0, 0, 0, 0], atol=0.1)
