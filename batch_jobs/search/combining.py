@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from batch_jobs.algorithms.export.ensembles import find_conflict
 from batch_jobs.search.endings.contract import Ending, to_row
 from batch_jobs.search.ensemble_export import ENSEMBLE, Chosen, export_ensemble, judge
-from batch_jobs.search.ensembles import select
+from batch_jobs.search.ensembles import find_power, raise_to, select
 from batch_jobs.search.goals import Goal
 from batch_jobs.search.refitting import refit
 from batch_jobs.search.running import measure
@@ -46,9 +46,11 @@ def combine(
     numbers, members = list(models), list(models.values())
     materials = {number: studying.worker.runner.materials.find(models[number].train_spec) for number in numbers}
     target, metrics = materials[numbers[0]].target, members[0].card.evaluations[0].metrics
+    truth = members[0].validated.truth
+    powers = [find_power(member.validation_scores, truth, target) for member in members]
     weights = select(
-        [member.validation_scores for member in members],
-        members[0].validated.truth,
+        [raise_to(member.validation_scores, power) for member, power in zip(members, powers, strict=True)],
+        truth,
         target,
         metric=goal.metric if goal.metric in metrics else goal.fallback or goal.metric,
         max_members=max_members,
@@ -59,12 +61,14 @@ def combine(
     if np.count_nonzero(weights) < 2:
         studying.notes("the best model alone is as good as any combination of several")
         return None
-    counts = {number: float(weight) for number, weight in zip(numbers, weights, strict=True) if weight}
+    counts = {
+        number: (float(weight), power) for number, weight, power in zip(numbers, weights, powers, strict=True) if weight
+    }
 
     def choose() -> list[Chosen]:
         return [
-            Chosen(trial=number, weight=weight, exported=models[number], material=materials[number])
-            for number, weight in counts.items()
+            Chosen(trial=number, weight=weight, power=power, exported=models[number], material=materials[number])
+            for number, (weight, power) in counts.items()
         ]
 
     found = judge(choose())[0].metrics
@@ -75,7 +79,7 @@ def combine(
         studying.notes(f"{words}: that is no better, so that the best alone is the model")
         return None
     if is_refitted:
-        heaviest_first = sorted(counts, key=lambda number: -counts[number])
+        heaviest_first = sorted(counts, key=lambda number: -counts[number][0])
         models |= refit(studying, {number: models[number] for number in heaviest_first}, is_alone=False)
     exported, material = export_ensemble(choose())
     figures = measure(exported)
