@@ -8,8 +8,8 @@ from optuna.trial import FrozenTrial
 
 from batch_jobs.algorithms.export.ensembles import find_conflict
 from batch_jobs.search.endings.contract import Ending, to_row
-from batch_jobs.search.ensemble_export import ENSEMBLE, Chosen, export_ensemble
-from batch_jobs.search.ensembles import select
+from batch_jobs.search.ensemble_export import ENSEMBLE, Chosen, export_ensemble, judge
+from batch_jobs.search.ensembles import find_power, raise_to, select
 from batch_jobs.search.goals import Goal
 from batch_jobs.search.refitting import refit
 from batch_jobs.search.running import measure
@@ -46,9 +46,11 @@ def combine(
     numbers, members = list(models), list(models.values())
     materials = {number: studying.worker.runner.materials.find(models[number].train_spec) for number in numbers}
     target, metrics = materials[numbers[0]].target, members[0].card.evaluations[0].metrics
+    truth = members[0].validated.truth
+    powers = [find_power(member.validation_scores, truth, target) for member in members]
     weights = select(
-        [member.validation_scores for member in members],
-        members[0].validated.truth,
+        [raise_to(member.validation_scores, power) for member, power in zip(members, powers, strict=True)],
+        truth,
         target,
         metric=goal.metric if goal.metric in metrics else goal.fallback or goal.metric,
         max_members=max_members,
@@ -59,25 +61,33 @@ def combine(
     if np.count_nonzero(weights) < 2:
         studying.notes("the best model alone is as good as any combination of several")
         return None
-    counts = {number: float(weight) for number, weight in zip(numbers, weights, strict=True) if weight}
+    counts = {
+        number: (float(weight), power) for number, weight, power in zip(numbers, weights, powers, strict=True) if weight
+    }
+
+    def choose() -> list[Chosen]:
+        return [
+            Chosen(trial=number, weight=weight, power=power, exported=models[number], material=materials[number])
+            for number, (weight, power) in counts.items()
+        ]
+
+    found = judge(choose())[0].metrics
+    score, loss = goal.find(found), "rmse" if target.labels is None else "log_loss"
+    words = f"{len(counts)} models together reach {goal.metric} {score:.5g}, the best alone {best:.5g}"
+    # Of two that are right as often the one with the better probabilities is the better one.
+    if (goal.sign * score, found[loss]) >= (goal.sign * best, metrics[loss]):
+        studying.notes(f"{words}: that is no better, so that the best alone is the model")
+        return None
     if is_refitted:
-        heaviest_first = sorted(counts, key=lambda number: -counts[number])
+        heaviest_first = sorted(counts, key=lambda number: -counts[number][0])
         models |= refit(studying, {number: models[number] for number in heaviest_first}, is_alone=False)
-    chosen = [
-        Chosen(trial=number, weight=weight, exported=models[number], material=materials[number])
-        for number, weight in counts.items()
-    ]
-    exported, material = export_ensemble(chosen)
+    exported, material = export_ensemble(choose())
     figures = measure(exported)
-    missed = [name for name, excess in figures.constraints(spec).items() if excess > 0]
-    score = goal.find(figures.metrics)
-    words = f"{len(chosen)} models together reach {goal.metric} {score:.5g}, the best alone {best:.5g}"
-    if missed or goal.sign * score >= goal.sign * best:
-        why = f"they miss the limit of {' and '.join(missed)}" if missed else "that is no better"
-        studying.notes(f"{words}: {why}, so that the best alone is the model")
+    if missed := [name for name, excess in figures.constraints(spec).items() if excess > 0]:
+        studying.notes(f"{words}: they miss the limit of {' and '.join(missed)}, so that the best alone is the model")
         return None
     studying.notes(f"{words}: they are the model")
-    row = to_row(exported, f"{ENSEMBLE} of {len(chosen)}", figures, score=score, seconds=time.monotonic() - began)
+    row = to_row(exported, f"{ENSEMBLE} of {len(counts)}", figures, score=score, seconds=time.monotonic() - began)
     return Ending(exported=exported, material=material, row=row)
 
 

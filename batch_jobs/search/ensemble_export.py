@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import Column
-from aimass_core.domain.signatures import Card, ExportCheck
+from aimass_core.domain.signatures import Card, Evaluation, ExportCheck
 from batch_jobs.algorithms.export.ensembles import Member, join_signatures, merge, weighted_mean
 from batch_jobs.data.channels import Channel
 from batch_jobs.data.frames import Array, Frame
@@ -19,7 +19,7 @@ from batch_jobs.evaluate.export_check import check_export, join_checks
 from batch_jobs.evaluate.latency import measure_latency_ms
 from batch_jobs.evaluate.metrics import evaluate, primary_metric
 from batch_jobs.evaluate.scoring import Scorer
-from batch_jobs.search.ensembles import average
+from batch_jobs.search.ensembles import average, raise_to
 from batch_jobs.train.exporting import Exported, to_scale
 from batch_jobs.train.fitting import judge_by_folds
 from batch_jobs.train.interface import build_golden, choose_golden_rows, make_hard_rows
@@ -30,12 +30,13 @@ ENSEMBLE = "ensemble"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A member of an ensemble: the model of a trial, and what it counts."""
+    """A member of an ensemble: the model of a trial, what it counts, and what its probabilities are raised to."""
 
     trial: int
     weight: float
     exported: Exported
     material: Material
+    power: float = 1.0
 
 
 def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
@@ -54,18 +55,15 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
     ]
     material, first = join_materials([one.material for one in chosen]), chosen[0].exported
     target = material.target
-    model = bytes(merge(members, weighted_mean(weights), target).SerializeToString(deterministic=True))
+    mean = weighted_mean(weights, [one.power for one in chosen])
+    model = bytes(merge(members, mean, target).SerializeToString(deterministic=True))
     signature = join_signatures([member.signature for member in members])
     scorer, scale = Scorer(model, signature), to_scale(target, material.parts[TRAIN].truth)
     validated = join_parts([one.exported.validated for one in chosen])
     check = _check(scorer, chosen, validated, target, scale=scale)
     rows = choose_golden_rows(validated.sample(seed=first.spec.seed).frame, make_hard_rows)
     golden = build_golden(rows, _answer(chosen, rows), scorer, signature, scale=scale)
-    scores = average([one.exported.validation_scores for one in chosen], weights)
-    evaluation = evaluate(VALIDATION, target, validated.truth, scores)
-    if first.spec.folds is not None:
-        means = judge_by_folds(chosen[0].material, first.spec, scores)
-        evaluation = evaluation.model_copy(update={"metrics": means})
+    evaluation, scores = judge(chosen)
     name = primary_metric(target, evaluation.metrics)
     known: dict[str, Any] = {
         "evaluations": [evaluation],
@@ -86,6 +84,17 @@ def export_ensemble(chosen: Sequence[Chosen]) -> tuple[Exported, Material]:
         validation_scores=scores,
     )
     return exported, material
+
+
+def judge(chosen: Sequence[Chosen]) -> tuple[Evaluation, Array]:
+    """What they are worth together on the rows that judged each of them, and their answers to these."""
+    first, target = chosen[0].exported, chosen[0].material.target
+    scores = _average(chosen, [one.exported.validation_scores for one in chosen])
+    evaluation = evaluate(VALIDATION, target, first.validated.truth, scores)
+    if first.spec.folds is not None:
+        means = judge_by_folds(chosen[0].material, first.spec, scores)
+        evaluation = evaluation.model_copy(update={"metrics": means})
+    return evaluation, scores
 
 
 def join_materials(materials: Sequence[Material]) -> Material:
@@ -127,8 +136,12 @@ def _join_stored(frames: Sequence[StoredFrame]) -> StoredFrame:
 
 def _answer(chosen: Sequence[Chosen], frame: Frame) -> NDArray[np.float32]:
     """By the members' own graphs."""
-    scores = [one.exported.scorer.answer(frame).scores for one in chosen]
-    return average(scores, [one.weight for one in chosen])
+    return _average(chosen, [one.exported.scorer.answer(frame).scores for one in chosen])
+
+
+def _average(chosen: Sequence[Chosen], scores: Sequence[Array]) -> NDArray[np.float32]:
+    raised = [raise_to(own, one.power) for own, one in zip(scores, chosen, strict=True)]
+    return average(raised, [one.weight for one in chosen])
 
 
 def _check(scorer: Scorer, chosen: Sequence[Chosen], part: Part, target: Target, *, scale: float) -> ExportCheck:
@@ -156,6 +169,7 @@ def _describe(chosen: Sequence[Chosen]) -> Card:
         "hyperparameters": {
             f"trial {one.trial}": {
                 "weight": round(one.weight, 6),
+                **({} if one.power == 1 else {"power": one.power}),
                 "algorithm": card.algorithm,
                 "framework": card.framework,
                 "hyperparameters": card.hyperparameters,

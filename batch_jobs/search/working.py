@@ -181,10 +181,7 @@ class Worker:
         return not self.seconds or self.timetable.has_room(median(self.seconds) / 2 + median(self.export_seconds))
 
     def _find_deadline(self, candidate: Candidate) -> float | None:
-        """When the fit has to end, so that its export ends in time; not before it can come to something.
-
-        To convert trees takes as long as to grow them, where these are many and small: with 26 classes twice as long.
-        """
+        """When the fit has to end, so that its export ends in time; not before it can come to something."""
         unknown = None if candidate.resolve_algorithm().is_of_trees else 0.0
         deadline = self.timetable.trial_deadline(
             export_seconds=self.longest_exports.get(candidate.name, unknown), is_last=self._is_last

@@ -114,18 +114,28 @@ def merge(members: Sequence[Member], combine: Combine, target: Target) -> onnx.M
     return model
 
 
-def weighted_mean(weights: Sequence[float]) -> Combine:
-    """In float64: a value that is large beside what differs would lose it in float32."""
+def weighted_mean(weights: Sequence[float], powers: Sequence[float] | None = None) -> Combine:
+    """In float64: a value that is large beside what differs would lose it in float32.
+
+    `powers`: what each member's probabilities are raised to beforehand, so that they still add up to 1.
+    """
     total = float(sum(weights))
 
     def combine(graph: GraphBuilder, scores: list[str]) -> str:
         parts = [
-            graph.node("Mul", name, graph.constant(weight / total, np.float64))
-            for name, weight in zip(scores, weights, strict=True)
+            graph.node("Mul", _raise(graph, name, power), graph.constant(weight / total, np.float64))
+            for name, weight, power in zip(scores, weights, powers or [1.0] * len(scores), strict=True)
         ]
         return graph.node("Sum", *parts)
 
     return combine
+
+
+def _raise(graph: GraphBuilder, name: str, power: float) -> str:
+    if power == 1.0:
+        return name
+    raised = graph.node("Pow", name, graph.constant(power, np.float64))
+    return graph.node("Div", raised, graph.node("ReduceSum", raised, graph.constant([1], np.int64), keepdims=1))
 
 
 def build_combining_graph(scores: Sequence[str], combine: Combine, target: Target) -> onnx.ModelProto:

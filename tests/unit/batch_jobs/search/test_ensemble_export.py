@@ -1,6 +1,7 @@
 """Ensembles of trained models, from what their trials left to the files of a model version."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,16 @@ def test_hard_rows_are_of_every_sort_of_column() -> None:
     assert rows["text"].tolist() == ["", "", "a value that training never saw"]
     pixels = Frame(columns={"image": np.zeros((2, 3, 3, 1), np.uint8)}, num_rows=2)
     assert make_hard_rows(pixels).num_rows == 0
+
+
+def test_probabilities_are_raised_to_a_power_before_they_are_averaged(tmp_path: Path) -> None:
+    specs = [_spec("random_forest", hyperparameters={"num_trees": 10}), _spec("linear")]
+    runner, _ = _runner(tmp_path, _channels(tmp_path, "binary"), specs[0])
+    forest, linear = _run(runner, specs)
+    exported, material = export_ensemble([replace(forest, power=3.0), linear])
+    frame = material.parts[TEST].frame
+    raised = forest.exported.scorer.answer(frame).scores.astype(np.float64) ** 3
+    mean = (raised / raised.sum(axis=1, keepdims=True) + 2 * linear.exported.scorer.answer(frame).scores) / 3
+    np.testing.assert_allclose(exported.scorer.answer(frame).scores, mean, atol=1e-6)
+    assert exported.card.hyperparameters["trial 0"]["power"] == 3.0
+    assert "power" not in exported.card.hyperparameters["trial 1"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.signatures import Task
 from batch_jobs.data.targets import Target, TargetScale
 from batch_jobs.evaluate.metrics import evaluate
-from batch_jobs.search.ensembles import average, select
+from batch_jobs.search.ensembles import average, find_power, raise_to, select
 
 VALUES = Target(column="y", task=Task.REGRESSION, labels=None)
 CLASSES = Target(column="y", task=Task.BINARY, labels=("no", "yes"))
@@ -113,3 +113,22 @@ def test_the_same_seed_selects_the_same_and_time_ends_it_with_what_there_is() ->
 def test_the_mean_is_that_of_the_weights() -> None:
     found = average([np.array([1.0, 2.0]), np.array([5.0, 6.0]), np.array([np.nan, 9.0])], [3, 1, 0])
     assert found.tolist() == [2.0, 3.0]
+
+
+def test_where_many_rows_judge_models_that_are_no_good_get_no_weight() -> None:
+    truth = np.random.default_rng(1).normal(0, 1, 2_000)
+    weights = select(_noisy(truth, [0.5, 0.5, 1.5, 1.5, 1.5, 1.5]), truth, VALUES, metric="rmse", seed=0)
+    np.testing.assert_allclose(weights, [0.5, 0.5, 0, 0, 0, 0], atol=0.1)
+
+
+def test_a_model_that_is_less_sure_than_it_is_right_is_raised_to_what_it_is() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (2_000, 5))
+    sure = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(5, p=row) for row in sure])
+    target = Target(column="y", task=Task.MULTICLASS, labels=tuple("abcde"))
+    unsure = raise_to(sure, 0.4)
+    assert find_power(unsure, truth, target) == pytest.approx(2.5, rel=0.1)
+    assert find_power(sure, truth, target) == 1.0
+    np.testing.assert_allclose(raise_to(unsure, 2.5), sure, atol=1e-9)
+    assert find_power(sure[:, 0], truth, VALUES) == 1.0

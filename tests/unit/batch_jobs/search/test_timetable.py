@@ -10,7 +10,7 @@ def test_a_trial_gets_a_share_of_what_is_left_and_the_last_one_all() -> None:
     assert timetable.trial_deadline() == 40.0
     assert timetable.trial_deadline(export_seconds=9) == 31.0
     assert timetable.trial_deadline(export_seconds=40) == 20.0
-    assert timetable.trial_deadline(export_seconds=None) == 20.0
+    assert timetable.trial_deadline(export_seconds=None) == 30.0
     now = 60.0
     assert timetable.trial_deadline() == 70.0
     assert timetable.trial_deadline(is_last=True, export_seconds=3) == 77.0
