@@ -56,7 +56,11 @@ def gather(ports: Ports, report: Report) -> Gathered:
     jobs = [
         job
         for job in _recent(ports, Job, workspace_id, since=before.since - _LONGEST_JOB)
-        if job.ended_at is not None and before.since <= job.ended_at < span.until and job.kind is not JobKind.REPORT
+        if job.ended_at is not None
+        and before.since <= job.ended_at < span.until
+        and job.kind is not JobKind.REPORT
+        # It ran elsewhere.
+        and job.imported_at is None
     ]
     versions = list(_all(ports, DatasetVersion, workspace_id))
     endpoints = list(_all(ports, Endpoint, workspace_id))

@@ -53,7 +53,7 @@ def export(place: Place, spec: ExportSpec, environment: Environment, reporter: R
             counts=counts,
         )
         reporter.progress("upload")
-        ports.lake.upload(path, keys.job_export(workspace_id, environment.job), content_type="application/zip")
+        ports.lake.upload(path, keys.workspace_export(workspace_id, environment.job), content_type="application/zip")
         report = ExportReport(
             workspace_name=workspace.name,
             exported_at=exported_at,

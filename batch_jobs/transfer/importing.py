@@ -74,11 +74,14 @@ def import_workspace(
 
 
 def _fetch(place: Place, spec: ImportWorkspaceSpec, path: Path) -> None:
+    key = keys.workspace_archive(place.workspace_id, spec.archive)
     try:
-        place.ports.lake.download(keys.workspace_archive(place.workspace_id, spec.archive), path)
+        place.ports.lake.download(key, path)
     except BlobNotFoundError as error:
         raise InvalidRequestError("The archive is gone from the lake. Send it again.") from error
     if sha256_of(path) != spec.archive:
+        # S3 has compared each part that was sent, and nobody the whole; it could not be sent again while it is there.
+        place.ports.lake.delete(key)
         raise InvalidRequestError("The archive is damaged: its SHA-256 is another. Send it again.")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,8 @@ from aimass.binding import to_request
 from aimass.errors import ConnectionFailedError
 from aimass_core.domain.datasets import (
     MAX_UPLOAD_BYTES,
+    MULTIPART_THRESHOLD_BYTES,
+    PART_BYTES,
     SignedRequest,
     Upload,
     UploadCreate,
@@ -25,7 +27,7 @@ from aimass_core.domain.datasets import (
     WriteMode,
 )
 from aimass_core.domain.job_sources import JobSource, JobSourceCreate
-from aimass_core.domain.transfers import MAX_ARCHIVE_BYTES, Archive, ArchiveCreate
+from aimass_core.domain.transfers import MAX_ARCHIVE_BYTES, MAX_ARCHIVE_PARTS, Archive, ArchiveCreate
 from aimass_core.errors import InvalidDataError
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def send_file(
     if upload.request is not None:
         _put(client, upload.request, path, num_bytes=num_bytes, progress=progress)
     else:
-        _put_parts(client, f"{base}/{upload.id}", upload, path, progress)
+        _put_parts(client, path, upload.parts, progress, read_again=lambda: _read_parts(client, f"{base}/{upload.id}"))
     answer = client.http.request("POST", f"{base}/{upload.id}/complete")
     return DatasetVersion.model_validate(answer, context={"client": client})
 
@@ -77,19 +79,31 @@ def send_source(client: Client, path: Path) -> str:
     return sha256
 
 
-def send_archive(client: Client, workspace_id: str, path: Path, *, on_bytes: OnBytes | None = None) -> str:
-    """Sends the zip of an export where it is not there already; returns its SHA-256."""
+def send_archive(
+    client: Client, workspace_id: str, path: Path, *, part_bytes: int | None = None, on_bytes: OnBytes | None = None
+) -> str:
+    """Sends the zip of an export where it is not there already; returns its SHA-256.
+
+    A large one goes in parts, and sent again goes on where it stopped.
+    """
     sha256, num_bytes = _hash_file(path), path.stat().st_size
     if num_bytes > MAX_ARCHIVE_BYTES:
         raise InvalidDataError(
             f"{path.name} has {num_bytes:,} bytes; an archive of at most {MAX_ARCHIVE_BYTES:,} is taken. Export "
             "without the rows, and move the datasets one by one (aimass datasets export)."
         )
-    body = to_request(ArchiveCreate, sha256=sha256, num_bytes=num_bytes)
-    path_of_archives = f"/v1/workspaces/{workspace_id}/archives"
-    answer = Archive.model_validate(client.http.request("POST", path_of_archives, body=body.model_dump()))
+    if part_bytes is None and num_bytes >= MULTIPART_THRESHOLD_BYTES:
+        part_bytes = max(PART_BYTES, -(-num_bytes // MAX_ARCHIVE_PARTS))
+    body = to_request(ArchiveCreate, sha256=sha256, num_bytes=num_bytes, part_bytes=part_bytes)
+
+    def ask() -> Archive:
+        url = f"/v1/workspaces/{workspace_id}/archives"
+        return Archive.model_validate(client.http.request("POST", url, body=body.model_dump()))
+
+    answer, progress = ask(), _Progress(num_bytes, on_bytes)
     if answer.request is not None:
-        _put(client, answer.request, path, num_bytes=num_bytes, progress=_Progress(num_bytes, on_bytes))
+        _put(client, answer.request, path, num_bytes=num_bytes, progress=progress)
+    _put_parts(client, path, answer.parts, progress, read_again=lambda: ask().parts)
     return sha256
 
 
@@ -133,19 +147,30 @@ def _find_interrupted(client: Client, base: str, body: UploadCreate) -> Upload |
     return None
 
 
-def _put_parts(client: Client, url: str, upload: Upload, path: Path, progress: _Progress) -> None:
-    progress.add(sum(part.num_bytes for part in upload.parts if part.etag))
+def _read_parts(client: Client, url: str) -> Sequence[UploadPart]:
+    return Upload.model_validate(client.http.request("GET", url)).parts
+
+
+def _put_parts(
+    client: Client,
+    path: Path,
+    parts: Sequence[UploadPart],
+    progress: _Progress,
+    *,
+    read_again: Callable[[], Sequence[UploadPart]],
+) -> None:
+    progress.add(sum(part.num_bytes for part in parts if part.etag))
 
     def send(part: UploadPart) -> None:
         if part.request is not None:
             _put(client, part.request, path, offset=part.offset, num_bytes=part.num_bytes, progress=progress)
 
-    while missing := [part for part in upload.parts if part.etag is None]:
+    while missing := [part for part in parts if part.etag is None]:
         with ThreadPoolExecutor(_NUM_CONNECTIONS) as pool:
             list(pool.map(send, missing))
         # The server signs the parts that are next.
-        before, upload = len(missing), Upload.model_validate(client.http.request("GET", url))
-        if sum(part.etag is None for part in upload.parts) >= before:
+        before, parts = len(missing), read_again()
+        if sum(part.etag is None for part in parts) >= before:
             raise ConnectionFailedError(
                 f"{before} parts of {path.name} did not arrive. Repeat the upload: it goes on where it stopped."
             )

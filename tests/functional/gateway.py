@@ -146,6 +146,7 @@ class Gateway:
                 "stage": "live",
                 "path": f"/live{path}",
                 "httpMethod": method,
+                "domainName": "api.example",
                 "identity": {"sourceIp": "127.0.0.1"},
             },
             "body": text or None,

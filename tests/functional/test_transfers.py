@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import aimass
+from aimass import uploading
 from aimass_core.domain import keys
 from aimass_core.domain.common import Role
 from aimass_core.domain.datasets import WriteMode
@@ -112,6 +114,65 @@ def test_a_zip_is_for_admins_alone_and_no_artifact_of_its_job(api: Api, open_mov
     assert not [each for each in artifacts if "zip" in each["name"]]
 
 
+def test_a_large_archive_goes_in_parts_and_goes_on_where_it_stopped(
+    api: Api, open_mover: Callable[[Api], Mover], tmp_path: Path
+) -> None:
+    mover, path = open_mover(api), tmp_path / "large.zip"
+    path.write_bytes(bytes(range(256)) * (12 * 4096))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    asked = {"sha256": sha256, "num_bytes": path.stat().st_size, "part_bytes": 5 * 1024**2}
+    address = f"/v1/workspaces/{mover.own}/archives"
+    begun = api.post(address, asked).json
+    assert [part["num_bytes"] for part in begun["parts"]] == [5 * 1024**2, 5 * 1024**2, 2 * 1024**2]
+    second = begun["parts"][1]["request"]
+    assert mover.client.http.send_signed(
+        second["method"],
+        second["url"],
+        content=lambda: iter([path.read_bytes()[5 * 1024**2 : 10 * 1024**2]]),
+        headers=second["headers"],
+    ).is_success
+    missing = [part["number"] for part in api.post(address, asked).json["parts"] if part["etag"] is None]
+    assert missing == [1, 3], "it goes on"
+    sent: list[int] = []
+    found = uploading.send_archive(
+        mover.client, mover.own, path, part_bytes=5 * 1024**2, on_bytes=lambda done, _: sent.append(done)
+    )
+    assert (found, sent[0], sent[-1]) == (sha256, 5 * 1024**2, 12 * 1024**2)
+    assert api.ports.lake.get(keys.workspace_archive(mover.own, sha256)) == path.read_bytes()
+    again = api.post(address, asked).json
+    assert (again["request"], again["parts"]) == (None, [])
+
+
+def test_parts_that_make_up_something_else_are_thrown_away(
+    api: Api, open_mover: Callable[[Api], Mover], tmp_path: Path
+) -> None:
+    mover = open_mover(api)
+    api.ports.lake.put(keys.workspace_archive(mover.own, "0" * 64), b"something else")
+    asked = api.post(f"/v1/workspaces/{mover.own}/imports", {"archive": "0" * 64}).json
+    assert mover.work(Job.model_validate(asked)).status is JobStatus.FAILED
+    told = mover.client.workspaces.get_import(asked["id"]).status_reason
+    assert told is not None
+    assert "its SHA-256 is another. Send it again" in told
+    sending = api.post(f"/v1/workspaces/{mover.own}/archives", {"sha256": "0" * 64, "num_bytes": 5})
+    assert sending.json["request"], "it can be"
+
+
+def test_an_export_says_until_when_its_zip_is_there(
+    api: Api, open_mover: Callable[[Api], Mover], tmp_path: Path
+) -> None:
+    mover = open_mover(api)
+    asked = mover.client.workspaces.export()
+    mover.work(asked)
+    found = mover.client.workspaces.get_export(asked)
+    assert found.expires_at is not None
+    assert found.expires_at - found.created_at > timedelta(days=29)
+    api.ports.lake.delete(keys.workspace_export(mover.own, asked.id))
+    gone = mover.client.workspaces.get_export(asked)
+    assert (gone.url, gone.report) == (None, found.report)
+    with pytest.raises(ConflictError, match="its zip has expired"):
+        mover.client.workspaces.save_export(asked, tmp_path / "team.zip")
+
+
 def test_a_conflict_is_told_with_the_plan(api: Api, open_mover: Callable[[Api], Mover], tmp_path: Path) -> None:
     here, there = open_mover(api), open_mover(api.as_stranger())
     add_dataset(api.ports, owner_of(api), name="adult")
@@ -133,8 +194,13 @@ def test_what_is_wrong_with_a_request_is_said(api: Api, open_mover: Callable[[Ap
     never = api.post(f"{own}/imports", {"archive": "0" * 64})
     assert (never.status, never.code) == (409, "conflict")
     assert "has not arrived" in never.json["detail"]
-    too_large = api.post(f"{own}/archives", {"sha256": "0" * 64, "num_bytes": 6 * 1024**3})
-    assert too_large.status == 422
+    archive = {"sha256": "0" * 64, "num_bytes": 6 * 1024**3}
+    too_large = api.post(f"{own}/archives", archive)
+    assert (too_large.status, "give `part_bytes`" in too_large.text) == (422, True)
+    too_many = api.post(f"{own}/archives", {**archive, "part_bytes": 5 * 1024**2})
+    assert (too_many.status, "choose larger ones, of 6442451 bytes" in too_many.text) == (422, True)
+    planned = api.post(f"{own}/archives", {**archive, "part_bytes": 64 * 1024**2}).json["parts"]
+    assert (len(planned), sum(1 for part in planned if part["request"])) == (96, 50)
     mover = open_mover(api)
     asked = mover.client.workspaces.export()
     assert api.get(f"{own}/imports/{asked.id}").status == 404

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import aimass
+from aimass_core.adapters.memory import MemoryMailer
 from aimass_core.domain.common import utc_now
-from aimass_core.errors import UnauthenticatedError
+from aimass_core.errors import ConflictError, UnauthenticatedError
 from aimass_core.services import users
 from tests.functional.gateway import Answer, Api, Gateway
 from tests.functional.terminal import Run
@@ -66,6 +67,29 @@ def test_an_invitation_holds_once_and_a_week(api: Api) -> None:
     later = utc_now() + timedelta(days=7)
     api.ports.clock = lambda: later
     assert sign_in(api.gateway, invitation=other["invitation"], password=PASSWORD).status == 401
+
+
+def test_an_invitation_is_mailed_where_there_is_a_sender(api: Api) -> None:
+    forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    body = {"email": "ada@example.com", "role": "viewer"}
+    invited = api.request("POST", "/v1/users", json=body, headers=forged).json
+    (mail,) = api.ports.mailer.mails
+    assert (invited["is_mailed"], invited["mail_fault"], mail.to) == (True, None, ["ada@example.com"])
+    assert f"https://api.example/live/console/#invitation={invited['invitation']}" in mail.text
+    assert "evil" not in mail.text
+    again = api.post(f"/v1/users/{invited['id']}/invitation").json
+    assert again["invitation"] in api.ports.mailer.mails[1].text
+
+
+def test_an_invitation_stands_where_no_mail_can_be_sent(api: Api) -> None:
+    class NoSender(MemoryMailer):
+        def check(self) -> None:
+            raise ConflictError("This deployment has no address to send e-mail from.")
+
+    api.ports.mailer = NoSender()
+    invited = api.post("/v1/users", {"email": "ada@example.com", "role": "viewer"}).json
+    assert (invited["is_mailed"], "no address" in invited["mail_fault"]) == (False, True)
+    assert sign_in(api.gateway, invitation=invited["invitation"], password=PASSWORD).status == 201
 
 
 def test_another_invitation_ends_the_one_before(api: Api) -> None:

@@ -57,7 +57,8 @@ def get_workspace_export(workspace: Id, job: Id) -> WorkspaceExport:
     "POST", "/v1/workspaces/<workspace>/archives", role=Role.ADMIN, summary="Send an archive that is to be imported"
 )
 def create_workspace_archive(workspace: Id, body: ArchiveCreate) -> Archive:
-    """How to send the zip: one signed PUT, or nothing where the same bytes are there already."""
+    """How to send what is missing of the zip: one signed PUT, or parts (then POST the same again, until none is
+    missing), or nothing where it is there."""
     return transfers.create_archive(router.ports, router.caller, workspace, body)
 
 

@@ -4,6 +4,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from aimass_core.domain.common import Page, Role
 from aimass_core.domain.users import User, UserInvite, UserInvited, UserUpdate
+from aimass_core.lambda_support import http
 from aimass_core.services import users
 from functions.api import request
 from functions.api.request import Cursor, Id, IfMatch, Limit
@@ -30,8 +31,9 @@ def list_users(limit: Limit = 50, cursor: Cursor = None) -> Page[User]:
     stores_answer=False,
 )
 def invite_user(body: UserInvite) -> Response[UserInvited]:
-    """The invitation is in this answer and nowhere else, ever; it holds for a week. Hand it to the person."""
-    made = users.invite(router.ports, router.caller, body)
+    """The invitation holds for a week. Where the deployment has an address to send e-mail from, the person gets it as a
+    link (`is_mailed`); else hand it over: it is in this answer and nowhere else, ever."""
+    made = users.invite(router.ports, router.caller, body, console_url=_console_url())
     return request.created(made, location=f"/v1/users/{made.id}")
 
 
@@ -66,5 +68,9 @@ def remove_user(user: Id) -> Response[None]:
 )
 def invite_user_again(user: Id) -> Response[UserInvited]:
     """Another invitation for one who has not accepted yet; the one before holds no longer."""
-    made = users.invite_again(router.ports, router.caller, user)
+    made = users.invite_again(router.ports, router.caller, user, console_url=_console_url())
     return request.created(made, location=f"/v1/users/{made.id}")
+
+
+def _console_url() -> str | None:
+    return http.console_url_of(router.current_event.raw_event)

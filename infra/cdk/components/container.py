@@ -27,6 +27,8 @@ def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:
     return [
         *container_statements(storage),
         allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
+        # Archives that are damaged.
+        allow.delete_objects(storage.lake, naming.SOURCES_PREFIX),
     ]
 
 

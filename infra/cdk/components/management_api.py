@@ -1,15 +1,13 @@
 """The function behind /v1: every resource of the platform."""
 
-import json
-
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from aimass_core.settings import ApiSettings
 from infra.cdk import naming
-from infra.cdk.assets import ALL_FUNCTIONS
 from infra.cdk.components import permissions as allow
+from infra.cdk.components.dead_letters import DEAD_LETTERS, dead_letter_variables
 from infra.cdk.components.dispatch import compute_variables
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
@@ -20,8 +18,6 @@ from infra.cdk.settings import EnvironmentSettings
 
 # API Gateway gives up after 29 s.
 API_TIMEOUT = Duration.seconds(29)
-# As aimass_core.domain.system.DeadLetterQueue names them; a test compares both.
-DEAD_LETTERS = ("ingest", "dispatch", "job_events", "notifications")
 
 
 class ManagementApi(PlatformFunction):
@@ -59,13 +55,17 @@ class ManagementApi(PlatformFunction):
                     "query_workgroup": naming.QUERY_WORKGROUP,
                     "job_log_group": naming.JOB_LOG_GROUP,
                     "training_log_group": naming.TRAINING_LOG_GROUP,
-                    "functions": json.dumps({name: naming.function(name) for name in ALL_FUNCTIONS}),
-                    "dead_letter_queues": json.dumps({name: naming.dead_letters(name) for name in DEAD_LETTERS}),
+                    **dead_letter_variables(),
                     "alarm_prefix": naming.ALARM_PREFIX,
                     **outbound_variables(settings),
                 },
             ),
-            statements=[*_statements(scope, storage), allow.keep_accounts(pool)],
+            statements=[
+                *_statements(scope, storage),
+                allow.keep_accounts(pool),
+                # Invitations.
+                *([allow.send_mail(scope, settings.mail_sender)] if settings.mail_sender else []),
+            ],
         )
 
 

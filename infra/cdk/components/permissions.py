@@ -137,6 +137,12 @@ def handle_dead_letters(scope: Construct, *names: str) -> iam.PolicyStatement:
     )
 
 
+def measure_dead_letters(scope: Construct, *names: str) -> iam.PolicyStatement:
+    """How many there are."""
+    arns = [Stack.of(scope).format_arn(service="sqs", resource=naming.dead_letters(name)) for name in names]
+    return _allow(["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], arns)
+
+
 def invoke_function(scope: Construct, name: str) -> iam.PolicyStatement:
     """One of our functions, by its name in functions/."""
     arn = _arn(scope, "lambda", "function", naming.function(name), arn_format=ArnFormat.COLON_RESOURCE_NAME)

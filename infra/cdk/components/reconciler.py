@@ -10,6 +10,7 @@ from constructs import Construct
 from aimass_core.settings import ReconcilerSettings
 from infra.cdk import naming
 from infra.cdk.components import permissions as allow
+from infra.cdk.components.dead_letters import DEAD_LETTERS, dead_letter_variables
 from infra.cdk.components.dispatch import dispatch_statements, dispatch_variables, registration_statements
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
@@ -44,6 +45,7 @@ class Reconciler(PlatformFunction):
                     "ingest_queue_url": storage.ingest_queue.queue_url,
                     "query_workgroup": naming.QUERY_WORKGROUP,
                     "notification_queue_url": notification_queue.queue_url,
+                    **dead_letter_variables(),
                 },
             ),
             statements=[
@@ -51,6 +53,7 @@ class Reconciler(PlatformFunction):
                 *registration_statements(storage),
                 *_healing_statements(scope, storage),
                 allow.send_messages(notification_queue),
+                allow.measure_dead_letters(scope, *DEAD_LETTERS),
                 *_purging_statements(scope, storage),
             ],
         )

@@ -74,6 +74,8 @@ def verify_audit(context: typer.Context) -> None:
     """Compare the trail with its seals; exit code 1 where it was changed."""
     proof = client_of(context).audit.verify()
     say(f"{proof.num_verified:,} of {proof.num_entries:,} sealed entries compared, {proof.num_unsealed:,} are too new.")
+    if proof.num_removed:
+        say(f"{proof.num_removed:,} older ones have outlived the retention of the workspace (audit_days).")
     for fault in proof.faults:
         say(f"[bold red]Seal {fault.number}:[/] {plain(fault.reason)} ({fault.first_id} to {fault.last_id})")
     if not proof.is_intact:

@@ -12,7 +12,7 @@ app = typer.Typer()
 
 Queue = Annotated[DeadLetterQueue, typer.Argument(help="Whose events could not be processed.")]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Of this message only; may come several times.")]
-_COLOURS = {Health.OK: "green", Health.DEGRADED: "yellow", Health.DOWN: "red"}
+_COLOURS = {Health.OK: "green", Health.STARTING: "cyan", Health.DEGRADED: "yellow", Health.DOWN: "red"}
 
 
 @app.command("status")

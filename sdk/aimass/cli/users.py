@@ -81,6 +81,10 @@ def _find(context: typer.Context, user: str) -> User:
 def _show_invitation(context: typer.Context, invited: UserInvited, output: OutputFormat) -> None:
     link = f"{console_url(client_of(context))}#invitation={invited.invitation}"
     show_one(invited, {**_fields(invited), "expires": invited.invitation_expires_at, "link": link}, output=output)
+    if invited.is_mailed:
+        say(f"{plain(invited.email)} was sent the link by e-mail.")
+    elif invited.mail_fault:
+        say(f"No e-mail was sent: {plain(invited.mail_fault)} Hand the link over yourself.")
 
 
 def _fields(user: User) -> dict[str, object]:

@@ -61,7 +61,8 @@ class WorkspacesApi(Api):
         """
         found = self.get_export(job)
         if found.report is None or found.url is None:
-            raise ConflictError(f"The export {found.job_id} is {found.status}: there is no zip.")
+            why = "its zip has expired. Export again" if found.report else "there is no zip"
+            raise ConflictError(f"The export {found.job_id} is {found.status}: {why}.")
         self._client.http.download(found.url, Path(path), sha256=found.report.sha256, name="the archive")
         return found.report
 

@@ -116,6 +116,8 @@ class ReconcilerSettings(DispatchSettings):
 
     ingest_queue_url: str
     query_workgroup: str
+    functions: dict[str, str]
+    dead_letter_queues: dict[str, str]
 
 
 class PredictionsSettings(_Settings):

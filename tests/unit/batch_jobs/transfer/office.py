@@ -117,7 +117,7 @@ class Office:
         environment = build_environment(self._room(), {}, spec, job=self.ports.new_id("job"))
         export(self.place, spec, environment, RecordingReporter())
         report = ExportReport.model_validate_json((environment.output_path / "export.json").read_bytes())
-        body = self.ports.lake.get(keys.job_export(self.principal.workspace_id, environment.job))
+        body = self.ports.lake.get(keys.workspace_export(self.principal.workspace_id, environment.job))
         assert (hashlib.sha256(body).hexdigest(), len(body)) == (report.sha256, report.num_bytes)
         return body
 

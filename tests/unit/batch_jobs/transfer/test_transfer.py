@@ -3,16 +3,33 @@
 import io
 import json
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from aimass_core.domain.common import utc_now
+from aimass_core.domain.costs import CostKind
 from aimass_core.domain.endpoints import EndpointStatus
+from aimass_core.domain.notifications import NotificationType
 from aimass_core.domain.settings.contract import Subsystem
 from aimass_core.domain.sources import SourceStatus
 from aimass_core.domain.transfers import ImportReport, OnConflict, TransferAction
 from aimass_core.errors import InvalidRequestError
-from aimass_core.services import datasets, endpoints, jobs, models, settings, sources, studies, triggers, users
+from aimass_core.services import (
+    costs,
+    datasets,
+    endpoints,
+    jobs,
+    models,
+    notification_events,
+    notifications,
+    settings,
+    sources,
+    studies,
+    triggers,
+    users,
+)
 from tests.unit.batch_jobs.transfer.office import CANARY, TRIALS, Office
 from tests.unit.core.services.ingest.scene import Scene
 
@@ -54,6 +71,23 @@ def test_everything_comes_into_an_empty_installation(office: Office, tmp_path: P
     assert users.list_page(ports, principal, limit=10, start=None)[0] == [], "nobody is let in by a file"
     assert studies.get_best(ports, principal, "sweep").trial == 3
     assert there.trials.read(principal.workspace_id, studies.get(ports, principal, "sweep").id) == TRIALS
+
+
+def test_what_came_with_an_import_was_paid_and_told_of_elsewhere(office: Office, tmp_path: Path) -> None:
+    there = Office.open("elsewhere", tmp_path / "there")
+    there.ports.clock = lambda: utc_now() + timedelta(days=2)
+    there.import_(office.export())
+    for row in there.rows().values():
+        notification_events.hear(there.ports, row.key)
+    assert notifications.list_page(there.ports, there.principal, limit=10)[0] == []
+    for row in office.rows().values():
+        notification_events.hear(office.ports, row.key)
+    told = {each.type for each in notifications.list_page(office.ports, office.principal, limit=10)[0]}
+    assert told >= {NotificationType.JOB_SUCCEEDED, NotificationType.VERSION_READY}, "there it happened"
+    found = costs.get(there.ports, there.principal, since=utc_now().date(), until=there.ports.clock().date())
+    assert found.by_kind[CostKind.JOBS] == 0
+    assert datasets.get_version(there.ports, there.principal, "adult", 1).imported_at is not None
+    assert models.get_version(there.ports, there.principal, "adult").imported_at is not None
 
 
 def test_an_imported_endpoint_serves_the_same_model_once_it_has_given_its_golden_answer(

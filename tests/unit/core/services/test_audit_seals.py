@@ -158,3 +158,84 @@ def test_a_seal_takes_no_more_than_fits(ports: MemoryPorts, clock: ManualClock, 
     clock.advance(AFTER_GRACE)
     assert [audit_seals.seal_due(ports) for _ in range(3)] == [audit_seals.MAX_ENTRIES, 2, 0]
     assert audit_seals.verify(ports, admin).is_intact
+
+
+def _trim(ports: MemoryPorts, admin: Principal, sealed: list[Row], *, keep: int) -> int:
+    """Keeps the entries from that one on."""
+    before = AuditEntry.model_validate(sealed[keep].data).created_at
+    return audit_seals.trim(ports, admin.workspace_id, before=before)
+
+
+def test_what_the_retention_has_outlived_goes_and_the_rest_verifies(
+    ports: MemoryPorts, clock: ManualClock, admin: Principal, sealed: list[Row]
+) -> None:
+    head = audit_seals.verify(ports, admin).head
+    assert _trim(ports, admin, sealed, keep=3) == 4, "three entries and their seal"
+    proof = audit_seals.verify(ports, admin)
+    assert (proof.is_intact, proof.faults, proof.head) == (True, [], head)
+    assert (proof.num_seals, proof.num_entries, proof.num_removed) == (2, 2, 3)
+    left = _rows(ports, admin, AuditEntry.resource)
+    assert left[0].key == sealed[3].key
+    assert left[-1].data["action"] == "audit.trim", "that it went is in the trail"
+    assert _trim(ports, admin, sealed, keep=3) == 0
+    clock.advance(AFTER_GRACE)
+    assert audit_seals.seal_due(ports) == 2
+    assert audit_seals.verify(ports, admin).is_intact
+
+
+def test_a_trail_of_which_every_seal_went_goes_on(
+    ports: MemoryPorts, clock: ManualClock, admin: Principal, sealed: list[Row]
+) -> None:
+    head = audit_seals.verify(ports, admin).head
+    audit_seals.trim(ports, admin.workspace_id, before=clock())
+    proof = audit_seals.verify(ports, admin)
+    assert (proof.is_intact, proof.num_seals, proof.num_removed, proof.head) == (True, 0, 5, head)
+    assert proof.num_unsealed == 2, "what is not sealed stays"
+    clock.advance(AFTER_GRACE)
+    assert audit_seals.seal_due(ports) == 2
+    proof = audit_seals.verify(ports, admin)
+    assert (proof.is_intact, proof.num_seals, proof.num_entries) == (True, 1, 2)
+
+
+def test_a_sweep_that_is_cut_off_anywhere_leaves_an_intact_trail(
+    ports: MemoryPorts, admin: Principal, sealed: list[Row]
+) -> None:
+    rows = {row.key: row for row in (*sealed, *_rows(ports, admin, "audit_seal"))}
+    _trim(ports, admin, sealed, keep=3)
+    gone = [row for key, row in rows.items() if ports.registry.get(key) is None]
+    for row in gone:
+        ports.registry.write(Put(row=replace(row, revision=1)))
+    assert audit_seals.verify(ports, admin).is_intact
+    assert audit_seals.trim(ports, admin.workspace_id, before=None) == len(gone)
+    assert audit_seals.verify(ports, admin).is_intact
+
+
+def test_nobody_else_can_say_where_the_trail_begins(ports: MemoryPorts, admin: Principal, sealed: list[Row]) -> None:
+    """Who takes the oldest seals off makes a base that fits them, but cannot sign it."""
+    first, *_ = _rows(ports, admin, "audit_seal")
+    ports.registry.write(Delete(key=first.key, expected=first.revision))
+    for row in sealed[:3]:
+        ports.registry.write(Delete(key=row.key, expected=row.revision))
+    data = {
+        "number": 1,
+        "seal_signature": first.data["signature"],
+        "last_id": first.data["last_id"],
+        "num_entries": 3,
+        "signature": "0" * 64,
+    }
+    ports.registry.write(Put(row=Row(key=keys.row(admin.workspace_id, "audit_base"), data=data, revision=1)))
+    (fault,) = audit_seals.verify(ports, admin).faults
+    assert "Where the trail begins was not said by the platform" in fault.reason
+
+
+def test_a_base_that_was_put_back_is_found(ports: MemoryPorts, admin: Principal, sealed: list[Row]) -> None:
+    """An older base, which was signed once, misses the seals that went since."""
+    _trim(ports, admin, sealed, keep=3)
+    key = keys.row(admin.workspace_id, "audit_base")
+    former = ports.registry.get(key)
+    assert former is not None
+    _trim(ports, admin, sealed, keep=4)
+    present = ports.registry.get(key)
+    assert present is not None
+    ports.registry.write(Put(row=replace(former, revision=present.revision + 1), expected=present.revision))
+    assert not audit_seals.verify(ports, admin).is_intact

@@ -154,6 +154,16 @@ def test_what_is_kept_costs_each_day_since_it_came(ports: MemoryPorts, owner: Pr
     assert [day.date.day for day in found.days if day.usd > 0.01] == [23, 24, 25]
 
 
+def test_what_was_imported_costs_since_it_came(ports: MemoryPorts, owner: Principal, clock: ManualClock) -> None:
+    dataset = add_dataset(ports, owner, name="large")
+    version = add_version(ports, owner, dataset)
+    imported_at = clock() + timedelta(days=2)
+    records.save(ports, version, dataset.id, 1, num_bytes=100 * 1024**3, imported_at=imported_at)
+    clock.advance(2 * 86_400)
+    found = costs.get(ports, owner, kind=CostKind.STORAGE)
+    assert [day.date.day for day in found.days if day.usd > 0.01] == [25]
+
+
 def test_h2_costs_are_of_the_workspace(ports: MemoryPorts, owner: Principal, clock: ManualClock) -> None:
     job = begin(ports, owner)
     clock.advance(HOUR)

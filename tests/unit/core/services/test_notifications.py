@@ -28,8 +28,9 @@ from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
 from aimass_core.domain.settings.quotas import BudgetStop
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.errors import InvalidRequestError, UnavailableError
-from aimass_core.ports import CourierAnswer, Put, Write
+from aimass_core.ports import CourierAnswer, Letter, Put, Write
 from aimass_core.services import (
+    api_keys,
     dispatch,
     notification_channels,
     notification_deliveries,
@@ -38,6 +39,7 @@ from aimass_core.services import (
     reconciler,
     records,
     settings,
+    workspaces,
 )
 from tests.factories.notifications import Carrier
 from tests.factories.platform import ManualClock, add_dataset, add_job, add_version, tell
@@ -479,3 +481,33 @@ def test_unknown_channels_are_refused_with_those_there_are(
 ) -> None:
     with pytest.raises(InvalidRequestError, match=r"no notification channel 'nobody'.*it has hook"):
         notification_rules.create(ports, principal, RuleCreate(name="r", events=["*"], channels=["nobody"]))
+
+
+def test_dead_letters_are_told_to_the_first_workspace_as_they_come() -> None:
+    clock = ManualClock()
+    ports = MemoryPorts(clock=clock)
+    _, token = workspaces.create_first(ports, name="team")
+    admin = api_keys.authenticate(ports, token)
+
+    def told() -> list[str]:
+        reconciler.run(ports)
+        return [each.title for each in notifications.list_page(ports, admin, limit=10)[0]]
+
+    def come(number: int) -> None:
+        letter = Letter(id="1", receipt=f"{number}", body="{}", sent_at=clock(), attributes={})
+        ports.dead_letters.letters.setdefault("job_events", []).append(letter)
+
+    assert told() == []
+    come(1)
+    assert told() == ["1 event of job_events could not be processed"]
+    clock.advance(3_600)
+    assert len(told()) == 1, "it still waits, and was told"
+    come(2)
+    assert told()[0] == "2 events of job_events could not be processed"
+    come(3)
+    assert len(told()) == 2, "once an hour"
+    ports.dead_letters.letters.clear()
+    clock.advance(3_600)
+    assert len(told()) == 2
+    come(4)
+    assert told()[0] == "1 event of job_events could not be processed", "those before were dealt with"

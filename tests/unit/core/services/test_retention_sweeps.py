@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 
-from aimass_core.adapters.memory import MemoryPorts
+from aimass_core.adapters.memory import MemoryBlobStore, MemoryPorts
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.jobs import Job, JobStatus
 from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
-from aimass_core.errors import NotFoundError
-from aimass_core.services import dispatch, predictions, reconciler, retention_sweeps, settings
+from aimass_core.errors import InvalidRequestError, NotFoundError
+from aimass_core.services import (
+    api_keys,
+    audit,
+    audit_seals,
+    dispatch,
+    predictions,
+    reconciler,
+    retention_sweeps,
+    settings,
+    workspaces,
+)
 from tests.factories.platform import (
     ManualClock,
     add_dataset,
@@ -92,3 +102,36 @@ def test_answers_are_kept_as_long_as_the_workspace_wants(
     clock.advance(2 * 3_600 + 1)
     with pytest.raises(NotFoundError):
         predictions.get(ports, owner, made.id)
+
+
+def test_archives_expire_also_where_nobody_has_set_anything(ports: MemoryPorts, clock: ManualClock) -> None:
+    workspace, token = workspaces.create_first(ports, name="team")
+    admin = api_keys.authenticate(ports, token)
+    ports.lake = MemoryBlobStore("lake", clock=clock)
+    exported = keys.workspace_export(workspace.id, "job_1")
+    ports.lake.put(exported, b"zip")
+    clock.advance(20 * DAY)
+    sent = keys.workspace_archive(workspace.id, "0" * 64)
+    ports.lake.put(sent, b"zip")
+    assert retention_sweeps.run(ports) == 0
+    clock.advance(11 * DAY)
+    assert retention_sweeps.run(ports) == 1
+    assert [blob.key for blob in ports.lake.list(keys.archives_prefix(workspace.id))] == [sent]
+    keep(ports, admin, archives_days=5)
+    assert retention_sweeps.run(ports) == 1
+
+
+def test_the_audit_trail_is_kept_as_long_as_the_workspace_wants(ports: MemoryPorts, clock: ManualClock) -> None:
+    _, token = workspaces.create_first(ports, name="team")
+    admin = api_keys.authenticate(ports, token)
+    clock.advance(DAY)
+    keep(ports, admin, audit_days=90)
+    audit_seals.seal_due(ports)
+    clock.advance(DAY * 89.5)
+    assert retention_sweeps.run(ports) == 3, "two entries and their seal; that of the setting is younger"
+    assert [entry.action for entry in audit.list_page(ports, admin, limit=10, start=None)[0]] == [
+        "audit.trim",
+        "settings.update",
+    ]
+    with pytest.raises(InvalidRequestError, match="greater than or equal to 90"):
+        keep(ports, admin, audit_days=1)

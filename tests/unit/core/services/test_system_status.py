@@ -105,7 +105,12 @@ def test_a_reconciler_that_is_silent_is_missed(ports: MemoryPorts, clock: Manual
 def test_a_reconciler_that_never_ran_is_missed(clock: ManualClock) -> None:
     ports = MemoryPorts(clock=clock)
     _, token = workspaces.create_first(ports, name="team")
-    assert "never ran" in unwell(ports, api_keys.authenticate(ports, token))[CentreName.MANAGEMENT][1]
+    admin = api_keys.authenticate(ports, token)
+    health, words = unwell(ports, admin)[CentreName.MANAGEMENT]
+    assert (health, "for the first time" in words) == (Health.STARTING, True), "it is new"
+    clock.advance(system_status.SILENT_AFTER.total_seconds() + 1)
+    health, words = unwell(ports, admin)[CentreName.MANAGEMENT]
+    assert (health, "never ran" in words) == (Health.DEGRADED, True)
 
 
 def test_jobs_are_counted_here_and_altogether(ports: MemoryPorts, clock: ManualClock, admin: Principal) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import MULTIPART_THRESHOLD_BYTES, Dataset, Upload, UploadCreate, UploadStatus
 from aimass_core.errors import ConflictError
-from aimass_core.services import uploads
+from aimass_core.services import multiparts, uploads
 from tests.unit.core.services.ingest.scene import Scene
 
 BODY = b"a,b\n1,2\n"
@@ -48,6 +48,6 @@ def test_a6_an_upload_without_bytes_expires(num_bytes: int, seconds: float) -> N
 
 @pytest.mark.parametrize("num_bytes", [MULTIPART_THRESHOLD_BYTES, 15 * 1024**3, 16 * 1024**3, 1024**4, 5 * 1024**4])
 def test_parts_fit_what_s3_allows(num_bytes: int) -> None:
-    size = uploads.part_bytes(num_bytes)
+    size = multiparts.part_bytes(num_bytes)
     assert 5 * 1024**2 <= size <= 5 * 1024**3
     assert -(-num_bytes // size) <= 1_024

@@ -94,6 +94,7 @@ class AuditProof(Contract):
     num_seals: int
     num_entries: int = Field(description="That are sealed.")
     num_verified: int = Field(description="Sealed entries that were compared: the newest, as far as time allows.")
+    num_removed: int = Field(default=0, description="That were sealed, and have outlived the workspace's retention.")
     num_unsealed: int = Field(description="That are too new.")
     sealed_until: AwareDatetime | None = Field(default=None, description="When the newest sealed entry was written.")
     head: str | None = Field(

@@ -165,6 +165,9 @@ class DatasetVersion(Resource):
     )
     quality: Outcome | None = Field(default=None, description="Null where nothing is expected of the dataset.")
     issues: list[FileIssue] = Field(default=[], description="The first 20; all are in the quarantine file.")
+    imported_at: AwareDatetime | None = Field(
+        default=None, description="When it came with an import of a workspace. Null: it did not."
+    )
 
 
 class LandedFile(Contract):

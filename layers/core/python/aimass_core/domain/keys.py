@@ -273,9 +273,19 @@ def job_source(workspace_id: str, sha256: str) -> str:
     return f"sources/{workspace_id}/{sha256}.tar.gz"
 
 
+def archives_prefix(workspace_id: str) -> str:
+    """Zips of workspaces, which expire: no artifacts of their jobs, since whoever may read those may not read these."""
+    return f"sources/{workspace_id}/archives/"
+
+
 def workspace_archive(workspace_id: str, sha256: str) -> str:
     """A zip that is to be imported, named by its content."""
-    return f"sources/{workspace_id}/archives/{sha256}.zip"
+    return f"{archives_prefix(workspace_id)}{sha256}.zip"
+
+
+def workspace_export(workspace_id: str, job_id: str) -> str:
+    """The zip that an export has made."""
+    return f"{archives_prefix(workspace_id)}{job_id}.zip"
 
 
 def job_prefix(workspace_id: str, job_id: str) -> str:
@@ -301,11 +311,6 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
 def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
     """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
     return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
-
-
-def job_export(workspace_id: str, job_id: str) -> str:
-    """The zip that an export has made: none of its artifacts, since whoever may read those may not read this."""
-    return f"{job_prefix(workspace_id, job_id)}export/workspace.zip"
 
 
 def job_tensorboard(workspace_id: str, job_id: str) -> str:

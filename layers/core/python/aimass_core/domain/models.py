@@ -103,6 +103,9 @@ class ModelVersion(Resource):
     last_job_id: str | None = Field(
         default=None, description="The newest job that was submitted to work on it: until it has ended, it stays."
     )
+    imported_at: AwareDatetime | None = Field(
+        default=None, description="When it came with an import of a workspace. Null: it did not."
+    )
 
 
 class ModelVersionDetail(ModelVersion):

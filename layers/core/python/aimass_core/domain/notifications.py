@@ -33,6 +33,7 @@ class NotificationType(StrEnum):
     DELIVERY_DEAD = "delivery.dead"
     REPORT_READY = "report.ready"
     REPORT_FAILED = "report.failed"
+    DEAD_LETTERS = "system.dead_letters"
     TEST = "test"
 
 
@@ -67,6 +68,7 @@ _WORDS: dict[NotificationType, tuple[Level, str]] = {
     NotificationType.DELIVERY_DEAD: (Level.WARNING, "A notification could not be delivered, and is no longer tried."),
     NotificationType.REPORT_READY: (Level.INFO, "A report is ready."),
     NotificationType.REPORT_FAILED: (Level.ERROR, "A report could not be made."),
+    NotificationType.DEAD_LETTERS: (Level.ERROR, "Events could not be processed. Told in the first workspace."),
     NotificationType.TEST: (Level.INFO, "Somebody tries a channel."),
 }
 

@@ -26,9 +26,10 @@ class SystemInfo(Contract):
 
 
 class Health(StrEnum):
-    """How a part does."""
+    """How a part does. STARTING: it is new, and what runs by the time has not run yet."""
 
     OK = "OK"
+    STARTING = "STARTING"
     DEGRADED = "DEGRADED"
     DOWN = "DOWN"
 
@@ -77,6 +78,7 @@ class ReconcilerPass(Contract):
     seconds: float
     num_faults: int = Field(description="What it could not heal.")
     healed: dict[str, int] = {}
+    dead_letters: dict[str, int] = Field(default={}, description="What could not be processed then, by queue.")
     num_jobs: dict[str, int] = Field(
         default={}, description="Jobs of all workspaces that had not ended then, by status."
     )

@@ -1,20 +1,23 @@
 """Exports and imports of a workspace: one zip that another one or another installation takes in, repeatedly."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from aimass_core.domain.artifacts import Sha256
 from aimass_core.domain.common import Contract, Request
-from aimass_core.domain.datasets import SignedRequest
+from aimass_core.domain.datasets import SignedRequest, UploadPart
 from aimass_core.domain.job_kinds import JobKind
 from aimass_core.domain.job_statuses import JobStatus
 
 SCHEMA_VERSION = 1
 """Of the archives that this release writes; it reads this one."""
-MAX_ARCHIVE_BYTES = 5 * 1024**3
-"""What S3 takes in one PUT. More is moved without the rows, and the datasets one by one."""
+MAX_ARCHIVE_BYTES = 1024**4
+"""More is moved without the rows, and the datasets one by one."""
+MAX_SINGLE_BYTES = 5 * 1024**3
+"""What S3 takes in one PUT."""
+MAX_ARCHIVE_PARTS = 1_000
 EXPORT_REPORT = "export.json"
 IMPORT_REPORT = "import.json"
 
@@ -47,14 +50,36 @@ class ArchiveCreate(Request):
 
     sha256: Sha256 = Field(description="Of the zip, hex; S3 refuses other bytes.")
     num_bytes: int = Field(gt=0, le=MAX_ARCHIVE_BYTES, strict=True)
+    part_bytes: int | None = Field(
+        default=None,
+        ge=5 * 1024**2,
+        le=MAX_SINGLE_BYTES,
+        strict=True,
+        description="Send it in parts of so many bytes, at most 1,000. Null: in one request, up to 5 GiB.",
+    )
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        if self.part_bytes is None and self.num_bytes > MAX_SINGLE_BYTES:
+            raise ValueError(
+                f"{self.num_bytes} bytes are more than one request takes ({MAX_SINGLE_BYTES}): give `part_bytes`"
+            )
+        if self.part_bytes is not None and self.num_bytes > self.part_bytes * MAX_ARCHIVE_PARTS:
+            raise ValueError(
+                f"{self.num_bytes} bytes are more than {MAX_ARCHIVE_PARTS} parts of {self.part_bytes}: choose larger "
+                f"ones, of {-(-self.num_bytes // MAX_ARCHIVE_PARTS)} bytes or more"
+            )
+        return self
 
 
 class Archive(Contract):
-    """Where the zip goes; `request` is null where it is there already."""
+    """What of the zip is still to be sent; nothing where it is there. In parts: send those that have a `request`, then
+    POST the same again, which answers the next ones, and in the end puts them together."""
 
     sha256: str
     num_bytes: int
     request: SignedRequest | None = None
+    parts: list[UploadPart] = []
 
 
 class ImportCreate(Request):
@@ -129,9 +154,11 @@ class _Transfer(Contract):
 
 
 class WorkspaceExport(_Transfer):
-    """An export and what came of it. `url` is short-lived, and null until it has SUCCEEDED, and in lists."""
+    """An export and what came of it. `url` is short-lived, and null until it has SUCCEEDED, once the zip has expired,
+    and in lists."""
 
     with_data: bool
+    expires_at: AwareDatetime | None = Field(default=None, description="Of the zip; null in lists.")
     report: ExportReport | None = None
     url: str | None = None
 

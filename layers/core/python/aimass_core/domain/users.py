@@ -64,6 +64,8 @@ class UserInvited(User):
         description="For the person alone: `<console>/#invitation=...` opens the console with it, where they choose a "
         "password, or give the one that they have."
     )
+    is_mailed: bool = Field(default=False, description="SES has taken an e-mail with that address to the person.")
+    mail_fault: str | None = Field(default=None, description="Why it has not: hand the invitation over yourself.")
 
 
 class UserUpdate(Request):

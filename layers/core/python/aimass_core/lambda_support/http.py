@@ -95,6 +95,16 @@ def request_id_of(event: HttpEvent) -> str | None:
     return None if request_id is None else str(request_id)
 
 
+def console_url_of(event: HttpEvent) -> str | None:
+    """Where the console is, beside the API that was asked. By the name that API Gateway answers to, and by no header: a
+    link with a secret is made of it."""
+    context = event.get("requestContext") or {}
+    name, asked = context.get("domainName"), str(context.get("path") or event["path"])
+    if not name:
+        return None
+    return f"https://{name}{asked.removesuffix(str(event['path']))}/console/"
+
+
 def source_ip_of(event: HttpEvent) -> str:
     """Where API Gateway says that the request comes from."""
     identity = (event.get("requestContext") or {}).get("identity") or {}

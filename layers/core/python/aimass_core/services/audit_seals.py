@@ -3,32 +3,51 @@
 A seal holds the SHA-256 of some entries, as they are stored, and signs it together with the seal before; whoever can
 write to the table, but has not the secret, cannot make one. The reconciler seals entries some minutes after they were
 written: a chain from entry to entry would let all changes of a workspace wait for one another.
+
+Where a workspace keeps its trail for some time only, the oldest seals go together with their entries; a row that is
+signed like a seal, the base, says after which one the chain begins.
 """
 
 import hashlib
 import hmac
+import itertools
 import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry, AuditFault, AuditProof
 from aimass_core.domain.common import Principal, first_id_at
-from aimass_core.ports import Ports, Put, Row, WriteConflictError
+from aimass_core.domain.workspaces import Workspace
+from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
+from aimass_core.services import platform, records, workspaces
 
 # Longer than the time between an entry's id and its write, and than clocks are apart.
 GRACE = timedelta(minutes=5)
 MAX_ENTRIES = 1_000
 MAX_VERIFIED = 100_000
+_MAX_TRIMMED = 5_000
+_BATCH = 50
 _RESOURCE = "audit_seal"
 # After every id.
 _END = f"{AuditEntry.prefix}~"
 _PAGE = 500
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """The last seal that is gone."""
+
+    number: int
+    seal_signature: str
+    last_id: str
+    num_entries: int
+    signature: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +63,12 @@ class _Seal:
 
 def seal_due(ports: Ports) -> int:
     """Seals what is old enough, of every workspace. Returns how many entries. For the reconciler."""
-    prefix = keys.workspace_name_row("").sort
-    start: str | None = None
-    num_sealed = 0
-    while True:
-        page = ports.registry.query(keys.PLATFORM, prefix, limit=_PAGE, start=start)
-        for row in page.rows:
-            num_sealed += seal(ports, str(row.data["id"]))
-        start = page.next_start
-        if start is None:
-            return num_sealed
+    return sum(seal(ports, workspace_id) for workspace_id in workspaces.list_ids(ports))
 
 
 def seal(ports: Ports, workspace_id: str) -> int:
     """One seal more where there are entries to seal. Of two who do it at the same time, one has nothing to do."""
-    last = _find_last(ports, workspace_id)
+    last = _find_last(ports, workspace_id) or _as_seal(_load_base(ports, workspace_id)[0])
     end = first_id_at(AuditEntry.prefix, ports.clock() - GRACE)
     rows = list(_entries(ports, workspace_id, after=last.last_id if last else None, until=end, limit=MAX_ENTRIES))
     if not rows:
@@ -84,19 +94,23 @@ def seal(ports: Ports, workspace_id: str) -> int:
 def verify(ports: Ports, principal: Principal) -> AuditProof:
     """Compares the trail with its seals, the newest entries first as far as one request has time for."""
     workspace_id = principal.workspace_id
-    seals = list(_seals(ports, workspace_id))
-    faults = list(_find_broken_links(ports, workspace_id, seals))
+    base, _ = _load_base(ports, workspace_id)
+    begin = _as_seal(base)
+    # What a sweep that was cut off has left is gone already.
+    seals = [found for found in _seals(ports, workspace_id) if base is None or found.number > base.number]
+    faults = list(_find_broken_links(ports, workspace_id, base, seals))
     num_verified = 0
     for position in range(len(seals) - 1, -1, -1):
         found = seals[position]
         if num_verified >= MAX_VERIFIED:
             break
-        after = seals[position - 1].last_id if position else None
+        before = seals[position - 1] if position else begin
+        after = before.last_id if before else None
         rows = list(_entries(ports, workspace_id, after=after, until=found.last_id + "~", limit=None))
         num_verified += found.num_entries
         if _digest(rows) != found.content_sha256:
             faults.append(_to_fault(found, _words(found, len(rows))))
-    last = seals[-1] if seals else None
+    last = seals[-1] if seals else begin
     unsealed = _entries(ports, workspace_id, after=last.last_id if last else None, until=_END, limit=MAX_VERIFIED)
     newest = None
     if last is not None:
@@ -108,9 +122,77 @@ def verify(ports: Ports, principal: Principal) -> AuditProof:
         num_entries=sum(found.num_entries for found in seals),
         num_verified=num_verified,
         num_unsealed=sum(1 for _ in unsealed),
+        num_removed=base.num_entries if base else 0,
         sealed_until=newest,
         head=last.signature if last else None,
         faults=sorted(faults, key=lambda fault: fault.number),
+    )
+
+
+def trim(ports: Ports, workspace_id: str, *, before: datetime | None) -> int:
+    """Deletes the oldest seals of which all entries are older, and these. Returns how many rows are gone.
+
+    The base comes first: whatever interrupts what follows, the trail is intact, and the next call goes on.
+    """
+    base, revision = _load_base(ports, workspace_id)
+    if before is not None:
+        base = _move_base(ports, workspace_id, base, revision, end=first_id_at(AuditEntry.prefix, before))
+    if base is None:
+        return 0
+    past = f"{base.last_id}~"
+    entries = _entries(ports, workspace_id, after=None, until=past, limit=_MAX_TRIMMED)
+    rows = [*entries, *_list_seal_rows(ports, workspace_id, up_to=base.number)]
+    for first in range(0, len(rows), _BATCH):
+        ports.registry.write(*(Delete(key=row.key, expected=row.revision) for row in rows[first : first + _BATCH]))
+    return len(rows)
+
+
+def _move_base(ports: Ports, workspace_id: str, base: _Base | None, revision: int, *, end: str) -> _Base | None:
+    number, last, num_entries = base.number if base else 0, None, base.num_entries if base else 0
+    for found in _seals(ports, workspace_id):
+        if found.number <= number:
+            continue
+        if found.last_id >= end or num_entries - (base.num_entries if base else 0) >= _MAX_TRIMMED:
+            break
+        last, num_entries = found, num_entries + found.num_entries
+    if last is None:
+        return base
+    fields: dict[str, Any] = {
+        "number": last.number,
+        "seal_signature": last.signature,
+        "last_id": last.last_id,
+        "num_entries": num_entries,
+    }
+    data = {**fields, "signature": _sign(ports, workspace_id, fields)}
+    principal = platform.principal("retention", workspace_id)
+    workspace = records.get(ports, Workspace, workspace_id, workspace_id)
+    entry = records.audit(ports, principal, "audit.trim", workspace, up_to=last.last_id, num_entries=num_entries)
+    row = Row(key=_base_key(workspace_id), data=data, revision=revision + 1)
+    ports.registry.write(Put(row=row, expected=revision or None), entry)
+    return _Base(**data)
+
+
+def _load_base(ports: Ports, workspace_id: str) -> tuple[_Base | None, int]:
+    row = ports.registry.get(_base_key(workspace_id))
+    return (None, 0) if row is None else (_Base(**row.data), row.revision)
+
+
+def _base_key(workspace_id: str) -> keys.RowKey:
+    return keys.row(workspace_id, "audit_base")
+
+
+def _as_seal(base: _Base | None) -> _Seal | None:
+    """What the chain goes on from."""
+    if base is None:
+        return None
+    return _Seal(
+        number=base.number,
+        previous="",
+        first_id="",
+        last_id=base.last_id,
+        num_entries=base.num_entries,
+        content_sha256="",
+        signature=base.seal_signature,
     )
 
 
@@ -120,9 +202,14 @@ def _words(found: _Seal, num_rows: int) -> str:
     return f"There are {num_rows} entries where {found.num_entries} were sealed."
 
 
-def _find_broken_links(ports: Ports, workspace_id: str, seals: list[_Seal]) -> Iterator[AuditFault]:
-    previous = ""
-    for position, found in enumerate(seals, start=1):
+def _find_broken_links(ports: Ports, workspace_id: str, base: _Base | None, seals: list[_Seal]) -> Iterator[AuditFault]:
+    number, previous = 0, ""
+    if base is not None:
+        number, previous = base.number, base.seal_signature
+        fields = {name: getattr(base, name) for name in ("number", "seal_signature", "last_id", "num_entries")}
+        if not hmac.compare_digest(base.signature, _sign(ports, workspace_id, fields)):
+            yield AuditFault(number=number, reason="Where the trail begins was not said by the platform.")
+    for position, found in enumerate(seals, start=number + 1):
         fields = {
             name: getattr(found, name)
             for name in ("number", "previous", "first_id", "last_id", "num_entries", "content_sha256")
@@ -174,13 +261,21 @@ def _entries(ports: Ports, workspace_id: str, *, after: str | None, until: str, 
 
 
 def _seals(ports: Ports, workspace_id: str) -> Iterator[_Seal]:
+    return (_Seal(**row.data) for row in _seal_rows(ports, workspace_id))
+
+
+def _seal_rows(ports: Ports, workspace_id: str) -> Iterator[Row]:
     start: str | None = None
     while True:
         page = ports.registry.query(keys.partition(workspace_id), keys.row_prefix(_RESOURCE), limit=_PAGE, start=start)
-        yield from (_Seal(**row.data) for row in page.rows)
+        yield from page.rows
         start = page.next_start
         if start is None:
             return
+
+
+def _list_seal_rows(ports: Ports, workspace_id: str, *, up_to: int) -> list[Row]:
+    return list(itertools.takewhile(lambda row: row.data["number"] <= up_to, _seal_rows(ports, workspace_id)))
 
 
 def _find_last(ports: Ports, workspace_id: str) -> _Seal | None:

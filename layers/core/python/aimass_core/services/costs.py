@@ -25,7 +25,7 @@ _HOLDING = (DatasetVersionStatus.READY, DatasetVersionStatus.EXPIRED)
 _NOTES = (
     "Jobs and queries count on the day on which they end, and what still runs today.",
     "Predictions are counted of endpoints that exist; their time is billed at the memory of the default deployment.",
-    "Storage is counted of what is kept now, on each day since it was made.",
+    "Storage is counted of what is kept now, on each day since it was made or imported.",
 )
 _UNPRICED = "{} jobs or endpoints ran on machines of which the table has no price, and count 0."
 
@@ -167,15 +167,15 @@ def _predictions(ports: Ports, workspace_id: str, since: date, until: date) -> I
 
 
 def _storage(ports: Ports, workspace_id: str, since: date, until: date) -> Iterator[_Part]:
-    """Of what holds bytes now, on each day since it was made."""
+    """Of what holds bytes now, on each day since it was made, or came with an import."""
     today = ports.clock().astimezone(UTC).date()
     kept = [
-        (version.dataset_id, version.dataset_name, version.created_at, version.num_bytes or 0)
+        (version.dataset_id, version.dataset_name, version.imported_at or version.created_at, version.num_bytes or 0)
         for version in _list(ports, workspace_id, DatasetVersion)
         if _is_kept(version)
     ]
     kept += [
-        (version.model_id, version.model_name, version.created_at, version.model_bytes)
+        (version.model_id, version.model_name, version.imported_at or version.created_at, version.model_bytes)
         for version in _list(ports, workspace_id, ModelVersion)
     ]
     usd_per_day = prices.load().s3_usd_per_gib_month / _DAYS_OF_MONTH

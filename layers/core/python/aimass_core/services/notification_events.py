@@ -64,7 +64,7 @@ def _hear_job(ports: Ports, row: Row) -> None:
     """NOTE: of the row and not of its class, whose kinds take a third of a second to import."""
     job = row.data
     status = JobStatus(job["status"])
-    if status not in _OF_JOBS or job["kind"] in _SILENT_KINDS or _is_old(ports, job.get("ended_at")):
+    if status not in _OF_JOBS or job["kind"] in _SILENT_KINDS or _is_history(ports, job, at=job.get("ended_at")):
         return
     kind, words = _OF_JOBS[status]
     if job["kind"] in _STUDY_KINDS and status is not JobStatus.FAILED:
@@ -109,7 +109,7 @@ def _text_of_job(job: Mapping[str, Any], made: Mapping[str, Any] | None) -> str:
 def _hear_version(ports: Ports, row: Row) -> None:
     version = DatasetVersion.model_validate(row.data)
     name = f"{version.dataset_name}@{version.number}"
-    if _is_old(ports, version.created_at.isoformat()):
+    if _is_history(ports, row.data, at=row.data["created_at"]):
         return
     if version.status is DatasetVersionStatus.READY:
         kind, title = NotificationType.VERSION_READY, f"{name} is ready"
@@ -212,10 +212,12 @@ def _name_of_endpoint(ports: Ports, workspace_id: str, endpoint_id: str) -> str:
         return endpoint_id
 
 
-def _is_old(ports: Ports, at: str | None) -> bool:
-    """Whether a row speaks of what was told, and forgotten that it was, long ago."""
+def _is_history(ports: Ports, data: Mapping[str, Any], *, at: str | None) -> bool:
+    """Whether a row speaks of what was told, and forgotten that it was, long ago; or happened elsewhere, and came with
+    an import."""
     horizon = notifications.KEPT - timedelta(days=1)
-    return at is not None and ports.clock() - datetime.fromisoformat(at) > horizon
+    is_old = at is not None and ports.clock() - datetime.fromisoformat(at) > horizon
+    return is_old or data.get("imported_at") is not None
 
 
 _HEARD: Mapping[str, Callable[[Ports, Row], None]] = {

@@ -22,6 +22,7 @@ from aimass_core.services import (
     backends,
     budget_stops,
     datasets,
+    dead_letter_alerts,
     dispatch,
     endpoint_watches,
     endpoints,
@@ -89,6 +90,7 @@ def run(ports: Ports) -> Healed:
     """One round, and what it did for those who watch the platform. Idempotent; two at the same time do no harm."""
     started_at = ports.clock()
     healed = _heal(ports)
+    letters = _count_dead_letters(ports)
     num_jobs = {str(status): _count_jobs(ports, status) for status in JobStatus if not status.is_terminal}
     counts = {name: count for name, count in asdict(healed).items() if count and name != "faults"}
     done = ReconcilerPass(
@@ -96,10 +98,21 @@ def run(ports: Ports) -> Healed:
         seconds=(ports.clock() - started_at).total_seconds(),
         num_faults=healed.faults,
         healed=counts,
+        dead_letters=letters,
         num_jobs={name: count for name, count in num_jobs.items() if count},
     )
     reconciler_passes.save(ports, done)
     return healed
+
+
+def _count_dead_letters(ports: Ports) -> dict[str, int]:
+    """NOTE: a queue that cannot be asked keeps nothing else from being noted; it is told with the next pass."""
+    try:
+        return dead_letter_alerts.tell(ports)
+    except _ROW_FAULTS:
+        _log.exception("cannot count dead letters")
+        last_pass = reconciler_passes.load(ports)
+        return last_pass.dead_letters if last_pass else {}
 
 
 def _count_jobs(ports: Ports, status: JobStatus) -> int:

@@ -59,7 +59,7 @@ def restore_dataset(ports: Ports, principal: Principal, dataset: Dataset) -> Dat
 
 def restore_dataset_version(ports: Ports, principal: Principal, version: DatasetVersion) -> DatasetVersion:
     """A version whose files are in place."""
-    restored = _settled(ports, principal, version, job_id=None, window_closes_at=None)
+    restored = _settled(ports, principal, version, job_id=None, window_closes_at=None, imported_at=ports.clock())
     also = [
         Put(row=records.to_row(restored, version.dataset_id, version.number)),
         records.audit(ports, principal, "dataset_version.create", restored),
@@ -105,7 +105,9 @@ def restore_model(ports: Ports, principal: Principal, model: Model) -> Model:
 
 def restore_model_version(ports: Ports, principal: Principal, version: ModelVersion) -> ModelVersion:
     """A version whose artifacts are in place. A fusion that is served with its members apart needs these first."""
-    restored = _settled(ports, principal, version, endpoints=[], fusions=[], last_job_id=None)
+    restored = _settled(
+        ports, principal, version, endpoints=[], fusions=[], last_job_id=None, imported_at=ports.clock()
+    )
     models.commit_version(ports, principal, restored)
     return restored
 

@@ -1,4 +1,4 @@
-"""Deletes each hour what the retention of a workspace has outlived: files of jobs, captured requests, answers."""
+"""Deletes each hour what has outlived its retention: files of jobs, captures, answers, archives, audit entries."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from aimass_core.domain.settings.contract import SettingsRecord
 from aimass_core.domain.settings.retention import RetentionSettings
 from aimass_core.errors import AimassError
 from aimass_core.ports import Ports, Put, Row, WriteConflictError
-from aimass_core.services import records, settings
+from aimass_core.services import audit_seals, records, settings, workspaces
 
 _MINUTE = 17
 _MARK = "retention_mark"
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_hourly(ports: Ports) -> int:
-    """In one minute of each hour. Returns how many objects were deleted. For the reconciler."""
+    """In one minute of each hour. Returns how many objects and rows were deleted. For the reconciler."""
     return run(ports) if ports.clock().minute == _MINUTE else 0
 
 
@@ -34,7 +34,17 @@ def run(ports: Ports) -> int:
         except (AimassError, WriteConflictError):
             # NOTE: one workspace keeps no other one from it.
             _log.exception("retention cannot sweep a workspace", extra={"workspace_id": workspace_id})
+    for workspace_id in workspaces.list_ids(ports):
+        num_deleted += _sweep_archives(ports, workspace_id)
     return num_deleted
+
+
+def _sweep_archives(ports: Ports, workspace_id: str) -> int:
+    """Also where nobody has set anything: S3 has no rule for them, as their keys begin like those of sources."""
+    days = ports.live_settings.get(RetentionSettings, workspace_id).archives_days
+    before = ports.clock() - timedelta(days=days)
+    blobs = list(ports.lake.list(keys.archives_prefix(workspace_id)))
+    return sum(_delete(ports, blob.key) for blob in blobs if blob.modified_at < before)
 
 
 def _sweep(ports: Ports, workspace_id: str, retention: RetentionSettings) -> int:
@@ -49,6 +59,8 @@ def _sweep(ports: Ports, workspace_id: str, retention: RetentionSettings) -> int
     oldest_answer = now - timedelta(hours=retention.answers_hours)
     for blob in list(ports.lake.list(f"{keys.PREDICTIONS_PREFIX}{workspace_id}/")):
         num_deleted += _delete(ports, blob.key) if blob.modified_at < oldest_answer else 0
+    oldest = None if retention.audit_days is None else now - timedelta(days=retention.audit_days)
+    num_deleted += audit_seals.trim(ports, workspace_id, before=oldest)
     if num_deleted:
         _log.info("retention", extra={"workspace_id": workspace_id, "num_deleted": num_deleted})
     return num_deleted

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aimass_core import __version__
 from aimass_core.domain.common import Principal
@@ -15,10 +15,11 @@ from aimass_core.domain.system import (
     FunctionStatus,
     Health,
     QueueStatus,
+    ReconcilerPass,
     SystemStatus,
 )
 from aimass_core.ports import FunctionFigures, Ports, QueueFigures
-from aimass_core.services import jobs, reconciler_passes
+from aimass_core.services import jobs, reconciler_passes, workspaces
 
 SILENT_AFTER = timedelta(minutes=5)
 _SLOW_QUEUE = timedelta(minutes=15)
@@ -54,10 +55,8 @@ def get(ports: Ports, principal: Principal) -> SystemStatus:
         *_of_functions(functions),
         *_of_queues(queue, letters),
         *_of_compute(compute),
+        *_of_reconciler(ports, last_pass, now),
     ]
-    if last_pass is None or now - last_pass.at > SILENT_AFTER:
-        since = "never ran" if last_pass is None else f"last ran at {last_pass.at.isoformat(timespec='seconds')}"
-        reasons.append((CentreName.MANAGEMENT, Health.DEGRADED, f"The reconciler {since}; it should each minute."))
     return SystemStatus(
         at=now,
         version=__version__,
@@ -137,6 +136,21 @@ def _of_compute(compute: ComputeStatus) -> Iterable[tuple[CentreName, Health, st
             Health.DOWN,
             (f"Batch's queue is {compute.queue_state} and {compute.queue_status}{reason}. No job starts."),
         )
+
+
+def _of_reconciler(
+    ports: Ports, last_pass: ReconcilerPass | None, now: datetime
+) -> Iterable[tuple[CentreName, Health, str]]:
+    if last_pass is not None:
+        if now - last_pass.at > SILENT_AFTER:
+            words = f"The reconciler last ran at {last_pass.at.isoformat(timespec='seconds')}; it should each minute."
+            yield CentreName.MANAGEMENT, Health.DEGRADED, words
+        return
+    installed_at = workspaces.installed_at(ports)
+    if installed_at is not None and now - installed_at <= SILENT_AFTER:
+        yield CentreName.MANAGEMENT, Health.STARTING, "The reconciler runs for the first time within a minute or two."
+    else:
+        yield CentreName.MANAGEMENT, Health.DEGRADED, "The reconciler never ran; it should each minute."
 
 
 def _to_centre(name: CentreName, reasons: Sequence[tuple[CentreName, Health, str]]) -> CentreStatus:

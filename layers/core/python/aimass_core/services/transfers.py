@@ -3,14 +3,17 @@
 The zip holds all that the workspace has, so it is none of its job's artifacts, which every viewer may read.
 """
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
-from aimass_core.domain.datasets import SignedRequest
+from aimass_core.domain.datasets import UploadPart
 from aimass_core.domain.jobs import Job, JobKind, JobStatus
+from aimass_core.domain.settings.retention import RetentionSettings
 from aimass_core.domain.transfers import (
     EXPORT_REPORT,
     IMPORT_REPORT,
@@ -26,13 +29,15 @@ from aimass_core.domain.transfers import (
     WorkspaceImport,
 )
 from aimass_core.errors import ConflictError, ErrorDetail, NotFoundError
-from aimass_core.ports import BlobNotFoundError, Ports
-from aimass_core.services import jobs, workspaces
+from aimass_core.ports import BlobNotFoundError, Ports, Put, Row, StoredPart, WriteConflictError
+from aimass_core.services import jobs, multiparts, workspaces
 from aimass_core.services.job_quotas import JobLimits
 
 MAX_SECONDS = 6 * 3600
 _SIGNATURE_SECONDS = 3600
 _LINK_SECONDS = 900
+# So long S3 keeps parts of what is not complete (infra/cdk/components/storage.py).
+_MULTIPART_LIFETIME = timedelta(days=7)
 
 ReportT = TypeVar("ReportT", bound=BaseModel)
 
@@ -45,16 +50,19 @@ def export(ports: Ports, principal: Principal, workspace_id: str, request: Expor
 
 
 def create_archive(ports: Ports, principal: Principal, workspace_id: str, request: ArchiveCreate) -> Archive:
-    """How to send a zip. The digest is part of the signature, so an object is what its name says."""
+    """How to send what is missing of a zip. In one request the digest is signed; in parts the import compares it."""
     workspaces.get(ports, principal, workspace_id)
     key = keys.workspace_archive(workspace_id, request.sha256)
+    answer = Archive(sha256=request.sha256, num_bytes=request.num_bytes)
     if ports.lake.head(key) is not None:
-        return Archive(sha256=request.sha256, num_bytes=request.num_bytes)
+        return answer
+    if request.part_bytes is not None:
+        parts = _missing_parts(ports, workspace_id, key, request, size=request.part_bytes)
+        return answer.model_copy(update={"parts": parts})
     signed = ports.lake.sign_put(
         key, num_bytes=request.num_bytes, sha256=request.sha256, expires_seconds=_SIGNATURE_SECONDS
     )
-    to_send = SignedRequest(method=signed.method, url=signed.url, headers=dict(signed.headers))
-    return Archive(sha256=request.sha256, num_bytes=request.num_bytes, request=to_send)
+    return answer.model_copy(update={"request": multiparts.to_request(signed)})
 
 
 def import_workspace(
@@ -99,9 +107,13 @@ def get_export(ports: Ports, principal: Principal, workspace_id: str, job_id: st
         return found
     report = _load_report(ports, job, EXPORT_REPORT, ExportReport)
     name = f"{workspace.name}-{job.created_at:%Y%m%d-%H%M%S}.zip"
-    key = keys.job_export(job.workspace_id, job.id)
+    key = keys.workspace_export(job.workspace_id, job.id)
+    stored = ports.lake.head(key)
+    if stored is None:
+        return found.model_copy(update={"report": report})
+    kept = timedelta(days=ports.live_settings.get(RetentionSettings, workspace_id).archives_days)
     url = ports.lake.sign_get(key, expires_seconds=_LINK_SECONDS, download_name=name)
-    return found.model_copy(update={"report": report, "url": url})
+    return found.model_copy(update={"report": report, "url": url, "expires_at": stored.modified_at + kept})
 
 
 def get_import(ports: Ports, principal: Principal, workspace_id: str, job_id: str) -> WorkspaceImport:
@@ -112,6 +124,41 @@ def get_import(ports: Ports, principal: Principal, workspace_id: str, job_id: st
     if not job.status.is_terminal:
         return found
     return found.model_copy(update={"report": _load_report(ports, job, IMPORT_REPORT, ImportReport)})
+
+
+def _missing_parts(ports: Ports, workspace_id: str, key: str, request: ArchiveCreate, *, size: int) -> list[UploadPart]:
+    """Those that have not arrived, the next of them signed; empty once the zip is put together."""
+    begun = keys.row(workspace_id, "archive_upload", request.sha256)
+    row = ports.registry.get(begun)
+    wanted = {"num_bytes": request.num_bytes, "part_bytes": size}
+    if row is not None and wanted.items() <= row.data.items():
+        multipart_id = str(row.data["multipart_id"])
+        try:
+            parts = multiparts.plan(request.num_bytes, ports.lake.list_parts(key, multipart_id), size=size)
+        except BlobNotFoundError:
+            # S3 has given it up; or somebody else has put it together in this moment.
+            if ports.lake.head(key) is not None:
+                return []
+        else:
+            return _sign_or_join(ports, key, multipart_id, parts)
+    multipart_id = ports.lake.create_multipart(key)
+    data = {**wanted, "multipart_id": multipart_id}
+    revision = 0 if row is None else row.revision
+    begun_row = Row(key=begun, data=data, revision=revision + 1, expires_at=ports.clock() + _MULTIPART_LIFETIME)
+    try:
+        ports.registry.write(Put(row=begun_row, expected=revision or None))
+    except WriteConflictError as error:
+        ports.lake.abort_multipart(key, multipart_id)
+        raise ConflictError("Somebody else sends the same archive in this moment. Try again.") from error
+    return _sign_or_join(ports, key, multipart_id, multiparts.plan(request.num_bytes, [], size=size))
+
+
+def _sign_or_join(ports: Ports, key: str, multipart_id: str, parts: Sequence[UploadPart]) -> list[UploadPart]:
+    if any(part.etag is None for part in parts):
+        return multiparts.sign_missing(ports.lake, key, multipart_id, parts, expires_seconds=_SIGNATURE_SECONDS)
+    arrived = [StoredPart(number=part.number, num_bytes=part.num_bytes, etag=str(part.etag)) for part in parts]
+    ports.lake.complete_multipart(key, multipart_id, arrived)
+    return []
 
 
 def _to_export(job: Job) -> WorkspaceExport:

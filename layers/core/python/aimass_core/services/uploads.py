@@ -5,21 +5,17 @@ parts; reading the upload again answers the next missing parts with fresh signat
 """
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import (
     MULTIPART_THRESHOLD_BYTES,
-    PART_BYTES,
     Dataset,
     DatasetVersion,
     LandedFile,
-    SignedRequest,
     Upload,
     UploadCreate,
-    UploadPart,
     UploadStatus,
 )
 from aimass_core.domain.settings.quotas import QuotaSettings
@@ -31,19 +27,13 @@ from aimass_core.errors import (
     UnavailableError,
     UploadIncompleteError,
 )
-from aimass_core.ports import BlobInfo, BlobNotFoundError, Ports, SignedUrl, StoredPart
-from aimass_core.services import platform, records
+from aimass_core.ports import BlobInfo, BlobNotFoundError, Ports
+from aimass_core.services import multiparts, platform, records
 from aimass_core.services.ingest import versions
 
-MAX_PARTS = 1_000
-# NOTE: the answer to a POST is kept for its repetition in one item of the registry's size, and a signature with a
-# session token takes more than 2 kB.
-MAX_SIGNED_PARTS = 50
-MAX_PART_BYTES = 5 * 1024**3
 SINGLE_LIFETIME = timedelta(hours=1)
 MULTIPART_LIFETIME = timedelta(days=7)
 SIGNATURE_SECONDS = 3600
-_MIB = 1024**2
 _MAX_TRIES = 8
 _FAR_EXPIRED = timedelta(minutes=5)
 
@@ -233,7 +223,7 @@ def _join_parts(ports: Ports, upload: Upload, multipart_id: str) -> BlobInfo | N
         arrived = ports.landing.list_parts(key, multipart_id)
     except BlobNotFoundError:
         return ports.landing.head(key)
-    planned = _plan_parts(upload, arrived)
+    planned = multiparts.plan(upload.num_bytes, arrived, size=multiparts.part_bytes(upload.num_bytes))
     missing = [part.number for part in planned if part.etag is None]
     if missing:
         raise UploadIncompleteError(
@@ -266,54 +256,11 @@ def _sign(ports: Ports, upload: Upload) -> Upload:
     key = _key(upload)
     if upload.multipart_id is None:
         signed = ports.landing.sign_put(key, num_bytes=upload.num_bytes, sha256=upload.sha256, expires_seconds=seconds)
-        return upload.model_copy(update={"request": _to_request(signed)})
+        return upload.model_copy(update={"request": multiparts.to_request(signed)})
     try:
         arrived = ports.landing.list_parts(key, upload.multipart_id)
     except BlobNotFoundError:
         return upload
-    parts = _plan_parts(upload, arrived)
-    missing = [part.number for part in parts if part.etag is None]
-    signed_now = set(missing[:MAX_SIGNED_PARTS])
-    signed_parts = [
-        part.model_copy(update={"request": _sign_part(ports, upload, part, seconds)})
-        if part.number in signed_now
-        else part
-        for part in parts
-    ]
+    parts = multiparts.plan(upload.num_bytes, arrived, size=multiparts.part_bytes(upload.num_bytes))
+    signed_parts = multiparts.sign_missing(ports.landing, key, upload.multipart_id, parts, expires_seconds=seconds)
     return upload.model_copy(update={"parts": signed_parts})
-
-
-def _sign_part(ports: Ports, upload: Upload, part: UploadPart, seconds: int) -> SignedRequest:
-    signed = ports.landing.sign_part(
-        _key(upload), str(upload.multipart_id), part.number, num_bytes=part.num_bytes, expires_seconds=seconds
-    )
-    return _to_request(signed)
-
-
-def _to_request(signed: SignedUrl) -> SignedRequest:
-    return SignedRequest(method=signed.method, url=signed.url, headers=dict(signed.headers))
-
-
-def part_bytes(num_bytes: int) -> int:
-    """The size of the parts, in whole MiB: 16 MiB, more above 15.6 GiB so that there are at most 1,000 of them, and at
-    most the 5 GiB that S3 allows (1,024 parts for 5 TiB)."""
-    wanted = -(-num_bytes // (MAX_PARTS * _MIB)) * _MIB
-    return min(max(PART_BYTES, wanted), MAX_PART_BYTES)
-
-
-def _plan_parts(upload: Upload, arrived: Sequence[StoredPart]) -> list[UploadPart]:
-    size = part_bytes(upload.num_bytes)
-    etags = {part.number: part.etag for part in arrived if part.num_bytes == _part_size(upload, size, part.number)}
-    return [
-        UploadPart(
-            number=number,
-            offset=(number - 1) * size,
-            num_bytes=_part_size(upload, size, number),
-            etag=etags.get(number),
-        )
-        for number in range(1, -(-upload.num_bytes // size) + 1)
-    ]
-
-
-def _part_size(upload: Upload, size: int, number: int) -> int:
-    return min(size, upload.num_bytes - (number - 1) * size)

@@ -19,13 +19,14 @@ from aimass_core.domain.users import (
 )
 from aimass_core.domain.workspaces import Workspace
 from aimass_core.errors import (
+    AimassError,
     AlreadyExistsError,
     ConflictError,
     StaleRevisionError,
     UnauthenticatedError,
     UnavailableError,
 )
-from aimass_core.ports import AccountExistsError, Check, Delete, Ports, Put, Row, Write, WriteConflictError
+from aimass_core.ports import AccountExistsError, Check, Delete, Mail, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import identity_tokens, notifications, people, records, sign_ins
 
 INVITATION = timedelta(days=7)
@@ -34,9 +35,16 @@ _MAX_ATTEMPTS = 5
 _NO_INVITATION = "The invitation is unknown, used or expired. Ask an admin of the workspace for another one."
 
 
-def invite(ports: Ports, principal: Principal, request: UserInvite) -> UserInvited:
+def invite(ports: Ports, principal: Principal, request: UserInvite, *, console_url: str | None = None) -> UserInvited:
     """A place for a person, which they take with the invitation. Nobody but they ever knows their password, and whether
-    they have an account already is told to nobody. Raises AlreadyExistsError."""
+    they have an account already is told to nobody.
+
+    Args:
+        console_url: where the console is; where the deployment can send mail, the person gets a link to it.
+
+    Raises:
+        AlreadyExistsError: they are in the workspace.
+    """
     secret = new_secret()
     record = UserRecord(
         **records.new_fields(ports, principal, User),
@@ -61,10 +69,10 @@ def invite(ports: Ports, principal: Principal, request: UserInvite) -> UserInvit
         records.create(ports, principal, record, name=record.email, also=[told])
     except AlreadyExistsError as error:
         raise AlreadyExistsError(f"{record.email} is in this workspace already. Change that user.") from error
-    return _invited(record, secret)
+    return _send(ports, principal, _invited(record, secret), console_url)
 
 
-def invite_again(ports: Ports, principal: Principal, user_id: str) -> UserInvited:
+def invite_again(ports: Ports, principal: Principal, user_id: str, *, console_url: str | None = None) -> UserInvited:
     """Another invitation; the one before holds no longer. Raises ConflictError for who has accepted one."""
     record = records.get(ports, UserRecord, principal.workspace_id, user_id)
     if record.status is not UserStatus.INVITED:
@@ -78,7 +86,7 @@ def invite_again(ports: Ports, principal: Principal, user_id: str) -> UserInvite
         invitation_sha256=hash_secret(secret),
         invitation_expires_at=ports.clock() + INVITATION,
     )
-    return _invited(record, secret)
+    return _send(ports, principal, _invited(record, secret), console_url)
 
 
 def get(ports: Ports, principal: Principal, user_id: str) -> User:
@@ -321,3 +329,22 @@ def _public(record: UserRecord) -> User:
 def _invited(record: UserRecord, secret: str) -> UserInvited:
     token = format_token(TokenKind.INVITATION, workspace_id=record.workspace_id, record_id=record.id, secret=secret)
     return UserInvited(**_public(record).model_dump(), invitation=token)
+
+
+def _send(ports: Ports, principal: Principal, invited: UserInvited, console_url: str | None) -> UserInvited:
+    """By e-mail, where there is a sender. The invitation stands, whatever becomes of the mail."""
+    if console_url is None:
+        return invited
+    text = (
+        f"{principal.actor_name or principal.actor} invites you to the workspace {principal.workspace_name} of AI Mass "
+        f"as {invited.role}.\n\n{console_url}#invitation={invited.invitation}\n\nThe link works once, until "
+        f"{invited.invitation_expires_at:%Y-%m-%d %H:%M} UTC, for you alone: choose a password there, or give the one "
+        "that you have. If you did not expect this, do nothing.\n"
+    )
+    subject = f"Your invitation to the workspace {principal.workspace_name}"
+    try:
+        ports.mailer.check()
+        ports.mailer.send(Mail(to=[invited.email], subject=subject, text=text))
+    except AimassError as error:
+        return invited.model_copy(update={"mail_fault": error.message})
+    return invited.model_copy(update={"is_mailed": True})

@@ -1,5 +1,8 @@
 """Workspaces: the first one, more of them, and changes."""
 
+from collections.abc import Iterator
+from datetime import datetime
+
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.workspaces import Workspace, WorkspaceCreate, WorkspaceCreated, WorkspaceUpdate
@@ -8,6 +11,7 @@ from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import api_keys, people, platform, records, users
 
 FIRST_KEY = "first admin key"
+_PAGE = 500
 FIRST_ROW = keys.RowKey(keys.PLATFORM, "FIRST_WORKSPACE")
 
 
@@ -33,10 +37,37 @@ def has_first(ports: Ports) -> bool:
     return ports.registry.get(FIRST_ROW) is not None
 
 
+def list_ids(ports: Ports) -> Iterator[str]:
+    """Of all workspaces of the installation."""
+    start: str | None = None
+    while True:
+        page = ports.registry.query(keys.PLATFORM, keys.workspace_name_row("").sort, limit=_PAGE, start=start)
+        yield from (str(row.data["id"]) for row in page.rows)
+        start = page.next_start
+        if start is None:
+            return
+
+
+def installed_at(ports: Ports) -> datetime | None:
+    """When the first one was made; None where it is not there, or no more."""
+    first_id = find_first_id(ports)
+    if first_id is None:
+        return None
+    try:
+        return records.get(ports, Workspace, first_id, first_id).created_at
+    except NotFoundError:
+        return None
+
+
+def find_first_id(ports: Ports) -> str | None:
+    """Of the deployment's first workspace; None where it is not there, or no more."""
+    row = ports.registry.get(FIRST_ROW)
+    return None if row is None else str(row.data["id"])
+
+
 def is_first(ports: Ports, workspace_id: str) -> bool:
     """Whether it is the deployment's first one, whose admins also look after what belongs to no workspace."""
-    row = ports.registry.get(FIRST_ROW)
-    return row is not None and row.data["id"] == workspace_id
+    return find_first_id(ports) == workspace_id
 
 
 def create(ports: Ports, principal: Principal, request: WorkspaceCreate) -> WorkspaceCreated:

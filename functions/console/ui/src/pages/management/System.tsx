@@ -20,7 +20,7 @@ import { DeadLetters } from "./DeadLetters";
 
 type Status = Schemas["SystemStatus"];
 
-const HEALTH: Record<string, StatusIndicatorProps.Type> = { OK: "success", DEGRADED: "warning", DOWN: "error" };
+const HEALTH: Record<string, StatusIndicatorProps.Type> = { OK: "success", STARTING: "in-progress", DEGRADED: "warning", DOWN: "error" };
 
 export function System() {
   const { t } = useTranslation("management");

@@ -33,7 +33,7 @@ describe("what needs attention", () => {
   });
 
   it("is a part of the platform that does not do well, and a budget that is nearly spent", () => {
-    const centres = [{ name: "collection", health: "OK", reasons: [] }, { name: "training", health: "DEGRADED", reasons: ["2 dead letters."] }];
+    const centres = [{ name: "collection", health: "OK", reasons: [] }, { name: "management", health: "STARTING", reasons: ["Soon."] }, { name: "training", health: "DEGRADED", reasons: ["2 dead letters."] }];
     const budget = { status: "WARNED", percent: 83.4, updated_at: "2026-01-01T12:00:00Z" };
     expect(attentionOf(found({ centres, budget }), NOW).map((each) => [each.centre, each.nameKey, each.reason])).toEqual([
       ["management", "budget", "83 %"],

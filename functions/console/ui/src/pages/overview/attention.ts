@@ -57,7 +57,7 @@ export function attentionOf({ sources, versions, triggers, failedJobs, endpoints
         at: each.updated_at,
       })),
     ...centres
-      .filter((each) => each.health !== "OK")
+      .filter((each) => each.health !== "OK" && each.health !== "STARTING")
       .map((each) => ({ id: each.name, centre: each.name, status: each.health, name: each.name, nameKey: `common:area.${each.name}`, href: "/management/system", reason: (each.reasons ?? []).join(" "), at: null })),
     ...(budget !== null && (budget.status === "WARNED" || budget.status === "SPENT")
       ? [{ id: "budget", centre: "management" as const, status: budget.status, name: "budget", nameKey: "budget", href: "/management/costs", reason: `${Math.round(budget.percent ?? 0)} %`, at: budget.updated_at }]

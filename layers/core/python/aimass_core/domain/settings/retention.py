@@ -28,6 +28,23 @@ class RetentionSettings(SubsystemSettings):
         ge=1,
         le=7,
     )
+    archives_days: int = setting(
+        30,
+        title="Archives of the workspace",
+        description="Zips that exports have made, and those that were sent for an import.",
+        unit="days",
+        ge=1,
+        le=365,
+    )
+    audit_days: int | None = setting(
+        None,
+        title="Entries of the audit trail",
+        description="Older ones go once they are sealed, with their seals; what is left verifies from there on. Export "
+        "what has to be kept longer. Null: for good.",
+        unit="days",
+        ge=90,
+        le=36_500,
+    )
     answers_hours: int = setting(
         24, title="Answers that were asked for later", description="Of predictions.", unit="hours", ge=1, le=24
     )
