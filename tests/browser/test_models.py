@@ -59,7 +59,7 @@ def test_a_version_is_rejected_with_a_note_and_found_by_it(
     assert (str(decided.decision), decided.note) == ("rejected", HOSTILE)
     signed_in.goto(f"models/{MODEL}")
     signed_in.get_by_role("row", name=re.compile("@2.*not decided")).wait_for()
-    signed_in.get_by_role("button", name="Approval").click()
+    signed_in.get_by_role("button", name="Approval All").click()
     signed_in.get_by_role("option", name="rejected").click()
     signed_in.get_by_role("row", name=re.compile("@1.*rejected")).wait_for()
     assert signed_in.get_by_role("row", name=re.compile("@2")).count() == 0

@@ -83,6 +83,8 @@ export function ResourceTable<T>(props: Props<T>) {
       variant={props.variant ?? "full-page"}
       stickyHeader
       resizableColumns
+      // What can be done with a row stays in sight.
+      stickyColumns={props.columns.at(-1)?.id === "actions" ? { last: 1 } : undefined}
       wrapLines={props.wrapLines}
       selectionType={props.selectionType}
       selectedItems={props.selectedItems}
@@ -99,7 +101,7 @@ export function ResourceTable<T>(props: Props<T>) {
         </Header>
       }
       filter={
-        <>
+        <SpaceBetween size="xs">
           {props.beforeTable}
           {query.isError && <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />}
           <SpaceBetween size="xs" direction="horizontal">
@@ -113,7 +115,7 @@ export function ResourceTable<T>(props: Props<T>) {
             )}
             {props.filters}
           </SpaceBetween>
-        </>
+        </SpaceBetween>
       }
       pagination={
         <Pagination

@@ -35,6 +35,10 @@ export function formatTime(value: string | null | undefined): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium" }).format(new Date(value));
 }
 
+export function formatDay(value: string): string {
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(new Date(value));
+}
+
 /** With the exact time for whoever points at it. */
 export function Time({ at }: { at: string | null | undefined }) {
   if (at === null || at === undefined) return <>–</>;

@@ -56,7 +56,7 @@ export function Deliveries() {
             width: 340,
           },
           { id: "channel", header: t("deliveries.channel"), cell: (each) => each.channel_name },
-          { id: "status", header: t("status"), cell: (each) => <Status status={each.status ?? "PENDING"}>{t(`deliveries.state.${each.status ?? "PENDING"}`)}</Status> },
+          { id: "status", header: t("status"), cell: (each) => <Status status={each.status ?? "PENDING"}>{t(`deliveries.state.${each.status ?? "PENDING"}`)}</Status>, width: 150 },
           { id: "attempts", header: t("deliveries.attempts"), cell: (each) => each.num_attempts ?? 0 },
           { id: "answer", header: t("deliveries.answer"), cell: (each) => lastAnswer(each), width: 260 },
           { id: "next", header: t("deliveries.next"), cell: (each) => <Time at={each.next_attempt_at} /> },

@@ -19,7 +19,7 @@ import { Empty } from "../../components/Empty";
 import { FormModal } from "../../components/FormModal";
 import { ResourceTable } from "../../components/ResourceTable";
 import { Status } from "../../components/Status";
-import { formatBytes, Time } from "../../components/values";
+import { formatBytes, formatDay } from "../../components/values";
 import { ReportPlans } from "./ReportPlans";
 
 type Report = Schemas["Report"];
@@ -74,9 +74,9 @@ function Made() {
         empty={<Empty title={t("reports.none")} hint={t("reports.noneHint")} action={make} />}
         columns={[
           { id: "of", header: t("reports.of"), cell: (each) => each.model ?? t("reports.workspace"), isRowHeader: true },
-          { id: "span", header: t("reports.span"), cell: (each) => <><Time at={each.since} /> – <Time at={each.until} /></>, width: 380 },
+          { id: "span", header: t("reports.span"), cell: (each) => `${formatDay(each.since)} – ${formatDay(each.until)}`, width: 230 },
           { id: "status", header: t("status"), cell: (each) => <Status status={each.status ?? "PENDING"}>{t(`reports.state.${each.status ?? "PENDING"}`)}</Status> },
-          { id: "figures", header: t("reports.figures"), cell: (each) => (each.figures ?? []).slice(0, 3).map((figure) => `${figure.name} ${figure.value}`).join(", ") || (each.status_reason ?? "–"), width: 320 },
+          { id: "figures", header: t("reports.figures"), cell: (each) => (each.figures ?? []).slice(0, 3).map((figure) => `${figure.name} ${figure.value}`).join(", ") || (each.status_reason ?? "–"), width: 300 },
           {
             id: "actions",
             header: t("actions"),

@@ -2,11 +2,11 @@
 
 import { api, dataOf } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
+import { hashFile } from "../collection/upload/hashing";
 
 /** Its SHA-256, as an import names it. `onPercent` hears how far it is. */
 export async function sendArchive(workspace: string, file: File, onPercent: (percent: number) => void): Promise<string> {
-  const bytes = await file.arrayBuffer();
-  const sha256 = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (each) => each.toString(16).padStart(2, "0")).join("");
+  const sha256 = await hashFile(file, () => undefined, new AbortController().signal);
   const archive = await dataOf(
     api.POST("/v1/workspaces/{workspace}/archives", { params: { path: { workspace } }, body: { sha256, num_bytes: file.size } }),
   );

@@ -2,6 +2,7 @@
 
 import Button from "@cloudscape-design/components/button";
 import FormField from "@cloudscape-design/components/form-field";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -24,11 +25,11 @@ export function Decide({ version }: { version: Schemas["ModelVersionDetail"] }) 
   const { t } = useTranslation("models");
   const [asked, setAsked] = useState<Decision | null>(null);
   return (
-    <>
+    <SpaceBetween size="xs" direction="horizontal">
       <Button onClick={() => setAsked("approved")}>{t("approval.verb.approved")}</Button>
       <Button onClick={() => setAsked("rejected")}>{t("approval.verb.rejected")}</Button>
       {asked !== null && <Ask version={version} decision={asked} onClose={() => setAsked(null)} />}
-    </>
+    </SpaceBetween>
   );
 }
 

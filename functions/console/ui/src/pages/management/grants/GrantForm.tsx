@@ -8,7 +8,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { FormModal } from "../../../components/FormModal";
-import { type Grantee, type Kind, KINDS, verbOf, ways } from "./granting";
+import { type Grantee, granteeOf, type Kind, KINDS, verbOf, ways } from "./granting";
 
 interface Props {
   kind: Kind | null;
@@ -23,20 +23,21 @@ export function GrantForm({ grantees, onClose, ...initial }: Props) {
   const queries = useQueryClient();
   const [kind, setKind] = useState<Kind>(initial.kind ?? "dataset");
   const [of, setOf] = useState(initial.of);
-  const [grantee, setGrantee] = useState(initial.grantee);
+  const [text, setText] = useState(initial.grantee);
   const names = useQuery({ queryKey: [`${kind}s`, "suggested"], queryFn: ways[kind].names });
   const kinds = KINDS.map((value) => ({ value, label: t(`grants.kind.${value}`) }));
-  const known = grantees.find((each) => each.id === grantee);
+  const grantee = granteeOf(text, grantees);
+  const label = grantees.find((each) => each.id === grantee)?.label ?? text;
   const groups = (["role", "user", "key"] as const).map((type) => ({
     label: t(`grants.type.${type}`),
     options: grantees.filter((each) => each.type === type).map((each) => ({ value: each.id, label: each.label, filteringTags: [each.label] })),
   }));
   const grant = async () => {
-    await ways[kind].put(of, grantee, verbOf(grantee));
+    if (grantee !== null) await ways[kind].put(of, grantee, verbOf(grantee));
     await queries.invalidateQueries({ queryKey: ["grants"] });
   };
   return (
-    <FormModal title={t("grants.make")} verb={t("grants.grant")} onSubmit={grant} onClose={onClose} disabled={of === "" || grantee === ""}>
+    <FormModal title={t("grants.make")} verb={t("grants.grant")} onSubmit={grant} onClose={onClose} disabled={of === "" || grantee === null}>
       <FormField label={t("grants.what")}>
         <Select options={kinds} selectedOption={kinds.find((each) => each.value === kind)!} onChange={({ detail }) => (setKind(detail.selectedOption.value as Kind), setOf(""))} />
       </FormField>
@@ -51,8 +52,13 @@ export function GrantForm({ grantees, onClose, ...initial }: Props) {
           empty={t("grants.noThing")}
         />
       </FormField>
-      <FormField label={t("grants.grantee")} description={t("grants.granteeHint")} constraintText={grantee === "" ? undefined : t(`grants.sentence.${verbOf(grantee)}`, { grantee: known?.label ?? grantee })}>
-        <Autosuggest value={grantee} onChange={({ detail }) => setGrantee(detail.value.trim())} options={groups} enteredTextLabel={(text) => text} placeholder="ws_..." />
+      <FormField
+        label={t("grants.grantee")}
+        description={t("grants.granteeHint")}
+        errorText={text !== "" && grantee === null && t("grants.unknown")}
+        constraintText={grantee !== null && t(`grants.sentence.${verbOf(grantee)}`, { grantee: label })}
+      >
+        <Autosuggest value={text} onChange={({ detail }) => setText(detail.value.trim())} options={groups} enteredTextLabel={(entered) => entered} placeholder="ws_..." />
       </FormField>
     </FormModal>
   );

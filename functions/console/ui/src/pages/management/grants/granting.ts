@@ -70,3 +70,10 @@ export function useGrantees(): Grantee[] {
     ...(keys.data?.items ?? []).filter((each) => each.revoked_at == null).map((each) => ({ id: each.id, label: each.name, type: "key" as const })),
   ];
 }
+
+/** The id of whom a text names: by a name that only one has, or by an id; null: nobody. */
+export function granteeOf(text: string, known: readonly Grantee[]): string | null {
+  const named = known.filter((each) => each.label === text);
+  if (named.length === 1) return named[0]!.id;
+  return known.some((each) => each.id === text) || /^(ws|usr|key)_[0-9a-f]{27}$/.test(text) ? text : null;
+}
