@@ -21,6 +21,7 @@ from aimass_local.environment import DataDirectory
 from tests.e2e.webhooks import send_webhook, tick
 from tests.ports import free_port
 from tests.stack import Stack, wait_until, write_loans
+from tests.targets import skip_unless_local
 
 SERVER = Path(__file__).with_name("enforcing_server.py")
 FUNCTIONS = (
@@ -120,6 +121,7 @@ class Enforcing:
 
 @pytest.fixture
 def enforcing(tmp_path: Path) -> Iterator[Enforcing]:
+    skip_unless_local("It enforces roles in an emulator of its own")
     data = DataDirectory.at(tmp_path / "data")
     stack = Stack(data=data, port=free_port(), config_path=tmp_path / "config.toml")
     decisions_path = tmp_path / "decisions.jsonl"
