@@ -19,8 +19,9 @@ test: $(VENV)/.dev ## Set up and run the tests
 test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
 	$(BIN)/python -m pytest -m slow $(SHARED_OUT)
 
-lint: $(VENV)/.dev ## Style, types and import rules
+lint: $(VENV)/.dev ## Style, types, import rules and Dockerfiles
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/hadolint batch_jobs/images/Dockerfile sdk/aimass/exported/Dockerfile
 
 bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
@@ -46,6 +47,27 @@ destroy: $(VENV)/.layers ## Remove the stacks of ENV; tables and buckets stay
 
 image: ## Build the container of jobs and endpoints (needs Docker; IMAGE=<registry>/<name>:<tag>)
 	docker build --file batch_jobs/images/Dockerfile --tag $(or $(IMAGE),aimass) .
+
+test-image: $(VENV)/.dev ## Test the image's entry points in what it installs, without Docker (3 GB)
+	rm -rf build/image && batch_jobs/images/install.sh $(CURDIR)/build/image
+	AIMASS_IMAGE=$(CURDIR)/build/image $(BIN)/python -m pytest tests/image
+
+# What the image and the console's page are made of; of the layers the image has all but a few.
+sbom: $(VENV)/.local $(VENV)/.audit $(VENV)-console/bin/npm ## Bills of materials (CycloneDX) in build/sbom, and licences that are not agreed to
+	mkdir -p build/sbom
+	$(VENV)-audit/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom/python.json $(BIN)/python
+	for file in image $(patsubst layers/%/requirements.txt,%,$(wildcard layers/*/requirements.txt)); do \
+		$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --output-file build/sbom/$$file.json \
+			$$([ $$file = image ] && echo requirements/image.txt || echo layers/$$file/requirements.txt) || exit; done
+	$(NPM) sbom --silent --package-lock-only --omit dev --sbom-format cyclonedx > build/sbom/console.json
+	$(BIN)/python -m infra.licences build/sbom/python.json --locked requirements/local.txt > build/sbom/licences.tsv
+	$(BIN)/python -m infra.licences build/sbom/console.json >> build/sbom/licences.tsv
+
+audit: $(VENV)/.audit $(VENV)-console/bin/npm ## Ask for advisories about everything that is locked
+	requirements/audit.sh $(VENV)-audit/bin $(VENV)-console/bin
+
+test-target: $(VENV)/.dev ## Test a platform elsewhere: TEST_TARGET=localstack or aws (tests/targets.py), and list what is skipped
+	$(BIN)/python -m pytest -rs tests/integration/adapters tests/e2e
 
 test-infra: $(VENV)/.cdk $(VENV)-console/bin/npm ## Test the infrastructure against a fresh synth
 	$(NODE) $(VENV)-cdk/bin/python -m pytest tests/infra
@@ -77,7 +99,7 @@ requirements: $(VENV)/.dev ## Resolve the locked requirement files anew
 	./requirements/compile.sh $(BIN)
 
 clean: ## Remove environments, caches and local state
-	rm -rf $(VENV) $(VENV)-cdk $(VENV)-console $(VENV)-sagemaker $(UI)/node_modules .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-cdk $(VENV)-console $(VENV)-sagemaker $(VENV)-audit $(UI)/node_modules .aimass build cdk.out .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -116,6 +138,11 @@ $(VENV)/.sagemaker: requirements/sagemaker.txt | $(VENV)/bin/python
 	$(INSTALL) $(VENV)-sagemaker/bin sagemaker
 	@touch $@
 
+$(VENV)/.audit: requirements/audit.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-audit
+	$(INSTALL) $(VENV)-audit/bin audit
+	@touch $@
+
 # Node from PyPI, so that nothing has to be there.
 $(VENV)-console/bin/npm: requirements/console.txt | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)-console
@@ -126,4 +153,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow lint bench synth diff deploy destroy image test-infra test-sagemaker console test-browser up down requirements clean
+.PHONY: help demo test test-slow lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from aimass_local import lifecycle
 from aimass_local.clients import build_client
 from aimass_local.environment import DataDirectory
 from tests.ports import free_port
+from tests.targets import Target, client_of_target, required, skip_unless_local, target, variables_of_target
 
 Result = TypeVar("Result")
 BIN = Path(sys.executable).parent
@@ -76,6 +78,7 @@ class Stack:
 
     def kill(self) -> None:
         """As a power cut would."""
+        skip_unless_local("It kills the local cloud")
         running = lifecycle.find(self.data)
         assert running is not None
         os.kill(running.pid, 9)
@@ -86,8 +89,37 @@ class Stack:
         self.cli("local", "up", "--port", str(self.port))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed(Stack):
+    """A platform that runs elsewhere already (tests.targets)."""
+
+    base_url: str
+    key: str
+
+    @property
+    def url(self) -> str:
+        return self.base_url
+
+    @property
+    def api_key(self) -> str:
+        return self.key
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        stacks = self.aws("cloudformation").describe_stacks()["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", ())}
+
+    def aws(self, service: str) -> Any:
+        return client_of_target(service)
+
+    def environment(self) -> dict[str, str]:
+        ours = {"AIMASS_BASE_URL": self.base_url, "AIMASS_API_KEY": self.key, "COLUMNS": "200"}
+        return {**os.environ, **self.variables, **ours, "AIMASS_CONFIG_FILE": str(self.config_path)}
+
+
 def server_pid(stack: Stack) -> int:
     """The process of the local cloud, of which all others are children."""
+    skip_unless_local("It looks at processes of the local cloud")
     running = lifecycle.find(stack.data)
     assert running is not None
     return running.pid
@@ -96,7 +128,11 @@ def server_pid(stack: Stack) -> int:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for all tests that leave it running."""
-    yield from run_stack(tmp_path_factory.mktemp("stack"))
+    folder = tmp_path_factory.mktemp("stack")
+    if target() is Target.LOCAL:
+        yield from run_stack(folder)
+    else:
+        yield _find_deployed(folder)
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +143,7 @@ def killed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def run_stack(folder: Path, *, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """A stack in that folder, for the body of a fixture."""
+    skip_unless_local("It starts a local cloud of its own")
     started = Stack(
         data=DataDirectory.at(folder / "data"),
         port=free_port(),
@@ -116,6 +153,18 @@ def run_stack(folder: Path, *, variables: Mapping[str, str] | None = None) -> It
     started.up()
     yield started
     lifecycle.down(started.data)
+
+
+def _find_deployed(folder: Path) -> Deployed:
+    url = required("AIMASS_TEST_URL").rstrip("/")
+    return Deployed(
+        base_url=url,
+        key=required("AIMASS_TEST_API_KEY"),
+        data=DataDirectory.at(folder / "data"),
+        port=urlsplit(url).port or 443,
+        config_path=folder / "config.toml",
+        variables=variables_of_target(),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,9 @@ def test_c1_c2_c3_submit_that_is_repeated_and_raced_makes_one_job(stack: Stack, 
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
     def named() -> list[Any]:
-        listed = stack.aws("batch").list_jobs(jobQueue="aimass", filters=[{"name": "JOB_NAME", "values": [job["id"]]}])
+        listed = stack.aws("batch").list_jobs(
+            jobQueue="aimass-gpu", filters=[{"name": "JOB_NAME", "values": [job["id"]]}]
+        )
         return list(listed["jobSummaryList"])
 
     assert len(wait_until(named)) == 1

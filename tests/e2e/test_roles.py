@@ -19,9 +19,13 @@ from aimass_core.domain.notification_channels import DeliveryStatus
 from aimass_local import lifecycle
 from aimass_local.environment import DataDirectory
 from tests.e2e.webhooks import send_webhook, tick
+from tests.mutations import STACKS, find_noticed, list_mutations
 from tests.ports import free_port
 from tests.stack import Stack, wait_until, write_loans
+from tests.targets import skip_unless_local
 
+# Of all policy statements those that some test needs.
+ENOUGH = 0.95
 SERVER = Path(__file__).with_name("enforcing_server.py")
 FUNCTIONS = (
     "Api",
@@ -120,6 +124,7 @@ class Enforcing:
 
 @pytest.fixture
 def enforcing(tmp_path: Path) -> Iterator[Enforcing]:
+    skip_unless_local("It enforces roles in an emulator of its own")
     data = DataDirectory.at(tmp_path / "data")
     stack = Stack(data=data, port=free_port(), config_path=tmp_path / "config.toml")
     decisions_path = tmp_path / "decisions.jsonl"
@@ -245,7 +250,9 @@ def _be_told(client: aimass.Client) -> None:
     client.notification_channels.delete("hook")
 
 
-def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(enforcing: Enforcing, tmp_path: Path) -> None:
+def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(
+    enforcing: Enforcing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _a_days_work(enforcing.stack, tmp_path)
     decided = enforcing.decisions()
     assert not [each for each in decided if each[3] != "Allow"]
@@ -266,6 +273,45 @@ def test_h20_each_role_is_enough_and_none_of_its_statements_is_idle(enforcing: E
         ):
             idle.append((function, actions, resources))
     assert not idle, f"{idle}: a mutation that takes one of these away would go unnoticed"
+    _count_needed(enforcing, decided, capsys)
+
+
+def _count_needed(
+    enforcing: Enforcing, decided: set[tuple[str, str, str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Takes each statement away in turn: was it the only one that let something of this day pass, or does a test of the
+    templates miss it?"""
+    mutations, noticed = list_mutations(), find_noticed()
+    stacks = set(STACKS.values())
+    deployed: dict[str, list[dict[str, Any]]] = {}
+    for role, statement in enforcing.statements():
+        deployed.setdefault(role, []).append(statement)
+    needed = set(noticed)
+    for role, statements in deployed.items():
+        stack, _, rest = role.partition("-")
+        for who, action, what, _ in decided:
+            allowing = [index for index, each in enumerate(statements) if _allows(each, action, what)]
+            if who == role and stack in stacks and len(allowing) == 1:
+                needed |= {
+                    each
+                    for each in mutations
+                    if rest.startswith(f"{each.role}-") and STACKS[each.stack] == stack and each.index == allowing[0]
+                }
+    share = len(needed) / len(mutations)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\npolicy statements that a test needs: {len(needed)} of {len(mutations)} ({share:.1%}); "
+            f"{len(noticed)} by tests of the templates alone\n"
+        )
+        for each in sorted(mutations.keys() - needed, key=str):
+            sys.stdout.write(f"  not needed today: {each.role} {mutations[each]['Action']}\n")
+    assert share >= ENOUGH
+
+
+def _allows(statement: dict[str, Any], action: str, resource: str) -> bool:
+    return action in _listed(statement["Action"]) and any(
+        fnmatchcase(resource, pattern) for pattern in _listed(statement["Resource"])
+    )
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -13,13 +13,17 @@ import pytest
 
 from aimass_core.bootstrap import AwsClients
 from tests.ports import free_port
+from tests.targets import Target, target, variables_of_target
 
 _START_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The variables that point clients at it."""
+    """The variables that point clients at it, or at the target that runs already (tests.targets)."""
+    if target() is not Target.LOCAL:
+        yield variables_of_target()
+        return
     port = free_port()
     folder = tmp_path_factory.mktemp("emulator")
     environment = {
