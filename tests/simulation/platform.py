@@ -60,11 +60,12 @@ _EXPECTED = (AimassError, WriteConflictError, LeaseLostError, BlobNotFoundError)
 class Flight:
     """Something on its way to a process."""
 
+    place: str
     run: Callable[[], object]
     due: float
     num_tries: int = 0
     is_message: bool = False
-    """Of a queue: what is given up lies among the dead letters, and can be sent again."""
+    """What is given up lies among the dead letters, and can be sent again."""
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Platform(World):
 
     @classmethod
     def of_seed(cls, seed: int) -> "Platform":
-        """Armed."""
+        """With as many faults as the seed says."""
         rng = random.Random(seed)
         rate = rng.choice([0.0, 0.01, 0.03, 0.08])
         return cls(rng=rng, faults=Faults(plan=Chances(rng, rate)))
@@ -107,10 +108,12 @@ class Platform(World):
     def now(self) -> float:
         return self.clock().timestamp()
 
-    def send(self, run: Callable[[], object], *, delay_seconds: float = 0, is_message: bool = False) -> None:
-        """Lets something set out."""
+    def send(
+        self, place: str, run: Callable[[], object], *, delay_seconds: float = 0, is_message: bool = False
+    ) -> None:
+        """Lets something set out to a process."""
         late = self.rng.expovariate(0.2) if self.loses else 0
-        self.flights.append(Flight(run, self.now + delay_seconds + late, is_message=is_message))
+        self.flights.append(Flight(place, run, self.now + delay_seconds + late, is_message=is_message))
 
     def _announce(self, row: Row) -> None:
         """See World: the registry's stream, to both of its readers."""
@@ -126,15 +129,16 @@ class Platform(World):
             "eventSource": "aws:dynamodb",
             "dynamodb": {"SequenceNumber": "1", "NewImage": to_item(row)},
         }
-        self.send(lambda: self._call(getattr(self, handler), event))
+        # What dispatch has not heard of, the reconciler finds; what notifications have not, waits for a redrive.
+        self.send(handler[1:], lambda: self._call(getattr(self, handler), event), is_message=handler == "_notifications")
 
     def _ingest(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send(lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True)
+        self.send("ingest", lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True)
 
     def _notify(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send(lambda: self._call(self._notifications, event), delay_seconds=delay_seconds, is_message=True)
+        self.send("notifications", lambda: self._call(self._notifications, event), delay_seconds=delay_seconds, is_message=True)
 
     def _call(self, handler: Any, record: Mapping[str, Any]) -> None:
         """Raises where the record failed, so that it comes again."""
@@ -161,7 +165,7 @@ class Platform(World):
             },
         }
         event = {"source": "aws.batch", "detail": detail}
-        self.send(lambda: self._job_events(event, Context()))
+        self.send("job_events", lambda: self._job_events(event, Context()))
 
     def put_object(self, key: str, body: bytes) -> None:
         """What a client's PUT to the landing bucket does, and S3's notification of it."""
@@ -172,14 +176,16 @@ class Platform(World):
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def process(self, step: Callable[[], object]) -> bool:
+    def process(self, place: str, step: Callable[[], object]) -> bool:
         """Does a step in a process of its own; whether it came to its end."""
         self.faults.intrude = self.intrude
+        former, self.faults.place = self.faults.place, place
         try:
             step()
         except (CrashError, *_EXPECTED):
             return False
         finally:
+            self.faults.place = former
             self.check()
         return True
 
@@ -212,7 +218,7 @@ class Platform(World):
         flight = self.rng.choice(due) if self.loses else due[0]
         self.flights.remove(flight)
         fate = self.rng.random() if self.loses else 0.5
-        is_done = fate >= 0.05 and self.process(flight.run)
+        is_done = fate >= 0.05 and self.process(flight.place, flight.run)
         flight.num_tries += 1
         if (fate >= 0.05 and not is_done and flight.num_tries < MAX_DELIVERIES) or fate > 0.92:
             flight.due = self.now + self.rng.expovariate(0.02)
@@ -223,10 +229,10 @@ class Platform(World):
 
     def minute(self) -> None:
         """What the scheduler calls."""
-        self.process(lambda: self._reconciler({}, Context()))
+        self.process("reconciler", lambda: self._reconciler({}, Context()))
         event = {"source": "aws.events", "time": self.clock().isoformat(), "detail": {}, "resources": []}
         fields = {"detail-type": "", "account": "", "region": "", "id": "", "version": ""}
-        self.process(lambda: self._tick({**event, **fields}, Context()))
+        self.process("collectors", lambda: self._tick({**event, **fields}, Context()))
 
     def work_containers(self) -> bool:
         """One container goes on."""
@@ -249,7 +255,7 @@ class Platform(World):
         status = JobStatus.FAILED if self.loses and self.rng.random() < 0.15 else JobStatus.SUCCEEDED
         if job.kind is JobKind.COLLECT:
             with tempfile.TemporaryDirectory() as folder:
-                is_done = self.process(lambda: self.collecting.collect(job, Path(folder)))
+                is_done = self.process("container", lambda: self.collecting.collect(job, Path(folder)))
             if self.compute.states[state.compute_job_id].status.is_terminal:
                 return
             if not is_done and state.attempt < MAX_ATTEMPTS:

@@ -112,7 +112,7 @@ class Users:
         world = self.world
         for _ in range(num_tries):
             world.clock.advance(1)
-            world.faults.intrude = world.intrude
+            world.faults.intrude, world.faults.place = world.intrude, "api"
             try:
                 answer = request()
             except (CrashError, UnavailableError):
@@ -278,7 +278,7 @@ class Users:
         amounts = {"requests": world.rng.randint(1, 10), "errors": int(world.rng.random() < 0.15) * 10}
         counted = endpoint_counters.to_counted(endpoint, endpoint.rollout.model)
         self.ask(lambda: endpoint_counters.add(world.ports, counted, Counts.from_amounts(amounts), minute=world.clock()))
-        world.send(lambda: rollouts.follow(world.ports, endpoint.workspace_id, endpoint.id))
+        world.send("dispatch", lambda: rollouts.follow(world.ports, endpoint.workspace_id, endpoint.id))
 
     def change_settings(self) -> None:
         """A value that the last acknowledgement keeps."""
