@@ -26,4 +26,6 @@ def flips(name: str, body: bytes, shares: Iterable[float]) -> Iterator[Sample]:
     """A file with one byte that is another."""
     for share in shares:
         place = min(int(len(body) * share), len(body) - 1)
-        yield Sample(f"{name} with byte {place} flipped", body[:place] + bytes([body[place] ^ 0xFF]) + body[place + 1 :])
+        yield Sample(
+            f"{name} with byte {place} flipped", body[:place] + bytes([body[place] ^ 0xFF]) + body[place + 1 :]
+        )

@@ -89,8 +89,20 @@ def csvs() -> Iterator[Sample]:
     """Encodings, quotes, lengths, headers, formulas."""
     text = CSV.decode()
     yield Sample("csv as it should be", CSV, False)
-    for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "cp037", "shift_jis", "cp1252"):
-        yield Sample(f"csv in {encoding}", text.replace("x1,", "ü1," if encoding != "shift_jis" else "x1,").encode(encoding))
+    for encoding in (
+        "utf-8-sig",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "utf-7",
+        "cp037",
+        "shift_jis",
+        "cp1252",
+    ):
+        yield Sample(
+            f"csv in {encoding}", text.replace("x1,", "ü1," if encoding != "shift_jis" else "x1,").encode(encoding)
+        )
     yield Sample("csv mixed encodings", CSV + "9,ü\n".encode("latin-1") * 3 + "9,ü\n".encode())
     yield Sample("csv boms within", b"\xef\xbb\xbf" * 3 + CSV)
     for name, ending in (("cr", b"\r"), ("crlf", b"\r\n"), ("nel", b"\xc2\x85"), ("mixed", b"\r\r\n")):
@@ -166,7 +178,9 @@ def parquets() -> Iterator[Sample]:
         pa.large_string(),
     ):
         yield Sample(f"parquet of {kind}", _parquet(pa.table({"a": pa.nulls(3, kind), "b": [1, 2, 3]})))
-    extension = pa.field("a", pa.int64(), metadata={"ARROW:extension:name": "evil", "ARROW:extension:metadata": "x" * 9})
+    extension = pa.field(
+        "a", pa.int64(), metadata={"ARROW:extension:name": "evil", "ARROW:extension:metadata": "x" * 9}
+    )
     yield Sample("parquet extension", _parquet(pa.table([[1, 2]], schema=pa.schema([extension]))))
 
 
@@ -224,7 +238,9 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in members.items():
             archive.writestr(zipfile.ZipInfo(name.replace("\0", "_")), body, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue().replace(b"a_.csv", b"a\0.csv") if any("\0" in name for name in members) else buffer.getvalue()
+    return (
+        buffer.getvalue().replace(b"a_.csv", b"a\0.csv") if any("\0" in name for name in members) else buffer.getvalue()
+    )
 
 
 def _zip_twice() -> bytes:
@@ -275,7 +291,7 @@ def _parquet(table: pa.Table, compression: str = "snappy") -> bytes:
 
 
 def _claim(body: bytes, num_rows: int) -> bytes:
-    """The footer says another number of rows: thrift's zigzag varint of 100 is two bytes, and so is what stands here."""
+    """The footer says another number of rows wherever it says 100, which thrift writes as a zigzag varint."""
     footer_length = struct.unpack("<I", body[-8:-4])[0]
     head, footer = body[: -8 - footer_length], body[-8 - footer_length : -8]
     wanted = bytearray()

@@ -130,15 +130,24 @@ class Platform(World):
             "dynamodb": {"SequenceNumber": "1", "NewImage": to_item(row)},
         }
         # What dispatch has not heard of, the reconciler finds; what notifications have not, waits for a redrive.
-        self.send(handler[1:], lambda: self._call(getattr(self, handler), event), is_message=handler == "_notifications")
+        self.send(
+            handler[1:], lambda: self._call(getattr(self, handler), event), is_message=handler == "_notifications"
+        )
 
     def _ingest(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send("ingest", lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True)
+        self.send(
+            "ingest", lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True
+        )
 
     def _notify(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send("notifications", lambda: self._call(self._notifications, event), delay_seconds=delay_seconds, is_message=True)
+        self.send(
+            "notifications",
+            lambda: self._call(self._notifications, event),
+            delay_seconds=delay_seconds,
+            is_message=True,
+        )
 
     def _call(self, handler: Any, record: Mapping[str, Any]) -> None:
         """Raises where the record failed, so that it comes again."""
