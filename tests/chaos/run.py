@@ -99,6 +99,7 @@ def main(arguments: list[str]) -> int:
             next(stacks, None)
     _print(report)
     if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1), "utf-8")
     return 1 if report["lost"] or report["doubled"] else 0
 
