@@ -24,7 +24,6 @@ import psutil
 
 import aimass
 from aimass_local import lifecycle
-from aimass_local.deployment import TEMPLATE_DIR
 from tests.chaos.traffic import DROPPED, JOBS, Traffic
 from tests.e2e.test_rollouts import register
 from tests.stack import Stack, run_stack, server_pid, wait_until, write_loans
@@ -71,7 +70,7 @@ def deploy_anew(stack: Stack) -> None:
     """`aimass local up` with a template in which every function has changed."""
     with tempfile.TemporaryDirectory() as folder:
         changed = Path(folder) / "template"
-        shutil.copytree(TEMPLATE_DIR, changed)
+        shutil.copytree(lifecycle.TEMPLATE_DIR, changed)
         for path in changed.rglob("*.json"):
             document = json.loads(path.read_text("utf-8"))
             resources = document.get("Resources") if isinstance(document, dict) else None

@@ -9,6 +9,7 @@ import random
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Row, WriteConflictError
 from aimass_core.services import workspaces
 from aimass_core.services.ingest.versions import LeaseLostError
+from aimass_local.lifecycle import TEMPLATE_DIR
 from functions.collectors.app import build_app
 from functions.dispatch.app import make_handler as make_dispatch
 from functions.ingest.app import Deployment
@@ -35,25 +37,28 @@ from tests.simulation.containers import Collecting
 from tests.simulation.faults import Chances, CrashError, Faults
 from tests.simulation.world import World
 
-# As infra/cdk lets the event source mappings hear.
-HEARD_BY_DISPATCH = {
-    "job": {"SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"},
-    "dataset_version": {"READY"},
-    "endpoint": {"CREATING", "UPDATING"},
-    "table": {"PENDING"},
-}
-HEARD_BY_NOTIFICATIONS = {
-    "job": {"SUCCEEDED", "FAILED", "STOPPED"},
-    "dataset_version": {"READY", "REJECTED"},
-    "endpoint_event": None,
-    "notification": {"PENDING"},
-    "notification_delivery": {"PENDING"},
-}
 MAX_DELIVERIES = 4
 MAX_ATTEMPTS = 3
 # The longest that the world goes on without a process: a request's time-out of its client is longer than that.
 MAX_PAUSE_SECONDS = 90.0
 _EXPECTED = (AimassError, WriteConflictError, LeaseLostError, BlobNotFoundError)
+
+
+@cache
+def _heard_images(prefix: str) -> list[Mapping[str, Mapping[str, list[str]]]]:
+    """By which images of rows the deployed event source mapping of a function lets an event pass."""
+    resources = json.loads((TEMPLATE_DIR / "AimassApplication.template.json").read_text("utf-8"))["Resources"]
+    return [
+        json.loads(found["Pattern"])["dynamodb"]["NewImage"]
+        for name, resource in resources.items()
+        if name.startswith(f"{prefix}Stream") and resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        for found in resource["Properties"]["FilterCriteria"]["Filters"]
+    ]
+
+
+def _hears(image: Mapping[str, Mapping[str, list[str]]], row: Row) -> bool:
+    values = {"resource": row.resource, "status": None if row.status is None else str(row.status)}
+    return all(values[name] in allowed["S"] for name, allowed in image.items())
 
 
 @dataclass
@@ -92,7 +97,6 @@ class Platform(World):
             update={"workspace_id": made.id, "workspace_name": made.name}
         )
         self.num_intrusions = 0
-        self.posted: list[Mapping[str, Any]] = []
         self.collecting = Collecting(self)
         self.registry.draw_lag = lambda num: self.rng.randrange(num + 1) if self.rng.random() < 0.3 else 0
         self._dispatch = make_dispatch(lambda: self.ports)
@@ -117,9 +121,8 @@ class Platform(World):
 
     def _announce(self, row: Row) -> None:
         """See World: the registry's stream, to both of its readers."""
-        resource = str(row.resource)
-        for heard, handler in ((HEARD_BY_DISPATCH, "_dispatch"), (HEARD_BY_NOTIFICATIONS, "_notifications")):
-            if resource in heard and (heard[resource] is None or str(row.status) in heard[resource]):
+        for prefix, handler in (("Dispatch", "_dispatch"), ("Notifications", "_notifications")):
+            if any(_hears(image, row) for image in _heard_images(prefix)):
                 self._stream(handler, row)
 
     def _stream(self, handler: str, row: Row) -> None:
