@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from aimass_core.adapters.dynamodb_items import to_item
+from aimass_core.adapters.memory import MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import Role
 from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE, ComputeState
+from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job, JobKind, JobStatus
+from aimass_core.domain.notification_channels import Delivery
 from aimass_core.domain.workspaces import WorkspaceCreate
 from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Row, WriteConflictError
-from aimass_core.services import workspaces
+from aimass_core.services import dispatch, notification_deliveries, workspaces
 from aimass_core.services.ingest.versions import LeaseLostError
 from aimass_local.lifecycle import TEMPLATE_DIR
 from functions.collectors.app import build_app
@@ -31,7 +34,7 @@ from functions.ingest.app import make_handler as make_ingest
 from functions.job_events.app import make_handler as make_job_events
 from functions.notifications.app import make_handler as make_notifications
 from functions.reconciler.app import make_handler as make_reconciler
-from tests.factories.platform import new_principal
+from tests.factories.platform import GOLDEN, ManualClock, new_principal
 from tests.functional.gateway import Context
 from tests.simulation.containers import Collecting
 from tests.simulation.faults import Chances, CrashError, Faults
@@ -59,6 +62,29 @@ def _heard_images(prefix: str) -> list[Mapping[str, Mapping[str, list[str]]]]:
 def _hears(image: Mapping[str, Mapping[str, list[str]]], row: Row) -> bool:
     values = {"resource": row.resource, "status": None if row.status is None else str(row.status)}
     return all(values[name] in allowed["S"] for name, allowed in image.items())
+
+
+class SeededIds:
+    """As the platform makes them, but the same for the same seed."""
+
+    def __init__(self, clock: ManualClock, rng: random.Random) -> None:
+        self._clock, self._rng, self._last = clock, rng, 0
+
+    def __call__(self, prefix: str) -> str:
+        """The next id."""
+        now = int(self._clock().timestamp() * 1000) << 64 | self._rng.getrandbits(64)
+        self._last = max(now, self._last + 1)
+        return f"{prefix}_{self._last:027x}"
+
+
+def is_worse(number: int) -> bool:
+    """Which versions give another answer to the golden request than in training."""
+    return number % 4 == 3
+
+
+def _answer(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    outputs = {**GOLDEN.outputs, "label": ["no"]} if is_worse(payload["number"]) else GOLDEN.outputs
+    return {"outputs": outputs}
 
 
 @dataclass
@@ -92,6 +118,8 @@ class Platform(World):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.ports.new_id = SeededIds(self.clock, random.Random(self.rng.getrandbits(64)))
+        self.ports.predictor = MemoryPredictor(_answer)
         made = workspaces.create(self.ports, self.principal, WorkspaceCreate(name="team"))
         self.principal = new_principal(Role.ADMIN).model_copy(
             update={"workspace_id": made.id, "workspace_name": made.name}
@@ -281,6 +309,19 @@ class Platform(World):
         result = {"job_id": job.id, "attempt": attempt, "artifacts": []}
         key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
         self.lake.put(key, json.dumps(result).encode())
+
+    # --- invariants --------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """See World. What serves is verified, and every retry is bounded."""
+        super().check()
+        for endpoint in self.registry.all(Endpoint):
+            rolling = endpoint.rollout.model if endpoint.rollout else None
+            for model in (endpoint.serving, rolling):
+                assert model is None or not is_worse(model.number), f"{model.ref} serves, and was not verified"
+        assert all(job.dispatch_attempts <= dispatch.MAX_ATTEMPTS for job in self.jobs())
+        for delivery in self.registry.all(Delivery):
+            assert delivery.num_attempts <= len(notification_deliveries.PAUSES_SECONDS) + 1, "tried without end"
 
     # --- coming to rest ----------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ import pytest
 from tests.simulation.faults import When
 from tests.simulation.story import crash_points, tell
 
-NUM_SEEDS, NUM_STEPS, TOGETHER = 500, 30, 50
-CRASH_SEEDS, CRASH_STEPS = (7, 8), 60
+NUM_SEEDS, NUM_STEPS, TOGETHER = 500, 25, 50
+CRASH_SEEDS, CRASH_STEPS = (8,), 60
 HANDLERS = {"api", "ingest", "dispatch", "job_events", "reconciler", "collectors", "container", "notifications"}
 
 
