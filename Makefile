@@ -19,6 +19,20 @@ test: $(VENV)/.dev ## Set up and run the tests
 test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
 	$(BIN)/python -m pytest -m slow $(SHARED_OUT)
 
+SEEDS ?= 20000
+SOAK ?=
+soak: $(VENV)/.dev ## Simulate the platform by SEEDS seeds; SOAK="--crash-points 10" instead: every fault at every effect
+	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --processes $$(nproc) $(SOAK)
+
+CHAOS_SECONDS ?= 600
+chaos: $(VENV)/.dev ## Kill workers of a local cloud under traffic, deploy it anew in the middle, count what is lost
+	$(BIN)/python -m tests.chaos.run --seconds $(CHAOS_SECONDS) --json build/chaos.json
+
+KILLS ?= 200
+KILLS_SEED ?= 15
+kills: $(VENV)/.dev ## Kill a local cloud KILLS times in the middle of writes; nothing acknowledged may be lost
+	AIMASS_TEST_KILLS=$(KILLS) AIMASS_TEST_KILLS_SEED=$(KILLS_SEED) $(BIN)/python -m pytest tests/e2e/test_random_kills.py -s
+
 lint: $(VENV)/.dev ## Style, types, import rules and Dockerfiles
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 	$(BIN)/hadolint batch_jobs/images/Dockerfile sdk/aimass/exported/Dockerfile
@@ -153,4 +167,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean
+.PHONY: help demo test test-slow soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean

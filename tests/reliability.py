@@ -1,6 +1,7 @@
 """Which test shows that a fault of `faults.csv` is survived: `python -m tests.reliability > docs/RELIABILITY.md`.
 
 A test is of a row where its name begins with it: `test_g8_...` of G8; in the console's own tests, "g8: ...".
+`figures.md` is what runs that are too long for CI have shown.
 """
 
 import ast
@@ -13,6 +14,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 UI = TESTS.parent / "functions" / "console" / "ui" / "src"
+FIGURES = TESTS / "figures.md"
 PAGE = TESTS.parent / "docs" / "RELIABILITY.md"
 # Rows without a test, and why.
 UNTESTED = {
@@ -65,6 +67,7 @@ def build_page() -> str:
         f"{len(tested)} of {len(rows)} rows have a test that is named after them, together "
         f"{sum(len(tests[row['id']]) for row in tested)} tests. The others say why they have none.",
     ]
+    lines += ["", FIGURES.read_text("utf-8").strip()]
     group = None
     for row in rows:
         if row["group"] != group:

@@ -13,7 +13,17 @@ import numpy as np
 
 from aimass_core.errors import AimassError
 from batch_jobs.importing import converters, samples
-from batch_jobs.importing.contract import ANSWERS, DESCRIPTION, GRAPH, INPUTS, ORDER, REFUSAL, Description, Order
+from batch_jobs.importing.contract import (
+    ANSWERS,
+    DESCRIPTION,
+    GRAPH,
+    INPUTS,
+    ORDER,
+    REFUSAL,
+    Description,
+    Order,
+    foreign,
+)
 
 _REFUSED = 3
 
@@ -37,7 +47,8 @@ def _convert(order: Order, folder: Path) -> None:
         columns = [str(name) for name in given.table.columns]
     conversion = replace(conversion, columns=columns)
     inputs = samples.to_inputs(conversion, given)
-    answers = conversion.answer(inputs)
+    with foreign(f"{order.model_path.name} does not answer rows of the shapes that it names"):
+        answers = conversion.answer(inputs)
     (folder / GRAPH).write_bytes(conversion.model.SerializeToString())
     np.savez(folder / INPUTS, allow_pickle=False, **inputs)
     np.savez(folder / ANSWERS, *[_plain(each) for each in answers], allow_pickle=False)

@@ -31,8 +31,7 @@ def answer_once(app: APIGatewayRestResolver, next_middleware: NextMiddleware) ->
     }
     body = app.current_event.json_body
     request = json.dumps([key, body], sort_keys=True)
-    caller = app.context["caller"].model_copy(update={"request": request})
-    app.append_context(caller=caller)  # type: ignore[no-untyped-call]
+    app.context["caller"] = app.context["caller"].model_copy(update={"request": request})
     answer = run_once(
         app.context["store"],
         lambda: _to_answer(next_middleware(app), operation),

@@ -5,10 +5,14 @@ import threading
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
-from aimass_core.lambda_support.idempotency import run_once
+from aimass_core.domain.common import Role
+from aimass_core.lambda_support.idempotency import MemoryStore, run_once
+from aimass_core.services import jobs
 from functions.api.app import OPERATIONS, Deployment, make_handler
-from tests.functional.gateway import Api, Context
+from tests.factories.platform import add_dataset, add_version, new_principal
+from tests.functional.gateway import Api, Context, Gateway, open_api
 
 KEYS = "/v1/api-keys"
 VALID = {"name": "k", "role": "viewer"}
@@ -177,6 +181,43 @@ def test_c2_same_key_with_another_body_is_refused(api: Api) -> None:
     api.post("/v1/datasets", {"name": "adult"}, idempotency_key="one")
     answer = api.post("/v1/datasets", {"name": "other"}, idempotency_key="one")
     assert (answer.status, answer.code) == (422, "idempotency_key_reused")
+
+
+class _DeathError(BaseException):
+    """The function is gone in the middle of a request."""
+
+
+class _DyingStore(MemoryStore):
+    """Dies before the first answer is kept, and later has forgotten who was at work."""
+
+    has_died = False
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        if not self.has_died:
+            self.has_died = True
+            self._records.clear()
+            raise _DeathError
+        super()._update_record(data_record)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/workspaces/{workspace}/exports"])
+def test_c1_a_request_whose_function_died_before_it_answered_makes_no_second_job(path: str) -> None:
+    api = open_api(Gateway(store=_DyingStore()))
+    principal = new_principal(Role.ADMIN).model_copy(update={"workspace_id": api.workspace.id})
+    add_version(api.ports, principal, add_dataset(api.ports, principal))
+    target, body = path.format(workspace=api.workspace.id), {}
+    if path == "/v1/jobs":
+        body = {"spec": {"kind": "train", "dataset": "adult", "algorithm": "xgboost"}}
+    with pytest.raises(_DeathError):
+        api.post(target, body, idempotency_key="one")
+    again = api.post(target, body, idempotency_key="one")
+    assert again.status == 202, again.text
+    replayed = api.post(target, body, idempotency_key="one")
+    other = api.post(target, body, idempotency_key="two")
+    (first, second) = jobs.list_jobs(api.ports, principal, limit=10)[0][::-1]
+    assert first.id in again.text
+    assert first.id in replayed.text
+    assert second.id in other.text
 
 
 def test_idempotency_keys_are_each_workspaces_own(api: Api) -> None:

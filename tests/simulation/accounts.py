@@ -146,9 +146,7 @@ def _rows_in(world: Platform, version: DatasetVersion) -> Counter[int]:
 
 def _check_notified(world: Platform) -> None:
     """Of each job that has ended somebody was told once, and the delivery has arrived or was given up."""
-    told = Counter(
-        note.subject.id for note in world.registry.all(Notification) if note.subject.resource == "job"
-    )
+    told = Counter(note.subject.id for note in world.registry.all(Notification) if note.subject.resource == "job")
     assert all(number == 1 for number in told.values()), f"told more than once: {told}"
     meant = Counter(each.notification_id for each in world.registry.all(Delivery))
     assert all(number == 1 for number in meant.values()), "one delivery for each notification and channel"

@@ -1,6 +1,7 @@
 """What can go wrong between two steps, and stores in memory in which it does."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +62,10 @@ class Faults:
     is_armed: bool = False
     num_effects: int = 0
     num_faults: int = 0
+    place: str = ""
+    """Which process is at work."""
+    places: Counter[str] = field(default_factory=Counter)
+    """How many effects each of them had."""
     intrude: Callable[[], object] = lambda: None
 
     def effect(self, act: Callable[[], ResultT]) -> ResultT:
@@ -68,6 +73,7 @@ class Faults:
         if not self.is_armed:
             return act()
         self.num_effects += 1
+        self.places[self.place] += 1
         when = self.plan.get(self.num_effects)
         self.num_faults += when is not None
         if when is When.BEFORE:
@@ -102,6 +108,7 @@ class FaultyRegistry(MemoryRegistry):
         super().__init__()
         self._faults, self._announce = faults, announce
         self._index: dict[keys.RowKey, Row] = {}
+        self._loaded: dict[keys.RowKey, tuple[Row, Any]] = {}
         self._lagging: list[tuple[keys.RowKey, Row | None]] = []
         self.draw_lag: Callable[[int], int] = lambda _: 0
         """Of so many changes, how many the index has not seen."""
@@ -135,7 +142,14 @@ class FaultyRegistry(MemoryRegistry):
 
     def all(self, cls: type[ResourceT]) -> list[ResourceT]:
         """Every resource of a class."""
-        return [cls.model_validate(row.data) for row in self._rows.values() if row.resource == cls.resource]
+        return [self._load(cls, row) for row in self._rows.values() if row.resource == cls.resource]
+
+    def _load(self, cls: type[ResourceT], row: Row) -> ResourceT:
+        """Rows never change: each is validated once."""
+        known = self._loaded.get(row.key)
+        if known is None or known[0] is not row:
+            known = self._loaded[row.key] = (row, cls.model_validate(row.data))
+        return known[1]
 
     def count(self, prefix: str) -> int:
         """Rows whose sort key begins so."""

@@ -9,19 +9,24 @@ import random
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aimass_core.adapters.dynamodb_items import to_item
+from aimass_core.adapters.memory import MemoryPredictor
 from aimass_core.domain import keys
 from aimass_core.domain.common import Role
 from aimass_core.domain.compute_states import JOB_VARIABLE, WORKSPACE_VARIABLE, ComputeState
+from aimass_core.domain.endpoints import Endpoint
 from aimass_core.domain.jobs import Job, JobKind, JobStatus
+from aimass_core.domain.notification_channels import Delivery
 from aimass_core.domain.workspaces import WorkspaceCreate
 from aimass_core.errors import AimassError
 from aimass_core.ports import BlobNotFoundError, Row, WriteConflictError
-from aimass_core.services import workspaces
+from aimass_core.services import dispatch, notification_deliveries, workspaces
 from aimass_core.services.ingest.versions import LeaseLostError
+from aimass_local.lifecycle import TEMPLATE_DIR
 from functions.collectors.app import build_app
 from functions.dispatch.app import make_handler as make_dispatch
 from functions.ingest.app import Deployment
@@ -29,26 +34,12 @@ from functions.ingest.app import make_handler as make_ingest
 from functions.job_events.app import make_handler as make_job_events
 from functions.notifications.app import make_handler as make_notifications
 from functions.reconciler.app import make_handler as make_reconciler
-from tests.factories.platform import new_principal
+from tests.factories.platform import GOLDEN, ManualClock, new_principal
 from tests.functional.gateway import Context
 from tests.simulation.containers import Collecting
 from tests.simulation.faults import Chances, CrashError, Faults
 from tests.simulation.world import World
 
-# As infra/cdk lets the event source mappings hear.
-HEARD_BY_DISPATCH = {
-    "job": {"SUBMITTED", "SUCCEEDED", "FAILED", "STOPPED"},
-    "dataset_version": {"READY"},
-    "endpoint": {"CREATING", "UPDATING"},
-    "table": {"PENDING"},
-}
-HEARD_BY_NOTIFICATIONS = {
-    "job": {"SUCCEEDED", "FAILED", "STOPPED"},
-    "dataset_version": {"READY", "REJECTED"},
-    "endpoint_event": None,
-    "notification": {"PENDING"},
-    "notification_delivery": {"PENDING"},
-}
 MAX_DELIVERIES = 4
 MAX_ATTEMPTS = 3
 # The longest that the world goes on without a process: a request's time-out of its client is longer than that.
@@ -56,15 +47,56 @@ MAX_PAUSE_SECONDS = 90.0
 _EXPECTED = (AimassError, WriteConflictError, LeaseLostError, BlobNotFoundError)
 
 
+@cache
+def _heard_images(prefix: str) -> list[Mapping[str, Mapping[str, list[str]]]]:
+    """By which images of rows the deployed event source mapping of a function lets an event pass."""
+    resources = json.loads((TEMPLATE_DIR / "AimassApplication.template.json").read_text("utf-8"))["Resources"]
+    return [
+        json.loads(found["Pattern"])["dynamodb"]["NewImage"]
+        for name, resource in resources.items()
+        if name.startswith(f"{prefix}Stream") and resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        for found in resource["Properties"]["FilterCriteria"]["Filters"]
+    ]
+
+
+def _hears(image: Mapping[str, Mapping[str, list[str]]], row: Row) -> bool:
+    values = {"resource": row.resource, "status": None if row.status is None else str(row.status)}
+    return all(values[name] in allowed["S"] for name, allowed in image.items())
+
+
+class SeededIds:
+    """As the platform makes them, but the same for the same seed."""
+
+    def __init__(self, clock: ManualClock, rng: random.Random) -> None:
+        self._clock, self._rng, self._last = clock, rng, 0
+
+    def __call__(self, prefix: str) -> str:
+        """The next id."""
+        now = int(self._clock().timestamp() * 1000) << 64 | self._rng.getrandbits(64)
+        self._last = max(now, self._last + 1)
+        return f"{prefix}_{self._last:027x}"
+
+
+def is_worse(number: int) -> bool:
+    """Which versions give another answer to the golden request than in training."""
+    return number % 4 == 3
+
+
+def _answer(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    outputs = {**GOLDEN.outputs, "label": ["no"]} if is_worse(payload["number"]) else GOLDEN.outputs
+    return {"outputs": outputs}
+
+
 @dataclass
 class Flight:
     """Something on its way to a process."""
 
+    place: str
     run: Callable[[], object]
     due: float
     num_tries: int = 0
     is_message: bool = False
-    """Of a queue: what is given up lies among the dead letters, and can be sent again."""
+    """What is given up lies among the dead letters, and can be sent again."""
 
 
 @dataclass
@@ -79,19 +111,20 @@ class Platform(World):
 
     @classmethod
     def of_seed(cls, seed: int) -> "Platform":
-        """Armed."""
+        """With as many faults as the seed says."""
         rng = random.Random(seed)
         rate = rng.choice([0.0, 0.01, 0.03, 0.08])
         return cls(rng=rng, faults=Faults(plan=Chances(rng, rate)))
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.ports.new_id = SeededIds(self.clock, random.Random(self.rng.getrandbits(64)))
+        self.ports.predictor = MemoryPredictor(_answer)
         made = workspaces.create(self.ports, self.principal, WorkspaceCreate(name="team"))
         self.principal = new_principal(Role.ADMIN).model_copy(
             update={"workspace_id": made.id, "workspace_name": made.name}
         )
         self.num_intrusions = 0
-        self.posted: list[Mapping[str, Any]] = []
         self.collecting = Collecting(self)
         self.registry.draw_lag = lambda num: self.rng.randrange(num + 1) if self.rng.random() < 0.3 else 0
         self._dispatch = make_dispatch(lambda: self.ports)
@@ -107,16 +140,17 @@ class Platform(World):
     def now(self) -> float:
         return self.clock().timestamp()
 
-    def send(self, run: Callable[[], object], *, delay_seconds: float = 0, is_message: bool = False) -> None:
-        """Lets something set out."""
+    def send(
+        self, place: str, run: Callable[[], object], *, delay_seconds: float = 0, is_message: bool = False
+    ) -> None:
+        """Lets something set out to a process."""
         late = self.rng.expovariate(0.2) if self.loses else 0
-        self.flights.append(Flight(run, self.now + delay_seconds + late, is_message=is_message))
+        self.flights.append(Flight(place, run, self.now + delay_seconds + late, is_message=is_message))
 
     def _announce(self, row: Row) -> None:
         """See World: the registry's stream, to both of its readers."""
-        resource = str(row.resource)
-        for heard, handler in ((HEARD_BY_DISPATCH, "_dispatch"), (HEARD_BY_NOTIFICATIONS, "_notifications")):
-            if resource in heard and (heard[resource] is None or str(row.status) in heard[resource]):
+        for prefix, handler in (("Dispatch", "_dispatch"), ("Notifications", "_notifications")):
+            if any(_hears(image, row) for image in _heard_images(prefix)):
                 self._stream(handler, row)
 
     def _stream(self, handler: str, row: Row) -> None:
@@ -126,15 +160,25 @@ class Platform(World):
             "eventSource": "aws:dynamodb",
             "dynamodb": {"SequenceNumber": "1", "NewImage": to_item(row)},
         }
-        self.send(lambda: self._call(getattr(self, handler), event))
+        # What dispatch has not heard of, the reconciler finds; what notifications have not, waits for a redrive.
+        self.send(
+            handler[1:], lambda: self._call(getattr(self, handler), event), is_message=handler == "_notifications"
+        )
 
     def _ingest(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send(lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True)
+        self.send(
+            "ingest", lambda: self._call(self._ingest_handler, event), delay_seconds=delay_seconds, is_message=True
+        )
 
     def _notify(self, message: Mapping[str, Any], delay_seconds: int) -> None:
         event = {"eventSource": "aws:sqs", "messageId": "message", "body": json.dumps(message)}
-        self.send(lambda: self._call(self._notifications, event), delay_seconds=delay_seconds, is_message=True)
+        self.send(
+            "notifications",
+            lambda: self._call(self._notifications, event),
+            delay_seconds=delay_seconds,
+            is_message=True,
+        )
 
     def _call(self, handler: Any, record: Mapping[str, Any]) -> None:
         """Raises where the record failed, so that it comes again."""
@@ -161,7 +205,7 @@ class Platform(World):
             },
         }
         event = {"source": "aws.batch", "detail": detail}
-        self.send(lambda: self._job_events(event, Context()))
+        self.send("job_events", lambda: self._job_events(event, Context()))
 
     def put_object(self, key: str, body: bytes) -> None:
         """What a client's PUT to the landing bucket does, and S3's notification of it."""
@@ -172,14 +216,16 @@ class Platform(World):
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
-    def process(self, step: Callable[[], object]) -> bool:
+    def process(self, place: str, step: Callable[[], object]) -> bool:
         """Does a step in a process of its own; whether it came to its end."""
         self.faults.intrude = self.intrude
+        former, self.faults.place = self.faults.place, place
         try:
             step()
         except (CrashError, *_EXPECTED):
             return False
         finally:
+            self.faults.place = former
             self.check()
         return True
 
@@ -212,7 +258,7 @@ class Platform(World):
         flight = self.rng.choice(due) if self.loses else due[0]
         self.flights.remove(flight)
         fate = self.rng.random() if self.loses else 0.5
-        is_done = fate >= 0.05 and self.process(flight.run)
+        is_done = fate >= 0.05 and self.process(flight.place, flight.run)
         flight.num_tries += 1
         if (fate >= 0.05 and not is_done and flight.num_tries < MAX_DELIVERIES) or fate > 0.92:
             flight.due = self.now + self.rng.expovariate(0.02)
@@ -223,10 +269,10 @@ class Platform(World):
 
     def minute(self) -> None:
         """What the scheduler calls."""
-        self.process(lambda: self._reconciler({}, Context()))
+        self.process("reconciler", lambda: self._reconciler({}, Context()))
         event = {"source": "aws.events", "time": self.clock().isoformat(), "detail": {}, "resources": []}
         fields = {"detail-type": "", "account": "", "region": "", "id": "", "version": ""}
-        self.process(lambda: self._tick({**event, **fields}, Context()))
+        self.process("collectors", lambda: self._tick({**event, **fields}, Context()))
 
     def work_containers(self) -> bool:
         """One container goes on."""
@@ -249,7 +295,7 @@ class Platform(World):
         status = JobStatus.FAILED if self.loses and self.rng.random() < 0.15 else JobStatus.SUCCEEDED
         if job.kind is JobKind.COLLECT:
             with tempfile.TemporaryDirectory() as folder:
-                is_done = self.process(lambda: self.collecting.collect(job, Path(folder)))
+                is_done = self.process("container", lambda: self.collecting.collect(job, Path(folder)))
             if self.compute.states[state.compute_job_id].status.is_terminal:
                 return
             if not is_done and state.attempt < MAX_ATTEMPTS:
@@ -263,6 +309,19 @@ class Platform(World):
         result = {"job_id": job.id, "attempt": attempt, "artifacts": []}
         key = keys.job_attempt(job.workspace_id, job.id, attempt, "result.json")
         self.lake.put(key, json.dumps(result).encode())
+
+    # --- invariants --------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """See World. What serves is verified, and every retry is bounded."""
+        super().check()
+        for endpoint in self.registry.all(Endpoint):
+            rolling = endpoint.rollout.model if endpoint.rollout else None
+            for model in (endpoint.serving, rolling):
+                assert model is None or not is_worse(model.number), f"{model.ref} serves, and was not verified"
+        assert all(job.dispatch_attempts <= dispatch.MAX_ATTEMPTS for job in self.jobs())
+        for delivery in self.registry.all(Delivery):
+            assert delivery.num_attempts <= len(notification_deliveries.PAUSES_SECONDS) + 1, "tried without end"
 
     # --- coming to rest ----------------------------------------------------------------------------------------------
 

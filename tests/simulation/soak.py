@@ -5,14 +5,17 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.simulation.story import tell
+from tests.simulation.faults import When
+from tests.simulation.story import crash_points, tell
 
 _CHUNK = 50
+_CRASH_STEPS = 60
 _NAMES = ("acks", "steps", "effects", "faults")
 
 
@@ -24,7 +27,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="Begin nothing new after so many.")
     parser.add_argument("--json", type=Path, help="Where the counts go.")
+    parser.add_argument("--crash-points", type=int, default=0, metavar="STORIES", help="Instead: every fault at each.")
     options = parser.parse_args(arguments)
+    if options.crash_points:
+        return _find_crash_points(range(options.first, options.first + options.crash_points))
     started = time.monotonic()
     total = {"seeds": 0, "failed": 0, **dict.fromkeys(_NAMES, 0)}
     chunks = [
@@ -47,6 +53,17 @@ def main(arguments: list[str]) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(summary, indent=1))
     return 1 if total["failed"] else 0
+
+
+def _find_crash_points(seeds: Iterable[int]) -> int:
+    logging.disable(logging.CRITICAL)
+    total = Counter[str]()
+    for seed in seeds:
+        total += crash_points(seed, _CRASH_STEPS, list(When))
+        words = f"{total.total()} of {total.total()} effects, each with {len(When)} faults: {dict(total)}"
+        sys.stdout.write(f"seed {seed}: {words}\n")
+        sys.stdout.flush()
+    return 0
 
 
 def _tell_all(seeds: Iterable[int], until: float) -> tuple[dict[str, int], list[str]]:

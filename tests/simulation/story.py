@@ -1,10 +1,17 @@
-"""One seed of the whole platform, from its first step until nothing is left to do: `python -m tests.simulation.story 7`."""
+"""A story of the whole platform, from its first step until nothing is left to do.
+
+`python -m tests.simulation.story 7 [STEPS]` tells that of seed 7 again. `crash_points` are those of one without faults.
+"""
 
 import logging
+import random
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.simulation import accounts
+from tests.simulation.faults import Faults, When
 from tests.simulation.platform import Platform
 from tests.simulation.users import Users
 
@@ -19,16 +26,45 @@ class Told:
     faults: int
 
 
-def tell(seed: int, *, num_steps: int = 80) -> Told:
+def tell(seed: int, num_steps: int = 80) -> Told:
     """Raises AssertionError, naming the command that repeats it, where something was lost, doubled or never ends."""
     try:
-        return _tell(seed, num_steps)
+        world = Platform.of_seed(seed)
+        users = _play(world, num_steps)
+        if seed % 4 == 0:
+            accounts.replay(world)
+        if seed % 4 == 1:
+            accounts.delete_workspace(world)
     except Exception as error:
-        raise AssertionError(f"{error}\nrepeat it: python -m tests.simulation.story {seed}") from error
+        raise AssertionError(f"{error}\nrepeat it: python -m tests.simulation.story {seed} {num_steps}") from error
+    return Told(
+        acks=users.ledger.num_acks, steps=num_steps, effects=world.faults.num_effects, faults=world.faults.num_faults
+    )
 
 
-def _tell(seed: int, num_steps: int) -> Told:
-    world = Platform.of_seed(seed)
+def crash_points(seed: int, num_steps: int, kinds: Sequence[When]) -> Counter[str]:
+    """Lets every effect of a story in which nothing else goes wrong go wrong; how many of them each process has.
+
+    Raises AssertionError where something is lost or doubled afterwards, or an effect was not reached.
+    """
+
+    def play(plan: Mapping[int, When]) -> Platform:
+        world = Platform(rng=random.Random(seed), faults=Faults(plan=plan), loses=False)
+        _play(world, num_steps)
+        return world
+
+    without = play({}).faults
+    for kind in kinds:
+        for number in range(1, without.num_effects + 1):
+            try:
+                world = play({number: kind})
+                assert world.faults.num_faults == 1, "it was not reached"
+            except Exception as error:
+                raise AssertionError(f"{kind} effect {number} of seed {seed}, {num_steps} steps: {error}") from error
+    return without.places
+
+
+def _play(world: Platform, num_steps: int) -> Users:
     users = Users(world)
     users.begin()
     for _ in range(num_steps):
@@ -37,13 +73,7 @@ def _tell(seed: int, num_steps: int) -> Told:
     world.collecting.stop_schedule()
     world.settle()
     accounts.check(world, users)
-    if seed % 4 == 0:
-        accounts.replay(world)
-    if seed % 4 == 1:
-        accounts.delete_workspace(world)
-    return Told(
-        acks=users.ledger.num_acks, steps=num_steps, effects=world.faults.num_effects, faults=world.faults.num_faults
-    )
+    return users
 
 
 def _step(world: Platform, users: Users) -> None:
@@ -65,4 +95,4 @@ def _step(world: Platform, users: Users) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    sys.stdout.write(f"{tell(int(sys.argv[1]))}\n")
+    sys.stdout.write(f"{tell(*map(int, sys.argv[1:3]))}\n")

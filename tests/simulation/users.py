@@ -112,7 +112,7 @@ class Users:
         world = self.world
         for _ in range(num_tries):
             world.clock.advance(1)
-            world.faults.intrude = world.intrude
+            world.faults.intrude, world.faults.place = world.intrude, "api"
             try:
                 answer = request()
             except (CrashError, UnavailableError):
@@ -180,14 +180,15 @@ class Users:
         return numbers, "".join(["id\n", *(f"{number}\n" for number in sorted(numbers))]).encode()
 
     def drop(self) -> None:
-        """A file for the dataset that files are appended to: S3 acknowledges it."""
-        numbers, body = self._rows()
-        key = f"{keys.drop_prefix(self.world.principal.workspace_name, _DROPPED)}{min(numbers)}.csv"
-        is_armed, self.world.faults.is_armed = self.world.faults.is_armed, False
-        self.world.put_object(key, body)
-        self.world.faults.is_armed = is_armed
-        self.ledger.num_acks += 1
-        self.ledger.rows.setdefault(_DROPPED, set()).update(numbers)
+        """Some files for the dataset that files are appended to: S3 acknowledges each."""
+        for _ in range(self.world.rng.randint(1, 4)):
+            numbers, body = self._rows()
+            key = f"{keys.drop_prefix(self.world.principal.workspace_name, _DROPPED)}{min(numbers)}.csv"
+            is_armed, self.world.faults.is_armed = self.world.faults.is_armed, False
+            self.world.put_object(key, body)
+            self.world.faults.is_armed = is_armed
+            self.ledger.num_acks += 1
+            self.ledger.rows.setdefault(_DROPPED, set()).update(numbers)
 
     def upload(self) -> None:
         """A file that becomes a version of its own dataset."""
@@ -235,9 +236,7 @@ class Users:
         fields: dict[str, Any] = {"model": ref, "rollout": _PLAN} if world.rng.random() < 0.6 else {"model": ref}
         request = EndpointUpdate.model_validate(fields)
         self.ask(
-            lambda: endpoints.update(
-                world.ports, world.principal, endpoint.id, request, revision=endpoint.revision
-            )
+            lambda: endpoints.update(world.ports, world.principal, endpoint.id, request, revision=endpoint.revision)
         )
 
     def _with_endpoint(self, act: Callable[[Endpoint], object]) -> None:
@@ -277,8 +276,10 @@ class Users:
         assert endpoint.rollout is not None
         amounts = {"requests": world.rng.randint(1, 10), "errors": int(world.rng.random() < 0.15) * 10}
         counted = endpoint_counters.to_counted(endpoint, endpoint.rollout.model)
-        self.ask(lambda: endpoint_counters.add(world.ports, counted, Counts.from_amounts(amounts), minute=world.clock()))
-        world.send(lambda: rollouts.follow(world.ports, endpoint.workspace_id, endpoint.id))
+        self.ask(
+            lambda: endpoint_counters.add(world.ports, counted, Counts.from_amounts(amounts), minute=world.clock())
+        )
+        world.send("dispatch", lambda: rollouts.follow(world.ports, endpoint.workspace_id, endpoint.id))
 
     def change_settings(self) -> None:
         """A value that the last acknowledgement keeps."""

@@ -192,7 +192,9 @@ class World:
                 self.ended[job.id] = job.status
             if job.status is JobStatus.SUCCEEDED and job.kind in _MODEL_KINDS:
                 assert job.model_version is not None
-                assert job.id in self.forgotten or any(version.job_id == job.id for version in self.registry.all(ModelVersion))
+                assert job.id in self.forgotten or any(
+                    version.job_id == job.id for version in self.registry.all(ModelVersion)
+                )
         names = Counter(submission.name for submission in self.compute.submissions.values())
         assert set(names.values()) <= {1}, f"a job was submitted twice: {names}"
         num_active = sum(not job.status.is_terminal for job in self.jobs())

@@ -201,6 +201,17 @@ def test_f6_operators_of_others_are_refused(tmp_path: Path) -> None:
         bring(tmp_path, {"net.onnx": model.SerializeToString()})
 
 
+def test_f6_a_graph_that_cannot_be_run_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """It used to end the process that opened it."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [1], [7])
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3]) for name in ("x", "y")]
+    graph = helper.make_graph([node], "g", values[:1], values[1:], [shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    with pytest.raises(InvalidDataError, match=r"net\.onnx does not answer rows of the shapes that it names"):
+        bring(tmp_path, {"net.onnx": model.SerializeToString()})
+
+
 def test_a_signature_of_the_users_own_is_held_against_the_graph(tmp_path: Path) -> None:
     body = dense(weights=np.zeros((3, 2), np.float32)).SerializeToString()
     signature = (

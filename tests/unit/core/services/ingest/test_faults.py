@@ -17,7 +17,7 @@ import pytest
 
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import BadRows, DatasetVersionStatus, WriteMode
-from aimass_core.services import datasets, reconciler, uploads
+from aimass_core.services import datasets, quarantine, reconciler, uploads
 from aimass_core.services.ingest import landing, versions
 from tests.unit.core.services.ingest.bombs import BOMBS, nested_structs
 from tests.unit.core.services.ingest.files import to_npz, to_parquet, to_tar, to_zip
@@ -287,6 +287,16 @@ def test_a13_numbers_among_text_are_read_as_text_and_told(scene: Scene) -> None:
     assert types(version) == {"id": "integer", "x": "string"}
     assert version.profile is not None
     assert "Column 'x' mixes numbers (50% of its cells)" in version.profile.warnings[0]
+
+
+def test_a13_half_of_a_surrogate_pair_is_a_bad_row(scene: Scene) -> None:
+    """JSON can write it, and no encoding can: it used to end the conversion."""
+    good = b'{"a": 1, "b": "x"}\n'
+    version = scene.upload(scene.dataset(), good * 30 + b'{"a": 2, "b": "\\ud800"}\n' + good)
+    assert (version.status, version.num_rows, version.num_quarantined) == (DatasetVersionStatus.READY, 31, 1)
+    rows, _ = quarantine.list_rows(scene.ports, scene.principal, "data", 1, limit=10)
+    assert "half of a surrogate pair" in rows[0].reason
+    assert rows[0].line == 31
 
 
 # --- A14 --------------------------------------------------------------------------------------------------------------

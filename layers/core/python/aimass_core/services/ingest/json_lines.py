@@ -101,7 +101,21 @@ def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[s
             row[name] = value
         else:
             row[name] = _to_text(value)
+    if "\\u" in line:
+        _check_encodable(row)
     return row
+
+
+def _check_encodable(row: dict[str, str | None]) -> None:
+    """JSON can write half of a surrogate pair, which no encoding of text can."""
+    for name, text in row.items():
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError as error:
+            raise _BadLineError(
+                f"The text of {name[:80]!r} has half of a surrogate pair (\\ud800 to \\udfff), which stands for no "
+                "character. Correct what wrote the file."
+            ) from error
 
 
 def _new_column(name: str, num_columns: int, reading: Reading) -> Evidence:
