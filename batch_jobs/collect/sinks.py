@@ -45,6 +45,8 @@ class StreamPlan:
             or policy.contract.columns is not ContractMode.EVOLVE
             or policy.contract.types not in (ContractMode.EVOLVE, ContractMode.DISCARD_ROW)
             or policy.on_violation is not OnViolation.QUARANTINE
+            or policy.max_rows_per_run is not None
+            or policy.max_rows_per_day is not None
         )
 
 

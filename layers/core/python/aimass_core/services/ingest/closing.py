@@ -22,7 +22,7 @@ from aimass_core.domain.datasets import (
 )
 from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports, Write
-from aimass_core.services import jobs, quarantine, records
+from aimass_core.services import jobs, quarantine, records, uploads
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
 from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
@@ -62,7 +62,13 @@ def close(
     files = versions.load_files(ports, claimed.version)
     if not files:
         return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=_UNFINISHED)
-    num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)
+    num_landed_bytes = sum(file.num_bytes for file in files)
+    # NOTE: an upload was held against the quota before its bytes were sent.
+    refused = uploads.refuse_to_store(ports, workspace_id, num_landed_bytes) if _are_dropped(files) else None
+    if refused is not None:
+        reason = f"{refused} Then drop the files once more, by other names."
+        return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=reason)
+    num_bytes = num_landed_bytes + _base_bytes(ports, claimed)
     if num_bytes > max_bytes:
         return _hand_over(ports, claimed)
     limits = Limits(
@@ -304,6 +310,10 @@ def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
     job = jobs.submit_ingest(ports, version.workspace_id, version.dataset_id, version.number)
     _log.info("version is ingested by a job", extra={"version_id": version.id, "job_id": job.id})
     return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
+
+
+def _are_dropped(files: Sequence[LandedFile]) -> bool:
+    return any(file.key.startswith(keys.DROP_PREFIX) for file in files)
 
 
 def _base_bytes(ports: Ports, claimed: Claim) -> int:
