@@ -172,8 +172,8 @@ def refuse_to_store(ports: Ports, workspace_id: str, num_bytes: int) -> str | No
     if stored + num_bytes <= limit:
         return None
     return (
-        f"The workspace keeps {stored:,} bytes of data, and may keep {limit:,}: {num_bytes:,} more are too many. Delete "
-        "datasets or old versions, or ask an admin to raise max_stored_bytes (quotas)."
+        f"The workspace keeps {stored:,} bytes of data, and may keep {limit:,}: {num_bytes:,} more are too many. "
+        "Delete datasets or old versions, or ask an admin to raise max_stored_bytes (quotas)."
     )
 
 
