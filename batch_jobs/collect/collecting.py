@@ -29,13 +29,13 @@ from aimass_core.domain.sources import (
 )
 from aimass_core.errors import ConflictError, InvalidDataError, InvalidRequestError, NotFoundError
 from aimass_core.ports import Ports, Write
-from aimass_core.services import platform, records, source_datasets, source_leases, source_states
+from aimass_core.services import pii, platform, records, source_datasets, source_leases, source_states
 from aimass_core.services.ingest import delivery, file_rows
 from aimass_core.services.ingest.evolution import Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.reading import Reading as FileReading
-from batch_jobs.collect import pii, sinks
+from batch_jobs.collect import sinks
 from batch_jobs.collect.contract import Contract
 from batch_jobs.collect.cursors import Watermark
 from batch_jobs.collect.errors import ContractBrokenError, TooMuchError

@@ -19,6 +19,7 @@ from aimass_core.domain.datasets import (
     FileIssue,
     LandedFile,
     Manifest,
+    WriteMode,
 )
 from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports, Write
@@ -155,7 +156,7 @@ class _Run:
                 limits=self.limits,
                 on_progress=self.on_progress,
                 evolution=(self.delivered or _LANDED).evolution,
-                merge=(self.delivered or _LANDED).merge,
+                merge=self._merge_of(dataset) if self.delivered is None else self.delivered.merge,
                 observer=checker,
             )
             try:
@@ -170,6 +171,15 @@ class _Run:
             return self._reject(rejected, gone, beside, num_landed=len(files) + len(gone))
         report = None if checker is None else self._check(checker, converted)
         return self._commit(converted, gone, report, beside, num_landed=len(files) + len(gone))
+
+    def _merge_of(self, dataset: Dataset) -> Merge | None:
+        """How landed rows come together with those before: as the webhook says that fills the dataset."""
+        if dataset.source_id is None or self.version.mode is not WriteMode.APPEND:
+            return None
+        # NOTE: sources take long to import, and few datasets have one.
+        from aimass_core.services import webhooks
+
+        return webhooks.find_merge(self.ports, dataset)
 
     def _gather(self, kept_apart: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""
