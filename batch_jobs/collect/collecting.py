@@ -29,13 +29,13 @@ from aimass_core.domain.sources import (
 )
 from aimass_core.errors import ConflictError, InvalidDataError, InvalidRequestError, NotFoundError
 from aimass_core.ports import Ports, Write
-from aimass_core.services import platform, records, source_datasets, source_leases, source_states
+from aimass_core.services import pii, platform, records, source_datasets, source_leases, source_states
 from aimass_core.services.ingest import delivery, file_rows
 from aimass_core.services.ingest.evolution import Evolution, Merge
 from aimass_core.services.ingest.issues import FileRejectedError, Quarantine
 from aimass_core.services.ingest.limits import Limits
 from aimass_core.services.ingest.reading import Reading as FileReading
-from batch_jobs.collect import pii, sinks
+from batch_jobs.collect import sinks
 from batch_jobs.collect.contract import Contract
 from batch_jobs.collect.cursors import Watermark
 from batch_jobs.collect.errors import ContractBrokenError, TooMuchError
@@ -123,11 +123,13 @@ class Collection:
         for sink in self._sinks.values():
             self._settle(sink, reached)
         refused: list[str] = []
+        num_rows = 0
         for index, (name, sink) in enumerate(self._sinks.items(), start=1):
             for text in sink.notes():
                 self.reporter.message(text)
             self.reporter.progress("delivering", step=index, num_steps=len(self._sinks), message=name)
             version = self._deliver(sink, is_last=index == len(self._sinks) and not refused)
+            num_rows += self._num_delivered(sink, version)
             if version is not None and version.status is not _READY:
                 refused.append(f"{name} ({version.dataset_name}@{version.number}): {version.status_reason}")
         if not refused:
@@ -138,7 +140,7 @@ class Collection:
                 f"{' '.join(refused)}"
             )
         return {
-            "num_rows": float(sum(sink.num_rows for sink in self._sinks.values())),
+            "num_rows": float(num_rows),
             "num_quarantined": float(sum(sink.num_refused for sink in self._sinks.values())),
             "num_bytes": float(sum(sink.num_bytes for sink in self._sinks.values())),
             "num_streams": float(len(self._sinks)),
@@ -149,17 +151,21 @@ class Collection:
         num_rows = num_bytes = num_seen = 0
         with closing(items):  # type: ignore[type-var]  # it is a generator
             for item in items:
-                if isinstance(item, Record):
+                if isinstance(item, Record | WholeFile):
                     sink = self._sink(item.stream)
                     if sink is None:
                         continue
                     reached = quota.find_reached(num_rows, num_bytes)
                     if reached is not None:
-                        sink.peek(item.data)
+                        if isinstance(item, Record):
+                            sink.peek(item.data)
                         self._cut = set(self._sinks) if self.is_program else {item.stream}
                         return reached
                     before = sink.num_rows, sink.num_bytes
-                    sink.add(item.data)
+                    if isinstance(item, Record):
+                        sink.add(item.data)
+                    else:
+                        self._take_file(sink, item)
                     num_rows += sink.num_rows - before[0]
                     num_bytes += sink.num_bytes - before[1]
                     num_seen += 1
@@ -180,15 +186,10 @@ class Collection:
                 for name, sink in self._sinks.items():
                     if item.stream in (None, name):
                         sink.mark()
-            case WholeFile():
-                self._take_file(item)
             case Note():
                 self.reporter.message(item.text)
 
-    def _take_file(self, item: WholeFile) -> None:
-        sink = self._sink(item.stream)
-        if sink is None:
-            return
+    def _take_file(self, sink: Sink, item: WholeFile) -> None:
         self._num_files += 1
         self.reporter.progress("reading", message=f"{self._num_files:,} files")
         self._new.take_file(item)
@@ -330,6 +331,18 @@ class Collection:
             self.state, self._revision = state, self._revision + 1
             _log.info("%s: %s@%d has %s rows", plan.name, dataset.name, version.number, version.num_rows)
         return version
+
+    def _num_delivered(self, sink: Sink, version: DatasetVersion | None) -> int:
+        """Records that were taken. Of files that go on as they are, the version alone knows the rows."""
+        if version is None or not sink.files:
+            return sink.num_rows
+        base = version.base_number if version.mode is WriteMode.APPEND else None
+        former = (
+            None
+            if base is None
+            else records.get(self.ports, DatasetVersion, version.workspace_id, version.dataset_id, base)
+        )
+        return (version.num_rows or 0) - ((former.num_rows or 0) if former is not None else 0)
 
     def _merge(self, plan: StreamPlan) -> Merge | None:
         """NOTE: rows that come again (a lag, a closed end) would be doubled by an append; a key tells them."""

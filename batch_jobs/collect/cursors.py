@@ -6,8 +6,8 @@ from typing import Any
 
 from aimass_core.domain.common import Clock, JsonScalar
 from aimass_core.domain.sources import Cursor
+from aimass_core.services.flattening import find
 from batch_jobs.collect.contract import RowRefusedError
-from batch_jobs.collect.flattening import find
 
 _AHEAD = timedelta(hours=1)
 _EPOCH_SECONDS = 86_400 * 366 * 10

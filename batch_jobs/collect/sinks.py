@@ -10,13 +10,13 @@ from aimass_core.domain.common import JsonScalar
 from aimass_core.domain.datasets import QuarantinedRow
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.sources import CollectionPolicy, ContractMode, Cursor, OnViolation, StreamMode
+from aimass_core.services.flattening import MAX_NESTING, TooNestedError, flatten, is_allowed
 from aimass_core.services.ingest.conversion import LocalFile
 from aimass_core.services.ingest.evolution import VALID_FROM, VALID_TO
+from aimass_core.services.pii import PiiFilter
 from batch_jobs.collect.contract import Contract, RowRefusedError
 from batch_jobs.collect.cursors import Watermark
 from batch_jobs.collect.errors import ContractBrokenError
-from batch_jobs.collect.flattening import MAX_NESTING, TooNestedError, flatten
-from batch_jobs.collect.pii import PiiFilter
 
 _MAX_TEXT, _MAX_REASON = 2_000, 500
 _to_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
@@ -45,6 +45,8 @@ class StreamPlan:
             or policy.contract.columns is not ContractMode.EVOLVE
             or policy.contract.types not in (ContractMode.EVOLVE, ContractMode.DISCARD_ROW)
             or policy.on_violation is not OnViolation.QUARANTINE
+            or policy.max_rows_per_run is not None
+            or policy.max_rows_per_day is not None
         )
 
 
@@ -106,7 +108,7 @@ class Sink:
         allowed = self.plan.policy.allowed_fields
         if allowed is not None:
             kept = frozenset(allowed)
-            self._pick = lambda record: {name: value for name, value in record.items() if _is_allowed(name, kept)}
+            self._pick = lambda record: {name: value for name, value in record.items() if is_allowed(name, kept)}
 
     def add(self, record: dict[str, Any]) -> None:
         """Takes one record. Raises ContractBrokenError where the run must stop."""
@@ -244,11 +246,3 @@ class Sink:
     def _hide(self, flat: dict[str, Any]) -> dict[str, Any]:
         """A row that was refused before its fields were picked and hidden."""
         return self.pii.apply(self._pick(flat) if self._pick is not None else flat)
-
-
-def _is_allowed(name: str, allowed: frozenset[str]) -> bool:
-    """A field, or one within a field, that the policy names."""
-    if name in allowed:
-        return True
-    head, dot, _ = name.rpartition(".")
-    return bool(dot) and _is_allowed(head, allowed)

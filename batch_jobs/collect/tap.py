@@ -27,6 +27,7 @@ from aimass_core.domain.common import Request
 from aimass_core.domain.datasets import DatasetPolicy
 from aimass_core.domain.sources import CollectionPolicy, SourceState
 from aimass_core.errors import AimassError, InvalidRequestError
+from aimass_core.services.flattening import flatten
 from aimass_core.services.ingest import file_rows
 from aimass_core.services.ingest.issues import Quarantine
 from aimass_core.services.ingest.limits import Limits
@@ -34,7 +35,6 @@ from aimass_core.services.ingest.reading import Reading as FileReading
 from batch_jobs.collect import sinks
 from batch_jobs.collect.contract import RowRefusedError
 from batch_jobs.collect.cursors import Watermark
-from batch_jobs.collect.flattening import flatten
 from batch_jobs.collect.network import Network
 from batch_jobs.collect.readers import feeds, files, rest, sftp, sql
 from batch_jobs.collect.reading import Item, Reading, WholeFile

@@ -276,7 +276,7 @@ def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> _Given:
     of_models = {role: source for role, source in config.items() if models.is_model(source)}
     of_channels = {name: source for name, source in config.items() if name not in of_models}
     return _Given(
-        channels=channels.download_channels(lake, fence.workspace_id, of_channels, folders.data),
+        channels=channels.download_channels(lake, of_channels, folders.data),
         models=models.download_models(lake, of_models, folders.data),
     )
 

@@ -30,6 +30,7 @@ CHANNEL_SECRETS = "aimass/ws_*/notification-channels/nch_*/*"
 # What the names of all secrets of workspaces begin with (aimass_core.domain.keys.workspace_secrets).
 WORKSPACE_SECRETS = "aimass/ws_*"
 WEBHOOK_SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
+PII_KEY = "PII_KEY"
 
 # aimass_core.domain.job_queues makes the names of the others from that of the first; a test compares both.
 JOB_QUEUE = "aimass"

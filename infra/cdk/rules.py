@@ -120,6 +120,7 @@ ACKNOWLEDGEMENTS = (
         rules=_wildcards(
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}*",
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.WEBHOOK_SECRET}-??????",
+            f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.SOURCE_SECRETS}{naming.PII_KEY}-??????",
             f"arn:<AWS::Partition>:secretsmanager:{_ACCOUNT}:secret:{naming.WORKSPACE_SECRETS}",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK),

@@ -1,10 +1,14 @@
 """Grants of datasets, models and endpoints: what they open, and nothing else."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from aimass_core.domain import keys
 from aimass_core.domain.common import Principal, Role, new_id
+from aimass_core.services import dispatch
 from functions.api import access
 from functions.api.app import OPERATIONS
 from tests.factories.platform import add_dataset, add_version
@@ -105,6 +109,55 @@ def test_what_was_granted_is_listed_by_whom_it_was_granted_to(api: Api, crown: d
     first = api.get("/v1/grants/given?limit=1").json
     assert len(first["items"]) == 1
     assert len(api.get(f"/v1/grants/given?limit=5&cursor={first['next_cursor']}").json["items"]) == 1
+
+
+def _dispatched(api: Api, job: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = dispatch.dispatch(api.ports, api.workspace.id, job["id"]).model_dump(mode="json")
+    return found
+
+
+def test_another_workspace_trains_on_what_it_was_granted_and_not_after(api: Api, crown: dict[str, str]) -> None:
+    stranger, third = api.as_stranger(), api.as_stranger()
+    dataset = f"datasets/{crown['datasets']}"
+    body = {"spec": {"dataset": f"{crown['datasets']}@1", "algorithm": "xgboost"}}
+    assert stranger.post("/v1/jobs", body).status == 404
+    assert _grant(api, dataset, stranger.workspace.id, "read") == 200
+    assert third.post("/v1/jobs", body).status == 404
+    by_name = {"spec": {"dataset": "crown", "algorithm": "xgboost"}}
+    assert stranger.post("/v1/jobs", by_name).status == 404, "names are of a workspace"
+
+    made = stranger.post("/v1/jobs", body)
+    assert made.status == 202, made.text
+    ended = run_to_end(stranger, made.json)
+    assert ended["channels"]["train"]["workspace_id"] == api.workspace.id
+    config = json.loads(api.ports.lake.get(keys.job_config(stranger.workspace.id, ended["id"], "inputdataconfig.json")))
+    folder = keys.dataset_prefix(api.workspace.id, crown["datasets"])
+    assert [channel["manifest"] for channel in config.values()] == [f"{folder}versions/00000001/manifest.json"]
+    model = stranger.get(f"/v1/models/{ended['model_version']['model_id']}/versions/1").json
+    assert (model["workspace_id"], model["datasets"]["train"]["dataset_id"]) == (
+        stranger.workspace.id,
+        crown["datasets"],
+    )
+    compressed = {"spec": {"kind": "compress", "parent": "crown@1", "max_model_bytes": 50_000}}
+    followed = stranger.post("/v1/jobs", compressed)
+    assert followed.status == 202, followed.text
+    assert followed.json["channels"]["train"]["workspace_id"] == api.workspace.id
+
+    used = [each for each in api.get("/v1/audit").json["items"] if each["action"] == "dataset_version.use"]
+    assert [each["details"]["job_id"] for each in used] == [followed.json["id"], ended["id"]]
+    assert {each["details"]["workspace"] for each in used} == {stranger.workspace.id}
+    own = [each["action"] for each in stranger.get("/v1/audit").json["items"]]
+    assert "job.create" in own
+    assert "dataset_version.use" not in own
+
+    waiting = stranger.post("/v1/jobs", body).json
+    assert api.delete(f"/v1/{dataset}/grants/{stranger.workspace.id}").status == 204
+    assert stranger.post("/v1/jobs", body).status == 404
+    failed = _dispatched(stranger, waiting)
+    assert failed["status"] == "FAILED"
+    assert "taken its grant back" in failed["failure"]["cause"]
+    retried = stranger.post(f"/v1/jobs/{waiting['id']}/retry")
+    assert (retried.status, retried.code) == (409, "conflict")
 
 
 def test_a_grant_outlives_nothing(api: Api, crown: dict[str, str]) -> None:

@@ -51,6 +51,7 @@ WILDCARD_ENDINGS = (
     ":secret:aimass/ws_*",
     ":secret:aimass/ws_*/sources/src_*/*",
     ":secret:aimass/ws_*/sources/src_*/webhook-signing-??????",
+    ":secret:aimass/ws_*/sources/src_*/PII_KEY-??????",
     ":training-job/aimass-*",
     ":model/aimass-*",
     ":endpoint-config/aimass-*",
@@ -291,6 +292,7 @@ def test_b11_secrets_of_sources_and_channels_are_set_by_the_api_and_read_by_thos
         ("Reconciler", "DeleteSecret", "aimass/ws_*"),
         ("Reconciler", "ListSecrets", "*"),
         ("Webhooks", "GetSecretValue", f"{of_sources}webhook-signing-??????"),
+        ("Webhooks", "GetSecretValue", f"{of_sources}PII_KEY-??????"),
         ("Collect", "GetSecretValue", f"{of_sources}*"),
     }
     name = keys.source_secret(new_id("ws"), new_id("src"), naming.WEBHOOK_SECRET)

@@ -13,8 +13,8 @@ from aimass_core.domain.common import JsonScalar
 from aimass_core.domain.rest_collectors import PARENT, START, Endpoint, Resolve, Resource, RestConfig
 from aimass_core.domain.sources import Cursor
 from aimass_core.errors import InvalidDataError
+from aimass_core.services.flattening import find
 from batch_jobs.collect.errors import AuthFailedError, LoopError
-from batch_jobs.collect.flattening import find
 from batch_jobs.collect.network import Answer
 from batch_jobs.collect.readers.rest_auth import Credentials
 from batch_jobs.collect.readers.rest_pages import Page, Pages, find_records

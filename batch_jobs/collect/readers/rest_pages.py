@@ -15,7 +15,7 @@ from aimass_core.domain.rest_collectors import (
     PageNumber,
     Paginator,
 )
-from batch_jobs.collect.flattening import find
+from aimass_core.services.flattening import find
 
 _LINK = re.compile(r'<([^>]*)>\s*((?:;[^,;"]*(?:"[^"]*")?[^,;]*)*)')
 _REL = re.compile(r';\s*rel\s*=\s*"?([^";]+)"?', re.IGNORECASE)

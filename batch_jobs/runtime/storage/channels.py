@@ -25,9 +25,7 @@ class Download:
     data_file: DataFile
 
 
-def download_channels(
-    lake: BlobStore, workspace_id: str, sources: Mapping[str, Mapping[str, str]], folder: Path
-) -> dict[str, Path]:
+def download_channels(lake: BlobStore, sources: Mapping[str, Mapping[str, str]], folder: Path) -> dict[str, Path]:
     """Downloads every channel of `inputdataconfig.json`, in parallel, and checks each file's SHA-256.
 
     Returns:
@@ -43,7 +41,7 @@ def download_channels(
         channels[name] = folder / name
         channels[name].mkdir(parents=True, exist_ok=True)
         (channels[name] / "schema.json").write_text(manifest.data_schema.model_dump_json(indent=1))
-        downloads += _to_downloads(workspace_id, manifest, channels[name])
+        downloads += _to_downloads(source["workspace_id"], manifest, channels[name])
     _run(lake, downloads)
     return channels
 

@@ -33,6 +33,7 @@ class Webhooks(PlatformFunction):
                 allow.change_registry(storage.registry),
                 allow.write_objects(storage.landing, naming.DROP_PREFIX),
                 allow.read_source_secrets(scope, naming.WEBHOOK_SECRET),
+                allow.read_source_secrets(scope, naming.PII_KEY),
             ],
         )
 

@@ -19,7 +19,7 @@ def workplace(tmp_path: Path) -> Workplace:
 
 def download(workplace: Workplace) -> dict[str, Path]:
     sources = jobs.to_input_data_config(workplace.job.workspace_id, workplace.job.channels)
-    return channels.download_channels(workplace.ports.lake, workplace.job.workspace_id, sources, workplace.folders.data)
+    return channels.download_channels(workplace.ports.lake, sources, workplace.folders.data)
 
 
 def file_key(workplace: Workplace) -> str:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +14,10 @@ from chalice.test import Client, HTTPResponse
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal, Role, new_id
-from aimass_core.domain.sources import Source, SourceUpdate
+from aimass_core.domain.datasets import DatasetVersionStatus
+from aimass_core.domain.sources import SecretValue, Source, SourceUpdate
 from aimass_core.services import datasets, sources, webhooks
-from aimass_core.services.ingest import landing
+from aimass_core.services.ingest import closing, landing
 from functions.collectors.app import MAX_BODY_BYTES, build_app
 from tests.factories.platform import ManualClock, new_ports
 from tests.factories.sources import add_source, add_workspace
@@ -199,6 +201,55 @@ def test_policy_says_which_fields_are_kept() -> None:
     world.send(b'{"id": 1, "email": "a@b.example", "phone": "1", "city": null}')
     assert world.rows() == [{"id": 1, "city": None}]
     assert next(iter(world.landed())).startswith("drop/team/people/")
+
+
+def test_what_names_a_person_is_hidden_before_anything_is_written() -> None:
+    world = World(pii={"columns": {"email": "hash", "user.name": "mask"}, "detected": "drop"})
+    row = {"id": 1, "email": "a@b.example", "user": {"name": "Ann"}, "note": "ask c@d.example", "tags": ["e@f.example"]}
+    body = json.dumps(row).encode()
+    answer = world.send(body)
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (409, "conflict")
+    assert "aimass sources secrets set signups PII_KEY" in json.loads(answer.body)["detail"]
+    assert world.landed() == {}
+    sources.set_secret(world.ports, world.owner, "signups", "PII_KEY", SecretValue(value="k" * 16))
+    assert world.send(body).status_code == 202
+    assert world.send(body, message_id="msg_2").status_code == 202
+    first, second = world.rows()
+    assert first == second, "the same value has the same hash, so that rows can be joined"
+    assert re.fullmatch("[0-9a-f]{32}", first.pop("email"))
+    assert first == {"id": 1, "user.name": "xxx", "note": "ask [email]", "tags": ["[email]"]}
+
+
+def _converted(world: World) -> list[dict[str, Any]]:
+    """The rows of the newest version, once what has landed is in it."""
+    for key in world.landed():
+        landing.land(world.ports, key)
+    dataset = datasets.get(world.ports, world.owner, "signups")
+    world.clock.advance(60)
+    number = dataset.last_number
+    closed = closing.close(
+        world.ports, dataset.workspace_id, dataset.id, number, max_bytes=1_000_000, lease_seconds=300
+    )
+    assert closed is not None
+    assert closed.status is DatasetVersionStatus.READY, closed.status_reason
+    found = datasets.load_rows(world.ports, world.owner, dataset.id, number, limit=100)
+    return found.rows
+
+
+@pytest.mark.parametrize("mode", ["merge", "history"])
+def test_records_of_the_same_key_replace_each_other(mode: str) -> None:
+    world = World(mode=mode, primary_key=["id"])
+    refused = world.send(b'[{"id": 1, "city": "Bern"}, {"city": "Genf"}]')
+    assert (refused.status_code, world.landed()) == (422, {})
+    assert "Record 1 has no value for 'id'" in json.loads(refused.body)["detail"]
+    world.send(b'[{"id": 1, "city": "Bern"}, {"id": 2, "city": "Chur"}]')
+    assert [row["city"] for row in _converted(world)] == ["Bern", "Chur"]
+    world.clock.advance(60)
+    world.send(b'[{"id": 1, "city": "Basel"}]', message_id="msg_2")
+    rows = _converted(world)
+    present = [row for row in rows if row.get("_valid_to") is None]
+    assert sorted((row["id"], row["city"]) for row in present) == [(1, "Basel"), (2, "Chur")]
+    assert len(rows) == (2 if mode == "merge" else 3)
 
 
 def test_source_that_becomes_another_kind_has_no_webhook_any_more(world: World) -> None:

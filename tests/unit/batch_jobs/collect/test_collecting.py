@@ -12,7 +12,9 @@ from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.sources import Cursor, SourceStatus
 from aimass_core.errors import ConflictError, InvalidDataError, InvalidRequestError
 from aimass_core.services import quarantine, source_health
+from aimass_core.services.ingest.conversion import LocalFile
 from batch_jobs.collect.errors import ContractBrokenError, TooMuchError
+from batch_jobs.collect.reading import WholeFile
 from tests.unit.batch_jobs.collect.scene import SourceScene, rows_of
 
 MakeScene = Callable[..., SourceScene]
@@ -39,6 +41,38 @@ def test_streams_become_datasets_and_a_run_with_nothing_new_makes_no_version(mak
     assert scene.state.streams == {"orders": {"cursor": 2}, "shop": {"cursor": 1}}
     scene.run(items)
     assert scene.last("shop-orders").number == 1
+
+
+def whole_files(folder: Path, *names: str) -> list[WholeFile]:
+    """Each holds two rows, the ids of which begin with its number in the alphabet."""
+    found = []
+    for name in names:
+        path = folder / f"{name}.csv"
+        path.write_text("id\n" + "".join(f"{10 * (ord(name) - 96) + row}\n" for row in range(2)))
+        found.append(
+            WholeFile(stream="orders", file=LocalFile(path=path, display_name=path.name), name=name, change="1")
+        )
+    return found
+
+
+@pytest.mark.parametrize("rules", [{}, {"allowed_fields": ["id"]}])
+def test_rows_of_whole_files_are_counted(make: MakeScene, tmp_path: Path, rules: dict[str, Any]) -> None:
+    scene = make(**rules)
+    runs = [scene.run(whole_files(tmp_path, *names)) for names in (("a", "b"), ("c",))]
+    assert [metrics["num_rows"] for metrics in runs] == [4.0, 2.0]
+    assert [row["id"] for row in scene.data("shop-orders")] == [10, 11, 20, 21, 30, 31]
+
+
+def test_a_quota_of_rows_ends_a_run_between_files(make: MakeScene, tmp_path: Path) -> None:
+    scene = make(max_rows_per_run=3)
+    metrics = scene.run(whole_files(tmp_path, "a", "b", "c"))
+    assert metrics["num_rows"] == 4.0
+    assert "3 rows are what this run may read, and there is more" in scene.reports.messages[-1]
+    scene.run(whole_files(tmp_path, "c"))
+    assert [row["id"] for row in scene.data("shop-orders")] == [10, 11, 20, 21, 30, 31]
+    scene.change(max_rows_per_run=1, mode="replace")
+    with pytest.raises(TooMuchError, match="wanted as a whole"):
+        scene.run(whole_files(tmp_path, "a", "b"))
 
 
 def test_only_what_is_new_by_the_cursor_is_added(make: MakeScene) -> None:

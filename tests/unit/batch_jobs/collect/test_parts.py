@@ -14,12 +14,12 @@ from aimass_core.domain.rest_collectors import Paginator, RestConfig
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.domain.sources import ContractMode, Cursor, OnViolation, PiiAction, PiiPolicy, SchemaContract
 from aimass_core.errors import InvalidDataError
+from aimass_core.services.flattening import find, flatten
+from aimass_core.services.pii import PiiFilter
 from batch_jobs.collect import addresses
 from batch_jobs.collect.contract import Contract, RowRefusedError
 from batch_jobs.collect.cursors import Watermark
 from batch_jobs.collect.errors import AddressRefusedError, SourceUnavailableError
-from batch_jobs.collect.flattening import find, flatten
-from batch_jobs.collect.pii import PiiFilter
 from batch_jobs.collect.readers.rest_pages import Page, Pages, find_records
 
 OF_STREAM = {"stream_descriptor": {"name": "a"}, "stream_state": 1}

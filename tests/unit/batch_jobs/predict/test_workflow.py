@@ -62,7 +62,7 @@ class Office:
         base = self.folder / f"{job}-{attempt}-{worker}"
         channels = job_channels.resolve(scene.ports, workspace_id, spec)
         config = jobs.to_input_data_config(workspace_id, {each.name: each.to_pin() for each in channels})
-        folders = download_channels(scene.ports.lake, workspace_id, config, base / "channels")
+        folders = download_channels(scene.ports.lake, config, base / "channels")
         return build_environment(
             base,
             folders,

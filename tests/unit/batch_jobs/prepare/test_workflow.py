@@ -58,7 +58,7 @@ class Workshop:
         workspace_id = scene.principal.workspace_id
         channels = job_channels.resolve(scene.ports, workspace_id, spec)
         config = jobs.to_input_data_config(workspace_id, {each.name: each.to_pin() for each in channels})
-        folders = download_channels(scene.ports.lake, workspace_id, config, base / "channels")
+        folders = download_channels(scene.ports.lake, config, base / "channels")
         environment = build_environment(base, folders, spec, job=job, dataset="prices@1", memory_bytes=2 * 1024**3)
         self.metrics = prepare(scene.ports, workspace_id, spec, environment, self.reporter)
         return Preparation.model_validate_json((environment.output_path / DOCUMENT).read_bytes())

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from aimass_core.domain.common import Contract
 
@@ -32,3 +32,4 @@ class PinnedDataset(Contract):
     dataset_name: str
     number: int
     digest: str
+    workspace_id: str | None = Field(default=None, description="The owners, where the dataset is another workspace's.")

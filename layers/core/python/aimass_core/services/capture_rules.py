@@ -37,8 +37,9 @@ def find_hidden(ports: Ports, workspace_id: str, model_id: str, number: int) -> 
     version = records.get(ports, ModelVersion, workspace_id, model_id, number)
     columns: set[str] = set()
     actions: set[PiiAction | None] = set()
-    for dataset_id in {pinned.dataset_id for pinned in version.datasets.values()}:
-        policy = _find_policy(ports, workspace_id, dataset_id)
+    used = {(pinned.workspace_id or workspace_id, pinned.dataset_id) for pinned in version.datasets.values()}
+    for owner_id, dataset_id in used:
+        policy = _find_policy(ports, owner_id, dataset_id)
         if policy is not None:
             columns |= policy.pii.columns.keys()
             actions.add(policy.pii.detected)

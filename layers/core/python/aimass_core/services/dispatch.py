@@ -14,9 +14,9 @@ from aimass_core.domain.compute_states import JOB_VARIABLE, LOG_LEVEL_VARIABLE, 
 from aimass_core.domain.jobs import Job, JobStatus, num_workers_of, to_hyperparameters
 from aimass_core.domain.settings.logging import LoggingSettings
 from aimass_core.domain.settings.training import TrainingSettings
-from aimass_core.errors import InvalidRequestError, StaleRevisionError, UnavailableError
+from aimass_core.errors import ConflictError, InvalidRequestError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Submission, WriteConflictError
-from aimass_core.services import backends, job_failures, job_models, job_states, jobs, records
+from aimass_core.services import backends, job_channels, job_failures, job_models, job_states, jobs, records
 
 CLAIM_SECONDS = 120
 SUBMIT_SECONDS = 100  # the longest that a submission takes, with the time-outs and retries of its client
@@ -52,7 +52,7 @@ def _submit(ports: Ports, job: Job) -> Job:
             if _age_of_claim(ports, job) > CLAIM_SECONDS - SUBMIT_SECONDS:
                 return job
             compute_job_id = compute.submit(_to_submission(ports, job))
-    except InvalidRequestError as error:
+    except (InvalidRequestError, ConflictError) as error:
         return job_states.fail(ports, job.workspace_id, job.id, job_failures.misconfigured(error.message))
     except UnavailableError as error:
         return _postpone(ports, job, error)
@@ -92,8 +92,10 @@ def _claim(ports: Ports, job: Job) -> Job | None:
 def _save_config(ports: Ports, job: Job) -> None:
     """The files of the SageMaker contract. Written again, they are the same.
 
-    Raises InvalidRequestError where a model of the job is gone.
+    Raises InvalidRequestError where a model of the job is gone, ConflictError where a grant of its data is.
     """
+    for pin in job.channels.values():
+        job_channels.require_grant(ports, job.workspace_id, pin)
     files: dict[str, Any] = {
         "hyperparameters.json": to_hyperparameters(job.spec),
         "inputdataconfig.json": {

@@ -91,15 +91,18 @@ def allows(ports: Ports, principal: Principal, kind: GrantKind, ref: str, role: 
 
 def as_guest(ports: Ports, principal: Principal, kind: GrantKind, ref: str) -> Principal | None:
     """The caller as a viewer of the workspace that lets theirs read this one thing; None where none does."""
-    row = None
-    if is_id(ref):
-        row = ports.registry.get(keys.shared_row(principal.workspace_id, kind, ref))
+    row = find_shared(ports, principal.workspace_id, kind, ref)
     if row is None:
         return None
     granted = Grant.model_validate(row.data)
     owner = records.get(ports, Workspace, granted.workspace_id, granted.workspace_id)
     changes = {"workspace_id": owner.id, "workspace_name": owner.name, "role": Role.VIEWER}
     return principal.model_copy(update=changes)
+
+
+def find_shared(ports: Ports, workspace_id: str, kind: GrantKind, ref: str) -> Row | None:
+    """The row of the grant by which a workspace reads one thing of another's; None where there is none."""
+    return ports.registry.get(keys.shared_row(workspace_id, kind, ref)) if is_id(ref) else None
 
 
 def _check_grantee(ports: Ports, principal: Principal, grantee: str, verb: GrantVerb) -> None:

@@ -10,13 +10,14 @@ from aimass_core.domain.algorithms.contract import AlgorithmSpec
 from aimass_core.domain.batch_predictions import PredictSpec
 from aimass_core.domain.common import split_ref
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus
+from aimass_core.domain.grants import GrantKind
 from aimass_core.domain.jobs import PinnedDataset, ScriptSpec
 from aimass_core.domain.recipes import DATA_CHANNEL, PrepareSpec
 from aimass_core.domain.schemas import ColumnType, DatasetKind, Schema
 from aimass_core.domain.training import LearningSpec
-from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError
-from aimass_core.ports import Check, Ports
-from aimass_core.services import records
+from aimass_core.errors import ConflictError, ErrorDetail, InvalidDataError, InvalidRequestError, NotFoundError
+from aimass_core.ports import Check, Ports, Row
+from aimass_core.services import grants, records
 
 _MAX_NAMES = 10
 _NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
@@ -29,6 +30,8 @@ class Channel:
     name: str
     version: DatasetVersion
     schema: Schema
+    grant: Row | None = None
+    """Of a dataset of another workspace: what lets this one read it."""
 
     def to_pin(self) -> PinnedDataset:
         """What the job keeps of it."""
@@ -37,12 +40,16 @@ class Channel:
             dataset_name=self.version.dataset_name,
             number=self.version.number,
             digest=str(self.version.digest),
+            workspace_id=None if self.grant is None else self.version.workspace_id,
         )
 
-    def to_check(self) -> Check:
-        """Holds the version in place in the transaction that writes the job."""
+    def to_checks(self) -> list[Check]:
+        """Hold the version, and the grant, in place in the transaction that writes the job."""
         key = keys.row(self.version.workspace_id, "dataset_version", self.version.dataset_id, self.version.number)
-        return Check(key=key, expected=self.version.revision)
+        of_version = Check(key=key, expected=self.version.revision)
+        if self.grant is None:
+            return [of_version]
+        return [of_version, Check(key=self.grant.key, expected=self.grant.revision)]
 
 
 def resolve(
@@ -67,7 +74,8 @@ def resolve(
 
 
 def resolve_references(ports: Ports, workspace_id: str, references: Mapping[str, str]) -> list[Channel]:
-    """A channel for each reference; a dataset may also be named by its id. Raises as `resolve` does."""
+    """A channel for each reference; a dataset may also be named by its id, which is the only name that one of another
+    workspace has here, where that has granted it. Raises as `resolve` does."""
     return [_resolve_channel(ports, workspace_id, name, reference) for name, reference in references.items()]
 
 
@@ -75,9 +83,11 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
     """The channels of a job that is run again: the same bytes, or ConflictError where they are gone."""
     channels = []
     for name, pin in pins.items():
-        if ports.registry.get(keys.row(workspace_id, Dataset.resource, pin.dataset_id)) is None:
+        grant = require_grant(ports, workspace_id, pin)
+        owner_id = pin.workspace_id or workspace_id
+        if ports.registry.get(keys.row(owner_id, Dataset.resource, pin.dataset_id)) is None:
             raise ConflictError(f"The dataset {pin.dataset_name!r} that the job used was deleted. Submit a new job.")
-        channel = _load_channel(ports, workspace_id, name, pin.dataset_id, pin.number)
+        channel = _load_channel(ports, owner_id, name, pin.dataset_id, pin.number, grant=grant)
         if channel.version.digest != pin.digest:
             raise ConflictError(
                 f"Version {pin.number} of the dataset {pin.dataset_name!r} is not the one that the job used. "
@@ -85,6 +95,19 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
             )
         channels.append(channel)
     return channels
+
+
+def require_grant(ports: Ports, workspace_id: str, pin: PinnedDataset) -> Row | None:
+    """What lets the workspace read a dataset of another's; None for one of its own. Raises ConflictError."""
+    if pin.workspace_id is None:
+        return None
+    grant = grants.find_shared(ports, workspace_id, GrantKind.DATASET, pin.dataset_id)
+    if grant is None:
+        raise ConflictError(
+            f"The dataset {pin.dataset_name!r} is another workspace's, which has taken its grant back. Ask it for one, "
+            "and submit a new job."
+        )
+    return grant
 
 
 def resolve_target(spec: LearningSpec, train: Channel, *, dataset_target: str | None) -> str | list[str]:
@@ -137,16 +160,29 @@ def _listed(target: str | list[str]) -> list[str]:
 
 def _resolve_channel(ports: Ports, workspace_id: str, name: str, reference: str) -> Channel:
     dataset_name, number = split_ref(reference)
-    dataset = records.find(ports, Dataset, workspace_id, dataset_name)
+    dataset, grant = _find_dataset(ports, workspace_id, dataset_name)
     number = number or dataset.latest_version
     if number is None:
         raise ConflictError(
             f"The dataset {dataset.name!r} has no version that is READY. Upload a file first, or wait until it is in."
         )
-    return _load_channel(ports, workspace_id, name, dataset.id, number)
+    return _load_channel(ports, dataset.workspace_id, name, dataset.id, number, grant=grant)
 
 
-def _load_channel(ports: Ports, workspace_id: str, name: str, dataset_id: str, number: int) -> Channel:
+def _find_dataset(ports: Ports, workspace_id: str, reference: str) -> tuple[Dataset, Row | None]:
+    """One of the workspace's own, or by its id one of another's with the grant."""
+    try:
+        return records.find(ports, Dataset, workspace_id, reference), None
+    except NotFoundError:
+        grant = grants.find_shared(ports, workspace_id, GrantKind.DATASET, reference)
+        if grant is None:
+            raise
+    return records.get(ports, Dataset, str(grant.data["workspace_id"]), reference), grant
+
+
+def _load_channel(
+    ports: Ports, workspace_id: str, name: str, dataset_id: str, number: int, *, grant: Row | None
+) -> Channel:
     version = records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
     if version.status is not DatasetVersionStatus.READY:
         reason = f" ({version.status_reason})" if version.status_reason else ""
@@ -154,7 +190,7 @@ def _load_channel(ports: Ports, workspace_id: str, name: str, dataset_id: str, n
             f"Version {number} of the dataset {version.dataset_name!r} is {version.status}, not READY{reason}."
         )
     blob = ports.lake.get(keys.dataset_version_object(workspace_id, dataset_id, number, "schema.json"))
-    return Channel(name=name, version=version, schema=Schema.model_validate_json(blob))
+    return Channel(name=name, version=version, schema=Schema.model_validate_json(blob), grant=grant)
 
 
 def check_kind(algorithm: AlgorithmSpec, train: Channel) -> None:

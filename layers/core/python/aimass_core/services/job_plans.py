@@ -77,13 +77,13 @@ def resolve(ports: Ports, workspace_id: str, request: JobCreate) -> JobPlan:
             case TrainSpec():
                 job_channels.check_kind(spec.resolve_algorithm(), channels[0])
                 trainings = [spec]
-                spec = _complete(ports, workspace_id, spec, channels)
+                spec = _complete(ports, spec, channels)
             case DecomposeSpec():
-                spec = _complete(ports, workspace_id, spec, channels)
+                spec = _complete(ports, spec, channels)
                 spec = model_plans.complete_decomposition(spec, channels[0], models)
             case _:
                 trainings = study_plans.resolve_trainings(spec, channels[0])
-                spec = _complete(ports, workspace_id, spec, channels)
+                spec = _complete(ports, spec, channels)
     return JobPlan(
         spec=spec,
         compute=compute,
@@ -130,9 +130,9 @@ def _check_script(compute: Compute) -> None:
         )
 
 
-def _complete(ports: Ports, workspace_id: str, spec: LearningT, channels: Sequence[Channel]) -> LearningT:
+def _complete(ports: Ports, spec: LearningT, channels: Sequence[Channel]) -> LearningT:
     train = channels[0]
-    dataset = records.get(ports, Dataset, workspace_id, train.version.dataset_id)
+    dataset = records.get(ports, Dataset, train.version.workspace_id, train.version.dataset_id)
     target = job_channels.resolve_target(spec, train, dataset_target=dataset.target)
     job_channels.check(spec, channels, target=target)
     completed = spec.model_copy(update={"target": target, "model": spec.model or dataset.name})

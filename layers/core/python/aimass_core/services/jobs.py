@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aimass_core.domain import keys
-from aimass_core.domain.common import Principal
+from aimass_core.domain.common import Principal, Role
 from aimass_core.domain.datasets import DatasetVersion
 from aimass_core.domain.jobs import (
     CollectSpec,
@@ -263,8 +263,11 @@ def to_input_data_config(workspace_id: str, channels: Mapping[str, PinnedDataset
             "TrainingInputMode": "File",
             "S3DistributionType": "FullyReplicated",
             "RecordWrapperType": "None",
-            "manifest": keys.dataset_version_object(workspace_id, pin.dataset_id, pin.number, "manifest.json"),
+            "manifest": keys.dataset_version_object(
+                pin.workspace_id or workspace_id, pin.dataset_id, pin.number, "manifest.json"
+            ),
             "digest": pin.digest,
+            "workspace_id": pin.workspace_id or workspace_id,
         }
         for name, pin in channels.items()
     }
@@ -279,13 +282,14 @@ def _submit(
     beside: Sequence[Write] = (),
 ) -> Job:
     _check_dependencies(ports, principal, job.depends_on)
-    checks = {channel.to_check().key: channel.to_check() for channel in channels}
+    checks = {check.key: check for channel in channels for check in channel.to_checks()}
     of_study: list[Write] = []
     if isinstance(job.spec, StudySpec):
         joined = studies.join(ports, principal, job)
         job, of_study = joined.job, joined.writes
     of_request = job_requests.new_writes(ports, principal, job)
-    also = [*job_states.new_writes(job), *of_request, *checks.values(), *of_study, *beside]
+    told = _tell_owners(ports, principal, job, channels)
+    also = [*job_states.new_writes(job), *of_request, *checks.values(), *of_study, *told, *beside]
     conflict: WriteConflictError | None = None
     # Jobs on the same models are submitted side by side: each changes their rows, so those are read anew.
     for _ in range(_MAX_WRITES if job.models else 1):
@@ -297,6 +301,17 @@ def _submit(
             return made
     what = "A dataset version or the study" if of_study else "A dataset or model version"
     raise ConflictError(f"{what} of the job changed in this moment. Submit it again.") from conflict
+
+
+def _tell_owners(ports: Ports, principal: Principal, job: Job, channels: Sequence[job_channels.Channel]) -> list[Write]:
+    """Entries in the audit trails of other workspaces, whose datasets the job reads."""
+    granted = {channel.version.id: channel.version for channel in channels if channel.grant is not None}
+    writes: list[Write] = []
+    for version in granted.values():
+        guest = principal.model_copy(update={"workspace_id": version.workspace_id, "role": Role.VIEWER})
+        reader_id = principal.workspace_id
+        writes.append(records.audit(ports, guest, "dataset_version.use", version, job_id=job.id, workspace=reader_id))
+    return writes
 
 
 def _check_dependencies(ports: Ports, principal: Principal, depends_on: Sequence[str]) -> None:

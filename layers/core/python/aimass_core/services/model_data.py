@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from aimass_core.domain.artifacts import PinnedDataset
 from aimass_core.domain.jobs import Job
 from aimass_core.domain.model_jobs import ModelJobSpec
 from aimass_core.domain.schemas import ColumnType
@@ -105,8 +106,13 @@ def _learning_of(job: Job) -> LearningSpec | None:
     if not isinstance(spec, LearningSpec):
         return None
     fields = {name: getattr(spec, name) for name in LearningSpec.model_fields}
-    references = {_CHANNELS[name]: f"{pin.dataset_name}@{pin.number}" for name, pin in job.channels.items()}
+    references = {_CHANNELS[name]: _reference_of(pin) for name, pin in job.channels.items()}
     return LearningSpec.model_validate({**fields, **references, "model": None})
+
+
+def _reference_of(pin: PinnedDataset) -> str:
+    """A dataset of another workspace has no name here."""
+    return f"{pin.dataset_name if pin.workspace_id is None else pin.dataset_id}@{pin.number}"
 
 
 def _follow(ports: Ports, workspace_id: str, model: GivenModel) -> tuple[LearningSpec, list[Channel]]:

@@ -150,6 +150,23 @@ def expire_due(ports: Ports, *, limit: int = 500) -> int:
     return num_ended
 
 
+def refuse_to_store(ports: Ports, workspace_id: str, num_bytes: int) -> str | None:
+    """Why the workspace may not keep so much more data; None where it may."""
+    limit = ports.live_settings.get(QuotaSettings, workspace_id).max_stored_bytes
+    if limit is None:
+        return None
+    # NOTE: what costs needs takes long to import, and few workspaces have such a limit.
+    from aimass_core.services import costs
+
+    stored = costs.stored_bytes(ports, workspace_id)
+    if stored + num_bytes <= limit:
+        return None
+    return (
+        f"The workspace keeps {stored:,} bytes of data, and may keep {limit:,}: {num_bytes:,} more are too many. "
+        "Delete datasets or old versions, or ask an admin to raise max_stored_bytes (quotas)."
+    )
+
+
 def _check_quotas(ports: Ports, workspace_id: str, num_bytes: int) -> None:
     """NOTE: uploads side by side do not see each other: a limit may be passed by as much as they bring."""
     quotas = ports.live_settings.get(QuotaSettings, workspace_id)
@@ -158,17 +175,9 @@ def _check_quotas(ports: Ports, workspace_id: str, num_bytes: int) -> None:
             f"The file has {num_bytes:,} bytes; at most {quotas.max_upload_bytes:,} are taken in this workspace. Send "
             "it in parts, or ask an admin to raise max_upload_bytes (aimass settings set quotas)."
         )
-    if quotas.max_stored_bytes is None:
-        return
-    # NOTE: what costs needs takes long to import, and few workspaces have such a limit.
-    from aimass_core.services import costs
-
-    stored = costs.stored_bytes(ports, workspace_id)
-    if stored + num_bytes > quotas.max_stored_bytes:
-        raise ConflictError(
-            f"The workspace keeps {stored:,} bytes of data, and may keep {quotas.max_stored_bytes:,}: {num_bytes:,} "
-            "more are too many. Delete datasets or old versions, or ask an admin to raise max_stored_bytes (quotas)."
-        )
+    refused = refuse_to_store(ports, workspace_id, num_bytes)
+    if refused is not None:
+        raise ConflictError(refused)
 
 
 def _expire(ports: Ports, upload: Upload) -> bool:

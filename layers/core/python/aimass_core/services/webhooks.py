@@ -12,12 +12,13 @@ from typing import Any
 from aimass_core.domain import keys, webhook_signatures
 from aimass_core.domain.collectors import WebhookCollector
 from aimass_core.domain.common import Principal
+from aimass_core.domain.datasets import Dataset
 from aimass_core.domain.sources import (
     CollectionPolicy,
-    PiiAction,
     SourceRecord,
     SourceStatus,
     SourceVerb,
+    StreamMode,
     StreamPolicy,
     WebhookAddress,
 )
@@ -30,11 +31,13 @@ from aimass_core.errors import (
     UnauthenticatedError,
 )
 from aimass_core.ports import Ports, SecretNotFoundError
-from aimass_core.services import records, source_access, source_datasets, source_health
+from aimass_core.services import pii, records, source_access, source_datasets, source_health
+from aimass_core.services.flattening import MAX_NESTING, TooNestedError, flatten, is_allowed
+from aimass_core.services.ingest.evolution import Merge
 
 # NOTE: no name that a user can set has a hyphen.
 _SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
-_FOLLOWED = {"allowed_fields", "pii", "retention_days", "streams"}
+_FOLLOWED = {"allowed_fields", "mode", "pii", "primary_key", "retention_days", "streams"}
 
 
 def create_address(ports: Ports, principal: Principal, source: str) -> WebhookAddress:
@@ -94,19 +97,37 @@ def refusal() -> UnauthenticatedError:
 
 
 def land(ports: Ports, record: SourceRecord, message_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Puts the rows of a delivery into the drop folder, as far as the policy allows their fields; the key.
+    """Puts the rows of a delivery into the drop folder, as far as the policy allows their fields, and with what names a
+    person hidden; the key.
 
-    Raises InvalidRequestError where there are none.
+    Raises:
+        InvalidRequestError: there are none, or one that the policy cannot take.
+        ConflictError: the key of the hashes is not set; the sender tries again later.
     """
     if not rows:
         raise InvalidRequestError("The body holds no record. Send a JSON object, an array of them, or JSON Lines.")
+    hiding = pii.PiiFilter(record.policy.pii, lambda: _load_hash_key(ports, record))
+    taken = [_take(record.policy, hiding, row, position) for position, row in enumerate(rows)]
     dataset = source_datasets.ensure(ports, record, record.name)
     workspace = records.get(ports, Workspace, record.workspace_id, record.workspace_id)
     name = hashlib.sha256(message_id.encode()).hexdigest()
     key = f"{keys.drop_prefix(workspace.name, dataset.name)}webhooks/{record.id}/{name}.jsonl"
-    lines = [json.dumps(_allowed(record.policy, row), ensure_ascii=False, separators=(",", ":")) for row in rows]
+    lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in taken]
     ports.landing.put(key, ("\n".join(lines) + "\n").encode(), content_type="application/x-ndjson")
     return key
+
+
+def find_merge(ports: Ports, dataset: Dataset) -> Merge | None:
+    """How the rows of deliveries come together with those before, where a webhook fills the dataset; None: they are
+    appended."""
+    try:
+        record = records.get(ports, SourceRecord, dataset.workspace_id, str(dataset.source_id))
+    except NotFoundError:
+        return None
+    policy = record.policy
+    if not isinstance(record.collector, WebhookCollector) or policy.mode is StreamMode.APPEND:
+        return None
+    return Merge(key=policy.primary_key, at=ports.clock() if policy.mode is StreamMode.HISTORY else None)
 
 
 def check_policy(record: SourceRecord) -> None:
@@ -118,15 +139,16 @@ def check_policy(record: SourceRecord) -> None:
         for name in CollectionPolicy.model_fields
         if name not in _FOLLOWED and getattr(record.policy, name) != getattr(CollectionPolicy(), name)
     ]
-    pii = record.policy.pii
-    if pii.detected is not None or set(pii.columns.values()) - {PiiAction.DROP}:
-        unfollowed.append("pii")
+    if record.policy.mode is StreamMode.REPLACE:
+        unfollowed.append("mode")
     if any(policy != StreamPolicy(dataset=policy.dataset) for policy in record.policy.streams.values()):
         unfollowed.append("streams")
     if unfollowed:
         raise InvalidRequestError(
-            "The records of a webhook are taken as they come: of the policy only allowed_fields, pii.columns with "
-            "`drop`, retention_days and the dataset's name are followed. Leave out " + ", ".join(unfollowed) + ".",
+            "The records of a webhook are taken as they come: of the policy only allowed_fields, pii, retention_days, "
+            "the modes append, merge and history with a primary_key, and the dataset's name are followed. Leave out "
+            + ", ".join(unfollowed)
+            + ".",
             details=[ErrorDetail(location=f"body.policy.{name}", message="not for webhooks") for name in unfollowed],
         )
 
@@ -139,9 +161,31 @@ def _load_key(ports: Ports, workspace_id: str, source_id: str, *, fresh: bool) -
     return webhook_signatures.key_of(secret)
 
 
-def _allowed(policy: CollectionPolicy, row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = row if policy.allowed_fields is None else {name: row[name] for name in policy.allowed_fields if name in row}
-    return {name: value for name, value in kept.items() if name not in policy.pii.columns}
+def _load_hash_key(ports: Ports, record: SourceRecord) -> str:
+    name = keys.source_secret(record.workspace_id, record.id, pii.KEY_NAME)
+    try:
+        return ports.secrets.get(name)
+    except SecretNotFoundError as error:
+        raise ConflictError(
+            f"The policy of the source {record.name!r} hashes what names a person, and its secret {pii.KEY_NAME} is "
+            f"not set: aimass sources secrets set {record.name} {pii.KEY_NAME}. Send it again after that."
+        ) from error
+
+
+def _take(policy: CollectionPolicy, hiding: pii.PiiFilter, row: Mapping[str, Any], position: int) -> dict[str, Any]:
+    """As a run takes a record, but for its quarantine: what cannot be taken is refused, and its sender hears of it."""
+    try:
+        flat = flatten(dict(row))
+    except TooNestedError as error:
+        raise InvalidRequestError(f"Record {position} nests objects more than {MAX_NESTING} deep.") from error
+    if policy.allowed_fields is not None:
+        allowed = frozenset(policy.allowed_fields)
+        flat = {name: value for name, value in flat.items() if is_allowed(name, allowed)}
+    flat = hiding.apply(flat)
+    missing = [name for name in policy.primary_key if flat.get(name) is None]
+    if missing:
+        raise InvalidRequestError(f"Record {position} has no value for {missing[0]!r}, which is of the primary key.")
+    return flat
 
 
 def _secret_name(workspace_id: str, source_id: str) -> str:

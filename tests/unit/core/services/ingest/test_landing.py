@@ -6,7 +6,8 @@ import pytest
 
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import DatasetVersionStatus, WriteMode
-from aimass_core.services import uploads
+from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
+from aimass_core.services import settings, uploads
 from aimass_core.services.ingest import landing, versions
 from aimass_core.services.ingest.landing import NewObject
 from tests.unit.core.services.ingest.scene import Scene
@@ -104,3 +105,17 @@ def test_a_file_does_not_join_an_upload_that_waits(scene: Scene) -> None:
     assert len(versions.load_files(scene.ports, waiting)) == 1
     scene.work()
     assert scene.version(dataset, 3).num_rows == 3
+
+
+def test_dropped_files_above_the_workspaces_bytes_are_refused(scene: Scene) -> None:
+    kept = scene.upload(scene.dataset("kept"), b"n\n1\n")
+    assert kept.num_bytes is not None
+    request = SettingsUpdate(values={"max_stored_bytes": max(kept.num_bytes, 1_024) + 10})
+    settings.update(scene.ports, scene.principal, Subsystem.QUOTAS, request, revision=1)
+    landing.land_all(scene.ports, [put(scene, "a", "small.csv", b"n\n1\n")])
+    landing.land_all(scene.ports, [put(scene, "b", "large.csv", b"n\n" + b"1\n" * 2_000)])
+    scene.work()
+    refused = scene.version(scene.dataset_named("b"), 1)
+    assert refused.status is DatasetVersionStatus.REJECTED
+    assert "4,002 more are too many" in (refused.status_reason or "")
+    assert scene.version(scene.dataset_named("a"), 1).status is DatasetVersionStatus.READY

@@ -73,7 +73,7 @@ class QuotaSettings(SubsystemSettings):
     max_stored_bytes: int | None = setting(
         None,
         title="Bytes of data",
-        description="Of all versions of all datasets. Uploads beyond it are refused. Null: no limit.",
+        description="Of all versions of all datasets. Uploads and dropped files beyond it are refused. Null: no limit.",
         unit="bytes",
         ge=1_024,
         le=2**60,

@@ -19,10 +19,11 @@ from aimass_core.domain.datasets import (
     FileIssue,
     LandedFile,
     Manifest,
+    WriteMode,
 )
 from aimass_core.domain.quality import Outcome, QualityReport
 from aimass_core.ports import BlobNotFoundError, Ports, Write
-from aimass_core.services import jobs, quarantine, records
+from aimass_core.services import jobs, quarantine, records, uploads
 from aimass_core.services.ingest import versions
 from aimass_core.services.ingest.conversion import Conversion, Converted, LocalFile, OnProgress, VersionRejectedError
 from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
@@ -62,7 +63,13 @@ def close(
     files = versions.load_files(ports, claimed.version)
     if not files:
         return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=_UNFINISHED)
-    num_bytes = sum(file.num_bytes for file in files) + _base_bytes(ports, claimed)
+    num_landed_bytes = sum(file.num_bytes for file in files)
+    # NOTE: an upload was held against the quota before its bytes were sent.
+    refused = uploads.refuse_to_store(ports, workspace_id, num_landed_bytes) if _are_dropped(files) else None
+    if refused is not None:
+        reason = f"{refused} Then drop the files once more, by other names."
+        return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=reason)
+    num_bytes = num_landed_bytes + _base_bytes(ports, claimed)
     if num_bytes > max_bytes:
         return _hand_over(ports, claimed)
     limits = Limits(
@@ -149,7 +156,7 @@ class _Run:
                 limits=self.limits,
                 on_progress=self.on_progress,
                 evolution=(self.delivered or _LANDED).evolution,
-                merge=(self.delivered or _LANDED).merge,
+                merge=self._merge_of(dataset) if self.delivered is None else self.delivered.merge,
                 observer=checker,
             )
             try:
@@ -164,6 +171,15 @@ class _Run:
             return self._reject(rejected, gone, beside, num_landed=len(files) + len(gone))
         report = None if checker is None else self._check(checker, converted)
         return self._commit(converted, gone, report, beside, num_landed=len(files) + len(gone))
+
+    def _merge_of(self, dataset: Dataset) -> Merge | None:
+        """How landed rows come together with those before: as the webhook says that fills the dataset."""
+        if dataset.source_id is None or self.version.mode is not WriteMode.APPEND:
+            return None
+        # NOTE: sources take long to import, and few datasets have one.
+        from aimass_core.services import webhooks
+
+        return webhooks.find_merge(self.ports, dataset)
 
     def _gather(self, kept_apart: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""
@@ -304,6 +320,10 @@ def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
     job = jobs.submit_ingest(ports, version.workspace_id, version.dataset_id, version.number)
     _log.info("version is ingested by a job", extra={"version_id": version.id, "job_id": job.id})
     return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
+
+
+def _are_dropped(files: Sequence[LandedFile]) -> bool:
+    return any(file.key.startswith(keys.DROP_PREFIX) for file in files)
 
 
 def _base_bytes(ports: Ports, claimed: Claim) -> int:

@@ -37,7 +37,7 @@ def measure(ports: Ports, captured: Captured) -> EndpointDrift:
     """Every column of which both sides know the distribution."""
     version, notes = captured.version, captured.notes
     pinned = version.datasets.get("train")
-    training = None if pinned is None else _load_sketches(ports, version.workspace_id, pinned)
+    training = None if pinned is None else _load_sketches(ports, pinned.workspace_id or version.workspace_id, pinned)
     if training is None:
         notes.append("The distributions of the training data are not known: it was deleted, or not made here.")
     now = sketch(captured.signature, captured.rows)

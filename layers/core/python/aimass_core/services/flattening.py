@@ -28,6 +28,14 @@ def _add(flat: dict[str, Any], record: dict[str, Any], prefix: str, depth: int) 
             flat[f"{prefix}{key}"] = value
 
 
+def is_allowed(name: str, allowed: frozenset[str]) -> bool:
+    """A field, or one within a field, that a policy names."""
+    if name in allowed:
+        return True
+    head, dot, _ = name.rpartition(".")
+    return bool(dot) and is_allowed(head, allowed)
+
+
 def find(record: Any, path: str) -> Any:
     """What lies at a path of keys with dots (`$.` before it is allowed); None where nothing does."""
     found = record
