@@ -213,7 +213,8 @@ class Repository:
             self._found[name] = found
             self._drop_outdated(name, revision=revision)
         if not found.versions:
-            raise NotFoundError(f"There is no model {name[:100]!r} here.")
+            # Triton's own sample clients look for its first words.
+            raise NotFoundError(f"Request for unknown model: there is no {name[:100]!r} here.")
         return found
 
     def _look(self, name: str, placed: Placed | None) -> Mapping[int, Path]:

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class Transform(Protocol):
     """Tensors have their names, datatypes and rows as the model's signature says, before and after.
 
-    Requests that come at the same time are one call, so each row is for itself. A ValueError is a request that is wrong;
+    Requests that come at the same time are one call, so each row is for itself. A ValueError: a request that is wrong;
     its words are for callers. Whatever else is raised is a fault of the transform.
     """
 
