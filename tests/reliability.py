@@ -18,8 +18,6 @@ FIGURES = TESTS / "figures.md"
 PAGE = TESTS.parent / "docs" / "RELIABILITY.md"
 # Rows without a test, and why.
 UNTESTED = {
-    "G14": "Nothing is streamed over HTTP: API Gateway and Lambda answer whole. Long answers are fetched by their id "
-    "(G13).",
     "J5": "Real account only: memory limits, throttles and freezing are Lambda's own; the emulator has none of them. "
     "That an event is delivered twice or a handler dies in the middle is simulated (J6).",
     "J7": "Real account only: CloudFormation's rollback. New fields of rows have defaults, so that old and new code "

@@ -6,9 +6,11 @@ import numpy as np
 
 from aimass_core.domain.decomposition import DecomposeSpec, Decomposition
 from aimass_core.domain.model_jobs import Score
+from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Card
 from aimass_core.errors import InvalidDataError, InvalidRequestError
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.decompose.apart import to_expert_graph
 from batch_jobs.decompose.combining import Routing
 from batch_jobs.decompose.contract import Ground
 from batch_jobs.decompose.measuring import Tried, choose, judge, measure_all
@@ -34,7 +36,8 @@ DOCUMENT = "decomposition.json"
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     """Splits the task as `environment.spec` says.
 
-    Leaves the whole in `model_path` as a training leaves its model, gate and experts as models of their own in
+    Leaves the whole in `model_path` as a training leaves its model, with `experts.json`, gate and experts as models of
+    their own in
     `parts_path`, and `decomposition.json` and `decomposition.html` with all wholes that were tried.
 
     Returns:
@@ -71,7 +74,11 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     exported = export_whole(chosen, ground, seconds=time.monotonic() - began, environment=environment)
     assert chosen.whole is not None  # noqa: S101  the single model is never chosen
     write_parts(chosen.whole, environment)
-    return Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes).run()
+    handover = Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes)
+    metrics = handover.run()
+    graph = to_expert_graph(chosen.whole)
+    (environment.model_path / ArtifactName.EXPERTS).write_text(graph.model_dump_json(indent=1))
+    return metrics
 
 
 def _to_tried(single: Single, ground: Ground) -> Tried:

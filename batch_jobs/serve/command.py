@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from batch_jobs.runtime import resources
 from batch_jobs.runtime.exit_codes import ExitCode
 from batch_jobs.serve.application import GRACE_SECONDS, Application
+from batch_jobs.serve.models import transforms
 from batch_jobs.serve.options import Options
 
 _log = logging.getLogger(__name__)
@@ -47,6 +48,13 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], *, stat
     parser.add_argument("--threads", type=int, default=1, help="Of one run of a model.")
     parser.add_argument("--cache-mib", type=int, default=512, help="Of models that a worker holds at once.")
     parser.add_argument("--timeout-seconds", type=float, default=60.0, help="Of one request.")
+    parser.add_argument(
+        "--transform",
+        action="append",
+        default=variables.get("AIMASS_TRANSFORMS", "").split(),
+        metavar="[MODEL=]NAME",
+        help="Of an installed package, around one model or all. Also AIMASS_TRANSFORMS, with spaces between.",
+    )
     given = parser.parse_args(list(arguments))
     models = given.models.absolute()
     return Options(
@@ -60,8 +68,20 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], *, stat
         num_threads=max(given.threads, 1),
         cache_bytes=given.cache_mib * 1024**2,
         timeout_seconds=given.timeout_seconds,
+        transforms=_read_transforms(given.transform, parser),
         is_multi_model=is_multi_model,
     )
+
+
+def _read_transforms(given: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        model, _, name = text.rpartition("=")
+        if name not in transforms.installed():
+            known = ", ".join(transforms.installed()) or "none"
+            parser.error(f"there is no transform {name!r}: install the package that has it. Installed are: {known}")
+        found[model] = name
+    return found
 
 
 def _serve(options: Options) -> int:

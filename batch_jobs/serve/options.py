@@ -1,6 +1,7 @@
 """What the command line and SageMaker's variables say, for every worker process."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -23,6 +24,8 @@ class Options:
     cache_bytes: int = 512 * 1024**2
     """Of the models that a worker holds at once."""
     timeout_seconds: float = 60.0
+    transforms: Mapping[str, str] = field(default_factory=dict)
+    """By the name of the model; that of "" is of every other model."""
     is_multi_model: bool = False
     """SageMaker says which models to load."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +22,8 @@ import aimass
 from aimass_core.domain import keys
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Golden
-from tests.stack import Stack, wait_until, write_loans
+from tests.ports import free_port
+from tests.stack import BIN, Stack, wait_until, write_loans
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +191,43 @@ def test_g5_a_storm_of_first_requests_fails_none(deployed: str, stack: Stack, cl
     (told,) = {answer.text for answer in answers if answer.status_code == 200}
     assert json.loads(told)["model_version"] == 1
     client.endpoints.delete("cold")
+
+
+def test_a_version_is_served_by_this_machine_until_it_is_interrupted(
+    deployed: str, stack: Stack, client: aimass.Client, loans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with loans[1].open(newline="") as file:
+        rows = list(csv.DictReader(file))[:20]
+    port = free_port()
+    command = [str(BIN / "aimass"), "serve", f"{deployed}@1", "--port", str(port), "--workers", "1"]
+    log = tmp_path / "serve.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--to", str(tmp_path / "models")],
+            env={**stack.environment(), "SAGEMAKER_BASE_DIR": str(tmp_path / "nowhere")},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def is_up() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx2.get(f"http://127.0.0.1:{port}/ping", timeout=5).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    try:
+        wait_until(is_up)
+        answered = httpx2.post(f"http://127.0.0.1:{port}/v1/endpoints/{deployed}/predict", json={"rows": rows})
+    finally:
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        code = process.wait(timeout=60)
+    assert code == 0, log.read_text()
+    expected = client.endpoints.predict(deployed, rows).predictions
+    assert [each["label"] for each in answered.json()["predictions"]] == [each.label for each in expected]
+    probabilities = [each["probabilities"] for each in answered.json()["predictions"]]
+    assert probabilities == [pytest.approx(each.probabilities, abs=1e-6) for each in expected]
 
 
 def test_what_a_request_cannot_carry_is_answered_too(deployed: str, stack: Stack, client: aimass.Client) -> None:

@@ -296,6 +296,7 @@ def add_model_version(
     fusion: ServingGraph | None = None,
     parents: Sequence[ModelRef] = (),
     golden: Golden | None = None,
+    experts: bytes | None = None,
     name: str = "adult",
 ) -> ModelVersion:
     """A registered model version, of a model of its own where none is named."""
@@ -303,6 +304,8 @@ def add_model_version(
     contents = {ArtifactName.MODEL: model, ArtifactName.SIGNATURE: signature.model_dump_json().encode()}
     if fusion is not None:
         contents[ArtifactName.FUSION] = fusion.model_dump_json().encode()
+    if experts is not None:
+        contents[ArtifactName.EXPERTS] = experts
     if golden is not None:
         contents[ArtifactName.GOLDEN] = golden.model_dump_json().encode()
     for artifact, body in contents.items():

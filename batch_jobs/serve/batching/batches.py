@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aimass_core.errors import AimassError, InvalidDataError
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.model import Array, Tensors
+from aimass_core.inference.serving.model import AnyModel, Array, Tensors
 
 Outputs = dict[str, Array]
 

@@ -10,8 +10,7 @@ from functools import partial
 
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import UnavailableError
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.model import Array, Tensors
+from aimass_core.inference.serving.model import AnyModel, Array, Tensors
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.batching.batches import Outputs, Waiting, compute
 

@@ -15,8 +15,8 @@ from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Golden, Signature
 from aimass_core.errors import DeadlineExceededError, InvalidRequestError, UnavailableError
 from aimass_core.inference import golden
-from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
-from aimass_core.inference.serving.model import Combines, LoadedModel, load_model
+from aimass_core.inference.serving.fusion import LoadedFusion
+from aimass_core.inference.serving.model import AnyModel, Combines, LoadedModel, load_model
 
 MEMBERS = "members"
 """Of a fusion that is served apart: a folder for each, by its name."""

@@ -17,6 +17,7 @@ from aimass_core.inference.serving.endpoints import Served
 from aimass_core.inference.serving.threshold import with_threshold
 from batch_jobs.serve.batching import bridge
 from batch_jobs.serve.batching.model import BatchedModel, BatchLimits
+from batch_jobs.serve.models import transforms
 from batch_jobs.serve.models.folders import find_models, find_versions, load_version
 from batch_jobs.serve.models.state import Placed, SharedState
 from batch_jobs.serve.options import Options
@@ -212,7 +213,8 @@ class Repository:
             self._found[name] = found
             self._drop_outdated(name, revision=revision)
         if not found.versions:
-            raise NotFoundError(f"There is no model {name[:100]!r} here.")
+            # Triton's own sample clients look for its first words.
+            raise NotFoundError(f"Request for unknown model: there is no {name[:100]!r} here.")
         return found
 
     def _look(self, name: str, placed: Placed | None) -> Mapping[int, Path]:
@@ -226,6 +228,10 @@ class Repository:
 
     def _load(self, key: Key, folder: Path) -> _Loaded:
         model, digest, num_bytes = load_version(folder, num_threads=key.num_threads)
+        transform = self._options.transforms.get(key.name, self._options.transforms.get(""))
+        if transform is not None:
+            # Golden answers are the model's own, and were given before this.
+            model = transforms.wrap(model, transform)
         batched = BatchedModel(model, limits=lambda: self._limits(key.name), pool=self._pool)
         return _Loaded(version=_to_version(key, digest), model=batched, num_bytes=num_bytes)
 

@@ -19,6 +19,9 @@ def serve(
     port: Annotated[int, typer.Option(help="Of HTTP.")] = 8080,
     grpc_port: Annotated[int | None, typer.Option(help="Default: no gRPC.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port; default: the processors.")] = None,
+    transform: Annotated[
+        list[str] | None, typer.Option(help="Of an installed package: `name` around all models, or `model=name`.")
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="Keep the models here; default: until it ends.")] = None,
 ) -> None:
     """Download versions and serve them here, without the platform, until Ctrl-C: the server of the containers."""
@@ -34,6 +37,7 @@ def serve(
         options = ["--models", str(kept), "--port", str(port)]
         options += [] if grpc_port is None else ["--grpc-port", str(grpc_port)]
         options += [] if workers is None else ["--workers", str(workers)]
+        options += [part for each in transform or [] for part in ("--transform", each)]
         code = _run([sys.executable, "-m", "batch_jobs", "serve", "--host", "127.0.0.1", *options])
     raise typer.Exit(code)
 

@@ -55,7 +55,7 @@ class Server:
 
 
 @contextmanager
-def serving(models: Path, *arguments: str) -> Iterator[Server]:
+def serving(models: Path, *arguments: str, **variables: str) -> Iterator[Server]:
     """Ready, until the end of the block."""
     port, grpc_port, log = free_port(), free_port(), models.parent / "server.log"
     command = [sys.executable, "-m", "batch_jobs", "serve", "--models", str(models), "--port", str(port)]
@@ -64,7 +64,7 @@ def serving(models: Path, *arguments: str) -> Iterator[Server]:
             [*command, "--grpc-port", str(grpc_port), *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "SAGEMAKER_BASE_DIR": str(models.parent / "nowhere")},
+            env={**os.environ, "SAGEMAKER_BASE_DIR": str(models.parent / "nowhere"), **variables},
         )
     server = Server(process=process, port=port, grpc_port=grpc_port, log=log)
     try:

@@ -82,6 +82,40 @@ def test_g10_stock_client_speaks_grpc_and_what_is_in_hand_is_answered_after_sigt
         _end_while_it_answers(server, signature.inputs[0].name)
 
 
+def test_g14_stream_that_is_cut_goes_on_with_what_had_no_answer(tmp_path: Path) -> None:
+    put_model(tmp_path)
+    num_requests, num_before = 20, 5
+    with serving(tmp_path / "models", "--workers", "1") as server:
+        answered: dict[str, float] = {}
+        for num_wanted in (num_before, num_requests):
+            left = [number for number in range(num_requests) if str(number) not in answered]
+            with triton.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as client:
+                has_some = threading.Event()
+
+                def keep(
+                    result: Any, error: Exception | None, wanted: int = num_wanted, told: threading.Event = has_some
+                ) -> None:
+                    if result is None or told.is_set():
+                        return
+                    request_id = result.get_response().id
+                    assert request_id not in answered, "an answer comes once"
+                    answered[request_id] = float(result.as_numpy("probabilities")[0, 1])
+                    if len(answered) == wanted:
+                        told.set()
+
+                client.start_stream(keep)
+                for number in left:
+                    client.async_stream_infer("adult", _inputs(number, "Oslo"), request_id=str(number))
+                assert has_some.wait(60)
+                client.stop_stream(cancel_requests=True)
+            if num_wanted == num_before:
+                assert list(answered) == [str(number) for number in range(num_before)], "in order, up to the cut"
+        assert list(answered) == [str(number) for number in range(num_requests)]
+        for number in range(num_requests):
+            assert answered[str(number)] == pytest.approx(table_probability(number, "Oslo"), abs=1e-6)
+        assert server.is_ready()
+
+
 def _end_while_it_answers(server: Server, name: str) -> None:
     body = {"inputs": [{"name": name, "datatype": "FP32", "shape": [1, 1], "data": [0]}]}
 

@@ -102,7 +102,7 @@ def test_what_is_wrong_with_a_request_is_told_later(bench: Bench) -> None:
     assert found.answer is None
 
 
-def test_same_idempotency_key_is_answered_once(bench: Bench) -> None:
+def test_g14_client_that_was_cut_off_and_comes_again_with_its_key_is_answered_and_counted_once(bench: Bench) -> None:
     calls: list[Any] = []
     bench.ports.predictor = MemoryPredictor(lambda p: (calls.append(p), bench.handler(p, bench.context))[1])  # type: ignore[arg-type]
     headers = {**LATER, "idempotency-key": "one"}

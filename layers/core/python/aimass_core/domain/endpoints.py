@@ -26,9 +26,10 @@ class EndpointStatus(StrEnum):
 
 
 class ServedMember(ModelRef):
-    """A model version that a fusion loads beside itself."""
+    """A model version that a fusion loads beside itself, or a part of a decomposition that is served apart."""
 
     weight: float | None = Field(default=None, description="As it was fitted; null where the fusion has no weights.")
+    part: str | None = Field(default=None, description="Of a decomposition; null: of a fusion.", examples=["gate"])
     host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
 
 
@@ -39,7 +40,9 @@ class ServedModel(Contract):
     model_name: str
     number: int
     digest: str
-    members: list[ServedMember] = Field(default=[], description="Of a fusion that is served apart.")
+    members: list[ServedMember] = Field(
+        default=[], description="Of a fusion that is served apart; the parts of a decomposition that is distributed."
+    )
     engine: Engine = Engine()
     host: str | None = Field(default=None, description="The SageMaker endpoint that answers for it; null: none.")
 
@@ -47,6 +50,11 @@ class ServedModel(Contract):
     def ref(self) -> str:
         """`adult@3`."""
         return f"{self.model_name}@{self.number}"
+
+    @property
+    def is_decomposed(self) -> bool:
+        """Whether gate and experts answer apart."""
+        return any(member.part is not None for member in self.members)
 
 
 class Rollout(RolloutProgress):

@@ -29,7 +29,7 @@ class ModelUpdate(Request):
 
 
 class ArtifactName(StrEnum):
-    """The files of a model version; FUSION is there where members are served apart."""
+    """The files of a model version; FUSION is there where members are served apart, EXPERTS where they can be."""
 
     MODEL = "model.onnx"
     SIGNATURE = "signature.json"
@@ -38,6 +38,7 @@ class ArtifactName(StrEnum):
     REPORT = "report.html"
     REPORT_DATA = "report.json"
     FUSION = "fusion.json"
+    EXPERTS = "experts.json"
 
 
 class Decision(StrEnum):

@@ -11,7 +11,7 @@ from aimass_core.domain.signatures import Signature
 from aimass_core.errors import AimassError, InvalidRequestError
 from aimass_core.inference.oip import tensors
 from aimass_core.inference.serving.endpoints import ServingEndpoints
-from aimass_core.inference.serving.fusion import AnyModel
+from aimass_core.inference.serving.model import AnyModel
 from aimass_core.inference.serving.store import ModelRefusedError
 
 

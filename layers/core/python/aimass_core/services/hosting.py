@@ -12,9 +12,10 @@ from aimass_core.domain import keys
 from aimass_core.domain.endpoints import Endpoint, ServedMember, ServedModel
 from aimass_core.domain.engines import Engine, EngineKind, HostStatus
 from aimass_core.domain.hosts import to_host_name, to_host_owner
+from aimass_core.domain.models import ModelVersion
 from aimass_core.errors import InvalidRequestError, NotFoundError
 from aimass_core.ports import Host, Ports
-from aimass_core.services import budgets, endpoint_records, platform, records, usages
+from aimass_core.services import budgets, endpoint_parts, endpoint_records, platform, records, usages
 
 # Whoever has read an endpoint a moment ago may still ask the hosts that it had then.
 _GRACE = timedelta(minutes=1)
@@ -29,10 +30,11 @@ def place(ports: Ports, workspace_id: str, endpoint_id: str, model: ServedModel,
     Raises InvalidRequestError where the version cannot be served so, BudgetSpentError where machines cannot be paid.
     """
     version = f"{model.model_name}@{model.number}"
+    model = _with_parts(ports, workspace_id, model, engine)
     if engine.kind is EngineKind.DISTRIBUTED and not model.members:
         raise InvalidRequestError(
-            f"{version} is one graph: there is nothing to distribute. Fuse models with `placement: apart`, or choose "
-            "the engine container or lambda."
+            f"{version} is one graph: there is nothing to distribute. Fuse models with `placement: apart`, decompose "
+            "one, or choose the engine container or lambda."
         )
     if engine.kind is EngineKind.CONTAINER and model.members:
         raise InvalidRequestError(
@@ -52,6 +54,15 @@ def place(ports: Ports, workspace_id: str, endpoint_id: str, model: ServedModel,
     return model.model_copy(
         update={"engine": engine, "host": None if is_apart else new_host(), "members": members},
     )
+
+
+def _with_parts(ports: Ports, workspace_id: str, model: ServedModel, engine: Engine) -> ServedModel:
+    """A decomposition is one graph, unless its parts are to answer apart."""
+    version = records.get(ports, ModelVersion, workspace_id, model.model_id, model.number)
+    if not endpoint_parts.has_parts(version):
+        return model
+    is_apart = engine.kind is EngineKind.DISTRIBUTED
+    return model.model_copy(update={"members": endpoint_parts.find_parts(ports, version) if is_apart else []})
 
 
 def find_fault(ports: Ports, workspace_id: str, model: ServedModel) -> str | None:

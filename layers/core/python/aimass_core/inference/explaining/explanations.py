@@ -12,8 +12,7 @@ from aimass_core.errors import InvalidRequestError
 from aimass_core.inference.explaining import shapley
 from aimass_core.inference.explaining.parts import RowParts, parts_of
 from aimass_core.inference.explaining.shapley import Masks
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.model import Tensors
+from aimass_core.inference.serving.model import AnyModel, Tensors
 
 MAX_ROWS = 100
 _ROWS_AT_ONCE = 2_048

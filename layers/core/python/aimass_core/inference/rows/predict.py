@@ -17,8 +17,7 @@ from aimass_core.inference.rows.bodies import Records
 from aimass_core.inference.rows.cells import to_tensor
 from aimass_core.inference.rows.series import to_series
 from aimass_core.inference.serving.endpoints import Served
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.model import Tensors
+from aimass_core.inference.serving.model import AnyModel, Tensors
 
 Array = NDArray[Any]
 

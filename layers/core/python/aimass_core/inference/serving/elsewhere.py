@@ -2,8 +2,11 @@
 
 import base64
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
 
 from aimass_core.domain.endpoint_settings import EndpointSettings
+from aimass_core.domain.expert_graphs import ExpertGraph
 from aimass_core.domain.signatures import Signature
 from aimass_core.errors import MalformedRequestError
 from aimass_core.inference.serving.remote import RemoteModel
@@ -11,7 +14,8 @@ from aimass_core.inference.serving.store import ModelAddress, ModelStore
 from aimass_core.ports import HostAnswer, Ports
 
 SETTINGS_ATTRIBUTE = "aimass-settings"
-_MAX_SIGNATURES = 1_000
+_MAX_KEPT = 1_000
+KeptT = TypeVar("KeptT")
 _OF_CONTAINERS = {"version", "batching"}
 
 
@@ -32,14 +36,15 @@ def from_attribute(value: str) -> EndpointSettings:
 
 
 class RemoteModels:
-    """Knows how each is reached, and keeps its signature: a version's never changes."""
+    """Knows how each is reached, and keeps its signature, and how experts answer together: a version's never change."""
 
     def __init__(self, ports: Ports, store: ModelStore) -> None:
         self._ports, self._store = ports, store
         self._signatures: OrderedDict[ModelAddress, Signature] = OrderedDict()
+        self._experts: OrderedDict[ModelAddress, ExpertGraph] = OrderedDict()
 
     def member(self, address: ModelAddress, host: str | None) -> RemoteModel:
-        """A member of a fusion: on its host, or where it has none in an invocation of its own."""
+        """A member of a fusion or a part of a decomposition: on its host, or where it has none in an invocation."""
         return self.in_function(address) if host is None else self.on_host(address, host)
 
     def on_host(self, address: ModelAddress, host: str, settings: EndpointSettings | None = None) -> RemoteModel:
@@ -53,7 +58,7 @@ class RemoteModels:
         def ask(body: bytes, content_type: str) -> HostAnswer:
             return self._ports.hosting.ask(host, body, content_type=content_type, attributes=attributes)
 
-        return RemoteModel(signature=self._signature_of(address), ask=ask)
+        return RemoteModel(signature=self.signature_of(address), ask=ask)
 
     def in_function(self, address: ModelAddress) -> RemoteModel:
         """What another invocation of the function answers with. Raises UnavailableError."""
@@ -73,13 +78,24 @@ class RemoteModels:
                 status=answer["status"], content_type=answer["content_type"], content=base64.b64decode(answer["body"])
             )
 
-        return RemoteModel(signature=self._signature_of(address), ask=ask)
+        return RemoteModel(signature=self.signature_of(address), ask=ask)
 
-    def _signature_of(self, address: ModelAddress) -> Signature:
-        signature = self._signatures.get(address)
-        if signature is None:
-            signature = self._signatures[address] = self._store.load_signature(address)
-            if len(self._signatures) > _MAX_SIGNATURES:
-                self._signatures.popitem(last=False)
-        self._signatures.move_to_end(address)
-        return signature
+    def experts_of(self, address: ModelAddress) -> ExpertGraph:
+        """How the parts of a decomposition answer together. Raises UnavailableError."""
+        return _kept(self._experts, address, self._store.load_experts)
+
+    def signature_of(self, address: ModelAddress) -> Signature:
+        """What a version takes and gives. Raises UnavailableError."""
+        return _kept(self._signatures, address, self._store.load_signature)
+
+
+def _kept(
+    known: OrderedDict[ModelAddress, KeptT], address: ModelAddress, load: Callable[[ModelAddress], KeptT]
+) -> KeptT:
+    found = known.get(address)
+    if found is None:
+        found = known[address] = load(address)
+        if len(known) > _MAX_KEPT:
+            known.popitem(last=False)
+    known.move_to_end(address)
+    return found

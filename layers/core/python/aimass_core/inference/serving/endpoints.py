@@ -15,9 +15,10 @@ from aimass_core.domain.settings.inference import InferenceSettings
 from aimass_core.errors import NotFoundError, UnavailableError
 from aimass_core.inference.capturing.capturing import Capturing
 from aimass_core.inference.serving.counting import Counting
+from aimass_core.inference.serving.decomposed import LoadedDecomposition
 from aimass_core.inference.serving.elsewhere import RemoteModels
-from aimass_core.inference.serving.fusion import AnyModel, LoadedFusion
-from aimass_core.inference.serving.model import Combines, LoadedModel
+from aimass_core.inference.serving.fusion import LoadedFusion
+from aimass_core.inference.serving.model import AnyModel, Combines, LoadedModel
 from aimass_core.inference.serving.store import ModelAddress, ModelRefusedError, ModelStore
 from aimass_core.inference.serving.threshold import with_threshold
 from aimass_core.ports import Ports
@@ -37,11 +38,12 @@ class Served:
     version: ServedModel
     model: AnyModel
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Filled in as the model answers: members of a fusion that did not, and why."""
+    """Filled in as the model answers: members of a fusion, or experts, that did not, and why."""
 
     def list_missing(self) -> list[str]:
         """What to tell the caller of them."""
-        return [f"answered without the member {name}: {reason}" for name, reason in self.missing.items()]
+        what = "expert" if self.version.is_decomposed else "member"
+        return [f"answered without the {what} {name}: {reason}" for name, reason in self.missing.items()]
 
 
 class EndpointSource(Protocol):
@@ -146,7 +148,7 @@ class ServingEndpoints:
             endpoint=endpoint,
             version=version,
             model=with_threshold(model, settings.threshold),
-            missing=model.missing if isinstance(model, LoadedFusion) else {},
+            missing=model.missing if isinstance(model, LoadedFusion | LoadedDecomposition) else {},
         )
 
     def load(
@@ -165,6 +167,8 @@ class ServingEndpoints:
         address = _address_of(workspace_id, version, num_threads)
         if version.host is not None:
             return self._remote.on_host(address, version.host, settings)
+        if version.is_decomposed:
+            return self._load_parts(address, version, settings)
         model = self._models.get(address)
         if model.combines is None:
             return model
@@ -176,6 +180,26 @@ class ServingEndpoints:
         hosts = {(member.model_id, member.number): member.host for member in version.members}
         remote = [self._remote.member(each, hosts[each.model_id, each.number]) for each in addresses]
         return LoadedFusion(combining=model, graph=graph, members=remote, weights=weights, fan_out=settings.fan_out)
+
+    def _load_parts(
+        self, address: ModelAddress, version: ServedModel, settings: EndpointSettings
+    ) -> LoadedDecomposition:
+        graph = self._remote.experts_of(address)
+        digests = graph.digests()
+        parts = {
+            str(member.part): self._remote.member(
+                ModelAddress(
+                    workspace_id=address.workspace_id,
+                    model_id=member.model_id,
+                    number=member.number,
+                    digest=digests[str(member.part)],
+                ),
+                member.host,
+            )
+            for member in version.members
+        }
+        signature = self._remote.signature_of(address)
+        return LoadedDecomposition(signature=signature, graph=graph, parts=parts, fan_out=settings.fan_out)
 
     def unload(self, workspace_id: str, name: str) -> None:
         """Frees the memory of what an endpoint serves; who asks next loads it again. Raises NotFoundError."""

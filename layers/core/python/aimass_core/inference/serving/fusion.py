@@ -2,37 +2,15 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from aimass_core.domain.endpoint_settings import FanOut
 from aimass_core.domain.serving_graphs import PlacedMember, ServingGraph
 from aimass_core.domain.signatures import Signature
-from aimass_core.errors import (
-    AimassError,
-    DeadlineExceededError,
-    InvalidRequestError,
-    PayloadTooLargeError,
-    UnavailableError,
-)
-from aimass_core.inference.serving.model import NUMPY_TYPES, Array, LoadedModel, Tensors
-
-# Members that are waited for at the same time, of all requests of a process. (What they wait for has another pool.)
-_pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="member")
-
-
-class AnyModel(Protocol):
-    """What answers for a version, whether as one graph or as several."""
-
-    @property
-    def signature(self) -> Signature:
-        """Of the whole."""
-
-    def run(self, inputs: Tensors, *, outputs: Sequence[str], seconds: float) -> dict[str, Array]:
-        """See LoadedModel."""
+from aimass_core.inference.serving import fanning
+from aimass_core.inference.serving.model import AnyModel, Array, LoadedModel, Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,36 +59,26 @@ class LoadedFusion:
     ) -> dict[str, Array]:
         if self.fan_out is not None:
             return self._ask_at_once(asked, columns, deadline, self.fan_out)
-        return {placed.input: _ask(member, columns, seconds=deadline - time.monotonic()) for member, placed in asked}
+        return {
+            placed.input: fanning.ask(member, columns, seconds=deadline - time.monotonic()) for member, placed in asked
+        }
 
     def _ask_at_once(
         self, asked: Sequence[tuple[AnyModel, PlacedMember]], columns: Tensors, deadline: float, fan_out: FanOut
     ) -> dict[str, Array]:
         """Returns when all have answered, or those that have not are late."""
-        seconds = deadline - time.monotonic()
-        if fan_out.seconds is not None:
-            seconds = min(seconds, fan_out.seconds)
-        waiting = [(_pool.submit(_ask, member, columns, seconds=seconds), placed) for member, placed in asked]
-        wait([future for future, _ in waiting], timeout=max(seconds, 0))
-        answers: dict[str, Array] = {}
-        for future, placed in waiting:
-            try:
-                answers[placed.input] = future.result(timeout=0)
-            except (TimeoutError, DeadlineExceededError):
-                self.missing[placed.name] = f"it did not answer within {seconds:.3g} s"
-            except (InvalidRequestError, PayloadTooLargeError):
-                raise  # what was sent is wrong, whoever else may have answered
-            except AimassError as error:
-                self.missing[placed.name] = error.message
+        answers = fanning.ask_at_once(
+            [fanning.Asked(name=placed.name, model=member, columns=columns) for member, placed in asked],
+            seconds=fanning.limit(deadline - time.monotonic(), fan_out),
+            missing=self.missing,
+        )
         self._require_quorum(len(answers), len(asked), fan_out)
-        return answers
+        return {placed.input: answers[placed.name] for _, placed in asked if placed.name in answers}
 
     def _require_quorum(self, num_answers: int, num_asked: int, fan_out: FanOut) -> None:
         # A model that combines others knows no answer that is missing.
         wanted = num_asked if self.graph.weights_input is None or fan_out.quorum is None else fan_out.quorum
-        if num_answers < max(min(wanted, num_asked), 1):
-            faults = "; ".join(f"{name}: {reason}" for name, reason in self.missing.items())
-            raise UnavailableError(f"{num_answers} of {num_asked} members answered, and {wanted} have to. {faults}")
+        fanning.require_quorum(num_answers, num_asked, wanted=wanted, what="members", missing=self.missing)
 
     def _counts(self) -> Array:
         """What each member counts; 1 where there are no weights."""
@@ -123,14 +91,3 @@ class LoadedFusion:
         """What each counts of those that have answered."""
         has_answered = [placed.input in answers for placed in self.graph.members]
         return np.where(has_answered, counts, 0.0)
-
-
-def _ask(member: AnyModel, columns: Tensors, *, seconds: float) -> Array:
-    """Its probabilities, or values. A number may be float32 to one member and float64 to another."""
-    signature = member.signature
-    inputs = {
-        spec.name: columns[spec.column or spec.name].astype(NUMPY_TYPES[spec.datatype], copy=False)
-        for spec in signature.inputs
-    }
-    name = "value" if signature.labels is None else "probabilities"
-    return member.run(inputs, outputs=[name], seconds=seconds)[name]

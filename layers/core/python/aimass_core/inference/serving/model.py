@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -52,6 +52,17 @@ _ORT_ERRORS: tuple[type[Exception], ...] = tuple(
 _FATAL_ONLY = 4
 _MIN_SECONDS = 0.05
 _DEADLINES = Deadlines()
+
+
+class AnyModel(Protocol):
+    """What answers for a version, whether as one graph or as several."""
+
+    @property
+    def signature(self) -> Signature:
+        """Of the whole."""
+
+    def run(self, inputs: Tensors, *, outputs: Sequence[str], seconds: float) -> dict[str, Array]:
+        """See LoadedModel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

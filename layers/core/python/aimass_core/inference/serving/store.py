@@ -4,10 +4,13 @@ import hashlib
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aimass_core.domain import graph_check, keys
+from aimass_core.domain.expert_graphs import ExpertGraph
 from aimass_core.domain.graph_check import MAX_MODEL_BYTES, GraphError
 from aimass_core.domain.models import ArtifactName, ModelVersion
 from aimass_core.domain.serving_graphs import ServingGraph
@@ -50,7 +53,7 @@ class ModelStore:
             ModelRefusedError: The model is gone, was changed after its registration, or may not be served.
             UnavailableError: The lake or the registry cannot be reached.
         """
-        try:
+        with _refusing(address):
             version = records.get(self.ports, ModelVersion, address.workspace_id, address.model_id, address.number)
             signature = Signature.model_validate_json(self._read(version, ArtifactName.SIGNATURE))
             model = self._read_model(address, version)
@@ -62,20 +65,18 @@ class ModelStore:
                 combines=self._find_members(version),
                 num_threads=address.num_threads,
             )
-        except (NotFoundError, BlobNotFoundError) as error:
-            raise _refuse(address, "it is gone") from error
-        except GraphError as error:
-            raise _refuse(address, str(error)) from error
+
+    def load_experts(self, address: ModelAddress) -> ExpertGraph:
+        """Of a decomposition whose parts answer apart. Raises as `load` does."""
+        with _refusing(address):
+            version = records.get(self.ports, ModelVersion, address.workspace_id, address.model_id, address.number)
+            return ExpertGraph.model_validate_json(self._read(version, ArtifactName.EXPERTS))
 
     def load_signature(self, address: ModelAddress) -> Signature:
         """Of a model that answers somewhere else. Raises as `load` does."""
-        try:
+        with _refusing(address):
             version = records.get(self.ports, ModelVersion, address.workspace_id, address.model_id, address.number)
             return Signature.model_validate_json(self._read(version, ArtifactName.SIGNATURE))
-        except (NotFoundError, BlobNotFoundError) as error:
-            raise _refuse(address, "it is gone") from error
-        except GraphError as error:
-            raise _refuse(address, str(error)) from error
 
     def _find_members(self, version: ModelVersion) -> Combines | None:
         """What the model combines, where it is a fusion whose members are served apart."""
@@ -130,6 +131,16 @@ class ModelStore:
             num_bytes += size
             if num_bytes > MAX_DISK_BYTES:
                 shutil.rmtree(path.parent, ignore_errors=True)
+
+
+@contextmanager
+def _refusing(address: ModelAddress) -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, BlobNotFoundError) as error:
+        raise _refuse(address, "it is gone") from error
+    except GraphError as error:
+        raise _refuse(address, str(error)) from error
 
 
 def _refuse(address: ModelAddress, reason: str) -> ModelRefusedError:

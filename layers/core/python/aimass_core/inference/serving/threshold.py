@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aimass_core.domain.signatures import Signature, Task
-from aimass_core.inference.serving.fusion import AnyModel
-from aimass_core.inference.serving.model import Array, Tensors
+from aimass_core.inference.serving.model import AnyModel, Array, Tensors
 
 _LABEL, _PROBABILITIES = "label", "probabilities"
 
