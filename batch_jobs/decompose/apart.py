@@ -3,9 +3,9 @@
 import hashlib
 import math
 
-from aimass_core.domain.expert_graphs import Decoded, ExpertGraph, PlacedExpert, Routed, Summed
+from aimass_core.domain.expert_graphs import Cascaded, Decoded, ExpertGraph, PlacedExpert, Routed, Summed
 from batch_jobs.data.frames import Array
-from batch_jobs.decompose.combining import Decoding, Routing, Summing
+from batch_jobs.decompose.combining import Cascading, Decoding, Routing, Summing
 from batch_jobs.decompose.parts import Expert, PartModel, expert_name
 from batch_jobs.decompose.wholes import Whole
 
@@ -20,7 +20,7 @@ def to_expert_graph(whole: Whole) -> ExpertGraph:
     match whole.combination:
         case Routing() as routing:
             assert whole.gate is not None  # noqa: S101  a routing has a gate
-            combination: Routed | Summed | Decoded = Routed(
+            combination: Routed | Summed | Decoded | Cascaded = Routed(
                 gate_digest=_digest_of(whole.gate),
                 num_active=routing.num_active,
                 min_share=routing.min_share,
@@ -30,6 +30,8 @@ def to_expert_graph(whole: Whole) -> ExpertGraph:
             combination = Summed(weights=list(weights), is_mean=math.isclose(sum(weights), 1, abs_tol=1e-6))
         case Decoding() as decoding:
             combination = Decoded(code=decoding.code.tolist(), smallest=decoding.smallest)
+        case Cascading(limits=limits):
+            combination = Cascaded(limits=list(limits))
     return ExpertGraph(experts=experts, combination=combination)
 
 

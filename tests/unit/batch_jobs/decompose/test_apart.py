@@ -25,6 +25,10 @@ from tests.unit.predictions.bench import Bench
 
 IN_FUNCTIONS = Engine(kind=EngineKind.DISTRIBUTED)
 ON_MACHINES = Engine(kind=EngineKind.DISTRIBUTED, instance_type="ml.c5.large")
+CASCADE = {
+    "method": "cascade",
+    "expert": {"algorithm": "xgboost", "hyperparameters": {"num_rounds": 60, "max_depth": 3}},
+}
 HIERARCHY = {"method": "hierarchy", "num_experts": 3, "num_active": 1}
 
 
@@ -88,6 +92,7 @@ def to_rows(columns: Columns, num_rows: int = 40) -> list[dict[str, Any]]:
         (class_columns(), {"method": "hierarchy", "num_experts": 3, "num_active": 2}),
         (class_columns(), {"method": "output_codes"}),
         (class_columns(), {"method": "feature_groups", "num_experts": 2}),
+        (class_columns(), CASCADE),
         (value_columns(), {"method": "clusters", "num_experts": 3, "num_active": 2}),
     ],
     ids=lambda value: value.get("method", "") if isinstance(value, dict) else "",
@@ -157,6 +162,34 @@ def test_an_answer_without_an_expert_is_marked_and_one_without_the_gate_is_none(
     refused = world.bench.predict(*rows, name="apart")
     assert refused.status == 503
     assert "The gate, which chooses the experts, did not answer: it is gone" in refused.json["detail"]
+
+
+def test_a_cascade_asks_the_next_expert_about_hard_rows_and_keeps_what_was_said_where_it_is_missing(
+    world: World, run_job: Decompose
+) -> None:
+    columns = class_columns()
+    done = run_job(columns, **CASCADE)
+    version = world.register(done)
+    numbers = {part: ref.number for part, ref in version.parts.items()}
+    world.serve(version, IN_FUNCTIONS, settings=EndpointSettings(fan_out=FanOut(quorum=1)))
+    rows = to_rows(columns)
+    complete = world.bench.predict(*rows, name="apart").json["predictions"]
+
+    world.containers.faults = {numbers["expert-2"]: UnavailableError("nobody is there")}
+    answered = world.bench.predict(*rows, name="apart")
+    assert answered.status == 200, answered.body
+    assert answered.json["warnings"] == ["answered without the expert expert-2: nobody is there"]
+    same = [one == other for one, other in zip(answered.json["predictions"], complete, strict=True)]
+    assert any(same), "rows that the first is sure of are answered as before"
+    assert not all(same)
+    graph = ExpertGraph.model_validate_json((done.model_path / "experts.json").read_bytes())
+    (limit,) = graph.combination.limits  # type: ignore[union-attr]
+    sure = [max(one["probabilities"].values()) >= limit for one in answered.json["predictions"]]
+    assert sure == same
+
+    world.containers.faults = {numbers["expert-1"]: UnavailableError("it is gone")}
+    refused = world.bench.predict(*rows, name="apart")
+    assert (refused.status, refused.code) == (503, "unavailable")
 
 
 def test_a_sum_knows_no_term_that_is_missing(world: World, run_job: Decompose) -> None:

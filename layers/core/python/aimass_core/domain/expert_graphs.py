@@ -49,12 +49,20 @@ class Decoded(Contract):
     smallest: float = Field(gt=0, description="Below it a probability counts as this much.")
 
 
+class Cascaded(Contract):
+    """The experts are asked one after the other, each about the rows of which the one before it is less sure than its
+    limit: its largest probability is below it."""
+
+    kind: Literal["cascaded"] = "cascaded"
+    limits: list[float] = Field(min_length=1, description="Of each expert but the last.")
+
+
 class ExpertGraph(Contract):
     """`experts.json` beside the model.onnx of a decomposition. The file is the whole; this says how the parts, each of
     which reads raw columns, answer as it does."""
 
     experts: list[PlacedExpert]
-    combination: Annotated[Routed | Summed | Decoded, Field(discriminator="kind")]
+    combination: Annotated[Routed | Summed | Decoded | Cascaded, Field(discriminator="kind")]
 
     @model_validator(mode="after")
     def _check_experts(self) -> Self:

@@ -1,4 +1,5 @@
-"""A decomposition whose parts answer apart: the gate first, then only the experts that it chooses, all at once.
+"""A decomposition whose parts answer apart: the gate first, then only the experts that it chooses, all at once, or the
+experts of a cascade one after the other.
 
 What the whole's one graph does (`batch_jobs.decompose.graph`) is done here in NumPy.
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aimass_core.domain.endpoint_settings import FanOut
-from aimass_core.domain.expert_graphs import GATE, Decoded, ExpertGraph, PlacedExpert, Routed, Summed
+from aimass_core.domain.expert_graphs import GATE, Cascaded, Decoded, ExpertGraph, PlacedExpert, Routed, Summed
 from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import UnavailableError
 from aimass_core.inference.serving import fanning
@@ -47,6 +48,8 @@ class LoadedDecomposition:
                 scores = self._sum(summed, self._ask_all(columns, deadline, can_miss=summed.is_mean))
             case Decoded() as decoded:
                 scores = self._decode(decoded, self._ask_all(columns, deadline, can_miss=True))
+            case Cascaded() as cascaded:
+                scores = self._cascade(cascaded, columns, deadline)
         answers = _to_outputs(self.signature, scores.astype(np.float32))
         return {name: answers[name] for name in outputs}
 
@@ -78,6 +81,28 @@ class LoadedDecomposition:
                 placed = _place(expert, answers[expert.part], instead.shape[1])
                 scores[own] += weights[own, position, None] * (placed - instead[position])
         return np.asarray(scores)
+
+    def _cascade(self, cascaded: Cascaded, columns: Tensors, deadline: float) -> Array:
+        """Where an expert is missing that fewer than `quorum` come before, nobody answers; else rows that it was to
+        have keep what was said before it."""
+        num_rows = len(next(iter(columns.values())))
+        scores, rows = np.zeros((num_rows, self._num_outputs()), np.float32), np.arange(num_rows)
+        for position, expert in enumerate(self.graph.experts):
+            own = {name: values[rows] for name, values in columns.items()}
+            seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
+            asked = Asked(name=expert.part, model=self.parts[expert.part], columns=own)
+            answers = fanning.ask_at_once([asked], seconds=seconds, missing=self.missing)
+            if not answers:
+                quorum = self.fan_out.quorum
+                wanted = position + 1 if quorum is None else quorum
+                fanning.require_quorum(position, position + 1, wanted=wanted, what="experts", missing=self.missing)
+                break
+            scores[rows] = _place(expert, answers[expert.part], self._num_outputs())
+            if position < len(cascaded.limits):
+                rows = rows[scores[rows].max(axis=1) < np.float32(cascaded.limits[position])]
+            if not len(rows):
+                break
+        return scores
 
     def _ask_gate(self, columns: Tensors, deadline: float) -> Array:
         seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
