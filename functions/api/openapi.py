@@ -17,6 +17,7 @@ from aimass_core.lambda_support.http import PROBLEM_TYPE
 from aimass_core.services.source_access import VERB_OF_ROLE
 from functions.api import access
 from functions.api.documents_docs import add_documents
+from functions.api.openapi_names import simplify
 from functions.api.predictions_docs import add_predictions
 from functions.api.routing import Operation
 from functions.api.webhooks_docs import add_webhooks
@@ -95,7 +96,7 @@ def build_document(resolver: APIGatewayRestResolver) -> dict[str, Any]:
     add_documents(document)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    return document
+    return simplify(document)
 
 
 def problem_responses(statuses: Iterable[int]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _TENSOR = {
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "datatype": {"type": "string", "examples": ["FP32", "INT64", "BYTES"]},
         "parameters": {"type": "object"},
-        "data": {"type": "array"},
+        "data": {"type": "array", "items": {}},
     },
 }
 _SCHEMAS: dict[str, Any] = {

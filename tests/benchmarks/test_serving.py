@@ -18,7 +18,7 @@ import httpx2
 import psutil
 import pytest
 
-from tests.benchmarks.automl.environments import Peer
+from tests.benchmarks.automl.environments import NotInstalledError, Peer
 from tests.benchmarks.report import print_table
 from tests.benchmarks.serving.load import Load, ask
 from tests.benchmarks.serving.models import write
@@ -61,7 +61,7 @@ class Server:
 def test_container_beside_other_servers(tmp_path: Path, name: str) -> None:
     model, body = write(tmp_path / "models")[name]
     peers = os.environ.get("AIMASS_BENCH_SERVERS", ",".join(PEERS)).split(",")
-    pythons = {peer: PEERS[peer].install() for peer in peers if peer}
+    pythons = dict(_install([peer for peer in peers if peer]))
     best: dict[str, dict[int, Load]] = {}
     memory: dict[str, float] = {}
     for _ in range(NUM_ROUNDS):
@@ -79,6 +79,37 @@ def test_container_beside_other_servers(tmp_path: Path, name: str) -> None:
                     )
                 memory[server] = running.memory_mb()
     _print(name, best, memory)
+
+
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("peer", PEERS)
+def test_peer_answers_as_the_container_does(tmp_path: Path, peer: str) -> None:
+    try:
+        pythons = {peer: PEERS[peer].install()}
+    except NotInstalledError as error:
+        pytest.skip(str(error))
+    model, body = write(tmp_path / "models")["table"]
+    answers = {}
+    for server in (OURS, peer):
+        with _running(server, model, pythons) as running:
+            load = ask(running.port, running.path, body, num_clients=2, num_requests=50)
+            assert load.per_second > 0
+            headers = {"content-type": "application/json"}
+            answered = httpx2.post(f"http://127.0.0.1:{running.port}{running.path}", content=body, headers=headers)
+            assert answered.status_code == 200, answered.text
+            answers[server] = {each["name"]: each["data"] for each in answered.json()["outputs"]}
+    assert answers[peer].keys() == answers[OURS].keys()
+    for name, values in answers[OURS].items():
+        assert answers[peer][name] == (values if isinstance(values[0], str) else pytest.approx(values, abs=1e-5))
+
+
+def _install(peers: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Their Pythons. One that pip cannot get is told, and left out."""
+    for peer in peers:
+        try:
+            yield peer, PEERS[peer].install()
+        except NotInstalledError as error:
+            print(error)
 
 
 def _print(name: str, best: Mapping[str, Mapping[int, Load]], memory: Mapping[str, float]) -> None:

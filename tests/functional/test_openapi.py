@@ -60,6 +60,15 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         assert reference.removeprefix("#/components/schemas/") in schemas
 
 
+def test_schemas_have_names_that_a_generator_can_give_to_types(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == []
+    titles = [schema.get("title", name) for name, schema in schemas.items()]
+    assert len(titles) == len(set(titles)), "two types would have one name"
+    assert {"CostsBudget", "JobsBudget"} <= schemas.keys()
+    assert schemas["InferenceTensor"]["properties"]["data"]["items"] == {}
+
+
 def test_no_schema_of_a_secret_record_is_published(document: dict[str, Any]) -> None:
     assert "secret_sha256" not in json.dumps(document)
 

@@ -16,6 +16,10 @@ _HERE = Path(__file__).parent
 _CONSTRAINTS = "triton<0\nnvidia-nccl-cu12<0\ntorch==2.13.0\n"
 
 
+class NotInstalledError(Exception):
+    """pip could not get a peer, or not all that it wants."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """An AutoML tool, as pip installs it.
@@ -32,7 +36,7 @@ class Peer:
         return Path(os.environ.get("AIMASS_BENCH_CACHE", "~/.cache/aimass-bench")).expanduser() / self.name
 
     def install(self) -> Path:
-        """The environment's Python."""
+        """The environment's Python. Raises NotInstalledError."""
         python, wanted = self.folder / "bin" / "python", self.folder / "requirements.txt"
         text = "\n".join(self.requirements)
         if not wanted.exists() or wanted.read_text() != text:
@@ -40,7 +44,9 @@ class Peer:
             constraints = self.folder / "constraints.txt"
             constraints.write_text(_CONSTRAINTS)
             pip = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
-            subprocess.run([*pip, *self.requirements], check=True)
+            done = subprocess.run([*pip, *self.requirements], check=False, capture_output=True, text=True)
+            if done.returncode:
+                raise NotInstalledError(f"pip cannot install {self.name}: {done.stderr.strip()[-500:]}")
             wanted.write_text(text)
         return python
 

@@ -30,7 +30,7 @@ import { formatNumber, formatUsd, Time } from "../../components/values";
 import { daysOption, KINDS } from "./costOptions";
 
 type Costs = Schemas["Costs"];
-type Budget = Schemas["aimass_core__domain__costs__Budget"];
+type Budget = Schemas["CostsBudget"];
 
 const STATES: Record<string, StatusIndicatorProps.Type> = { NONE: "stopped", OK: "success", WARNED: "warning", SPENT: "error" };
 

@@ -25,7 +25,7 @@ interface Found {
   failedJobs: readonly JobRow[];
   endpoints: readonly Schemas["EndpointDetail"][];
   centres: readonly Schemas["CentreStatus"][];
-  budget: Pick<Schemas["aimass_core__domain__costs__Budget"], "status" | "percent" | "updated_at"> | null;
+  budget: Pick<Schemas["CostsBudget"], "status" | "percent" | "updated_at"> | null;
 }
 
 const FAILED_FOR_MS = 24 * 3_600_000;
