@@ -47,7 +47,7 @@ describe("a picture of many points", () => {
   it("i7: draws what is looked at, on the axis of all", () => {
     const many = ManyPoints.of(option)!;
     const drawn = many.optionOf(option, 600) as { xAxis: object; series: { name: string; data: Float64Array }[] };
-    expect(drawn.xAxis).toEqual({ type: "value", min: 0, max: 99_999 });
+    expect(drawn.xAxis).toMatchObject({ type: "value", min: 0, max: 99_999 });
     expect(drawn.series[0]!.name).toBe("n");
     expect(numOf(drawn.series[0]!.data)).toBeLessThan(1_300);
     const [part] = many.seriesOf(50, 50.1, 600) as { data: Float64Array }[];

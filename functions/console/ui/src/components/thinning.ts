@@ -6,8 +6,8 @@ export type Pairs = Float64Array;
 /** So many points are drawn as they are. */
 export const MANY_POINTS = 5_000;
 /** Of all lines of a picture together, and of each at least: beyond that drawing them takes longer than a frame may. */
-const MAX_COLUMNS = 4_000;
-const MIN_COLUMNS = 200;
+const MAX_COLUMNS = 2_000;
+const MIN_COLUMNS = 150;
 
 export function numOf(pairs: Pairs): number {
   return pairs.length / 2;
@@ -114,15 +114,18 @@ export class ManyPoints {
     return this.series.map((_, index) => ({ data: thin(this.lines.get(index)!, from, to, numColumns), sampling: undefined }));
   }
 
-  /** The axis stays that of all points, whatever is drawn of them. */
+  /** The axis stays that of all points, whatever is drawn of them.
+   *
+   * The lines have a canvas of their own and do not change under the pointer: what follows it is drawn without them.
+   */
   optionOf(option: object, widthPx: number): object {
     const { xAxis, dataZoom } = option as { xAxis?: object; dataZoom?: readonly object[] };
     const thinned = this.seriesOf(0, 100, widthPx);
     return {
       ...option,
-      xAxis: { ...xAxis, min: this.from, max: this.to },
+      xAxis: { ...xAxis, min: this.from, max: this.to, axisPointer: { triggerEmphasis: false } },
       dataZoom: dataZoom?.map((each) => ({ ...each, filterMode: "none", showDataShadow: false })),
-      series: this.series.map((each, index) => ({ ...each, ...thinned[index] })),
+      series: this.series.map((each, index) => ({ ...each, ...thinned[index], zlevel: -1, emphasis: { disabled: true }, lineStyle: { width: 1 } })),
     };
   }
 }
