@@ -87,6 +87,7 @@ FUNCTION_ACTIONS = {
             "s3",
             "sagemaker",
             "secretsmanager",
+            "ses",
         ),
         "sqs",
     },
