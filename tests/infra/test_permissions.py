@@ -88,6 +88,7 @@ FUNCTION_ACTIONS = {
             "s3",
             "sagemaker",
             "secretsmanager",
+            "ses",
         ),
         "sqs",
     },
