@@ -46,7 +46,9 @@ class Chaos:
         while (left := begun + seconds - time.monotonic()) > 0:
             if not has_deployed and left < seconds / 2:
                 has_deployed = True
+                _say("deploying anew")
                 deploy_anew(self.stack)
+                _say("deployed")
             threading.Event().wait(min(KILL_EVERY_SECONDS, max(left, 0)))
             self._kill_one()
 
@@ -111,12 +113,14 @@ def _run(stack: Stack, folder: Path, *, seconds: float, seed: int) -> dict[str, 
         client.datasets.create(DROPPED)
         register(stack, client)
         client.endpoints.deploy("rolled@1")
+    _say(f"{seconds:g} s of traffic")
     traffic.start()
     try:
         chaos.run(seconds)
     finally:
         traffic.stop()
-    with stack.client(timeout=120) as client:
+    _say("the last answers are there; looking for what was acknowledged")
+    with stack.client() as client:
         lost, doubled = _account(client, traffic)
     return {
         "seconds": seconds,
@@ -178,6 +182,10 @@ def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[s
     if client.settings.get("collection").values["preview_rows"] < traffic.level:
         lost.append("setting")
     return lost, doubled
+
+
+def _say(words: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 
 def _print(report: dict[str, Any]) -> None:
