@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import random
 import shutil
@@ -15,14 +16,17 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 
 import aimass
+from aimass.resources.datasets import DatasetVersion
 from aimass_local import lifecycle
 from tests.chaos.traffic import DROPPED, JOBS, Traffic
 from tests.e2e.test_rollouts import register
@@ -46,7 +50,9 @@ class Chaos:
         while (left := begun + seconds - time.monotonic()) > 0:
             if not has_deployed and left < seconds / 2:
                 has_deployed = True
+                _say("deploying anew")
                 deploy_anew(self.stack)
+                _say("deployed")
             threading.Event().wait(min(KILL_EVERY_SECONDS, max(left, 0)))
             self._kill_one()
 
@@ -111,12 +117,14 @@ def _run(stack: Stack, folder: Path, *, seconds: float, seed: int) -> dict[str, 
         client.datasets.create(DROPPED)
         register(stack, client)
         client.endpoints.deploy("rolled@1")
+    _say(f"{seconds:g} s of traffic")
     traffic.start()
     try:
         chaos.run(seconds)
     finally:
         traffic.stop()
-    with stack.client(timeout=120) as client:
+    _say("the last answers are there; looking for what was acknowledged")
+    with stack.client() as client:
         lost, doubled = _account(client, traffic)
     return {
         "seconds": seconds,
@@ -160,7 +168,7 @@ def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[s
         version = client.datasets.get_version(DROPPED, dataset.latest_version)
         if (version.num_rows or 0) < len(traffic.rows):
             return False
-        found = Counter(int(row["id"]) for row in version.rows(limit=max(1, version.num_rows or 0)))
+        found = _ids(version)
         return True
 
     with contextlib.suppress(AssertionError):
@@ -178,6 +186,24 @@ def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[s
     if client.settings.get("collection").values["preview_rows"] < traffic.level:
         lost.append("setting")
     return lost, doubled
+
+
+def _ids(version: DatasetVersion) -> Counter[int]:
+    """Of all rows of a version, which come as one Parquet file or as a zip of several."""
+    found = Counter[int]()
+    with tempfile.TemporaryDirectory() as folder:
+        path = version.download(Path(folder) / "rows")
+        bodies = [path.read_bytes()]
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                bodies = [archive.read(name) for name in archive.namelist()]
+        for body in bodies:
+            found.update(pq.read_table(io.BytesIO(body)).column("id").to_pylist())
+    return found
+
+
+def _say(words: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
 
 
 def _print(report: dict[str, Any]) -> None:
