@@ -23,7 +23,7 @@ def shrink(part: PartSpec, resolved: dict[str, Any]) -> PartSpec | None:
         rate = min(2 * resolved["learning_rate"], _MAX_RATE)
         changed = {"learning_rate": rate} if rate > resolved["learning_rate"] else {}
     else:
-        changed = _scale(resolved, lambda value, least: min(value, max(value // 2, least)))
+        changed = _scale(resolved, lambda _name, value: value // 2)
     return _with(part, changed)
 
 
@@ -41,22 +41,21 @@ def quicken(part: PartSpec, resolved: dict[str, Any], *, num_steps: int, times: 
         rate = max(_QUICK_RATE, resolved["learning_rate"])
         return _with(part, {"num_rounds": rounds, "learning_rate": rate} if rounds < num_steps else {})
     # Of a layer of half the units on another of half the units there is a quarter.
-    width, trees = 1 / sqrt(times), 1 / times
-    changed = _scale(
-        resolved,
-        lambda value, least: min(value, max(round(value * (trees if least == _LEAST["num_trees"] else width)), least)),
-    )
-    return _with(part, changed)
+    parts = {"num_trees": 1 / times}
+    return _with(part, _scale(resolved, lambda name, value: round(value * parts.get(name, 1 / sqrt(times)))))
 
 
-def _scale(resolved: dict[str, Any], change: Callable[[int, int], int]) -> dict[str, Any]:
+def _scale(resolved: dict[str, Any], change: Callable[[str, int], int]) -> dict[str, Any]:
+    def limit(name: str, value: int) -> int:
+        return min(value, max(change(name, value), _LEAST[name]))
+
     changed: dict[str, Any] = {}
-    for name, least in _LEAST.items():
+    for name in _LEAST:
         known = resolved.get(name)
         if isinstance(known, list):
-            changed[name] = [change(value, least) for value in known]
+            changed[name] = [limit(name, value) for value in known]
         elif isinstance(known, int):
-            changed[name] = change(known, least)
+            changed[name] = limit(name, known)
     return {name: value for name, value in changed.items() if value != resolved[name]}
 
 

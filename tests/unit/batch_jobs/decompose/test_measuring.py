@@ -12,7 +12,7 @@ from aimass_core.domain.signatures import Signature, Task
 from batch_jobs.data.targets import Target
 from batch_jobs.decompose.measuring import Tried, choose
 from batch_jobs.decompose.methods.feature_groups import _fit
-from batch_jobs.decompose.sizes import shrink
+from batch_jobs.decompose.sizes import quicken, shrink
 
 TARGET = Target(column="target", task=Task.BINARY, labels=("no", "yes"))
 TRUTH = np.arange(400) % 2
@@ -76,6 +76,27 @@ def test_a_smaller_expert_has_half_the_size(
 ) -> None:
     found = shrink(PartSpec(algorithm=algorithm), resolved)
     assert (None if found is None else found.hyperparameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "resolved", "expected"),
+    [
+        ("xgboost", {"learning_rate": 0.1}, {"num_rounds": 15, "learning_rate": 0.5}),
+        ("lightgbm", {"learning_rate": 0.7}, {"num_rounds": 15, "learning_rate": 0.7}),
+        ("mlp", {"hidden": [240, 12]}, {"hidden": [98, 8]}),
+        ("random_forest", {"num_trees": 300}, {"num_trees": 50}),
+        ("linear", {"penalty": 1.0}, None),
+    ],
+)
+def test_a_quick_expert_has_a_sixth_of_the_operations(
+    algorithm: str, resolved: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    found = quicken(PartSpec(algorithm=algorithm), resolved, num_steps=90, times=6)
+    assert (None if found is None else found.hyperparameters) == expected
+
+
+def test_one_round_of_boosting_cannot_be_quicker() -> None:
+    assert quicken(PartSpec(algorithm="xgboost"), {"learning_rate": 0.1}, num_steps=1, times=6) is None
 
 
 def test_weights_are_those_of_the_better_experts() -> None:
