@@ -145,6 +145,25 @@ def export_model(
     say(f"Saved {path} ({format_bytes(path.stat().st_size)}). Its README.md says how to run it.")
 
 
+@app.command("retrain")
+def retrain_model(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    without_source: Annotated[str | None, typer.Option(help="Leave out what a source has brought.")] = None,
+    without_rows: Annotated[str | None, typer.Option(help="Leave out rows: \"plan = 'trial'\".")] = None,
+    detach: options.Detach = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Train a version again without a source, or without rows."""
+    job = client_of(context).models.retrain(
+        model,
+        without_source=without_source,
+        without_rows=without_rows,
+        on_prepare=lambda prepared: say(f"Job [bold]{prepared.id}[/] prepares the data without it."),
+    )
+    follow(job, detach=detach, output=output)
+
+
 @app.command("delete")
 def delete_model(context: typer.Context, model: str, yes: Annotated[bool, typer.Option("--yes", "-y")] = False) -> None:
     """Delete a model with all its versions."""
