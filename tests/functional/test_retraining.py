@@ -46,7 +46,7 @@ def test_what_a_source_fills_goes_as_a_whole(api: Api, client: aimass.Client) ->
     job = client.models.retrain("loans", without_source="broker")
     assert list(job.channels) == ["train"]
     spec = job.spec.model_dump(mode="json")
-    assert (spec["validation"], spec["model"]) == (None, "loans")
+    assert (spec["dataset"], spec["validation"], spec["model"]) == ("own@1", None, "loans")
     assert spec["hyperparameters"] == former["spec"]["hyperparameters"]
     assert spec["target"] == former["spec"]["target"]
 

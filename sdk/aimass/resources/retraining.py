@@ -63,7 +63,8 @@ def retrain(
     else:
         data = retraining.without_source(str(without_source))
     spec = job.spec.model_dump(mode="json", exclude_none=True)
-    changes: dict[str, Any] = {_FIELDS[channel]: reference for channel, reference in data.items()}
+    same = {channel: _reference(pin) for channel, pin in job.channels.items()}
+    changes: dict[str, Any] = {_FIELDS[channel]: reference for channel, reference in {**same, **data}.items()}
     if isinstance(job.spec, StudySpec):
         changes["study"] = None  # one that went on would take the scores of other data for its own
     request = to_request(
@@ -176,7 +177,8 @@ class _Retraining:
 
 
 def _reference(pin: PinnedDataset) -> str:
-    return f"{pin.dataset_id}@{pin.number}"
+    """NOTE: a dataset of another workspace has no name here."""
+    return f"{pin.dataset_name if pin.workspace_id is None else pin.dataset_id}@{pin.number}"
 
 
 def _output(dataset_name: str, what: str) -> str:
