@@ -19,6 +19,10 @@ test: $(VENV)/.dev ## Set up and run the tests
 test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures of several machines
 	$(BIN)/python -m pytest -m slow $(SHARED_OUT)
 
+test-spark: $(VENV)/.dev ## Test Spark beside DuckDB and Athena; needs Java
+	$(BIN)/pip install --quiet -e '.[batch-spark]'
+	$(BIN)/python -m pytest -m slow tests/integration/prepare/test_spark.py tests/e2e/test_sql.py
+
 SEEDS ?= 20000
 SOAK ?=
 soak: $(VENV)/.dev ## Simulate the platform by SEEDS seeds; SOAK="--crash-points 10" instead: every fault at every effect
@@ -167,4 +171,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean
+.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean

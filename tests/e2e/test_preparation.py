@@ -2,8 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from tests.stack import Stack
+import pytest
+
+import aimass
+from tests.e2e.webhooks import send_webhook
+from tests.stack import Stack, wait_until, write_loans
 
 RECIPE = """
 steps:
@@ -42,3 +47,32 @@ def test_a_recipe_is_tried_and_then_makes_datasets(stack: Stack, tmp_path: Path)
     recipe.write_text("steps: [{do: filter, where: prize > 1}]")
     words = stack.cli("recipes", "check", str(recipe), "--dataset", "offers", exit_code=3)
     assert "did you mean 'price'?" in words
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_again_without_rows_or_a_source(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    data = tmp_path / "loans.csv"
+    write_loans(data, num_rows=400, seed=0)
+    client.datasets.upload(data, name="loans-again", target="repaid").wait()
+    client.sources.create("regions", collector={"type": "webhook"})
+    body = b'[{"region": "north", "rate": 1.5}, {"region": "south", "rate": 2.5}]'
+    send_webhook(client, client.sources.create_webhook("regions"), body.replace(b"}, {", b"}\n{").strip(b"[]"))
+    wait_until(lambda: any(found.latest_version for found in client.datasets.list() if found.name == "regions"))
+    steps: list[dict[str, Any]] = [{"do": "trim"}, {"do": "join", "dataset": "regions", "keys": ["region"]}]
+    client.jobs.prepare("loans-again", steps, output="loans-joined").wait()
+    first = client.jobs.train("loans-joined", algorithm="linear", target="repaid", model="again").wait()
+    assert first.model_version is not None
+
+    stack.cli("models", "retrain", "again", "--without-rows", "region = 'north'")
+    second = client.models.get_version("again", 2)
+    trained = client.datasets.get_version(second.datasets["train"].dataset_id, second.datasets["train"].number)
+    counting = "select count(*) from \"loans-again\" where region <> 'north' or region is null"
+    assert [trained.num_rows] == next(iter(client.datasets.query(counting)))
+
+    third = client.models.retrain("again@1", without_source="regions").wait()
+    assert third.model_version is not None
+    pin = third.channels["train"]
+    schema = client.datasets.get_version(pin.dataset_id, pin.number).data_schema
+    assert schema is not None
+    columns = {column.name for column in schema.columns}
+    assert (pin.dataset_name, "rate" in columns) == ("loans-joined-without-regions", False)

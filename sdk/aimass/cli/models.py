@@ -154,7 +154,7 @@ def export_model(
 def approve_version(
     context: typer.Context, model: _Version, note: _Note = "", output: Output = OutputFormat.TABLE
 ) -> None:
-    """Say that a version may be served. You need not to have made it, or to be an admin."""
+    """Say that a version may be served. Somebody else than who made it does so, or an admin."""
     name, number = _require_number(model)
     _show_decision(client_of(context).models.approve(name, number, note=note), output=output)
 
@@ -166,6 +166,25 @@ def reject_version(
     """Say that a version may not be served. What serves it already goes on."""
     name, number = _require_number(model)
     _show_decision(client_of(context).models.reject(name, number, note=note), output=output)
+
+
+@app.command("retrain")
+def retrain_model(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="`name` or `name@version`.")],
+    without_source: Annotated[str | None, typer.Option(help="Leave out what a source has brought.")] = None,
+    without_rows: Annotated[str | None, typer.Option(help="Leave out rows: \"plan = 'trial'\".")] = None,
+    detach: options.Detach = False,
+    output: Output = OutputFormat.TABLE,
+) -> None:
+    """Train a version again without a source, or without rows."""
+    job = client_of(context).models.retrain(
+        model,
+        without_source=without_source,
+        without_rows=without_rows,
+        on_prepare=lambda prepared: say(f"Job [bold]{prepared.id}[/] prepares the data without it."),
+    )
+    follow(job, detach=detach, output=output)
 
 
 @app.command("delete")

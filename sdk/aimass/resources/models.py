@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,41 @@ class ModelsApi(Api):
         with model_packing.packed(path, samples=Path(samples) if samples else None, signature=given) as archive:
             sha256 = uploading.send_source(self._client, archive)
         return self._client.jobs.submit(to_request(JobCreate, spec={**spec, "source": sha256}, **body))
+
+    def retrain(
+        self,
+        model: str | ModelVersion,
+        *,
+        without_source: str | None = None,
+        without_rows: str | None = None,
+        max_seconds: int | None = None,
+        on_prepare: Callable[[Job], None] = lambda _job: None,
+    ) -> Job:
+        """Starts a job that trains it again without some of its data, as a new version.
+
+        Returns once that data is prepared, by jobs of which `on_prepare` hears.
+
+        Args:
+            model: `name`, `name@number`, or a model version.
+            without_source: Name or id of a source: neither what it fills nor joins of that.
+            without_rows: An expression of a recipe, such as `plan = 'trial'`. Rows of which it is true are left out of
+                training and validation data, not of test data.
+            max_seconds: Of the training; default: as before.
+
+        Raises:
+            InvalidRequestError: It is not in the model, or nothing would be left to learn from.
+        """
+        # NOTE: it makes requests of models.
+        from aimass.resources import retraining
+
+        return retraining.retrain(
+            self._client,
+            model,
+            without_source=without_source,
+            without_rows=without_rows,
+            max_seconds=max_seconds,
+            on_prepare=on_prepare,
+        )
 
     def get_version(self, model: str, number: int) -> ModelVersion:
         """One version with its signature, its card and links to its artifacts."""
