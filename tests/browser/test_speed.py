@@ -74,7 +74,7 @@ def test_i7_speed_of_a_table_and_of_charts_of_a_hundred_thousand_rows_and_a_mill
     print(f"table, 100,000 rows: sorted       {frames(page, sort.click)}")
 
     page.get_by_role("tab", name="Chart").click()
-    page.get_by_role("img", name="Chart of 100000 rows").locator("canvas").wait_for()
+    page.get_by_role("img", name="Chart of 100000 rows").locator("canvas").first.wait_for()
     for kind in ("Line", "Points"):
         choose(page, "Chart", kind)
         print(f"{kind:6}, 100,000 points: mouse over  {frames(page, lambda: hover(page))}")
