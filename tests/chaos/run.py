@@ -30,10 +30,12 @@ from aimass.resources.datasets import DatasetVersion
 from aimass_local import lifecycle
 from tests.chaos.traffic import DROPPED, JOBS, Traffic
 from tests.e2e.test_rollouts import register
-from tests.stack import Stack, run_stack, server_pid, wait_until, write_loans
+from tests.stack import Stack, run_stack, server_pid, write_loans
 
 KILL_EVERY_SECONDS = 10.0
-SETTLE_SECONDS = 300.0
+# A version whose conversion was killed is free again when the lease of its worker is over: after 15 minutes.
+SETTLE_SECONDS = 1_500.0
+_LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass
@@ -171,8 +173,9 @@ def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[s
         found = _ids(version)
         return True
 
-    with contextlib.suppress(AssertionError):
-        wait_until(has_all, seconds=SETTLE_SECONDS)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while not has_all() and time.monotonic() < deadline:
+        threading.Event().wait(_LOOK_AGAIN_SECONDS)
     lost += [f"row {number}" for number in sorted(traffic.rows - found.keys())]
     doubled += [f"row {number}" for number, times in found.items() if times > 1]
     by_request = Counter[int]()
