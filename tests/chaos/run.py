@@ -30,10 +30,12 @@ from aimass.resources.datasets import DatasetVersion
 from aimass_local import lifecycle
 from tests.chaos.traffic import DROPPED, JOBS, Traffic
 from tests.e2e.test_rollouts import register
-from tests.stack import Stack, run_stack, server_pid, wait_until, write_loans
+from tests.stack import Stack, run_stack, server_pid, write_loans
 
 KILL_EVERY_SECONDS = 10.0
-SETTLE_SECONDS = 300.0
+# A version whose conversion was killed is free again when the lease of its worker is over: after 15 minutes.
+SETTLE_SECONDS = 1_500.0
+_LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass
@@ -154,31 +156,12 @@ def _run(stack: Stack, folder: Path, *, seconds: float, seed: int) -> dict[str, 
 
 def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[str]]:
     """What was acknowledged and is not there, and what is there twice."""
-    lost, doubled = [], []
-    for name, dataset_id in traffic.datasets.items():
-        if client.datasets.get(name).id != dataset_id:
-            lost.append(f"dataset {name}")
-    found = Counter[int]()
-
-    def has_all() -> bool:
-        nonlocal found
-        dataset = client.datasets.get(DROPPED)
-        if dataset.latest_version is None:
-            return not traffic.rows
-        version = client.datasets.get_version(DROPPED, dataset.latest_version)
-        if (version.num_rows or 0) < len(traffic.rows):
-            return False
-        found = _ids(version)
-        return True
-
-    with contextlib.suppress(AssertionError):
-        wait_until(has_all, seconds=SETTLE_SECONDS)
+    lost = [f"dataset {name}" for name, id_ in traffic.datasets.items() if client.datasets.get(name).id != id_]
+    found = _wait_for_rows(client, len(traffic.rows))
     lost += [f"row {number}" for number in sorted(traffic.rows - found.keys())]
-    doubled += [f"row {number}" for number, times in found.items() if times > 1]
-    by_request = Counter[int]()
-    for job in client.jobs.list(kind="train"):
-        by_request[int(job.spec.seed)] += 1  # type: ignore[union-attr]
-    doubled += [f"job of request {number}" for number, times in by_request.items() if times > 1]
+    doubled = [f"row {number}" for number, times in found.items() if times > 1]
+    requests = Counter(int(job.spec.seed) for job in client.jobs.list(kind="train"))  # type: ignore[union-attr]
+    doubled += [f"job of request {number}" for number, times in requests.items() if times > 1]
     for job_id in traffic.jobs:
         ended = client.jobs.get(job_id).wait(raise_on_failure=False, timeout_seconds=SETTLE_SECONDS)
         if not ended.status.is_terminal:
@@ -186,6 +169,17 @@ def _account(client: aimass.Client, traffic: Traffic) -> tuple[list[str], list[s
     if client.settings.get("collection").values["preview_rows"] < traffic.level:
         lost.append("setting")
     return lost, doubled
+
+
+def _wait_for_rows(client: aimass.Client, num_rows: int) -> Counter[int]:
+    """Those of the drop folder's dataset, once there are as many as were acknowledged."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        latest = client.datasets.get(DROPPED).latest_version
+        version = None if latest is None else client.datasets.get_version(DROPPED, latest)
+        if (version is not None and (version.num_rows or 0) >= num_rows) or time.monotonic() > deadline:
+            return Counter() if version is None else _ids(version)
+        threading.Event().wait(_LOOK_AGAIN_SECONDS)
 
 
 def _ids(version: DatasetVersion) -> Counter[int]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -69,7 +70,8 @@ def bring_model(suffix: str) -> Door:
 
         with tempfile.TemporaryDirectory() as folder:
             try:
-                bring(Path(folder), {f"m.{suffix}": sample.body, **_BESIDE.get(suffix, {})}, trust_pickle=True)
+                files = {f"m.{suffix}": sample.body, **_BESIDE.get(suffix, {})}
+                bring(Path(folder), files, trust_pickle=True, **_OPTIONS.get(suffix, {}))
             except AimassError as error:
                 return error.message
         return None
@@ -91,6 +93,9 @@ def post(sample: Sample) -> str | None:
     answer = api.request("POST", "/v1/datasets", body=sample.body, headers={"Content-Type": "application/json"})
     assert answer.status < 500, answer.text
     return None if answer.status < 400 else answer.json["detail"]
+
+
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {"safetensors": {"input_shape": [2]}}
 
 
 DOORS: Mapping[str, tuple[Family, Door]] = {

@@ -61,9 +61,9 @@ def graphs() -> Iterator[Sample]:
 
 def safetensors() -> Iterator[Sample]:
     """Headers that lie."""
-    header = {"w": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}
+    header = {"weight": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}}
     data = b"\0" * 16
-    yield Sample("safetensors as it should be", _safetensors({"weight": header["w"]}, data))
+    yield Sample("safetensors as it should be", _safetensors(header, data), False)
     for length in (0, 1, 2**31, 2**40, 2**63, 2**64 - 1, 200 * _MIB):
         yield Sample(f"safetensors header of {length} bytes", struct.pack("<Q", length) + b"{}" + data, True)
     changes = {
@@ -78,7 +78,7 @@ def safetensors() -> Iterator[Sample]:
         "shape without numbers": {"shape": [None]},
     }
     for name, change in changes.items():
-        yield Sample(f"safetensors {name}", _safetensors({"w": {**header["w"], **change}}, data), True)
+        yield Sample(f"safetensors {name}", _safetensors({"weight": {**header["weight"], **change}}, data), True)
     both = {**header, "v": {"dtype": "F32", "shape": [2, 2], "data_offsets": [8, 24]}}
     yield Sample("safetensors overlap", _safetensors(both, data + data), True)
     yield Sample("safetensors hole", _safetensors(header, data + b"\1" * 64), True)
@@ -87,7 +87,7 @@ def safetensors() -> Iterator[Sample]:
     many = {f"t{number}": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]} for number in range(50_000)}
     yield Sample("safetensors of 50,000 tensors", _safetensors(many, b""), True)
     twice = json.dumps(header)[:-1] + ", " + json.dumps(header)[1:]
-    yield Sample("safetensors names twice", struct.pack("<Q", len(twice)) + twice.encode() + data, True)
+    yield Sample("safetensors names twice", struct.pack("<Q", len(twice)) + twice.encode() + data)
     yield from cuts("safetensors", _safetensors(header, data), (0.1, 0.5, 0.9))
 
 

@@ -221,7 +221,9 @@ class World:
     def _check_endpoints(self) -> None:
         held = Counter[tuple[str, int]]()
         for endpoint in self.registry.all(Endpoint):
-            named = {(model.model_id, model.number) for model in (endpoint.serving, endpoint.candidate) if model}
+            rolling = endpoint.rollout.model if endpoint.rollout else None
+            models = (endpoint.serving, endpoint.candidate, rolling)
+            named = {(model.model_id, model.number) for model in models if model}
             held.update(named)
             assert (endpoint.status is EndpointStatus.READY) <= (endpoint.serving is not None)
         for version in self.registry.all(ModelVersion):
