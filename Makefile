@@ -84,6 +84,9 @@ sbom: $(VENV)/.local $(VENV)/.audit $(VENV)-console/bin/npm ## Bills of material
 audit: $(VENV)/.audit $(VENV)-console/bin/npm ## Ask for advisories about everything that is locked
 	requirements/audit.sh $(VENV)-audit/bin $(VENV)-console/bin
 
+test-roles: $(VENV)/.dev ## End-to-end tests under an emulator that enforces roles, and how many of their statements tests need
+	AIMASS_TEST_AUTH=1 $(BIN)/python -m pytest tests/e2e
+
 test-target: $(VENV)/.dev ## Test a platform elsewhere: TEST_TARGET=localstack or aws (tests/targets.py), and list what is skipped
 	$(BIN)/python -m pytest -rs tests/integration/adapters tests/e2e
 
@@ -171,4 +174,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-target test-infra test-sagemaker console test-browser up down requirements clean
+.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-roles test-target test-infra test-sagemaker console test-browser up down requirements clean

@@ -16,7 +16,6 @@ STACKS = {
     "sagemaker": "AimassSageMaker",
     "stateful": "AimassStateful",
 }
-_ROLE = "AWS::IAM::Role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +30,12 @@ class Mutation:
 def list_mutations() -> dict[Mutation, Mapping[str, Any]]:
     """Every statement of every role."""
     return {
-        Mutation(stack=stack, role=role, index=index): policy["PolicyDocument"]["Statement"][position]
+        Mutation(stack=stack, role=role, index=index): document["Statement"][position]
         for stack, name in STACKS.items()
-        for role, resource in load_template(name).body["Resources"].items()
-        if resource["Type"] == _ROLE
-        for index, (policy, position) in enumerate(_places(resource))
+        for body in [load_template(name).body]
+        for role, resource in body["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Role"
+        for index, (document, position) in enumerate(_places(body, role))
     }
 
 
@@ -48,15 +48,22 @@ def find_noticed() -> set[Mutation]:
 
 def _without(templates: Mapping[str, Template], mutation: Mutation) -> Template:
     body = copy.deepcopy(dict(templates[mutation.stack].body))
-    policy, position = list(_places(body["Resources"][mutation.role]))[mutation.index]
-    del policy["PolicyDocument"]["Statement"][position]
+    document, position = list(_places(body, mutation.role))[mutation.index]
+    del document["Statement"][position]
     return Template(body)
 
 
-def _places(role: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
-    for policy in role["Properties"].get("Policies", ()):
-        for position in range(len(policy["PolicyDocument"]["Statement"])):
-            yield policy, position
+def _places(body: Mapping[str, Any], role: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Those that the role's own resource holds, then those of policies that are resources of their own."""
+    own = [policy["PolicyDocument"] for policy in body["Resources"][role]["Properties"].get("Policies", ())]
+    added = [
+        resource["Properties"]["PolicyDocument"]
+        for resource in body["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]
+    ]
+    for document in [*own, *added]:
+        for position in range(len(document["Statement"])):
+            yield document, position
 
 
 def _holds(templates: Mapping[str, Template]) -> bool:

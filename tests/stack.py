@@ -150,9 +150,24 @@ def run_stack(folder: Path, *, variables: Mapping[str, str] | None = None) -> It
         config_path=folder / "config.toml",
         variables=variables or {},
     )
+    # Roles are enforced by a server of its own, which `up` finds running (tests/e2e/enforcing_server.py).
+    enforcing = _start_enforcing(started, folder) if "AIMASS_TEST_AUTH" in os.environ else None
     started.up()
     yield started
     lifecycle.down(started.data)
+    if enforcing is not None:
+        enforcing.wait(timeout=120)
+
+
+def _start_enforcing(stack: Stack, folder: Path) -> subprocess.Popen[bytes]:
+    program = Path(__file__).parent / "e2e" / "enforcing_server.py"
+    command = [sys.executable, str(program), str(folder / "decisions.jsonl")]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(stack.port), "--data-dir", str(stack.data.root)], stdout=log, stderr=log
+        )
+    wait_until(lambda: (running := lifecycle.find(stack.data)) and lifecycle.is_healthy(running))
+    return server
 
 
 def _find_deployed(folder: Path) -> Deployed:

@@ -122,7 +122,7 @@ def test_serve_answers_as_sagemaker_asks(tmp_path: Path, channel: Path) -> None:
         rows = {"rows": [{"width": 1.5}]}
         answer = httpx2.post(f"http://127.0.0.1:{port}/invocations", json=rows, timeout=60)
         assert answer.status_code == 200, answer.text
-        assert answer.json()["predictions"][0] in ("yes", "no")
+        assert answer.json()["predictions"][0]["label"] in ("yes", "no")
     finally:
         server.terminate()
         assert server.wait(timeout=60) == 0

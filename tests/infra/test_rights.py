@@ -137,3 +137,96 @@ def test_h20_every_function_writes_its_own_log_and_no_other(application: Templat
             if action in ("logs:CreateLogStream", "logs:PutLogEvents")
         }
         assert written == {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)}, name
+
+
+def test_h20_whoever_reads_objects_learns_that_one_is_absent(application: Template) -> None:
+    """Without the right to list a bucket S3 answers 403 for what is not there, and not 404."""
+    roles = {statement.owner for statement in application.statements()}
+    for role in roles:
+        held = rights(application.statements(), role)
+        read = {resource.partition("/")[0] for action, resource in held if action == "s3:GetObject"}
+        assert read == {resource for action, resource in held if action == "s3:ListBucket"}, role
+
+
+def test_h20_whoever_queries_finds_where_the_rows_go(application: Template) -> None:
+    """Athena asks for the bucket's region in its caller's name; no emulator does."""
+    for role in {statement.owner for statement in application.statements()}:
+        held = rights(application.statements(), role)
+        queries = "athena:StartQueryExecution" in {action for action, _ in held}
+        assert queries is (("s3:GetBucketLocation", "Lake") in held), role
+
+
+def test_h20_logs_of_jobs_are_read_in_both_of_their_homes(application: Template) -> None:
+    held = rights(application.statements(), "ApiRole")
+    for group in (naming.JOB_LOG_GROUP, naming.TRAINING_LOG_GROUP):
+        assert ("logs:GetLogEvents", f"log-group:{group}:log-stream:*") in held
+    # SageMaker says to nobody what its streams are called.
+    assert ("logs:DescribeLogStreams", f"log-group:{naming.TRAINING_LOG_GROUP}") in held
+
+
+def test_h20_functions_may_leave_what_they_could_not_process(application: Template) -> None:
+    """Lambda does so in their name; the emulator in its own."""
+    functions = application.resources("AWS::Lambda::Function")
+    left = 0
+    for config in application.properties("AWS::Lambda::EventInvokeConfig"):
+        queue = config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        role = functions[config["FunctionName"]["Ref"]]["Properties"]["Role"]["Fn::GetAtt"][0]
+        sent = {
+            to_text(resource)
+            for statement in application.statements()
+            if statement.owner == role and "sqs:SendMessage" in statement.actions
+            for resource in statement.resources
+        }
+        assert f"<{queue}.Arn>" in sent, role
+        left += 1
+    assert left
+
+
+def test_h20_the_reconciler_may_do_the_work_of_those_that_failed(application: Template) -> None:
+    """Of dispatch and job_events, which it repeats; what Lambda does for a function is not its own."""
+    own = rights(application.statements(), "ReconcilerRole")
+    for function in ("Dispatch", "JobEvents"):
+        work = {
+            (action, resource)
+            for action, resource in rights(application.statements(), f"{function}Role")
+            if action not in OF_FUNCTIONS and not action.startswith("logs:") and "<" not in resource
+        }
+        missing = sorted(right for right in work - own if "dead-letters" not in right[1])
+        assert not missing, function
+
+
+def test_h20_functions_may_take_messages_from_their_queues(application: Template) -> None:
+    functions, heard = application.resources("AWS::Lambda::Function"), 0
+    for mapping in application.properties("AWS::Lambda::EventSourceMapping"):
+        queue = to_text(mapping["EventSourceArn"])
+        role = functions[mapping["FunctionName"]["Ref"]]["Properties"]["Role"]["Fn::GetAtt"][0]
+        taken = {
+            action
+            for statement in application.statements()
+            if statement.owner == role and queue in map(to_text, statement.resources)
+            for action in statement.actions
+        }
+        if "Queue" in queue:
+            assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"} <= taken, role
+            heard += 1
+    assert heard == 2
+
+
+def test_h20_no_statement_gives_what_others_of_its_role_give(
+    application: Template, batch: Template, sagemaker: Template
+) -> None:
+    """NOTE: CDK lets a function write to where its stream's failures go, and so does our own construct."""
+    known = {("DispatchRole", "sqs:SendMessage")}
+    for template in (application, batch, sagemaker):
+        statements = list(template.statements())
+        for statement in statements:
+            others = {
+                (action, to_text(resource))
+                for other in statements
+                if other is not statement and other.owner == statement.owner and other.condition == statement.condition
+                for action in other.actions
+                for resource in other.resources
+            }
+            given = {(action, to_text(resource)) for action in statement.actions for resource in statement.resources}
+            is_known = {(statement.owner[:-8], action) for action in statement.actions} <= known
+            assert is_known or not given <= others, statement

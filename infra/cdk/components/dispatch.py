@@ -44,7 +44,6 @@ class Dispatch(PlatformFunction):
             statements=[
                 *dispatch_statements(scope, storage),
                 allow.read_stream(storage.registry),
-                allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
                 allow.change_tables(scope),
             ],
             dead_letters=dead_letters,

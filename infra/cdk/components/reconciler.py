@@ -74,7 +74,6 @@ def _healing_statements(scope: Construct, storage: Storage) -> list[iam.PolicySt
         allow.read_objects(storage.landing, naming.UPLOADS_PREFIX, naming.DROP_PREFIX),
         allow.write_objects(storage.landing, naming.UPLOADS_PREFIX),
         allow.delete_objects(storage.landing, naming.UPLOADS_PREFIX),
-        allow.read_objects(storage.lake, naming.DATASETS_PREFIX),
         allow.delete_objects(
             storage.lake,
             naming.DATASETS_PREFIX,
