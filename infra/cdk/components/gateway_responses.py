@@ -67,6 +67,14 @@ _PROBLEMS: Mapping[str, _Problem] = {
         detail="This part of the platform is not ready. The request may be repeated.",
         headers=_TRY_AGAIN,
     ),
+    # Nothing was asked yet, so that everything may be asked again.
+    "AUTHORIZER_FAILURE": _Problem(
+        status=503,
+        code="unavailable",
+        title="Service Unavailable",
+        detail="Who asks could not be found out. The request may be repeated.",
+        headers=_TRY_AGAIN,
+    ),
     "DEFAULT_5XX": _Problem(
         status=500,
         code="internal",
