@@ -4,7 +4,7 @@ import AppLayout from "@cloudscape-design/components/app-layout";
 import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Outlet, useLocation } from "react-router";
 
@@ -16,6 +16,8 @@ import { type Language, type Theme, usePreferences } from "./preferences";
 import { Password } from "./Password";
 import { useMe, useSession, type Workspace } from "./session";
 import { SignInAgain } from "./SignIn";
+
+const SecondFactor = lazy(() => import("./SecondFactor"));
 
 export function Layout() {
   const [isOpen, setOpen] = useState(() => innerWidth > 900);
@@ -48,12 +50,12 @@ function Bar() {
   const me = useMe();
   const { signOut, workspaces, choose: enter } = useSession();
   const notices = useNotices();
-  const [isChanging, setChanging] = useState(false);
+  const [changed, setChanged] = useState<"password" | "second-factor" | null>(null);
   const { theme, setTheme, isCompact, setCompact, language, setLanguage } = usePreferences();
   const choose = (id: string) => {
     if (id === "sign-out") signOut();
     else if (id.startsWith("ws_")) void enter(id).then(() => go("/"), notices.failure);
-    else if (id === "password") setChanging(true);
+    else if (id === "password" || id === "second-factor") setChanged(id);
     else if (id === "density") setCompact(!isCompact);
     else if (id.startsWith("theme-")) setTheme(id.slice("theme-".length) as Theme);
     else if (id.startsWith("language-")) setLanguage(id.slice("language-".length) as Language);
@@ -69,7 +71,13 @@ function Bar() {
     { id: "language-en", text: "English", itemType: "checkbox" as const, checked: language === "en" },
     { id: "language-zh", text: "中文", itemType: "checkbox" as const, checked: language === "zh" },
   ];
-  const own = me.subject == null ? [] : [{ id: "password", text: t("signIn.changePassword") }];
+  const own =
+    me.subject == null
+      ? []
+      : [
+          { id: "password", text: t("signIn.changePassword") },
+          { id: "second-factor", text: t("secondFactor.title") },
+        ];
   const places = workspaces.length < 2 ? [] : [{ id: "workspaces", text: t("workspaces"), items: workspaces.map(placeOf) }];
   return (
     <>
@@ -100,7 +108,12 @@ function Bar() {
         ]}
         i18nStrings={{ overflowMenuTriggerText: t("more"), overflowMenuTitleText: t("all") }}
       />
-      {isChanging && <Password onClose={() => setChanging(false)} />}
+      {changed === "password" && <Password onClose={() => setChanged(null)} />}
+      {changed === "second-factor" && (
+        <Suspense>
+          <SecondFactor onClose={() => setChanged(null)} />
+        </Suspense>
+      )}
     </>
   );
 }

@@ -16,6 +16,7 @@ import { type FormEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { ApiProblem } from "../api/problem";
+import { CodeField, isCode } from "./CodeField";
 import { type Proof, useSession } from "./session";
 
 type Way = "password" | "key";
@@ -114,23 +115,40 @@ function KeyForm() {
   );
 }
 
+/** The code of an authenticator, once the answer to the password was that there has to be one. */
+function useSecondFactor() {
+  const { t } = useTranslation();
+  const [code, setCode] = useState<string | null>(null);
+  return {
+    proof: code === null ? {} : { second_factor: code },
+    isComplete: code === null || isCode(code),
+    ask: (problem: ApiProblem) => {
+      if (problem.code !== "second_factor_required" || code !== null) return false;
+      setCode("");
+      return true;
+    },
+    field: code !== null && <CodeField label={t("signIn.code")} description={t("signIn.codeHint")} value={code} onChange={setCode} />,
+  };
+}
+
 function PasswordForm() {
   const { t } = useTranslation();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [newPassword, setNewPassword] = useState<string | null>(null);
-  const proof = () => ({ email, password, ...(newPassword === null ? {} : { new_password: newPassword }) });
-  const askForNew = (problem: ApiProblem) => {
-    if (problem.code !== "new_password_required") return false;
+  const second = useSecondFactor();
+  const proof = () => ({ email, password, ...(newPassword === null ? {} : { new_password: newPassword }), ...second.proof });
+  const askForMore = (problem: ApiProblem) => {
+    if (problem.code !== "new_password_required") return second.ask(problem);
     setNewPassword("");
     return true;
   };
   return (
     <ProofForm
       proof={proof}
-      isComplete={email !== "" && password !== "" && newPassword !== ""}
+      isComplete={email !== "" && password !== "" && newPassword !== "" && second.isComplete}
       refused={t("signIn.passwordRefused")}
-      onProblem={askForNew}
+      onProblem={askForMore}
       submit={t("signIn.submit")}
     >
       <FormField label={t("signIn.email")}>
@@ -144,6 +162,7 @@ function PasswordForm() {
           <Input value={newPassword} onChange={({ detail }) => setNewPassword(detail.value)} type="password" autoComplete="new-password" autoFocus />
         </FormField>
       )}
+      {second.field}
     </ProofForm>
   );
 }
@@ -152,11 +171,13 @@ function InvitationForm({ invitation }: { invitation: string }) {
   const { t } = useTranslation();
   const [password, setPassword] = useState("");
   const [isShown, setShown] = useState(false);
+  const second = useSecondFactor();
   return (
     <ProofForm
-      proof={() => ({ invitation, password })}
-      isComplete={password !== ""}
+      proof={() => ({ invitation, password, ...second.proof })}
+      isComplete={password !== "" && second.isComplete}
       refused={t("signIn.invitationRefused")}
+      onProblem={second.ask}
       submit={t("signIn.join")}
     >
       <Box>{t("signIn.invited")}</Box>
@@ -176,6 +197,7 @@ function InvitationForm({ invitation }: { invitation: string }) {
       <Checkbox checked={isShown} onChange={({ detail }) => setShown(detail.checked)}>
         {t("signIn.show")}
       </Checkbox>
+      {second.field}
     </ProofForm>
   );
 }

@@ -17,12 +17,14 @@ interface Props {
   verb: string;
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
+  /** Instead of closing, where there is another step. */
+  onDone?: () => void;
 }
 
 /** Shown while it is mounted; closes itself once what was asked for is done. */
-export function Confirm({ title, children, verb, onConfirm, onClose }: Props) {
+export function Confirm({ title, children, verb, onConfirm, onClose, onDone = onClose }: Props) {
   const { t } = useTranslation();
-  const doing = useMutation({ mutationFn: onConfirm, onSuccess: onClose });
+  const doing = useMutation({ mutationFn: onConfirm, onSuccess: onDone });
   return (
     <Modal
       visible
