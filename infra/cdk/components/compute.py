@@ -40,8 +40,9 @@ class JobCompute(Construct):
             ],
         )
         self._disk = _build_launch_template(self, "LaunchTemplate")
+        # NOTE: the first have the ids that they had before there were others. A name cannot be taken over by another id.
         self.queues = [
-            *self._build_queues("Cpu", naming.JOB_QUEUE, naming.BACKGROUND_JOB_QUEUE, is_gpu=False),
+            *self._build_queues("", naming.JOB_QUEUE, naming.BACKGROUND_JOB_QUEUE, is_gpu=False),
             *self._build_queues("Gpu", naming.GPU_JOB_QUEUE, naming.GPU_BACKGROUND_JOB_QUEUE, is_gpu=True),
             self._build_queue("NodesQueue", naming.NODES_JOB_QUEUE, _FIRST, [self._build_nodes("Nodes", is_gpu=False)]),
             self._build_queue(
