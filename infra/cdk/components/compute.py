@@ -40,7 +40,7 @@ class JobCompute(Construct):
             ],
         )
         self._disk = _build_launch_template(self, "LaunchTemplate")
-        # NOTE: the first have the ids that they had before there were others. A name cannot be taken over by another id.
+        # NOTE: the first keep their ids from when there were no others: no other id can take a name over.
         self.queues = [
             *self._build_queues("", naming.JOB_QUEUE, naming.BACKGROUND_JOB_QUEUE, is_gpu=False),
             *self._build_queues("Gpu", naming.GPU_JOB_QUEUE, naming.GPU_BACKGROUND_JOB_QUEUE, is_gpu=True),
