@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 import aimass
+from aimass_core.adapters.memory_identity import totp
 from aimass_core.domain.users import UserInvited
 from tests.browser.conftest import Axe, Picture
 from tests.stack import Stack, wait_until
@@ -91,6 +93,46 @@ def test_an_invitation_becomes_a_session_and_the_password_opens_another(
     page.get_by_label("Present password").fill(PASSWORD)
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Your password is changed").wait_for()
+
+
+def test_a_second_factor_is_set_up_and_signing_in_asks_for_it(
+    page: Page, stack: Stack, client: aimass.Client, invited: UserInvited, axe: Axe, picture: Picture
+) -> None:
+    client.sessions.accept(invited.invitation, password=PASSWORD)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto("")
+
+    def sign_in() -> None:
+        page.get_by_label("E-mail address").fill(invited.email)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.keyboard.press("Enter")
+
+    sign_in()
+    _is_in(page)
+    page.get_by_role("button", name="default").click()
+    page.get_by_role("menuitem", name="Second factor").click()
+    page.get_by_label("Present password").fill(PASSWORD)
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("img", name="The secret as a picture").wait_for()
+    secret = page.get_by_text(re.compile(r"^[A-Z2-7]{16,}$")).inner_text()
+    axe(page)
+    picture(page, "second-factor")
+    page.get_by_label("Code of the authenticator").fill(totp(secret))
+    page.get_by_role("button", name="Confirm").click()
+    page.get_by_text("asks for a code from now on").wait_for()
+
+    page.get_by_role("button", name="default").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    sign_in()
+    page.get_by_label("Code of the authenticator").fill("000000")
+    page.keyboard.press("Enter")
+    page.get_by_text("is not right").wait_for()
+    axe(page)
+    code = totp(secret)
+    # As authenticators show it.
+    page.get_by_label("Code of the authenticator").fill(f"{code[:3]} {code[3:]}")
+    page.keyboard.press("Enter")
+    _is_in(page)
 
 
 def test_a_session_goes_on_before_its_token_ends(page: Page, stack: Stack) -> None:
