@@ -72,6 +72,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.SOURCES_PREFIX}*",
             f"{_LAKE}/{naming.STUDIES_PREFIX}*",
             f"{_LAKE}/{naming.CHECKPOINTS_PREFIX}*",
+            f"{_LAKE}/{naming.ARCHIVES_PREFIX}*",
             f"{_LAKE}/{naming.MODELS_PREFIX}*",
             f"{_LAKE}/{naming.QUERIES_PREFIX}*",
             f"{_LAKE}/{naming.CAPTURES_PREFIX}*",

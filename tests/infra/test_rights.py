@@ -91,7 +91,8 @@ def test_h20_jobs_on_batch_have_these_rights_and_no_others(batch: Template) -> N
     statements = list(batch.statements())
     assert rights(statements, "JobRole") == _of_trainings()
     moved = {(action, f"Lake/{prefix}/*") for action in _WRITING for prefix in ("models", "sources")}
-    assert rights(statements, "TransferRole") == _of_trainings() | moved
+    damaged = ("s3:DeleteObject", "Lake/sources/*/archives/*")
+    assert rights(statements, "TransferRole") == _of_trainings() | moved | {damaged}
     secrets = {("secretsmanager:GetSecretValue", f"secret:{naming.SOURCE_SECRETS}*")}
     assert rights(statements, "CollectRole") == _of_jobs() | secrets
     logs = {(f"logs:{action}", f"log-group:{naming.JOB_LOG_GROUP}:*") for action in ("CreateLogStream", "PutLogEvents")}

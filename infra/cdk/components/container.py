@@ -28,7 +28,7 @@ def transfer_statements(storage: Storage) -> list[iam.PolicyStatement]:
         *container_statements(storage),
         allow.write_objects(storage.lake, naming.MODELS_PREFIX, naming.SOURCES_PREFIX),
         # Archives that are damaged.
-        allow.delete_objects(storage.lake, naming.SOURCES_PREFIX),
+        allow.delete_objects(storage.lake, naming.ARCHIVES_PREFIX),
     ]
 
 
