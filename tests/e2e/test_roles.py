@@ -196,8 +196,10 @@ def _a_days_work(stack: Stack, folder: Path) -> None:
         client.users.remove(invited.id)
         assert client.audit.export(folder / "audit.csv").num_entries
         _look_after_the_platform(stack, client)
-        client.sources.create("signups", collector={"type": "webhook"})
-        assert send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1}').status_code == 202
+        client.sources.create("signups", collector={"type": "webhook"}, policy={"pii": {"columns": {"email": "hash"}}})
+        client.sources.set_secret("signups", "PII_KEY", "of the day" * 4)
+        sent = send_webhook(client, client.sources.create_webhook("signups"), b'{"id": 1, "email": "ada@example.com"}')
+        assert sent.status_code == 202
         client.sources.delete("signups")
         # Due a minute after the beginning of the day.
         wait_until(lambda: tick(stack)["started"] or list(client.sources.runs("minutely")))

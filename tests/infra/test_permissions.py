@@ -32,6 +32,7 @@ WILDCARD_ENDINGS = (
     "/sources/*",
     "/studies/*",
     "/jobs/*/checkpoints/*",
+    "/sources/*/archives/*",
     "/models/*",
     "/captures/*",
     "/predictions/*",
@@ -248,7 +249,11 @@ def test_objects_are_written_only_where_they_belong(
     assert _writable(application, "CollectorsTickRole") == set()
     assert _writable(batch, "CollectRole") == _writable(batch, "JobRole")
     assert _writable(batch, "JobRole") == {"datasets/*", "jobs/*", "studies/*", "jobs/*/checkpoints/*"}
-    assert _writable(batch, "TransferRole") == _writable(batch, "JobRole") | {"models/*", "sources/*"}
+    assert _writable(batch, "TransferRole") == _writable(batch, "JobRole") | {
+        "models/*",
+        "sources/*",
+        "sources/*/archives/*",
+    }
 
 
 def test_jobs_alone_write_trials_and_the_api_reads_and_deletes_them(

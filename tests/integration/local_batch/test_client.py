@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from aimass_core.domain.job_queues import queue_names
 from tests.integration.local_batch.conftest import Server
 
 
@@ -38,8 +39,9 @@ def test_every_operation_answers_a_real_client(server: Server) -> None:
     client.untag_resource(resourceArn=queue["jobQueueArn"], tagKeys=["x"])
     assert client.list_tags_for_resource(resourceArn=queue["jobQueueArn"])["tags"] == {"y": "2"}
     client.deregister_job_definition(jobDefinition=definition["jobDefinitionArn"])
-    client.update_job_queue(jobQueue="queue", state="DISABLED")
-    client.delete_job_queue(jobQueue="queue")
+    for name in queue_names("queue"):
+        client.update_job_queue(jobQueue=name, state="DISABLED")
+        client.delete_job_queue(jobQueue=name)
     client.update_compute_environment(computeEnvironment="machine", state="DISABLED")
     client.delete_compute_environment(computeEnvironment="machine")
 

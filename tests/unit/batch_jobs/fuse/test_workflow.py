@@ -31,7 +31,10 @@ def test_several_models_become_one_that_is_better(tmp_path: Path, classifiers: F
     assert (card.algorithm, card.primary_value) == ("fusion", pytest.approx(fusion.score.value))
     assert card.export_check is not None
     assert card.export_check.num_rows == 180
-    assert {item.name for item in fused.environment.model_path.iterdir()} == set(ArtifactName) - {ArtifactName.FUSION}
+    assert {item.name for item in fused.environment.model_path.iterdir()} == set(ArtifactName) - {
+        ArtifactName.FUSION,
+        ArtifactName.EXPERTS,
+    }
     assert card.importances
     predictions = pq.read_table(fused.environment.output_path / "validation_predictions.parquet")
     assert predictions.num_rows == 180

@@ -316,6 +316,7 @@ def test_onnx_model_of_columns_becomes_a_regression_that_rows_can_ask(desk: Desk
     assert {path.name for path in folder.iterdir()} == set(ArtifactName) - {
         ArtifactName.REPORT_DATA,
         ArtifactName.FUSION,
+        ArtifactName.EXPERTS,
     }
     signature = Signature.model_validate_json((folder / "signature.json").read_bytes())
     assert (signature.task, signature.inputs[0].column) == (Task.REGRESSION, "x")

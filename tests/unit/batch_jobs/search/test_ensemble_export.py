@@ -104,7 +104,7 @@ def test_an_ensemble_leaves_what_a_single_model_leaves(
     assert card.export_check.max_abs_difference < 1e-6
     assert metrics[f"test/{card.primary_metric}"] == card.primary_value
     assert card.importances
-    assert {item.name for item in path.iterdir()} == set(ArtifactName) - {ArtifactName.FUSION}
+    assert {item.name for item in path.iterdir()} == set(ArtifactName) - {ArtifactName.FUSION, ArtifactName.EXPERTS}
 
     # Serving sees the weighted mean of what the members answer, on all rows and on those that are hard.
     signature = Signature.model_validate_json((path / "signature.json").read_bytes())

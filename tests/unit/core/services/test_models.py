@@ -32,7 +32,7 @@ def test_version_detail_has_card_signature_and_links(ports: MemoryPorts, princip
     detail = models.get_version_detail(ports, principal, "adult", 1)
     assert (detail.job_id, detail.algorithm, detail.primary_metric) == (job.id, "xgboost", "roc_auc")
     assert detail.signature.labels == ["no", "yes"]
-    assert detail.links.keys() == set(ArtifactName) - {ArtifactName.FUSION}
+    assert detail.links.keys() == set(ArtifactName) - {ArtifactName.FUSION, ArtifactName.EXPERTS}
     assert detail.datasets == job.channels
     assert detail.latency_ms == detail.card.latency_ms == 0.5
 
