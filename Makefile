@@ -21,7 +21,7 @@ test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures
 	$(BIN)/python -m pytest -m slow $(SHARED_OUT)
 
 test-spark: $(VENV)/.dev ## Test Spark beside DuckDB and Athena; needs Java
-	$(BIN)/pip install --quiet -e '.[batch-spark]'
+	$(INSTALL) $(BIN) spark
 	$(BIN)/python -m pytest -m slow tests/integration/prepare/test_spark.py tests/e2e/test_sql.py
 
 SEEDS ?= 20000

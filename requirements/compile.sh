@@ -56,6 +56,6 @@ for layer in deps identity inference preparation; do
         --only-binary :all: --constraint "$dev" "layers/$layer/requirements.in"
 done
 lock requirements/cdk.txt --extra aws --extra cdk --extra test pyproject.toml
-for name in audit browser console sagemaker; do
+for name in audit browser console sagemaker spark; do
     lock "requirements/$name.txt" "requirements/$name.in"
 done

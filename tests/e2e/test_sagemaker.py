@@ -92,6 +92,7 @@ def test_killed_container_says_why_and_a_retry_may_be_stopped(killed_stack: Stac
         assert short.wait(timeout_seconds=SECONDS).model_version is not None
 
 
+@pytest.mark.slow
 def test_killed_local_cloud_in_mid_training_restarts_the_job(killed_stack: Stack, dataset: str) -> None:
     with killed_stack.client() as client:
         hyperparameters = {"epochs": 25, "batch_size": 16, "patience": 25}
