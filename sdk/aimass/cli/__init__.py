@@ -1,7 +1,7 @@
 """`aimass` on the command line: data on stdout, words on stderr, and an exit code that says what happened."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Annotated
 
@@ -95,53 +95,71 @@ def _root(
     context.call_on_close(context.obj.close)
 
 
-for module, name, words in (
-    (algorithms, "algorithms", "What can be trained, with which hyperparameters."),
-    (datasets, "datasets", "Upload data; look at versions, rows and profiles."),
-    (sources, "sources", "Where data is collected from: policies, runs, secrets, grants."),
-    (collectors, "collectors", "Write, try and publish programs that read sources."),
-    (recipes, "recipes", "How datasets are made of others, step by step."),
-    (quality, "quality", "What is expected of datasets, and what was found."),
-    (quarantine, "quarantine", "Rows that were kept apart: look at them, correct and replay them."),
-    (triggers, "triggers", "What new versions and the time set going."),
-    (jobs, "jobs", "Watch, stop and retry jobs."),
-    (studies, "studies", "What searches and autotrain learned."),
-    (models, "models", "Trained models and their versions."),
-    (endpoints, "endpoints", "Served models."),
-    (settings, "settings", "Settings of every subsystem: what holds, who changed it, and how to change it."),
-    (notifications, "notifications", "What has happened; who hears of it, and what came of that."),
-    (reports, "reports", "Reports on the workspace or a model, also every week."),
-    (api_keys, "api-keys", "Credentials of this workspace."),
-    (grants, "grants", "Single datasets, models and endpoints for others."),
-    (users, "users", "People who may sign in to this workspace."),
-    (workspaces, "workspaces", "Workspaces."),
-    (system, "system", "How the platform does, and what it could not process."),
-):
-    app.add_typer(module.app, name=name, help=words, no_args_is_help=True)
+# By centre, as `aimass --help` shows them.
+
+_COMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = {
+    "Collection": {"drop": drop.drop, "prepare": recipes.prepare, "sql": sql.sql},
+    "Training": {
+        "train": jobs.train,
+        "search": searches.search,
+        "autotrain": searches.autotrain,
+        "compress": model_jobs.compress,
+        "fuse": model_jobs.fuse,
+        "decompose": model_jobs.decompose,
+        "run": scripts.run,
+        "tensorboard": tensorboard.tensorboard,
+    },
+    "Inference": {
+        "deploy": endpoints.deploy,
+        "predict": endpoints.predict,
+        "predict-batch": predicting.predict_batch,
+        "serve": serving.serve,
+    },
+    "Management": {
+        "console": console.console,
+        "configure": configure.configure,
+        "whoami": workspaces.whoami,
+        "logs": logs.logs,
+        "costs": costs.show_costs,
+        "budget": costs.show_budget,
+    },
+}
+_GROUPS: Mapping[str, Sequence[tuple[str, typer.Typer, str]]] = {
+    "Collection": (
+        ("datasets", datasets.app, "Upload data; look at versions, rows and profiles."),
+        ("sources", sources.app, "Where data is collected from: policies, runs, secrets, grants."),
+        ("collectors", collectors.app, "Write, try and publish programs that read sources."),
+        ("recipes", recipes.app, "How datasets are made of others, step by step."),
+        ("quality", quality.app, "What is expected of datasets, and what was found."),
+        ("quarantine", quarantine.app, "Rows that were kept apart: look at them, correct and replay them."),
+        ("triggers", triggers.app, "What new versions and the time set going."),
+    ),
+    "Training": (
+        ("algorithms", algorithms.app, "What can be trained, with which hyperparameters."),
+        ("jobs", jobs.app, "Watch, stop and retry jobs."),
+        ("studies", studies.app, "What searches and autotrain learned."),
+        ("models", models.app, "Trained models and their versions."),
+    ),
+    "Inference": (("endpoints", endpoints.app, "Served models."),),
+    "Management": (
+        ("settings", settings.app, "Settings of every subsystem: what holds, who changed it, and how to change it."),
+        ("users", users.app, "People who may sign in to this workspace."),
+        ("grants", grants.app, "Single datasets, models and endpoints for others."),
+        ("api-keys", api_keys.app, "Credentials of this workspace."),
+        ("workspaces", workspaces.app, "Workspaces."),
+        ("audit", audit.app, "Who changed what and read which data."),
+        ("notifications", notifications.app, "What has happened; who hears of it, and what came of that."),
+        ("reports", reports.app, "Reports on the workspace or a model, also every week."),
+        ("system", system.app, "How the platform does, and what it could not process."),
+    ),
+}
 
 endpoints.app.add_typer(endpoint_watches.app)
-app.command("sql")(sql.sql)
-app.command("train")(jobs.train)
-app.command("search")(searches.search)
-app.command("autotrain")(searches.autotrain)
-app.command("compress")(model_jobs.compress)
-app.command("fuse")(model_jobs.fuse)
-app.command("decompose")(model_jobs.decompose)
-app.command("run")(scripts.run)
-app.command("prepare")(recipes.prepare)
-app.command("predict-batch")(predicting.predict_batch)
-app.command("deploy")(endpoints.deploy)
-app.command("predict")(endpoints.predict)
-app.command("serve")(serving.serve)
-app.command("drop")(drop.drop)
-app.command("tensorboard")(tensorboard.tensorboard)
-app.command("console")(console.console)
-app.command("costs")(costs.show_costs)
-app.command("budget")(costs.show_budget)
-app.add_typer(audit.app, name="audit")
-app.command("logs")(logs.logs)
-app.command("configure")(configure.configure)
-app.command("whoami")(workspaces.whoami)
+for centre, commands in _COMMANDS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=centre)(command)
+    for name, group, words in _GROUPS[centre]:
+        app.add_typer(group, name=name, help=words, no_args_is_help=group is not audit.app, rich_help_panel=centre)
 
 
 def _add_groups() -> None:
