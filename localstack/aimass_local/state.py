@@ -137,8 +137,7 @@ class StateSaver:
     async def settle(self, service: str) -> str | None:
         """Returns once everything that has changed in `service` is on disk, or says why it cannot be."""
         self.mark_changed(service)
-        # The journal has what else has changed, and a copy of thousands of items would keep everybody waiting.
-        await self.save_changes(waits_for_journal=service not in _JOURNALED_SERVICES)
+        await self.save_changes()
         return self._failure
 
     async def save_changes(self, *, waits_for_journal: bool = False) -> None:
