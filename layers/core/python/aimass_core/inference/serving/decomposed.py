@@ -89,9 +89,7 @@ class LoadedDecomposition:
         scores, rows = np.zeros((num_rows, self._num_outputs()), np.float32), np.arange(num_rows)
         for position, expert in enumerate(self.graph.experts):
             own = {name: values[rows] for name, values in columns.items()}
-            seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
-            asked = Asked(name=expert.part, model=self.parts[expert.part], columns=own)
-            answers = fanning.ask_at_once([asked], seconds=seconds, missing=self.missing)
+            answers = self._ask([Asked(name=expert.part, model=self.parts[expert.part], columns=own)], deadline)
             if not answers:
                 quorum = self.fan_out.quorum
                 wanted = position + 1 if quorum is None else quorum
@@ -105,9 +103,7 @@ class LoadedDecomposition:
         return scores
 
     def _ask_gate(self, columns: Tensors, deadline: float) -> Array:
-        seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
-        asked = Asked(name=GATE, model=self.parts[GATE], columns=columns)
-        answers = fanning.ask_at_once([asked], seconds=seconds, missing=self.missing)
+        answers = self._ask([Asked(name=GATE, model=self.parts[GATE], columns=columns)], deadline)
         if GATE not in answers:
             raise UnavailableError(f"The gate, which chooses the experts, did not answer: {self.missing[GATE]}")
         return answers[GATE]
@@ -131,12 +127,16 @@ class LoadedDecomposition:
     def _ask_experts(self, asked: Sequence[Asked], deadline: float, *, can_miss: bool) -> dict[str, Array]:
         if not asked:
             return {}
-        seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
-        answers = fanning.ask_at_once(asked, seconds=seconds, missing=self.missing)
+        answers = self._ask(asked, deadline)
         quorum = self.fan_out.quorum
         wanted = len(asked) if quorum is None or not can_miss else quorum
         fanning.require_quorum(len(answers), len(asked), wanted=wanted, what="experts", missing=self.missing)
         return {name: answer if answer.ndim > 1 else answer[:, None] for name, answer in answers.items()}
+
+    def _ask(self, asked: Sequence[Asked], deadline: float) -> dict[str, Array]:
+        """All at once, within what is left of the time. Those that do not answer are noted in `missing`."""
+        seconds = fanning.limit(deadline - time.monotonic(), self.fan_out)
+        return fanning.ask_at_once(asked, seconds=seconds, missing=self.missing)
 
     def _instead(self, routed: Routed) -> Array:
         """What is answered for an expert that is not run [experts, outputs]."""
