@@ -159,7 +159,9 @@ for centre, commands in _COMMANDS.items():
     for name, command in commands.items():
         app.command(name, rich_help_panel=centre)(command)
     for name, group, words in _GROUPS[centre]:
-        app.add_typer(group, name=name, help=words, no_args_is_help=group is not audit.app, rich_help_panel=centre)
+        app.add_typer(
+            group, name=name, help=words, no_args_is_help=not group.info.invoke_without_command, rich_help_panel=centre
+        )
 
 
 def _add_groups() -> None:
