@@ -57,21 +57,21 @@ def rewrite_trees(model: onnx.ModelProto, *, is_packed: bool) -> onnx.ModelProto
 
     Raises UnfitError where they are to be packed and cannot.
     """
-    found: dict[int, reading.Ensemble] = {}
+    found: list[reading.Found] = []
     for position, node in enumerate(model.graph.node):
         if node.op_type not in reading.TREE_OPERATORS:
             continue
         try:
-            found[position] = reading.read(node)
+            found.append(reading.find_at(model.graph, position))
         except ValueError as error:
             if is_packed:
                 raise UnfitError(f"it has {error}") from error
     try:
-        return writing.write(model, found, is_packed=is_packed)
+        return writing.write(model, [(each, each.ensemble) for each in found], is_packed=is_packed)
     except ValueError as error:
         if is_packed:
             raise UnfitError(f"it has {error}") from error
-        return writing.write(model, {})
+        return writing.write(model, [])
 
 
 def _num_bytes(model: onnx.ModelProto) -> int:

@@ -7,7 +7,7 @@ import onnx
 
 from aimass_core.domain.compression import CompressionMethod
 from batch_jobs.algorithms.export.trees import cutting, reading, writing
-from batch_jobs.algorithms.export.trees.reading import Ensemble
+from batch_jobs.algorithms.export.trees.reading import Ensemble, Found
 from batch_jobs.compress.contract import Ground, Proposal, Settings, UnfitError
 from batch_jobs.compress.graphs import require_standard
 from batch_jobs.compress.optimization import OPERATOR, TABLES, TREES
@@ -53,14 +53,13 @@ class Trimming:
                 f"{TABLES!r}"
             )
         found = _find(model)
-        num_trees = max(len(each.trees.roots) for each in found.values())
+        num_trees = max(len(each.ensemble.trees.roots) for each in found)
         rows = sample_rows(ground, min(max(_MAX_VISITS // num_trees, 500), _MAX_ROWS))
-        names = [model.graph.node[position].input[0] for position in found]
-        features = run_values(model, names, rows, ground.original.signature)
-        trimmed = {
-            position: _trim(ensemble, values, share=share, bits=bits)
-            for (position, ensemble), values in zip(found.items(), features, strict=True)
-        }
+        features = run_values(model, [each.features for each in found], rows, ground.original.signature)
+        trimmed = [
+            (each, _trim(each.ensemble, values, share=share, bits=bits))
+            for each, values in zip(found, features, strict=True)
+        ]
         try:
             return writing.write(model, trimmed, is_packed=layout == TABLES)
         except ValueError as error:
@@ -81,15 +80,11 @@ def _trim(ensemble: Ensemble, features: Array, *, share: float, bits: int) -> En
     return cutting.round_values(trimmed) if bits == 8 else trimmed
 
 
-def _find(model: onnx.ModelProto) -> dict[int, Ensemble]:
+def _find(model: onnx.ModelProto) -> list[Found]:
     """Raises UnfitError where the model has no trees, or some that cannot be taken apart."""
     require_standard(model)
     try:
-        found = {
-            position: reading.read(node)
-            for position, node in enumerate(model.graph.node)
-            if node.op_type in reading.TREE_OPERATORS
-        }
+        found = reading.find(model.graph)
     except ValueError as error:
         raise UnfitError(f"it has {error}") from error
     if not found:

@@ -13,6 +13,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.builder import GraphBuilder
+from batch_jobs.algorithms.export.trees import writing
+from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
+from batch_jobs.algorithms.export.trees.reading import Ensemble
 from batch_jobs.algorithms.learning import FEATURES, SCORES
 from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import Target
@@ -125,28 +128,20 @@ class Leaves:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See Fitted."""
-        graph, leaves = GraphBuilder("leaves"), self.leaves
-        is_leaf = self.left < 0
-        shares = graph.node(
-            "TreeEnsembleRegressor",
-            graph.input(FEATURES, TensorProto.FLOAT, ["rows", self.width]),
-            domain="ai.onnx.ml",
-            n_targets=len(leaves),
-            nodes_treeids=[0] * len(self.left),
-            nodes_nodeids=list(range(len(self.left))),
-            nodes_featureids=np.where(is_leaf, 0, self.columns).tolist(),
-            nodes_values=np.where(is_leaf, 0, self.thresholds).astype(np.float32).tolist(),
-            nodes_modes=["LEAF" if leaf else "BRANCH_LEQ" for leaf in is_leaf],
-            nodes_truenodeids=np.where(is_leaf, 0, self.left).tolist(),
-            nodes_falsenodeids=np.where(is_leaf, 0, self.right).tolist(),
-            nodes_missing_value_tracks_true=self.missing_goes_left.astype(int).tolist(),
-            target_treeids=[0] * len(leaves),
-            target_nodeids=leaves,
-            target_ids=list(range(len(leaves))),
-            target_weights=[1.0] * len(leaves),
+        is_leaf, leaves = self.left < 0, self.leaves
+        shares = np.zeros((len(self.left), len(leaves)))
+        shares[leaves, np.arange(len(leaves))] = 1
+        trees = Trees(
+            roots=np.zeros(1, dtype=np.int64),
+            feature=np.where(is_leaf, -1, self.columns),
+            threshold=np.where(is_leaf, 0, self.thresholds),
+            mode=np.full(len(is_leaf), Mode.LEQ),
+            true_node=self.left,
+            false_node=self.right,
+            sends_missing_true=self.missing_goes_left,
+            leaf_values=shares,
         )
-        graph.output(shares, SCORES, TensorProto.FLOAT, ["rows", len(leaves)])
-        return graph.build()
+        return writing.build("leaves", Ensemble(trees=trees, base=np.zeros(len(leaves))), width=self.width)
 
     def conditions(self, names: list[str]) -> list[str]:
         """Of each leaf, what is true of its rows."""

@@ -4,7 +4,7 @@ Single rows go through the graph with all that is within it put out. So every si
 counts which a row took, and of a tree the nodes that it visited.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from batch_jobs.algorithms.export.names import defined_names
+from batch_jobs.algorithms.export.names import used_names
 from batch_jobs.algorithms.export.trees import reading
 from batch_jobs.algorithms.export.trees.arrays import Trees
 
@@ -96,7 +96,7 @@ class _Counter:
         opened.CopyFrom(graph)
         del opened.output[:], opened.input[:]
         own = {*names, *(constant.name for constant in graph.initializer)}
-        used = {*_used_names(graph)}
+        used = {*used_names(graph)}
         declared = {value.name: value for value in graph.input}
         for name, value in inputs.items():
             if name in declared:
@@ -164,17 +164,6 @@ def _attribute(node: onnx.NodeProto, name: str) -> Any:
 
 def _tensors(values: Mapping[str, Any]) -> Tensors:
     return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-
-
-def _used_names(graph: onnx.GraphProto) -> Iterable[str]:
-    for node in graph.node:
-        yield from filter(None, node.input)
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                inner = {*defined_names(attribute.g)}
-                yield from (name for name in _used_names(attribute.g) if name not in inner)
-                yield from (value.name for value in attribute.g.output if value.name not in inner)
-    yield from (value.name for value in graph.output)
 
 
 def _shape(values: Mapping[str, Any], name: str) -> tuple[int, ...]:

@@ -3,84 +3,42 @@
 Converters walk trees node by node, which takes longer than growing them where they are many and small.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.export.builder import ML_DOMAIN, GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES
+from batch_jobs.algorithms.export.trees import writing
+from batch_jobs.algorithms.export.trees.arrays import Trees
+from batch_jobs.algorithms.export.trees.reading import Ensemble
 
-_LOGISTIC, _SOFTMAX = "LOGISTIC", "SOFTMAX"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaves:
-    """Of each leaf its tree, its id there, and what it adds."""
-
-    trees: NDArray[np.int64]
-    ids: NDArray[np.int64]
-    weights: NDArray[np.floating[Any]]
+_TRANSFORMS = {Task.BINARY: "LOGISTIC", Task.MULTICLASS: "SOFTMAX", Task.MULTILABEL: "LOGISTIC"}
 
 
 def to_graph(
-    name: str,
-    nodes: Mapping[str, NDArray[Any]],
-    leaves: Leaves,
-    *,
-    task: Task,
-    num_outputs: int,
-    width: int,
-    base_values: NDArray[np.floating[Any]] | None = None,
+    name: str, trees: Trees, *, task: Task, num_outputs: int, width: int, base: NDArray[np.float64] | None = None
 ) -> onnx.ModelProto:
     """From `features` to `scores`.
 
     Args:
         name: of the graph.
-        nodes: the operators' attributes `nodes_...`.
-        leaves: trees take turns among the outputs.
+        trees: what their leaves add to each sum: there is one of two classes, else one for each output.
         task: decides what becomes of the sums.
         num_outputs: classes, labels, or 1.
         width: of the features.
-        base_values: where the sums begin; one for each output (of two classes one).
+        base: where the sums begin; without it at 0.
     """
-    graph = GraphBuilder(name)
-    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
-    num_sums = 1 if task is Task.BINARY else num_outputs
-    base = {} if base_values is None else {"base_values": np.asarray(base_values, dtype=np.float64)}
-    if task in (Task.BINARY, Task.MULTICLASS):
-        _, scores = graph.nodes(
-            "TreeEnsembleClassifier",
-            features,
-            num_outputs=2,
-            domain=ML_DOMAIN,
-            **nodes,
-            **base,
-            class_treeids=leaves.trees,
-            class_nodeids=leaves.ids,
-            class_ids=leaves.trees % num_sums,
-            class_weights=leaves.weights,
-            classlabels_int64s=np.arange(num_outputs),
-            post_transform=_LOGISTIC if task is Task.BINARY else _SOFTMAX,
-        )
-    else:
-        sums = graph.node(
-            "TreeEnsembleRegressor",
-            features,
-            domain=ML_DOMAIN,
-            **nodes,
-            **base,
-            target_treeids=leaves.trees,
-            target_nodeids=leaves.ids,
-            target_ids=leaves.trees % num_sums,
-            target_weights=leaves.weights,
-            n_targets=num_outputs,
-        )
-        scores = graph.node("Sigmoid", sums) if task is Task.MULTILABEL else sums
-    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", num_outputs])
-    return graph.build()
+    ensemble = Ensemble(
+        trees=trees,
+        base=np.zeros(trees.leaf_values.shape[1]) if base is None else base,
+        transform=_TRANSFORMS.get(task, "NONE"),
+        labels=tuple(range(num_outputs)) if task in (Task.BINARY, Task.MULTICLASS) else None,
+    )
+    return writing.build(name, ensemble, width=width)
+
+
+def take_turns(weights: NDArray[np.float32], tree_of_node: NDArray[np.int64], num_sums: int) -> NDArray[np.float32]:
+    """Leaves' values [nodes, sums] of trees that add to one sum after the other, from what each node says."""
+    values = np.zeros((len(weights), num_sums), dtype=np.float32)
+    values[np.arange(len(weights)), tree_of_node % num_sums] = weights
+    return values

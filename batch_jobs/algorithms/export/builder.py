@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from batch_jobs.algorithms.export.names import defined_names, rename
 
 OPSET = 20
-ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 5
 OPSETS: Mapping[str, int] = {"": OPSET, ML_DOMAIN: ML_OPSET}
 IR_VERSION = 10
 INNER_PREFIX = "aimass/"

@@ -20,6 +20,16 @@ def defined_names(graph: onnx.GraphProto) -> Iterator[str]:
             yield from defined_names(inner)
 
 
+def used_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Of all values that are read, or put out by the graph; of graphs within it those that are not their own."""
+    for node in graph.node:
+        yield from filter(None, node.input)
+        for inner in _inner_graphs(node):
+            own = {*defined_names(inner)}
+            yield from (name for name in used_names(inner) if name not in own)
+    yield from (value.name for value in graph.output)
+
+
 def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Gives values other names, wherever they are used. Operators are named after what they put out."""
     for value in (*graph.input, *graph.output, *graph.initializer):

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import onnx
 from onnx import defs, inliner, version_converter
 
-from batch_jobs.algorithms.export.builder import OPSETS
-from batch_jobs.algorithms.export.trees import reading, writing
+from batch_jobs.algorithms.export.builder import ML_DOMAIN, ML_OPSET, OPSETS
+from batch_jobs.algorithms.export.trees import writing
 
 _STANDARD = ("", "ai.onnx")
 # What an older version of the operator says, the newer one says with the same attributes.
@@ -35,7 +35,7 @@ def _opsets(model: onnx.ModelProto) -> dict[str, int]:
 def _convert(model: onnx.ModelProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
     if model.graph.sparse_initializer:
         raise ValueError("it has sparse constants")
-    if opsets.get(reading.ML_DOMAIN, 0) >= writing.ML_OPSET:
+    if opsets.get(ML_DOMAIN, 0) >= ML_OPSET:
         model = _renew_trees(model)
     own = _opsets(model)
     for domain, version in own.items():
@@ -57,11 +57,10 @@ def _convert(model: onnx.ModelProto, opsets: Mapping[str, int]) -> onnx.ModelPro
 def _renew_trees(model: onnx.ModelProto) -> onnx.ModelProto:
     """With trees as the operator of tensors, which takes the place of those of lists in version 5. As it is where they
     cannot be written so."""
-    positions = [place for place, node in enumerate(model.graph.node) if node.op_type in reading.TREE_OPERATORS]
-    if _opsets(model).get(reading.ML_DOMAIN, writing.ML_OPSET) >= writing.ML_OPSET or not positions:
+    if _opsets(model).get(ML_DOMAIN, ML_OPSET) >= ML_OPSET:
         return model
     try:
-        return writing.write(model, {place: reading.read(model.graph.node[place]) for place in positions})
+        return writing.renew(model)
     except ValueError:
         return model
 

@@ -1,5 +1,4 @@
-"""The trees of a booster in ONNX, all but those that split by sets of categories: there a node becomes several, and
-onnxmltools converts them."""
+"""The trees of a booster in ONNX, all but those that split by sets of categories: onnxmltools converts them."""
 
 import re
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export import boosters
-from batch_jobs.algorithms.export.boosters import Leaves
+from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
 
 _BY_CATEGORY, _DEFAULT_LEFT = 1, 2
 _MISSING_SHIFT, _MISSING_MASK, _NEVER_MISSING = 2, 3, 0
@@ -30,46 +29,46 @@ def to_graph(booster: lightgbm.Booster, *, task: Task, num_outputs: int, width: 
     kinds = _read(text, "decision_type", np.int64)
     if (kinds & _BY_CATEGORY).any():
         return None
-    nodes, leaves = _to_nodes(text, kinds)
-    return boosters.to_graph("lightgbm", nodes, leaves, task=task, num_outputs=num_outputs, width=width)
+    trees = _to_trees(text, kinds, num_sums=1 if task is Task.BINARY else num_outputs)
+    return boosters.to_graph("lightgbm", trees, task=task, num_outputs=num_outputs, width=width)
 
 
-def _to_nodes(text: str, kinds: NDArray[np.int64]) -> tuple[dict[str, NDArray[Any]], Leaves]:
-    """The attributes of all nodes, tree by tree, in each the branches first; and the leaves."""
+def _to_trees(text: str, kinds: NDArray[np.int64], *, num_sums: int) -> Trees:
+    """Tree by tree, in each the branches first."""
     num_leaves = _read(text, "num_leaves", np.int64)
     num_branches = num_leaves - 1
     sizes, trees = num_leaves + num_branches, np.arange(len(num_leaves))
-    starts = np.cumsum(sizes) - sizes
+    roots = np.cumsum(sizes) - sizes
     tree_of_branch, tree_of_leaf = np.repeat(trees, num_branches), np.repeat(trees, num_leaves)
-    branch = starts[tree_of_branch] + _count(num_branches)
-    leaf_id = num_branches[tree_of_leaf] + _count(num_leaves)
+    branch = roots[tree_of_branch] + _count(num_branches)
+    first_leaf = roots + num_branches
+    leaf = first_leaf[tree_of_leaf] + _count(num_leaves)
     thresholds = _read(text, "threshold", np.float64)
     # A value that is missing where none ever was is 0 to LightGBM.
     is_zero = (kinds >> _MISSING_SHIFT) & _MISSING_MASK == _NEVER_MISSING
     goes_left = np.where(is_zero, thresholds >= 0, (kinds & _DEFAULT_LEFT) > 0)
 
-    def of_nodes(values: Any, dtype: Any) -> NDArray[Any]:
-        found = np.zeros(sizes.sum(), dtype=dtype)
-        found[branch] = values
+    def place(values: Any, where: NDArray[np.int64], *, otherwise: Any) -> NDArray[Any]:
+        found = np.full(sizes.sum(), otherwise)
+        found[where] = values
         return found
 
-    def of_children(name: str) -> NDArray[Any]:
-        children = _read(text, name, np.int64)
-        return of_nodes(np.where(children < 0, num_branches[tree_of_branch] + ~children, children), np.int64)
+    def children(name: str) -> NDArray[Any]:
+        given = _read(text, name, np.int64)
+        first = np.where(given < 0, first_leaf[tree_of_branch], roots[tree_of_branch])
+        return place(first + np.where(given < 0, ~given, given), branch, otherwise=-1)
 
-    modes = np.full(sizes.sum(), b"LEAF", dtype="S10")
-    modes[branch] = b"BRANCH_LEQ"
-    nodes = {
-        "nodes_treeids": np.repeat(trees, sizes),
-        "nodes_nodeids": _count(sizes),
-        "nodes_featureids": of_nodes(_read(text, "split_feature", np.int64), np.int64),
-        "nodes_modes": modes,
-        "nodes_values": of_nodes(thresholds, np.float64),
-        "nodes_truenodeids": of_children("left_child"),
-        "nodes_falsenodeids": of_children("right_child"),
-        "nodes_missing_value_tracks_true": of_nodes(goes_left, np.int64),
-    }
-    return nodes, Leaves(trees=tree_of_leaf, ids=leaf_id, weights=_read(text, "leaf_value", np.float64))
+    weights = place(_read(text, "leaf_value", np.float64), leaf, otherwise=np.float32(0))
+    return Trees(
+        roots=roots,
+        feature=place(_read(text, "split_feature", np.int64), branch, otherwise=-1),
+        threshold=place(thresholds, branch, otherwise=0.0),
+        mode=np.full(sizes.sum(), Mode.LEQ),
+        true_node=children("left_child"),
+        false_node=children("right_child"),
+        sends_missing_true=place(goes_left, branch, otherwise=False),
+        leaf_values=boosters.take_turns(weights, np.repeat(trees, sizes), num_sums),
+    )
 
 
 def _count(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

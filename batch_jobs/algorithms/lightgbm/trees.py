@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export.converted import keep_scores
+from batch_jobs.algorithms.export.trees import writing
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.graph import to_graph
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
@@ -205,4 +206,4 @@ class FittedTrees:
             target_opset=15,
             zipmap=False,
         )
-        return keep_scores(model)
+        return writing.renew(keep_scores(model))

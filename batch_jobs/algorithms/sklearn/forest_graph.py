@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto
 
-from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES
+from batch_jobs.algorithms.export.trees import writing
+from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
+from batch_jobs.algorithms.export.trees.reading import Ensemble
 
 _LEAF = -1
 
@@ -29,47 +29,29 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
         has_classes: whether a leaf holds shares of classes.
     """
     sizes = np.array([tree.node_count for tree in trees])
-    left = np.concatenate([tree.children_left for tree in trees])
-    is_leaf = left == _LEAF
-    tree_ids, node_ids = np.repeat(np.arange(len(trees)), sizes), np.concatenate([np.arange(size) for size in sizes])
-    modes = np.where(is_leaf, b"LEAF", b"BRANCH_LEQ")
-    nodes = {
-        "nodes_treeids": tree_ids,
-        "nodes_nodeids": node_ids,
-        "nodes_featureids": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])),
-        "nodes_modes": modes,
-        "nodes_values": np.where(is_leaf, 0, _to_thresholds(np.concatenate([tree.threshold for tree in trees]))),
-        "nodes_truenodeids": np.where(is_leaf, 0, left),
-        "nodes_falsenodeids": np.where(is_leaf, 0, np.concatenate([tree.children_right for tree in trees])),
-        "nodes_missing_value_tracks_true": np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.int64),
-    }
+    roots = np.cumsum(sizes) - sizes
+    left, right = (np.concatenate([getattr(tree, f"children_{side}") for tree in trees]) for side in ("left", "right"))
+    is_leaf, root = left == _LEAF, np.repeat(roots, sizes)
     values = np.concatenate([_to_values(tree, has_classes=has_classes) for tree in trees]) / len(trees)
     # Of two shares one is what the other lacks to 1.
     is_of_two = has_classes and num_outputs == 2
-    if is_of_two:
-        values = values[:, 1:]
-    leaves, outputs = np.nonzero(values * is_leaf[:, None])
-    # A leaf that says nothing has to be in the list too.
-    silent = np.flatnonzero(is_leaf & ~values.any(axis=1))
-    leaves, outputs = np.concatenate([leaves, silent]), np.concatenate([outputs, np.zeros_like(silent)])
-    graph = GraphBuilder(name)
-    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
-    scores = graph.node(
-        "TreeEnsembleRegressor",
-        features,
-        domain="ai.onnx.ml",
-        **nodes,
-        target_treeids=tree_ids[leaves],
-        target_nodeids=node_ids[leaves],
-        target_ids=outputs,
-        target_weights=values[leaves, outputs],
-        n_targets=values.shape[1],
+    grown = Trees(
+        roots=roots,
+        feature=np.where(is_leaf, -1, np.concatenate([tree.feature for tree in trees])),
+        threshold=np.where(is_leaf, 0, _to_thresholds(np.concatenate([tree.threshold for tree in trees]))),
+        mode=np.full(len(left), Mode.LEQ),
+        true_node=np.where(is_leaf, -1, root + left),
+        false_node=np.where(is_leaf, -1, root + right),
+        sends_missing_true=np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.bool_) & ~is_leaf,
+        leaf_values=(values[:, 1:] if is_of_two else values) * is_leaf[:, None],
     )
-    if is_of_two:
-        other = graph.node("Sub", graph.constant(1.0, np.float32), scores)
-        scores = graph.node("Concat", other, scores, axis=1)
-    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", num_outputs])
-    return graph.build()
+    ensemble = Ensemble(
+        trees=grown,
+        base=np.zeros(grown.leaf_values.shape[1]),
+        labels=(0, 1) if is_of_two else None,
+        is_share=is_of_two,
+    )
+    return writing.build(name, ensemble, width=width)
 
 
 def _to_thresholds(values: NDArray[np.float64]) -> NDArray[np.float32]:

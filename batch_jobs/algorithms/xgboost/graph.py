@@ -11,7 +11,7 @@ from scipy.special import logit
 
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.export import boosters
-from batch_jobs.algorithms.export.boosters import Leaves
+from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
 
 _LEAF = -1
 
@@ -28,43 +28,36 @@ def to_graph(booster: xgboost.Booster, *, task: Task, num_outputs: int, width: i
         width: of the features.
     """
     learner = json.loads(booster.save_raw("json"))["learner"]
-    nodes, leaves = _to_nodes(learner["gradient_booster"]["model"]["trees"])
-    if not leaves.weights.any():
+    num_sums = 1 if task is Task.BINARY else num_outputs
+    trees = _to_trees(learner["gradient_booster"]["model"]["trees"], num_sums)
+    if not trees.leaf_values.any():
         return None
     begins = np.atleast_1d(np.array(json.loads(learner["learner_model_param"]["base_score"]), dtype=np.float64))
     if task in (Task.BINARY, Task.MULTILABEL):
         begins = logit(begins)
-    num_sums = 1 if task is Task.BINARY else num_outputs
-    return boosters.to_graph(
-        "xgboost",
-        nodes,
-        leaves,
-        task=task,
-        num_outputs=num_outputs,
-        width=width,
-        base_values=np.broadcast_to(begins, num_sums),
-    )
+    base = np.broadcast_to(begins, num_sums)
+    return boosters.to_graph("xgboost", trees, task=task, num_outputs=num_outputs, width=width, base=base)
 
 
-def _to_nodes(trees: list[dict[str, Any]]) -> tuple[dict[str, NDArray[Any]], Leaves]:
+def _to_trees(trees: list[dict[str, Any]], num_sums: int) -> Trees:
     sizes = np.array([len(tree["left_children"]) for tree in trees])
+    roots = np.cumsum(sizes) - sizes
 
     def join(name: str, dtype: Any) -> NDArray[Any]:
         return np.concatenate([np.asarray(tree[name], dtype=dtype) for tree in trees])
 
-    tree_ids, node_ids = np.repeat(np.arange(len(trees)), sizes), np.concatenate([np.arange(size) for size in sizes])
-    left, right = join("left_children", np.int64), join("right_children", np.int64)
+    left, right, root = join("left_children", np.int64), join("right_children", np.int64), np.repeat(roots, sizes)
     # Of a leaf its value, else the threshold.
     values, is_leaf = join("split_conditions", np.float32), left == _LEAF
-    nodes = {
-        "nodes_treeids": tree_ids,
-        "nodes_nodeids": node_ids,
-        "nodes_featureids": np.where(is_leaf, 0, join("split_indices", np.int64)),
-        "nodes_modes": np.where(is_leaf, b"LEAF", b"BRANCH_LT"),
-        "nodes_values": np.where(is_leaf, np.float32(0), values),
-        "nodes_truenodeids": np.where(is_leaf, 0, left),
-        "nodes_falsenodeids": np.where(is_leaf, 0, right),
-        "nodes_missing_value_tracks_true": np.where(is_leaf, 0, join("default_left", np.int64)),
-    }
-    leaves = Leaves(trees=tree_ids[is_leaf], ids=node_ids[is_leaf], weights=values[is_leaf])
-    return nodes, leaves
+    return Trees(
+        roots=roots,
+        feature=np.where(is_leaf, -1, join("split_indices", np.int64)),
+        threshold=np.where(is_leaf, np.float32(0), values),
+        mode=np.full(len(left), Mode.LT),
+        true_node=np.where(is_leaf, -1, root + left),
+        false_node=np.where(is_leaf, -1, root + right),
+        sends_missing_true=join("default_left", np.bool_) & ~is_leaf,
+        leaf_values=boosters.take_turns(
+            np.where(is_leaf, values, np.float32(0)), np.repeat(np.arange(len(trees)), sizes), num_sums
+        ),
+    )

@@ -8,10 +8,12 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.export.builder import ML_OPSET, OPSET
+from batch_jobs.algorithms.export.builder import ML_DOMAIN, OPSET
 from batch_jobs.importing.contract import Array, Conversion, Order, Samples, Tensors, UnfitError, foreign
 
 _MATRIX = "features"
+# skl2onnx knows trees as lists, which end with version 4.
+_ML_OPSET = 3
 
 
 def convert(order: Order, samples: Samples | None) -> Conversion:
@@ -27,9 +29,7 @@ def convert(order: Order, samples: Samples | None) -> Conversion:
     is_classifier = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
     options = {id(estimator): {"zipmap": False}} if is_classifier else None
     with foreign(f"skl2onnx does not convert a {type(estimator).__name__}"):
-        graph = to_onnx(
-            estimator, initial_types=types, options=options, target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET}
-        )
+        graph = to_onnx(estimator, initial_types=types, options=options, target_opset={"": OPSET, ML_DOMAIN: _ML_OPSET})
     if is_classifier:
         del graph.graph.output[0]
     is_table = columns is None

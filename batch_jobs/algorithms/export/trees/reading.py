@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from batch_jobs.algorithms.export.trees import numbering
 from batch_jobs.algorithms.export.trees.arrays import Floats, Ints, Mode, Trees
 
-ML_DOMAIN = "ai.onnx.ml"
 CLASSIFIER, REGRESSOR, ENSEMBLE = "TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"
 TREE_OPERATORS = (CLASSIFIER, REGRESSOR, ENSEMBLE)
 _TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
@@ -40,8 +40,54 @@ class Ensemble:
         return int(self.trees.leaf_values.shape[1])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An ensemble in a graph.
+
+    Attributes:
+        ensemble: what it is.
+        position: of the operator for trees.
+        features: the value that it reads.
+        outputs: the values that it puts out: of a classifier a label and scores, else sums.
+        outputs_within: of its own nodes behind that operator, but the last.
+    """
+
+    ensemble: Ensemble
+    position: int
+    features: str
+    outputs: tuple[str, ...]
+    outputs_within: frozenset[str] = frozenset()
+
+
+def find(graph: onnx.GraphProto) -> list[Found]:
+    """All ensembles that are not in graphs within it. Raises ValueError as `read` does."""
+    return [find_at(graph, position) for position, node in enumerate(graph.node) if node.op_type in TREE_OPERATORS]
+
+
+def find_at(graph: onnx.GraphProto, position: int) -> Found:
+    """The ensemble that this operator for trees is, or begins. Raises ValueError as `read` does."""
+    node = graph.node[position]
+    ensemble = read(node)
+    tables = {constant.name: constant for constant in graph.initializer}
+    numbered = numbering.find(graph, node) if node.op_type == ENSEMBLE else None
+    if numbered is None or numbered.table not in tables:
+        return Found(ensemble=ensemble, position=position, features=node.input[0], outputs=tuple(node.output))
+    table = numpy_helper.to_array(tables[numbered.table])
+    trees = ensemble.trees
+    values = np.zeros((len(trees.feature), table.shape[1]), dtype=table.dtype)
+    values[trees.is_leaf] = table[trees.leaf_values[trees.is_leaf].sum(axis=1).astype(np.int64)]
+    return Found(
+        ensemble=Ensemble(trees=replace(trees, leaf_values=values), base=np.zeros(table.shape[1], dtype=table.dtype)),
+        position=position,
+        features=node.input[0],
+        outputs=(numbered.output,),
+        outputs_within=numbered.outputs_within,
+    )
+
+
 def read(node: onnx.NodeProto) -> Ensemble:
-    """Raises ValueError for what cannot be taken apart; the message ends "with ...", or the like."""
+    """What one operator says. Raises ValueError for what cannot be taken apart; the message ends "with ...", or the
+    like."""
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     try:
         return _read_tensors(attributes) if node.op_type == ENSEMBLE else _read_lists(attributes)

@@ -1,22 +1,28 @@
-"""Writes ensembles as the operator that takes fewest bytes: that of version 5, unless a leaf has several values."""
+"""Writes ensembles as the operator that takes fewest bytes: that of version 5."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from batch_jobs.algorithms.export.names import defined_names
-from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
+from batch_jobs.algorithms.export.builder import ML_DOMAIN, ML_OPSET, OPSET, finish
+from batch_jobs.algorithms.export.names import defined_names, used_names
+from batch_jobs.algorithms.export.trees import reading
+from batch_jobs.algorithms.export.trees.arrays import Ints, Mode, Trees
+from batch_jobs.algorithms.export.trees.numbering import look_up, number
 from batch_jobs.algorithms.export.trees.packing import pack
-from batch_jobs.algorithms.export.trees.reading import ENSEMBLE, ML_DOMAIN, REGRESSOR, TREE_OPERATORS, Ensemble
+from batch_jobs.algorithms.export.trees.reading import ENSEMBLE, TREE_OPERATORS, Ensemble, Found
 from batch_jobs.algorithms.export.trees.snippets import Snippet, find_prefix
+from batch_jobs.algorithms.learning import FEATURES, SCORES
 
-ML_OPSET = 5
 
-
-def write(model: onnx.ModelProto, ensembles: dict[int, Ensemble], *, is_packed: bool = False) -> onnx.ModelProto:
-    """A new model with these ensembles in the place of the nodes of these positions. All others stay, written anew.
+def write(
+    model: onnx.ModelProto, ensembles: Sequence[tuple[Found, Ensemble]], *, is_packed: bool = False
+) -> onnx.ModelProto:
+    """A new model with these ensembles in the place of those that were found. All others stay, written anew.
 
     Raises ValueError for what cannot be written so.
     """
@@ -24,26 +30,62 @@ def write(model: onnx.ModelProto, ensembles: dict[int, Ensemble], *, is_packed: 
     new.CopyFrom(model)
     del new.graph.node[:], new.graph.value_info[:]
     names = {*defined_names(model.graph)}
+    by_position = {found.position: (found, ensemble) for found, ensemble in ensembles}
+    gone = {name for found, _ in ensembles if found.outputs_within for name in (*found.outputs_within, *found.outputs)}
+    write_trees = pack if is_packed else _write_operator
     for position, node in enumerate(model.graph.node):
-        if position not in ensembles:
-            new.graph.node.append(node)
+        if position not in by_position:
+            if not gone.intersection(node.output):
+                new.graph.node.append(node)
             continue
-        ensemble = ensembles[position]
+        found, ensemble = by_position[position]
         snippet = Snippet(find_prefix("t", names))
-        sums = pack(snippet, node.input[0], ensemble) if is_packed else _write_operator(snippet, node, ensemble)
-        _write_answer(snippet, node, ensemble, sums)
+        sums = write_trees(snippet, found.features, ensemble)
+        _write_answer(snippet, found.outputs, ensemble, sums)
         new.graph.node.extend(snippet.nodes)
         new.graph.initializer.extend(snippet.constants)
         names.update(defined_names(new.graph))
+    _drop_unused_constants(new.graph)
     _set_version(new)
     return new
+
+
+def renew(model: onnx.ModelProto) -> onnx.ModelProto:
+    """With the operator of version 5 for all trees. Raises ValueError where they cannot be written so."""
+    return write(model, [(found, found.ensemble) for found in reading.find(model.graph)])
+
+
+def build(name: str, ensemble: Ensemble, *, width: int) -> onnx.ModelProto:
+    """A graph of nothing else.
+
+    Args:
+        name: of the graph.
+        ensemble: from `features` to `scores`; where it has labels these are not put out.
+        width: of the features.
+    """
+    snippet = Snippet("t0")
+    _write_answer(snippet, (SCORES,), ensemble, _write_operator(snippet, FEATURES, ensemble))
+    num_outputs = len(ensemble.labels) if ensemble.labels is not None else ensemble.num_outputs
+    features = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["rows", width])
+    scores = helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, ["rows", num_outputs])
+    graph = helper.make_graph(snippet.nodes, name, [features], [scores], snippet.constants)
+    return finish(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
+
+
+def _drop_unused_constants(graph: onnx.GraphProto) -> None:
+    """Tables that an ensemble had that was written anew."""
+    used = {*used_names(graph)}
+    kept = [constant for constant in graph.initializer if constant.name in used]
+    if len(kept) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
 
 
 def _set_version(model: onnx.ModelProto) -> None:
     """NOTE: a model of version 5 may have no operator of lists any more, and one of version 4 none of tensors."""
     kinds = {node.op_type for node in model.graph.node}.intersection(TREE_OPERATORS)
     if ENSEMBLE in kinds and len(kinds) > 1:
-        raise ValueError("trees whose leaves have several values beside others whose leaves have one")
+        raise ValueError("trees that were written anew beside others that cannot be")
     opset = next((opset for opset in model.opset_import if opset.domain == ML_DOMAIN), None)
     if kinds and opset is None:
         opset = model.opset_import.add(domain=ML_DOMAIN, version=1)
@@ -51,19 +93,29 @@ def _set_version(model: onnx.ModelProto) -> None:
         opset.version = max(opset.version, ML_OPSET)
 
 
-def _write_operator(snippet: Snippet, node: onnx.NodeProto, ensemble: Ensemble) -> str:
+def _write_operator(snippet: Snippet, features: str, ensemble: Ensemble) -> str:
     trees = ensemble.trees.without_orphans()
-    if (np.count_nonzero(trees.leaf_values, axis=1) > 1).any():
-        sums = snippet.add(REGRESSOR, node.input[0], domain=ML_DOMAIN, **_to_lists(trees))
+    leaves = np.flatnonzero(trees.is_leaf)
+    values = trees.leaf_values[leaves]
+    if (np.count_nonzero(values, axis=1) > 1).any():
+        table, numbers = number(trees)
+        attributes = _to_tensors(trees, _number_trees(trees)[leaves], numbers, num_outputs=len(trees.roots))
+        sums = look_up(
+            snippet, snippet.add(ENSEMBLE, features, domain=ML_DOMAIN, **attributes), table, len(trees.roots)
+        )
     else:
-        sums = snippet.add(ENSEMBLE, node.input[0], domain=ML_DOMAIN, **_to_tensors(trees))
+        outputs = np.abs(values).argmax(axis=1)
+        weights = values[np.arange(len(values)), outputs]
+        attributes = _to_tensors(trees, outputs, weights, num_outputs=values.shape[1])
+        sums = snippet.add(ENSEMBLE, features, domain=ML_DOMAIN, **attributes)
     if ensemble.is_mean:
         sums = snippet.add("Div", sums, snippet.constant(np.float32(len(trees.roots))))
     return sums
 
 
-def _to_tensors(trees: Trees) -> dict[str, Any]:
-    """Attributes of version 5. A tree that is one leaf is a branch whose two sides are that leaf."""
+def _to_tensors(trees: Trees, outputs: Ints, weights: NDArray[Any], *, num_outputs: int) -> dict[str, Any]:
+    """Attributes of version 5; each leaf adds a weight to one output. A tree that is one leaf is a branch whose two
+    sides are that leaf."""
     branches, leaves = trees.branches, np.flatnonzero(trees.is_leaf)
     position = np.empty(len(trees.feature), dtype=np.int64)
     position[branches], position[leaves] = np.arange(len(branches)), np.arange(len(leaves))
@@ -72,12 +124,11 @@ def _to_tensors(trees: Trees) -> dict[str, Any]:
     false_node = np.concatenate([trees.false_node[branches], lone])
     roots = position[trees.roots].copy()
     roots[trees.is_leaf[trees.roots]] = len(branches) + np.arange(len(lone))
-    outputs = np.abs(trees.leaf_values[leaves]).argmax(axis=1)
     padding = np.zeros(len(lone), dtype=np.int64)
     modes = np.concatenate([trees.mode[branches], padding]).astype(np.uint8)
     splits = np.concatenate([trees.threshold[branches], padding]).astype(np.float32)
     attributes: dict[str, Any] = {
-        "n_targets": trees.leaf_values.shape[1],
+        "n_targets": num_outputs,
         "tree_roots": roots.tolist(),
         "nodes_featureids": np.concatenate([trees.feature[branches], padding]).tolist(),
         "nodes_modes": numpy_helper.from_array(modes),
@@ -87,7 +138,7 @@ def _to_tensors(trees: Trees) -> dict[str, Any]:
         "nodes_trueleafs": trees.is_leaf[true_node].astype(np.int64).tolist(),
         "nodes_falseleafs": trees.is_leaf[false_node].astype(np.int64).tolist(),
         "leaf_targetids": outputs.tolist(),
-        "leaf_weights": numpy_helper.from_array(trees.leaf_values[leaves, outputs].astype(np.float32)),
+        "leaf_weights": numpy_helper.from_array(weights.astype(np.float32)),
     }
     if trees.sends_missing_true[branches].any():
         missing = np.concatenate([trees.sends_missing_true[branches], padding])
@@ -96,37 +147,6 @@ def _to_tensors(trees: Trees) -> dict[str, Any]:
         members = splits[modes == Mode.MEMBER].astype(np.int64)
         values = [value for number in members for value in (*trees.sets[number], np.nan)]
         attributes["membership_values"] = numpy_helper.from_array(np.asarray(values, dtype=np.float32))
-    return attributes
-
-
-def _to_lists(trees: Trees) -> dict[str, Any]:
-    """Attributes of version 3, as a regressor."""
-    if trees.sets:
-        raise ValueError("trees that have both tests of sets and several values in a leaf")
-    is_leaf = trees.is_leaf
-    tree = _number_trees(trees)
-    nodes, outputs = np.nonzero(trees.leaf_values)
-    # A leaf that says nothing has to be in the list too.
-    silent = np.flatnonzero(is_leaf & ~trees.leaf_values.any(axis=1))
-    nodes, outputs = np.concatenate([nodes, silent]), np.concatenate([outputs, np.zeros(len(silent), dtype=np.int64)])
-    attributes: dict[str, Any] = {
-        "n_targets": trees.leaf_values.shape[1],
-        "nodes_treeids": tree.tolist(),
-        "nodes_nodeids": np.arange(len(is_leaf)).tolist(),
-        "nodes_featureids": np.where(is_leaf, 0, trees.feature).tolist(),
-        "nodes_modes": [
-            "LEAF" if leaf else f"BRANCH_{Mode(mode).name}" for leaf, mode in zip(is_leaf, trees.mode, strict=True)
-        ],
-        "nodes_values": np.where(is_leaf, 0, trees.threshold).astype(np.float32).tolist(),
-        "nodes_truenodeids": np.where(is_leaf, 0, trees.true_node).tolist(),
-        "nodes_falsenodeids": np.where(is_leaf, 0, trees.false_node).tolist(),
-        "target_treeids": tree[nodes].tolist(),
-        "target_nodeids": nodes.tolist(),
-        "target_ids": outputs.tolist(),
-        "target_weights": trees.leaf_values[nodes, outputs].astype(np.float32).tolist(),
-    }
-    if trees.sends_missing_true.any():
-        attributes["nodes_missing_value_tracks_true"] = trees.sends_missing_true.astype(np.int64).tolist()
     return attributes
 
 
@@ -142,8 +162,8 @@ def _number_trees(trees: Trees) -> np.ndarray[Any, np.dtype[np.int64]]:
     return tree
 
 
-def _write_answer(snippet: Snippet, node: onnx.NodeProto, ensemble: Ensemble, sums: str) -> None:
-    """From the sums to what the node puts out."""
+def _write_answer(snippet: Snippet, outputs: Sequence[str], ensemble: Ensemble, sums: str) -> None:
+    """From the sums to these outputs: scores, or a label and scores."""
     if ensemble.base.any():
         sums = snippet.add("Add", sums, snippet.constant(ensemble.base.astype(np.float32)))
     is_of_two = ensemble.labels is not None and len(ensemble.labels) == 2 and ensemble.num_outputs == 1
@@ -153,10 +173,10 @@ def _write_answer(snippet: Snippet, node: onnx.NodeProto, ensemble: Ensemble, su
         one = snippet.constant(np.float32(1))
         other = snippet.add("Sub", one, scores) if is_complement else snippet.add("Neg", scores)
         scores = snippet.add("Concat", other, scores, axis=1)
-    snippet.add("Identity", scores, output=node.output[-1])
-    if ensemble.labels is not None and len(node.output) > 1 and node.output[0]:
+    snippet.add("Identity", scores, output=outputs[-1])
+    if ensemble.labels is not None and len(outputs) > 1 and outputs[0]:
         best = snippet.add("ArgMax", scores, axis=1, keepdims=0)
-        snippet.add("Gather", _labels(snippet, ensemble.labels), best, output=node.output[0])
+        snippet.add("Gather", _labels(snippet, ensemble.labels), best, output=outputs[0])
 
 
 def _transform(snippet: Snippet, name: str, sums: str) -> str:

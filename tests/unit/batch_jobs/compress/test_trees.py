@@ -79,17 +79,41 @@ def test_optimization_answers_the_same_from_fewer_bytes(make: Make, layout: str,
 @MAKERS
 def test_what_was_written_is_read_again(make: Make) -> None:
     model = make()
-    position = next(number for number, node in enumerate(model.graph.node) if node.op_type in reading.TREE_OPERATORS)
-    known = reading.read(model.graph.node[position])
+    (known,) = (found.ensemble for found in reading.find(model.graph))
 
-    written = writing.write(model, {position: known})
-    found = reading.read(_tree_node(written))
+    (found,) = (found.ensemble for found in reading.find(writing.renew(model).graph))
 
     values, _ = _values()
     assert len(found.trees.roots) == len(known.trees.roots)
     assert found.trees.num_leaves == known.trees.num_leaves
     sums = [each.trees.sum_leaves(each.trees.find_leaves(values)) for each in (known, found)]
     assert np.abs(sums[0] - sums[1]).max() < 1e-6
+
+
+@pytest.mark.parametrize("num_classes", [3, 800])
+def test_leaves_of_several_values_are_looked_up(num_classes: int) -> None:
+    """Where a row of values is wide, a few trees after the other are looked up."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2_000, 6)).astype(np.float32)
+    truth = np.arange(2_000) % num_classes
+    forest = RandomForestClassifier(n_estimators=7, max_depth=6, random_state=0).fit(values, truth)
+    model = to_onnx(forest, values[:1], options={"zipmap": False}, target_opset=15)
+
+    first = writing.renew(model)
+    again = writing.renew(first)
+
+    (read,) = reading.find(again.graph)
+    assert read.ensemble.trees.leaf_values.shape[1] == num_classes
+    expected = forest.predict_proba(values[:50])
+    for written in (first, again):
+        onnx.checker.check_model(written, full_check=True)
+        session = onnxruntime.InferenceSession(written.SerializeToString())
+        found = session.run([written.graph.output[-1].name], {"X": values[:50]})[0]
+        assert np.abs(found - expected).max() < 1e-6
+    assert len(again.graph.initializer) == len(first.graph.initializer)
+    assert {node.op_type for node in first.graph.node if node.op_type.startswith("Tree")} == {"TreeEnsemble"}
+    if num_classes == 3:
+        assert first.ByteSize() < 0.6 * model.ByteSize()
 
 
 def test_categories_become_sets() -> None:
@@ -163,8 +187,7 @@ def test_every_comparison_packs_as_it_is(tmp_path: Path) -> None:
             )
             model = wrap(node)
             ground = build_ground(model, tmp_path)
-            position = next(at for at, each in enumerate(model.graph.node) if each.op_type in reading.TREE_OPERATORS)
-            ensembles = {position: reading.read(model.graph.node[position])}
+            ensembles = [(found, found.ensemble) for found in reading.find(model.graph)]
             cases = np.asarray([0.5, np.nextafter(np.float32(0.5), 0), 0.7, np.nan, np.inf, -np.inf], dtype=np.float32)
             feed = dict.fromkeys(COLUMNS, cases[:, None])
             expected = ground.original.scorer.run(feed)[1]

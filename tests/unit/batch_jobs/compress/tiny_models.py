@@ -11,7 +11,7 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.compression import CompressSpec
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Card, Datatype, Golden, Signature, Task, TensorSpec
-from batch_jobs.algorithms.export.builder import GraphBuilder, finish
+from batch_jobs.algorithms.export.builder import ML_DOMAIN, ML_OPSET, OPSET, GraphBuilder, finish
 from batch_jobs.compress.contract import Ground
 from batch_jobs.data.frames import Frame
 from batch_jobs.data.targets import Target
@@ -120,8 +120,9 @@ def wrap(node: onnx.NodeProto) -> onnx.ModelProto:
     whole = helper.make_graph(
         [*model.node, own, *end.node], "tiny", model.input, end.output, [*model.initializer, *end.initializer]
     )
-    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]
-    return finish(helper.make_model(whole, opset_imports=opsets))
+    opsets = {"": OPSET, ML_DOMAIN: ML_OPSET if node.op_type == "TreeEnsemble" else 3}
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    return finish(helper.make_model(whole, opset_imports=imports), opsets=opsets)
 
 
 def fit_network() -> onnx.ModelProto:

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from aimass_core.domain.decomposition import Decomposition, DecompositionMethod
 from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.domain.signatures import Card, Golden, Signature
 from aimass_core.errors import InvalidDataError, InvalidRequestError
-from batch_jobs.compress.optimization import rewrite_trees
 from batch_jobs.decompose.trying import Trial
 from batch_jobs.evaluate.scoring import Scorer
 from tests.unit.batch_jobs.channel_files import shape_images, write_channel
@@ -144,22 +142,6 @@ def test_the_single_model_may_be_a_registered_one(tmp_path: Path, train_model: T
     assert [whole.name for whole in wholes] == ["tree of 2, smaller", "tree of 2"]
     with pytest.raises(InvalidRequestError, match=r"tiny@3 is a multiclass model with the labels .* regression"):
         run_job(value_columns(), models={"single": trained.model_path}, run_name="other", **options)
-
-
-def test_trees_that_were_compressed_are_what_a_decomposition_is_compared_with(
-    tmp_path: Path, train_model: Train, run_job: Decompose
-) -> None:
-    channels = {"train": write_channel(tmp_path / "train", class_columns(), target="target")}
-    trained = train_model(channels, "xgboost", hyperparameters=TREES["hyperparameters"])
-    options = {"method": "tree", "num_experts": 2, "single": "tiny@3", "num_active": 1}
-    before = run_job(channels, models={"single": trained.model_path}, **options).document.wholes[0]
-    smaller = rewrite_trees(onnx.load_from_string(trained.model), is_packed=False)
-    (trained.model_path / "model.onnx").write_bytes(smaller.SerializeToString())
-    after = run_job(channels, models={"single": trained.model_path}, run_name="again", **options).document.wholes[0]
-    assert {opset.domain: opset.version for opset in smaller.opset_import}["ai.onnx.ml"] == 5
-    assert after.score.metrics == pytest.approx(before.score.metrics, abs=1e-6)
-    assert after.cost.num_operations == pytest.approx(before.cost.num_operations, abs=30)
-    assert after.cost.model_bytes < before.cost.model_bytes
 
 
 def test_methods_are_tried_while_there_is_time(open_ground: Open) -> None:

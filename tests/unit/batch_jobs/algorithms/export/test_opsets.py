@@ -56,8 +56,8 @@ def _new(opset: int = 22) -> Member:
     return _model([helper.make_node("Squeeze", ["x", "axis"], ["value"])], opset=opset, constants=[axis])
 
 
-def _trees(ml: int, *, num_values: int = 1) -> Member:
-    """1 below 0, else 5, in each of `num_values`: as operators of ai.onnx.ml 3, or as that which replaced them."""
+def _trees(ml: int, *, aggregate: str = "SUM") -> Member:
+    """1 below 0, else 5: as operators of ai.onnx.ml 3, or as that which replaced them."""
     if ml == 3:
         nodes = [
             helper.make_node(
@@ -65,7 +65,8 @@ def _trees(ml: int, *, num_values: int = 1) -> Member:
                 ["x"],
                 ["both"],
                 domain="ai.onnx.ml",
-                n_targets=num_values,
+                n_targets=1,
+                aggregate_function=aggregate,
                 nodes_treeids=[0, 0, 0],
                 nodes_nodeids=[0, 1, 2],
                 nodes_featureids=[0, 0, 0],
@@ -73,10 +74,10 @@ def _trees(ml: int, *, num_values: int = 1) -> Member:
                 nodes_values=[0.0, 0.0, 0.0],
                 nodes_truenodeids=[1, 0, 0],
                 nodes_falsenodeids=[2, 0, 0],
-                target_treeids=[0, 0] * num_values,
-                target_nodeids=[1, 2] * num_values,
-                target_ids=[0, 0, 1, 1][: 2 * num_values],
-                target_weights=[1.0, 5.0] * num_values,
+                target_treeids=[0, 0],
+                target_nodeids=[1, 2],
+                target_ids=[0, 0],
+                target_weights=[1.0, 5.0],
             )
         ]
     else:
@@ -144,7 +145,7 @@ def test_graphs_of_other_versions_join(members: list[Member], opset: int, expect
 
 def test_operators_that_mean_something_else_in_the_common_version_are_refused() -> None:
     with pytest.raises(ValueError, match=r"TreeEnsembleRegressor of ai.onnx.ml 3 mean something else in version 5"):
-        merge([_trees(3, num_values=2), _trees(5)], weighted_mean([1, 1]), VALUES)
+        merge([_trees(3, aggregate="MIN"), _trees(5)], weighted_mean([1, 1]), VALUES)
 
 
 def test_our_own_graphs_stay_as_they_are() -> None:

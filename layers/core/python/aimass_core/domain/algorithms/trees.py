@@ -138,7 +138,7 @@ class ExtraTreesHyperparameters(ForestHyperparameters):
     num_trees: int = Field(default=100, ge=1, le=5_000)
     min_samples_leaf: int = Field(default=2, ge=1, le=100_000, description="Rows in a leaf; fewer make larger models.")
     max_features: float | None = Field(
-        default=None, gt=0, le=1, description="Share of columns at each split; null: square root, regression all."
+        default=None, gt=0, le=1, description="Share of columns at each split; null: half of them, regression all."
     )
 
 
