@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from aimass_core.domain.schemas import Column, ColumnType
 from aimass_core.errors import InvalidDataError
 from batch_jobs.data.channels import Channel
+from batch_jobs.data.words import find_words, is_free
 
-MAX_TEXT_VALUES = 50
-MAX_TEXT_FRACTION = 0.05
 MIN_WORDS = 1.5
 _FIRST_ROWS = 1000
+_ROWS_OF_WORDS = 20_000
 _NO_FEATURES = {
     ColumnType.IMAGE: "images are learned from in image sets only",
     ColumnType.SERIES: "a table is learned from here; series are for the algorithms that learn from series",
@@ -45,6 +45,8 @@ def choose_features(
     """
     kept, dropped = _divide(channel, _candidates(channel, target, exclude), wanted=wanted)
     _tell(dropped, message)
+    if worded := [column for column in kept if column.name not in wanted and _has_words(column, channel)]:
+        message(f"free text: which common words a row has in {_names(worded)} is learned from")
     if not kept:
         raise InvalidDataError(
             f"no usable feature column beside the target {target!r}: every other column is excluded, constant, empty "
@@ -84,7 +86,8 @@ def has_only_texts(channel: Channel, *, target: str, exclude: Collection[str]) -
     """Whether the texts of a table are all that can be learned from."""
     candidates = _candidates(channel, target, exclude)
     kept, _ = _divide(channel, candidates)
-    return not kept and has_any_texts(channel, target=target, exclude=exclude)
+    others = [column for column in kept if not _is_text(column, channel.table.column(column.name))]
+    return not others and has_any_texts(channel, target=target, exclude=exclude)
 
 
 def _candidates(channel: Channel, target: str, exclude: Collection[str]) -> list[Column]:
@@ -156,9 +159,21 @@ def _count_distinct(values: pa.ChunkedArray) -> int:
 
 def _why_not_text(values: pa.ChunkedArray, num_distinct: int) -> str | None:
     num_present = len(values) - values.null_count
-    if num_distinct > max(MAX_TEXT_VALUES, MAX_TEXT_FRACTION * num_present) or (num_distinct == num_present > 2):
-        return f"it is free text or an id: {num_distinct} different values in {num_present} rows"
-    return None
+    if not is_free(num_distinct, num_present) or find_words(_first_present(values)):
+        return None
+    return f"it is an id, or free text without common words: {num_distinct} different values in {num_present} rows"
+
+
+def _has_words(column: Column, channel: Channel) -> bool:
+    if column.type is not ColumnType.STRING:
+        return False
+    values = channel.table.column(column.name)
+    return is_free(_count_distinct(values), len(values) - values.null_count)
+
+
+def _first_present(values: pa.ChunkedArray) -> list[str]:
+    found: list[str] = values.drop_null().slice(0, _ROWS_OF_WORDS).to_pylist()
+    return found
 
 
 def _is_text(column: Column, values: pa.ChunkedArray) -> bool:
@@ -166,6 +181,5 @@ def _is_text(column: Column, values: pa.ChunkedArray) -> bool:
     if column.type is not ColumnType.STRING or values.null_count == len(values):
         return False
     present = values.drop_null()
-    is_free = _why_not_text(values, _count_distinct(present)) is not None
     num_words = pc.add(pc.count_substring_regex(present, r"\S\s+\S"), 1)
-    return is_free and bool(pc.mean(num_words).as_py() >= MIN_WORDS)
+    return is_free(_count_distinct(present), len(present)) and bool(pc.mean(num_words).as_py() >= MIN_WORDS)

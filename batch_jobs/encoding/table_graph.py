@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
 from batch_jobs.algorithms.export.builder import GraphBuilder, finite_or_nan
 from batch_jobs.algorithms.learning import FEATURES
+from batch_jobs.data.words import MAX_TOKENS
 from batch_jobs.encoding.doubles import Doubles
-from batch_jobs.encoding.table_matrix import OTHER_CODE, Category, Encoding
+from batch_jobs.encoding.table_matrix import OTHER_CODE, Category, Encoding, Words
 
 
 def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onnx.ModelProto:
@@ -21,6 +23,9 @@ def build_table_graph(encoding: Encoding, input_names: Mapping[str, str]) -> onn
         parts.append(finite_or_nan(graph, graph.node("Concat", *inputs, axis=1)))
     for name in encoding.dates:
         parts += add_date_parts(graph, graph.input(input_names[name], TensorProto.DOUBLE, ["rows", 1]))
+    for words in encoding.words:
+        source = graph.input(input_names[words.column], TensorProto.STRING, ["rows", 1])
+        parts.append(add_words(graph, source, words))
     for category in encoding.categories:
         source = graph.input(input_names[category.column], TensorProto.STRING, ["rows", 1])
         parts.append(add_codes(graph, source, category))
@@ -39,6 +44,27 @@ def add_codes(graph: GraphBuilder, values: str, category: Category) -> str:
         values_floats=[float(code) for code in range(1, len(category.values) + 1)],
         default_float=float(OTHER_CODE),
     )
+
+
+def add_words(graph: GraphBuilder, texts: str, words: Words) -> str:
+    """float32 [rows, words]: 1 where a text has the word. As `words.split` does, it splits at spaces alone."""
+    first, axis = graph.constant([0], np.int64), graph.constant([1], np.int64)
+    flat = graph.node("Squeeze", texts, axis)
+    pieces, _ = graph.nodes("StringSplit", flat, num_outputs=2, maxsplit=MAX_TOKENS)
+    pieces = graph.node("Slice", pieces, first, graph.constant([MAX_TOKENS], np.int64), axis)
+    # Where no text has a word there would be no column.
+    nothing = graph.node("Expand", graph.texts([""]), graph.node("Shape", texts))
+    numbers = graph.node(
+        "LabelEncoder",
+        graph.node("Concat", pieces, nothing, axis=1),
+        domain="ai.onnx.ml",
+        keys_strings=list(words.values),
+        values_int64s=list(range(len(words.values))),
+        default_int64=-1,
+    )
+    known = graph.constant(np.arange(len(words.values)), np.int64)
+    is_there = graph.node("Equal", graph.node("Unsqueeze", numbers, graph.constant([2], np.int64)), known)
+    return graph.node("ReduceMax", graph.node("Cast", is_there, to=TensorProto.FLOAT), axis, keepdims=0)
 
 
 def add_date_parts(graph: GraphBuilder, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.words import find_words, has_words
 
 DATE_PARTS: Final = ("year", "month", "day", "weekday", "hour")
 MIN_CATEGORY_ROWS = 5
@@ -28,23 +29,39 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A column of free text, and the words that are looked for in it."""
+
+    column: str
+    values: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the features."""
+        return tuple(f"{self.column} has {word}" for word in self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """The matrix's columns, in this order: numbers, five parts of each date, one code of each category."""
+    """The matrix's columns, in this order: numbers, five parts of each date, for each word of a free text whether it
+    is there, one code of each category."""
 
     numbers: tuple[str, ...]
     dates: tuple[str, ...]
     categories: tuple[Category, ...]
+    words: tuple[Words, ...] = ()
 
     @property
     def num_numeric(self) -> int:
         """How many columns of the matrix are quantities; they come before the codes."""
-        return len(self.numbers) + len(DATE_PARTS) * len(self.dates)
+        return len(self.numbers) + len(DATE_PARTS) * len(self.dates) + sum(len(each.values) for each in self.words)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the matrix's columns."""
         parts = (f"{date} ({part})" for date in self.dates for part in DATE_PARTS)
-        return (*self.numbers, *parts, *(category.column for category in self.categories))
+        words = (name for each in self.words for name in each.names)
+        return (*self.numbers, *parts, *words, *(category.column for category in self.categories))
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -55,19 +72,26 @@ class Encoding:
         """The matrix of shape [rows, num_numeric + categories]; missing numbers stay NaN."""
         parts: list[Array] = [frame.columns[name][:, None] for name in self.numbers]
         parts += [date_parts(frame.columns[name]) for name in self.dates]
+        parts += [has_words(frame.columns[each.column].tolist(), each.values) for each in self.words]
         parts += [_codes(frame.columns[category.column], category)[:, None] for category in self.categories]
         return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32))
 
 
 def fit_encoding(frame: Frame, columns: Sequence[Column]) -> Encoding:
-    """Learns the categories from training rows; rare ones are grouped, and at most 255 are told apart."""
+    """Learns the categories from training rows; rare ones are grouped, and at most 255 are told apart. Of free text it
+    learns the common words."""
     names: dict[str, list[str]] = {"number": [], "date": [], "category": []}
+    words = []
     for column in columns:
-        names[_ROLE_OF_TYPE[column.type]].append(column.name)
+        if column.type is ColumnType.STRING and (found := find_words(frame.columns[column.name].tolist())):
+            words.append(Words(column=column.name, values=found))
+        else:
+            names[_ROLE_OF_TYPE[column.type]].append(column.name)
     return Encoding(
         numbers=tuple(names["number"]),
         dates=tuple(names["date"]),
         categories=tuple(fit_category(name, frame.columns[name]) for name in names["category"]),
+        words=tuple(words),
     )
 
 

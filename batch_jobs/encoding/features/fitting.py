@@ -7,16 +7,17 @@ import numpy as np
 from aimass_core.domain.features import ColumnRecipe, Cross, DatePart, Encode, FeatureSpec
 from aimass_core.domain.schemas import Column, ColumnType
 from batch_jobs.data.frames import Frame
+from batch_jobs.data.words import find_words
 from batch_jobs.encoding.features import numbers
 from batch_jobs.encoding.features.blocks import Block
 from batch_jobs.encoding.features.categories import Truth, category_blocks, ordinal_block
 from batch_jobs.encoding.features.checks import check_features, check_width
 from batch_jobs.encoding.features.encoder import FeatureEncoder, in_order, keep, keep_all
 from batch_jobs.encoding.features.levels import ColumnLevels, fit_column_levels, fit_pair_levels
-from batch_jobs.encoding.features.others import date_block, text_block
+from batch_jobs.encoding.features.others import date_block, text_block, words_block
 from batch_jobs.encoding.features.selection import select
 from batch_jobs.encoding.table import fit_table_encoder
-from batch_jobs.encoding.table_matrix import DATE_PARTS
+from batch_jobs.encoding.table_matrix import DATE_PARTS, Words
 
 _PLAIN = ColumnRecipe()
 
@@ -103,6 +104,8 @@ def _column_blocks(
             blocks = [text_block(column.name, recipe.statistics)] if recipe.statistics else []
             if _is_text_only(recipe):
                 return blocks
+            if recipe.encode is None and (words := find_words(frame.columns[column.name].tolist())):
+                return [*blocks, words_block(Words(column=column.name, values=words))]
             found = levels_of(column.name)
             encodes = recipe.encode or [Encode.CODE]
             blocks += category_blocks(found, encodes, truth)

@@ -7,7 +7,8 @@ from onnx import TensorProto
 
 from aimass_core.domain.features import DatePart, TextStatistic
 from batch_jobs.encoding.features.blocks import Block, Sources
-from batch_jobs.encoding.table_graph import add_date_parts
+from batch_jobs.encoding.table_graph import add_date_parts, add_words
+from batch_jobs.encoding.table_matrix import Words
 
 _CALENDAR = (DatePart.YEAR, DatePart.MONTH, DatePart.DAY, DatePart.WEEKDAY, DatePart.HOUR)
 _CHARACTERS = {
@@ -50,6 +51,15 @@ def text_block(column: str, statistics: Sequence[TextStatistic]) -> Block:
         return graph.node("Concat", *found, axis=1)
 
     return Block(names=tuple(f"{column} {part}" for part in statistics), columns=(column,), build=build)
+
+
+def words_block(words: Words) -> Block:
+    """Which words a text has."""
+
+    def build(sources: Sources) -> str:
+        return add_words(sources.graph, sources.text(words.column), words)
+
+    return Block(names=words.names, columns=(words.column,), build=build)
 
 
 def _add(sources: Sources, counts: Sequence[str]) -> str:

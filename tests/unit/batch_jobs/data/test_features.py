@@ -7,7 +7,7 @@ import pytest
 
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.errors import InvalidDataError
-from batch_jobs.data.features import choose_features
+from batch_jobs.data.features import choose_features, has_only_texts
 from tests.unit.batch_jobs.channel_files import build_channel
 
 ROWS = 60
@@ -53,6 +53,20 @@ def test_columns_that_may_say_something_stay(tmp_path: Path, name: str, column: 
     kept, messages = _choose(tmp_path, {"good": GOOD, name: column})
     assert kept == ["good", name]
     assert not messages
+
+
+def test_free_text_is_kept_for_its_common_words(tmp_path: Path) -> None:
+    names = [f"{'Miss' if row % 3 else 'Dr'} n{row}" for row in range(ROWS)]
+    kept, messages = _choose(tmp_path, {"good": GOOD, "name": (ColumnType.STRING, names)})
+    assert kept == ["good", "name"]
+    assert messages == ["free text: which common words a row has in 'name' is learned from"]
+
+
+def test_a_table_of_nothing_but_free_text_has_only_texts(tmp_path: Path) -> None:
+    names = (ColumnType.STRING, [f"{'Miss' if row % 3 else 'Dr'} n{row}" for row in range(ROWS)])
+    for name, columns, is_so in (("texts", {}, True), ("more", {"good": GOOD}, False)):
+        channel = build_channel(tmp_path / name, {"name": names, "y": TARGET, **columns})
+        assert has_only_texts(channel, target="y", exclude=[]) is is_so
 
 
 def test_no_feature_beside_the_target_is_refused(tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_no_recipe_is_what_plain_encoding_gives() -> None:
     assert (made.num_numeric, made.cardinalities) == (plain.num_numeric, plain.cardinalities)
 
 
+def test_free_text_without_a_recipe_is_its_common_words() -> None:
+    texts = np.array([f"{'Dr.' if row % 3 else 'Miss'} {row}" for row in range(NUM_ROWS)], object)
+    columns = [*COLUMNS, Column(name="called", type=ColumnType.STRING)]
+    frame = Frame(columns={**_frame().columns, "called": texts}, num_rows=NUM_ROWS)
+    spec = FeatureSpec.model_validate({"products": [["a", "b"]]})
+    made = fit_features(spec, frame, columns, _truth(), num_threads=1, message=lambda _: None)
+    plain = fit_table_encoder(frame, columns)
+    assert plain.encoding.words[0].names == ("called has Dr.", "called has Miss")
+    places = [made.names.index(name) for name in plain.encoding.words[0].names]
+    assert made.transform(frame)[:, places].sum(axis=0).tolist() == [NUM_ROWS - NUM_ROWS // 3, NUM_ROWS // 3]
+
+
 @pytest.mark.parametrize(
     ("recipe", "transformer"),
     [

@@ -67,6 +67,21 @@ def test_rare_and_unknown_values_share_the_code_zero_and_frequent_ones_come_firs
     assert found[:, 0].tolist() == expected[:, 0].tolist() == [1, 2, 0, 0, 0]
 
 
+def test_words_are_found_in_the_graph_as_in_numpy() -> None:
+    rng = np.random.default_rng(0)
+    known = np.array(["Mr.", "Miss", "grün", "O'Neil", "a\tb", "Mr.\n"], object)
+    texts = [f"{' ' * (row % 3)}n{row} {'  '.join(rng.choice(known, 2))} " for row in range(300)]
+    texts += ["", " ", "Mr.", " ".join(["x"] * 64 + ["Mr."]), " ".join(["x"] * 63 + ["Mr."]), "mr. miss"]
+    column = Column(name="x", type=ColumnType.STRING)
+    frame = Frame(columns={"x": np.array(texts, object)}, num_rows=len(texts))
+    expected, found = _run(frame, [column])
+    assert expected.shape[1] >= len(known)
+    np.testing.assert_array_equal(found, expected)
+    nothing = Frame(columns={"x": np.array(["", ""], object)}, num_rows=2)
+    expected, found = _run(nothing, [column], fitted_on=frame)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_at_most_255_categories_are_told_apart() -> None:
     values = np.repeat(np.array([f"town {n}" for n in range(400)], object), 5)
     column = Column(name="x", type=ColumnType.STRING)
