@@ -314,12 +314,13 @@ class Conversion:
             raise VersionRejectedError("No row could be used; see the issues.", self._all_issues())
         self._check_taken(max(num_new + num_quarantined, self._quarantine.num_seen))
         self._on_progress("profile", 0, 1)
+        sketches = profiler.sketches()
         return Converted(
             schema=schema,
             files=files,
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
-            sketches=profiler.sketches(),
-            fresh=profiler.fresh_sketches(),
+            sketches=sketches,
+            fresh=profiler.fresh_sketches() or sketches,
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,
