@@ -92,7 +92,7 @@ def _to_texts(errors: Errors, num_rows: int) -> pa.Array:
 
 
 def _kinds(signature: Signature) -> list[pa.DataType]:
-    """The types of the columns between `row` and `error`: numbers as wide as the model's; delivery makes doubles of them."""
+    """The types of the columns between `row` and `error`: numbers are as wide as the model's."""
     number = pa.float64() if signature.outputs[-1].datatype is Datatype.FP64 else pa.float32()
     if signature.task is Task.FORECASTING:
         return [pa.list_(number)]
