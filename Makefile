@@ -107,6 +107,9 @@ console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the conso
 	$(NPM) run --silent check
 	$(NPM) run --silent build
 
+test-clients: $(VENV)/.dev $(UI)/node_modules/.package-lock.json ## Test clients that are generated from the OpenAPI document: Python and TypeScript
+	$(NODE) $(BIN)/python -m pytest -m slow tests/clients -rs
+
 test-browser: console $(VENV)/.browser ## Test the console in Chromium (Debian's, or Playwright's own)
 	$(NPM) test --silent
 	$(BIN)/python -m pytest tests/browser -m browser $(BROWSER)
@@ -175,4 +178,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-roles test-target test-infra test-sagemaker console test-browser up down requirements clean
+.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-roles test-target test-infra test-sagemaker console test-browser test-clients up down requirements clean

@@ -187,7 +187,7 @@ def _deliver(
         ports,
         principal,
         dataset,
-        [LocalFile(path=path, display_name=path.name) for path in files],
+        [LocalFile(path=path, display_name=path.name, is_own=True) for path in files],
         mode=spec.mode,
         key=key,
         job_id=environment.job or None,

@@ -50,6 +50,9 @@ def make_handler(endpoints: Callable[[], ServingEndpoints]) -> Handler:
             with about(logger, workspace_id=event["workspace_id"], prediction_id=event["prediction_id"]):
                 answering().answer_later(event["workspace_id"], event["prediction_id"], context)
             return {}
+        if "warm" in event:
+            endpoints().serve(event["workspace_id"], event["warm"])
+            return {}
         if "httpMethod" not in event:
             answer_platform = members.answer if members.is_asked(event) else golden.answer
             return answer_platform(endpoints(), event, seconds=countdown(context, SYNC_SECONDS)())

@@ -22,11 +22,8 @@ import aimass
 from aimass_core.domain import keys
 from aimass_core.domain.models import ArtifactName
 from aimass_core.domain.signatures import Golden
-from tests.benchmarks.automl.environments import NotInstalledError, Peer
 from tests.ports import free_port
 from tests.stack import BIN, Stack, wait_until, write_loans
-
-GENERATED = Path(__file__).with_name("generated_client.py")
 
 
 @pytest.fixture(scope="module")
@@ -231,43 +228,6 @@ def test_a_version_is_served_by_this_machine_until_it_is_interrupted(
     assert [each["label"] for each in answered.json()["predictions"]] == [each.label for each in expected]
     probabilities = [each["probabilities"] for each in answered.json()["predictions"]]
     assert probabilities == [pytest.approx(each.probabilities, abs=1e-6) for each in expected]
-
-
-@pytest.mark.slow
-def test_a_client_that_is_generated_from_the_openapi_document_works(
-    deployed: str, stack: Stack, client: aimass.Client, tmp_path: Path
-) -> None:
-    try:
-        python = Peer(name="generated-client", requirements=("openapi-python-client==0.29.1",)).install()
-    except NotInstalledError as error:
-        pytest.skip(str(error))
-    document, settings = tmp_path / "openapi.json", tmp_path / "settings.yml"
-    document.write_bytes(httpx2.get(f"{stack.url}/v1/openapi.json", timeout=60).content)
-    settings.write_text("post_hooks: []\n")
-    generate = [str(python.with_name("openapi-python-client")), "generate", "--path", str(document)]
-    generated = subprocess.run(
-        [*generate, "--config", str(settings), "--output-path", str(tmp_path / "client")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    # Other media types than JSON are for other clients; nothing else is left out.
-    faults = [line for line in generated.stdout.splitlines() if line.startswith(("Unable", "Could not", "Cannot"))]
-    assert faults == []
-    done = subprocess.run(
-        [str(python), str(GENERATED), stack.url, stack.api_key, deployed],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "client")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["created"] == [201, "generated"]
-    assert {"generated", "loans"} <= set(told["listed"])
-    assert told["problem"] == [404, "not_found"]
-    assert told["outputs"]["label"][0] in ("no", "yes")
-    assert sum(told["outputs"]["probabilities"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_what_a_request_cannot_carry_is_answered_too(deployed: str, stack: Stack, client: aimass.Client) -> None:

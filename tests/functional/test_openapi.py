@@ -3,17 +3,15 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
 from functions.api.app import OPERATIONS
 from tests.functional.gateway import Api
-from tests.functional.wsgi import to_wsgi
+from tests.functional.wsgi import serving
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
@@ -83,22 +81,10 @@ def test_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
     assert len(answer.body) < 5 * 1024**2
 
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Says nothing."""
-
-
 @pytest.fixture
 def base_url(api: Api) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, to_wsgi(api.gateway), handler_class=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join(timeout=120)
-        server.server_close()
+    with serving(api.gateway) as address:
+        yield address
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])

@@ -1,9 +1,12 @@
 """The in-process gateway as a WSGI application, for tools that speak HTTP."""
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from tests.functional.gateway import Gateway
 
@@ -34,3 +37,22 @@ def to_wsgi(gateway: Gateway) -> Callable[[dict[str, Any], StartResponse], Itera
         return [answer.body]
 
     return application
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Says nothing."""
+
+
+@contextmanager
+def serving(gateway: Gateway) -> Iterator[str]:
+    """The application on a port of 127.0.0.1: its address."""
+    server = make_server("127.0.0.1", 0, to_wsgi(gateway), handler_class=_Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(timeout=120)
+        server.server_close()

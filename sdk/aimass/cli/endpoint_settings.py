@@ -21,7 +21,7 @@ def set_settings(
     settings: Annotated[
         list[str],
         typer.Argument(
-            help="threshold=0.7 threads=2 timeout_seconds=5 sticky_by=header:x-customer log_level=debug "
+            help="threshold=0.7 threads=2 timeout_seconds=5 sticky_by=header:x-customer log_level=debug warm=true "
             "batching.max_rows=64 capture.percent=5 capture.hidden=name,city capture.keys=id; `default` brings back a "
             "default."
         ),

@@ -44,6 +44,19 @@ def test_h8_depth_counts_brackets_outside_of_strings_only() -> None:
         json_body.parse("[" * (depth + 1) + "]" * (depth + 1))
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"]]":', "}]")])
+def test_h8_depth_counts_levels_and_not_brackets(opening: str, closing: str) -> None:
+    num_levels = json_body.MAX_DEPTH // len(closing)
+    wide = json.dumps([{"a": [1]}] * 500)[1:-1]
+
+    def nested(levels: int) -> str:
+        return f"[{wide}, {opening * levels}1{closing * levels}]"
+
+    assert json_body.parse(nested(num_levels - 1)) == json.loads(nested(num_levels - 1))
+    with pytest.raises(MalformedRequestError, match="nested deeper"):
+        json_body.parse(nested(num_levels))
+
+
 def test_a_fault_names_its_place() -> None:
     with pytest.raises(MalformedRequestError, match="line 2, column 7"):
         json_body.parse('{\n "a": }')

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,14 @@ class MemoryCounters:
 class _Blob:
     body: bytes
     modified_at: datetime
+
+    @cached_property
+    def etag(self) -> str:
+        return _etag(self.body)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
 
 
 class MemoryBlobStore:
@@ -279,9 +288,9 @@ class MemoryBlobStore:
         return BlobInfo(
             key=key,
             num_bytes=len(blob.body),
-            etag=_etag(blob.body),
+            etag=blob.etag,
             modified_at=blob.modified_at,
-            sha256=hashlib.sha256(blob.body).hexdigest(),
+            sha256=blob.sha256,
         )
 
 

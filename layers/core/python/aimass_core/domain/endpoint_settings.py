@@ -91,6 +91,10 @@ class EndpointSettings(Contract):
     log_level: LogLevel = LogLevel.INFO
     sticky_by: StickyBy | None = None
     fan_out: FanOut = FanOut()
+    warm: bool = Field(
+        default=False,
+        description="The function is asked each minute, so that a process with the model in memory awaits requests.",
+    )
 
 
 class BatchingChange(Request):
@@ -126,6 +130,7 @@ class EndpointSettingsChange(Request):
     log_level: LogLevel | None = None
     sticky_by: StickyBy | None = None
     fan_out: FanOutChange | None = None
+    warm: bool | None = None
 
     @model_validator(mode="after")
     def _check_some(self) -> Self:

@@ -13,6 +13,8 @@ from aimass_core.domain.signatures import Datatype, Signature, TensorSpec
 
 Array = NDArray[Any]
 Warnings = Mapping[int, Sequence[str]]
+_Categories = Sequence[frozenset[str] | None]
+"""For each input; None where any value is fine, or numbers are expected."""
 
 ALL_MISSING = "every value is missing: the answer is what the model says without knowing anything"
 _FLOATS = (Datatype.FP16, Datatype.FP32, Datatype.FP64)
@@ -22,9 +24,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings:
     """Warnings by row: values that training has not seen, or none at all. Rows without one are absent."""
-    if any(spec.datatype not in (*_FLOATS, Datatype.BYTES) for spec in signature.inputs):
+    known = _KNOWN.of(signature)
+    if known is None:
         return {}
-    if all(array.size == 1 for array in inputs.values()) and _is_usual(signature, inputs):
+    if all(array.size == 1 for array in inputs.values()) and _is_usual(signature, known, inputs):
         return {}
     found: defaultdict[int, list[str]] = defaultdict(list)
     present: Array | None = None
@@ -42,10 +45,10 @@ def find_warnings(signature: Signature, inputs: Mapping[str, Array]) -> Warnings
     return found
 
 
-def _is_usual(signature: Signature, inputs: Mapping[str, Array]) -> bool:
+def _is_usual(signature: Signature, categories: _Categories, inputs: Mapping[str, Array]) -> bool:
     """Whether nothing is strange about one row of single values: to ask NumPy takes longer than many a model."""
     is_empty = True
-    for spec, known in zip(signature.inputs, _KNOWN.of(signature), strict=True):
+    for spec, known in zip(signature.inputs, categories, strict=True):
         value = inputs[spec.name].item()
         if value != value or value == "":  # noqa: PLR0124 - NaN
             continue
@@ -62,18 +65,23 @@ class _KnownCategories:
     """Of the signatures that were asked for last, as sets."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Signature, list[frozenset[str] | None]]] = {}
+        self._known: dict[int, tuple[Signature, _Categories | None]] = {}
 
-    def of(self, signature: Signature) -> list[frozenset[str] | None]:
-        """For each input; None where any value is fine, or numbers are expected."""
+    def of(self, signature: Signature) -> _Categories | None:
+        """None where an input is neither a text nor a number with a fraction: nothing is said of such."""
         # NOTE: what is kept keeps its signature, hence no other object can have the same id meanwhile.
         known = self._known.get(id(signature))
         if known is None:
             while len(self._known) >= _MAX_KNOWN:
                 self._known.pop(next(iter(self._known)), None)
-            sets = [None if spec.categories is None else frozenset(spec.categories) for spec in signature.inputs]
-            known = self._known[id(signature)] = (signature, sets)
+            known = self._known[id(signature)] = (signature, _to_categories(signature))
         return known[1]
+
+
+def _to_categories(signature: Signature) -> _Categories | None:
+    if any(spec.datatype not in (*_FLOATS, Datatype.BYTES) for spec in signature.inputs):
+        return None
+    return [None if spec.categories is None else frozenset(spec.categories) for spec in signature.inputs]
 
 
 _KNOWN = _KnownCategories()

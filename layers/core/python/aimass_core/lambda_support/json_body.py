@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
@@ -11,6 +12,9 @@ from aimass_core.errors import MalformedRequestError
 MAX_DEPTH = 64
 # A whole number that is longer may not fit into 64 bits.
 _MAX_DIGITS = 18
+_TEXT = re.compile(rb'"[^"]*"')
+_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _DIGITS_TO_ZERO = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else byte for byte in range(256))
 
 
@@ -55,16 +59,29 @@ def _parse_plain(text: str) -> Any | None:
     orjson refuses what is refused here too, but for duplicate keys, of which it keeps the last. Where no text has an
     escape, each `":` ends a key: as many keys must come out as went in.
     """
-    if "\\" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+    if "\\" in text:
         return None
     try:
         body = text.encode()
         if b"0" * (_MAX_DIGITS + 1) in body.translate(_DIGITS_TO_ZERO):
             return None
         value = orjson.loads(body)
-        return value if orjson.dumps(value).count(b'":') == body.count(b'":') else None
+        is_plain = orjson.dumps(value).count(b'":') == body.count(b'":') and not _is_deep(body)
     except (ValueError, TypeError):
         return None
+    return value if is_plain else None
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether JSON without escapes is nested too deeply: the innermost of its levels is taken out again and again."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _TEXT.sub(b"", body).translate(_TO_SQUARE, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _check_depth(text: str) -> None:

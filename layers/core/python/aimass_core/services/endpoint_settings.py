@@ -56,6 +56,12 @@ def check(name: str, settings: EndpointSettings, model: ServedModel, signature: 
             f"{name!r} has {settings.threads} threads, and {model.ref} runs on the engine {kind}, whose containers and "
             "invocations have as many as their machines. Change the engine to lambda, or set threads to null first.",
         )
+    if settings.warm and kind is not EngineKind.LAMBDA:
+        raise _refuse(
+            "warm",
+            f"{name!r} is kept warm, and {model.ref} runs on the engine {kind}, not in the function that is asked. "
+            "Change the engine to lambda, or set warm to null first.",
+        )
     if settings.fan_out != FanOut() and kind is not EngineKind.DISTRIBUTED:
         raise _refuse(
             "fan_out",

@@ -24,6 +24,7 @@ from aimass_core.services import (
     datasets,
     dead_letter_alerts,
     dispatch,
+    endpoint_warming,
     endpoint_watches,
     endpoints,
     hosting,
@@ -66,6 +67,7 @@ class Healed:
     jobs: int = 0
     endpoints: int = 0
     rollouts: int = 0
+    warmed: int = 0
     hosts: int = 0
     budgets: int = 0
     versions: int = 0
@@ -124,6 +126,7 @@ def _heal(ports: Ports) -> Healed:
     followed = _follow_jobs(ports)
     activated = _for_each(_list_endpoint_rows(ports), lambda row: _activate(ports, row))
     rolled = _for_each(_list_rolling_rows(ports), lambda row: _follow_rollout(ports, row))
+    warmed = _for_each(_list_warm_rows(ports), lambda row: _warm(ports, row))
     swept = _attempt(lambda: hosting.sweep(ports))
     budgeted = _attempt(lambda: budget_stops.run(ports))
     closed = _attempt(lambda: versions.close_due(ports))
@@ -143,13 +146,14 @@ def _heal(ports: Ports) -> Healed:
     reported = _attempt(lambda: report_plans.make_due(ports))
     ended = _attempt(lambda: workspace_purge.run_due(ports))
     data = (closed, lapsed, dropped, listed, queried, purged, freed, swept_objects, expired)
-    work = (dispatched, followed, activated, rolled, swept, budgeted)
+    work = (dispatched, followed, activated, rolled, warmed, swept, budgeted)
     parts = (*work, *data, fired, alarms, sealed, told, sent, reported, ended)
     return Healed(
         dispatched=dispatched.changed,
         jobs=followed.changed,
         endpoints=activated.changed,
         rollouts=rolled.changed,
+        warmed=warmed.changed,
         hosts=swept.changed,
         budgets=budgeted.changed,
         versions=closed.changed,
@@ -297,3 +301,12 @@ def _follow_rollout(ports: Ports, row: Row) -> bool:
     """Judges a rollout, and takes a step that is due: for those without traffic, and where an event was lost."""
     endpoint = Endpoint.model_validate(row.data)
     return rollouts.follow(ports, endpoint.workspace_id, endpoint.id).revision != endpoint.revision
+
+
+def _list_warm_rows(ports: Ports) -> Iterator[Row]:
+    yield from endpoint_warming.list_warm(ports, limit=_MAX_ROWS)
+
+
+def _warm(ports: Ports, row: Row) -> bool:
+    endpoint_warming.warm(ports, row)
+    return True

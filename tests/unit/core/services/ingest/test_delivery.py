@@ -69,6 +69,30 @@ def test_files_of_a_job_become_a_version_with_the_rows_that_go_with_it(scene: Sc
     assert not first.path.exists()
 
 
+def test_files_that_the_caller_keeps_become_the_same_version(scene: Scene, tmp_path: Path) -> None:
+    columns = {"row": [0, 1], "value": [0.5, float("inf")], "error": pa.array([None, "no answer"], pa.string())}
+    rows = [pa.table(columns), pa.table({"row": [2], "value": [-0.0], "error": pa.nulls(1, pa.string())})]
+    versions_of = {}
+    for is_own in (False, True):
+        files = []
+        for index, table in enumerate(rows):
+            path = tmp_path / f"{index}.parquet"
+            pq.write_table(table, path)
+            files.append(LocalFile(path=path, display_name=path.name, is_own=is_own))
+        dataset = scene.dataset(f"own-{is_own}".lower())
+        versions_of[is_own] = deliver(scene, dataset, files)
+        assert [file.path.exists() for file in files] == [is_own, is_own]
+        assert scene.rows(versions_of[is_own])[1:] == [
+            {"row": 1, "value": None, "error": "no answer"},
+            {"row": 2, "value": 0.0, "error": None},
+        ]
+    profiles = [
+        datasets.get_version(scene.ports, scene.principal, f"own-{each}", 1).profile for each in ("false", "true")
+    ]
+    assert profiles[0] == profiles[1]
+    assert "infinite" in profiles[0].warnings[0]
+
+
 def test_an_append_shares_the_files_of_the_version_before(scene: Scene, tmp_path: Path) -> None:
     dataset = scene.dataset()
     deliver(scene, dataset, [to_lines(tmp_path / "a", [{"id": 1}])])

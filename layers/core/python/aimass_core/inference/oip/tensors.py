@@ -58,8 +58,8 @@ def from_json(spec: TensorSpec, data: Sequence[Any], shape: Sequence[int]) -> Ar
     flat, types = _flatten(data)
     if len(flat) != math.prod(shape):
         raise InvalidRequestError(f"{describe(spec)}; its shape {list(shape)} does not hold {len(flat)} values.")
-    wrong = types - _JSON_TYPES[spec.datatype]
-    if wrong:
+    if not types <= _JSON_TYPES[spec.datatype]:
+        wrong = types - _JSON_TYPES[spec.datatype]
         example = next(value for value in flat if type(value) in wrong)
         raise InvalidRequestError(
             f"{describe(spec)}; its data must be {_WORDS[spec.datatype]}, not {str(example)[:40]!r} "

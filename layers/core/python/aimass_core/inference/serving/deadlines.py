@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 _LOOK_SECONDS = 0.05
 _LOOKS_BEFORE_SLEEP = 100
@@ -19,17 +18,19 @@ class Deadlines:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def limit(self, seconds: float, end: Callable[[], None]) -> Iterator[None]:
-        """Calls `end`, from another thread, where what happens inside takes longer (by up to 0.05 s)."""
-        key = object()
+    def limit(self, seconds: float, end: Callable[[], None]) -> "_Limit":
+        """For `with`: calls `end`, from another thread, where what happens inside takes longer (by up to 0.05 s)."""
+        return _Limit(self, seconds, end)
+
+    def begin(self, key: object, seconds: float, end: Callable[[], None]) -> None:
+        """Watches until `stop`."""
         self._running[key] = (time.monotonic() + seconds, end)
         if self._is_asleep:
             self._rouse()
-        try:
-            yield
-        finally:
-            self._running.pop(key, None)
+
+    def stop(self, key: object) -> None:
+        """It is over, in time or not."""
+        self._running.pop(key, None)
 
     def _rouse(self) -> None:
         self._wake.set()
@@ -55,3 +56,18 @@ class Deadlines:
                 if now >= until and self._running.pop(key, None) is not None:
                     end()
             time.sleep(_LOOK_SECONDS)
+
+
+class _Limit:
+    """One of them. NOTE: a generator, as `contextmanager` wants it, would take twice as long."""
+
+    __slots__ = ("_deadlines", "_end", "_seconds")
+
+    def __init__(self, deadlines: Deadlines, seconds: float, end: Callable[[], None]) -> None:
+        self._deadlines, self._seconds, self._end = deadlines, seconds, end
+
+    def __enter__(self) -> None:
+        self._deadlines.begin(self, self._seconds, self._end)
+
+    def __exit__(self, *_error: object) -> None:
+        self._deadlines.stop(self)

@@ -1,8 +1,6 @@
 """One model in memory: an ONNX Runtime session that agrees with its signature."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -95,11 +93,15 @@ class LoadedModel:
         """
         options = ort.RunOptions()
         options.log_severity_level = _FATAL_ONLY
-        with _time_limit(options, seconds) as has_ended:
+
+        def end() -> None:
+            options.terminate = True
+
+        with _DEADLINES.limit(max(seconds, _MIN_SECONDS), end):
             try:
                 values = [self.session.run(list(outputs), {**part, **constants}, options) for part in _parts(inputs)]
             except _ORT_ERRORS as error:
-                if has_ended.is_set():
+                if options.terminate:
                     raise DeadlineExceededError(
                         "The model did not answer in the time that is left. Send fewer rows in one request."
                     ) from error
@@ -113,11 +115,11 @@ class LoadedModel:
 def _parts(inputs: Tensors) -> Iterator[dict[str, Array]]:
     """The rows in parts, so that the memory of a run is bounded."""
     num_rows = len(next(iter(inputs.values())))
-    values_per_row = sum(array[0].size for array in inputs.values()) if num_rows else 1
-    size = max(MAX_VALUES_AT_ONCE // values_per_row, 1)
-    if size >= num_rows:
+    num_values = sum([array.size for array in inputs.values()])
+    if num_values <= MAX_VALUES_AT_ONCE:
         yield dict(inputs)
         return
+    size = max(MAX_VALUES_AT_ONCE * num_rows // num_values, 1)
     for start in range(0, num_rows, size):
         yield {name: array[start : start + size] for name, array in inputs.items()}
 
@@ -156,15 +158,3 @@ def _check_tensors(kind: str, specs: Sequence[TensorSpec], found: Sequence[Any],
     extra = types.keys() - {spec.name for spec in specs}
     if exactly and extra:
         raise GraphError(f"its signature does not name the {kind} {sorted(extra)[0]!r}")
-
-
-@contextmanager
-def _time_limit(options: Any, seconds: float) -> Iterator[threading.Event]:
-    has_ended = threading.Event()
-
-    def end() -> None:
-        has_ended.set()
-        options.terminate = True
-
-    with _DEADLINES.limit(max(seconds, _MIN_SECONDS), end):
-        yield has_ended

@@ -93,9 +93,9 @@ def ingest(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What a version is made from where no files landed. The files are used up; `quarantined` is JSON Lines of
-    QuarantinedRow, of `num_seen` rows where more were looked at than come here; `also` is written in the transaction
-    that makes the version READY, and only then."""
+    """What a version is made from where no files landed. The files are used up, but for those that the caller keeps;
+    `quarantined` is JSON Lines of QuarantinedRow, of `num_seen` rows where more were looked at than come here; `also`
+    is written in the transaction that makes the version READY, and only then."""
 
     files: Sequence[LocalFile]
     quarantined: Path | None = None

@@ -277,9 +277,11 @@ def to_normal_form(values: pa.Array, column_type: ColumnType) -> Converted:
 
 def to_finite(values: pa.Array) -> tuple[pa.Array, int]:
     """Floats in their normal form (finite or null, no negative zero) and how many were infinite."""
+    is_finite = pc.is_finite(values)
+    if pc.all(is_finite).as_py() is not False:
+        return pc.add(values, 0.0), 0
     num_infinite = pc.sum(pc.is_inf(values)).as_py() or 0
-    finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, values.type))
-    return pc.add(finite, 0.0), num_infinite
+    return pc.add(pc.if_else(is_finite, values, pa.scalar(None, values.type)), 0.0), num_infinite
 
 
 def _bad(cells: pa.Array, values: pa.Array) -> pa.Array | None:

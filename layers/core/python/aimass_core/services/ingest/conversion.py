@@ -44,10 +44,12 @@ class VersionRejectedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalFile:
-    """A landed file on the local disk, and what to call it."""
+    """A landed file on the local disk, and what to call it. `is_own`: the caller wrote it by Arrow just now, and keeps
+    it; it is read once, where it lies."""
 
     path: Path
     display_name: str
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +125,15 @@ class Conversion:
             limits=self._limits,
             types=self._known_types() if num_files == 1 else None,
             is_one_of_many=1 < num_files <= _MAX_IN_MEMORY,
+            is_own=file.is_own,
         )
         try:
             found = list(readers.spool(file.path, work_path, reading))
         except FileRejectedError as error:
             self._leave_out(file.display_name, error)
             found = []
-        file.path.unlink()
+        if not file.is_own:
+            file.path.unlink()
         kept = {path for spool in found for path in spool.paths}
         _remove_all_but(work_path, kept)
         self._num_folders += bool(kept)
@@ -310,12 +314,13 @@ class Conversion:
             raise VersionRejectedError("No row could be used; see the issues.", self._all_issues())
         self._check_taken(max(num_new + num_quarantined, self._quarantine.num_seen))
         self._on_progress("profile", 0, 1)
+        sketches = profiler.sketches()
         return Converted(
             schema=schema,
             files=files,
             profile=profiler.finish(num_quarantined=num_quarantined, warnings=warnings),
-            sketches=profiler.sketches(),
-            fresh=profiler.fresh_sketches(),
+            sketches=sketches,
+            fresh=profiler.fresh_sketches() or sketches,
             issues=self._all_issues(),
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,

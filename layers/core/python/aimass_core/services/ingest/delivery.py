@@ -55,7 +55,7 @@ def deliver(
     limits: Limits | None = None,
     on_progress: OnProgress = lambda _phase, _step, _num_steps: None,
 ) -> DatasetVersion:
-    """The version that the files became, READY or REJECTED. The files are used up.
+    """The version that the files became, READY or REJECTED. The files are used up, but for those that the caller keeps.
 
     Args:
         files: Parquet or JSON Lines; none where every row was refused.

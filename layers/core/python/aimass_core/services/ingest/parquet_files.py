@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,7 +31,12 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
         with ParquetRows(path, limits=reading.limits) as rows:
             _check_names(rows.schema.names, limits=reading.limits)
             image = next((field for field in rows.schema if field.name == "image" and _is_binary(field.type)), None)
-            return _spool_table(rows, work_path, reading) if image is None else _spool_images(rows, work_path, reading)
+            if image is not None:
+                return _spool_images(rows, work_path, reading)
+            types = [_to_type(field) for field in rows.schema]
+            if reading.is_own and ColumnType.SERIES not in types:
+                return _leave_table(path, rows, types, reading)
+            return _spool_table(rows, types, work_path, reading)
     except (pa.ArrowException, OSError) as error:
         raise FileRejectedError(f"The Parquet file is damaged ({str(error)[:200]}). Write it again.") from error
 
@@ -51,35 +58,62 @@ def _is_binary(found: pa.DataType) -> bool:
     return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
 
 
-def _spool_table(rows: ParquetRows, work_path: Path, reading: Reading) -> SpooledFile:
-    schema = rows.schema
-    types = [_to_type(field) for field in schema]
+def _leave_table(path: Path, rows: ParquetRows, types: Sequence[ColumnType], reading: Reading) -> SpooledFile:
+    """Whoever wrote it knows that no row is damaged, so that none has to be looked at before they are wanted."""
+    return SpooledFile(
+        parts=(partial(_read_table, path, types, reading.limits),),
+        display_name=reading.display_name,
+        kind=DatasetKind.TABLE,
+        columns=_to_columns(rows.schema, types),
+        num_rows=rows.num_rows,
+        num_bad_rows=0,
+    )
+
+
+def _read_table(path: Path, types: Sequence[ColumnType], limits: Limits) -> Iterator[pa.RecordBatch]:
+    with ParquetRows(path, limits=limits) as rows:
+        for arrays in _typed_batches(rows, types):
+            yield pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def _typed_batches(rows: ParquetRows, types: Sequence[ColumnType]) -> Iterator[dict[str, pa.Array]]:
+    """The line of each row, and the columns by position."""
     num_rows = 0
+    for batch in rows.batches(_BATCH_ROWS):
+        arrays = {LINE: pa.array(np.arange(num_rows + 1, num_rows + 1 + batch.num_rows))}
+        num_rows += batch.num_rows
+        for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
+            arrays[str(index)] = _to_column(rows.schema.field(index).name, column, column_type)
+        yield arrays
+
+
+def _to_columns(schema: pa.Schema, types: Sequence[ColumnType]) -> tuple[SpooledColumn, ...]:
+    return tuple(SpooledColumn(name=name, fixed=found) for name, found in zip(schema.names, types, strict=True))
+
+
+def _spool_table(rows: ParquetRows, types: Sequence[ColumnType], work_path: Path, reading: Reading) -> SpooledFile:
+    schema = rows.schema
     warnings = [
         f"Column {field.name!r} was {field.type}: whole numbers beyond 63 bits lose digits as numbers."
         for field in schema
         if field.type == pa.uint64()
     ]
     with SpoolWriter(work_path / "parquet.arrow") as writer:
-        for batch in rows.batches(_BATCH_ROWS):
-            arrays = {LINE: pa.array(range(num_rows + 1, num_rows + 1 + batch.num_rows), type=pa.int64())}
-            num_rows += batch.num_rows
-            for index, (column, column_type) in enumerate(zip(batch.columns, types, strict=True)):
-                arrays[str(index)] = _to_column(schema.field(index).name, column, column_type)
+        for arrays in _typed_batches(rows, types):
             writer.write(_good_rows(arrays, schema.names, types, reading))
     return SpooledFile(
         parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
-        columns=tuple(SpooledColumn(name=field.name, fixed=found) for field, found in zip(schema, types, strict=True)),
+        columns=_to_columns(schema, types),
         num_rows=writer.num_rows,
-        num_bad_rows=num_rows - writer.num_rows,
+        num_bad_rows=rows.num_rows - writer.num_rows,
         warnings=tuple(warnings),
     )
 
 
 def _good_rows(
-    arrays: dict[str, pa.Array], names: list[str], types: list[ColumnType], reading: Reading
+    arrays: dict[str, pa.Array], names: list[str], types: Sequence[ColumnType], reading: Reading
 ) -> dict[str, pa.Array]:
     """Without the rows that have a series of a wrong length, which are kept apart."""
     is_bad: pa.Array | None = None

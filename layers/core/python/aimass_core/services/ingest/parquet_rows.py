@@ -24,20 +24,21 @@ _DELTA, _DELTA_BYTES, _MIN_DELTA_ROWS, _MAX_ROWS = "DELTA_BYTE_ARRAY", 512 * 102
 
 
 class ParquetRows:
-    """An opened file whose size has been checked. `schema` has the types of the file."""
+    """An opened file whose size has been checked. `schema` has the types of the file, `num_rows` is what it says."""
 
     def __init__(self, path: Path, *, limits: Limits) -> None:
         self._limits, self._num_file_bytes, self._num_text_bytes = limits, path.stat().st_size, 0
         with pq.ParquetFile(path) as file:
             self.schema: pa.Schema = file.schema_arrow
-            num_rows, num_values = file.metadata.num_rows, self._check(file.metadata)
+            self.num_rows: int = file.metadata.num_rows
+            num_values = self._check(file.metadata)
             deltas = _find_deltas(file.metadata)
             leaves = [name for field in self.schema for name in _text_leaves(field.name, field.type, file.metadata)]
         # None of these texts is longer than all bytes of its column.
         self._max_rows = max(_MIN_DELTA_ROWS, _DELTA_BYTES // max(1, *deltas.values())) if deltas else _MAX_ROWS
         if any(pa.types.is_nested(field.type) for field in self.schema):
             # A row of lists is as long as it likes.
-            self._max_rows = min(self._max_rows, max(_PIECE_VALUES * num_rows // max(num_values, 1), 1))
+            self._max_rows = min(self._max_rows, max(_PIECE_VALUES * self.num_rows // max(num_values, 1), 1))
         texts = [name for name in leaves if name not in deltas]
         self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts)
 

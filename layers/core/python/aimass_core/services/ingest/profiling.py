@@ -97,9 +97,9 @@ class Profiler:
         if self._observer is not None:
             self._fresh = Profiler(self._schema)
 
-    def fresh_sketches(self) -> Sketches:
-        """Of what the version brings; of all rows where nobody asked for the difference."""
-        return (self._fresh or self).sketches()
+    def fresh_sketches(self) -> Sketches | None:
+        """Of what the version brings; None where that is all rows, or nobody asked for the difference."""
+        return None if self._fresh is None else self._fresh.sketches()
 
     def _count_duplicates(self) -> int | None:
         if self._hashes is None:

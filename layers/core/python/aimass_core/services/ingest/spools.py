@@ -4,11 +4,11 @@ Types are decided on every cell of every file of a version, so rows must wait so
 keeps memory bounded whatever the size.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pyarrow as pa
 
@@ -16,6 +16,8 @@ from aimass_core.domain.schemas import ColumnType, DatasetKind, ImageShape
 from aimass_core.services.ingest.column_types import Evidence
 
 LINE = "line"
+Part: TypeAlias = Path | pa.RecordBatch | Callable[[], Iterator[pa.RecordBatch]]
+"""Rows in a file of Arrow's, in memory, or wherever they are read from when they are wanted."""
 _COMPRESSED_FROM_BYTES = 1024**3
 
 
@@ -37,9 +39,9 @@ class SpooledColumn:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledFile:
     """One file (or member of an archive). Its batches have the columns by position and the line of every row; they lie
-    in files, those of a small file in memory."""
+    in files, those of a small file in memory, those of a file of our own in itself."""
 
-    parts: tuple[Path | pa.RecordBatch, ...]
+    parts: tuple[Part, ...]
     display_name: str
     kind: DatasetKind
     columns: tuple[SpooledColumn, ...]
@@ -60,6 +62,9 @@ class SpooledFile:
         for part in self.parts:
             if isinstance(part, pa.RecordBatch):
                 yield self._complete(part)
+                continue
+            if callable(part):
+                yield from part()
                 continue
             with pa.OSFile(str(part)) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
@@ -90,7 +95,7 @@ class SpoolWriter:
     """
 
     def __init__(self, path: Path, *, num_bytes: int = _COMPRESSED_FROM_BYTES, is_in_memory: bool = False) -> None:
-        self.parts: list[Path | pa.RecordBatch] = []
+        self.parts: list[Part] = []
         self._is_in_memory = is_in_memory
         self.num_rows = 0
         self._path = path
