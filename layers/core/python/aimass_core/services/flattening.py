@@ -11,7 +11,10 @@ class TooNestedError(Exception):
 
 def flatten(record: dict[str, Any]) -> dict[str, Any]:
     """The same record where nothing is nested. Lists stay what they are; an object without keys is no column."""
-    if not any(isinstance(value, dict) for value in record.values()):
+    for value in record.values():
+        if isinstance(value, dict):
+            break
+    else:
         return record
     flat: dict[str, Any] = {}
     _add(flat, record, "", MAX_NESTING)
@@ -22,10 +25,10 @@ def _add(flat: dict[str, Any], record: dict[str, Any], prefix: str, depth: int) 
     if not depth:
         raise TooNestedError
     for key, value in record.items():
-        if isinstance(value, dict) and value:
+        if not isinstance(value, dict):
+            flat[prefix + key] = value
+        elif value:
             _add(flat, value, f"{prefix}{key}.", depth - 1)
-        elif not isinstance(value, dict):
-            flat[f"{prefix}{key}"] = value
 
 
 def is_allowed(name: str, allowed: frozenset[str]) -> bool:

@@ -67,6 +67,8 @@ _PROBED_CELLS = 32
 _SETTLING_ROWS = 1_000
 _SETTLING_FRACTION = 0.2
 _MAX_INT64 = 2**63 - 1
+# Of the years 1 to 9999, in microseconds.
+_FIRST_TIME, _LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 @dataclass(slots=True)
@@ -334,6 +336,10 @@ def parse_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
     """Timestamps in UTC by the first format that fits each cell; null where none does, or outside of years 1..9999."""
     parsed = [_parse_format(cells, form) for form in formats]
     values = parsed[0] if len(parsed) == 1 else pc.coalesce(*parsed)
+    # NOTE: in Arrow the year of a time with a zone costs as much as all else here.
+    first, last = (each.as_py() for each in pc.min_max(values.view(pa.int64())).values())
+    if first is None or _FIRST_TIME <= first <= last <= _LAST_TIME:
+        return values
     year = pc.year(values)
     return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
 

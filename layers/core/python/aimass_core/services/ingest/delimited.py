@@ -57,7 +57,7 @@ def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
             read_options=pa.csv.ReadOptions(
                 column_names=names, skip_rows=first_line - 1, block_size=block_bytes, use_threads=True
             ),
-            parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+            parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=file.has_quotes),
             convert_options=pa.csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, strings_can_be_null=False, null_values=[]
             ),

@@ -1,10 +1,12 @@
 """Reads JSON Lines: one object per line, nested objects as dotted columns, lists as JSON text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from aimass_core.domain.schemas import DatasetKind
@@ -16,6 +18,7 @@ from aimass_core.services.ingest.text_columns import clean_cells
 from aimass_core.services.ingest.text_files import normalize
 
 _BLOCK_ROWS, _BLOCK_CHARACTERS = 32_768, 8 * 1024**2
+_MAX_WHOLE = 2**63
 
 
 class _BadLineError(Exception):
@@ -24,17 +27,22 @@ class _BadLineError(Exception):
 
 def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     """Every key that occurs becomes a column; a key that an object lacks is a missing value."""
-    file = normalize(path, work_path / "normalized", limits=reading.limits)
+    file = normalize(path, work_path / "normalized", limits=reading.limits, is_delimited=False)
     missing = pa.array(reading.policy.missing_values, type=pa.string())
     evidence: dict[str, Evidence] = {}
     num_before = reading.quarantine.count
     is_tiny = reading.is_tiny(file.path.stat().st_size)
     with SpoolWriter(work_path / "lines.arrow", is_in_memory=is_tiny) as writer:
-        for lines, rows in _blocks(file.path, evidence, reading):
-            arrays = {LINE: pa.array(lines, type=pa.int64())}
-            for index, (name, found) in enumerate(evidence.items()):
-                cells = clean_cells(pa.array([row.get(name) for row in rows], type=pa.string()), missing)
-                found.add(cells)
+        for numbers, lines in _blocks(file.path):
+            good, found = numbers, _read_quickly(lines, evidence, reading)
+            if found is None:
+                good, found = _read_carefully(numbers, lines, evidence, reading)
+            if not good:
+                continue
+            arrays = {LINE: pa.array(good, type=pa.int64())}
+            for index, (name, known) in enumerate(evidence.items()):
+                cells = clean_cells(found[name], missing) if name in found else pa.nulls(len(good), pa.string())
+                known.add(cells)
                 arrays[str(index)] = cells
             writer.write(arrays)
     num_bad_rows = reading.quarantine.count - num_before
@@ -53,30 +61,92 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     )
 
 
-def _blocks(
-    path: Path, evidence: dict[str, Evidence], reading: Reading
-) -> Iterator[tuple[list[int], list[dict[str, str | None]]]]:
-    lines: list[int] = []
-    rows: list[dict[str, str | None]] = []
+def _blocks(path: Path) -> Iterator[tuple[list[int], list[str]]]:
+    """Lines that are not blank, and their numbers."""
+    numbers: list[int] = []
+    lines: list[str] = []
     num_characters = 0
     with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
-            try:
-                row = _parse(line, evidence, reading)
-            except _BadLineError as error:
-                text = line.rstrip("\n").encode("utf-8", "replace").decode()
-                reading.bad_row(line=number, reason=str(error), text=text)
-                continue
-            lines.append(number)
-            rows.append(row)
+            numbers.append(number)
+            lines.append(line)
             num_characters += len(line)
-            if len(rows) >= _BLOCK_ROWS or num_characters >= _BLOCK_CHARACTERS:
-                yield lines, rows
-                lines, rows, num_characters = [], [], 0
-    if rows:
-        yield lines, rows
+            if len(lines) >= _BLOCK_ROWS or num_characters >= _BLOCK_CHARACTERS:
+                yield numbers, lines
+                numbers, lines, num_characters = [], [], 0
+    if lines:
+        yield numbers, lines
+
+
+def _read_quickly(lines: Sequence[str], evidence: dict[str, Evidence], reading: Reading) -> dict[str, pa.Array] | None:
+    """The texts of each key, a column at a time. None where only a look at each line tells what is in it: objects or
+    lists within the objects, numbers beyond 64 bits, keys that are odd, and whatever is wrong."""
+    try:
+        objects = list(map(orjson.loads, lines))
+    except ValueError:
+        return None
+    if set(map(type, objects)) != {dict}:
+        return None
+    columns = {name: [each.get(name) for each in objects] for name in dict.fromkeys(chain.from_iterable(objects))}
+    kinds = {name: set(map(type, values)) for name, values in columns.items()}
+    added = [name for name in columns if name not in evidence]
+    # NOTE: of a key that occurs twice the last value was read. What was left out has quotes of its own.
+    num_texts = sum(list(map(type, columns[name])).count(str) for name, found in kinds.items() if str in found)
+    if (
+        any(found & {dict, list} for found in kinds.values())
+        or any(float in found and _has_large(columns[name]) for name, found in kinds.items())
+        or any(reading.limits.clean_name(name) != name for name in added)
+        or len(evidence) + len(added) > reading.limits.max_columns
+        or _count_quotes(lines) != 2 * (sum(map(len, objects)) + num_texts)
+    ):
+        return None
+    evidence.update({name: Evidence() for name in added})
+    for name, found in kinds.items():
+        evidence[name].is_quoted |= str in found
+    return {name: _to_cells(values, kinds[name]) for name, values in columns.items()}
+
+
+def _count_quotes(lines: Sequence[str]) -> int:
+    """Of all texts and keys: those that are written as \\" within one are not counted."""
+    text = "".join(lines)
+    if "\\" in text:
+        text = text.replace("\\\\", "")
+        return text.count('"') - text.count('\\"')
+    return text.count('"')
+
+
+def _has_large(values: Sequence[Any]) -> bool:
+    """Whether a float may stand for a whole number beyond 64 bits, whose digits count."""
+    return any(type(value) is float and abs(value) >= _MAX_WHOLE for value in values)
+
+
+def _to_cells(values: Sequence[Any], kinds: set[type]) -> pa.Array:
+    kinds = kinds - {type(None)}
+    if kinds <= {str}:
+        return pa.array(values, type=pa.string())
+    if kinds == {bool}:
+        return pa.array(values, type=pa.bool_()).cast(pa.string())
+    texts = [value if type(value) is str else _to_text(value) for value in values]
+    return pa.array(texts, type=pa.string())
+
+
+def _read_carefully(
+    numbers: Sequence[int], lines: Sequence[str], evidence: dict[str, Evidence], reading: Reading
+) -> tuple[list[int], dict[str, pa.Array]]:
+    """Line by line: those that can be read, and their texts by key. The others are bad rows."""
+    good: list[int] = []
+    rows: list[dict[str, str | None]] = []
+    for number, line in zip(numbers, lines, strict=True):
+        try:
+            rows.append(_parse(line, evidence, reading))
+        except _BadLineError as error:
+            text = line.rstrip("\n").encode("utf-8", "replace").decode()
+            reading.bad_row(line=number, reason=str(error), text=text)
+        else:
+            good.append(number)
+    return good, {name: pa.array([row.get(name) for row in rows], type=pa.string()) for name in evidence}
 
 
 def _parse(line: str, evidence: dict[str, Evidence], reading: Reading) -> dict[str, str | None]:

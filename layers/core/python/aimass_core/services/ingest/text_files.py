@@ -24,8 +24,8 @@ _MARKS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFile:
-    """A text file in the one form. `is_plain`: no quote, NUL or byte is at a doubtful place. No line is longer than
-    `max_line_bytes`."""
+    """A text file in the one form. `is_plain`, of delimited text: no quote, NUL or byte is at a doubtful place. No line
+    is longer than `max_line_bytes`."""
 
     path: Path
     num_lines: int
@@ -54,7 +54,7 @@ class _Scan:
         return self.num_cr > self.num_crlf
 
 
-def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
+def normalize(path: Path, work_path: Path, *, limits: Limits, is_delimited: bool = True) -> TextFile:
     """The file in the one form: itself, or a copy in `work_path`. Raises FileRejectedError for a line that is too long.
 
     An encoding is taken from the byte order mark, else UTF-8 if the bytes are that, else Windows-1252 (with a warning).
@@ -62,7 +62,7 @@ def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
     """
     warnings: list[str] = []
     encoding = _marked_encoding(path)
-    scan = _Scan() if encoding else _scan(path, limits=limits)
+    scan = _Scan() if encoding else _scan(path, limits=limits, counts_cells=is_delimited)
     if encoding is None and not scan.is_utf8 and not _is_mostly_utf8(path):
         encoding = "cp1252"
         warnings.append(
@@ -70,7 +70,7 @@ def normalize(path: Path, work_path: Path, *, limits: Limits) -> TextFile:
         )
     if encoding or scan.has_lone_cr:
         path = _rewrite(path, work_path, encoding=encoding or "utf-8")
-        scan = _scan(path, limits=limits)
+        scan = _scan(path, limits=limits, counts_cells=is_delimited)
     if scan.long_line is not None:
         raise FileRejectedError(
             f"Line {scan.long_line} is longer than {limits.max_line_bytes // 1024**2} MiB. "
@@ -108,12 +108,13 @@ def _marked_encoding(path: Path) -> str | None:
     return None
 
 
-def _scan(path: Path, *, limits: Limits) -> _Scan:
+def _scan(path: Path, *, limits: Limits, counts_cells: bool) -> _Scan:
     scan, tail, pending, line_start, offset = _Scan(), b"\n", b"", 0, 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in _chunks(path, min(_CHUNK_BYTES, limits.max_line_bytes)):
         _count(scan, chunk, tail)
-        pending = _count_quoted_cells(scan, pending, chunk, limits.max_line_bytes)
+        if counts_cells:
+            pending = _count_quoted_cells(scan, pending, chunk, limits.max_line_bytes)
         if scan.is_utf8 and not (chunk.isascii() and not decoder.getstate()[0]):
             try:
                 decoder.decode(chunk)
