@@ -1,4 +1,4 @@
-"""Lambda: log lines without waiting, errors with their class, a cap on workers, retries for events."""
+"""Lambda: log lines without waiting, errors with their class, a cap on workers that die alone, retries for events."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def patch_functions(*, max_workers_per_function: int) -> None:
     _patch_worker_script()
     _patch_handler_results()
     _patch_worker_pool(max_workers_per_function)
+    _patch_dying_workers()
     _patch_batches()
     _patch_event_targets()
 
@@ -180,6 +181,35 @@ def _patch_worker_pool(max_workers_per_function: int) -> None:
 
     lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
     lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
+
+
+def _patch_dying_workers() -> None:
+    """A worker that dies while it begins dies alone, and begins once more, as on AWS: no request is in its hands yet.
+
+    The emulator would end all workers of its function, and with them the requests that these have.
+    """
+    worker_class = lambda_runtime.Worker
+    require(callable(getattr(worker_class, "_spawn", None)), "Worker._spawn is gone")
+    require(callable(getattr(lambda_runtime, "kill_workers", None)), "lambda_runtime.kill_workers is gone")
+    spawn, invoke = worker_class._spawn, worker_class.invoke
+
+    def spawn_twice(worker: Any) -> None:
+        try:
+            spawn(worker)
+        except (OSError, RuntimeError) as error:
+            _logger.warning("a worker of %s has not begun, and begins again: %s", worker.func_name, error)
+            lambda_runtime.kill_workers([worker])
+            spawn(worker)
+
+    def invoke_alone(worker: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        try:
+            outcome: dict[str, Any] = invoke(worker, *args, **options)
+        except (OSError, RuntimeError) as error:
+            lambda_runtime.kill_workers([worker])
+            return {"status": "error", "error": str(error), "cold_start": True}
+        return outcome
+
+    worker_class._spawn, worker_class.invoke = spawn_twice, invoke_alone
 
 
 def _patch_event_targets() -> None:
