@@ -23,6 +23,9 @@ _HANDLER_ERROR_KEY = "__aimass_handler_error__"
 _END_MARK_SECONDS = 5.0
 _WORKER_QUEUE_SECONDS = 20.0
 
+_retired: list[Any] = []
+"""Workers of code that was replaced, at work on their last request."""
+
 _logger = logging.getLogger(__name__)
 
 _INVOCATION = r"""        try:
@@ -61,6 +64,7 @@ def patch_functions(*, max_workers_per_function: int) -> None:
     _patch_handler_results()
     _patch_worker_pool(max_workers_per_function)
     _patch_dying_workers()
+    _patch_replaced_workers()
     _patch_batches()
     _patch_event_targets()
 
@@ -68,6 +72,7 @@ def patch_functions(*, max_workers_per_function: int) -> None:
 def stop_workers() -> None:
     """Ends every Lambda worker process."""
     lambda_runtime.reset()
+    lambda_runtime.kill_workers(_retired)
 
 
 def _patch_worker_script() -> None:
@@ -210,6 +215,32 @@ def _patch_dying_workers() -> None:
         return outcome
 
     worker_class._spawn, worker_class.invoke = spawn_twice, invoke_alone
+
+
+def _patch_replaced_workers() -> None:
+    """A worker whose code or configuration is replaced ends what it is at, as on AWS: a deployment fails no request."""
+    invalidate, release = lambda_runtime.invalidate_worker, lambda_runtime.release_worker
+    require(lambda_svc.invalidate_worker is invalidate, "lambda_svc.invalidate_worker is not lambda_runtime's")
+
+    def invalidate_idle(func_name: str, *args: Any, **options: Any) -> None:
+        with lambda_runtime._lock:
+            for key, workers in lambda_runtime._workers.items():
+                if func_name in key.split(":"):
+                    _retired.extend(worker for worker in workers if worker.in_use)
+                    workers[:] = [worker for worker in workers if not worker.in_use]
+        invalidate(func_name, *args, **options)
+
+    def release_or_end(worker: Any) -> None:
+        release(worker)
+        with lambda_runtime._lock:
+            is_retired = worker in _retired
+            if is_retired:
+                _retired.remove(worker)
+        if is_retired:
+            lambda_runtime.kill_workers([worker])
+
+    lambda_runtime.invalidate_worker = lambda_svc.invalidate_worker = invalidate_idle
+    lambda_runtime.release_worker = lambda_svc.release_worker = release_or_end
 
 
 def _patch_event_targets() -> None:

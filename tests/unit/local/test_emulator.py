@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from aimass_local import emulator
 from aimass_local.emulator import EmulatorChangedError, EmulatorState, states
 from aimass_local.environment import ACCOUNT_ID, REGION
 from aimass_local.journal import Journal
+from tests.stack import wait_until
 
 pytestmark = pytest.mark.usefixtures("emulator_state")
 
@@ -47,7 +49,7 @@ def test_the_patched_worker_script_is_python() -> None:
 # The emulator closes no pipe of a worker that has died.
 _unclosed = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 _DYING = """
-import os, pathlib, signal
+import os, pathlib, signal, time
 
 deaths = pathlib.Path(os.environ["DEATHS"])
 if left := int(deaths.read_text()):
@@ -56,6 +58,8 @@ if left := int(deaths.read_text()):
 
 
 def handler(event, context):
+    while event.get("until") and not pathlib.Path(event["until"]).exists():
+        time.sleep(0.01)
     return event
 """
 
@@ -100,6 +104,27 @@ def test_a_worker_that_dies_leaves_those_of_other_requests_alone(tmp_path: Path)
         assert lambda_svc._execute_function_warm(function, {"a": 3}, "request")["body"] == {"a": 3}
     finally:
         lambda_runtime.reset()
+
+
+@_unclosed
+def test_a_worker_whose_function_is_replaced_ends_what_it_is_at(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("0")
+    function, event = _dying(tmp_path / "deaths"), {"until": str(tmp_path / "until")}
+    try:
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(lambda_svc._execute_function_warm, function, event, "request")
+            (worker,) = wait_until(lambda: [each for each in _workers_of("dying") if each._start_time])
+            lambda_svc.invalidate_worker("dying")
+            assert _workers_of("dying") == []
+            (tmp_path / "until").touch()
+            assert answer.result()["body"] == event
+        assert worker._proc is None, "nobody has another request for it"
+    finally:
+        emulator.stop_workers()
+
+
+def _workers_of(name: str) -> list[Any]:
+    return [worker for key, workers in lambda_runtime._workers.items() if name in key.split(":") for worker in workers]
 
 
 def test_events_reach_the_dispatcher_off_the_callers_thread(monkeypatch: pytest.MonkeyPatch) -> None:
