@@ -89,7 +89,8 @@ class _Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture
-def base_url(api: Api) -> Iterator[str]:
+def base_url(api: Api, document: dict[str, Any]) -> Iterator[str]:
+    """Of a server that has its document at hand: making it takes longer on a busy machine than schemathesis waits."""
     server = make_server("127.0.0.1", 0, to_wsgi(api.gateway), handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
             seconds = time.monotonic() - started
             sys.stdout.write(
                 f"{total['seeds']:,} seeds, {total['acks']:,} acknowledgements, "
-                f"{total['failed']} lost or doubled, {seconds:,.0f} s\n"
+                f"{total['failed']} seeds failed, {seconds:,.0f} s\n"
             )
             sys.stdout.flush()
     summary = {**total, "first_seed": options.first, "seconds": round(time.monotonic() - started, 1)}
