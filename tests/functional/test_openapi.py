@@ -82,7 +82,8 @@ def test_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
 
 
 @pytest.fixture
-def base_url(api: Api) -> Iterator[str]:
+def base_url(api: Api, document: dict[str, Any]) -> Iterator[str]:
+    """Of a server that has its document at hand: making it takes longer on a busy machine than schemathesis waits."""
     with serving(api.gateway) as address:
         yield address
 

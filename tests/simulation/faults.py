@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from aimass_core.adapters.memory import MemoryRegistry
+from aimass_core.adapters.memory import MemoryRegistry, first_of_status, status_of
 from aimass_core.domain import keys
 from aimass_core.domain.common import Resource
 from aimass_core.errors import UnavailableError
@@ -60,6 +60,8 @@ class Faults:
 
     plan: Plan = field(default_factory=dict)
     is_armed: bool = False
+    num_acts: int = 0
+    """All that was tried, with or without a fault of the plan."""
     num_effects: int = 0
     num_faults: int = 0
     place: str = ""
@@ -70,6 +72,7 @@ class Faults:
 
     def effect(self, act: Callable[[], ResultT]) -> ResultT:
         """Does something that outlives the process."""
+        self.num_acts += 1
         if not self.is_armed:
             return act()
         self.num_effects += 1
@@ -107,7 +110,10 @@ class FaultyRegistry(MemoryRegistry):
     def __init__(self, faults: Faults, announce: Callable[[Row], None]) -> None:
         super().__init__()
         self._faults, self._announce = faults, announce
-        self._index: dict[keys.RowKey, Row] = {}
+        self._index: dict[str, dict[keys.RowKey, Row]] = {}
+        self._indexed: dict[keys.RowKey, str] = {}
+        """In which partition of the index a row is."""
+        self._by_resource: dict[str, dict[keys.RowKey, Row]] = {}
         self._loaded: dict[keys.RowKey, tuple[Row, Any]] = {}
         self._lagging: list[tuple[keys.RowKey, Row | None]] = []
         self.draw_lag: Callable[[int], int] = lambda _: 0
@@ -121,7 +127,13 @@ class FaultyRegistry(MemoryRegistry):
         super().write(*writes)
         for write in writes:
             key = write.row.key if isinstance(write, Put) else write.key
-            self._lagging.append((key, self._rows.get(key)))
+            row = self._rows.get(key)
+            self._lagging.append((key, row))
+            if row is not None and row.resource:
+                self._by_resource.setdefault(row.resource, {})[key] = row
+            elif row is None:
+                for rows in self._by_resource.values():
+                    rows.pop(key, None)
             if isinstance(write, Put) and write.row.resource:
                 self._announce(write.row)
 
@@ -129,20 +141,22 @@ class FaultyRegistry(MemoryRegistry):
         """See Registry."""
         num_seen = len(self._lagging) - (self.draw_lag(len(self._lagging)) if self._faults.is_armed else 0)
         for key, row in self._lagging[:num_seen]:
-            if row is None:
-                self._index.pop(key, None)
-            else:
-                self._index[key] = row
+            self._show(key, row)
         del self._lagging[:num_seen]
-        rows, self._rows = self._rows, self._index
-        try:
-            return super().query_status(partition, before=before, limit=limit)
-        finally:
-            self._rows = rows
+        rows = list(self._index.get(partition, {}).values())
+        return first_of_status(rows, before=before, limit=limit)
+
+    def _show(self, key: keys.RowKey, row: Row | None) -> None:
+        former = self._indexed.pop(key, None)
+        if former is not None:
+            del self._index[former][key]
+        if row is not None and (partition := status_of(row)) is not None:
+            self._indexed[key] = partition
+            self._index.setdefault(partition, {})[key] = row
 
     def all(self, cls: type[ResourceT]) -> list[ResourceT]:
         """Every resource of a class."""
-        return [self._load(cls, row) for row in self._rows.values() if row.resource == cls.resource]
+        return [self._load(cls, row) for row in self._by_resource.get(cls.resource, {}).values()]
 
     def _load(self, cls: type[ResourceT], row: Row) -> ResourceT:
         """Rows never change: each is validated once."""

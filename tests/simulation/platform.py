@@ -7,7 +7,7 @@ loses, repeats, delays and reorders. What was not worked off comes again, a few 
 import json
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,8 @@ from tests.simulation.faults import Chances, CrashError, Faults
 from tests.simulation.world import World
 
 MAX_DELIVERIES = 4
+# So many files come to ingest together (infra/cdk/components/ingest.py).
+MAX_BATCH = 50
 MAX_ATTEMPTS = 3
 # The longest that the world goes on without a process: a request's time-out of its client is longer than that.
 MAX_PAUSE_SECONDS = 90.0
@@ -207,12 +209,29 @@ class Platform(World):
         event = {"source": "aws.batch", "detail": detail}
         self.send("job_events", lambda: self._job_events(event, Context()))
 
-    def put_object(self, key: str, body: bytes) -> None:
-        """What a client's PUT to the landing bucket does, and S3's notification of it."""
-        info = self.landing.put(key, body)
-        described = {"key": key, "eTag": info.etag, "size": info.num_bytes}
-        message = {"Records": [{"s3": {"object": described}, "eventTime": info.modified_at.isoformat()}]}
-        self._ingest(message, 0)
+    def put_objects(self, *objects: tuple[str, bytes]) -> None:
+        """What a client's PUTs to the landing bucket do, and S3's notifications of them, which arrive together."""
+        records = []
+        for number, (key, body) in enumerate(objects):
+            info = self.landing.put(key, body)
+            described = {"key": key, "eTag": info.etag, "size": info.num_bytes}
+            message = {"Records": [{"s3": {"object": described}, "eventTime": info.modified_at.isoformat()}]}
+            records.append({"eventSource": "aws:sqs", "messageId": f"{number}", "body": json.dumps(message)})
+        for first in range(0, len(records), MAX_BATCH):
+            self._send_batch(records[first : first + MAX_BATCH])
+
+    def _send_batch(self, records: Sequence[Mapping[str, Any]]) -> None:
+        waiting = list(records)
+
+        def deliver() -> None:
+            answer = self._ingest_handler({"Records": list(waiting)}, Context())
+            failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+            # What failed comes again, alone; where nothing has, whatever comes again is all of it.
+            waiting[:] = [record for record in records if not failed or record["messageId"] in failed]
+            if failed:
+                raise WriteConflictError([])
+
+        self.send("ingest", deliver, is_message=True)
 
     # --- processes ---------------------------------------------------------------------------------------------------
 
@@ -329,7 +348,7 @@ class Platform(World):
         """Without faults from now on: until nothing is on its way, and nothing waits. Dead letters are sent again."""
         self.faults.is_armed, self.loses = False, False
         self.flights, self.dead = [*self.flights, *self.dead], []
-        for _ in range(400):
+        for _ in range(400 + 40 * (len(self.flights) + len(self.compute.states))):
             if self.deliver() or self.work_containers():
                 continue
             if self.flights:

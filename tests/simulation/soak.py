@@ -16,7 +16,7 @@ from tests.simulation.story import crash_points, tell
 
 _CHUNK = 50
 _CRASH_STEPS = 60
-_NAMES = ("acks", "steps", "effects", "faults")
+_NAMES = ("acks", "files", "steps", "effects", "faults")
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +46,10 @@ def main(arguments: list[str]) -> int:
             total["failed"] += len(failures)
             sys.stdout.write("".join(f"{failure}\n" for failure in failures))
             seconds = time.monotonic() - started
-            sys.stdout.write(f"{total['seeds']:,} seeds, {total['acks']:,} acknowledgements, {seconds:,.0f} s\n")
+            sys.stdout.write(
+                f"{total['seeds']:,} seeds, {total['acks']:,} acknowledgements, "
+                f"{total['failed']} seeds failed, {seconds:,.0f} s\n"
+            )
             sys.stdout.flush()
     summary = {**total, "first_seed": options.first, "seconds": round(time.monotonic() - started, 1)}
     sys.stdout.write(f"{json.dumps(summary)}\n")

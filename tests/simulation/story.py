@@ -21,6 +21,8 @@ class Told:
     """What a story was made of."""
 
     acks: int
+    files: int
+    """Of them, files that S3 has taken."""
     steps: int
     effects: int
     faults: int
@@ -38,7 +40,11 @@ def tell(seed: int, num_steps: int = 80) -> Told:
     except Exception as error:
         raise AssertionError(f"{error}\nrepeat it: python -m tests.simulation.story {seed} {num_steps}") from error
     return Told(
-        acks=users.ledger.num_acks, steps=num_steps, effects=world.faults.num_effects, faults=world.faults.num_faults
+        acks=users.ledger.num_acks,
+        files=users.ledger.num_files,
+        steps=num_steps,
+        effects=world.faults.num_effects,
+        faults=world.faults.num_faults,
     )
 
 

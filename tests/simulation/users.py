@@ -37,7 +37,7 @@ from aimass_core.services import (
 )
 from tests.factories import platform as factory
 from tests.simulation.faults import CrashError
-from tests.simulation.platform import Platform
+from tests.simulation.platform import MAX_BATCH, Platform
 
 _DROPPED = "dropped"
 _SHARED = "adult"
@@ -49,6 +49,8 @@ class Ledger:
     """What was acknowledged, and what was asked."""
 
     num_acks: int = 0
+    num_files: int = 0
+    """Acknowledged by S3, as they came to lie in the drop folder."""
     jobs: dict[str, int] = field(default_factory=dict)
     """Id of each acknowledged job, by which request it was."""
     rows: dict[str, set[int]] = field(default_factory=dict)
@@ -180,15 +182,21 @@ class Users:
         return numbers, "".join(["id\n", *(f"{number}\n" for number in sorted(numbers))]).encode()
 
     def drop(self) -> None:
-        """Some files for the dataset that files are appended to: S3 acknowledges each."""
-        for _ in range(self.world.rng.randint(1, 4)):
+        """One file or many for the dataset that files are appended to: S3 acknowledges each."""
+        prefix = keys.drop_prefix(self.world.principal.workspace_name, _DROPPED)
+        files = {}
+        for _ in range(self.world.rng.choice([1, 2, 3, 4, MAX_BATCH, 4 * MAX_BATCH])):
             numbers, body = self._rows()
-            key = f"{keys.drop_prefix(self.world.principal.workspace_name, _DROPPED)}{min(numbers)}.csv"
-            is_armed, self.world.faults.is_armed = self.world.faults.is_armed, False
-            self.world.put_object(key, body)
-            self.world.faults.is_armed = is_armed
-            self.ledger.num_acks += 1
+            files[f"{prefix}{min(numbers)}.csv"] = body
             self.ledger.rows.setdefault(_DROPPED, set()).update(numbers)
+        self._put(*files.items())
+        self.ledger.num_acks += len(files)
+        self.ledger.num_files += len(files)
+
+    def _put(self, *files: tuple[str, bytes]) -> None:
+        is_armed, self.world.faults.is_armed = self.world.faults.is_armed, False
+        self.world.put_objects(*files)
+        self.world.faults.is_armed = is_armed
 
     def upload(self) -> None:
         """A file that becomes a version of its own dataset."""
@@ -202,9 +210,7 @@ class Users:
         upload = self.ask(lambda: uploads.create(ports, principal, name, request))
         if upload is None:
             return
-        is_armed, self.world.faults.is_armed = self.world.faults.is_armed, False
-        self.world.put_object(keys.upload_object(upload.workspace_id, upload.dataset_id, upload.id), body)
-        self.world.faults.is_armed = is_armed
+        self._put((keys.upload_object(upload.workspace_id, upload.dataset_id, upload.id), body))
         version = self.ask(lambda: uploads.complete(ports, principal, upload.dataset_id, upload.id))
         if version is not None:
             self.ledger.uploads[version.dataset_id, version.number] = numbers

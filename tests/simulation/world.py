@@ -76,6 +76,9 @@ class World:
     is_deleted: bool = False
     """The whole workspace: its objects go before its rows."""
 
+    _checked: int = -1
+    """How many effects there had been at the last check: since then nothing has changed."""
+
     def __post_init__(self) -> None:
         self.principal = new_principal()
         self.registry = FaultyRegistry(self.faults, self._announce)
@@ -178,8 +181,9 @@ class World:
 
     def check(self) -> None:
         """What holds at any moment, also just after a crash."""
-        if self.is_deleted:
+        if self.is_deleted or self._checked == self.faults.num_acts:
             return
+        self._checked = self.faults.num_acts
         self._check_jobs()
         self._check_models()
         self._check_endpoints()

@@ -1,4 +1,4 @@
-"""Lambda: log lines without waiting, errors with their class, a cap on workers, retries for events."""
+"""Lambda: log lines without waiting, errors with their class, a cap on workers that die alone, retries for events."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _END_MARK = "\x1eaimass-end-of-invocation\x1e"
 _HANDLER_ERROR_KEY = "__aimass_handler_error__"
 _END_MARK_SECONDS = 5.0
 _WORKER_QUEUE_SECONDS = 20.0
+
+_retired: list[Any] = []
+"""Workers of code that was replaced, at work on their last request."""
 
 _logger = logging.getLogger(__name__)
 
@@ -60,6 +63,8 @@ def patch_functions(*, max_workers_per_function: int) -> None:
     _patch_worker_script()
     _patch_handler_results()
     _patch_worker_pool(max_workers_per_function)
+    _patch_dying_workers()
+    _patch_replaced_workers()
     _patch_batches()
     _patch_event_targets()
 
@@ -67,6 +72,7 @@ def patch_functions(*, max_workers_per_function: int) -> None:
 def stop_workers() -> None:
     """Ends every Lambda worker process."""
     lambda_runtime.reset()
+    lambda_runtime.kill_workers(_retired)
 
 
 def _patch_worker_script() -> None:
@@ -180,6 +186,61 @@ def _patch_worker_pool(max_workers_per_function: int) -> None:
 
     lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
     lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
+
+
+def _patch_dying_workers() -> None:
+    """A worker that dies while it begins dies alone, and begins once more, as on AWS: no request is in its hands yet.
+
+    The emulator would end all workers of its function, and with them the requests that these have.
+    """
+    worker_class = lambda_runtime.Worker
+    require(callable(getattr(worker_class, "_spawn", None)), "Worker._spawn is gone")
+    require(callable(getattr(lambda_runtime, "kill_workers", None)), "lambda_runtime.kill_workers is gone")
+    spawn, invoke = worker_class._spawn, worker_class.invoke
+
+    def spawn_twice(worker: Any) -> None:
+        try:
+            spawn(worker)
+        except (OSError, RuntimeError) as error:
+            _logger.warning("a worker of %s has not begun, and begins again: %s", worker.func_name, error)
+            lambda_runtime.kill_workers([worker])
+            spawn(worker)
+
+    def invoke_alone(worker: Any, *args: Any, **options: Any) -> dict[str, Any]:
+        try:
+            outcome: dict[str, Any] = invoke(worker, *args, **options)
+        except (OSError, RuntimeError) as error:
+            lambda_runtime.kill_workers([worker])
+            return {"status": "error", "error": str(error), "cold_start": True}
+        return outcome
+
+    worker_class._spawn, worker_class.invoke = spawn_twice, invoke_alone
+
+
+def _patch_replaced_workers() -> None:
+    """A worker whose code or configuration is replaced ends what it is at, as on AWS: a deployment fails no request."""
+    invalidate, release = lambda_runtime.invalidate_worker, lambda_runtime.release_worker
+    require(lambda_svc.invalidate_worker is invalidate, "lambda_svc.invalidate_worker is not lambda_runtime's")
+
+    def invalidate_idle(func_name: str, *args: Any, **options: Any) -> None:
+        with lambda_runtime._lock:
+            for key, workers in lambda_runtime._workers.items():
+                if func_name in key.split(":"):
+                    _retired.extend(worker for worker in workers if worker.in_use)
+                    workers[:] = [worker for worker in workers if not worker.in_use]
+        invalidate(func_name, *args, **options)
+
+    def release_or_end(worker: Any) -> None:
+        release(worker)
+        with lambda_runtime._lock:
+            is_retired = worker in _retired
+            if is_retired:
+                _retired.remove(worker)
+        if is_retired:
+            lambda_runtime.kill_workers([worker])
+
+    lambda_runtime.invalidate_worker = lambda_svc.invalidate_worker = invalidate_idle
+    lambda_runtime.release_worker = lambda_svc.release_worker = release_or_end
 
 
 def _patch_event_targets() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from aimass_local import emulator
 from aimass_local.emulator import EmulatorChangedError, EmulatorState, states
 from aimass_local.environment import ACCOUNT_ID, REGION
 from aimass_local.journal import Journal
+from tests.stack import wait_until
 
 pytestmark = pytest.mark.usefixtures("emulator_state")
 
@@ -40,6 +44,87 @@ def test_another_worker_script_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_the_patched_worker_script_is_python() -> None:
     compile(lambda_runtime._PYTHON_WORKER_SCRIPT, "worker", "exec")
+
+
+# The emulator closes no pipe of a worker that has died.
+_unclosed = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+_DYING = """
+import os, pathlib, signal, time
+
+deaths = pathlib.Path(os.environ["DEATHS"])
+if left := int(deaths.read_text()):
+    deaths.write_text(str(left - 1))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def handler(event, context):
+    while event.get("until") and not pathlib.Path(event["until"]).exists():
+        time.sleep(0.01)
+    return event
+"""
+
+
+def _dying(deaths: Path) -> dict[str, Any]:
+    """A function whose next workers die while they begin: so many as the file says."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        archive.writestr("main.py", _DYING)
+    config = {
+        "FunctionName": "dying",
+        "FunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:dying",
+        "Handler": "main.handler",
+        "Runtime": "python3.11",
+        "Timeout": 60,
+        "Environment": {"Variables": {"DEATHS": str(deaths)}},
+    }
+    return {"config": config, "code_zip": body.getvalue()}
+
+
+@_unclosed
+def test_a_worker_that_dies_while_it_begins_begins_once_more(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("1")
+    function = _dying(tmp_path / "deaths")
+    try:
+        assert lambda_svc._execute_function_warm(function, {"a": 1}, "request")["body"] == {"a": 1}
+    finally:
+        lambda_runtime.reset()
+    assert (tmp_path / "deaths").read_text() == "0"
+
+
+@_unclosed
+def test_a_worker_that_dies_leaves_those_of_other_requests_alone(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("0")
+    function = _dying(tmp_path / "deaths")
+    try:
+        other, _ = lambda_runtime.acquire_worker("dying", function["config"], function["code_zip"])
+        assert other.invoke({"a": 1}, "request")["result"] == {"a": 1}
+        (tmp_path / "deaths").write_text("2")
+        assert lambda_svc._execute_function_warm(function, {"a": 2}, "request")["error"]
+        assert other._proc.poll() is None
+        assert lambda_svc._execute_function_warm(function, {"a": 3}, "request")["body"] == {"a": 3}
+    finally:
+        lambda_runtime.reset()
+
+
+@_unclosed
+def test_a_worker_whose_function_is_replaced_ends_what_it_is_at(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("0")
+    function, event = _dying(tmp_path / "deaths"), {"until": str(tmp_path / "until")}
+    try:
+        with ThreadPoolExecutor() as pool:
+            answer = pool.submit(lambda_svc._execute_function_warm, function, event, "request")
+            (worker,) = wait_until(lambda: [each for each in _workers_of("dying") if each._start_time])
+            lambda_svc.invalidate_worker("dying")
+            assert _workers_of("dying") == []
+            (tmp_path / "until").touch()
+            assert answer.result()["body"] == event
+        assert worker._proc is None, "nobody has another request for it"
+    finally:
+        emulator.stop_workers()
+
+
+def _workers_of(name: str) -> list[Any]:
+    return [worker for key, workers in lambda_runtime._workers.items() if name in key.split(":") for worker in workers]
 
 
 def test_events_reach_the_dispatcher_off_the_callers_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,11 @@ def _check_handed_over(environment: Environment) -> Card:
 
 
 @pytest.mark.parametrize(
-    ("task", "methods"), [("multiclass", ["trimming", "optimization"]), ("regression", ["trimming"])]
+    ("task", "methods"),
+    [
+        ("multiclass", ["trimming", "optimization"]),
+        pytest.param("regression", ["trimming"], marks=pytest.mark.slow),
+    ],
 )
 def test_trees_become_fewer_bytes(tmp_path: Path, train_model: Train, task: str, methods: list[str]) -> None:
     channels = _channel(tmp_path, task)

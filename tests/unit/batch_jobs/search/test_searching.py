@@ -48,7 +48,7 @@ def test_the_best_of_all_trials_is_the_model(run_study: RunStudy) -> None:
 
 def test_one_worker_reproduces_a_study_exactly(run_study: RunStudy) -> None:
     one, other, third = (
-        run_study(candidates=[XGBOOST, LINEAR], max_trials=4, sampler="tpe", seed=seed, run_name=name)
+        run_study(candidates=[XGBOOST, LINEAR], max_trials=3, sampler="tpe", seed=seed, run_name=name)
         for name, seed in (("one", 3), ("other", 3), ("third", 4))
     )
 
@@ -61,18 +61,18 @@ def test_one_worker_reproduces_a_study_exactly(run_study: RunStudy) -> None:
 
 
 def test_several_candidates_share_a_study(run_study: RunStudy) -> None:
-    studied = run_study(candidates=[XGBOOST, LINEAR], max_trials=6, pruner="none")
+    studied = run_study(candidates=[XGBOOST, LINEAR], max_trials=3, pruner="none")
     # Each candidate's own defaults are tried first.
     first = {row.trial: row.algorithm for row in studied.leaderboard.rows if row.trial in (0, 1)}
     assert first == {0: "xgboost", 1: "linear"}
-    assert len(studied.leaderboard.rows) == 6
+    assert len(studied.leaderboard.rows) == 3
 
 
 def test_a_limit_is_a_constraint_of_what_may_be_chosen(run_study: RunStudy) -> None:
-    everything = run_study(candidates=[XGBOOST, LINEAR], max_trials=6, run_name="everything", pruner="none")
+    everything = run_study(candidates=[XGBOOST, LINEAR], max_trials=4, run_name="everything", pruner="none")
     sizes = sorted(row.model_bytes or 0 for row in everything.leaderboard.rows)
     limit = sizes[len(sizes) // 2]
-    studied = run_study(candidates=[XGBOOST, LINEAR], max_trials=6, max_model_bytes=limit, pruner="none")
+    studied = run_study(candidates=[XGBOOST, LINEAR], max_trials=4, max_model_bytes=limit, pruner="none")
     assert studied.leaderboard.rows
     assert all((row.model_bytes or 0) <= limit for row in studied.leaderboard.rows)
     assert len(studied.model) <= limit

@@ -142,8 +142,8 @@ def test_missing_values_are_learned_around(tmp_path: Path, train_model: Train) -
     ("algorithm", "framework", "options"),
     [
         ("nlinear", "torch", {}),
-        pytest.param("rnn", "torch", RECURRENT, marks=pytest.mark.slow),
-        ("rnn", "tensorflow", RECURRENT),
+        ("rnn", "torch", RECURRENT),
+        pytest.param("rnn", "tensorflow", RECURRENT, marks=pytest.mark.slow),
     ],
 )
 def test_one_step_ahead_from_the_default_window(

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +96,20 @@ class MemoryRegistry:
 
     def query_status(self, partition: str, *, before: datetime | None = None, limit: int) -> Sequence[Row]:
         """See Registry."""
-        rows = [
-            row
-            for row in self._rows.values()
-            if row.resource and row.status and row.at and keys.status_partition(row.resource, row.status) == partition
-        ]
-        rows.sort(key=lambda row: (row.at, row.key.sort))
-        return [row for row in rows if before is None or (row.at is not None and row.at < before)][:limit]
+        return first_of_status(
+            [row for row in self._rows.values() if status_of(row) == partition], before=before, limit=limit
+        )
+
+
+def status_of(row: Row) -> str | None:
+    """The partition of the index that the row lies in."""
+    return keys.status_partition(row.resource, row.status) if row.resource and row.status and row.at else None
+
+
+def first_of_status(rows: list[Row], *, before: datetime | None, limit: int) -> Sequence[Row]:
+    """Of a partition of the index the first rows, by time."""
+    rows.sort(key=lambda row: (row.at, row.key.sort))
+    return [row for row in rows if before is None or (row.at is not None and row.at < before)][:limit]
 
 
 class MemoryCounters:
@@ -131,15 +137,7 @@ class MemoryCounters:
 @dataclass
 class _Blob:
     body: bytes
-    modified_at: datetime
-
-    @cached_property
-    def etag(self) -> str:
-        return _etag(self.body)
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.body).hexdigest()
+    info: BlobInfo
 
 
 class MemoryBlobStore:
@@ -171,8 +169,7 @@ class MemoryBlobStore:
 
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> BlobInfo:  # noqa: ARG002
         """See BlobStore."""
-        self._blobs[key] = _Blob(body, self._clock())
-        return self._info(key)
+        return self._store(key, body)
 
     def head(self, key: str) -> BlobInfo | None:
         """See BlobStore."""
@@ -195,7 +192,7 @@ class MemoryBlobStore:
 
     def copy(self, source_key: str, key: str) -> None:
         """See BlobStore."""
-        self._blobs[key] = _Blob(self._find(source_key).body, self._clock())
+        self._store(key, self._find(source_key).body)
 
     def download(self, key: str, path: Path) -> None:
         """See BlobStore."""
@@ -278,20 +275,24 @@ class MemoryBlobStore:
         """See BlobStore."""
         self._parts.pop((key, multipart_id), None)
 
+    def _store(self, key: str, body: bytes) -> BlobInfo:
+        info = BlobInfo(
+            key=key,
+            num_bytes=len(body),
+            etag=_etag(body),
+            modified_at=self._clock(),
+            sha256=hashlib.sha256(body).hexdigest(),
+        )
+        self._blobs[key] = _Blob(body, info)
+        return info
+
     def _find(self, key: str) -> _Blob:
         if key not in self._blobs:
             raise BlobNotFoundError(key)
         return self._blobs[key]
 
     def _info(self, key: str) -> BlobInfo:
-        blob = self._find(key)
-        return BlobInfo(
-            key=key,
-            num_bytes=len(blob.body),
-            etag=blob.etag,
-            modified_at=blob.modified_at,
-            sha256=blob.sha256,
-        )
+        return self._find(key).info
 
 
 def _etag(body: bytes) -> str:

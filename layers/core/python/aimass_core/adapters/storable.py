@@ -19,7 +19,9 @@ def check_storable(data: Mapping[str, Any]) -> None:
 
 
 def _check(value: Any) -> None:
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, str | bool):
+        return
+    if isinstance(value, dict):
         for item in value.values():
             _check(item)
     elif isinstance(value, list | tuple):

@@ -99,9 +99,9 @@ def test_a_regression_answers_standardised_values() -> None:
 @pytest.mark.parametrize(
     ("hyperparameters", "dies_after"),
     [
-        ({}, 3),
         ({"ema_decay": 0.9, "accumulation": 2}, 5),
         ({"schedule": "plateau"}, 5),
+        pytest.param({}, 3, marks=pytest.mark.slow),
         pytest.param({}, 5, marks=pytest.mark.slow),
         pytest.param({"ema_decay": 0.9, "accumulation": 2}, 3, marks=pytest.mark.slow),
         pytest.param({"schedule": "plateau"}, 3, marks=pytest.mark.slow),
