@@ -35,7 +35,7 @@ class _Questions:
     @property
     def depth(self) -> int:
         """Of each tree."""
-        return self.feature.shape[1]
+        return int(self.feature.shape[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,13 +172,13 @@ def _to_nodes_of_depth(questions: _Questions, *, first_tree: int) -> _Nodes:
     number = np.cumsum(is_used, axis=1) - 1
     tree, node = np.nonzero(is_used)
     is_branch = node < num_leaves - 1
-    level = np.where(is_branch, np.log2(node + 1).astype(np.int64), 0)
+    question = np.where(is_branch, np.log2(node + 1).astype(np.int64), 0)
     values = np.zeros((len(node), num_outputs))
     values[~is_branch] = questions.values[tree[~is_branch], node[~is_branch] - (num_leaves - 1)]
 
     def of_branches(array: NDArray[Any], otherwise: Any) -> NDArray[Any]:
         found = np.full(len(node), otherwise, dtype=array.dtype)
-        found[is_branch] = array[tree[is_branch], level[is_branch]]
+        found[is_branch] = array[tree[is_branch], question[is_branch]]
         return found
 
     def of_children(children: Ints) -> Ints:

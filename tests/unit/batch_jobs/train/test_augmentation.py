@@ -20,6 +20,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "nlinear": {"epochs": 15},
     "xgboost": {"num_rounds": 40},
     "lightgbm": {"num_rounds": 40, "min_child_samples": 5},
+    "catboost": {"num_rounds": 40},
     "random_forest": {"num_trees": 40},
     "linear": {},
 }
@@ -119,7 +120,7 @@ def test_a_forecast_is_learned_from_noisy_windows(tmp_path: Path, train_model: T
     assert augmented.picture
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "catboost", "random_forest", "linear", "mlp"])
 def test_a_rare_class_is_predicted_more_where_rows_were_added_to_it(
     tmp_path: Path, train_model: Train, algorithm: str
 ) -> None:

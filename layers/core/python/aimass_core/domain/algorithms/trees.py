@@ -131,15 +131,12 @@ CATBOOST = AlgorithmSpec(
     tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
     hyperparameters=CatBoostHyperparameters,
     implementations={
-        "catboost": Implementation(
-            learner="batch_jobs.algorithms.catboost.trees:Trees", libraries=("catboost",), takes_soft_targets=True
-        )
+        "catboost": Implementation(learner="batch_jobs.algorithms.catboost.trees:Trees", libraries=("catboost",))
     },
     is_of_trees=True,
-    # TabRepo (Salinas and Erickson 2024), with a learning rate that a thousand rounds are enough for. No tree is deeper
-    # than 8: it would have leaves by the thousand.
+    # TabRepo (Salinas and Erickson 2024), with CatBoost's own rate and such that a thousand rounds are enough for.
     space={
-        "learning_rate": FloatDistribution(type="float", low=0.02, high=0.3, log=True),
+        "learning_rate": CategoricalDistribution(type="categorical", choices=[None, 0.02, 0.04, 0.08, 0.16, 0.3]),
         "max_depth": IntDistribution(type="int", low=3, high=8),
         "reg_lambda": FloatDistribution(type="float", low=0.5, high=30.0, log=True),
         "random_strength": FloatDistribution(type="float", low=0.1, high=10.0, log=True),
