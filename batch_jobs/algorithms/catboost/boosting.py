@@ -61,6 +61,7 @@ class Boosting:
             self._progress = Progress(**stored.document)
             model = catboost.CatBoost().load_model(blob=stored.arrays["model"].tobytes())
             return self._cut(model)
+        self._context.scratch_path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._context.scratch_path) as folder:
             path = Path(folder)
             if stored is not None:

@@ -100,7 +100,7 @@ class Trees:
 def usual_rate(task: Task, num_rows: int, num_rounds: int) -> float:
     """The learning rate that CatBoost takes where nobody says which."""
     of_rows, constant, of_rounds = _RATES[_LOSSES[task]]
-    rate = exp(of_rows * log(num_rows) + constant) * (num_rounds / _USUAL_ROUNDS) ** of_rounds
+    rate = exp(of_rows * log(num_rows) + constant + of_rounds * log(num_rounds / _USUAL_ROUNDS))
     return round(min(rate, _MAX_RATE), 6)
 
 

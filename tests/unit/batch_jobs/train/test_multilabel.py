@@ -24,7 +24,7 @@ from tests.unit.batch_jobs.conftest import Train, Trained
 NETWORK = {"epochs": 15, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
-    "catboost": {"num_rounds": 60, "early_stopping_rounds": 10},
+    "catboost": {"num_rounds": 60, "early_stopping_rounds": 10, "learning_rate": 0.2},
     "random_forest": {"num_trees": 40},
     "extra_trees": {"num_trees": 40},
     "linear": {},
