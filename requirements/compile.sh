@@ -47,7 +47,7 @@ lock "$scratch/cpu" --no-deps --find-links "$torch_links" "$scratch/cpu.in"
 lock_with_torch dev.txt --extra dev pyproject.toml
 dev=$(versions_of requirements/dev.txt)
 lock_with_torch local.txt --extra local --constraint "$dev" pyproject.toml
-image=$(printf -- '--extra %s ' batch-collect batch-lightgbm batch-search batch-tensorflow batch-torch batch-xgboost serve)
+image=$(printf -- '--extra %s ' batch-catboost batch-collect batch-lightgbm batch-search batch-tensorflow batch-torch batch-xgboost serve)
 # shellcheck disable=SC2086
 lock_with_torch image.txt $image --constraint "$dev" pyproject.toml
 for layer in deps identity inference preparation; do

@@ -52,6 +52,10 @@ class BoostingPace:
         self.rate, self._is_raised = rate, True
         return rate
 
+    def forget(self) -> None:
+        """The round that comes is not like others: what was measured does not count, and measuring begins anew."""
+        self._measured_at = None
+
     def finish(self, best_round: int) -> None:
         """Tells the context the mean rate of the rounds that make the model, where it is not what was asked for."""
         if not self._is_raised:

@@ -8,7 +8,9 @@ from aimass_core.domain.decomposition import PartSpec
 
 _MAX_RATE, _QUICK_RATE = 0.3, 0.5
 _LEAST = {"hidden": 8, "embedding": 8, "num_trees": 10, "channels": 4}
-_ROUNDS = frozenset({"xgboost", "lightgbm"})
+_ROUNDS = frozenset({"xgboost", "lightgbm", "catboost"})
+# Where an algorithm finds its learning rate itself.
+_USUAL_RATE = 0.05
 
 
 def shrink(part: PartSpec, resolved: dict[str, Any]) -> PartSpec | None:
@@ -20,8 +22,9 @@ def shrink(part: PartSpec, resolved: dict[str, Any]) -> PartSpec | None:
         resolved: All hyperparameters, with their defaults.
     """
     if part.algorithm in _ROUNDS:
-        rate = min(2 * resolved["learning_rate"], _MAX_RATE)
-        changed = {"learning_rate": rate} if rate > resolved["learning_rate"] else {}
+        known = resolved["learning_rate"] or _USUAL_RATE
+        rate = min(2 * known, _MAX_RATE)
+        changed = {"learning_rate": rate} if rate > known else {}
     else:
         changed = _scale(resolved, lambda _name, value: value // 2)
     return _with(part, changed)
@@ -38,7 +41,7 @@ def quicken(part: PartSpec, resolved: dict[str, Any], *, num_steps: int, times: 
     """
     if part.algorithm in _ROUNDS:
         rounds = max(round(num_steps / times), 1)
-        rate = max(_QUICK_RATE, resolved["learning_rate"])
+        rate = max(_QUICK_RATE, resolved["learning_rate"] or _USUAL_RATE)
         return _with(part, {"num_rounds": rounds, "learning_rate": rate} if rounds < num_steps else {})
     # Of a layer of half the units on another of half the units there is a quarter.
     parts = {"num_trees": 1 / times}

@@ -39,7 +39,18 @@ def test_whoami_and_system_tell_where_the_drop_folder_is(client: aimass.Client) 
 
 def test_algorithms_have_schemas(client: aimass.Client) -> None:
     found = {info.name: info for info in client.algorithms.list()}
-    assert set(found) >= {"xgboost", "lightgbm", "random_forest", "linear", "mlp", "cnn", "rnn", "fcn", "nlinear"}
+    assert set(found) >= {
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "random_forest",
+        "linear",
+        "mlp",
+        "cnn",
+        "rnn",
+        "fcn",
+        "nlinear",
+    }
     assert "max_depth" in found["xgboost"].hyperparameters["properties"]  # type: ignore[operator]
 
 

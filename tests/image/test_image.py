@@ -27,6 +27,7 @@ ALGORITHMS = (
     ("linear", "sklearn"),
     ("xgboost", "xgboost"),
     ("lightgbm", "lightgbm"),
+    ("catboost", "catboost"),
     ("mlp", "torch"),
     ("mlp", "tensorflow"),
 )
@@ -63,7 +64,12 @@ def new_folders(root: Path, channel: Path, algorithm: str, framework: str) -> No
 
 
 def _short(algorithm: str) -> dict[str, int]:
-    return {"mlp": {"epochs": 2}, "xgboost": {"num_rounds": 5}, "lightgbm": {"num_rounds": 5}}.get(algorithm, {})
+    return {
+        "mlp": {"epochs": 2},
+        "xgboost": {"num_rounds": 5},
+        "lightgbm": {"num_rounds": 5},
+        "catboost": {"num_rounds": 5},
+    }.get(algorithm, {})
 
 
 def test_what_is_installed_fits_together(tmp_path: Path) -> None:

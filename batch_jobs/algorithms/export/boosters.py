@@ -6,11 +6,14 @@ Converters walk trees node by node, which takes longer than growing them where t
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.export.trees import writing
 from batch_jobs.algorithms.export.trees.arrays import Trees
 from batch_jobs.algorithms.export.trees.reading import Ensemble
+from batch_jobs.algorithms.learning import FEATURES, SCORES
 
 _TRANSFORMS = {Task.BINARY: "LOGISTIC", Task.MULTICLASS: "SOFTMAX", Task.MULTILABEL: "LOGISTIC"}
 
@@ -42,3 +45,14 @@ def take_turns(weights: NDArray[np.float32], tree_of_node: NDArray[np.int64], nu
     values = np.zeros((len(weights), num_sums), dtype=np.float32)
     values[np.arange(len(weights)), tree_of_node % num_sums] = weights
     return values
+
+
+def to_constant_graph(name: str, answer: NDArray[np.float32], width: int) -> onnx.ModelProto:
+    """From `features` to `scores` that are always the same, of trees that say nothing."""
+    graph = GraphBuilder(name)
+    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
+    num_rows = graph.node("Shape", features, start=0, end=1)
+    shape = graph.node("Concat", num_rows, graph.constant([len(answer)], np.int64), axis=0)
+    scores = graph.node("Expand", graph.constant(answer[None], np.float32), shape)
+    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", len(answer)])
+    return graph.build()

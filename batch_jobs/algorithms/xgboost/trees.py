@@ -11,12 +11,11 @@ import numpy as np
 import onnx
 import xgboost
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from aimass_core.domain.algorithms.trees import XGBoostHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
+from batch_jobs.algorithms.export import boosters
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.sharing import share
 from batch_jobs.algorithms.xgboost.boosting import Boosting
 from batch_jobs.algorithms.xgboost.graph import to_graph
@@ -114,14 +113,4 @@ class FittedTrees:
         if graph is not None:
             return graph
         (answer,) = self.predict(np.zeros((1, width), dtype=np.float32))
-        return _constant_graph(np.atleast_1d(answer), width)
-
-
-def _constant_graph(answer: NDArray[np.float32], width: int) -> onnx.ModelProto:
-    graph = GraphBuilder("xgboost")
-    features = graph.input(FEATURES, TensorProto.FLOAT, ["rows", width])
-    num_rows = graph.node("Shape", features, start=0, end=1)
-    shape = graph.node("Concat", num_rows, graph.constant([len(answer)], np.int64), axis=0)
-    scores = graph.node("Expand", graph.constant(answer[None], np.float32), shape)
-    graph.output(scores, SCORES, TensorProto.FLOAT, ["rows", len(answer)])
-    return graph.build()
+        return boosters.to_constant_graph("xgboost", np.atleast_1d(answer), width)

@@ -23,7 +23,7 @@ import numpy as np
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
 from batch_jobs.search.portfolio import Configuration
-from batch_jobs.search.portfolio.by_hand import BY_HAND
+from batch_jobs.search.portfolio.by_hand import BY_HAND, EARLY, EARLY_PLACE
 from batch_jobs.search.portfolio.data_sets import DataSet, load_built_in, load_folder
 from batch_jobs.search.portfolio.document import Entry, Group, MeasuredSet, Portfolio
 from batch_jobs.search.portfolio.evaluation import draw_configurations, measure
@@ -97,6 +97,7 @@ def _choose(
         )
         for place, index in enumerate(chosen)
     ]
+    entries.insert(EARLY_PLACE, EARLY)
     return Group(kind=DataKind.TABLE, tasks=list(tasks), is_measured=True, configurations=entries)
 
 

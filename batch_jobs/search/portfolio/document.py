@@ -12,7 +12,8 @@ FILE_NAME = "portfolio.json"
 
 
 class Entry(Contract):
-    """One configuration. Regrets are those after it and all before it were tried."""
+    """One configuration. Regrets are those after it and all before it were tried; one that has none was put there by
+    hand."""
 
     algorithm: str
     hyperparameters: dict[str, Any]

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from aimass_core.domain.algorithms.contract import DataKind
-from aimass_core.domain.algorithms.trees import LightGBMHyperparameters, XGBoostHyperparameters
+from aimass_core.domain.algorithms.trees import (
+    CatBoostHyperparameters,
+    LightGBMHyperparameters,
+    XGBoostHyperparameters,
+)
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.catboost.trees import Trees as CatBoost
 from batch_jobs.algorithms.learning import Examples, FitContext, Learner, Problem
 from batch_jobs.algorithms.lightgbm.trees import Trees as LightGbm
 from batch_jobs.algorithms.pace import BestRound, BoostingPace, plan_epochs
@@ -68,8 +73,9 @@ def test_few_rounds_that_were_asked_for_stay_small() -> None:
     [
         XGBoost(XGBoostHyperparameters(learning_rate=0.01, num_rounds=80, early_stopping_rounds=80)),
         LightGbm(LightGBMHyperparameters(learning_rate=0.01, num_rounds=80, early_stopping_rounds=80)),
+        CatBoost(CatBoostHyperparameters(learning_rate=0.01, num_rounds=80, early_stopping_rounds=80)),
     ],
-    ids=["xgboost", "lightgbm"],
+    ids=["xgboost", "lightgbm", "catboost"],
 )
 def test_in_little_time_a_booster_learns_more_than_it_would_by_small_steps(learner: Any) -> None:
     def fit(find_seconds_left: Callable[[], float]) -> tuple[float, dict[str, Any]]:
@@ -135,8 +141,9 @@ def _draw(seed: int) -> Examples:
     [
         LightGbm(LightGBMHyperparameters(num_rounds=150, early_stopping_rounds=150, learning_rate=0.3)),
         XGBoost(XGBoostHyperparameters(num_rounds=150, early_stopping_rounds=150, learning_rate=0.3)),
+        CatBoost(CatBoostHyperparameters(num_rounds=150, early_stopping_rounds=150, learning_rate=0.3)),
     ],
-    ids=["lightgbm", "xgboost"],
+    ids=["lightgbm", "xgboost", "catboost"],
 )
 def test_where_accuracy_is_wanted_the_round_that_is_right_most_often_is_the_model(learner: Learner) -> None:
     problem = Problem(task=Task.MULTICLASS, kind=DataKind.TABLE, num_outputs=3, num_numeric=5, seed=0, num_threads=1)

@@ -9,12 +9,14 @@ import pytest
 from aimass_core.domain.algorithms import registry, trees
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.catboost.trees import Trees as CatBoostTrees
 from batch_jobs.algorithms.export.builder import finish
 from batch_jobs.algorithms.learning import SCORES, Examples, FitContext, Learner, Problem
 from batch_jobs.algorithms.lightgbm.trees import MAX_NATIVE_CATEGORIES, FittedTrees
 from batch_jobs.algorithms.lightgbm.trees import Trees as LightGBMTrees
 from batch_jobs.algorithms.sklearn.forest import ExtraTrees, RandomForest
 
+BOOSTED = ("lightgbm", "catboost")
 NUM_ROWS = 4000
 CARDINALITIES = (6, MAX_NATIVE_CATEGORIES, MAX_NATIVE_CATEGORIES + 30)
 
@@ -70,16 +72,21 @@ def _examples(task: Task, seed: int) -> Examples:
 
 def _learner(algorithm: str, **hyperparameters: Any) -> Learner:
     resolved: Any = registry.find(algorithm).resolve_hyperparameters(hyperparameters)
-    kinds: dict[str, Any] = {"lightgbm": LightGBMTrees, "random_forest": RandomForest, "extra_trees": ExtraTrees}
+    kinds: dict[str, Any] = {
+        "lightgbm": LightGBMTrees,
+        "catboost": CatBoostTrees,
+        "random_forest": RandomForest,
+        "extra_trees": ExtraTrees,
+    }
     return kinds[algorithm](resolved)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("task", trees.LIGHTGBM.tasks)
-@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest", "extra_trees"])
+@pytest.mark.parametrize("algorithm", ["lightgbm", "catboost", "random_forest", "extra_trees"])
 def test_the_graph_repeats_the_framework_also_where_values_are_missing_that_never_were(
     algorithm: str, task: Task
 ) -> None:
-    learner = _learner(algorithm, **({"num_rounds": 80} if algorithm == "lightgbm" else {"num_trees": 30}))
+    learner = _learner(algorithm, **({"num_rounds": 80} if algorithm in BOOSTED else {"num_trees": 30}))
     context = FitContext(listener=_Listener())
     fitted = learner.fit(_problem(task), _examples(task, 0), _examples(task, 1), context=context)
     features = _features(2)
@@ -107,7 +114,7 @@ def test_lightgbm_in_single_precision_is_the_same_model() -> None:
     assert loss == pytest.approx(listener.losses[-1]["train/rmse"], rel=1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest", "extra_trees"])
+@pytest.mark.parametrize("algorithm", ["lightgbm", "catboost", "random_forest", "extra_trees"])
 def test_without_validation_as_many_steps_are_done_as_are_asked_for(algorithm: str) -> None:
     listener = _Listener()
     fitted = _learner(algorithm).fit(

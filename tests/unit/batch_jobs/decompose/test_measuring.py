@@ -65,6 +65,7 @@ def test_a_whole_that_misses_a_limit_is_not_chosen() -> None:
     [
         ("xgboost", {"learning_rate": 0.1}, {"learning_rate": 0.2}),
         ("xgboost", {"learning_rate": 0.5}, None),
+        ("catboost", {"learning_rate": None}, {"learning_rate": 0.1}),
         ("mlp", {"hidden": [256, 12]}, {"hidden": [128, 8]}),
         ("random_forest", {"num_trees": 200}, {"num_trees": 100}),
         ("cnn", {"channels": [32, 4], "hidden": 64}, {"channels": [16, 4], "hidden": 32}),
@@ -83,6 +84,7 @@ def test_a_smaller_expert_has_half_the_size(
     [
         ("xgboost", {"learning_rate": 0.1}, {"num_rounds": 15, "learning_rate": 0.5}),
         ("lightgbm", {"learning_rate": 0.7}, {"num_rounds": 15, "learning_rate": 0.7}),
+        ("catboost", {"learning_rate": None}, {"num_rounds": 15, "learning_rate": 0.5}),
         ("mlp", {"hidden": [240, 12]}, {"hidden": [98, 8]}),
         ("random_forest", {"num_trees": 300}, {"num_trees": 50}),
         ("linear", {"penalty": 1.0}, None),

@@ -86,7 +86,7 @@ def test_a_finished_trial_says_what_was_suggested() -> None:
 
 
 def test_every_trial_is_a_training_that_passes_its_checks() -> None:
-    names = ["xgboost", "lightgbm", "random_forest", "linear", "mlp", "cnn", "rnn", "fcn"]
+    names = ["xgboost", "lightgbm", "catboost", "random_forest", "linear", "mlp", "cnn", "rnn", "fcn"]
     candidates = [{"algorithm": name} for name in names]
     spec = SearchSpec.model_validate({"kind": "search", "dataset": "d", "candidates": candidates})
     space, study, seen = StudySpace(spec.candidates), _study(), set()
@@ -97,7 +97,9 @@ def test_every_trial_is_a_training_that_passes_its_checks() -> None:
     assert seen == set(names)
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "mlp", "cnn", "rnn", "fcn", "nlinear"])
+@pytest.mark.parametrize(
+    "algorithm", ["xgboost", "lightgbm", "catboost", "random_forest", "mlp", "cnn", "rnn", "fcn", "nlinear"]
+)
 def test_the_default_can_be_enqueued(algorithm: str) -> None:
     space, study = _space({"algorithm": algorithm}, {"algorithm": "linear"}), _study()
     params = space.to_params(Candidate(algorithm=algorithm), {})

@@ -20,6 +20,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "nlinear": {"epochs": 15},
     "xgboost": {"num_rounds": 40},
     "lightgbm": {"num_rounds": 40, "min_child_samples": 5},
+    "catboost": {"num_rounds": 40},
     "random_forest": {"num_trees": 40},
     "linear": {},
 }
@@ -123,7 +124,7 @@ def test_a_forecast_is_learned_from_noisy_windows(tmp_path: Path, train_model: T
     "algorithm",
     [
         "xgboost",
-        *(pytest.param(each, marks=pytest.mark.slow) for each in ("lightgbm", "random_forest")),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("lightgbm", "catboost", "random_forest")),
         "linear",
         "mlp",
     ],

@@ -24,6 +24,7 @@ from tests.unit.batch_jobs.conftest import Train, Trained
 NETWORK = {"epochs": 15, "batch_size": 64, "learning_rate": 0.01, "class_weights": "balanced"}
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
+    "catboost": {"num_rounds": 60, "early_stopping_rounds": 10, "learning_rate": 0.2},
     "random_forest": {"num_trees": 40},
     "extra_trees": {"num_trees": 40},
     "linear": {},
@@ -61,6 +62,7 @@ def _report(trained: Trained) -> ModelReport:
     [
         ("linear", None),
         ("xgboost", None),
+        ("catboost", None),
         ("random_forest", None),
         ("extra_trees", None),
         ("mlp", "torch"),
@@ -220,7 +222,7 @@ def test_series_carry_several_labels(tmp_path: Path, train_model: Train, framewo
     assert trained.metrics["roc_auc"] > 0.95
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "xgboost", "random_forest", "mlp"])
+@pytest.mark.parametrize("algorithm", ["linear", "xgboost", "catboost", "random_forest", "mlp"])
 def test_a_label_that_every_row_or_hardly_any_has_spoils_no_other(
     tmp_path: Path, train_model: Train, algorithm: str
 ) -> None:

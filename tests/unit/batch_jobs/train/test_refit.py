@@ -45,7 +45,14 @@ def channels(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     ("algorithm", "quick"),
-    [("xgboost", TREES), ("lightgbm", TREES), ("random_forest", {"num_trees": 20}), ("linear", {}), ("mlp", MLP)],
+    [
+        ("xgboost", TREES),
+        ("lightgbm", TREES),
+        ("catboost", TREES),
+        ("random_forest", {"num_trees": 20}),
+        ("linear", {}),
+        ("mlp", MLP),
+    ],
 )
 def test_the_model_has_learned_from_all_rows_and_is_judged_by_the_fit_that_had_not(
     channels: dict[str, Path], train_model: Train, algorithm: str, quick: dict[str, Any]

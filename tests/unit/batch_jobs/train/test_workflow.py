@@ -15,6 +15,7 @@ from tests.unit.batch_jobs.conftest import Train, Trained
 QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "lightgbm": {"num_rounds": 60, "early_stopping_rounds": 10, "learning_rate": 0.1, "min_child_samples": 5},
+    "catboost": {"num_rounds": 60, "early_stopping_rounds": 10},
     "random_forest": {"num_trees": 40},
     "extra_trees": {"num_trees": 40},
     "linear": {},
@@ -57,6 +58,7 @@ def _run_golden(trained: Trained) -> dict[str, Any]:
     [
         ("xgboost", None),
         ("lightgbm", None),
+        ("catboost", None),
         ("random_forest", None),
         ("extra_trees", None),
         ("linear", None),
@@ -128,7 +130,7 @@ def test_one_row_and_many_rows_get_the_same_answers(tmp_path: Path, train_model:
     np.testing.assert_allclose(alone[0], whole["probabilities"][0], atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "extra_trees", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "catboost", "random_forest", "extra_trees", "mlp"])
 def test_the_same_seed_gives_the_same_model(tmp_path: Path, train_model: Train, algorithm: str) -> None:
     channels = _channels(tmp_path, "binary")
     quick = QUICK[algorithm] | ({"epochs": 2} if algorithm == "mlp" else {})
@@ -180,6 +182,8 @@ def test_predictions_of_the_test_channel_are_those_of_the_graph(tmp_path: Path, 
         ("xgboost", ColumnType.STRING),
         ("lightgbm", ColumnType.NUMBER),
         ("lightgbm", ColumnType.STRING),
+        ("catboost", ColumnType.NUMBER),
+        ("catboost", ColumnType.STRING),
         ("random_forest", ColumnType.STRING),
         ("linear", ColumnType.STRING),
         ("linear", ColumnType.DATETIME),

@@ -65,7 +65,7 @@ def test_a_forecast_is_refused_what_would_change_what_it_goes_on_from() -> None:
         _check("nlinear", horizon=2, hyperparameters={"augmentation": [{"name": "jitter"}, {"name": "scale"}]})
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "random_forest", "linear", "mlp"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm", "catboost", "random_forest", "linear", "mlp"])
 def test_rare_classes_of_tables_are_resampled_for_every_algorithm(algorithm: str) -> None:
     assert _check(algorithm, resample="smote").resample == "smote"
     assert _check(algorithm, resample="smote", task="binary")

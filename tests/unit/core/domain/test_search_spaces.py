@@ -176,7 +176,7 @@ def test_own_spaces_are_valid_and_hold_the_default(name: str) -> None:
 
 
 def test_every_built_in_algorithm_brings_a_space() -> None:
-    built_in = {"xgboost", "lightgbm", "random_forest", "linear", "mlp", "cnn", "rnn", "fcn", "nlinear"}
+    built_in = {"xgboost", "lightgbm", "catboost", "random_forest", "linear", "mlp", "cnn", "rnn", "fcn", "nlinear"}
     assert {name for name in built_in if not registry.find(name).space} == set()
 
 

@@ -70,7 +70,11 @@ def test_c10_later_version_does_not_change_the_pin(ports: MemoryPorts, principal
         ({"exclude_columns": ["citty"]}, InvalidDataError, "Did you mean 'city'"),
         ({"exclude_columns": ["income"]}, InvalidRequestError, "target"),
         ({"exclude_columns": ["age", "hours", "city"]}, InvalidDataError, "nothing is left"),
-        ({"algorithm": "cnn"}, InvalidDataError, "xgboost, lightgbm, random_forest, extra_trees, linear, mlp"),
+        (
+            {"algorithm": "cnn"},
+            InvalidDataError,
+            "xgboost, lightgbm, catboost, random_forest, extra_trees, linear, mlp",
+        ),
         ({"folds": 5, "validation": "adult"}, InvalidRequestError, "exclude each other"),
         ({"folds": 5, "refit": True}, InvalidRequestError, "Leave refit out"),
         ({"algorithm": "nlinear"}, InvalidRequestError, "needs a horizon"),

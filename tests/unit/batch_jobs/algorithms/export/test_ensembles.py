@@ -92,6 +92,7 @@ def test_tables_of_several_frameworks_answer_the_weighted_mean(tmp_path: Path, t
             [
                 ("xgboost", None, {"num_rounds": 20}),
                 ("lightgbm", None, {"num_rounds": 20}),
+                ("catboost", None, {"num_rounds": 20}),
                 ("random_forest", None, {"num_trees": 10}),
                 ("linear", None, {}),
                 ("mlp", "torch", NETWORK),
@@ -99,7 +100,7 @@ def test_tables_of_several_frameworks_answer_the_weighted_mean(tmp_path: Path, t
             ]
         )
     ]
-    model = _check(trained, [3, 1, 2, 1, 1, 0.5])
+    model = _check(trained, [3, 1, 1, 2, 1, 1, 0.5])
     assert {value.name for value in model.graph.input} == {str(spec.name) for spec in trained[0].signature.inputs}
 
 

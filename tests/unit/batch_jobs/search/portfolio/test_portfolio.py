@@ -13,7 +13,7 @@ from aimass_core.domain.study_specs import Candidate
 from aimass_core.domain.training import TrainSpec
 from batch_jobs.search.portfolio import algorithms, configurations, load_portfolio
 from batch_jobs.search.portfolio.build import Settings, build
-from batch_jobs.search.portfolio.by_hand import BY_HAND
+from batch_jobs.search.portfolio.by_hand import BY_HAND, EARLY, EARLY_PLACE
 from batch_jobs.search.portfolio.data_sets import TARGET, DataSet, load_built_in, load_folder
 from batch_jobs.search.portfolio.evaluation import draw_configurations
 from batch_jobs.search.space import StudySpace
@@ -75,7 +75,10 @@ def test_the_committed_file_is_what_its_script_writes_today() -> None:
     measured = [group for group in portfolio.groups if group.is_measured]
     assert [group.tasks[-1] for group in measured] == [Task.MULTILABEL, Task.REGRESSION]
     for group in measured:
+        assert group.configurations[EARLY_PLACE] == EARLY
         for entry in group.configurations:
+            if entry == EARLY:
+                continue
             assert f"Configuration(algorithm={entry.algorithm!r}, hyperparameters={entry.hyperparameters})" in drawn
     assert [group for group in portfolio.groups if not group.is_measured] == list(BY_HAND)
     known = {each.name: each for each in portfolio.data_sets}
@@ -104,9 +107,19 @@ def test_every_configuration_can_be_trained_and_enqueued(kind: DataKind, task: T
 def test_regrets_fall_along_the_list() -> None:
     for group in load_portfolio().groups:
         if group.is_measured:
-            seen = [entry.regret for entry in group.configurations]
-            assert seen == sorted(seen, key=lambda regret: -(regret or 0.0))
+            seen = [entry.regret for entry in group.configurations if entry.regret is not None]
+            assert seen == sorted(seen, reverse=True)
             assert len(seen) >= 8
+
+
+@pytest.mark.parametrize("task", [Task.BINARY, Task.MULTICLASS, Task.REGRESSION])
+def test_catboost_is_among_the_first_of_small_tables_and_not_of_large_ones(task: Task) -> None:
+    small, large = (
+        [each.algorithm for each in configurations(DataKind.TABLE, task, num_rows=num_rows, num_columns=20)]
+        for num_rows in (1_000, 20_000)
+    )
+    assert small.index("catboost") < 4
+    assert large.index("catboost") >= 3
 
 
 def test_forests_are_not_grown_on_large_tables() -> None:

@@ -14,6 +14,7 @@ ENTRY_POINTS = "aimass.algorithms"
 _BUILT_IN = (
     trees.XGBOOST,
     trees.LIGHTGBM,
+    trees.CATBOOST,
     trees.RANDOM_FOREST,
     trees.EXTRA_TREES,
     linear.LINEAR,

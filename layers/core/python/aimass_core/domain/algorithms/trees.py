@@ -1,5 +1,7 @@
 """Ensembles of trees."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind, Implementation
@@ -90,6 +92,56 @@ LIGHTGBM = AlgorithmSpec(
         "colsample_bytree": FloatDistribution(type="float", low=0.4, high=1.0),
         "reg_alpha": FloatDistribution(type="float", low=1e-6, high=10.0, log=True),
         "reg_lambda": FloatDistribution(type="float", low=1e-3, high=30.0, log=True),
+    },
+)
+
+
+class BoostingType(StrEnum):
+    """How the values of leaves are found.
+
+    PLAIN: from the rows that a tree was grown on. ORDERED: for each row from rows before it in a random order, which
+    helps where there are few rows, and takes several times as long.
+    """
+
+    PLAIN = "plain"
+    ORDERED = "ordered"
+
+
+class CatBoostHyperparameters(Request):
+    """Gradient-boosted trees that ask one question at each level (Prokhorenkova et al. 2018), early-stopped on the
+    validation channel."""
+
+    num_rounds: int = Field(default=1000, ge=1, le=20_000, description="At most; early stopping chooses.")
+    early_stopping_rounds: int = Field(default=50, ge=1, le=1_000)
+    learning_rate: float | None = Field(
+        default=None, gt=0, le=1, description="Null: CatBoost's own rule, by the number of rows and rounds."
+    )
+    max_depth: int = Field(default=6, ge=1, le=12, description="Of each tree, which has 2 to its power leaves.")
+    reg_lambda: float = Field(default=3.0, gt=0, le=1_000)
+    random_strength: float = Field(default=1.0, ge=0, le=100, description="Noise on the scores of splits.")
+    subsample: float = Field(default=0.8, gt=0, le=1)
+    colsample_bylevel: float = Field(default=1.0, gt=0, le=1)
+    max_bin: int = Field(default=254, ge=16, le=4096)
+    boosting_type: BoostingType = BoostingType.PLAIN
+
+
+CATBOOST = AlgorithmSpec(
+    name="catboost",
+    kinds=(DataKind.TABLE,),
+    tasks=(Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION),
+    hyperparameters=CatBoostHyperparameters,
+    implementations={
+        "catboost": Implementation(learner="batch_jobs.algorithms.catboost.trees:Trees", libraries=("catboost",))
+    },
+    is_of_trees=True,
+    # TabRepo (Salinas and Erickson 2024), with CatBoost's own rate and such that a thousand rounds are enough for.
+    space={
+        "learning_rate": CategoricalDistribution(type="categorical", choices=[None, 0.02, 0.04, 0.08, 0.16, 0.3]),
+        "max_depth": IntDistribution(type="int", low=3, high=8),
+        "reg_lambda": FloatDistribution(type="float", low=0.5, high=30.0, log=True),
+        "random_strength": FloatDistribution(type="float", low=0.1, high=10.0, log=True),
+        "subsample": FloatDistribution(type="float", low=0.5, high=1.0),
+        "colsample_bylevel": FloatDistribution(type="float", low=0.4, high=1.0),
     },
 )
 

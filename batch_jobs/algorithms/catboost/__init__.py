@@ -1,0 +1,1 @@
+"""Gradient-boosted trees of one question a level, on CatBoost."""
