@@ -17,6 +17,7 @@ from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError
 from batch_jobs.algorithms.catboost.trees import FittedTrees, Trees, usual_rate
 from batch_jobs.algorithms.export.builder import finish
+from batch_jobs.algorithms.export.trees import reading
 from batch_jobs.algorithms.learning import SCORES, Checkpoint, Examples, FitContext, Problem
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
@@ -109,9 +110,9 @@ def test_questions_that_are_decided_above_are_no_nodes() -> None:
         problem, train, None, context=FitContext(listener=Listener())
     )
     model = fitted.to_onnx()
-    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in model.graph.node[0].attribute}
-    _, leaves = np.unique(attributes["target_treeids"], return_counts=True)
-    assert 2 < leaves.max() <= 8
+    (found,) = reading.find(model.graph)
+    grown = found.ensemble.trees
+    assert 2 < max(grown.keep(np.array([tree])).num_leaves for tree in range(len(grown.roots))) <= 8
     np.testing.assert_allclose(_answer(model, column)[:, 0], fitted.predict(column), atol=2e-6)
 
 
