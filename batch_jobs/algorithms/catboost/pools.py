@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from batch_jobs.algorithms.learning import Problem
 
-# A category has a test of its own in a tree. Beyond so many, the codes are split as quantities: they are ordered by
-# frequency. CatBoost's statistics of targets by category are not used: no operator of ONNX is one of them.
-MAX_NATIVE_CATEGORIES = 64
+# A tree tests for single categories, in ONNX too by one node: on generated tables better than codes ordered by
+# frequency, with 600 of them still. Beyond so many, codes are split as quantities. CatBoost's statistics of the target
+# by category are not used: no operator of ONNX is one of them.
+MAX_NATIVE_CATEGORIES = 1000
 
 
 def native_columns(problem: Problem) -> list[int]:

@@ -15,6 +15,7 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.trees import BoostingType, CatBoostHyperparameters
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import InvalidDataError
+from batch_jobs.algorithms.catboost.pools import MAX_NATIVE_CATEGORIES
 from batch_jobs.algorithms.catboost.trees import FittedTrees, Trees, usual_rate
 from batch_jobs.algorithms.export.builder import finish
 from batch_jobs.algorithms.export.trees import reading
@@ -99,6 +100,29 @@ def test_the_graph_answers_what_the_model_answers(task: Task, changed: dict[str,
     asked[:30, 0] = np.nan
     expected = fitted.predict(asked)
     np.testing.assert_allclose(_answer(fitted.to_onnx(), asked).reshape(expected.shape), expected, atol=2e-6)
+
+
+def test_each_category_of_many_has_tests_of_its_own_and_beyond_them_codes_are_quantities() -> None:
+    rng = np.random.default_rng(0)
+    sizes = MAX_NATIVE_CATEGORIES, MAX_NATIVE_CATEGORIES + 1
+    codes = np.stack([np.arange(6000) % size for size in sizes], axis=1).astype(np.float32)
+    targets = rng.normal(size=sizes[0])[codes[:, 0].astype(int)] + (codes[:, 1] > 100)
+    problem = Problem(
+        task=Task.REGRESSION, kind=DataKind.TABLE, num_outputs=1, cardinalities=sizes, seed=0, num_threads=1
+    )
+    learner = Trees(CatBoostHyperparameters(num_rounds=400, learning_rate=0.5))
+    fitted = learner.fit(
+        problem, Examples(features=codes, targets=targets), None, context=FitContext(listener=Listener())
+    )
+    assert np.corrcoef(fitted.predict(codes), targets)[0, 1] > 0.9
+    model = fitted.to_onnx()
+    np.testing.assert_allclose(_answer(model, codes)[:, 0], fitted.predict(codes), atol=5e-6)
+    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in model.graph.node[0].attribute}
+    branches = [mode != b"LEAF" for mode in attributes["nodes_modes"]]
+    columns = np.array(attributes["nodes_featureids"])[branches]
+    modes = np.array(attributes["nodes_modes"])[branches]
+    assert {*modes[columns == 0]} == {b"BRANCH_EQ"}
+    assert {*modes[columns == 1]} == {b"BRANCH_LEQ"}
 
 
 def test_questions_that_are_decided_above_are_no_nodes() -> None:
