@@ -161,7 +161,7 @@ def _measure_lines(scan: _Scan, chunk: bytes, offset: int, line_start: int, max_
     scan.max_line_bytes = max(scan.max_line_bytes, end - line_start, len(chunk))
     if scan.long_line is None and end - line_start > max_bytes:
         scan.long_line = scan.num_lf + 1
-    scan.num_lf += np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n"))
+    scan.num_lf += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")))
     return line_start if first < 0 else offset + chunk.rfind(b"\n") + 1
 
 
