@@ -12,7 +12,8 @@ def hash_rows(columns: Sequence[pa.Array]) -> npt.NDArray[np.uint64]:
     """64-bit hashes that are equal for equal rows of these columns (within this process), encoded or not."""
     combined = np.zeros(len(columns[0]), dtype=np.uint64)
     for column in columns:
-        combined = combined * np.uint64(0x9E3779B97F4A7C15) + _hash_values(column)
+        combined *= np.uint64(0x9E3779B97F4A7C15)
+        combined += _hash_values(column)
         combined ^= combined >> np.uint64(29)
     return combined
 
@@ -29,7 +30,8 @@ def _hash_values(column: pa.Array) -> npt.NDArray[np.uint64]:
         return _hash_lists(column)
     numbers = column.cast(pa.int64()) if not pa.types.is_floating(column.type) else column
     bits = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False).view(np.uint64)
-    mixed: npt.NDArray[np.uint64] = (bits ^ (bits >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed: npt.NDArray[np.uint64] = bits ^ (bits >> np.uint64(31))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
     if column.null_count:
         mixed[column.is_null().to_numpy(zero_copy_only=False)] = np.uint64(0xD6E8FEB86659FD93)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from aimass_core.services.ingest.issues import FileRejectedError
 from aimass_core.services.ingest.limits import Limits
 
@@ -159,7 +161,7 @@ def _measure_lines(scan: _Scan, chunk: bytes, offset: int, line_start: int, max_
     scan.max_line_bytes = max(scan.max_line_bytes, end - line_start, len(chunk))
     if scan.long_line is None and end - line_start > max_bytes:
         scan.long_line = scan.num_lf + 1
-    scan.num_lf += chunk.count(b"\n")
+    scan.num_lf += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")))
     return line_start if first < 0 else offset + chunk.rfind(b"\n") + 1
 
 
