@@ -16,7 +16,7 @@ from tests.simulation.story import crash_points, tell
 
 _CHUNK = 50
 _CRASH_STEPS = 60
-_NAMES = ("acks", "files", "steps", "effects", "faults")
+_NAMES = ("acks", "files", "given_up", "steps", "effects", "faults")
 
 
 def main(arguments: list[str]) -> int:

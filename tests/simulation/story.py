@@ -23,6 +23,8 @@ class Told:
     acks: int
     files: int
     """Of them, files that S3 has taken."""
+    given_up: int
+    """Files whose version says that their conversion died too often."""
     steps: int
     effects: int
     faults: int
@@ -42,6 +44,7 @@ def tell(seed: int, num_steps: int = 80) -> Told:
     return Told(
         acks=users.ledger.num_acks,
         files=users.ledger.num_files,
+        given_up=users.ledger.num_given_up,
         steps=num_steps,
         effects=world.faults.num_effects,
         faults=world.faults.num_faults,

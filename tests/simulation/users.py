@@ -51,6 +51,8 @@ class Ledger:
     num_acks: int = 0
     num_files: int = 0
     """Acknowledged by S3, as they came to lie in the drop folder."""
+    num_given_up: int = 0
+    """Files whose conversion died so often that it is not tried again, which their version says."""
     jobs: dict[str, int] = field(default_factory=dict)
     """Id of each acknowledged job, by which request it was."""
     rows: dict[str, set[int]] = field(default_factory=dict)

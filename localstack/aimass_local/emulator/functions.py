@@ -22,6 +22,8 @@ _END_MARK = "\x1eaimass-end-of-invocation\x1e"
 _HANDLER_ERROR_KEY = "__aimass_handler_error__"
 _END_MARK_SECONDS = 5.0
 _WORKER_QUEUE_SECONDS = 20.0
+_PATIENCE_SECONDS = 0.25
+_BEGINNING_SECONDS = 60.0
 
 _retired: list[Any] = []
 """Workers of code that was replaced, at work on their last request."""
@@ -160,32 +162,91 @@ def _patch_worker_pool(max_workers_per_function: int) -> None:
     acquire, release = lambda_runtime.acquire_worker, lambda_runtime.release_worker
     require(lambda_svc.acquire_worker is acquire, "lambda_svc.acquire_worker is not lambda_runtime's")
     require(lambda_svc.release_worker is release, "lambda_svc.release_worker is not lambda_runtime's")
-    freed = threading.Condition()
+    require(callable(getattr(lambda_runtime.Worker, "_spawn", None)), "Worker._spawn is gone")
+    pool = _WorkerPool(max_workers_per_function, acquire, release, lambda_runtime.Worker._spawn)
 
-    def acquire_worker(
+    def spawn(worker: Any) -> None:
+        pool.spawn(worker)
+
+    lambda_runtime.Worker._spawn = spawn
+    lambda_runtime.acquire_worker = lambda_svc.acquire_worker = pool.acquire
+    lambda_runtime.release_worker = lambda_svc.release_worker = pool.release
+
+
+class _WorkerPool:
+    """Workers of a function begin one after the other, and only where none becomes free for a moment.
+
+    Whoever comes while one begins gets that one, or another that is free before. Four that begin at once take the
+    processors from each other, and none is there before the last.
+    """
+
+    def __init__(
+        self,
+        cap: int,
+        acquire: Callable[..., tuple[Any, str]],
+        release: Callable[[Any], None],
+        spawn: Callable[[Any], None],
+    ) -> None:
+        self._cap, self._acquire, self._release, self._spawn = cap, acquire, release, spawn
+        self._changed = threading.Condition()
+        self._beginning: dict[str, Any] = {}
+
+    def acquire(
+        self,
         func_name: str,
         config: dict[str, Any],
         code_zip: bytes,
         qualifier: str = "$LATEST",
         max_concurrency: int | None = None,
     ) -> tuple[Any, str]:
-        cap = min(max_concurrency or max_workers_per_function, max_workers_per_function)
-        deadline = time.monotonic() + _WORKER_QUEUE_SECONDS
+        """A worker, or None where none was free for long."""
+        key = lambda_runtime._worker_key(func_name, config, qualifier)
+        cap = min(max_concurrency or self._cap, self._cap)
+        came = since = time.monotonic()
         while True:
-            worker, reason = acquire(func_name, config, code_zip, qualifier=qualifier, max_concurrency=cap)
-            # NOTE: a function that invokes itself deeper than the cap waits here for itself, and is then throttled.
-            if worker is not None or time.monotonic() > deadline:
-                return worker, reason
-            with freed:
-                freed.wait(timeout=0.25)
+            _drop_dead(key)
+            with self._changed:
+                if key in self._beginning and time.monotonic() - came < _BEGINNING_SECONDS:
+                    since = time.monotonic()
+                waited, num_workers = time.monotonic() - since, len(lambda_runtime._workers.get(key, ()))
+                allowed = cap if not num_workers or waited >= _PATIENCE_SECONDS else num_workers
+                worker, reason = self._acquire(
+                    func_name, config, code_zip, qualifier=qualifier, max_concurrency=min(allowed, cap)
+                )
+                if reason == "spawn":
+                    self._beginning[key] = worker
+                # NOTE: a function that invokes itself deeper than the cap waits here for itself, and is then throttled.
+                if worker is not None or waited > _WORKER_QUEUE_SECONDS:
+                    return worker, reason
+                self._changed.wait(timeout=_PATIENCE_SECONDS)
 
-    def release_worker(worker: Any) -> None:
-        release(worker)
-        with freed:
-            freed.notify()
+    def spawn(self, worker: Any) -> None:
+        """Begins it."""
+        try:
+            self._spawn(worker)
+        finally:
+            self._end_beginning(worker)
 
-    lambda_runtime.acquire_worker = lambda_svc.acquire_worker = acquire_worker
-    lambda_runtime.release_worker = lambda_svc.release_worker = release_worker
+    def release(self, worker: Any) -> None:
+        """It is free."""
+        self._release(worker)
+        self._end_beginning(worker)
+
+    def _end_beginning(self, worker: Any) -> None:
+        with self._changed:
+            self._beginning = {key: each for key, each in self._beginning.items() if each is not worker}
+            self._changed.notify_all()
+
+
+def _drop_dead(key: str) -> None:
+    """Nobody is given a worker that has died while it had nothing to do, as long as there are others."""
+    with lambda_runtime._lock:
+        workers = lambda_runtime._workers.get(key, [])
+        dead = [
+            each for each in workers if not each.in_use and each._proc is not None and each._proc.poll() is not None
+        ]
+        workers[:] = [each for each in workers if each not in dead]
+    lambda_runtime.kill_workers(dead)
 
 
 def _patch_dying_workers() -> None:

@@ -55,6 +55,11 @@ deaths = pathlib.Path(os.environ["DEATHS"])
 if left := int(deaths.read_text()):
     deaths.write_text(str(left - 1))
     os.kill(os.getpid(), signal.SIGKILL)
+with deaths.with_name("beginnings").open("a") as file:
+    file.write("(")
+    file.flush()
+    time.sleep(0.3)
+    file.write(")")
 
 
 def handler(event, context):
@@ -119,6 +124,44 @@ def test_a_worker_whose_function_is_replaced_ends_what_it_is_at(tmp_path: Path) 
             (tmp_path / "until").touch()
             assert answer.result()["body"] == event
         assert worker._proc is None, "nobody has another request for it"
+    finally:
+        emulator.stop_workers()
+
+
+@_unclosed
+def test_workers_of_a_function_begin_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("0")
+    function = _dying(tmp_path / "deaths")
+    try:
+        with ThreadPoolExecutor() as pool:
+            answers = [
+                pool.submit(lambda_svc._execute_function_warm, function, {"number": number}, "request")
+                for number in range(4)
+            ]
+            assert [answer.result()["body"]["number"] for answer in answers] == list(range(4))
+        assert (tmp_path / "beginnings").read_text() in {"()", "()()"}
+    finally:
+        emulator.stop_workers()
+
+
+@_unclosed
+def test_nobody_is_given_a_worker_that_has_died_where_there_are_others(tmp_path: Path) -> None:
+    (tmp_path / "deaths").write_text("0")
+    function = _dying(tmp_path / "deaths")
+    try:
+        workers = []
+        for _ in range(2):
+            worker, _ = lambda_svc.acquire_worker("dying", function["config"], function["code_zip"])
+            worker.invoke({}, "request")
+            workers.append(worker)
+        for worker in workers:
+            lambda_svc.release_worker(worker)
+        dead, alive = workers
+        dead._proc.kill()
+        dead._proc.wait()
+        assert lambda_svc._execute_function_warm(function, {"a": 1}, "request")["body"] == {"a": 1}
+        assert _workers_of("dying") == [alive]
+        assert (tmp_path / "beginnings").read_text() == "()()"
     finally:
         emulator.stop_workers()
 
