@@ -149,7 +149,7 @@ def test_missing_numbers_are_filled_and_told(how: Any, value: Any) -> None:
     assert found[:, 1].tolist() == is_missing.astype(float).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fitted=hnp.arrays(np.float32, 40, elements=st.floats(-(2.0**100), 2.0**100, width=32) | st.just(np.nan)),
     new=hnp.arrays(np.float32, 30, elements=st.floats(width=32)),

@@ -64,7 +64,7 @@ TEXTS = st.lists(st.one_of(_KNOWN, _ODD, st.text(max_size=6)), max_size=25).map(
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_graph_repeats_python_on_any_texts(texts: list[str]) -> None:
     frame = _frame(texts)
     expected = ENCODER.transform(frame)
@@ -72,7 +72,7 @@ def test_the_graph_repeats_python_on_any_texts(texts: list[str]) -> None:
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_several_columns_are_read_as_one_text_with_a_mark_between(rows: list[tuple[str, str]]) -> None:
     frame = _frame([first for first, _ in rows], [second for _, second in rows])
     np.testing.assert_array_equal(PAIR_GRAPH.run(frame), PAIR.transform(frame))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -50,7 +50,6 @@ def _stored(trial: FrozenTrial) -> FrozenTrial:
     return items.from_item(items.to_item(trial, partition="WS#w#STUDY#3", number=trial.number), study_id=3)
 
 
-@settings(deadline=None)
 @given(
     values=st.lists(NUMBERS, min_size=1, max_size=3),
     attributes=st.dictionaries(st.text(), JSON, max_size=3),
@@ -102,7 +101,6 @@ def test_a_draft_of_many_entries_takes_several_requests() -> None:
     assert [len(each["ExpressionAttributeValues"]) for each in arguments] == [1, 100, 100, 50]
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(-50, 5_000), min_size=101, max_size=400))
 def test_thinned_reports_are_some_of_them_with_the_last(steps: set[int]) -> None:
     values = {step: step / 2 for step in steps}

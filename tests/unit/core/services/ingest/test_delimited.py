@@ -57,9 +57,7 @@ def read_carefully(file: TextFile, found: Dialect) -> tuple[list[tuple[int, list
     return rows_of(blocks), bad
 
 
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=TABLES)
 def test_cells_that_were_written_are_read(tmp_path: Path, table: list[list[str]]) -> None:
     text = io.StringIO()
@@ -69,9 +67,7 @@ def test_cells_that_were_written_are_read(tmp_path: Path, table: list[list[str]]
     assert [row for _, row in rows] == table
 
 
-@settings(
-    max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=500, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=RAW, width=st.integers(2, 3))
 def test_where_the_quick_reader_answers_it_answers_the_same(tmp_path: Path, text: str, width: int) -> None:
     if not text.strip():
@@ -90,9 +86,7 @@ def test_where_the_quick_reader_answers_it_answers_the_same(tmp_path: Path, text
     ]
 
 
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=RAW)
 def test_every_line_is_in_a_row_or_a_bad_row(tmp_path: Path, text: str) -> None:
     file = normalized(tmp_path, text.encode())
