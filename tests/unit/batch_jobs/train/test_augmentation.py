@@ -121,7 +121,12 @@ def test_a_forecast_is_learned_from_noisy_windows(tmp_path: Path, train_model: T
 
 @pytest.mark.parametrize(
     "algorithm",
-    ["xgboost", *(pytest.param(each, marks=pytest.mark.slow) for each in ("lightgbm", "random_forest")), "linear", "mlp"],
+    [
+        "xgboost",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("lightgbm", "random_forest")),
+        "linear",
+        "mlp",
+    ],
 )
 def test_a_rare_class_is_predicted_more_where_rows_were_added_to_it(
     tmp_path: Path, train_model: Train, algorithm: str
