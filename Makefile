@@ -150,7 +150,8 @@ $(VENV)/.cdk: requirements/cdk.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.browser: requirements/browser.txt $(VENV)/.dev
 	$(INSTALL) $(BIN) browser
-	command -v chromium >/dev/null || $(BIN)/python -m playwright install --with-deps chromium
+	command -v chromium >/dev/null || { apt-get -qq update && apt-get -qqy install --no-install-recommends chromium; } \
+		|| $(BIN)/python -m playwright install --with-deps chromium
 	@touch $@
 
 $(VENV)/.layers: $(wildcard layers/*/requirements.txt) $(VENV)/.cdk
