@@ -32,7 +32,7 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
     roots = np.cumsum(sizes) - sizes
     left, right = (np.concatenate([getattr(tree, f"children_{side}") for tree in trees]) for side in ("left", "right"))
     is_leaf, root = left == _LEAF, np.repeat(roots, sizes)
-    values = np.concatenate([_to_values(tree, has_classes=has_classes) for tree in trees]) / len(trees)
+    values = np.concatenate([_to_values(tree, has_classes=has_classes) for tree in trees])
     # Of two shares one is what the other lacks to 1.
     is_of_two = has_classes and num_outputs == 2
     grown = Trees(
@@ -45,8 +45,10 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
         sends_missing_true=np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.bool_) & ~is_leaf,
         leaf_values=(values[:, 1:] if is_of_two else values) * is_leaf[:, None],
     )
+    # NOTE: a sum of as many shares as there are trees is never above their number, where one of so many parts is above 1.
     ensemble = Ensemble(
         trees=grown,
+        is_mean=True,
         base=np.zeros(grown.leaf_values.shape[1]),
         labels=(0, 1) if is_of_two else None,
         is_share=is_of_two,

@@ -19,6 +19,7 @@ from batch_jobs.algorithms.catboost.pools import MAX_NATIVE_CATEGORIES
 from batch_jobs.algorithms.catboost.trees import FittedTrees, Trees, usual_rate
 from batch_jobs.algorithms.export.builder import finish
 from batch_jobs.algorithms.export.trees import reading
+from batch_jobs.algorithms.export.trees.arrays import Mode
 from batch_jobs.algorithms.learning import SCORES, Checkpoint, Examples, FitContext, Problem
 from tests.unit.batch_jobs.algorithms.surroundings import KilledError, Listener, Memory
 
@@ -117,12 +118,10 @@ def test_each_category_of_many_has_tests_of_its_own_and_beyond_them_codes_are_qu
     assert np.corrcoef(fitted.predict(codes), targets)[0, 1] > 0.9
     model = fitted.to_onnx()
     np.testing.assert_allclose(_answer(model, codes)[:, 0], fitted.predict(codes), atol=5e-6)
-    attributes = {each.name: onnx.helper.get_attribute_value(each) for each in model.graph.node[0].attribute}
-    branches = [mode != b"LEAF" for mode in attributes["nodes_modes"]]
-    columns = np.array(attributes["nodes_featureids"])[branches]
-    modes = np.array(attributes["nodes_modes"])[branches]
-    assert {*modes[columns == 0]} == {b"BRANCH_EQ"}
-    assert {*modes[columns == 1]} == {b"BRANCH_LEQ"}
+    (found,) = reading.find(model.graph)
+    grown = found.ensemble.trees
+    assert {*grown.mode[grown.feature == 0]} == {Mode.EQ}
+    assert {*grown.mode[grown.feature == 1]} == {Mode.LEQ}
 
 
 def test_questions_that_are_decided_above_are_no_nodes() -> None:
