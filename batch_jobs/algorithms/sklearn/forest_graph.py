@@ -45,7 +45,7 @@ def to_graph(trees: Sequence[Any], *, name: str, num_outputs: int, width: int, h
         sends_missing_true=np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.bool_) & ~is_leaf,
         leaf_values=(values[:, 1:] if is_of_two else values) * is_leaf[:, None],
     )
-    # NOTE: a sum of as many shares as there are trees is never above their number, where one of so many parts is above 1.
+    # NOTE: a sum of shares is never above their number; one of so many parts of shares may be above 1.
     ensemble = Ensemble(
         trees=grown,
         is_mean=True,
