@@ -2,12 +2,7 @@
 
 import gc
 
-import hypothesis
 import pytest
-
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_configure(config: pytest.Config) -> None:

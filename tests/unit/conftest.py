@@ -1,9 +1,14 @@
-"""What no unit test may leave behind it."""
+"""What holds for unit tests, and what none may leave behind it."""
 
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)
