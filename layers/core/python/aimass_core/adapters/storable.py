@@ -21,7 +21,7 @@ def check_storable(data: Mapping[str, Any]) -> None:
 def _check(value: Any) -> None:
     if value is None or isinstance(value, str | bool):
         return
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         for item in value.values():
             _check(item)
     elif isinstance(value, list | tuple):
