@@ -37,6 +37,8 @@ _PERFECT = 1.0
 # Of many rows so many judge, or such a part of all: those that do not are trained on, and there is seldom time to fit
 # what was chosen on all rows again. AutoGluon goes by nearly the same.
 _JUDGING_ROWS, _MIN_FRACTION = 1_500, 0.1
+# For so many models there is to be time to fit them on all rows, and for one where hardly more rows are to be had so.
+_NUM_REFITTED, _NUM_REFITTED_OF_MANY_ROWS = 3, 1
 # Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md.
 _FOLDS, _MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND, _MIN_SECONDS_OF_FOLDS = 5, 2_500, 80, 20.0
 
@@ -54,8 +56,8 @@ class _Aim:
 
 _AIMS: Mapping[Preset, _Aim] = {
     Preset.FAST: _Aim(has_table_networks=False, trial_share=0.2, max_members=3, is_refitted=False),
-    Preset.BALANCED: _Aim(has_table_networks=True, trial_share=0.3, max_members=5),
-    Preset.BEST: _Aim(has_table_networks=True, trial_share=0.4, max_members=10),
+    Preset.BALANCED: _Aim(has_table_networks=True, trial_share=0.3, max_members=8),
+    Preset.BEST: _Aim(has_table_networks=True, trial_share=0.4, max_members=12),
     Preset.SMALL: _Aim(has_table_networks=True, trial_share=0.2, max_members=1),
 }
 
@@ -92,7 +94,8 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         reserved_share=0.1,
         num_kept=_NUM_KEPT,
         num_kept_each=_NUM_KEPT_EACH,
-        num_refitted=aim.max_members if aim.is_refitted and spec.folds is None else 1,
+        num_combined=aim.max_members,
+        num_refitted=_count_refitted(spec, aim),
         runs_on=True,
         keeps_unfit=_has_limits(spec),
         ending_share=_has_limits(spec) * compressing.SHARE + spec.decompose * decomposing.SHARE,
@@ -183,6 +186,13 @@ def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment,
         return spec
     notes(f"{found.num_rows:,} rows are few: {_FOLDS} folds judge each trial, and its model is fitted on all of them")
     return spec.model_copy(update={"folds": _FOLDS})
+
+
+def _count_refitted(spec: AutotrainSpec, aim: _Aim) -> int:
+    if not aim.is_refitted or spec.folds is not None:
+        return 0
+    are_few_more = spec.validation is None and spec.validation_fraction <= _MIN_FRACTION
+    return _NUM_REFITTED_OF_MANY_ROWS if are_few_more else _NUM_REFITTED
 
 
 def _import_learners(candidates: Sequence[Candidate], spec: AutotrainSpec) -> None:

@@ -1,15 +1,16 @@
 """Which models are better together: greedy ensemble selection with replacement (Caruana et al., ICML 2004).
 
-It is bagged as they bag it: each of several bags selects among half of the models, and their weights are averaged.
-Measured on 15 to 17 models of each of 12 generated data sets, by the study's metric on unseen rows, in % off the model
-that is best there (less is better): with 40 validation rows the model that validates best +1.8, greedy selection +0.6,
-bagged with five members 0.0; with 300 rows +0.6, -0.4, -0.7. To ask a least gain of each step made greedy selection
-worse.
+It is bagged, over the rows that judge: each bag selects by rows that were drawn with replacement, and the weights of all
+bags are averaged. What one row more or less decides so gets half of the weight, where Caruana's bags of models, and
+greedy selection by all rows, give it to the winner. Measured on 7 to 60 models of each of 17 tables, error on unseen
+rows beside the model that is best there: of 800 rows that judge +0.25 % bagged so with eight members, +0.95 % selected
+once by the loss, +1.1 % once by the study's metric, +2.35 % the model that validates best; of 1,200 to 1,600 rows -1.0,
+-0.9, -0.8, +1.8 %.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,11 @@ from batch_jobs.data.targets import Target
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, measure
 
 _NUM_BAGS = 10
-# So many rows need no bags to guard them, and a bag of few models is a choice among bad ones.
-_MANY_ROWS = 1_000
 # A model that is added for the first time may harm at a half, and help at a quarter.
 _MAX_VAIN = 3
 _MAX_ROWS, _MAX_CELLS = 5_000, 250_000
 _MAX_LOG_POWER, _NEAR_POWER, _LEAST = 2.0, 1.25, 1e-6
+_MIN_WEIGHT = 0.03
 Key = tuple[float, float]
 
 
@@ -38,7 +38,7 @@ def select(
     *,
     metric: str,
     max_members: int = 5,
-    num_rounds: int = 20,
+    num_rounds: int = 12,
     sizes: Sequence[int] | None = None,
     seed: int,
     is_time_up: Callable[[], bool] = lambda: False,
@@ -65,17 +65,15 @@ def select(
         scores, truth = [own[chosen] for own in scores], truth[chosen]
     judge = _Judge(truth=truth, target=target, metric=metric)
     greedy = _Greedy(scores=scores, sizes=sizes or [0] * num_models, judge=judge, num_rounds=num_rounds)
-    num_bags = 1 if num_models <= 2 or max_members == 1 or len(truth) >= _MANY_ROWS else _NUM_BAGS
-    weights = np.zeros(num_models)
-    for number in range(num_bags):
-        if number and is_time_up():
+    weights = greedy.run()
+    for _ in range(_NUM_BAGS if num_models > 1 and max_members > 1 else 0):
+        if is_time_up():
             break
-        in_bag = np.arange(num_models)
-        if num_bags > 1:
-            in_bag = np.sort(rng.choice(num_models, size=max(num_models // 2, 2), replace=False))
-        weights += greedy.run(in_bag.tolist())
+        drawn = np.sort(rng.integers(0, len(truth), len(truth)))
+        in_bag = replace(judge, truth=truth[drawn])
+        weights = weights + replace(greedy, scores=[own[drawn] for own in scores], judge=in_bag).run()
     weights = _keep_heaviest(weights, max_members, greedy.sizes)
-    best = greedy.find_best(range(num_models))
+    best = greedy.find_best()
     alone = np.eye(num_models)[best]
     return weights if judge.key(average(scores, weights)) < judge.key(scores[best]) else alone
 
@@ -145,28 +143,28 @@ class _Greedy:
     judge: _Judge
     num_rounds: int
 
-    def run(self, models: Sequence[int]) -> NDArray[np.float64]:
-        """The weights of the models of a bag: the best, and then again and again the one that helps most or harms
+    def run(self) -> NDArray[np.float64]:
+        """The weights of the models: the best, and then again and again the one that helps most or harms
         least, until some steps in a row have been for nothing; of all steps those up to the best one."""
         counts = np.zeros(len(self.scores))
-        best = self.find_best(models)
+        best = self.find_best()
         counts[best] = 1
         total = self.scores[best].astype(np.float64)
         key, chosen, num_vain = self.judge.key(self.scores[best]), counts.copy(), 0
         for number in range(2, self.num_rounds + 1):
-            found = [(total + self.scores[model]) / number for model in models]
-            position = self._best(found, [(counts[model] == 0, self.sizes[model]) for model in models])
-            total = total + self.scores[models[position]]
-            counts[models[position]] += 1
-            if (other := self.judge.key(found[position])) < key:
+            found = [(total + own) / number for own in self.scores]
+            model = self._best(found, list(zip(counts == 0, self.sizes, strict=True)))
+            total = total + self.scores[model]
+            counts[model] += 1
+            if (other := self.judge.key(found[model])) < key:
                 key, chosen, num_vain = other, counts.copy(), 0
             elif (num_vain := num_vain + 1) > _MAX_VAIN:
                 break
         return np.asarray(chosen / chosen.sum())
 
-    def find_best(self, models: Sequence[int]) -> int:
+    def find_best(self) -> int:
         """Of single models."""
-        return models[self._best([self.scores[model] for model in models], [(self.sizes[m],) for m in models])]
+        return self._best(self.scores, [(size,) for size in self.sizes])
 
     def _best(self, found: Sequence[Array], costs: Sequence[tuple[float, ...]]) -> int:
         losses = [self.judge.loss(scores) for scores in found]
@@ -175,7 +173,9 @@ class _Greedy:
 
 
 def _keep_heaviest(weights: NDArray[np.float64], count: int, sizes: Sequence[int]) -> NDArray[np.float64]:
+    """What weighs next to nothing would cost bytes and time for next to nothing."""
     order = np.lexsort((np.asarray(sizes), -weights))[:count]
+    order = order[weights[order] >= _MIN_WEIGHT * weights.sum()]
     kept = np.zeros_like(weights)
     kept[order] = weights[order]
     return np.asarray(kept / kept.sum())

@@ -43,7 +43,7 @@ class Plan:
     `points` are tried first. `trial_share` is the most that one trial gets of the time that is left, `reserved_share`
     what is kept for the end of all time. `num_kept` of the best trials leave their models in the lake, and
     `num_kept_each` of each algorithm. `ending_share` of all time is kept for what is made of these models.
-    `num_refitted`, `runs_on` and `keeps_unfit`: see `Worker`.
+    `num_combined`, `num_refitted`, `runs_on` and `keeps_unfit`: see `Worker`.
     """
 
     candidates: Sequence[Candidate]
@@ -55,6 +55,7 @@ class Plan:
     reserved_share: float = 0.1
     num_kept: int = 1
     num_kept_each: int = 0
+    num_combined: int = 0
     num_refitted: int = 0
     runs_on: bool = False
     keeps_unfit: bool = False
@@ -206,6 +207,7 @@ def begin(
         message=notes,
         num_kept=found.num_kept,
         num_kept_each=found.num_kept_each,
+        num_combined=found.num_combined,
         num_refitted=found.num_refitted,
         runs_on=found.runs_on,
         keeps_unfit=found.keeps_unfit,

@@ -55,6 +55,8 @@ class Worker:
     Attributes:
         num_kept: of how many of the best trials the models are left in the archive.
         num_kept_each: of how many of the best trials of each algorithm.
+        num_combined: of how many of the trials' models what is handed over is made at most; 0: it is the best alone, and
+            what that takes is reserved from the beginning.
         num_refitted: of how many of the best trials there is to be time to fit the models again on all rows.
         after_trial: what follows each.
         runs_on: whether at the end the best trial is carried out again without haste, where it was short of time.
@@ -79,6 +81,7 @@ class Worker:
     message: Callable[[str], None]
     num_kept: int = 1
     num_kept_each: int = 0
+    num_combined: int = 0
     num_refitted: int = 0
     runs_on: bool = False
     keeps_unfit: bool = False
@@ -104,14 +107,14 @@ class Worker:
             self._carry_out(trial)
             self.after_trial()
             self._report_best()
-            if self.num_refitted:
+            if self.num_combined:
                 self._reserve()
 
     def closing_seconds(self, *, is_alone: bool) -> float:
         """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble, which is as
         large as the best models together."""
         num_exports = _EXPORTS_ALONE if is_alone else _EXPORTS
-        best = self._best(1 if is_alone else max(self.num_refitted, 1))
+        best = self._best(1 if is_alone else max(self.num_combined, 1))
         num_bytes = sum(int(trial.user_attrs[TrialAttribute.MODEL_BYTES]) for trial in best)
         export_seconds = median(self.export_seconds) if self.export_seconds else _EXPORT_SECONDS
         slowness = median(self.slowness) if self.slowness else 1.0
@@ -170,7 +173,7 @@ class Worker:
     def _reserve(self) -> None:
         """What comes after the trials takes as much as they have shown."""
         seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in self._best(self.num_refitted))
-        closing = self.closing_seconds(is_alone=self.num_refitted == 1)
+        closing = self.closing_seconds(is_alone=self.num_combined == 1)
         self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
 
     def _best(self, count: int) -> list[FrozenTrial]:

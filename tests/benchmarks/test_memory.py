@@ -74,8 +74,8 @@ def test_peak_memory_of_two_gigabytes_of_parquet(folder: Path, tmp_path: Path) -
     try:
         rows.append(["pandas.read_parquet", *_row(_watch([sys.executable, "-c", _PANDAS, str(file)]))])
         for algorithm, library, chosen in (
-            ("xgboost", "xgboost, onnxmltools", {"num_rounds": 20}),
-            ("lightgbm", "lightgbm, onnxmltools", {"num_rounds": 20}),
+            ("xgboost", "xgboost", {"num_rounds": 20}),
+            ("lightgbm", "lightgbm", {"num_rounds": 20}),
             ("mlp", "torch", {"epochs": 1, "batch_size": 4096, "hidden": [32]}),
         ):
             alone = _watch([sys.executable, "-c", _IMPORT.format(library=library)])

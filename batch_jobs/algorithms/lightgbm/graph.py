@@ -1,6 +1,11 @@
-"""The trees of a booster in ONNX, all but those that split by sets of categories: onnxmltools converts them."""
+"""The trees of a booster in ONNX.
+
+What a model's text means: LightGBM's `Tree::ToString` and `Tree::CategoricalDecision` (include/LightGBM/tree.h).
+"""
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import lightgbm
@@ -14,10 +19,11 @@ from batch_jobs.algorithms.export.trees.arrays import Mode, Trees
 
 _BY_CATEGORY, _DEFAULT_LEFT = 1, 2
 _MISSING_SHIFT, _MISSING_MASK, _NEVER_MISSING = 2, 3, 0
+_BITS = 32
 
 
-def to_graph(booster: lightgbm.Booster, *, task: Task, num_outputs: int, width: int) -> onnx.ModelProto | None:
-    """From `features` to `scores`; None where a split is by categories.
+def to_graph(booster: lightgbm.Booster, *, task: Task, num_outputs: int, width: int) -> onnx.ModelProto:
+    """From `features` to `scores`.
 
     Args:
         booster: in single precision.
@@ -25,15 +31,11 @@ def to_graph(booster: lightgbm.Booster, *, task: Task, num_outputs: int, width: 
         num_outputs: classes; of a regression 1.
         width: of the features.
     """
-    text = booster.model_to_string()
-    kinds = _read(text, "decision_type", np.int64)
-    if (kinds & _BY_CATEGORY).any():
-        return None
-    trees = _to_trees(text, kinds, num_sums=1 if task is Task.BINARY else num_outputs)
+    trees = _to_trees(booster.model_to_string(), num_sums=1 if task is Task.BINARY else num_outputs)
     return boosters.to_graph("lightgbm", trees, task=task, num_outputs=num_outputs, width=width)
 
 
-def _to_trees(text: str, kinds: NDArray[np.int64], *, num_sums: int) -> Trees:
+def _to_trees(text: str, *, num_sums: int) -> Trees:
     """Tree by tree, in each the branches first."""
     num_leaves = _read(text, "num_leaves", np.int64)
     num_branches = num_leaves - 1
@@ -43,10 +45,14 @@ def _to_trees(text: str, kinds: NDArray[np.int64], *, num_sums: int) -> Trees:
     branch = roots[tree_of_branch] + _count(num_branches)
     first_leaf = roots + num_branches
     leaf = first_leaf[tree_of_leaf] + _count(num_leaves)
-    thresholds = _read(text, "threshold", np.float64)
-    # A value that is missing where none ever was is 0 to LightGBM.
+    kinds, thresholds = _read(text, "decision_type", np.int64), _read(text, "threshold", np.float64)
+    # A value that is missing where none ever was is 0 to LightGBM; one that is no category is in no set.
     is_zero = (kinds >> _MISSING_SHIFT) & _MISSING_MASK == _NEVER_MISSING
-    goes_left = np.where(is_zero, thresholds >= 0, (kinds & _DEFAULT_LEFT) > 0)
+    is_set = (kinds & _BY_CATEGORY) > 0
+    goes_left = np.where(is_zero, thresholds >= 0, (kinds & _DEFAULT_LEFT) > 0) & ~is_set
+    # The sets of a tree are numbered within it.
+    num_sets = _read(text, "num_cat", np.int64)
+    thresholds[is_set] += (np.cumsum(num_sets) - num_sets)[tree_of_branch[is_set]]
 
     def place(values: Any, where: NDArray[np.int64], *, otherwise: Any) -> NDArray[Any]:
         found = np.full(sizes.sum(), otherwise)
@@ -63,12 +69,25 @@ def _to_trees(text: str, kinds: NDArray[np.int64], *, num_sums: int) -> Trees:
         roots=roots,
         feature=place(_read(text, "split_feature", np.int64), branch, otherwise=-1),
         threshold=place(thresholds, branch, otherwise=0.0),
-        mode=np.full(sizes.sum(), Mode.LEQ),
+        mode=place(np.where(is_set, Mode.MEMBER, Mode.LEQ), branch, otherwise=Mode.LEQ),
         true_node=children("left_child"),
         false_node=children("right_child"),
         sends_missing_true=place(goes_left, branch, otherwise=False),
         leaf_values=boosters.take_turns(weights, np.repeat(trees, sizes), num_sums),
+        sets=tuple(_read_sets(text, num_sets)),
     )
+
+
+def _read_sets(text: str, num_sets: NDArray[np.int64]) -> Iterator[tuple[float, ...]]:
+    """Of all trees, one after the other: bits of categories in words, and where in its tree's words each set begins."""
+    bits = np.unpackbits(_read(text, "cat_threshold", np.uint32).astype("<u4").view(np.uint8), bitorder="little")
+    bounds = _read(text, "cat_boundaries", np.int64) * _BITS
+    tree_begins = at = 0
+    for count in num_sets[num_sets > 0]:
+        within = bounds[at : at + count + 1] + tree_begins
+        for begin, end in pairwise(within):
+            yield tuple(np.flatnonzero(bits[begin:end]).astype(float).tolist())
+        tree_begins, at = within[-1], at + count + 1
 
 
 def _count(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

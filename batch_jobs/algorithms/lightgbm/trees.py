@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.export.converted import keep_scores
-from batch_jobs.algorithms.export.trees import writing
 from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.graph import to_graph
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
@@ -191,19 +189,6 @@ class FittedTrees:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        from onnxmltools import convert_lightgbm
-        from onnxmltools.convert.common.data_types import FloatTensorType
-
         problem = self.problem
         width = problem.num_numeric + len(problem.cardinalities)
-        own = to_graph(self.booster, task=problem.task, num_outputs=problem.num_outputs, width=width)
-        if own is not None:
-            return own
-        model = convert_lightgbm(
-            self.booster,
-            name="lightgbm",
-            initial_types=[(FEATURES, FloatTensorType([None, width]))],
-            target_opset=15,
-            zipmap=False,
-        )
-        return writing.renew(keep_scores(model))
+        return to_graph(self.booster, task=problem.task, num_outputs=problem.num_outputs, width=width)

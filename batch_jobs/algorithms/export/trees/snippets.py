@@ -30,9 +30,16 @@ class Snippet:
         self._known: dict[bytes, str] = {}
 
     def add(self, op_type: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
-        """An operator; answers the name of its output."""
+        """An operator; answers the name of its output. An attribute that is an array is a list of integers."""
         output = output or self._new_name()
-        self.nodes.append(helper.make_node(op_type, inputs, [output], domain=domain, **attributes))
+        # NOTE: onnx.helper looks at each number, of which trees have a million.
+        lists = {name: attributes.pop(name) for name in [*attributes] if isinstance(attributes[name], np.ndarray)}
+        node = helper.make_node(op_type, inputs, [output], domain=domain, **attributes)
+        node.attribute.extend(
+            onnx.AttributeProto(name=name, type=onnx.AttributeProto.INTS, ints=values.tolist())
+            for name, values in sorted(lists.items())
+        )
+        self.nodes.append(node)
         return output
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:

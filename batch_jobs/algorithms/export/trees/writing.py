@@ -129,20 +129,20 @@ def _to_tensors(trees: Trees, outputs: Ints, weights: NDArray[Any], *, num_outpu
     splits = np.concatenate([trees.threshold[branches], padding]).astype(np.float32)
     attributes: dict[str, Any] = {
         "n_targets": num_outputs,
-        "tree_roots": roots.tolist(),
-        "nodes_featureids": np.concatenate([trees.feature[branches], padding]).tolist(),
+        "tree_roots": roots,
+        "nodes_featureids": np.concatenate([trees.feature[branches], padding]),
         "nodes_modes": numpy_helper.from_array(modes),
         "nodes_splits": numpy_helper.from_array(np.where(modes == Mode.MEMBER, np.float32(0), splits)),
-        "nodes_truenodeids": position[true_node].tolist(),
-        "nodes_falsenodeids": position[false_node].tolist(),
-        "nodes_trueleafs": trees.is_leaf[true_node].astype(np.int64).tolist(),
-        "nodes_falseleafs": trees.is_leaf[false_node].astype(np.int64).tolist(),
-        "leaf_targetids": outputs.tolist(),
+        "nodes_truenodeids": position[true_node],
+        "nodes_falsenodeids": position[false_node],
+        "nodes_trueleafs": trees.is_leaf[true_node].astype(np.int64),
+        "nodes_falseleafs": trees.is_leaf[false_node].astype(np.int64),
+        "leaf_targetids": outputs,
         "leaf_weights": numpy_helper.from_array(weights.astype(np.float32)),
     }
     if trees.sends_missing_true[branches].any():
         missing = np.concatenate([trees.sends_missing_true[branches], padding])
-        attributes["nodes_missing_value_tracks_true"] = missing.astype(np.int64).tolist()
+        attributes["nodes_missing_value_tracks_true"] = missing.astype(np.int64)
     if (modes == Mode.MEMBER).any():
         members = splits[modes == Mode.MEMBER].astype(np.int64)
         values = [value for number in members for value in (*trees.sets[number], np.nan)]

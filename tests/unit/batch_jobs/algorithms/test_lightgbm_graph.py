@@ -1,4 +1,4 @@
-"""LightGBM's trees of numbers as one ONNX operator."""
+"""LightGBM's trees as one ONNX operator."""
 
 import lightgbm
 import numpy as np
@@ -11,6 +11,7 @@ from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.graph import to_graph
+from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
 from batch_jobs.algorithms.lightgbm.trees import Trees
 from tests.unit.batch_jobs.algorithms.surroundings import Listener
 
@@ -46,6 +47,27 @@ def test_it_answers_what_the_booster_answers_also_where_values_are_missing_that_
     np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("task", trees.LIGHTGBM.tasks)
+def test_splits_by_sets_of_categories_send_every_value_where_the_booster_sends_it(task: Task) -> None:
+    rng = np.random.default_rng(2)
+    codes, numbers = rng.integers(0, 80, 2000), rng.normal(size=2000)
+    features = np.stack([numbers, codes, np.where(rng.random(2000) < 0.1, np.nan, codes % 3)], axis=1)
+    signal = rng.normal(size=80)[codes] + numbers
+    targets = signal if task is Task.REGRESSION else np.digitize(signal, [0.0] if task is Task.BINARY else [-1.0, 1.0])
+    objective = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}[task]
+    settings = {"objective": objective, "num_class": 3 if task is Task.MULTICLASS else 1, "cat_smooth": 1.0}
+    settings |= {"verbosity": -1, "num_threads": 1, "min_data_per_group": 5, "max_cat_to_onehot": 2}
+    data = lightgbm.Dataset(features.astype(np.float32), label=targets, categorical_feature=[1, 2])
+    booster = to_single_precision(lightgbm.train(settings, data, 30), num_rounds=30)
+    # Codes that were never seen, and none, among them.
+    asked = np.stack([rng.normal(size=600), rng.integers(-1, 200, 600), rng.integers(0, 4, 600)], axis=1)
+    asked[::7, 1], asked[::5, 2] = np.nan, np.nan
+    expected = np.asarray(booster.predict(asked.astype(np.float32)))
+    expected = np.stack([1 - expected, expected], axis=1) if task is Task.BINARY else expected
+    found = _answer(booster, task, asked.astype(np.float32))
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=2e-6)
+
+
 def test_a_tree_without_a_split_is_its_one_leaf() -> None:
     data = lightgbm.Dataset(np.zeros((30, 3)), label=np.arange(30) % 2)
     booster = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 3)
@@ -54,6 +76,5 @@ def test_a_tree_without_a_split_is_its_one_leaf() -> None:
 
 def _answer(booster: lightgbm.Booster, task: Task, features: np.ndarray) -> np.ndarray:
     graph = to_graph(booster, task=task, num_outputs=NUM_OUTPUTS[task], width=3)
-    assert graph is not None
     (found,) = onnxruntime.InferenceSession(graph.SerializeToString()).run([SCORES], {"features": features})
     return np.asarray(found)

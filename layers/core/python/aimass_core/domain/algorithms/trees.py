@@ -78,7 +78,7 @@ LIGHTGBM = AlgorithmSpec(
     implementations={
         "lightgbm": Implementation(
             learner="batch_jobs.algorithms.lightgbm.trees:Trees",
-            libraries=("lightgbm", "onnxmltools"),
+            libraries=("lightgbm",),
             is_streamed=True,
         )
     },
