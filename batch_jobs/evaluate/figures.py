@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import TightLayoutEngine
 
 from aimass_core.services import pages
 
@@ -32,6 +33,9 @@ _STYLE = {
     "grid.color": GRID,
     "xtick.color": INK,
     "ytick.color": INK,
+    # The grid says where a number is; marks beside it are a third of the time that a picture takes.
+    "xtick.bottom": False,
+    "ytick.left": False,
     "legend.frameon": False,
     "legend.fontsize": 9,
     "figure.facecolor": "none",
@@ -57,7 +61,8 @@ def figure(width: float, height: float, *, title: str) -> Iterator[tuple[Figure,
     drawing = Drawing()
     # Texts are drawn by the browser, in its own fonts; ours are only measured with.
     with styled({"svg.hashsalt": title}):
-        drawn = Figure(figsize=(width, height), layout="constrained")
+        # NOTE: the layout "constrained" measures all texts twice.
+        drawn = Figure(figsize=(width, height), layout=TightLayoutEngine(pad=0.4))
         yield drawn, drawing
         buffer = io.BytesIO()
         # NOTE: `savefig` would draw twice, once for nothing.

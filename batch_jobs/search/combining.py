@@ -32,9 +32,9 @@ def combine(
 ) -> Ending | None:
     """None where the best model alone is as good, the ensemble misses a limit, or there is no time for one.
 
-    Of classes it is selected by the log loss, of probabilities that were raised, whatever the metric: over 17 tables that
-    was better on unseen rows by most metrics than what was selected by accuracy or ROC AUC. By these the best model alone
-    is the best by luck too; an ensemble with a lower loss may be two standard errors behind it.
+    Of classes it is selected by the log loss, of probabilities that were raised, whatever the metric: over 17 tables
+    that was better on unseen rows than what was selected by accuracy or ROC AUC. By these the best model alone is the
+    best by luck too; an ensemble with a lower loss may be two standard errors behind it.
 
     Args:
         studying: of the study, whose archive has the models of the best trials.

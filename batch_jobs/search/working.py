@@ -38,7 +38,7 @@ _MAX_CAUSE = 500
 REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
-_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 6.0, 2, 4, 1.0
+_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 5.0, 2, 3, 1.0
 # The best model by now has a report so much later than it was found, and again after so many times what one takes.
 _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
@@ -55,8 +55,8 @@ class Worker:
     Attributes:
         num_kept: of how many of the best trials the models are left in the archive.
         num_kept_each: of how many of the best trials of each algorithm.
-        num_combined: of how many of the trials' models what is handed over is made at most; 0: it is the best alone, and
-            what that takes is reserved from the beginning.
+        num_combined: of how many of the trials' models what is handed over is made at most; 0: it is the best alone,
+            and what that takes is reserved from the beginning.
         num_refitted: of how many of the best trials there is to be time to fit the models again on all rows.
         after_trial: what follows each.
         runs_on: whether at the end the best trial is carried out again without haste, where it was short of time.

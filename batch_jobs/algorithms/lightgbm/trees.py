@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aimass_core.domain.algorithms.trees import LightGBMHyperparameters
 from aimass_core.domain.signatures import Task
-from batch_jobs.algorithms.learning import FEATURES, Examples, FitContext, Problem
+from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.lightgbm.graph import to_graph
 from batch_jobs.algorithms.lightgbm.single_precision import to_single_precision
 from batch_jobs.algorithms.pace import BestRound, BoostingPace
