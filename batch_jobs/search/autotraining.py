@@ -37,8 +37,9 @@ _PERFECT = 1.0
 # Of many rows so many judge, or such a part of all: those that do not are trained on, and there is seldom time to fit
 # what was chosen on all rows again. AutoGluon goes by nearly the same.
 _JUDGING_ROWS, _MIN_FRACTION = 1_500, 0.1
-# For so many models there is to be time to fit them on all rows, and for one where hardly more rows are to be had so.
-_NUM_REFITTED, _NUM_REFITTED_OF_MANY_ROWS = 3, 1
+# For so many models there is to be time to fit them on all rows. A tenth more rows is worth less than other trials:
+# there only what time is left over goes to it.
+_NUM_REFITTED = 3
 # Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md.
 _FOLDS, _MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND, _MIN_SECONDS_OF_FOLDS = 5, 2_500, 80, 20.0
 
@@ -192,7 +193,7 @@ def _count_refitted(spec: AutotrainSpec, aim: _Aim) -> int:
     if not aim.is_refitted or spec.folds is not None:
         return 0
     are_few_more = spec.validation is None and spec.validation_fraction <= _MIN_FRACTION
-    return _NUM_REFITTED_OF_MANY_ROWS if are_few_more else _NUM_REFITTED
+    return 0 if are_few_more else _NUM_REFITTED
 
 
 def _import_learners(candidates: Sequence[Candidate], spec: AutotrainSpec) -> None:

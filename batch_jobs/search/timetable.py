@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 Clock = Callable[[], float]
 
-# What comes after the last trial took 7 s of a study of 33k rows, on two processors that ten processes used.
-_RESERVED_SECONDS = 8.0
+# What comes after the last trial takes 3 s of an idle processor, and 6 s where an ensemble has 25 MB.
+_RESERVED_SECONDS = 6.0
 _READINGS = 2.0
 _MAX_RESERVED_SHARE = 0.35
 _MAX_RESERVED_SECONDS = 900.0
 _MIN_TRIAL_SECONDS = 5.0
-# Trees take a sixth of their fit, up to its length where they split by sets of categories.
+# Trees take a sixth of their fit.
 _EXPORT_SHARE = 0.25
 
 

@@ -5,8 +5,8 @@ from batch_jobs.search.timetable import plan
 
 def test_a_trial_gets_a_share_of_what_is_left_and_the_last_one_all() -> None:
     now = 0.0
-    timetable = plan(100.0, reading_seconds=1, trial_share=0.5, reserved_share=0.1, clock=lambda: now)
-    assert timetable.ends == 80.0  # eight seconds, two readings, and a tenth
+    timetable = plan(100.0, reading_seconds=2, trial_share=0.5, reserved_share=0.1, clock=lambda: now)
+    assert timetable.ends == 80.0  # six seconds, two readings, and a tenth
     assert timetable.trial_deadline() == 40.0
     assert timetable.trial_deadline(export_seconds=9) == 31.0
     assert timetable.trial_deadline(export_seconds=40) == 20.0
@@ -24,7 +24,7 @@ def test_what_comes_after_the_trials_has_what_they_show_that_it_needs() -> None:
     timetable.reserve(25.0)
     assert timetable.ends == 75.0
     timetable.reserve(1.0)
-    assert timetable.ends == 92.0
+    assert timetable.ends == 94.0
     timetable.reserve(1_000.0)
     assert timetable.ends == 65.0
     forever = plan(None, reading_seconds=0)
