@@ -40,7 +40,7 @@ kills: $(VENV)/.dev ## Kill a local cloud KILLS times in the middle of writes; n
 
 lint: $(VENV)/.dev ## Style, types, import rules and Dockerfiles
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	$(BIN)/hadolint batch_jobs/images/Dockerfile sdk/aimass/exported/Dockerfile
+	$(BIN)/hadolint batch_jobs/images/Dockerfile localstack/Dockerfile sdk/aimass/exported/Dockerfile
 
 bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
