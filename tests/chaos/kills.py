@@ -113,7 +113,7 @@ class Kills:
         written: dict[str, set[str]] = {store.kind: set() for store in stores}
         with self._writing(number, stores, written):
             # Workers begin anew with each server: kills are to meet writes.
-            wait_until(lambda: all(written.values()))
+            wait_until(lambda: all(written.values()), seconds=600)
             threading.Event().wait(self._moments.uniform(*_WRITING_SECONDS))
             self._kill(pid)
         for kind, names in written.items():

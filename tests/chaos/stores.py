@@ -42,7 +42,7 @@ class Datasets(Store):
 
     def __init__(self, stack: Stack) -> None:
         self._http = httpx2.Client(
-            base_url=stack.url, headers={"authorization": f"Bearer {stack.api_key}"}, timeout=180
+            base_url=stack.url, headers={"authorization": f"Bearer {stack.api_key}"}, timeout=600
         )
 
     def write(self, name: str) -> None:
