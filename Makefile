@@ -36,11 +36,11 @@ chaos: $(VENV)/.dev ## Kill workers of a local cloud under traffic, deploy it an
 KILLS ?= 200
 KILLS_SEED ?= 15
 kills: $(VENV)/.dev ## Kill a local cloud KILLS times in the middle of writes; nothing acknowledged may be lost
-	AIMASS_TEST_KILLS=$(KILLS) AIMASS_TEST_KILLS_SEED=$(KILLS_SEED) $(BIN)/python -m pytest tests/e2e/test_random_kills.py -s
+	$(BIN)/python -m tests.chaos.kills --kills $(KILLS) --seed $(KILLS_SEED) --json build/kills.json
 
 lint: $(VENV)/.dev ## Style, types, import rules and Dockerfiles
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	$(BIN)/hadolint batch_jobs/images/Dockerfile sdk/aimass/exported/Dockerfile
+	$(BIN)/hadolint batch_jobs/images/Dockerfile localstack/Dockerfile sdk/aimass/exported/Dockerfile
 
 bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s

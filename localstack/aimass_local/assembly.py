@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Self, TypedDict
 
 import psutil
@@ -17,9 +15,9 @@ import psutil
 from aimass_local import emulator
 from aimass_local.batch import BatchService
 from aimass_local.clients import build_client
-from aimass_local.containers import Image, read_images
-from aimass_local.environment import HOST, REPOSITORY, DataDirectory, client_environment, without_foreign_variables
+from aimass_local.environment import DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
+from aimass_local.images import list_images
 from aimass_local.journal import Journal
 from aimass_local.sagemaker import SageMakerService
 from aimass_local.state import StateSaver
@@ -28,8 +26,6 @@ _MAX_WORKERS_PER_FUNCTION = 4
 # What one job of the stack asks for (infra/cdk/components/job_definition.py).
 _MIN_VCPUS = 2
 _MIN_MEMORY_MIB = 8192
-# Container images by name; every one of ours is this interpreter, run in the repository.
-_OWN_IMAGES = ("*aimass*batch-jobs*", "*batch-jobs*")
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +97,7 @@ def _build_batch(
 ) -> BatchService:
     return BatchService(
         data.batch,
-        images=_list_images(data),
+        images=list_images(data.images_path),
         environment=_container_environment(port),
         **job_capacity(num_cpus=vcpus or os.cpu_count(), memory_bytes=psutil.virtual_memory().total),
         emit_event=emit_event,
@@ -126,20 +122,13 @@ def _build_sagemaker(
 ) -> SageMakerService:
     return SageMakerService(
         data.sagemaker,
-        images=_list_images(data),
+        images=list_images(data.images_path),
         environment=_container_environment(port),
         s3=build_client("s3", port=port),
         max_running=max(1, (os.cpu_count() or 1) // 2),
         emit_event=emit_event,
         put_log_events=emulator.put_log_events,
     )
-
-
-def _list_images(data: DataDirectory) -> dict[str, Image]:
-    # NOTE: a container listens to its network; here that is this machine's, where nobody else has anything to ask.
-    serve = ("-m", "batch_jobs", "serve", "--host", HOST)
-    own = Image(python=Path(sys.executable), cwd=REPOSITORY, env={}, programs={"serve": serve})
-    return {**dict.fromkeys(_OWN_IMAGES, own), **read_images(data.images_path)}
 
 
 def _container_environment(port: int) -> dict[str, str]:

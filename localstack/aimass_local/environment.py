@@ -106,14 +106,18 @@ def endpoint_url(port: int) -> str:
 
 
 def client_environment(port: int) -> dict[str, str]:
-    """What a process needs to talk to the local cloud as if it were AWS.
+    """What a process needs to talk to the local cloud as if it were AWS."""
+    # NOTE: botocore falls back to virtual-hosted addressing for a name, never for an IP: keep the IP for S3.
+    return {**endpoint_environment(endpoint_url(port)), "AWS_ENDPOINT_URL_S3": endpoint_url(port)}
+
+
+def endpoint_environment(url: str) -> dict[str, str]:
+    """What a process needs to talk to an emulator as if it were AWS.
 
     `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` point at nothing, so that the developer's files are not read.
     """
     return {
-        "AWS_ENDPOINT_URL": endpoint_url(port),
-        # NOTE: botocore falls back to virtual-hosted addressing for a name, never for an IP: keep the IP for S3.
-        "AWS_ENDPOINT_URL_S3": endpoint_url(port),
+        "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,

@@ -1,6 +1,8 @@
 """Data under faults: every crash point between a client's bytes and a version, and of a deletion that meets a job."""
 
 import hashlib
+import random
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,8 +21,9 @@ from aimass_core.domain.jobs import JobStatus
 from aimass_core.errors import AimassError, NotFoundError
 from aimass_core.ports import WriteConflictError
 from aimass_core.services import datasets, jobs, uploads
+from aimass_core.services.ingest.versions import MAX_ATTEMPTS
 from tests.factories import platform
-from tests.simulation.faults import Faults, When
+from tests.simulation.faults import Faults, Plan, When
 from tests.simulation.world import LEASE_SECONDS, World, settle
 
 BODY = b"age,income\n1,no\n2,yes\n3,no\n"
@@ -52,7 +55,7 @@ def _reconcile(world: World) -> None:
         _work(world)
 
 
-def _ingest(plan: dict[int, When]) -> World:
+def _ingest(plan: Plan) -> World:
     world = World(faults=Faults(plan=plan))
     _upload(world)
     _work(world)
@@ -80,6 +83,27 @@ def test_j6_no_crash_or_repetition_loses_or_doubles_uploaded_bytes(when: When) -
         for file in manifest.files:
             assert world.lake.head(keys.dataset_file(version.workspace_id, version.dataset_id, file.sha256))
         assert [dataset.latest_version for dataset in world.registry.all(Dataset)] == [1]
+
+
+@dataclass(frozen=True)
+class _Busy:
+    """Services that do not take every fifth request, or do not answer it."""
+
+    rng: random.Random
+
+    def get(self, number: int, /) -> When | None:
+        return self.rng.choice([When.THROTTLED, When.UNANSWERED]) if self.rng.random() < 0.2 else None
+
+
+def test_j1_no_version_is_given_up_while_services_are_busy() -> None:
+    num_tries = []
+    for seed in range(60):
+        world = _ingest(_Busy(random.Random(seed)))
+        (version,) = world.registry.all(DatasetVersion)
+        assert version.status is DatasetVersionStatus.READY, f"seed {seed}: {version.status_reason}"
+        assert version.num_rows == 3
+        num_tries.append(world.faults.num_faults)
+    assert max(num_tries) > 2 * MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize("when", list(When))

@@ -38,7 +38,7 @@ def test_j12_packages_of_the_console_are_known_by_their_content() -> None:
 
 
 def test_j12_images_are_known_by_their_content() -> None:
-    names = ("batch_jobs/images/Dockerfile", "localstack/docker-compose.yml")
+    names = ("batch_jobs/images/Dockerfile", "localstack/Dockerfile", "localstack/docker-compose.yml")
     texts = [(REPOSITORY / name).read_text("utf-8") for name in names]
     bases = [re.findall(r"(?:^FROM |^ *image: ).*", text, re.MULTILINE) for text in texts]
     assert all(bases)

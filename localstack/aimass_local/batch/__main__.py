@@ -11,17 +11,14 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-
 from aimass_local.batch import BatchService, Image
 from aimass_local.batch.wire import Document
 from aimass_local.documents import StateLockedError
+from aimass_local.serving import serve_until_stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,17 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(service: BatchService, *, port: int) -> None:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.accesslog = None
-    config.loglevel = "WARNING"
-    config.graceful_timeout = 2
-    stopping = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     await service.start()
     try:
-        await serve(service, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type, unused-ignore]
+        await serve_until_stopped(service, port=port)
     finally:
         await service.close()
 

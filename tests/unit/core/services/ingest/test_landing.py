@@ -7,6 +7,7 @@ import pytest
 from aimass_core.domain import keys
 from aimass_core.domain.datasets import DatasetVersionStatus, WriteMode
 from aimass_core.domain.settings.contract import SettingsUpdate, Subsystem
+from aimass_core.errors import UnavailableError
 from aimass_core.services import settings, uploads
 from aimass_core.services.ingest import landing, versions
 from aimass_core.services.ingest.landing import NewObject
@@ -86,7 +87,8 @@ def test_files_that_come_while_the_version_before_is_converted_become_one_versio
     for name in ("2", "3", "4"):
         landing.land_all(scene.ports, [put(scene, "a", f"{name}.csv", f"n\n{name}\n".encode())])
         scene.clock.advance(30)
-    versions.release(scene.ports, claimed)
+    with pytest.raises(UnavailableError), versions.given_back(scene.ports, claimed):
+        raise UnavailableError("The blob store is busy.")
     scene.clock.advance(1)
     scene.work()
     dataset = scene.dataset_named("a")

@@ -1,5 +1,6 @@
 """Windows, appends, claims and commits of dataset versions."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from aimass_core.domain import keys
 from aimass_core.domain.common import new_id
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, WriteMode
 from aimass_core.domain.jobs import Failure, Job, JobKind, JobStatus
+from aimass_core.errors import UnavailableError
 from aimass_core.ports import BlobInfo, Write
-from aimass_core.services import datasets, records
+from aimass_core.services import datasets, records, uploads
 from aimass_core.services.ingest import closing, versions
 from tests.unit.core.services.ingest.scene import MAX_BYTES, Scene, types
 
@@ -211,6 +213,39 @@ def test_a_conversion_that_never_finishes_is_given_up(scene: Scene) -> None:
     ended = records.get(scene.ports, DatasetVersion, *address)
     assert ended.status is DatasetVersionStatus.REJECTED
     assert "tried 5 times" in str(ended.status_reason)
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["throttled", "done_without_an_answer"])
+@pytest.mark.parametrize("step", ["query", "put", "write"])
+def test_j1_conversion_that_meets_a_busy_service_is_tried_as_often_as_it_takes(
+    scene: Scene, step: str, is_done: bool
+) -> None:
+    dataset = scene.dataset("sales")
+    upload = scene.begin(dataset.id, FIRST, mode=WriteMode.REPLACE)
+    version = uploads.complete(scene.ports, scene.principal, dataset.id, upload.id)
+    (message, _), *_ = scene.ports.ingest_queue.messages
+    store: Any = scene.ports.lake if step == "put" else scene.ports.registry
+    act, acts = getattr(store, step), 0
+
+    def busy(*args: Any, **options: Any) -> Any:
+        nonlocal acts
+        acts += 1
+        # What it writes: the claim, the end of the version (or the claim given back).
+        if step == "write" and acts % 3 != 2:
+            return act(*args, **options)
+        if is_done:
+            act(*args, **options)
+        raise UnavailableError("The service is throttled. Try again.")
+
+    setattr(store, step, busy)
+    for _ in range(2 * versions.MAX_ATTEMPTS):
+        scene.clock.advance(60)
+        with contextlib.suppress(UnavailableError):
+            assert scene.close(message) is None, "only what was done without an answer has nothing left to do"
+    setattr(store, step, act)
+    scene.clock.advance(600)
+    scene.close(message)
+    assert ready(scene, dataset, version.number).num_rows == 2
 
 
 def test_a_file_that_was_replaced_or_deleted_before_it_was_read_is_named(scene: Scene) -> None:

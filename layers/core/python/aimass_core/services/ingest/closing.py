@@ -60,11 +60,17 @@ def close(
     claimed = versions.claim(ports, workspace_id, dataset_id, number, lease_seconds=lease_seconds)
     if claimed is None:
         return None
+    with versions.given_back(ports, claimed):
+        return _close(ports, claimed, max_bytes=max_bytes)
+
+
+def _close(ports: Ports, claimed: Claim, *, max_bytes: int) -> DatasetVersion:
     files = versions.load_files(ports, claimed.version)
     if not files:
         return versions.finish(ports, claimed, status=DatasetVersionStatus.REJECTED, status_reason=_UNFINISHED)
     num_landed_bytes = sum(file.num_bytes for file in files)
     # NOTE: an upload was held against the quota before its bytes were sent.
+    workspace_id = claimed.version.workspace_id
     refused = uploads.refuse_to_store(ports, workspace_id, num_landed_bytes) if _are_dropped(files) else None
     if refused is not None:
         reason = f"{refused} Then drop the files once more, by other names."
@@ -76,7 +82,7 @@ def close(
         max_expanded_bytes=EXPANSION_IN_LAMBDA * max_bytes, max_slow_bytes=min(_SLOW_BYTES_IN_LAMBDA, max_bytes)
     )
     try:
-        return convert(ports, claimed, limits=limits)
+        return _convert(ports, claimed, limits=limits)
     except ExpandedTooLargeError:
         return _hand_over(ports, claimed)
 
@@ -117,15 +123,20 @@ def convert(
     delivered: Delivered | None = None,
 ) -> DatasetVersion:
     """Converts a claimed version and ends it, READY or REJECTED. After any other fault the claim is given back."""
-    is_done = False
-    try:
-        with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
-            ended = _Run(ports, claimed, Path(folder), limits, on_progress, delivered).run()
-        is_done = True
-        return ended
-    finally:
-        if not is_done:
-            versions.release(ports, claimed)
+    with versions.given_back(ports, claimed):
+        return _convert(ports, claimed, limits=limits, on_progress=on_progress, delivered=delivered)
+
+
+def _convert(
+    ports: Ports,
+    claimed: Claim,
+    *,
+    limits: Limits,
+    on_progress: OnProgress = lambda _phase, _step, _num_steps: None,
+    delivered: Delivered | None = None,
+) -> DatasetVersion:
+    with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
+        return _Run(ports, claimed, Path(folder), limits, on_progress, delivered).run()
 
 
 @dataclass(frozen=True, slots=True)

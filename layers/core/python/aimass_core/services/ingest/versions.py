@@ -8,6 +8,7 @@ LANDED_OBJECT (which version took an object, so that an event that comes three t
 converts it, and how often that was tried).
 """
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
@@ -250,9 +251,24 @@ def _is_due(ports: Ports, version: DatasetVersion, *, takes_over: bool) -> bool:
     return True
 
 
-def release(ports: Ports, claimed: Claim) -> None:
-    """Gives the version back after a fault of ours, so that a repeated message finds it free."""
-    data = {**claimed.lease.data, "ends_at": ports.clock().isoformat()}
+@contextlib.contextmanager
+def given_back(ports: Ports, claimed: Claim) -> Iterator[None]:
+    """Gives the version back after a fault of ours, so that a repeated message finds it free.
+
+    A service that was busy, or did not answer, says nothing of the version: that try does not count.
+    """
+    try:
+        yield
+    except UnavailableError:
+        _release(ports, claimed, num_attempts=int(claimed.lease.data["num_attempts"]) - 1)
+        raise
+    except BaseException:
+        _release(ports, claimed, num_attempts=int(claimed.lease.data["num_attempts"]))
+        raise
+
+
+def _release(ports: Ports, claimed: Claim, *, num_attempts: int) -> None:
+    data = {"num_attempts": num_attempts, "ends_at": ports.clock().isoformat()}
     lease = Row(key=claimed.lease.key, data=data, revision=claimed.lease.revision + 1)
     try:
         ports.registry.write(Put(row=lease, expected=claimed.lease.revision))
