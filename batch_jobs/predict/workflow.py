@@ -129,9 +129,10 @@ def write_part(channel: StoredChannel, part: Part, answering: Answering, path: P
 
 
 def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """What the delivery reads once: a dictionary of probabilities, and their statistics, cost more than the answers."""
+    """What the delivery reads once: a dictionary of probabilities, and their statistics, cost more than the answers.
+    Those of the errors say where there are none."""
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts, write_statistics=False)
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts, write_statistics=[ERROR])
 
 
 def _with_history(batches: Iterator[Channel], before: pa.Table, *, num_rows: int) -> Iterator[_Asked]:
@@ -223,9 +224,15 @@ def _count(files: Sequence[Path]) -> tuple[int, list[str], list[RowError], int]:
         with pq.ParquetFile(path) as file:
             columns = file.schema_arrow.names
             num_rows += file.metadata.num_rows
-            for batch in file.iter_batches(columns=[ROW, ERROR]):
+            failing = [index for index in range(file.num_row_groups) if _has_errors(file.metadata.row_group(index))]
+            for batch in file.iter_batches(row_groups=failing, columns=[ROW, ERROR]):
                 failed = batch.filter(pc.is_valid(batch.column(ERROR)))
                 num_errors += failed.num_rows
                 first = failed.slice(0, _MAX_ERRORS - len(errors)).to_pylist()
                 errors += [RowError.model_validate(row) for row in first]
     return num_rows, columns, errors, num_errors
+
+
+def _has_errors(group: pq.RowGroupMetaData) -> bool:
+    error = next(column for column in map(group.column, range(group.num_columns)) if column.path_in_schema == ERROR)
+    return bool(error.statistics.null_count < group.num_rows)
