@@ -1,5 +1,6 @@
 """The table of operations: a router per resource, and what each of its routes demands before its handler runs."""
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +46,7 @@ class Operation:
     @property
     def pattern(self) -> re.Pattern[str]:
         """Matches a request's path. A segment is anything but a slash; the handler's types say what it may be."""
-        return re.compile(re.sub(r"<\w+>", "[^/]+", self.path))
+        return _to_pattern(self.path)
 
     @property
     def openapi_path(self) -> str:
@@ -173,6 +174,12 @@ def find(operations: Iterable[Operation], *, method: str, path: str) -> Operatio
         allowed = sorted(matching)
         raise MethodNotAllowedError(f"This address takes {', '.join(allowed)}.", allowed=allowed)
     return matching[method]
+
+
+@functools.cache
+def _to_pattern(path: str) -> re.Pattern[str]:
+    # NOTE: kept, as every request is compared with every path.
+    return re.compile(re.sub(r"<\w+>", "[^/]+", path))
 
 
 def _query_names(hints: Mapping[str, Any]) -> Iterable[str]:

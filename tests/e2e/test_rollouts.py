@@ -13,7 +13,6 @@ from aimass_core.domain.endpoints import EndpointStatus
 from tests.factories.served_models import register_versions, table_model
 from tests.stack import Stack, wait_until
 
-MAX_SECONDS = 60
 GUARDS = {"max_disagreement": 0.1, "min_requests": 3}
 
 
@@ -64,7 +63,7 @@ def test_g8_a_worse_version_under_load_is_rolled_back_and_no_request_fails(stack
         wait_until(lambda: load.answered[1])
         plan = {"percent": 10, "step_percent": 20, "every_seconds": 60, "guards": GUARDS}
         client.endpoints.deploy("rolled@2", rollout=plan)
-        wait_until(lambda: client.endpoints.get("rolled").status is EndpointStatus.READY, seconds=MAX_SECONDS)
+        wait_until(lambda: client.endpoints.get("rolled").status is EndpointStatus.READY)
         endpoint = client.endpoints.get("rolled")
         at_end = load.answered[1]
         wait_until(lambda: load.answered[1] > at_end + 3)
@@ -86,6 +85,6 @@ def test_g8_a_worse_version_under_load_is_rolled_back_and_no_request_fails(stack
 
     client.endpoints.set("rolled", threshold=0.999)
     row = {"age": 40, "city": "Rome"}
-    wait_until(lambda: client.endpoints.predict("rolled", row).predictions[0].label == "no", seconds=10)
+    wait_until(lambda: client.endpoints.predict("rolled", row).predictions[0].label == "no")
     client.endpoints.revert("rolled")
-    wait_until(lambda: client.endpoints.predict("rolled", row).predictions[0].label == "yes", seconds=10)
+    wait_until(lambda: client.endpoints.predict("rolled", row).predictions[0].label == "yes")

@@ -162,7 +162,7 @@ def test_the_sdk_waits_for_the_end_of_a_rollout(api: Api, client: aimass.Client)
     predict(api, "Paris")
     follow(api)
     with pytest.raises(UnavailableError, match="Rolled back from adult@2 at 100 % to adult@1"):
-        endpoint.wait_rollout(timeout_seconds=5)
+        endpoint.wait_rollout(timeout_seconds=120)
 
 
 def test_the_command_line(api: Api, run: Run) -> None:

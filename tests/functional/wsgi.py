@@ -40,6 +40,9 @@ def to_wsgi(gateway: Gateway) -> Callable[[dict[str, Any], StartResponse], Itera
 
 
 class _Quiet(WSGIRequestHandler):
+    wbufsize = -1
+    """An answer leaves as a whole, and not a line at a time."""
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Says nothing."""
 

@@ -26,7 +26,7 @@ def handler(event, context):
 
 
 def _eventually(found: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (result := found()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return result

@@ -178,7 +178,7 @@ def sftp(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
-    assert is_ready.wait(10)
+    assert is_ready.wait(120)
     yield {
         "type": "sftp",
         "host": "127.0.0.1",
@@ -189,7 +189,7 @@ def sftp(tmp_path: Path) -> Iterator[dict[str, Any]]:
         "path": "/in",
     }
     started["loop"].call_soon_threadsafe(started["stop"].set)
-    thread.join(10)
+    thread.join(120)
 
 
 def test_files_of_an_sftp_server(sftp: dict[str, Any], make: MakeScene, tmp_path: Path) -> None:

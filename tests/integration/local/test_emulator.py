@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -31,8 +30,8 @@ def test_quiet_functions_answer_without_the_emulators_50_ms_wait(cloud: Cloud) -
         started = time.perf_counter()
         client.invoke(FunctionName="probe", Payload=b'{"do": "echo"}')
         seconds.append(time.perf_counter() - started)
-    # The wait was 50 ms on top of every call; a call without it takes 2 ms.
-    assert statistics.median(seconds) < 0.045
+    # The wait was 50 ms on top of every call, also of the one that a busy machine disturbed least; without it: 2 ms.
+    assert min(seconds) < 0.045
 
 
 def test_every_line_of_a_long_log_is_kept(cloud: Cloud) -> None:

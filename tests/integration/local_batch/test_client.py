@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from aimass_core.domain.job_queues import queue_names
@@ -54,10 +52,7 @@ def test_refusal_is_the_clients_own_exception(server: Server) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-def test_thirty_jobs_take_seconds(server: Server) -> None:
+def test_thirty_jobs_at_once_all_end(server: Server) -> None:
     server.define("true")
-    server.wait(server.submit())
-    started = time.monotonic()
     job_ids = [server.submit() for _ in range(30)]
     assert {server.wait(job_id)["status"] for job_id in job_ids} == {"SUCCEEDED"}
-    assert time.monotonic() - started < 15

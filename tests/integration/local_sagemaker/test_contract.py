@@ -67,7 +67,7 @@ if resources["current_host"] == "algo-1":
         connection, _ = server.accept()
         (root / "model/heard").write_bytes(connection.recv(100))
 else:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     meeting = pathlib.Path(os.environ["MEETING"])
     while not meeting.exists() or not meeting.read_text():
         assert time.monotonic() < deadline

@@ -45,7 +45,7 @@ def test_files_come_change_and_go(workplace: Workplace, tmp_path: Path) -> None:
     wait_until(lambda: _in_lake(workplace) == {"fit/2": b"two"})
     (folder / "3").write_bytes(b"three")
     (folder / "link").symlink_to("/etc/passwd")
-    mirror.finish(timeout_seconds=20)
+    mirror.finish(timeout_seconds=300)
     assert _in_lake(workplace) == {"fit/2": b"two", "fit/3": b"three"}
 
 
@@ -53,7 +53,7 @@ def test_a_later_attempt_gets_them_back_and_goes_on_with_them(workplace: Workpla
     first, second = tmp_path / "first", tmp_path / "second"
     (first / "fold-1-of-2").mkdir(parents=True)
     (first / "fold-1-of-2" / "1").write_bytes(b"one")
-    _start(workplace, first).finish(timeout_seconds=20)
+    _start(workplace, first).finish(timeout_seconds=300)
     workplace.fence(2).claim()
     known = download_folder(workplace.ports.lake, _prefix(workplace), second)
     assert (second / "fold-1-of-2" / "1").read_bytes() == b"one"
@@ -61,7 +61,7 @@ def test_a_later_attempt_gets_them_back_and_goes_on_with_them(workplace: Workpla
     mirror.start()
     (second / "fold-1-of-2" / "2").write_bytes(b"two")
     (second / "fold-1-of-2" / "1").unlink()
-    mirror.finish(timeout_seconds=20)
+    mirror.finish(timeout_seconds=300)
     assert _in_lake(workplace) == {"fold-1-of-2/2": b"two"}
 
 
@@ -74,5 +74,5 @@ def test_d4_an_attempt_that_was_overtaken_writes_and_deletes_nothing(workplace: 
     workplace.fence(2).claim()
     (folder / "1").unlink()
     (folder / "2").write_bytes(b"late")
-    mirror.finish(timeout_seconds=20)
+    mirror.finish(timeout_seconds=300)
     assert _in_lake(workplace) == {"1": b"one"}

@@ -1,5 +1,6 @@
 """A dispatched job on memory ports: config and data lie in the lake as dispatch and ingest leave them."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -26,6 +27,7 @@ from aimass_core.domain.jobs import (
 )
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from aimass_core.domain.study_specs import SearchSpec
+from aimass_core.errors import StaleRevisionError
 from aimass_core.ports import Put
 from aimass_core.services import jobs, records
 from batch_jobs.runtime.fence import Fence
@@ -60,8 +62,10 @@ class Workplace:
         return records.get(self.ports, Job, self.job.workspace_id, self.job.id)
 
     def change(self, **changes: Any) -> Job:
-        """What another part of the platform writes."""
-        return records.save(self.ports, self.stored(), self.job.id, **changes)
+        """What another part of the platform writes, which reads once more where the container was faster."""
+        while True:
+            with contextlib.suppress(StaleRevisionError):
+                return records.save(self.ports, self.stored(), self.job.id, **changes)
 
     def events(self) -> list[JobEvent]:
         """What the container told, in the order of the numbers; changes of status are the platform's own."""

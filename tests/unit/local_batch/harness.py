@@ -136,6 +136,11 @@ class LocalBatch:
         self.logs.setdefault((group, stream), []).extend(event["message"] for event in events)
 
 
+def until(path: Path) -> str:
+    """A shell's command that ends when there is such a file: a job that goes on for as long as a test wants."""
+    return f"until [ -e '{path}' ]; do sleep 0.02; done"
+
+
 def build_requirements(*, vcpus: str = "1", memory: str = "128", gpus: str | None = None) -> Document:
     entries = [{"type": "VCPU", "value": vcpus}, {"type": "MEMORY", "value": memory}]
     return {"resourceRequirements": entries + ([{"type": "GPU", "value": gpus}] if gpus else [])}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.local_batch.harness import LocalBatch, RefusedError, build_requirements
+from tests.unit.local_batch.harness import LocalBatch, RefusedError, build_requirements, until
 
 MEET = """
-import json, os, socket, sys, time
+import json, os, time
 names = ('NUM_NODES', 'NODE_INDEX', 'MAIN_NODE_INDEX', 'MAIN_NODE_PRIVATE_IPV4_ADDRESS', 'ID')
 print(json.dumps({name: os.environ.get('AWS_BATCH_JOB_' + name) for name in names}), flush=True)
 """
@@ -37,10 +38,15 @@ def node_logs(batch: LocalBatch, job_id: str, num_nodes: int) -> list[list[str]]
     return [batch.log_of(batch.describe(f"{job_id}#{index}")) for index in range(num_nodes)]
 
 
-def test_every_node_knows_its_place(batch: LocalBatch) -> None:
-    command = ["python", "-c", MEET + "time.sleep(0.5)"]
-    define_nodes(batch, ("0:", command), num_nodes=4, main_node=1)
+def test_every_node_knows_its_place(batch: LocalBatch, tmp_path: Path) -> None:
+    stay = f"while os.environ['AWS_BATCH_JOB_NODE_INDEX'] == '1' and not os.path.exists({str(tmp_path / 'end')!r}): "
+    define_nodes(batch, ("0:", ["python", "-c", MEET + stay + "time.sleep(0.01)"]), num_nodes=4, main_node=1)
     job_id = batch.submit()
+    others = [f"{job_id}#{index}" for index in (0, 2, 3)]
+    batch.wait(job_id, "RUNNING")
+    for node in others:
+        batch.wait(node)
+    (tmp_path / "end").touch()
     job = batch.wait(job_id)
     assert job["status"] == "SUCCEEDED", job
     assert job["nodeProperties"]["numNodes"] == 4
@@ -61,33 +67,44 @@ def test_main_node_ends_the_job_and_the_others_are_stopped(batch: LocalBatch) ->
     assert [batch.describe(f"{job_id}#{i}")["container"]["exitCode"] for i in range(3)] == [3, 143, 143]
 
 
-def test_failure_of_another_node_does_not_end_the_job(batch: LocalBatch) -> None:
-    define_nodes(batch, ("0", ["sleep", "0.3"]), ("1", ["sh", "-c", "exit 9"]), num_nodes=2)
+def test_failure_of_another_node_does_not_end_the_job(batch: LocalBatch, tmp_path: Path) -> None:
+    stay = ["sh", "-c", until(tmp_path / "end")]
+    define_nodes(batch, ("0", stay), ("1", ["sh", "-c", "exit 9"]), num_nodes=2)
     job_id = batch.submit()
+    batch.wait(job_id, "RUNNING")
+    batch.wait(f"{job_id}#1")
+    assert batch.describe(job_id)["status"] == "RUNNING"
+    (tmp_path / "end").touch()
     assert batch.wait(job_id)["status"] == "SUCCEEDED"
     node = batch.describe(f"{job_id}#1")
     assert (node["status"], node["container"]["exitCode"]) == ("FAILED", 9)
     assert node["nodeDetails"] == {"nodeIndex": 1, "isMainNode": False}
 
 
-def test_nodes_begin_together_or_not_at_all(batch: LocalBatch) -> None:
-    batch.define("sleep", "0.5", name="other")
+def test_nodes_begin_together_or_not_at_all(batch: LocalBatch, tmp_path: Path) -> None:
+    batch.define("sh", "-c", until(tmp_path / "end"), name="other")
     define_nodes(batch, (":", ["true"]), num_nodes=4)
     first = batch.submit("other")
     job_id = batch.submit()
     batch.wait(first, "RUNNING")
     assert batch.describe(job_id)["status"] == "RUNNABLE"
+    (tmp_path / "end").touch()
     batch.wait(job_id)
     assert batch.describe(first)["stoppedAt"] <= batch.describe(job_id)["startedAt"]
 
 
-def test_node_overrides_reach_their_range_and_the_inner_range_wins(batch: LocalBatch) -> None:
-    define_nodes(batch, ("0:3", ["sh", "-c", "echo outer; sleep 0.3"]), ("2:3", ["echo", "inner"]), num_nodes=4)
+def test_node_overrides_reach_their_range_and_the_inner_range_wins(batch: LocalBatch, tmp_path: Path) -> None:
+    outer = ["sh", "-c", f"echo outer; {until(tmp_path / 'end')}"]
+    define_nodes(batch, ("0:3", outer), ("2:3", ["echo", "inner"]), num_nodes=4)
     overrides = {
         "numNodes": 3,
         "nodePropertyOverrides": [{"targetNodes": "1", "containerOverrides": {"command": ["echo", "over"]}}],
     }
     job_id = batch.submit(nodeOverrides=overrides)
+    batch.wait(job_id, "RUNNING")
+    for index in (1, 2):
+        batch.wait(f"{job_id}#{index}")
+    (tmp_path / "end").touch()
     assert batch.wait(job_id)["status"] == "SUCCEEDED"
     assert node_logs(batch, job_id, 3) == [["outer"], ["over"], ["inner"]]
 

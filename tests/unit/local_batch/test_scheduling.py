@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.unit.local_batch.harness import Document, LocalBatch, RefusedError, build_requirements
+from tests.unit.local_batch.harness import Document, LocalBatch, RefusedError, build_requirements, until
 
 ALL_VCPUS = build_requirements(vcpus="2")["resourceRequirements"]
 
@@ -29,13 +30,14 @@ def test_queue_is_first_in_first_out(batch: LocalBatch) -> None:
     assert started_at(batch, job_ids) == sorted(started_at(batch, job_ids))
 
 
-def test_queue_with_higher_priority_goes_first(batch: LocalBatch) -> None:
+def test_queue_with_higher_priority_goes_first(batch: LocalBatch, tmp_path: Path) -> None:
     batch.set_up(queue="urgent", priority=10)
-    batch.define("sleep", "0.2", resourceRequirements=ALL_VCPUS)
+    batch.define("sh", "-c", until(tmp_path / "end"), resourceRequirements=ALL_VCPUS)
     blocker = batch.submit()
     batch.wait(blocker, "RUNNING")
     low = batch.submit()
     high = batch.submit(jobQueue="urgent")
+    (tmp_path / "end").touch()
     assert batch.wait(high)["startedAt"] < batch.wait(low)["startedAt"]
 
 
@@ -92,15 +94,18 @@ def test_c12_disabled_queue_takes_no_new_jobs(batch: LocalBatch) -> None:
         batch.submit()
 
 
-def test_gpus_are_given_out_by_id(start_batch: Callable[..., LocalBatch]) -> None:
+def test_gpus_are_given_out_by_id(start_batch: Callable[..., LocalBatch], tmp_path: Path) -> None:
     batch = start_batch(gpus=["GPU-a", "GPU-b"])
     batch.set_up()
-    source = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); time.sleep(0.3)"
-    batch.define_python(source, **build_requirements(gpus="1"))
+    source = f"echo $CUDA_VISIBLE_DEVICES; {until(tmp_path / 'end')}"
+    batch.define("sh", "-c", source, **build_requirements(gpus="1"))
     job_ids = [batch.submit(), batch.submit()]
+    for job_id in job_ids:
+        batch.wait(job_id, "RUNNING")
+    (tmp_path / "end").touch()
     both = [batch.wait(job_id) for job_id in job_ids]
     assert sorted(batch.log_of(job)[0] for job in both) == ["GPU-a", "GPU-b"]
-    batch.define_python(source, **build_requirements(gpus="2"))
+    batch.define("sh", "-c", source, **build_requirements(gpus="2"))
     assert batch.log_of(batch.wait(batch.submit())) == ["GPU-a,GPU-b"]
 
 

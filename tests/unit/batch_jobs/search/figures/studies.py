@@ -1,5 +1,6 @@
 """Studies to draw."""
 
+import functools
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -65,8 +66,9 @@ def conditional_study(num_trials: int = 40) -> optuna.Study:
     return study
 
 
+@functools.cache
 def long_study(num_trials: int = 3_000, num_hyperparameters: int = 40) -> optuna.Study:
-    """As autotrain leaves it after hours: in two parts, a day apart."""
+    """As autotrain leaves it after hours: in two parts, a day apart. To be read only: it takes seconds to make."""
     rng = np.random.default_rng(0)
     space: dict[str, BaseDistribution] = {
         f"algorithm.a_rather_long_hyperparameter_{n}": FloatDistribution(0, 1) for n in range(num_hyperparameters)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -34,17 +35,18 @@ def _texts(value: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("study", "objectives", "left_out"),
+    ("make", "objectives", "left_out"),
     [
-        (pruned_study(), ["accuracy"], set()),
-        (front_study(), ["accuracy", "model_bytes"], {FigureName.INTERMEDIATE_VALUES}),
-        (conditional_study(), ["loss"], {FigureName.INTERMEDIATE_VALUES, FigureName.PARETO_FRONT}),
-        (long_study(), ["loss"], set()),
+        (pruned_study, ["accuracy"], set()),
+        (front_study, ["accuracy", "model_bytes"], {FigureName.INTERMEDIATE_VALUES}),
+        (conditional_study, ["loss"], {FigureName.INTERMEDIATE_VALUES, FigureName.PARETO_FRONT}),
+        (long_study, ["loss"], set()),
     ],
 )
 def test_figures_are_small_plain_json_that_plotly_accepts(
-    study: optuna.Study, objectives: list[str], left_out: set[FigureName]
+    make: Callable[[], optuna.Study], objectives: list[str], left_out: set[FigureName]
 ) -> None:
+    study = make()
     figures = build_figures(study, objective_names=objectives)
     assert set(figures) == set(FigureName) - left_out
     assert set(explain_left_out(study)) == left_out
@@ -71,8 +73,8 @@ def test_i1_names_and_choices_are_texts_for_plotly() -> None:
 def test_the_history_has_every_improvement_and_the_numbers_of_the_trials() -> None:
     study = long_study()
     best, expected = math.inf, []
-    for trial in study.trials:
-        if trial.value < best:
+    for trial in study.get_trials(deepcopy=False):
+        if trial.value is not None and trial.value < best:
             best = trial.value
             expected.append((trial.number, float(f"{best:.5g}")))
     line = build_figures(study, objective_names=["loss"])[FigureName.HISTORY]["data"][-1]

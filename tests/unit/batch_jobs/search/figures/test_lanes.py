@@ -28,7 +28,7 @@ def test_bars_are_seconds_since_the_first_trial_began() -> None:
 
 
 def test_pauses_between_jobs_are_cut_and_many_bars_become_few() -> None:
-    trials = long_study().trials
+    trials = long_study().get_trials(deepcopy=False)
     bars = to_bars(trials)
     assert len(bars) <= 1_000
     busy = sum((trial.datetime_complete - trial.datetime_start).total_seconds() for trial in trials) / 16  # type: ignore[operator]
@@ -39,7 +39,7 @@ def test_pauses_between_jobs_are_cut_and_many_bars_become_few() -> None:
 
 
 def test_no_bar_overlaps_the_next_of_its_worker() -> None:
-    bars = to_bars(long_study().trials)
+    bars = to_bars(long_study().get_trials(deepcopy=False))
     for worker in range(16):
         own = [bar for bar in bars if bar.worker == worker]
         assert all(after.begin >= before.end - 1e-6 for before, after in pairwise(own))

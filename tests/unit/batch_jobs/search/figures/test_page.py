@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import optuna
@@ -32,19 +33,21 @@ def _titles(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("study", "objectives"),
+    ("make", "objectives"),
     [
-        (pruned_study(), [HOSTILE]),
-        (front_study(), ["accuracy", HOSTILE]),
-        (conditional_study(), ["loss"]),
-        (long_study(), ["loss"]),
-        (optuna.create_study(), ["loss"]),
+        (pruned_study, [HOSTILE]),
+        (front_study, ["accuracy", HOSTILE]),
+        (conditional_study, ["loss"]),
+        (long_study, ["loss"]),
+        (optuna.create_study, ["loss"]),
     ],
 )
-def test_i1_the_page_fetches_nothing_and_escapes_all_texts(study: optuna.Study, objectives: list[str]) -> None:
+def test_i1_the_page_fetches_nothing_and_escapes_all_texts(
+    make: Callable[[], optuna.Study], objectives: list[str]
+) -> None:
     row = LeaderboardRow(rank=1, name=HOSTILE, algorithm=HOSTILE, trial=0, score=0.5)
     page = build_page(
-        study,
+        make(),
         title=HOSTILE,
         description=HOSTILE,
         objective_names=objectives,
