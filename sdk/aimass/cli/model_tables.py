@@ -140,9 +140,18 @@ def _show_fusion(job: Job, found: Fusion, output: OutputFormat) -> None:
         return
     _say_left_out(job, len(found.members) - sum(bool(row.algorithm) for row in members))
     why_not = Column("WHY NOT", lambda row: row.reason or "", is_long=True)
-    _show(found.methods, (Column("METHOD", lambda row: str(row.method)), score, _CHOSEN, why_not), output)
+    method = Column("METHOD", lambda row: str(row.method))
+    _show(found.methods, (method, score, *_of_probabilities(found), _CHOSEN, why_not), output)
     judged = ", which judge it in turns" if found.is_cross_fitted else ""
     say(f"[dim]Fitted on {found.num_fit_rows:,} rows that no member was trained on{judged}.[/]")
+
+
+def _of_probabilities(found: Fusion) -> tuple[Column, ...]:
+    """What decides between methods that are alike by another metric."""
+    name = "log_loss"
+    if found.members[0].score.metric == name:
+        return ()
+    return (Column("LOG LOSS", lambda row: row.score and row.score.metrics.get(name), is_number=True),)
 
 
 def _show_decomposition(job: Job, found: Decomposition, output: OutputFormat) -> None:
