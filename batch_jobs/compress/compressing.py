@@ -34,6 +34,7 @@ PARENT = "parent"
 _MIN_ROWS = 20
 _MAX_FINALISTS = 12
 _FINAL_SECONDS = 1.0
+_FINAL_SHARE = 1 / 6
 
 
 def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
@@ -61,7 +62,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     budget = begin_budget(environment.deadline, reading_seconds=time.monotonic() - began)
     search = build_search(environment, spec, original, material, ends=budget.deadline, message=notes, reporter=reporter)
     search.run()
-    found = settle(search)
+    found = settle(search, seconds=_share_final(environment.deadline))
     write_compression(environment.output_path, found.compression)
     if found.winner is None:
         raise InvalidRequestError(" ".join([*found.compression.advice, f"{original.name} stays as it is."]))
@@ -75,6 +76,14 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
         card=build_card(environment, original, found.winner.entry, material, seconds=time.monotonic() - began),
     )
     return Handover(environment=environment, material=material, exported=exported, reporter=reporter, notes=notes).run()
+
+
+def _share_final(deadline: float | None) -> float:
+    """What measuring a finalist may take: all of them together a part of what is left, as there is more to come."""
+    if deadline is None:
+        return _FINAL_SECONDS
+    left = max(deadline - time.monotonic(), 0.0)
+    return min(_FINAL_SECONDS, _FINAL_SHARE * left / _MAX_FINALISTS)
 
 
 def _find_data(spec: CompressSpec, original: RegisteredModel) -> LearningSpec:

@@ -8,10 +8,14 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from aimass_core.domain.compression import Compression, CompressionCandidate
 from aimass_core.services.pages import render_page, to_figure
-from batch_jobs.evaluate.figures import BLUE, GRID, INK, MUTED, ORANGE, figure, to_label
+from batch_jobs.compress.searching import to_words
+from batch_jobs.evaluate.figures import BLUE, GRID, INK, MUTED, ORANGE, figure
+from batch_jobs.evaluate.metrics import LOWER_IS_BETTER
 
 NAME = "compression"
 _WIDTH, _HEIGHT = 4.9, 3.8
+# Dots between two numbers in a plot that can both be read.
+_ROOM = 14
 
 
 def write_compression(path: Path, compression: Compression) -> None:
@@ -36,7 +40,13 @@ def render(compression: Compression) -> str:
         limits=_limits(compression),
         svgs=draw(compression),
         to_times=to_times,
+        to_steps=to_steps,
     )
+
+
+def to_steps(candidate: CompressionCandidate) -> list[tuple[str, str]]:
+    """Its methods, each with how it was applied."""
+    return [(step.method.value, to_words(step.settings)) for step in candidate.steps]
 
 
 def to_times(before: float, after: float) -> str:
@@ -92,14 +102,29 @@ def _draw(
                 linestyle="none",
                 zorder=3 if each.is_pareto else 2,
             )
+        front = find_front(candidates, to_cost)
+        places = [to_cost(each) for each in front], [each.score.value for each in front]
+        axes.step(*places, where="post", color=BLUE, linewidth=1, zorder=1)
         if limit is not None:
             axes.axvline(limit, color=ORANGE, linestyle="--", linewidth=1)
         _show_allowed(axes, compression)
-        _name_points(axes, candidates, to_cost)
         axes.set(xlabel=label, ylabel=candidates[0].score.metric.replace("_", " "), title=title)
         axes.margins(x=0.12, y=0.12)
         axes.grid(color=GRID)
+        _name_points(axes, candidates, front, to_cost)
     return output.svg
+
+
+def find_front(
+    candidates: Sequence[CompressionCandidate], to_cost: Callable[[CompressionCandidate], float]
+) -> list[CompressionCandidate]:
+    """Those that are better than all that cost less, the cheapest first."""
+    sign = -1 if candidates[0].score.metric in LOWER_IS_BETTER else 1
+    found: list[CompressionCandidate] = []
+    for each in sorted(candidates, key=lambda one: (to_cost(one), -sign * one.score.value)):
+        if not found or sign * each.score.value > sign * found[-1].score.value:
+            found.append(each)
+    return found
 
 
 def _colour(candidate: CompressionCandidate) -> str:
@@ -120,18 +145,29 @@ def _show_allowed(axes: Axes, compression: Compression) -> None:
 
 
 def _name_points(
-    axes: Axes, candidates: Sequence[CompressionCandidate], to_cost: Callable[[CompressionCandidate], float]
+    axes: Axes,
+    candidates: Sequence[CompressionCandidate],
+    front: Sequence[CompressionCandidate],
+    to_cost: Callable[[CompressionCandidate], float],
 ) -> None:
-    """The original and the winner: names of more would lie on each other, and the table has them."""
-    named = [each for each in candidates if not each.steps or each.is_chosen]
-    for place, each in enumerate(named):
+    """With the numbers of the table: the original, the winner, and of the front what has room beside the others."""
+    rows = _in_order(candidates)
+    named: list[tuple[float, float]] = []
+    for each in sorted(rows, key=lambda one: (bool(one.steps), not one.is_chosen)):
+        if each.steps and not each.is_chosen and each not in front:
+            continue
+        place = axes.transData.transform((to_cost(each), each.score.value))
+        if any(abs(place[0] - x) < _ROOM and abs(place[1] - y) < _ROOM for x, y in named):
+            continue
+        named.append((place[0], place[1]))
+        words = "" if each.steps and not each.is_chosen else ", registered" if each.steps else ", original"
         axes.annotate(
-            to_label(each.name, 34),
+            f"{rows.index(each) + 1}{words}",
             (to_cost(each), each.score.value),
-            xytext=(0, 7 if place % 2 else -12),
+            xytext=(0, -13 if not each.steps else 7),
             textcoords="offset points",
             ha="center",
-            fontsize=7,
+            fontsize=8,
             color=INK,
         )
 

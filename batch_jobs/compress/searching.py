@@ -322,10 +322,10 @@ class Search:
 
 def name_of(steps: Sequence[CompressionStep]) -> str:
     """`factorization energy 0.95 + quantization int8 static`."""
-    return " + ".join(f"{step.method} {_words(step.settings)}".strip() for step in steps) or ORIGINAL
+    return " + ".join(f"{step.method} {to_words(step.settings)}".strip() for step in steps) or ORIGINAL
 
 
-def _words(settings: Settings) -> str:
+def to_words(settings: Settings) -> str:
     """Texts stand for themselves; numbers have their names, and what is on is named."""
     words = []
     for name, value in settings.items():

@@ -54,7 +54,7 @@ class Single:
     scores: Array
     """Its answers to the rows of validation."""
     seconds: float
-    """What training it took; 0 where it was given."""
+    """What training it took; 0 where nobody knows."""
 
 
 def read_data(environment: Environment, spec: DecomposeSpec, notes: Notes) -> tuple[Material, PartSpec]:
@@ -161,7 +161,7 @@ def find_single(
         signature=given.signature,
         card=given.card,
         scores=given.scorer.answer(_frame(validation.frame)).scores,
-        seconds=0.0,
+        seconds=given.card.training_seconds,
     )
 
 

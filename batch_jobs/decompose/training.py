@@ -88,6 +88,7 @@ class Trainer:
             encoder: Its own, fitted already.
         """
         began, part = time.monotonic(), instead or (self.gate if is_gate else self.expert)
+        notes = Notes(_Silent())
         spec = to_train_spec(self.spec, part).model_copy(update={"task": None})
         parts = {TRAIN: train}
         if validation.num_rows >= _MIN_VALIDATION_ROWS:
@@ -105,7 +106,7 @@ class Trainer:
             features=None,
             num_threads=environment.num_cpus,
             reporter=self.reporter,
-            notes=self.notes,
+            notes=notes,
             checkpoints=CheckpointPlace.of_job(environment, message=self.notes),
             budget=Budget(deadline=self.deadline),
             cluster=environment.cluster,
@@ -116,7 +117,9 @@ class Trainer:
         )
         training = fitting.run()
         self.num_fits_left = max(self.num_fits_left - 1, 1)
-        notes = Notes(_Silent())
+        if training.is_short_of_time:
+            # Once of each whole, as a note is told once.
+            self.notes(f"{self.label}: its time was up before all of it was trained as long as it was to be")
         exported = export_training(
             training, material, spec, seconds=time.monotonic() - began, environment=environment, notes=notes
         )

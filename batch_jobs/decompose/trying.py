@@ -46,6 +46,8 @@ class Trial:
     ground: Ground
     deadline: float | None
     single_seconds: float
+    measuring_seconds: float = 0.0
+    """What measuring one of them takes, which comes after all trying and before the deadline."""
     tried: list[Tried] = field(default_factory=list)
     unfit: dict[str, str] = field(default_factory=dict)
 
@@ -159,17 +161,21 @@ class Trial:
         return self.ground.frame(self.ground.validation)
 
     def _has_time(self) -> bool:
-        if self.deadline is None:
-            return True
-        return self.deadline - time.monotonic() > _SHARE_OF_SINGLE_SECONDS * self.single_seconds
+        ends = self._ends
+        return ends is None or ends - time.monotonic() > _SHARE_OF_SINGLE_SECONDS * self.single_seconds
+
+    @property
+    def _ends(self) -> float | None:
+        return None if self.deadline is None else self.deadline - self.measuring_seconds * (len(self.tried) + 1)
 
     def _share_time(self, num_left: int) -> float | None:
         """Twice what is there for each of those that are left: not all take that long, and the first are the best."""
-        if self.deadline is None:
+        ends = self._ends
+        if ends is None:
             return None
         now = time.monotonic()
-        wanted = max(2 * (self.deadline - now) / max(num_left, 1), 2 * self.single_seconds)
-        return min(now + wanted, self.deadline)
+        wanted = max(2 * (ends - now) / max(num_left, 1), 2 * self.single_seconds)
+        return min(now + wanted, ends)
 
     def _stop(self, candidates: list[Candidate]) -> None:
         for candidate in candidates:

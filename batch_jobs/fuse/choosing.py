@@ -1,7 +1,9 @@
 """Fits every way to combine, and judges each by rows that did not fit it.
 
 Where the metric looks at labels alone, ways differ by a few rows that might as well have come out otherwise: of those
-the one whose probabilities are best is chosen, by the log loss, which every row tells something about.
+the one whose probabilities are best is chosen, by the log loss, which every row tells something about. Likewise by the
+ROC AUC, which looks at their order alone: of those that are not worse than the best by more than the standard error of
+the difference.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ from batch_jobs.data.frames import Array
 from batch_jobs.data.labels import rarest_labels
 from batch_jobs.data.splits import Split, k_folds
 from batch_jobs.data.targets import Target
+from batch_jobs.evaluate.analysis.intervals import Measured, measure, standard_error
 from batch_jobs.evaluate.metrics import LOWER_IS_BETTER, evaluate
 from batch_jobs.fuse.answers import Answered, Doubles, to_given
 from batch_jobs.fuse.methods import Combination, Method, Settings
@@ -24,6 +27,7 @@ _NUM_FOLDS = 5
 _NUM_BINS = 15
 _DIGITS = 9
 _OF_LABELS = frozenset({"accuracy", "f1", "f1_micro", "subset_accuracy", "hamming_loss"})
+_OF_ORDER = "roc_auc"
 _BY_PROBABILITIES = "log_loss"
 
 
@@ -57,7 +61,7 @@ def judge_methods(
     settings: Settings,
     seconds_left: Callable[[], float | None] = lambda: None,
 ) -> tuple[list[Judged], dict[Method, str]]:
-    """The best first, of those that are alike the simpler; and why others were not used."""
+    """The one that is chosen rather first, of those that are the same the simpler; and why others were not used."""
     found: list[Judged] = []
     unfit: dict[Method, str] = {}
     task = ground.judge.target.task
@@ -72,7 +76,25 @@ def judge_methods(
                 found.append(_judge(method, ground, settings))
             except ValueError as error:
                 unfit[method] = str(error)
-    return sorted(found, key=lambda one: to_preference(one.score)), unfit
+    return _order(found, ground), unfit
+
+
+def _order(found: Sequence[Judged], ground: Ground) -> list[Judged]:
+    """The one that is chosen rather first."""
+    ranked = sorted(found, key=lambda one: to_preference(one.score))
+    target, truth = ground.judge.target, ground.judge.truth
+    if not ranked or ground.metric != _OF_ORDER or target.task is not Task.BINARY:
+        return ranked
+    best, *_ = known = [measure(_OF_ORDER, truth, to_given(one.answers, target)) for one in ranked]
+    if best is None:
+        return ranked
+
+    def is_alike(other: Measured | None) -> bool:
+        return other is not None and best.value - other.value <= standard_error(best.influences - other.influences)
+
+    alike = [one for one, other in zip(ranked, known, strict=True) if is_alike(other)]
+    alike.sort(key=lambda one: _round(one.score.metrics[_BY_PROBABILITIES]))
+    return [*alike, *(one for one in ranked if one not in alike)]
 
 
 def to_key(score: Score) -> float:

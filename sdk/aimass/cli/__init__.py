@@ -199,7 +199,8 @@ def main(args: Sequence[str] | None = None, *, session: Session | None = None) -
     except AimassError as error:
         say(f"[bold red]Error:[/] {plain(error.message)}")
         for detail in error.details:
-            say(f"  {plain(detail.location)}: {plain(detail.message)}")
+            words = "" if detail.message == error.message else f": {plain(detail.message)}"
+            say(f"  {plain(detail.location)}{words}")
         for note in getattr(error, "__notes__", []):
             say(f"  [dim]{plain(note)}[/]")
         raise SystemExit(_exit_code(error)) from None

@@ -16,26 +16,26 @@ from aimass.cli.model_tables import has_table, show_table
 from aimass.cli.output import Column, OutputFormat, format_bytes, say, show_list, show_one, stderr_console
 from aimass.cli.quantities import format_seconds
 from aimass.errors import JobFailedError
-from aimass.resources.jobs import Job
+from aimass.resources.jobs import Job, ModelRef
 from aimass.resources.models import ModelVersion
 from aimass.resources.studies import Study
 from aimass_core.domain.jobs import CollectSpec, EventType, JobEvent, JobKind, JobStatus
 from aimass_core.errors import NotFoundError
 
 
-def follow(job: Job, *, detach: bool, output: OutputFormat) -> None:
-    """Shows a job that was just submitted to its end, or only that it is there."""
+def follow(job: Job, *, detach: bool, output: OutputFormat, deploy: bool = False) -> None:
+    """Shows a job that was just submitted to its end, and serves its model if told to; or only that it is there."""
     say(f"Job [bold]{job.id}[/] submitted.")
     if job.budget is not None:
         say(f"[dim]{escape(job.budget.explanation)}[/]")
     if detach:
         show_list([job], job_views.COLUMNS, output=output)
         return
-    watch(job, output=output)
+    watch(job, output=output, deploy=deploy)
 
 
-def watch(job: Job, *, output: OutputFormat) -> None:
-    """Shows a job to its end, and what came of it.
+def watch(job: Job, *, output: OutputFormat, deploy: bool = False) -> None:
+    """Shows a job to its end, and what came of it; then serves its model, where it is told to.
 
     Raises:
         JobFailedError: It FAILED, or was STOPPED and has no model.
@@ -45,6 +45,8 @@ def watch(job: Job, *, output: OutputFormat) -> None:
     except KeyboardInterrupt:
         _leave(job)
     _finish(ended, output)
+    if deploy and ended.model_version is not None:
+        _serve(ended.model_version)
 
 
 def _leave(job: Job) -> NoReturn:
@@ -52,6 +54,13 @@ def _leave(job: Job) -> NoReturn:
     end = "end it and keep the best" if job_views.is_of_study(job) else "end it"
     say(f"To {end}: aimass jobs stop {job.id}")
     raise typer.Exit(130) from None
+
+
+def _serve(model: ModelRef) -> None:
+    ref = f"{model.model_name}@{model.number}"
+    say(f"Deploying {ref} ...")
+    endpoint = model.deploy()
+    say(f"Endpoint [bold]{endpoint.name}[/] serves {ref}. Next: aimass predict {endpoint.name} <rows.csv>")
 
 
 class _TimeLeft(ProgressColumn):

@@ -55,6 +55,7 @@ def train(
     max_cost_usd: options.MaxCostUsd = None,
     checkpoint_seconds: Annotated[int | None, typer.Option(help="What an interruption may cost.")] = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -75,7 +76,7 @@ def train(
     if dry_run:
         show_estimate(jobs.estimate(dataset, algorithm=algorithm, **arguments), output=output)
         return
-    follow(jobs.train(dataset, algorithm=algorithm, **arguments), detach=detach, output=output)
+    follow(jobs.train(dataset, algorithm=algorithm, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 @app.command("list")

@@ -69,6 +69,7 @@ def compress(
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -90,7 +91,7 @@ def compress(
     if dry_run:
         show_estimate(jobs.estimate(parent, kind=JobKind.COMPRESS, **arguments), output=output)
         return
-    follow(jobs.compress(parent, **arguments), detach=detach, output=output)
+    follow(jobs.compress(parent, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 def fuse(
@@ -124,6 +125,7 @@ def fuse(
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -146,7 +148,7 @@ def fuse(
     if dry_run:
         show_estimate(jobs.estimate(members, kind=JobKind.FUSE, **arguments), output=output)
         return
-    follow(jobs.fuse(members, **arguments), detach=detach, output=output)
+    follow(jobs.fuse(members, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 def decompose(
@@ -198,6 +200,7 @@ def decompose(
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -222,7 +225,7 @@ def decompose(
     if dry_run:
         show_estimate(jobs.estimate(dataset, kind=JobKind.DECOMPOSE, **arguments), output=output)
         return
-    follow(jobs.decompose(dataset, **arguments), detach=detach, output=output)
+    follow(jobs.decompose(dataset, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 def to_data(params: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -31,12 +31,17 @@ _COSTS = (
     Column("P95 MS", lambda row: row.cost.latency_p95_ms, is_number=True),
     Column("SIZE", lambda row: format_bytes(row.cost.model_bytes), is_number=True),
     Column("MEMORY", lambda row: format_bytes(row.cost.memory_bytes), is_number=True),
-    Column("COLD MS", lambda row: row.cost.cold_start_ms, is_number=True),
+    Column(
+        "COLD MS",
+        lambda row: None if row.cost.cold_start_ms is None else round(row.cost.cold_start_ms),
+        is_number=True,
+    ),
 )
 _CHOSEN = Column("CHOSEN", lambda row: "yes" if row.is_chosen else "")
 _MISSED = Column("MISSED", lambda row: "; ".join(row.missed), is_long=True)
 # Characters that a column of texts needs to be readable, and those between columns.
 _MIN_TEXT, _GAP = 20, 3
+_DROP_DIGITS = 4
 # What fits a screen: rows of a table, methods that were left out, names of these, characters of a reason.
 _MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
 
@@ -75,7 +80,12 @@ def _show_compression(job: Job, found: Compression, output: OutputFormat) -> Non
     columns = (
         Column("CANDIDATE", lambda row: row.name, is_long=True),
         _score_column([row.score for row in rows]),
-        Column("DROP", lambda row: row.metric_drop, is_number=True),
+        Column(
+            "DROP",
+            # Of a drop that is none no sign is left.
+            lambda row: round(row.metric_drop, _DROP_DIGITS) + 0.0 if output is OutputFormat.TABLE else row.metric_drop,
+            is_number=True,
+        ),
         *_COSTS,
         *(() if output is OutputFormat.TABLE else (Column("PARETO", lambda row: "yes" if row.is_pareto else ""),)),
         _CHOSEN,
@@ -84,10 +94,26 @@ def _show_compression(job: Job, found: Compression, output: OutputFormat) -> Non
     _show(rows, columns, output)
     if output is not OutputFormat.TABLE:
         return
+    _say_gain(found)
     if beaten := len(found.candidates) - len(worth):
         say(f"[dim]... and {beaten} that others beat in everything: aimass jobs table {job.id} -o csv[/]")
     _say_left_out(job, len(worth) - len(rows))
     _say_reasons(job, "Not applied", [(str(unfit.method), unfit.reason) for unfit in found.unfit])
+
+
+def _say_gain(found: Compression) -> None:
+    """Of the chosen one."""
+    original = found.candidates[0]
+    for chosen in (row for row in found.candidates if row.is_chosen):
+        size = _compare(original.cost.model_bytes, chosen.cost.model_bytes, words=("smaller", "larger"))
+        speed = _compare(original.cost.latency_p50_ms, chosen.cost.latency_p50_ms, words=("faster", "slower"))
+        scores = f"{format_value(original.score.value)} to {format_value(chosen.score.value)}"
+        say(f"Chosen: {size}, {speed}, {plain(chosen.score.metric.replace('_', ' '))} from {scores}.")
+
+
+def _compare(before: float, after: float, *, words: tuple[str, str]) -> str:
+    less, more = words
+    return f"{before / after:.1f}x {less}" if after <= before else f"{after / before:.1f}x {more}"
 
 
 def _show_fusion(job: Job, found: Fusion, output: OutputFormat) -> None:
@@ -114,9 +140,18 @@ def _show_fusion(job: Job, found: Fusion, output: OutputFormat) -> None:
         return
     _say_left_out(job, len(found.members) - sum(bool(row.algorithm) for row in members))
     why_not = Column("WHY NOT", lambda row: row.reason or "", is_long=True)
-    _show(found.methods, (Column("METHOD", lambda row: str(row.method)), score, _CHOSEN, why_not), output)
+    method = Column("METHOD", lambda row: str(row.method))
+    _show(found.methods, (method, score, *_of_probabilities(found), _CHOSEN, why_not), output)
     judged = ", which judge it in turns" if found.is_cross_fitted else ""
     say(f"[dim]Fitted on {found.num_fit_rows:,} rows that no member was trained on{judged}.[/]")
+
+
+def _of_probabilities(found: Fusion) -> tuple[Column, ...]:
+    """What decides between methods that are alike by another metric."""
+    name = "log_loss"
+    if found.members[0].score.metric == name:
+        return ()
+    return (Column("LOG LOSS", lambda row: row.score and row.score.metrics.get(name), is_number=True),)
 
 
 def _show_decomposition(job: Job, found: Decomposition, output: OutputFormat) -> None:

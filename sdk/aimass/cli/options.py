@@ -57,7 +57,20 @@ MaxWaitSeconds = Annotated[
 ]
 MaxCostUsd = Annotated[float | None, typer.Option(help="A limit in seconds, by the price of its compute.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only estimate time, cost, memory and disk.")]
-Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")]
+
+
+def _refuse_both(context: typer.Context, value: bool) -> bool:
+    """Of two options: the one that is read second finds the first."""
+    if value and (context.params.get("deploy") or context.params.get("detach")):
+        raise typer.BadParameter("--deploy waits for the model, and --detach does not: leave one of them out")
+    return value
+
+
+Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.", callback=_refuse_both)]
+Deploy = Annotated[
+    bool,
+    typer.Option("--deploy", help="Serve the model once it is there, as aimass deploy does.", callback=_refuse_both),
+]
 
 
 # Options that the SDK's methods call the same.

@@ -91,6 +91,7 @@ def search(
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -119,7 +120,7 @@ def search(
     if dry_run:
         show_estimate(jobs.estimate(dataset, kind=JobKind.SEARCH, **arguments), output=output)
         return
-    follow(jobs.search(dataset, **arguments), detach=detach, output=output)
+    follow(jobs.search(dataset, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 def autotrain(
@@ -171,6 +172,7 @@ def autotrain(
     max_wait_seconds: options.MaxWaitSeconds = None,
     max_cost_usd: options.MaxCostUsd = None,
     dry_run: options.DryRun = False,
+    deploy: options.Deploy = False,
     detach: options.Detach = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
@@ -193,7 +195,7 @@ def autotrain(
     if dry_run:
         show_estimate(jobs.estimate(dataset, kind=JobKind.AUTOTRAIN, **arguments), output=output)
         return
-    follow(jobs.autotrain(dataset, **arguments), detach=detach, output=output)
+    follow(jobs.autotrain(dataset, **arguments), detach=detach, deploy=deploy, output=output)
 
 
 def to_candidates(

@@ -154,6 +154,15 @@ def test_methods_are_tried_while_there_is_time(open_ground: Open) -> None:
     assert "components" in trial.unfit
 
 
+def test_what_was_tried_is_measured_before_the_deadline(open_ground: Open) -> None:
+    """A thousand seconds are for trying, and the first whole takes more to be measured."""
+    ground = open_ground(class_columns())
+    trial = Trial(ground=ground, deadline=time.monotonic() + 1_000, single_seconds=0.0, measuring_seconds=300.0)
+    trial.run()
+    assert {each.method for each in trial.tried} == {DecompositionMethod.CASCADE}
+    assert any("no time was left" in reason for reason in trial.unfit.values())
+
+
 def test_time_that_was_up_before_the_first_is_told(open_ground: Open) -> None:
     ground = open_ground(class_columns())
     trial = Trial(ground=ground, deadline=time.monotonic() - 1, single_seconds=1.0)

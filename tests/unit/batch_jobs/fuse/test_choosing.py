@@ -1,9 +1,16 @@
 """Which way to combine is preferred, and when it is worth more than its members."""
 
+import numpy as np
 import pytest
+from scipy.special import expit
 
+from aimass_core.domain.fusion import FusionMethod
 from aimass_core.domain.model_jobs import Score
-from batch_jobs.fuse.choosing import is_gain, to_preference
+from aimass_core.domain.signatures import Task
+from batch_jobs.data.targets import Target
+from batch_jobs.fuse.answers import Answered
+from batch_jobs.fuse.choosing import Ground, is_gain, judge_methods, to_preference
+from batch_jobs.fuse.methods import METHODS, Settings
 
 
 def _score(value: float, log_loss: float, metric: str = "accuracy") -> Score:
@@ -38,3 +45,22 @@ def test_a_metric_of_values_is_held_against_the_best_member() -> None:
     members = [Score(metric="rmse", value=value, metrics={"rmse": value}, num_rows=100) for value in (2.0, 1.5)]
     assert is_gain(Score(metric="rmse", value=1.49, metrics={"rmse": 1.49}, num_rows=100), members)
     assert not is_gain(Score(metric="rmse", value=1.5, metrics={"rmse": 1.5}, num_rows=100), members)
+
+
+def test_of_ways_that_order_rows_alike_the_better_probabilities_are_preferred() -> None:
+    """By the ROC AUC alone votes would be chosen here, whose probabilities are nearly all 0 or 1."""
+    generator, target = np.random.default_rng(6), Target(column="paid", task=Task.BINARY, labels=("no", "yes"))
+    logits = generator.normal(scale=1.5, size=2_000)
+    truth = (generator.random(2_000) < expit(logits)).astype(np.int64)
+    positive = expit(logits + generator.normal(scale=0.7, size=(2, 2_000)))
+    answered = Answered(scores=np.stack([1 - positive, positive], axis=2), truth=truth, target=target)
+    judged, unfit = judge_methods(
+        METHODS, Ground(judge=answered, metric="roc_auc"), settings=Settings(metric="roc_auc", seed=0, num_threads=1)
+    )
+    found = {one.method.method: one.score for one in judged}
+    assert max(found, key=lambda method: found[method].value) is FusionMethod.HARD_VOTING
+    first, *others = (one.score for one in judged)
+    assert first.value > max(one.value for one in others) - 0.003
+    assert first.metrics["log_loss"] == min(score.metrics["log_loss"] for score in found.values())
+    assert found[FusionMethod.HARD_VOTING].metrics["log_loss"] > 1.5 * first.metrics["log_loss"]
+    assert list(map(str, (method.method for method in unfit))) == ["blending"]
