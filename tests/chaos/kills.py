@@ -14,6 +14,7 @@ import os
 import platform
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -73,11 +74,22 @@ class Kills:
         self._stores: list[Store] = [each(stack) for each in (Objects, Items, Messages, Parameters)]
         self._with_api = [Datasets(stack), *self._stores]
         self._unread: dict[str, set[str]] = {store.kind: set() for store in self._with_api}
+        self._server: subprocess.Popen[bytes] | None = None
 
     def run(
         self, num_kills: int, *, max_seconds: float = float("inf"), report: Callable[[Ledger], None] = lambda _: None
     ) -> Ledger:
-        """Leaves the cloud running."""
+        """Leaves the cloud killed."""
+        try:
+            return self._run(num_kills, max_seconds=max_seconds, report=report)
+        finally:
+            for store in self._with_api:
+                store.close()
+            if self._server is not None:
+                self._server.kill()
+                self._server.wait()
+
+    def _run(self, num_kills: int, *, max_seconds: float, report: Callable[[Ledger], None]) -> Ledger:
         pid, number, until = server_pid(self._stack), 0, time.monotonic() + max_seconds
         while self.ledger.kills < num_kills and time.monotonic() < until:
             has_api = number % _EVERY_NTH_WITH_API == 0
@@ -97,11 +109,15 @@ class Kills:
     def _start(self) -> int:
         for _ in range(_MAX_SLOW_STARTS):
             try:
-                return lifecycle.start(self._stack.data, port=self._stack.port).pid
+                return self._start_once()
             except lifecycle.LifecycleError:
                 wait_until(lambda: lock.find_holder(self._stack.data.lock_path) is None)
                 self.ledger.slow_starts += 1
-        return lifecycle.start(self._stack.data, port=self._stack.port).pid
+        return self._start_once()
+
+    def _start_once(self) -> int:
+        self._server = lifecycle.start(self._stack.data, port=self._stack.port)
+        return self._server.pid
 
     def _read_back(self, store: Store) -> None:
         """What was acknowledged in the last life in which the store was written to."""
@@ -116,6 +132,8 @@ class Kills:
             wait_until(lambda: all(written.values()), seconds=600)
             threading.Event().wait(self._moments.uniform(*_WRITING_SECONDS))
             self._kill(pid)
+            if self._server is not None:
+                self._server.wait()
         for kind, names in written.items():
             self._unread[kind] |= names
             self.ledger.names.setdefault(kind, set()).update(names)

@@ -34,6 +34,10 @@ class Store(ABC):
     def find_all(self) -> Counter[str]:
         """How often each name of all that were ever written is there."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Ends its connections."""
+
 
 class Datasets(Store):
     """Of the HTTP API: gateway, authorizer, function, and a transaction in the registry."""
@@ -67,6 +71,9 @@ class Datasets(Store):
                 return found
             query["cursor"] = page["next_cursor"]
 
+    def close(self) -> None:
+        self._http.close()
+
 
 class Objects(Store):
     kind = "object"
@@ -88,6 +95,9 @@ class Objects(Store):
     def find_all(self) -> Counter[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix="kept/")
         return Counter(each["Key"].removeprefix("kept/") for page in pages for each in page.get("Contents", ()))
+
+    def close(self) -> None:
+        self._s3.close()
 
 
 class Items(Store):
@@ -123,6 +133,9 @@ class Items(Store):
         pages = self._dynamodb.get_paginator("scan").paginate(TableName="kept", ConsistentRead=True)
         return Counter({each["name"]["S"]: int(each["writes"]["N"]) for page in pages for each in page["Items"]})
 
+    def close(self) -> None:
+        self._dynamodb.close()
+
 
 class Messages(Store):
     """Of a queue that nobody reads before the end."""
@@ -147,6 +160,9 @@ class Messages(Store):
             found.update(each["Body"] for each in messages)
         return found
 
+    def close(self) -> None:
+        self._sqs.close()
+
 
 class Parameters(Store):
     """Whose version says how often each was written."""
@@ -170,6 +186,9 @@ class Parameters(Store):
         pages = self._ssm.get_paginator("get_parameters_by_path").paginate(Path="/kept/")
         found = {each["Value"]: each["Version"] for page in pages for each in page["Parameters"]}
         return Counter(found)
+
+    def close(self) -> None:
+        self._ssm.close()
 
 
 def _client(stack: Stack, service: str) -> Any:
