@@ -82,7 +82,7 @@ def _close(ports: Ports, claimed: Claim, *, max_bytes: int) -> DatasetVersion:
         max_expanded_bytes=EXPANSION_IN_LAMBDA * max_bytes, max_slow_bytes=min(_SLOW_BYTES_IN_LAMBDA, max_bytes)
     )
     try:
-        return _convert(ports, claimed, limits=limits)
+        return _Run(ports, claimed, limits).run()
     except ExpandedTooLargeError:
         return _hand_over(ports, claimed)
 
@@ -114,55 +114,50 @@ class Delivered:
 _LANDED = Delivered(files=())
 
 
+def _unseen(_phase: str, _step: int, _num_steps: int) -> None:
+    """Progress that nobody looks at."""
+
+
 def convert(
     ports: Ports,
     claimed: Claim,
     *,
     limits: Limits,
-    on_progress: OnProgress = lambda _phase, _step, _num_steps: None,
+    on_progress: OnProgress = _unseen,
     delivered: Delivered | None = None,
 ) -> DatasetVersion:
     """Converts a claimed version and ends it, READY or REJECTED. After any other fault the claim is given back."""
     with versions.given_back(ports, claimed):
-        return _convert(ports, claimed, limits=limits, on_progress=on_progress, delivered=delivered)
-
-
-def _convert(
-    ports: Ports,
-    claimed: Claim,
-    *,
-    limits: Limits,
-    on_progress: OnProgress = lambda _phase, _step, _num_steps: None,
-    delivered: Delivered | None = None,
-) -> DatasetVersion:
-    with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
-        return _Run(ports, claimed, Path(folder), limits, on_progress, delivered).run()
+        return _Run(ports, claimed, limits, on_progress, delivered).run()
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     ports: Ports
     claimed: Claim
-    work_path: Path
     limits: Limits
-    on_progress: OnProgress
-    delivered: Delivered | None
+    on_progress: OnProgress = _unseen
+    delivered: Delivered | None = None
 
     @property
     def version(self) -> DatasetVersion:
         return self.claimed.version
 
     def run(self) -> DatasetVersion:
+        with tempfile.TemporaryDirectory(prefix="aimass-ingest-") as folder:
+            return self._run(Path(folder))
+
+    def _run(self, work_path: Path) -> DatasetVersion:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
         checker = checking.begin(self.ports, self.version, dataset)
-        with Quarantine(self.work_path / "quarantine.jsonl") as kept_apart:
-            files, gone = self._gather(kept_apart)
+        with Quarantine(work_path / "quarantine.jsonl") as kept_apart:
+            files, gone = self._gather(kept_apart, work_path)
             conversion = Conversion(
                 dataset=dataset,
                 base=base,
                 lake=self.ports.lake,
-                work_path=self.work_path,
+                work_path=work_path,
                 quarantine=kept_apart,
                 limits=self.limits,
                 on_progress=self.on_progress,
@@ -192,7 +187,7 @@ class _Run:
 
         return webhooks.find_merge(self.ports, dataset)
 
-    def _gather(self, kept_apart: Quarantine) -> tuple[list[LocalFile], list[FileIssue]]:
+    def _gather(self, kept_apart: Quarantine, work_path: Path) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""
         if self.delivered is not None:
             if self.delivered.quarantined is not None:
@@ -200,7 +195,7 @@ class _Run:
             return list(self.delivered.files), []
         landed = versions.load_files(self.ports, self.version)
         files, gone = [], []
-        paths = [self.work_path / f"landed-{index}" for index in range(len(landed))]
+        paths = [work_path / f"landed-{index}" for index in range(len(landed))]
         with ThreadPoolExecutor(_MAX_DOWNLOADS) as pool:
             for index, refused in enumerate(pool.map(self._try_fetch, landed, paths)):
                 self.on_progress("download", index, len(landed))
