@@ -235,4 +235,5 @@ def _count(files: Sequence[Path]) -> tuple[int, list[str], list[RowError], int]:
 
 def _has_errors(group: pq.RowGroupMetaData) -> bool:
     error = next(column for column in map(group.column, range(group.num_columns)) if column.path_in_schema == ERROR)
-    return bool(error.statistics.null_count < group.num_rows)
+    # NOTE: parts that an earlier release has left, of a job that goes on, have no statistics.
+    return error.statistics is None or bool(error.statistics.null_count < group.num_rows)
