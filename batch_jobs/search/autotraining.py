@@ -193,7 +193,7 @@ def _count_refitted(spec: AutotrainSpec, aim: _Aim) -> int:
     if not aim.is_refitted or spec.folds is not None:
         return 0
     are_few_more = spec.validation is None and spec.validation_fraction <= _MIN_FRACTION
-    return 0 if are_few_more else _NUM_REFITTED
+    return 0 if are_few_more else min(_NUM_REFITTED, aim.max_members)
 
 
 def _import_learners(candidates: Sequence[Candidate], spec: AutotrainSpec) -> None:
