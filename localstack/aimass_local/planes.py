@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aimass_local.asgi import Receive, Scope, Send, send_body
 from aimass_local.batch import BatchService
+from aimass_local.clients import build_config
 from aimass_local.documents import Document, StateLockedError
 from aimass_local.environment import HOST, applied, endpoint_environment, endpoint_url, without_foreign_variables
 from aimass_local.images import list_images
@@ -207,12 +207,7 @@ def _split(events: list[Document]) -> Iterator[list[Document]]:
 
 
 def _build_client(service: str) -> Any:
-    config = Config(
-        signature_version="s3v4" if service == "s3" else None,
-        retries={"mode": "standard"},
-        s3={"addressing_style": "path"},
-    )
-    return boto3.client(service, config=config)
+    return boto3.client(service, config=build_config(service))
 
 
 if __name__ == "__main__":
