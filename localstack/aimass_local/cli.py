@@ -1,4 +1,4 @@
-"""The commands `aimass local up | down | status | logs | reset | doctor`."""
+"""The commands `aimass local up | down | status | key | logs | reset | doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from aimass_core.errors import AimassError
-from aimass_local import deployment, doctor, first_run, lifecycle, logs, profiles
+from aimass_local import deployment, doctor, lifecycle, logs, profiles
+from aimass_local.admin_keys import AdminKey
 from aimass_local.environment import DEFAULT_DATA_DIR, DEFAULT_PORT, DataDirectory
 
 NOT_RUNNING_EXIT_CODE = 3
@@ -73,6 +74,10 @@ def up(
     _output.print(_table_of(started.running))
     if started.first_key:
         _show_key(started.running, started.first_key, config_path)
+    elif not started.is_known:
+        _words.print(
+            f"{config_path} holds no key of this local cloud: `aimass local key` makes another", soft_wrap=True
+        )
     if started.process:
         _stay(started.process.pid, data)
         raise typer.Exit(started.process.wait())
@@ -88,13 +93,22 @@ def down(data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
 @app.command()
 def status(data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
     """Show where the local cloud is; exit code 3 when it is not running."""
-    running = lifecycle.find(DataDirectory.at(data_dir))
-    if running is None:
-        _words.print("not running: `aimass local up` starts it")
-        raise typer.Exit(NOT_RUNNING_EXIT_CODE)
+    running = _find_running(DataDirectory.at(data_dir))
     if not lifecycle.is_healthy(running):
         raise _fail(f"process {running.pid} runs but does not answer on port {running.port}: see `aimass local logs`")
     _output.print(_table_of(running))
+
+
+@app.command(name="key")
+def make_key(data_dir: DataDir = Path(DEFAULT_DATA_DIR)) -> None:
+    """Make another admin key, where the first one is lost, and keep it as the SDK's profile."""
+    config_path = profiles.resolve_path(os.environ)
+    running = _find_running(DataDirectory.at(data_dir))
+    try:
+        key = lifecycle.make_key(running, config_path=config_path)
+    except (AimassError, profiles.ProfileError) as error:
+        raise _fail(str(error)) from error
+    _show_key(running, key, config_path)
 
 
 @app.command(name="logs")
@@ -112,10 +126,7 @@ def show_logs(
         if function is None:
             source = logs.read_server_log(data.log_path, num_lines=lines, follow=follow)
         else:
-            running = lifecycle.find(data)
-            if running is None:
-                raise _fail("not running: `aimass local up` starts it", code=NOT_RUNNING_EXIT_CODE)
-            source = logs.read_function_log(function, port=running.port, num_lines=lines, follow=follow)
+            source = logs.read_function_log(function, port=_find_running(data).port, num_lines=lines, follow=follow)
         for line in source:
             _output.print(line, markup=False, highlight=False, soft_wrap=True)
     except logs.LogNotFoundError as error:
@@ -154,6 +165,13 @@ def examine(port: Port = DEFAULT_PORT, data_dir: DataDir = Path(DEFAULT_DATA_DIR
         raise typer.Exit(1)
 
 
+def _find_running(data: DataDirectory) -> lifecycle.Running:
+    running = lifecycle.find(data)
+    if running is None:
+        raise _fail("not running: `aimass local up` starts it", code=NOT_RUNNING_EXIT_CODE)
+    return running
+
+
 def _table_of(running: lifecycle.Running) -> Table:
     table = Table(show_header=False)
     table.add_row("console", f"{running.url}/console/ (signed in: aimass console; built by make console)")
@@ -168,7 +186,7 @@ def _table_of(running: lifecycle.Running) -> Table:
     return table
 
 
-def _show_key(running: lifecycle.Running, key: first_run.FirstKey, config_path: Path) -> None:
+def _show_key(running: lifecycle.Running, key: AdminKey, config_path: Path) -> None:
     """Shows the key whatever happens to the file: it cannot be had again."""
     try:
         lifecycle.remember(running, key, config_path=config_path)

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-from aimass_local import deployment, first_run, lock, ports, profiles
+from aimass_local import admin_keys, deployment, lock, ports, profiles
+from aimass_local.admin_keys import AdminKey
 from aimass_local.environment import HOST, REPOSITORY, DataDirectory, endpoint_url, server_environment
 from aimass_local.gateway import HEALTH_PATH, SAVE_PATH
 from aimass_local.state import write_atomically
@@ -50,7 +51,7 @@ class Running:
     @property
     def drop_folder(self) -> str:
         bucket = self.outputs.get(DROP_BUCKET_OUTPUT)
-        return f"s3://{bucket}/drop/{first_run.WORKSPACE}/" if bucket else "not deployed"
+        return f"s3://{bucket}/drop/{admin_keys.WORKSPACE}/" if bucket else "not deployed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,10 @@ class Started:
 
     running: Running
     was_running: bool
-    first_key: first_run.FirstKey | None
+    first_key: AdminKey | None
+    """Where this start made the first workspace."""
+    is_known: bool
+    """Whether the SDK's profile holds a key of this local cloud."""
     # The server's process when it runs in the foreground.
     process: subprocess.Popen[bytes] | None
 
@@ -99,12 +103,18 @@ def up(
     outputs = deployment.deploy(template_dir, repository=REPOSITORY, port=port)
     write_atomically(data.outputs_path, json.dumps(outputs, indent=2).encode())
     running = Running(pid=pid, port=port, data=data, outputs=outputs)
-    first_key = _run_first_time(running, config_path=config_path, report=report)
+    first_key = None
+    if data.first_run_path.exists():
+        is_known = _refresh(running, config_path=config_path)
+    else:
+        first_key = _run_first_time(running, config_path=config_path, report=report)
+        is_known = first_key is not None
     save(running.port)
     return Started(
         running=running,
         was_running=holder is not None,
         first_key=first_key,
+        is_known=is_known,
         process=process if foreground else None,
     )
 
@@ -146,14 +156,27 @@ def start(
     return process
 
 
-def remember(running: Running, key: first_run.FirstKey, *, config_path: Path) -> None:
-    """Puts the first key into the SDK's profile.
+def remember(running: Running, key: AdminKey, *, config_path: Path) -> None:
+    """Puts the key into the SDK's profile.
 
     Raises:
         profiles.ProfileError: the file cannot be written; the key is valid all the same.
     """
     drop_bucket = running.outputs.get(DROP_BUCKET_OUTPUT, "")
     profiles.write(config_path, port=running.port, api_key=key.secret, drop_bucket=drop_bucket)
+
+
+def make_key(running: Running, *, config_path: Path) -> AdminKey:
+    """Another admin key of the first workspace, where the one that the first start has shown is lost.
+
+    Raises:
+        profiles.ProfileError: the SDK's configuration cannot be read.
+        NotFoundError: the first workspace was deleted.
+    """
+    profiles.require_readable(config_path)  # before the key is made, which is shown once
+    key = admin_keys.create_another_key(running.outputs, port=running.port)
+    _mark(running.data, key)
+    return key
 
 
 def find(data: DataDirectory) -> Running | None:
@@ -246,18 +269,23 @@ def _get_health(port: int) -> dict[str, Any] | None:
     return health
 
 
-def _run_first_time(running: Running, *, config_path: Path, report: Callable[[str], None]) -> first_run.FirstKey | None:
-    """Makes the first workspace unless it was made before, and keeps the SDK's profile up to date."""
-    drop_bucket = running.outputs.get(DROP_BUCKET_OUTPUT, "")
-    marker = running.data.first_run_path
-    if marker.exists():
-        profiles.refresh(config_path, port=running.port, key_digest=marker.read_text(), drop_bucket=drop_bucket)
-        return None
+def _run_first_time(running: Running, *, config_path: Path, report: Callable[[str], None]) -> AdminKey | None:
+    """Makes the first workspace unless there is one."""
     profiles.require_readable(config_path)  # before the key is made, which is shown once
     report("creating the first workspace")
-    key = first_run.create_first_workspace(running.outputs, port=running.port)
-    write_atomically(marker, profiles.digest_of(key.secret).encode() if key else b"")
+    key = admin_keys.create_first_workspace(running.outputs, port=running.port)
+    _mark(running.data, key)
     return key
+
+
+def _mark(data: DataDirectory, key: AdminKey | None) -> None:
+    write_atomically(data.first_run_path, profiles.digest_of(key.secret).encode() if key else b"")
+
+
+def _refresh(running: Running, *, config_path: Path) -> bool:
+    drop_bucket = running.outputs.get(DROP_BUCKET_OUTPUT, "")
+    digest = running.data.first_run_path.read_text()
+    return profiles.refresh(config_path, port=running.port, key_digest=digest, drop_bucket=drop_bucket)
 
 
 def _read_outputs(data: DataDirectory) -> dict[str, str]:

@@ -57,16 +57,21 @@ def write(path: Path, *, port: int, api_key: str, drop_bucket: str) -> None:
         raise ProfileError(f"{path} cannot be written ({error.strerror}): set AIMASS_CONFIG_FILE to another") from error
 
 
-def refresh(path: Path, *, port: int, key_digest: str, drop_bucket: str) -> None:
+def refresh(path: Path, *, port: int, key_digest: str, drop_bucket: str) -> bool:
     """Brings the address up to date in the profile that holds the key; another key belongs to another local cloud.
+
+    Returns whether it holds the key.
 
     Raises:
         ProfileError: the file cannot be read or written.
     """
     profile = _read(path).get("profiles", {}).get(NAME, {})
     api_key = profile.get("api_key", "")
-    if digest_of(api_key) == key_digest and profile.get("base_url") != endpoint_url(port):
+    if digest_of(api_key) != key_digest:
+        return False
+    if profile.get("base_url") != endpoint_url(port):
         write(path, port=port, api_key=api_key, drop_bucket=drop_bucket)
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -71,6 +71,23 @@ def test_life_of_a_local_cloud(data: DataDirectory, tmp_path: Path) -> None:
     assert not data.root.exists()
 
 
+def test_key_that_is_lost_is_made_anew(data: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del data
+    _run("key", code=3)
+    _run("up")
+    lost = tomllib.loads((tmp_path / "config.toml").read_text())["profiles"]["local"]
+    monkeypatch.setenv("AIMASS_CONFIG_FILE", str(tmp_path / "another.toml"))
+    assert "another.toml holds no key of this local cloud: `aimass local key` makes another" in _run("up")
+    shown = _run("key")
+    profile = tomllib.loads((tmp_path / "another.toml").read_text())["profiles"]["local"]
+    assert profile["api_key"] in shown
+    assert profile["api_key"] != lost["api_key"]
+    assert profile["drop_bucket"] == lost["drop_bucket"]
+    assert _status_of(profile["base_url"], profile["api_key"]) == 200
+    assert _status_of(lost["base_url"], lost["api_key"]) == 200
+    assert "holds no key" not in _run("up")
+
+
 def test_j14_up_on_a_taken_port_says_who_has_it(data: DataDirectory, tmp_path: Path) -> None:
     _run("up")
     port = lifecycle.find(data)

@@ -52,9 +52,11 @@ def test_environment_moves_the_file(tmp_path: Path) -> None:
 def test_address_follows_the_port_for_the_own_key_only(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     _write_profile(path)
-    profiles.refresh(path, port=5000, key_digest=profiles.digest_of("key"), drop_bucket="landing")
+    assert profiles.refresh(path, port=5000, key_digest=profiles.digest_of("key"), drop_bucket="landing")
     assert tomllib.loads(path.read_text())["profiles"]["local"]["base_url"] == "http://127.0.0.1:5000"
-    profiles.refresh(path, port=6000, key_digest=profiles.digest_of("another cloud's key"), drop_bucket="landing")
+    assert not profiles.refresh(
+        path, port=6000, key_digest=profiles.digest_of("another cloud's key"), drop_bucket="landing"
+    )
     assert tomllib.loads(path.read_text())["profiles"]["local"]["base_url"] == "http://127.0.0.1:5000"
 
 
