@@ -144,6 +144,8 @@ def _run(stack: Stack, folder: Path, *, seconds: float, seed: int) -> dict[str, 
             name: {
                 "answered": len(kind.seconds),
                 "failed": len(kind.faults),
+                "tries": len(kind.tries),
+                "failed tries": kind.tries.count(False),
                 "availability": round(len(kind.seconds) / max(1, kind.num), 5),
                 "p50_ms": round(kind.percentile(0.5) * 1_000, 1),
                 "p99_ms": round(kind.percentile(0.99) * 1_000, 1),
@@ -201,11 +203,14 @@ def _say(words: str) -> None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    print("| requests | answered | failed | availability | p50, ms | p99, ms |\n|---|--:|--:|--:|--:|--:|")
+    print(
+        "| requests | answered | failed | availability | tries | of which failed | p50, ms | p99, ms |\n"
+        "|---|--:|--:|--:|--:|--:|--:|--:|"
+    )
     for name, kind in report["requests"].items():
         print(
-            f"| {name} | {kind['answered']:,} | {kind['failed']} | {kind['availability']:.3%} | {kind['p50_ms']} "
-            f"| {kind['p99_ms']} |"
+            f"| {name} | {kind['answered']:,} | {kind['failed']} | {kind['availability']:.3%} | {kind['tries']:,} "
+            f"| {kind['failed tries']} | {kind['p50_ms']} | {kind['p99_ms']} |"
         )
     print(f"killed: {report['killed']}; acknowledged: {report['acknowledged']}")
     print(f"lost: {report['lost'] or 0}; doubled: {report['doubled'] or 0}")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import httpx2
 from botocore.exceptions import BotoCoreError, ClientError
 
 import aimass
@@ -24,6 +25,8 @@ class Kind:
 
     seconds: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    tries: list[bool] = field(default_factory=list)
+    """Of each HTTP request whether it was answered: the SDK repeats those that were not."""
 
     @property
     def num(self) -> int:
@@ -32,6 +35,23 @@ class Kind:
     def percentile(self, share: float) -> float:
         ordered = sorted(self.seconds)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
+
+
+class Counted(httpx2.HTTPTransport):
+    """Notes what the client sends, and whether anybody answered it, and with something else than a server's fault."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        is_answered = False
+        try:
+            response = super().handle_request(request)
+            is_answered = response.status_code < 500
+        finally:
+            self._kind.tries.append(is_answered)
+        return response
 
 
 @dataclass
@@ -75,7 +95,7 @@ class Traffic:
     def _loop(self, work: Callable[[aimass.Client, int], object], pause: float) -> None:
         kind = self.kinds.setdefault(work.__name__.lstrip("_"), Kind())
         number = 0
-        with self.stack.client() as client:
+        with self.stack.client(transport=Counted(kind)) as client:
             while not self._stop.is_set():
                 started = time.monotonic()
                 try:
