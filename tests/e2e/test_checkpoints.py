@@ -18,7 +18,7 @@ from tests.stack import BIN, Stack, wait_until, write_loans
 
 SECONDS = 400.0
 # Some seconds after the first checkpoint, so that whoever disturbs it does so in the middle.
-_CHOSEN = {"epochs": 50, "patience": 50, "batch_size": 8}
+_CHOSEN = {"epochs": 30, "patience": 30, "batch_size": 8}
 
 
 def _train(client: aimass.Client, dataset: str) -> Job:
