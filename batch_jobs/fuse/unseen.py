@@ -147,8 +147,8 @@ def _none(part: Part) -> Flags:
 
 
 def _has_same_split(one: LearningSpec, other: LearningSpec) -> bool:
-    return (one.validation_fraction, one.seed) == (other.validation_fraction, other.seed) or (
-        one.horizon is not None and one.validation_fraction == other.validation_fraction
+    return (one.held_out_fraction, one.seed) == (other.held_out_fraction, other.seed) or (
+        one.horizon is not None and one.held_out_fraction == other.held_out_fraction
     )
 
 
@@ -156,12 +156,12 @@ def _held_out(task: Task, truth: np.ndarray, data: LearningSpec, name: str) -> F
     """As `train.fitting.hold_out_rows` has it."""
     if task is Task.FORECASTING:
         raise InvalidRequestError(
-            f"{name} held out {data.validation_fraction:g} of the rows, and other members another part: of forecasts "
+            f"{name} held out {data.held_out_fraction:g} of the rows, and other members another part: of forecasts "
             "with different splits it cannot be told which windows all of them have not seen. Give `data` with rows "
             "that none of them was trained on"
         )
     classes = rarest_labels(truth) if task is Task.MULTILABEL else truth if task.is_classification else None
-    split = hold_out(len(truth), classes=classes, fraction=data.validation_fraction, seed=data.seed)
+    split = hold_out(len(truth), classes=classes, fraction=data.held_out_fraction, seed=data.seed)
     flags = np.zeros(len(truth), dtype=bool)
     flags[split.validation] = True
     return flags

@@ -167,11 +167,11 @@ def _has_limits(spec: AutotrainSpec) -> bool:
 def _choose_validation(spec: AutotrainSpec, found: Profile, environment: Environment, notes: Notes) -> AutotrainSpec:
     """Of a small table all rows judge, where there is time for so many fits; of a large one a smaller part than of
     others, where nobody said how to validate."""
-    is_free = spec.folds is None and spec.validation is None and "validation_fraction" not in spec.model_fields_set
+    is_free = spec.folds is None and spec.validation is None and spec.validation_fraction is None
     if not is_free or found.kind is not DataKind.TABLE:
         return spec
     fraction = max(_JUDGING_ROWS / found.num_rows, _MIN_FRACTION)
-    if fraction < spec.validation_fraction:
+    if fraction < spec.held_out_fraction:
         notes(f"{fraction:.3g} of {found.num_rows:,} rows judge: there are enough of them")
         return spec.model_copy(update={"validation_fraction": fraction})
     return _choose_folds(spec, found, environment, notes)
@@ -192,7 +192,7 @@ def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment,
 def _count_refitted(spec: AutotrainSpec, aim: _Aim) -> int:
     if not aim.is_refitted or spec.folds is not None:
         return 0
-    are_few_more = spec.validation is None and spec.validation_fraction <= _MIN_FRACTION
+    are_few_more = spec.validation is None and spec.held_out_fraction <= _MIN_FRACTION
     return 0 if are_few_more else min(_NUM_REFITTED, aim.max_members)
 
 

@@ -449,7 +449,7 @@ def hold_out_rows(material: Material, spec: LearningSpec) -> tuple[Part, Part]:
     whole = material.parts[TRAIN]
     if VALIDATION in material.parts:
         return whole, material.parts[VALIDATION]
-    split = hold_out(whole.num_rows, classes=_classes(material), fraction=spec.validation_fraction, seed=spec.seed)
+    split = hold_out(whole.num_rows, classes=_classes(material), fraction=spec.held_out_fraction, seed=spec.seed)
     return whole.take(split.train, name=TRAIN), whole.take(split.validation, name=VALIDATION)
 
 

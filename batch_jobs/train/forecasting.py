@@ -38,7 +38,7 @@ def load_forecast(channels: Mapping[str, Channel], spec: LearningSpec, message: 
         for key, channel in channels.items()
     }
     whole = timelines[TRAIN]
-    num_held = 0 if VALIDATION in timelines else max(round(whole.num_rows * spec.validation_fraction), horizon)
+    num_held = 0 if VALIDATION in timelines else max(round(whole.num_rows * spec.held_out_fraction), horizon)
     cut = whole.num_rows - num_held
     scale = _fit_scale(whole.target[:cut], names[0])
     target = Target(column=names[0], task=Task.FORECASTING, labels=None, horizon=horizon, scale=scale)

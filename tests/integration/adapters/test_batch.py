@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from aimass_core.adapters.batch import BatchCompute
+from aimass_core.adapters.batch import GRACE_SECONDS, BatchCompute
 from aimass_core.domain.compute import Compute as ComputeRequest
 from aimass_core.domain.compute_states import ComputeState
 from aimass_core.domain.jobs import JobStatus
@@ -75,7 +75,7 @@ def test_the_container_is_told_its_kind_and_its_job(compute: BatchCompute, serve
     assert container["command"] == ["python", "-m", "batch_jobs", "train"]
     assert {"name": "AIMASS_JOB_ID", "value": "job"} in container["environment"]
     assert {"type": "VCPU", "value": "2"} in container["resourceRequirements"]
-    assert server.describe(compute_job_id)["timeout"] == {"attemptDurationSeconds": 60}
+    assert server.describe(compute_job_id)["timeout"] == {"attemptDurationSeconds": 60 + GRACE_SECONDS}
     compute.terminate(compute_job_id, reason="seen enough")
 
 

@@ -29,7 +29,7 @@ def _data(**fields: Any) -> LearningSpec:
 
 def _held(**fields: Any) -> set[int]:
     spec = _data(**fields)
-    split = hold_out(NUM_ROWS, classes=LABELS, fraction=spec.validation_fraction, seed=spec.seed)
+    split = hold_out(NUM_ROWS, classes=LABELS, fraction=spec.held_out_fraction, seed=spec.seed)
     return set(split.validation.tolist())
 
 
@@ -63,7 +63,7 @@ def _material(data: LearningSpec, *, num_others: int = 0) -> Material:
     if num_others:
         parts = {TRAIN: _part(TRAIN, np.arange(NUM_ROWS)), VALIDATION: _part(VALIDATION, np.arange(num_others))}
     else:
-        split = hold_out(NUM_ROWS, classes=LABELS, fraction=data.validation_fraction, seed=data.seed)
+        split = hold_out(NUM_ROWS, classes=LABELS, fraction=data.held_out_fraction, seed=data.seed)
         parts = {TRAIN: _part(TRAIN, split.train), VALIDATION: _part(VALIDATION, split.validation)}
     return Material(
         kind=DatasetKind.TABLE,

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from aimass_core.adapters.batch import BatchCompute
+from aimass_core.adapters.batch import GRACE_SECONDS, BatchCompute
 from aimass_core.domain.compute import Compute
 from aimass_core.domain.job_queues import queue_names
 from aimass_core.domain.jobs import JobStatus
@@ -64,7 +64,7 @@ def test_b11_only_jobs_that_read_sources_or_move_workspaces_have_roles_that_may(
         "jobQueue": "queue",
         "jobDefinition": definition,
         "containerOverrides": ANY,
-        "timeout": {"attemptDurationSeconds": 60},
+        "timeout": {"attemptDurationSeconds": 60 + GRACE_SECONDS},
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "batch-1"}, expected)
     assert compute.submit(collecting) == "batch-1"
@@ -84,7 +84,7 @@ def test_c8_command_is_a_list_of_our_own_words(stub: Stubber, compute: BatchComp
         "jobQueue": "queue",
         "jobDefinition": "definition",
         "containerOverrides": overrides,
-        "timeout": {"attemptDurationSeconds": 60},
+        "timeout": {"attemptDurationSeconds": 60 + GRACE_SECONDS},
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
     assert compute.submit(submission(vcpus=2, memory_mib=2048, gpus=0)) == "b-1"
@@ -100,7 +100,7 @@ def test_jobs_on_several_machines_have_a_definition_of_their_own(stub: Stubber, 
             "numNodes": 3,
             "nodePropertyOverrides": [{"targetNodes": "0:", "containerOverrides": overrides}],
         },
-        "timeout": {"attemptDurationSeconds": 60},
+        "timeout": {"attemptDurationSeconds": 60 + GRACE_SECONDS},
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)
     assert compute.submit(submission(num_nodes=3, vcpus=1)) == "b-1"
@@ -131,7 +131,7 @@ def test_workers_of_a_study_are_an_array_whose_children_are_replaced_when_killed
         "jobDefinition": "definition",
         "containerOverrides": ANY,
         "retryStrategy": RETRIES,
-        "timeout": {"attemptDurationSeconds": 60},
+        "timeout": {"attemptDurationSeconds": 60 + GRACE_SECONDS},
         **array,
     }
     stub.add_response("submit_job", {"jobName": "job_1", "jobId": "b-1"}, expected)

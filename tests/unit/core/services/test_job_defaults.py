@@ -65,6 +65,18 @@ def test_training_takes_what_its_request_leaves_open(ports: MemoryPorts, owner: 
     assert (said.max_seconds, said.compute.vcpus) == (3_600, 2)
 
 
+def test_autotrain_finds_out_how_many_rows_judge_unless_it_is_told(ports: MemoryPorts, owner: Principal) -> None:
+    """Only its job can: what is stored has to say that nothing was said."""
+    change(ports, owner, Subsystem.TRAINING, validation_fraction=0.3)
+    fields = {"kind": "autotrain", "dataset": "adult"}
+    stored = [
+        jobs.create(ports, owner, JobCreate.model_validate({"spec": {**fields, **more}}), limits=LIMITS)
+        for more in ({}, {"validation_fraction": 0.4})
+    ]
+    fractions = [jobs.get(ports, owner, job.id).spec.validation_fraction for job in stored]  # type: ignore[union-attr]
+    assert fractions == [None, 0.4]
+
+
 def test_folds_are_not_refitted(ports: MemoryPorts, owner: Principal) -> None:
     change(ports, owner, Subsystem.TRAINING, refit=True)
     assert not submit(ports, owner, folds=3).spec.refit  # type: ignore[union-attr]

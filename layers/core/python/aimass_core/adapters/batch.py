@@ -14,6 +14,9 @@ from aimass_core.ports import Submission
 _WHAT = "the compute service"
 _CHUNK = 100
 _ATTEMPTS = 3
+# A container ends by itself within its job's max_seconds. One that is so much late, on a machine that was busy at the
+# end, hands over what it has; SageMaker gives its containers two minutes.
+GRACE_SECONDS = 15
 # As in the job definition (infra/cdk/components/job_definition.py; a test compares both): what is sent with a job is in
 # place of all of it.
 JOB_RETRIES = (
@@ -70,7 +73,7 @@ class BatchCompute:
                 jobName=submission.name,
                 jobQueue=self._queue_of(submission),
                 **self._what(submission),
-                timeout={"attemptDurationSeconds": submission.max_seconds},
+                timeout={"attemptDurationSeconds": submission.max_seconds + GRACE_SECONDS},
             )
         except AWS_ERRORS as error:
             raise _to_submit_error(error) from error

@@ -15,6 +15,8 @@ from aimass_core.domain.schemas import MAX_SERIES_LENGTH
 from aimass_core.domain.signatures import Task
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 
+DEFAULT_VALIDATION_FRACTION = 0.2
+
 
 class Resample(StrEnum):
     """How rare classes of a table are made as frequent as the most frequent one, in training rows alone.
@@ -53,7 +55,14 @@ class LearningSpec(Request):
         default=None, max_length=500, description="Rows are in the order of this column. Null: as they are."
     )
     exclude_columns: list[str] = Field(default=[], max_length=10_000)
-    validation_fraction: float = Field(default=0.2, gt=0, lt=0.9, strict=True)
+    validation_fraction: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.9,
+        strict=True,
+        description="Of the rows, where no `validation` is given. Null: the workspace's setting; of autotrain what suits "
+        "the number of rows, and of a small table folds.",
+    )
     folds: int | None = Field(
         default=None, ge=2, le=20, strict=True, description="Null: hold-out. Else k-fold cross-validation."
     )
@@ -82,6 +91,11 @@ class LearningSpec(Request):
             raise _refuse("task", f"With a horizon the task is a forecast, not {task}. Leave one of them out.")
         if self.folds is not None:
             raise _refuse("folds", "Folds would train on what comes after the rows that judge. Leave folds out.")
+
+    @property
+    def held_out_fraction(self) -> float:
+        """The share of the rows that validates, with the default filled in."""
+        return DEFAULT_VALIDATION_FRACTION if self.validation_fraction is None else self.validation_fraction
 
     @property
     def num_window_rows(self) -> int:

@@ -11,7 +11,7 @@ from aimass_core.domain.settings.compression import CompressionSettings
 from aimass_core.domain.settings.search import SearchSettings
 from aimass_core.domain.settings.training import TrainingSettings
 from aimass_core.domain.studies import Study
-from aimass_core.domain.study_specs import SearchSpec, StudySpec
+from aimass_core.domain.study_specs import AutotrainSpec, SearchSpec, StudySpec
 from aimass_core.domain.training import LearningSpec
 from aimass_core.domain.triggers import TriggeredJob
 from aimass_core.errors import NotFoundError
@@ -47,24 +47,26 @@ def _max_seconds(ports: Ports, workspace_id: str, spec: SubmittedSpec) -> int | 
 
 def _complete_spec(ports: Ports, workspace_id: str, spec: SubmittedSpec, training: TrainingSettings) -> SubmittedSpec:
     defaults: dict[str, Any] = {}
-    if isinstance(spec, LearningSpec):
-        defaults["validation_fraction"] = training.validation_fraction
     if isinstance(spec, TrainSpec):
         # After folds a model is fitted on all rows in any case.
         defaults["refit"] = training.refit and spec.folds is None
         defaults["checkpoint_seconds"] = training.checkpoint_seconds
     if isinstance(spec, StudySpec):
-        defaults |= _of_study(ports, workspace_id, spec, defaults)
+        defaults |= _of_study(ports, workspace_id, spec)
     if isinstance(spec, CompressSpec):
         compression = ports.live_settings.get(CompressionSettings, workspace_id)
         defaults |= {name: getattr(compression, name) for name in ("max_metric_drop", "methods", "device")}
-    return _fill(spec, defaults)
+    filled = _fill(spec, defaults)
+    is_open = isinstance(filled, LearningSpec) and filled.validation_fraction is None
+    if is_open and not isinstance(filled, AutotrainSpec):
+        return filled.model_copy(update={"validation_fraction": training.validation_fraction})
+    return filled
 
 
-def _of_study(ports: Ports, workspace_id: str, spec: StudySpec, defaults: dict[str, Any]) -> dict[str, Any]:
+def _of_study(ports: Ports, workspace_id: str, spec: StudySpec) -> dict[str, Any]:
     """NOTE: a study that goes on is the one that it was, whatever the settings say by now."""
     search = ports.live_settings.get(SearchSettings, workspace_id)
-    found: dict[str, Any] = {"num_workers": search.num_workers, "max_trials": search.max_trials, **defaults}
+    found: dict[str, Any] = {"num_workers": search.num_workers, "max_trials": search.max_trials}
     if isinstance(spec, SearchSpec):
         found |= {"sampler": search.sampler, "pruner": search.pruner}
     if spec.study is not None:
@@ -72,7 +74,8 @@ def _of_study(ports: Ports, workspace_id: str, spec: StudySpec, defaults: dict[s
             former = records.find(ports, Study, workspace_id, spec.study).spec
         except NotFoundError:
             return found
-        found |= {name: getattr(former, name) for name in found if name in type(former).model_fields}
+        of_former = ["validation_fraction", *found]
+        found |= {name: getattr(former, name) for name in of_former if name in type(former).model_fields}
     return found
 
 

@@ -6,6 +6,7 @@ from pydantic import model_validator
 
 from aimass_core.domain.compute import INSTANCE_TYPE, Backend
 from aimass_core.domain.settings.contract import Applies, Subsystem, SubsystemSettings, setting
+from aimass_core.domain.training import DEFAULT_VALIDATION_FRACTION
 
 
 class TrainingSettings(SubsystemSettings):
@@ -32,9 +33,9 @@ class TrainingSettings(SubsystemSettings):
         le=86_400,
     )
     validation_fraction: float = setting(
-        0.2,
+        DEFAULT_VALIDATION_FRACTION,
         title="Rows held out",
-        description="The share of the rows that judge, where no channel of them is given.",
+        description="The share of the rows that judge, where no channel of them is given. Autotrain goes by the number of rows.",
         applies=Applies.NEXT_JOB,
         gt=0,
         lt=0.9,
