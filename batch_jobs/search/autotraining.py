@@ -129,7 +129,7 @@ def _finish(studying: Studying, aim: _Aim, spec: AutotrainSpec) -> dict[str, flo
                 number, exported = trial.number, smaller
                 break
     if aim.is_refitted:
-        exported = refit(studying, {number: exported}, is_alone=True)[number]
+        exported = refit(studying, {number: exported})[number]
     return studying.hand_over(exported, build_leaderboard(ranked, worker.goals, chosen=(number, exported)))
 
 

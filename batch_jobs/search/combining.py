@@ -41,11 +41,12 @@ def combine(
         ranked: its trials, best first.
         goal: what is to be good.
         best: the score that is to be beaten.
-        max_members: how many models there may be in it.
+        max_members: how many models there may be in it; fewer where there is no time to hand over so many.
         is_refitted: whether these are fitted again on all rows, where there is time.
     """
-    began, spec, deadline = time.monotonic(), studying.spec, studying.time_to_close(is_alone=False)
-    if deadline is not None and began >= deadline:
+    began, spec = time.monotonic(), studying.spec
+    max_members = _count_members(studying, max_members)
+    if not max_members:
         studying.notes("no time is left to combine models: the best alone is the model")
         return None
     models = find_models(studying, ranked)
@@ -58,6 +59,7 @@ def combine(
     judged = goal.metric if goal.metric in metrics else goal.fallback or goal.metric
     loss = judged if target.labels is None else "log_loss"
     powers = [find_power(member.validation_scores, truth, target) for member in members]
+    deadline = studying.time_to_close(max_members)
     weights = select(
         [raise_to(member.validation_scores, power) for member, power in zip(members, powers, strict=True)],
         truth,
@@ -91,7 +93,7 @@ def combine(
         return None
     if is_refitted:
         heaviest_first = sorted(counts, key=lambda number: -counts[number][0])
-        models |= refit(studying, {number: models[number] for number in heaviest_first}, is_alone=False)
+        models |= refit(studying, {number: models[number] for number in heaviest_first})
     exported, material = export_ensemble(choose())
     figures = measure(exported)
     if missed := [name for name, excess in figures.constraints(spec).items() if excess > 0]:
@@ -100,6 +102,13 @@ def combine(
     studying.notes(f"{words}: they are the model")
     row = to_row(exported, f"{ENSEMBLE} of {len(counts)}", figures, score=score, seconds=time.monotonic() - began)
     return Ending(exported=exported, material=material, row=row)
+
+
+def _count_members(studying: Studying, most: int) -> int:
+    """How many models there is time for; 0 where it is for one alone."""
+    now = time.monotonic()
+    ends = ((count, studying.time_to_close(count)) for count in range(most, 1, -1))
+    return next((count for count, end in ends if end is None or now < end), 0)
 
 
 def find_models(studying: Studying, ranked: Sequence[FrozenTrial]) -> dict[int, Exported]:

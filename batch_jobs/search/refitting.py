@@ -10,13 +10,13 @@ from batch_jobs.search.working import REFIT_TIMES
 from batch_jobs.train.exporting import Exported
 
 
-def refit(studying: Studying, models: Mapping[int, Exported], *, is_alone: bool) -> dict[int, Exported]:
+def refit(studying: Studying, models: Mapping[int, Exported]) -> dict[int, Exported]:
     """The models by the number of their trials, in the order in which they are fitted while time lasts.
 
     The fit is that of the trial, with its seed, and with as many steps as were best. What could not be fitted again in
     time, or misses a limit so, is as it was.
     """
-    deadline = studying.time_to_close(is_alone=is_alone)
+    deadline = studying.time_to_close(len(models))
     return {number: _refit(studying, number, exported, deadline) or exported for number, exported in models.items()}
 
 

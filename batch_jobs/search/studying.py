@@ -84,17 +84,17 @@ class Studying:
             raise InternalError(f"The model of trial {ranked[0].number} is gone. Continue the study with another job.")
         raise explain_failures(self.worker.study.get_trials(deepcopy=False))
 
-    def time_to_close(self, *, is_alone: bool) -> float | None:
-        """When fits and the choice of an ensemble have to end so that what is chosen, one model or an ensemble, is
-        handed over in time; None: never."""
+    def time_to_close(self, num_models: int) -> float | None:
+        """When fits and the choice of an ensemble have to end so that what is chosen, one model or an ensemble of so
+        many, is handed over in time; None: never."""
         if self.environment.deadline is None:
             return None
-        return self.environment.deadline - self.worker.closing_seconds(is_alone=is_alone)
+        return self.environment.deadline - self.worker.closing_seconds(num_models)
 
     def time_to_end(self, share: float) -> float | None:
         """When what is made of the trials' models has to be there, if it is begun now and such a share of all time is
         its own; None: never."""
-        closing = self.time_to_close(is_alone=True)
+        closing = self.time_to_close(1)
         return None if closing is None else min(time.monotonic() + share * self.worker.timetable.all_seconds, closing)
 
     def find(self, number: int) -> Exported | None:

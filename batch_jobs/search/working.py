@@ -110,12 +110,11 @@ class Worker:
             if self.num_combined:
                 self._reserve()
 
-    def closing_seconds(self, *, is_alone: bool) -> float:
-        """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble, which is as
-        large as the best models together."""
-        num_exports = _EXPORTS_ALONE if is_alone else _EXPORTS
-        best = self._best(1 if is_alone else max(self.num_combined, 1))
-        num_bytes = sum(int(trial.user_attrs[TrialAttribute.MODEL_BYTES]) for trial in best)
+    def closing_seconds(self, num_models: int) -> float:
+        """What handing over takes on this machine, as busy as it is: of a model alone, or of an ensemble of so many,
+        which is as large as the best ones together."""
+        num_exports = _EXPORTS_ALONE if num_models == 1 else _EXPORTS
+        num_bytes = sum(int(trial.user_attrs[TrialAttribute.MODEL_BYTES]) for trial in self._best(num_models))
         export_seconds = median(self.export_seconds) if self.export_seconds else _EXPORT_SECONDS
         slowness = median(self.slowness) if self.slowness else 1.0
         by_size = num_exports * export_seconds + num_bytes / SENT_BYTES_PER_SECOND
@@ -173,7 +172,7 @@ class Worker:
     def _reserve(self) -> None:
         """What comes after the trials takes as much as they have shown."""
         seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in self._best(self.num_refitted))
-        closing = self.closing_seconds(is_alone=self.num_combined == 1)
+        closing = self.closing_seconds(self.num_combined)
         self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
 
     def _best(self, count: int) -> list[FrozenTrial]:

@@ -47,7 +47,7 @@ def fuse(
     Leaves fusion.json and fusion.html. Arguments are those of `combining.combine`. What fits a combination are the
     answers that judged the trials: none of a model that had seen the row.
     """
-    began, deadline = time.monotonic(), studying.time_to_close(is_alone=False)
+    began, deadline = time.monotonic(), studying.time_to_close(max_members)
     if deadline is not None and began >= deadline:
         studying.notes("no time is left to fuse models: the best alone is the model")
         return None
@@ -73,7 +73,7 @@ def fuse(
         seconds_left=lambda: None if ends is None else ends - time.monotonic(),
     )
     if is_refitted:
-        models |= refit(studying, models, is_alone=False)
+        models |= refit(studying, models)
     candidate = _choose(studying, models, ground, judged, unfit, material=material)
     if candidate is None:
         return None
