@@ -39,8 +39,8 @@ _COSTS = (
 )
 _CHOSEN = Column("CHOSEN", lambda row: "yes" if row.is_chosen else "")
 _MISSED = Column("MISSED", lambda row: "; ".join(row.missed), is_long=True)
-# Characters that a column of texts needs to be readable, and those between columns.
-_MIN_TEXT, _GAP = 20, 3
+# Characters that a column of texts needs to be readable, lines that a text may take, and characters between columns.
+_MIN_TEXT, _MAX_LINES, _GAP = 20, 2, 3
 _DROP_DIGITS = 4
 # What fits a screen: rows of a table, methods that were left out, names of these, characters of a reason.
 _MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
@@ -256,7 +256,8 @@ def _show(rows: Sequence[BaseModel], columns: Sequence[Column], output: OutputFo
     filled = [column for column in columns if any(column.read(row) not in (None, "", "-") for row in rows)]
     texts = [column for column in filled if column.is_long]
     figures = [column for column in filled if not column.is_long]
-    if sum(_width(column, rows) for column in figures) + _MIN_TEXT * len(texts) <= stdout_width():
+    needed = [max(_width(column, rows) // _MAX_LINES, _MIN_TEXT) for column in texts]
+    if sum(_width(column, rows) for column in figures) + sum(needed) <= stdout_width():
         show_list(rows, filled, output=output)
         return
     numbers = {id(row): number for number, row in enumerate(rows, start=1)}
