@@ -33,6 +33,8 @@ from batch_jobs.train.notes import Notes
 PARENT = "parent"
 _MIN_ROWS = 20
 _MAX_FINALISTS = 12
+_MAX_ROUNDS = 3
+"""Of measuring finalists, where none of the first is to be chosen."""
 _FINAL_SECONDS = 1.0
 _FINAL_SHARE = 1 / 6
 
@@ -178,10 +180,20 @@ class _Found:
 
     def settle(self) -> Outcome:
         """See the function."""
-        made = self._measure_again()
+        made, places = list(self.search.made), list[int]()
+        for _ in range(_MAX_ROUNDS):
+            found = self._find_finalists([each.entry for each in made], places)
+            self._measure_again(made, found)
+            places += found
+            # What was measured alone is not chosen: it is compared with what was measured at other times.
+            best = choose([made[place].entry for place in (0, *places)], self.spec)
+            if best is not None or choose([each.entry for each in made], self.spec) is None:
+                break
         entries = mark_front([each.entry for each in made])
-        chosen = choose(entries, self.spec)
-        entries = [each.model_copy(update={"is_chosen": each is chosen}) for each in entries]
+        winner = next((each for each in made if each.entry is best), None)
+        entries = [
+            each.model_copy(update={"is_chosen": one is winner}) for each, one in zip(entries, made, strict=True)
+        ]
         compression = Compression(
             parent=self.spec.parent,
             device=self.spec.device,
@@ -191,32 +203,39 @@ class _Found:
             max_metric_drop=self.spec.max_metric_drop,
             candidates=entries,
             unfit=self.search.unfit,
-            advice=[] if chosen is not None else self._advise(entries),
+            advice=[] if winner is not None else self._advise(entries),
         )
-        winner = None
-        if chosen is not None:
-            winner = next(each for each in made if each.entry.name == chosen.name)
         return Outcome(compression=compression, winner=winner, words=describe(entries[0]))
 
-    def _measure_again(self) -> list[Made]:
-        """The original and what may be chosen, in turns: what disturbs the machine disturbs all of them alike."""
-        made = self.search.made
-        entries = mark_front([each.entry for each in made])
-        by_size = sorted(range(1, len(made)), key=lambda at: (not entries[at].is_pareto, *_order(entries[at])))
-        places = [0, *by_size[: self.num_finalists]]
+    def _find_finalists(self, entries: Sequence[CompressionCandidate], known: Sequence[int]) -> list[int]:
+        """Places of some that are not known yet: half of them would be chosen one after the other, the rest are the
+        smallest that no other beats."""
+        rest = [place for place in range(1, len(entries)) if place not in known]
+        found: list[int] = []
+        while len(found) < self.num_finalists // 2:
+            left = [entries[place] for place in rest if place not in found]
+            best = choose([entries[0], *left], self.spec)
+            if best is None:
+                break
+            found.append(next(place for place in rest if entries[place] is best))
+        marked = mark_front(entries)
+        by_size = sorted(rest, key=lambda at: (not marked[at].is_pareto, *_order(marked[at])))
+        return [*found, *(place for place in by_size if place not in found)][: self.num_finalists]
+
+    def _measure_again(self, made: list[Made], places: Sequence[int]) -> None:
+        """These and the original, in turns: what disturbs the machine disturbs all of them alike."""
+        measured = [0, *places]
         found = costs.measure_all(
-            [made[place].model for place in places],
+            [made[place].model for place in measured],
             self.search.judge.signature,
             self.search.judge.frame,
             num_threads=self.search.device_threads,
             seconds=self.seconds,
         )
-        measured = list(made)
-        for place, cost in zip(places, found, strict=True):
+        for place, cost in zip(measured, found, strict=True):
             entry = made[place].entry.model_copy(update={"cost": cost})
             entry = entry.model_copy(update={"missed": find_missed(entry, self.spec)})
-            measured[place] = replace(made[place], entry=entry)
-        return measured
+            made[place] = replace(made[place], entry=entry)
 
     def _advise(self, entries: Sequence[CompressionCandidate]) -> list[str]:
         if len(entries) == 1 and self.search.num_waiting:

@@ -47,6 +47,8 @@ class Proposal:
     settings: Settings
     is_trained: bool = False
     """It trains, and takes so much longer than one that does not."""
+    betters: Settings | None = None
+    """It makes what these settings of the same method make, of a better score: of use where they lose too much."""
 
 
 class Method(Protocol):

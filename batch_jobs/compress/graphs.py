@@ -15,7 +15,7 @@ from batch_jobs.algorithms.export.names import defined_names, rename
 from batch_jobs.compress.contract import UnfitError
 from batch_jobs.evaluate.scoring import ORT_ERRORS
 
-_LANDMARK = re.compile(r"^aimass/(member \d+/)*((aimass/)?(model|answer)/(features|scores))$")
+_LANDMARK = re.compile(r"^features$|^aimass/(member \d+/)*((aimass/)?(model|answer)/(features|scores))$")
 """Values by which methods, fusions and decompositions find the parts of our graphs."""
 _RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}

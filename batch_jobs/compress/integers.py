@@ -3,17 +3,20 @@
 import contextlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime import quantization
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType
 
 from aimass_core.domain.schemas import DatasetKind
 from batch_jobs.compress.contract import Ground, UnfitError
 from batch_jobs.compress.rows import sample_rows
+from batch_jobs.data.frames import Array
 from batch_jobs.evaluate.scoring import ORT_ERRORS, to_inputs
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -50,8 +53,21 @@ def find_recurrent(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     return [node for node in model.graph.node if node.op_type == "LSTM" and constants.issuperset(node.input[1:3])]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Of an activation: 0 is written as `zero_point`, and what differs by `scale` by one more."""
+
+    scale: Array
+    zero_point: Array
+
+
 def quantize_static(
-    model: onnx.ModelProto, ground: Ground, *, calibration: str, excluded: Sequence[str] = ()
+    model: onnx.ModelProto,
+    ground: Ground,
+    *,
+    calibration: str,
+    excluded: Sequence[str] = (),
+    ranges: Mapping[str, Range] | None = None,
 ) -> onnx.ModelProto:
     """Weights per channel, in int8; activations in uint8. What is in front of the first of the layers, and behind the
     last, stays in float: encodings, and the answer.
@@ -61,12 +77,14 @@ def quantize_static(
         ground: Whose rows of training say how large activations are.
         calibration: One of `CALIBRATIONS`.
         excluded: Names of layers that stay in float.
+        ranges: Of activations by name, in the place of calibrated ones.
     """
     heavy = [node.name for node in find_heavy(model) if node.name not in excluded]
     between = _find_between(model, heavy)
     # NOTE: it looks at what all operators of these kinds give, of an encoding with missing values too.
     kinds = sorted({node.op_type for node in model.graph.node if node.name in between})
     path = ground.scratch_path / "quantized.onnx"
+    known = {name: [{"scale": each.scale, "zero_point": each.zero_point}] for name, each in (ranges or {}).items()}
     with _quiet(), _explained():
         quantization.quantize_static(
             _copy(model),
@@ -79,8 +97,22 @@ def quantize_static(
             nodes_to_quantize=between,
             op_types_to_quantize=kinds,
             calibrate_method=CALIBRATIONS[calibration],
+            extra_options={"TensorQuantOverrides": known},
         )
     return _load(path, model)
+
+
+def read_ranges(quantized: onnx.ModelProto) -> dict[str, Range]:
+    """Those of the activations of a model that `quantize_static` has made."""
+    constants = {constant.name: constant for constant in quantized.graph.initializer}
+    return {
+        node.input[0]: Range(
+            scale=numpy_helper.to_array(constants[node.input[1]]),
+            zero_point=numpy_helper.to_array(constants[node.input[2]]),
+        )
+        for node in quantized.graph.node
+        if node.op_type == "QuantizeLinear"
+    }
 
 
 def quantize_dynamic(model: onnx.ModelProto, ground: Ground) -> onnx.ModelProto:

@@ -138,6 +138,20 @@ def choose(candidates: Sequence[CompressionCandidate], spec: CompressSpec) -> Co
     return min(fit, key=lambda each: (each.cost.model_bytes, each.cost.latency_p50_ms, each.metric_drop))
 
 
+def would_be_chosen(
+    candidate: CompressionCandidate,
+    before: CompressionCandidate,
+    candidates: Sequence[CompressionCandidate],
+    spec: CompressSpec,
+) -> bool:
+    """Whether one would win that has the candidate's cost and loses no more than the one `before` its last step."""
+    # NOTE: by a byte larger, so that the candidate itself comes first where it is as good.
+    cost = candidate.cost.model_copy(update={"model_bytes": candidate.cost.model_bytes + 1})
+    better = candidate.model_copy(update={"cost": cost, "metric_drop": before.metric_drop})
+    better = better.model_copy(update={"missed": find_missed(better, spec)})
+    return choose([*candidates, better], spec) is better
+
+
 def _figures(candidate: CompressionCandidate) -> tuple[float, ...]:
     return candidate.metric_drop, candidate.cost.latency_p50_ms, float(candidate.cost.model_bytes)
 

@@ -19,6 +19,8 @@ BITS = "bits"
 CALIBRATION = "calibration"
 FLOAT_LAYERS = "float_layers"
 """So many layers stay in float, those that change the answers most."""
+AWARE = "aware"
+"""Trained for it before: of static layers, and of weights with 8 or 4 bits."""
 _INTEGER_OPERATORS = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"}
     | {"QLinearConv", "QLinearMatMul", "DynamicQuantizeLSTM"}
@@ -42,8 +44,10 @@ class Quantization:
         folded = fold(model, ground.scratch_path)
         heavy = integers.find_heavy(folded)
         settings: list[Settings] = [{MODE: WEIGHTS, BITS: 8}]
+        trained: list[Settings] = [{MODE: WEIGHTS, BITS: 4}]
         if heavy:
             settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 0})
+            trained.insert(0, settings[-1])
         settings.append({MODE: WEIGHTS, BITS: 4})
         if integers.find_recurrent(folded) or any(node.op_type in ("MatMul", "Gemm") for node in heavy):
             settings.append({MODE: DYNAMIC})
@@ -52,7 +56,10 @@ class Quantization:
         if len(heavy) > 2:
             settings.append({MODE: STATIC, CALIBRATION: "minmax", FLOAT_LAYERS: 1})
         settings.append({MODE: WEIGHTS, BITS: 16})
-        return [Proposal(settings=each) for each in settings]
+        return [
+            *(Proposal(settings=each) for each in settings),
+            *(Proposal(settings={**each, AWARE: True}, is_trained=True, betters=each) for each in trained),
+        ]
 
     def apply(self, model: onnx.ModelProto, settings: Settings, ground: Ground) -> onnx.ModelProto:
         """Weights that no int8 layer has taken are stored with 8 bits."""
@@ -62,6 +69,11 @@ class Quantization:
         folded = fold(model, ground.scratch_path)
         if num_bits not in (4, 8, 16):
             raise UnfitError(f"{BITS} {num_bits}: 16, 8 or 4 are")
+        is_aware = bool(settings.get(AWARE))
+        if is_aware and (mode == DYNAMIC or num_bits == 16 or settings.get(FLOAT_LAYERS)):
+            raise UnfitError(f"{AWARE}: training knows of static layers, and of weights with 8 or 4 bits")
+        if mode == WEIGHTS and is_aware:
+            return weights.store(_tune_weights(folded, num_bits, ground), num_bits)
         if mode == WEIGHTS:
             return weights.store(min((model, folded), key=lambda each: each.ByteSize()), num_bits)
         if not integers.find_heavy(folded) and not (mode == DYNAMIC and integers.find_recurrent(folded)):
@@ -72,6 +84,8 @@ class Quantization:
             calibration = str(settings.get(CALIBRATION) or "minmax")
             if calibration not in integers.CALIBRATIONS:
                 raise UnfitError(f"{CALIBRATION} {calibration!r}: {', '.join(integers.CALIBRATIONS)} are known")
+            if is_aware:
+                return weights.store(_quantize_aware(folded, ground, calibration=calibration), num_bits)
             num_float = int(settings.get(FLOAT_LAYERS) or 0)
             return weights.store(_quantize(folded, ground, calibration=calibration, num_float=num_float), num_bits)
         raise UnfitError(f"{MODE} {mode!r}: {WEIGHTS}, {STATIC} and {DYNAMIC} are known")
@@ -93,6 +107,22 @@ def _quantize(model: onnx.ModelProto, ground: Ground, *, calibration: str, num_f
         _, name, best = min(tried, key=lambda each: each[0])
         excluded.append(name)
     return best
+
+
+def _quantize_aware(model: onnx.ModelProto, ground: Ground, *, calibration: str) -> onnx.ModelProto:
+    """With the ranges that it was trained with."""
+    from batch_jobs.compress.networks import awareness
+
+    quantized = integers.quantize_static(model, ground, calibration=calibration)
+    tuned = awareness.tune_layers(model, quantized, ground)
+    ranges = integers.read_ranges(quantized)
+    return integers.quantize_static(tuned, ground, calibration=calibration, ranges=ranges)
+
+
+def _tune_weights(model: onnx.ModelProto, num_bits: int, ground: Ground) -> onnx.ModelProto:
+    from batch_jobs.compress.networks import awareness
+
+    return awareness.tune_weights(model, num_bits, ground)
 
 
 def _by_width(model: onnx.ModelProto, names: Sequence[str]) -> list[str]:

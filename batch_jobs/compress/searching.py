@@ -6,7 +6,8 @@ a beam along the Pareto front instead of all products. Structures that finetunin
 other alone, and cut further however badly they answer; see `structures` for which of them are trained.
 
 Where time is limited, all but a part of it is for steps that train. What a trained model is worth is only known when
-what follows on it is made: that comes before all else.
+what follows on it is made: that comes before all else. A step that betters another is tried where that one has lost so
+much that a model of its cost which loses nothing would be chosen.
 """
 
 import time
@@ -24,7 +25,7 @@ from aimass_core.domain.compression import (
 )
 from aimass_core.errors import AimassError, InvalidDataError
 from batch_jobs.compress.contract import Ground, Method, Proposal, Settings, UnfitError
-from batch_jobs.compress.judging import Judge, beats, describe, find_missed
+from batch_jobs.compress.judging import Judge, beats, describe, find_missed, would_be_chosen
 from batch_jobs.compress.structures import CUTTING, choose_structure, count_trainings, find_unknown, is_structure
 from batch_jobs.registered import costs
 from batch_jobs.runtime.reporting import Reporter
@@ -76,6 +77,20 @@ class _Attempt:
     @property
     def rank(self) -> int:
         return _RANKS[self.method.method]
+
+    @property
+    def name(self) -> str:
+        """Of what comes of it."""
+        return self._name(self.proposal.settings)
+
+    @property
+    def bettered(self) -> str | None:
+        """The name of the candidate that it betters."""
+        return None if self.proposal.betters is None else self._name(self.proposal.betters)
+
+    def _name(self, settings: Settings) -> str:
+        step = CompressionStep(method=self.method.method, settings=dict(settings))
+        return name_of([*self.base.entry.steps, step])
 
     @property
     def is_finetuning(self) -> bool:
@@ -136,13 +151,18 @@ class Search:
         self._waiting = [attempt for attempt in self._waiting if self._is_wanted(attempt)]
         if not self._waiting or self._is_time_up() or len(self.made) > _MAX_CANDIDATES:
             return None
-        trained = [each for each in self._waiting if each.proposal.is_trained]
+        trained = self._find_trained()
         cheap = [each for each in self._waiting if not each.proposal.is_trained]
         due = [each for each in cheap if self._is_due(each)]
         is_turn_to_train = trained and (not cheap or self._has_spent_share())
         attempt = self._choose_trained(trained) if is_turn_to_train and not due else self._choose_cheap(due or cheap)
         self._waiting = [each for each in self._waiting if each is not attempt]
         return attempt
+
+    def _find_trained(self) -> list[_Attempt]:
+        """Those that train and could be next: what they better is made."""
+        names = {None, *(each.entry.name for each in self.made)}
+        return [each for each in self._waiting if each.proposal.is_trained and each.bettered in names]
 
     def _is_due(self, attempt: _Attempt) -> bool:
         """Whether it says what a training was worth that was worth something."""
@@ -171,12 +191,12 @@ class Search:
         )
 
     def _choose_trained(self, attempts: Sequence[_Attempt]) -> _Attempt:
-        """Structures first: they begin with what the original has learned."""
+        """Structures first: they begin with what the original has learned. So does what betters another."""
         chosen = choose_structure(self._entries, self._structures(attempts), self.spec)
         for each in attempts:
             if each.is_finetuning and each.base.entry.name == chosen:
                 return each
-        return min(attempts, key=lambda each: (each.place, each.rank))
+        return min(attempts, key=lambda each: (each.bettered is None, each.place, each.rank))
 
     @property
     def _can_finetune(self) -> bool:
@@ -191,6 +211,8 @@ class Search:
         return [each.base.entry.name for each in attempts if each.is_finetuning]
 
     def _is_wanted(self, attempt: _Attempt) -> bool:
+        if attempt.bettered is not None and not self._is_worth_bettering(attempt):
+            return False
         base, rivals = attempt.base.entry, [each for each in self.made if each is not attempt.base]
         if attempt.is_finetuning:
             # Trained ones have another score by another right.
@@ -202,6 +224,13 @@ class Search:
         elif not attempt.proposal.is_trained and base.metric_drop > self._hopeless():
             return False
         return not any(beats(rival.entry, base) for rival in rivals if attempt.rank > rival.rank)
+
+    def _is_worth_bettering(self, attempt: _Attempt) -> bool:
+        """Or what it betters is still to be tried."""
+        found = next((each for each in self._entries if each.name == attempt.bettered), None)
+        if found is not None:
+            return would_be_chosen(found, attempt.base.entry, self._entries, self.spec)
+        return any(each.name == attempt.bettered and self._is_wanted(each) for each in self._waiting)
 
     def _hopeless(self) -> float:
         return _HOPELESS_TIMES * self.spec.max_metric_drop + _HOPELESS_MORE
@@ -230,7 +259,7 @@ class Search:
         left = self.ground.seconds_left()
         if left is None or not attempt.proposal.is_trained:
             return self.ground
-        trained = [attempt, *(each for each in self._waiting if each.proposal.is_trained)]
+        trained = [attempt, *self._find_trained()]
         if attempt.is_finetuning:
             num_shares = count_trainings(self._entries, self._structures(trained), self.spec)
         else:

@@ -15,7 +15,7 @@ MIN_VALUES = 512
 """Smaller constants stay as they are: biases, scales, sizes."""
 _FLOATS = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
 _LARGEST = {16: float(np.finfo(np.float16).max), 8: 1e30, 4: 1e30}
-_GROUP = {8: 64, 4: 32}
+GROUP = {8: 64, 4: 32}
 """So many neighbours share a scale."""
 
 
@@ -60,7 +60,7 @@ def _store_half(snippet: Snippet, constant: TensorProto, values: NDArray[Any]) -
 
 
 def _store_integers(snippet: Snippet, constant: TensorProto, values: NDArray[Any], *, num_bits: int) -> None:
-    group, largest = _GROUP[num_bits], 2 ** (num_bits - 1) - 1
+    group, largest = GROUP[num_bits], 2 ** (num_bits - 1) - 1
     flat = values.astype(np.float64).reshape(-1)
     padded = np.pad(flat, (0, -len(flat) % group)).reshape(-1, group)
     peaks = np.abs(padded).max(axis=1, keepdims=True)

@@ -1,5 +1,6 @@
 """What wholes cost and how good they are beside the single model, and which of them is handed over."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class Tried:
     scores: Array
     score: Score
     cost: Cost | None = None
+    counted: int | None = None
+    """Operations of a row, once they have been counted."""
     missed: list[str] = field(default_factory=list)
 
     @property
@@ -53,10 +56,18 @@ def judge(scores: Array, truth: Array, target: Target, *, metric: str | None) ->
     return Score(metric=name, value=found[name], metrics=found, num_rows=len(truth))
 
 
+def measure_alone(single: Tried, rows: Frame, spec: DecomposeSpec, *, num_cpus: int) -> float:
+    """Fills in the cost of the single model, and tells how many seconds measuring takes on this machine."""
+    began = time.monotonic()
+    measure_all([single], rows, spec, num_cpus=num_cpus)
+    return time.monotonic() - began
+
+
 def measure_all(tried: Sequence[Tried], rows: Frame, spec: DecomposeSpec, *, num_cpus: int) -> None:
     """Fills in costs and the limits that are missed. The first is the single model.
 
-    Latency and operations are means over rows, which go different ways.
+    Latency and operations are means over rows, which go different ways. Of what was measured before, only the latency
+    is measured again: in turns with the others.
     """
     num_threads = costs.resolve_threads(spec.device, num_cpus=num_cpus)
     chosen = np.random.default_rng(spec.seed).permutation(rows.num_rows)
@@ -72,6 +83,7 @@ def measure_all(tried: Sequence[Tried], rows: Frame, spec: DecomposeSpec, *, num
             frame,
             num_threads=num_threads,
             seconds=_LATENCY_SECONDS,
+            known=[each.cost for each in alike],
         )
         for each, cost in zip(alike, found, strict=True):
             each.cost = cost.model_copy(update={"num_operations": count_operations(each, rows, seed=spec.seed)})
@@ -79,10 +91,13 @@ def measure_all(tried: Sequence[Tried], rows: Frame, spec: DecomposeSpec, *, num
 
 
 def count_operations(tried: Tried, rows: Frame, *, seed: int) -> int:
-    """Of a row, the mean over some of them."""
+    """Of a row, the mean over some of them; it is known then."""
+    if tried.counted is not None:
+        return tried.counted
     chosen = rows.take(np.random.default_rng(seed).permutation(rows.num_rows)[:_OPERATION_ROWS])
     singles = [to_inputs(chosen.take(np.asarray([row])), tried.signature) for row in range(chosen.num_rows)]
-    return operations.count(tried.model, singles)
+    tried.counted = operations.count(tried.model, singles)
+    return tried.counted
 
 
 def find_missed(cost: Cost, spec: DecomposeSpec) -> list[str]:

@@ -46,7 +46,7 @@ class Trial:
     ground: Ground
     deadline: float | None
     single_seconds: float
-    measuring_seconds: float = 0.0
+    measuring_seconds: float
     """What measuring one of them takes, which comes after all trying and before the deadline."""
     tried: list[Tried] = field(default_factory=list)
     unfit: dict[str, str] = field(default_factory=dict)

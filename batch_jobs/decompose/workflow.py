@@ -13,7 +13,7 @@ from batch_jobs.data.frames import Array, Frame
 from batch_jobs.decompose.apart import to_expert_graph
 from batch_jobs.decompose.combining import Routing
 from batch_jobs.decompose.contract import Ground
-from batch_jobs.decompose.measuring import Tried, choose, judge, measure_all
+from batch_jobs.decompose.measuring import Tried, choose, judge, measure_all, measure_alone
 from batch_jobs.decompose.opening import Single, find_single, open_trainer, read_data
 from batch_jobs.decompose.page import write_page
 from batch_jobs.decompose.parts import GATE, PartModel, expert_name
@@ -62,14 +62,11 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     single = find_single(environment, spec, trainer, deadline=deadline, notes=notes)
     ground = Ground(spec=spec, material=material, single_scores=single.scores, trainer=trainer, notes=notes)
     first, rows = _to_tried(single, ground), ground.frame(ground.validation)
-    # Alone it says how long measuring takes on this machine; what holds is measured in turns with the others.
-    measuring = time.monotonic()
-    measure_all([first], rows, spec, num_cpus=environment.num_cpus)
     trial = Trial(
         ground=ground,
         deadline=deadline,
         single_seconds=single.seconds,
-        measuring_seconds=time.monotonic() - measuring,
+        measuring_seconds=measure_alone(first, rows, spec, num_cpus=environment.num_cpus),
     )
     trial.run()
     reporter.progress("measuring")

@@ -59,6 +59,7 @@ def measure_all(
     num_threads: int,
     seconds: float = 1.0,
     is_fresh: bool = True,
+    known: Sequence[Cost | None] | None = None,
 ) -> list[Cost]:
     """Several models that take the same inputs, in turns.
 
@@ -69,21 +70,33 @@ def measure_all(
         num_threads: See `resolve_threads`.
         seconds: That the latency of each model may take to measure; a slow one takes a few runs at least.
         is_fresh: Whether memory and cold start are measured too, in a process that takes about a second to begin.
+        known: What was measured before: of these models only the latency is measured again.
     """
+    known = known or [None] * len(models)
     singles = [to_inputs(rows.take(np.asarray([row])), signature) for row in range(min(rows.num_rows, _NUM_ROWS))]
     latencies = _measure_latencies(models, singles, num_threads=num_threads, seconds=seconds)
-    fresh = _measure_fresh(models, singles[0], num_threads=num_threads) if is_fresh else [_Fresh() for _ in models]
-    return [
-        Cost(
-            latency_p50_ms=round(float(np.percentile(times, 50)) * 1e3, 5),
-            latency_p95_ms=round(float(np.percentile(times, 95)) * 1e3, 5),
-            model_bytes=len(model),
-            memory_bytes=start.memory_bytes,
-            cold_start_ms=None if start.seconds is None else round(start.seconds * 1e3, 3),
-            num_operations=operations.count(model, singles),
+    new = [model for model, cost in zip(models, known, strict=True) if cost is None]
+    fresh = iter(
+        _measure_fresh(new, singles[0], num_threads=num_threads) if is_fresh and new else [_Fresh()] * len(new)
+    )
+    found = []
+    for model, times, cost in zip(models, latencies, known, strict=True):
+        p50, p95 = (round(float(np.percentile(times, share)) * 1e3, 5) for share in (50, 95))
+        if cost is not None:
+            found.append(cost.model_copy(update={"latency_p50_ms": p50, "latency_p95_ms": p95}))
+            continue
+        start = next(fresh)
+        found.append(
+            Cost(
+                latency_p50_ms=p50,
+                latency_p95_ms=p95,
+                model_bytes=len(model),
+                memory_bytes=start.memory_bytes,
+                cold_start_ms=None if start.seconds is None else round(start.seconds * 1e3, 3),
+                num_operations=operations.count(model, singles),
+            )
         )
-        for model, times, start in zip(models, latencies, fresh, strict=True)
-    ]
+    return found
 
 
 @dataclass(slots=True)

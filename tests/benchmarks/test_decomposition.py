@@ -19,7 +19,7 @@ from xgboost import XGBClassifier
 from aimass_core.domain.decomposition import DecomposeSpec, PartSpec
 from aimass_core.domain.schemas import Column, ColumnType, DatasetKind, Schema
 from batch_jobs.decompose.contract import Ground
-from batch_jobs.decompose.measuring import Tried, choose, judge, measure_all
+from batch_jobs.decompose.measuring import Tried, choose, judge, measure_all, measure_alone
 from batch_jobs.decompose.opening import find_single, open_trainer, read_data
 from batch_jobs.decompose.trying import Trial
 from batch_jobs.evaluate.scoring import Scorer
@@ -134,8 +134,6 @@ def test_decompositions_beside_the_single_model(tmp_path: Path, name: str) -> No
     trainer = open_trainer(environment, spec, material, part, reporter=reporter, notes=notes)
     single = find_single(environment, spec, trainer, deadline=None, notes=notes)
     ground = Ground(spec=spec, material=material, single_scores=single.scores, trainer=trainer, notes=notes)
-    trial = Trial(ground=ground, deadline=time.monotonic() + SECONDS, single_seconds=single.seconds)
-    trial.run()
     score = judge(single.scores, ground.validation.truth, ground.target, metric=None)
     first = Tried(
         name="single",
@@ -145,8 +143,16 @@ def test_decompositions_beside_the_single_model(tmp_path: Path, name: str) -> No
         scores=single.scores,
         score=score,
     )
+    ends, rows_judged = time.monotonic() + SECONDS, ground.frame(ground.validation)
+    trial = Trial(
+        ground=ground,
+        deadline=ends,
+        single_seconds=single.seconds,
+        measuring_seconds=measure_alone(first, rows_judged, spec, num_cpus=1),
+    )
+    trial.run()
     tried = [first, *trial.tried]
-    measure_all(tried, ground.frame(ground.validation), spec, num_cpus=1)
+    measure_all(tried, rows_judged, spec, num_cpus=1)
     chosen = choose(tried, ground.validation.truth, ground.target, seed=spec.seed)
     rows = []
     for each in tried:

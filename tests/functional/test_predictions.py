@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
@@ -16,9 +17,10 @@ from aimass_core.domain.common import utc_now
 from aimass_core.inference.serving.endpoints import ServingEndpoints
 from aimass_core.inference.serving.store import ModelStore
 from functions.predictions.app import make_handler
-from tests.factories.served_models import deploy, table_probability
+from tests.factories.served_models import IMAGES, deploy, image_model, table_probability
 from tests.functional.gateway import Api, Gateway
 from tests.functional.transport import InProcessTransport
+from tests.unit.batch_jobs.channel_files import encode_png
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -196,6 +198,20 @@ def test_sdk_json_and_csv_get_the_same_answer(deployed: Api, transport: InProces
     assert [each.probability for each in typed.predictions] == pytest.approx(
         [table_probability(39, "Oslo"), table_probability(20, "Rome")], abs=1e-6
     )
+
+
+def test_sdk_sends_images_as_bytes_of_a_frame_and_of_records(deployed: Api, transport: InProcessTransport) -> None:
+    deploy(deployed.ports, deployed.workspace.id, name="light", model=image_model(), signature=IMAGES)
+    images = [encode_png(np.full((4, 6), value, np.uint8)) for value in (0, 50, 250)]
+    frame = pd.DataFrame({"image": images, "name": ["a", None, "c"], 7: [1, 2, 3]})
+    with aimass.Client(transport=transport, api_key=deployed.token, base_url="http://aimass.test") as sdk:
+        of_frame = sdk.endpoints.predict("light", frame)
+        of_records = sdk.endpoints.predict("light", [{"image": image} for image in images])
+        with pytest.raises(TypeError, match="is a datetime, which no row can have"):
+            sdk.endpoints.predict("light", [{"image": utc_now()}])
+    assert [each.value for each in of_frame.predictions] == [0, 50, 250]
+    assert of_records.predictions == of_frame.predictions
+    assert frame["image"].tolist() == images
 
 
 def test_viewers_may_predict_and_nobody_else_may(deployed: Api) -> None:

@@ -12,17 +12,24 @@ from batch_jobs.compress.networks.core import Core
 from batch_jobs.compress.networks.graphs import Array
 from batch_jobs.compress.networks.operators import OPERATORS, Attributes, UnsupportedError
 
+Rounding = Callable[[Tensor], Tensor]
+"""Values as integers would have them, for those that come after."""
+
 
 class CoreModule(nn.Module):
     """Computes values of a core from its features, operator by operator.
+
+    Args:
+        core: Its weights become parameters.
+        roundings: Of values, features and weights, by name.
 
     Raises:
         UnfitError: When called: an operator is used in a way that torch does not know.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, roundings: Mapping[str, Rounding] | None = None) -> None:
         super().__init__()
-        self._core = core
+        self._core, self._roundings = core, roundings or {}
         read = {name for node in core.nodes for name in node.input}
         constants = core.graph.constants
         self._constants = {
@@ -68,7 +75,8 @@ class CoreModule(nn.Module):
         return self
 
     def _begin(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {**self._constants, **dict(zip(self._core.weights, self.weights, strict=True)), **features}
+        values = {**self._constants, **dict(zip(self._core.weights, self.weights, strict=True)), **features}
+        return {name: self._round(name, value) for name, value in values.items()}
 
     def _step(self, index: int, values: dict[str, Tensor]) -> None:
         function, attributes, node = self._steps[index]
@@ -80,7 +88,11 @@ class CoreModule(nn.Module):
             ) from error
         for name, value in zip(node.output, results if isinstance(results, tuple) else (results,), strict=False):
             if name and value is not None:
-                values[name] = value
+                values[name] = self._round(name, value)
+
+    def _round(self, name: str, value: Tensor) -> Tensor:
+        rounding = self._roundings.get(name)
+        return value if rounding is None else rounding(value)
 
 
 def to_tensor(values: Array) -> Tensor:

@@ -20,7 +20,7 @@ from batch_jobs.algorithms.torch.devices import choose_device, to_device
 from batch_jobs.compress.contract import Ground
 from batch_jobs.compress.networks.core import Core, encode
 from batch_jobs.compress.networks.graphs import Array
-from batch_jobs.compress.networks.module import CoreModule, to_tensors
+from batch_jobs.compress.networks.module import CoreModule, Rounding, to_tensors
 from batch_jobs.compress.networks.network import Network, open_network
 from batch_jobs.data.augmentation.building import build_augmentation
 from batch_jobs.data.augmentation.chains import Augment
@@ -49,11 +49,17 @@ class _Rows:
     taught: Array
 
 
-def finetune(model: onnx.ModelProto, ground: Ground, *, epochs: int | None = None) -> onnx.ModelProto:
+def finetune(
+    model: onnx.ModelProto,
+    ground: Ground,
+    *,
+    epochs: int | None = None,
+    roundings: Mapping[str, Rounding] | None = None,
+) -> onnx.ModelProto:
     """The same graph with other weights, better ones by rows of the training data that it holds out.
 
     Trains for `epochs` (by default 30, more on few rows), or for as long as there is time. Where no epoch is better
-    than what was given, the weights stay.
+    than what was given, the weights stay. `roundings` are those of `CoreModule`, in training and where it is judged.
 
     Raises:
         UnfitError: There is no network in it, or one that torch cannot train.
@@ -64,7 +70,8 @@ def finetune(model: onnx.ModelProto, ground: Ground, *, epochs: int | None = Non
     rows, device = _collect(network, ground), choose_device(0, ground.message)
     # The operators make tensors of their own, where what they read is.
     with device:
-        _Training(network, rows, ground, epochs, device).run()
+        module = CoreModule(network.core, roundings=roundings).to(device)
+        _Training(network, module, rows, ground, epochs, device).run()
     return network.graph.to_model()
 
 
@@ -79,9 +86,16 @@ def _collect(network: Network, ground: Ground) -> _Rows:
 
 
 class _Training:
-    def __init__(self, network: Network, rows: _Rows, ground: Ground, epochs: int | None, device: torch.device) -> None:
-        self._network, self._rows, self._device = network, rows, device
-        self._module = CoreModule(network.core).to(device)
+    def __init__(  # noqa: PLR0917  each is what `finetune` has made ready
+        self,
+        network: Network,
+        module: CoreModule,
+        rows: _Rows,
+        ground: Ground,
+        epochs: int | None,
+        device: torch.device,
+    ) -> None:
+        self._network, self._module, self._rows, self._device = network, module, rows, device
         self._loss = Loss(network.core, ground)
         self._random = np.random.default_rng(ground.seed)
         order = self._random.permutation(len(rows.truth))

@@ -11,7 +11,7 @@ from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.training import LearningSpec
 from aimass_core.errors import InvalidRequestError
 from batch_jobs.decompose.contract import Ground
-from batch_jobs.decompose.measuring import Tried, count_operations, find_noise, judge, measure_all
+from batch_jobs.decompose.measuring import Tried, count_operations, find_noise, judge, measure_all, measure_alone
 from batch_jobs.decompose.opening import open_trainer
 from batch_jobs.decompose.telling import tell
 from batch_jobs.decompose.trying import Trial
@@ -52,14 +52,15 @@ def decompose(studying: Studying, ranked: Sequence[FrozenTrial], goal: Goal) -> 
         return None
     studying.reporter.progress("decomposing")
     ground = _open(studying, exported, material, metric=resolve_metric(goal, exported))
-    trying = Trial(ground=ground, deadline=ends, single_seconds=seconds)
+    rows, num_cpus = ground.frame(ground.validation), studying.environment.num_cpus
+    single = _to_single(trial.number, exported, ground)
+    measuring = measure_alone(single, rows, ground.spec, num_cpus=num_cpus)
+    trying = Trial(ground=ground, deadline=ends, single_seconds=seconds, measuring_seconds=measuring)
     try:
         trying.run()
     except InvalidRequestError as error:
         studying.notes(f"nothing is decomposed: {error.message}")
         return None
-    single = _to_single(trial.number, exported, ground)
-    rows, num_cpus = ground.frame(ground.validation), studying.environment.num_cpus
     measured = [single, *_find_affordable(trying.tried, single, ground, goal)]
     measure_all(measured, rows, ground.spec, num_cpus=num_cpus)
     chosen = next((each for each in measured[1:] if not each.missed), None)

@@ -20,7 +20,7 @@ from aimass.cli.output import (
 from aimass.cli.recipe_tables import show_preparation
 from aimass.resources.jobs import DOCUMENTS, Job
 from aimass_core.domain.compression import Compression, CompressionCandidate
-from aimass_core.domain.decomposition import Decomposition
+from aimass_core.domain.decomposition import DecomposedWhole, Decomposition
 from aimass_core.domain.fusion import FusedMember, Fusion
 from aimass_core.domain.jobs import JobKind
 from aimass_core.domain.metrics import LOWER_IS_BETTER
@@ -39,8 +39,8 @@ _COSTS = (
 )
 _CHOSEN = Column("CHOSEN", lambda row: "yes" if row.is_chosen else "")
 _MISSED = Column("MISSED", lambda row: "; ".join(row.missed), is_long=True)
-# Characters that a column of texts needs to be readable, and those between columns.
-_MIN_TEXT, _GAP = 20, 3
+# Characters that a column of texts needs to be readable, lines that a text may take, and characters between columns.
+_MIN_TEXT, _MAX_LINES, _GAP = 20, 2, 3
 _DROP_DIGITS = 4
 # What fits a screen: rows of a table, methods that were left out, names of these, characters of a reason.
 _MAX_ROWS, _MAX_LEFT_OUT, _MAX_NAMES, _MAX_REASON = 15, 6, 3, 110
@@ -94,21 +94,25 @@ def _show_compression(job: Job, found: Compression, output: OutputFormat) -> Non
     _show(rows, columns, output)
     if output is not OutputFormat.TABLE:
         return
-    _say_gain(found)
+    _say_gain(found.candidates)
     if beaten := len(found.candidates) - len(worth):
         say(f"[dim]... and {beaten} that others beat in everything: aimass jobs table {job.id} -o csv[/]")
     _say_left_out(job, len(worth) - len(rows))
     _say_reasons(job, "Not applied", [(str(unfit.method), unfit.reason) for unfit in found.unfit])
 
 
-def _say_gain(found: Compression) -> None:
-    """Of the chosen one."""
-    original = found.candidates[0]
-    for chosen in (row for row in found.candidates if row.is_chosen):
-        size = _compare(original.cost.model_bytes, chosen.cost.model_bytes, words=("smaller", "larger"))
-        speed = _compare(original.cost.latency_p50_ms, chosen.cost.latency_p50_ms, words=("faster", "slower"))
-        scores = f"{format_value(original.score.value)} to {format_value(chosen.score.value)}"
-        say(f"Chosen: {size}, {speed}, {plain(chosen.score.metric.replace('_', ' '))} from {scores}.")
+def _say_gain(rows: Sequence[CompressionCandidate] | Sequence[DecomposedWhole], *, is_counted: bool = False) -> None:
+    """Of the chosen one, beside the first; with its operations where these are what it is chosen for."""
+    before = rows[0]
+    for chosen in (row for row in rows if row.is_chosen):
+        size = _compare(before.cost.model_bytes, chosen.cost.model_bytes, words=("smaller", "larger"))
+        speed = _compare(before.cost.latency_p50_ms, chosen.cost.latency_p50_ms, words=("faster", "slower"))
+        gains = [size, speed]
+        if is_counted and before.cost.num_operations and chosen.cost.num_operations:
+            words = ("fewer operations", "more operations")
+            gains.insert(0, _compare(before.cost.num_operations, chosen.cost.num_operations, words=words))
+        scores = f"{format_value(before.score.value)} to {format_value(chosen.score.value)}"
+        say(f"Chosen: {', '.join(gains)}, {plain(chosen.score.metric.replace('_', ' '))} from {scores}.")
 
 
 def _compare(before: float, after: float, *, words: tuple[str, str]) -> str:
@@ -173,6 +177,7 @@ def _show_decomposition(job: Job, found: Decomposition, output: OutputFormat) ->
     _show(found.wholes, wholes, output)
     if output is not OutputFormat.TABLE:
         return
+    _say_gain(found.wholes, is_counted=True)
     _say_left_out(job, len(all_wholes) - len(found.wholes))
     scores = [row.score for row in found.experts if row.score is not None]
     experts = (
@@ -251,7 +256,8 @@ def _show(rows: Sequence[BaseModel], columns: Sequence[Column], output: OutputFo
     filled = [column for column in columns if any(column.read(row) not in (None, "", "-") for row in rows)]
     texts = [column for column in filled if column.is_long]
     figures = [column for column in filled if not column.is_long]
-    if sum(_width(column, rows) for column in figures) + _MIN_TEXT * len(texts) <= stdout_width():
+    needed = [max(_width(column, rows) // _MAX_LINES, _MIN_TEXT) for column in texts]
+    if sum(_width(column, rows) for column in figures) + sum(needed) <= stdout_width():
         show_list(rows, filled, output=output)
         return
     numbers = {id(row): number for number, row in enumerate(rows, start=1)}

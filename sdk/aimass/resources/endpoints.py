@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,14 @@ _MAX_BODY_BYTES = 4_000_000
 
 @runtime_checkable
 class Frame(Protocol):
-    """A table with pandas' to_json."""
+    """A pandas data frame."""
+
+    @property
+    def dtypes(self) -> Any:
+        """The type of each column."""
+
+    def copy(self, deep: bool) -> Any:
+        """With columns of its own."""
 
     def to_json(self, *, orient: Any, date_format: Any) -> Any:
         """The table as JSON text."""
@@ -54,7 +62,8 @@ class Endpoint(contract.EndpointDetail, Bound):
     def predict(self, rows: Rows, *, explain: bool = False) -> Predictions:
         """Labels and probabilities (or values) for a data frame, one record, or many.
 
-        Columns that the model does not know are ignored; what is missing counts as a missing value.
+        Columns that the model does not know are ignored; what is missing counts as a missing value. An image is the
+        bytes of a PNG or JPEG file, base64 of them, or nested lists of pixel values.
 
         Args:
             explain: With what each column contributes to each answer (Shapley values).
@@ -233,7 +242,7 @@ class EndpointsApi(EndpointWatchesApi):
 
     def submit(self, endpoint: str, rows: Rows, *, explain: bool = False) -> DeferredPrediction:
         """Asks about at most 10,000 rows in one request that is answered later: it may take up to 15 minutes."""
-        body = json.dumps({"rows": _to_records(rows)}).encode()
+        body = _to_body(_to_records(rows))
         answered = self._send_rows(endpoint, body, {"prefer": "respond-async"}, explain=explain)
         return self._read(DeferredPrediction, answered)
 
@@ -295,14 +304,34 @@ def _to_records(rows: Rows) -> list[Mapping[str, Any]]:
     if isinstance(rows, Mapping):
         return [rows]
     if isinstance(rows, Frame):
-        records: list[Mapping[str, Any]] = json.loads(rows.to_json(orient="records", date_format="iso"))
-        return records
+        return _read_frame(rows)
     return list(rows)
+
+
+def _read_frame(frame: Frame) -> list[Mapping[str, Any]]:
+    # NOTE: pandas writes bytes as if they were text.
+    texts = frame.copy(deep=False)
+    for name, dtype in frame.dtypes.items():
+        if str(dtype) == "object":
+            texts[name] = texts[name].map(lambda cell: _to_json(cell) if isinstance(cell, bytes) else cell)
+    records: list[Mapping[str, Any]] = json.loads(texts.to_json(orient="records", date_format="iso"))
+    return records
+
+
+def _to_body(records: list[Mapping[str, Any]]) -> bytes:
+    return json.dumps({"rows": records}, default=_to_json).encode()
+
+
+def _to_json(value: object) -> str:
+    """An image as the API takes it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{value!r:.80} is a {type(value).__name__}, which no row can have")
 
 
 def _to_bodies(records: list[Mapping[str, Any]]) -> Iterator[bytes]:
     """Halved until each is small enough, or one row."""
-    body = json.dumps({"rows": records}).encode()
+    body = _to_body(records)
     if len(body) <= _MAX_BODY_BYTES or len(records) == 1:
         yield body
         return

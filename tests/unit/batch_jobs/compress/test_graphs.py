@@ -1,5 +1,7 @@
 """Graphs written otherwise that answer the same."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,7 +9,8 @@ import pytest
 from onnx import TensorProto
 
 from batch_jobs.algorithms.export.builder import GraphBuilder
-from batch_jobs.compress.graphs import activate_early
+from batch_jobs.algorithms.export.names import rename
+from batch_jobs.compress.graphs import activate_early, fold, shorten_names
 
 
 def _build(*, is_pool_shared: bool) -> onnx.ModelProto:
@@ -36,3 +39,17 @@ def test_what_is_cut_off_before_the_largest_are_taken_is_the_same(is_pool_shared
         onnxruntime.InferenceSession(each.SerializeToString()).run(None, {"x": rows})[0] for each in (model, changed)
     )
     np.testing.assert_array_equal(first, second)
+
+
+def test_features_keep_their_name_so_that_what_comes_after_finds_the_network(tmp_path: Path) -> None:
+    graph = GraphBuilder("named")
+    columns = [graph.input(name, TensorProto.FLOAT, ["rows", 1]) for name in ("a", "b")]
+    features = graph.node("Identity", graph.node("Concat", *columns, axis=1))
+    graph.output(graph.node("Neg", features), "y", TensorProto.FLOAT, ["rows", 2])
+    model = graph.build()
+    rename(model.graph, {features: "features"})
+    changed = shorten_names(fold(model, tmp_path))
+    assert "features" in [name for node in changed.graph.node for name in node.output]
+    row = {name: np.full((1, 1), value, np.float32) for name, value in (("a", 1), ("b", 2))}
+    found = onnxruntime.InferenceSession(changed.SerializeToString()).run(None, row)[0]
+    assert found.tolist() == [[-1, -2]]

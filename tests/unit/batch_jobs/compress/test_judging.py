@@ -4,7 +4,7 @@ from typing import Any
 
 from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressionStep, CompressSpec
 from aimass_core.domain.model_jobs import Cost, Score
-from batch_jobs.compress.judging import advise, choose, find_missed, mark_front
+from batch_jobs.compress.judging import advise, choose, find_missed, mark_front, would_be_chosen
 
 
 def _candidate(name: str, *, drop: float, size: int, ms: float) -> CompressionCandidate:
@@ -60,6 +60,25 @@ def test_a_faster_model_of_the_same_size_is_a_gain_and_a_slower_smaller_one_is_n
     assert _name(_spec(), ORIGINAL, faster) == "faster"
     assert _name(_spec(), ORIGINAL, SLOW) is None
     assert _name(_spec(), ORIGINAL, _candidate("hardly", drop=0.0, size=990, ms=1.0)) is None
+
+
+def test_a_step_is_worth_bettering_where_one_of_its_cost_that_loses_nothing_would_be_chosen() -> None:
+    def is_worth(spec: CompressSpec, candidate: CompressionCandidate, *others: CompressionCandidate) -> bool:
+        known = _judged(spec, ORIGINAL, candidate, *others)
+        return would_be_chosen(known[1], ORIGINAL, known, spec)
+
+    lossy = _candidate("lossy", drop=0.005, size=300, ms=0.5)
+    assert is_worth(_spec(max_metric_drop=0.002), lossy)
+    # It is chosen already: without a limit of bytes what it loses within the limit costs nothing.
+    assert not is_worth(_spec(max_metric_drop=0.01), lossy)
+    # Within one the best score wins; what differs by a tenth of what may be lost does not count.
+    assert is_worth(_spec(max_metric_drop=0.01, max_model_bytes=400), lossy)
+    assert not is_worth(
+        _spec(max_metric_drop=0.06, max_model_bytes=400), SAFE.model_copy(update={"metric_drop": 0.001})
+    )
+    # It misses a limit that no score makes good, or another is smaller and good enough.
+    assert not is_worth(_spec(max_metric_drop=0.002, max_model_bytes=200), lossy)
+    assert not is_worth(_spec(max_metric_drop=0.002), lossy, _candidate("small", drop=0.001, size=200, ms=0.5))
 
 
 def test_limits_that_are_missed_are_told_with_figures() -> None:

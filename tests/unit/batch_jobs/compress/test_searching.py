@@ -7,9 +7,11 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from aimass_core.domain.compression import CompressionMethod, CompressionStep, CompressSpec
 from aimass_core.domain.schemas import ColumnType
+from batch_jobs.compress.compressing import settle
 from batch_jobs.compress.contract import Ground, Proposal, Settings, UnfitError
 from batch_jobs.compress.judging import Judge
 from batch_jobs.compress.searching import Search, name_of
@@ -24,7 +26,8 @@ METHODS = CompressionMethod
 
 @dataclass
 class FakeMethod:
-    """Makes files of chosen sizes out of any model; `made` collects what was applied to what, in order."""
+    """Makes files of chosen sizes out of any model, with other weights where it is to spoil them; `made` collects what
+    was applied to what, in order."""
 
     method: CompressionMethod
     proposals: Sequence[Proposal]
@@ -44,6 +47,10 @@ class FakeMethod:
             raise self.error
         changed = onnx.ModelProto()
         changed.CopyFrom(model)
+        for weights in (each for each in changed.graph.initializer if settings.get("is_spoiled")):
+            values = numpy_helper.to_array(weights)
+            if values.dtype.kind == "f":
+                weights.CopyFrom(numpy_helper.from_array(values * 2, weights.name))
         changed.doc_string = f"{model.doc_string.strip('.')}/{self.method}" + "." * int(settings.get("size") or 0)
         return changed
 
@@ -181,6 +188,51 @@ def test_structures_are_made_before_one_of_them_is_trained(build_search: Callabl
     # What it was worth is asked at once; the original is not trained, as nothing was cut from it.
     assert made[trained + 1] == ("/sparsification/finetuning", "quantization")
     assert ("", "finetuning") not in made
+
+
+@pytest.mark.parametrize(
+    ("is_spoiled", "max_model_bytes", "num_made"), [(True, 6_000, 2), (False, 6_000, 1), (True, 4_000, 1)]
+)
+def test_a_step_is_bettered_where_it_loses_too_much_and_that_would_help(
+    build_search: Callable[..., Search], *, is_spoiled: bool, max_model_bytes: int, num_made: int
+) -> None:
+    made: list[tuple[str, str]] = []
+    settings: Settings = {"size": 2_000, "is_spoiled": is_spoiled}
+    bettering = Proposal(settings={"size": 2_100}, is_trained=True, betters=settings)
+    search = build_search(FakeMethod(METHODS.QUANTIZATION, [bettering, Proposal(settings=settings)], made))
+    spec = search.spec.model_copy(update={"max_model_bytes": max_model_bytes})
+    search.ground = dataclasses.replace(search.ground, spec=spec)
+    search.run()
+    assert made == [("", "quantization")] * num_made
+    assert [each.is_trained for each in search.made] == [False, False, True][: num_made + 1]
+
+
+def test_only_what_was_measured_beside_the_original_is_chosen(build_search: Callable[..., Search]) -> None:
+    """By what was measured before, each for itself, all are fast."""
+    made: list[tuple[str, str]] = []
+    proposals = [proposal for size in (3_000, 2_000, 1_000) for proposal in _one(size=size)]
+    search = build_search(FakeMethod(METHODS.QUANTIZATION, proposals, made))
+    search.run()
+    true = search.made[1].entry.cost.latency_p50_ms
+    spec = search.spec.model_copy(update={"max_latency_ms": true / 100})
+    search.ground = dataclasses.replace(search.ground, spec=spec)
+    fast = {"latency_p50_ms": true / 1_000}
+    for place, each in enumerate(search.made):
+        entry = each.entry.model_copy(update={"cost": each.entry.cost.model_copy(update=fast)})
+        search.made[place] = dataclasses.replace(each, entry=entry)
+    found = settle(search, num_finalists=2, seconds=0.05)
+    assert found.winner is None
+    assert all(each.cost.cold_start_ms is not None for each in found.compression.candidates)
+    assert all(each.missed for each in found.compression.candidates)
+
+    search.ground = dataclasses.replace(search.ground, spec=spec.model_copy(update={"max_latency_ms": true * 100}))
+    found = settle(search, num_finalists=2, seconds=0.05)
+    assert found.winner is not None
+    (chosen,) = [each for each in found.compression.candidates if each.is_chosen]
+    assert chosen.name == found.winner.entry.name == "quantization size 1000"
+    assert chosen.cost.cold_start_ms is not None
+    measured = [each for each in found.compression.candidates if each.cost.cold_start_ms is not None]
+    assert len(measured) == 3
 
 
 def test_a_step_that_changes_nothing_is_no_candidate(build_search: Callable[..., Search]) -> None:

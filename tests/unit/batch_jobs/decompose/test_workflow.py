@@ -146,7 +146,7 @@ def test_the_single_model_may_be_a_registered_one(tmp_path: Path, train_model: T
 
 def test_methods_are_tried_while_there_is_time(open_ground: Open) -> None:
     ground = open_ground(class_columns())
-    trial = Trial(ground=ground, deadline=time.monotonic() + 1e6, single_seconds=1e9)
+    trial = Trial(ground=ground, deadline=time.monotonic() + 1e6, single_seconds=1e9, measuring_seconds=0.0)
     trial.run()
     assert {each.method for each in trial.tried} == {DecompositionMethod.CASCADE}
     late = {name for name, reason in trial.unfit.items() if "no time was left" in reason}
@@ -165,7 +165,7 @@ def test_what_was_tried_is_measured_before_the_deadline(open_ground: Open) -> No
 
 def test_time_that_was_up_before_the_first_is_told(open_ground: Open) -> None:
     ground = open_ground(class_columns())
-    trial = Trial(ground=ground, deadline=time.monotonic() - 1, single_seconds=1.0)
+    trial = Trial(ground=ground, deadline=time.monotonic() - 1, single_seconds=1.0, measuring_seconds=0.0)
     with pytest.raises(InvalidRequestError, match="time was up"):
         trial.run()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from aimass_core.domain.model_jobs import Device
+from aimass_core.domain.model_jobs import Cost, Device
 from aimass_core.domain.schemas import DatasetKind
 from aimass_core.domain.signatures import Datatype, Signature, Task, TensorSpec
 from batch_jobs.algorithms.export.builder import GraphBuilder
@@ -45,6 +45,21 @@ def test_larger_models_cost_more() -> None:
     assert large.cold_start_ms is not None
     assert small.cold_start_ms is not None
     assert large.cold_start_ms > small.cold_start_ms > 0
+
+
+def test_of_what_was_measured_before_only_the_latency_is_measured_again() -> None:
+    model = _dense([4])
+    before = Cost(latency_p50_ms=1e6, latency_p95_ms=1e6, model_bytes=5, memory_bytes=6, num_operations=7)
+
+    again, new = costs.measure_all(
+        [model, model], _signature(), _rows(), num_threads=1, seconds=0.05, known=[before, None]
+    )
+
+    assert 0 < again.latency_p50_ms <= again.latency_p95_ms < 1e6
+    measured = {"latency_p50_ms", "latency_p95_ms"}
+    assert again.model_dump(exclude=measured) == before.model_dump(exclude=measured)
+    assert new.model_bytes == len(model)
+    assert new.cold_start_ms is not None
 
 
 def test_texts_reach_the_fresh_process() -> None:

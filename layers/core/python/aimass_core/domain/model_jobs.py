@@ -46,8 +46,12 @@ class Cost(Contract):
     latency_p50_ms: float = Field(description="Of one row.")
     latency_p95_ms: float = Field(description="Of one row.")
     model_bytes: int
-    memory_bytes: int | None = Field(default=None, description="What the process grew by to load it and answer.")
-    cold_start_ms: float | None = Field(default=None, description="From the file to the first answer.")
+    memory_bytes: int | None = Field(
+        default=None, description="What the process grew by to load it and answer. Null: not measured."
+    )
+    cold_start_ms: float | None = Field(
+        default=None, description="From the file to the first answer. Null: not measured."
+    )
     num_operations: int | None = Field(
         default=None, description="Multiplications, additions and comparisons of one row, counted in the graph."
     )
