@@ -107,7 +107,7 @@ console: $(VENV)/.local $(UI)/node_modules/.package-lock.json ## Build the conso
 	$(NPM) run --silent check
 	$(NPM) run --silent build
 
-test-clients: $(VENV)/.dev $(UI)/node_modules/.package-lock.json ## Test clients that are generated from the OpenAPI document: Python and TypeScript
+test-clients: $(VENV)/.dev $(UI)/node_modules/.package-lock.json ## Test clients that are generated from the OpenAPI document: Python, TypeScript and, with a JDK, Java
 	$(NODE) $(BIN)/python -m pytest -m slow tests/clients -rs
 
 test-browser: console $(VENV)/.browser ## Test the console in Chromium (Debian's, or Playwright's own)

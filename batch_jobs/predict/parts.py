@@ -13,6 +13,7 @@ from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import BatchPrediction
 from aimass_core.domain.schemas import Column
 from aimass_core.ports import BlobStore
+from aimass_core.services.ingest import own_files
 from batch_jobs.data.channels import Channel, misfit, to_types
 from batch_jobs.data.stored import RowGroup, StoredChannel
 
@@ -46,7 +47,7 @@ class Part:
     @property
     def name(self) -> str:
         """Of the file with the answers."""
-        return f"{self.number:06d}.parquet"
+        return f"{self.number:06d}.arrow"
 
 
 def divide(channel: StoredChannel, *, num_workers: int) -> list[Part]:
@@ -119,7 +120,7 @@ def read_before(channel: StoredChannel, part: Part, columns: Sequence[Column], *
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartStore:
-    """Where the workers of a job leave answers. A part has the same bytes whoever writes it, so that twice is once."""
+    """Where the workers of a job leave answers. A part has the same rows whoever writes it, so that twice is once."""
 
     lake: BlobStore
     workspace_id: str
@@ -131,7 +132,7 @@ class PartStore:
 
     def put(self, part: Part, path: Path) -> None:
         """As a whole, or not at all."""
-        self.lake.upload(path, self._key(part.name), content_type="application/vnd.apache.parquet")
+        self.lake.upload(path, self._key(part.name), content_type=own_files.MEDIA_TYPE)
 
     def fetch(self, part: Part, path: Path) -> None:
         """To a file."""

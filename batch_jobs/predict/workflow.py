@@ -1,5 +1,6 @@
 """A predict job: its workers answer parts of the rows, and the first of them delivers all as a dataset version."""
 
+import itertools
 import logging
 import tempfile
 from collections import deque
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aimass_core import bootstrap
 from aimass_core.domain.batch_predictions import ERROR, ROW, BatchPrediction, PredictSpec, RowError
@@ -20,7 +20,7 @@ from aimass_core.domain.signatures import Signature
 from aimass_core.errors import InternalError, InvalidDataError
 from aimass_core.ports import Ports
 from aimass_core.services import datasets, platform
-from aimass_core.services.ingest import delivery
+from aimass_core.services.ingest import delivery, own_files
 from aimass_core.services.ingest.conversion import LocalFile
 from aimass_core.services.job_models import PREDICTOR
 from aimass_core.settings import ContainerSettings
@@ -117,22 +117,8 @@ def write_part(channel: StoredChannel, part: Part, answering: Answering, path: P
     if (window := window_of(channel.schema, answering.signature)) is not None:
         asked = _with_history(batches, read_before(channel, part, columns, num_rows=window - 1), num_rows=window - 1)
     begun = path.with_suffix(".begun")
-    writer: pq.ParquetWriter | None = None
-    try:
-        for table in _answers(asked, answering, num_threads=num_threads):
-            writer = writer or _open_writer(begun, table.schema)
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
+    own_files.write(begun, _answers(asked, answering, num_threads=num_threads))
     begun.rename(path)
-
-
-def _open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """What the delivery reads once: a dictionary of probabilities, and their statistics, cost more than the answers.
-    Those of the errors say where there are none."""
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=texts, write_statistics=[ERROR])
 
 
 def _with_history(batches: Iterator[Channel], before: pa.Table, *, num_rows: int) -> Iterator[_Asked]:
@@ -220,20 +206,13 @@ def _count(files: Sequence[Path]) -> tuple[int, list[str], list[RowError], int]:
     num_rows = num_errors = 0
     errors: list[RowError] = []
     columns: list[str] = []
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            columns = file.schema_arrow.names
-            num_rows += file.metadata.num_rows
-            failing = [index for index in range(file.num_row_groups) if _has_errors(file.metadata.row_group(index))]
-            for batch in file.iter_batches(row_groups=failing, columns=[ROW, ERROR]):
-                failed = batch.filter(pc.is_valid(batch.column(ERROR)))
-                num_errors += failed.num_rows
-                first = failed.slice(0, _MAX_ERRORS - len(errors)).to_pylist()
-                errors += [RowError.model_validate(row) for row in first]
+    for batch in itertools.chain.from_iterable(map(own_files.read, files)):
+        columns = batch.schema.names
+        num_rows += batch.num_rows
+        if batch.column(ERROR).null_count == batch.num_rows:
+            continue
+        failed = batch.select([ROW, ERROR]).filter(pc.is_valid(batch.column(ERROR)))
+        num_errors += failed.num_rows
+        first = failed.slice(0, _MAX_ERRORS - len(errors)).to_pylist()
+        errors += [RowError.model_validate(row) for row in first]
     return num_rows, columns, errors, num_errors
-
-
-def _has_errors(group: pq.RowGroupMetaData) -> bool:
-    error = next(column for column in map(group.column, range(group.num_columns)) if column.path_in_schema == ERROR)
-    # NOTE: parts that an earlier release has left, of a job that goes on, have no statistics.
-    return error.statistics is None or bool(error.statistics.null_count < group.num_rows)

@@ -83,7 +83,7 @@ class Office:
 
     def num_parts_kept(self, job: str = "job_1") -> int:
         prefix = keys.job_prediction(self.scene.principal.workspace_id, job)
-        return sum(1 for info in self.scene.ports.lake.list(prefix) if info.key.endswith(".parquet"))
+        return sum(1 for info in self.scene.ports.lake.list(prefix) if info.key.endswith(".arrow"))
 
 
 @pytest.fixture

@@ -92,8 +92,8 @@ class MinuteCounts(Contract):
 class RolloutCounts(Contract):
     """Of both versions since a rollout began."""
 
-    stable: Counts = Counts()
-    candidate: Counts = Counts()
+    stable: Counts = Field(default_factory=Counts)
+    candidate: Counts = Field(default_factory=Counts)
 
 
 def bucket_of(milliseconds: float) -> int:

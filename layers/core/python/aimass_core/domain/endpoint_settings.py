@@ -87,7 +87,7 @@ class EndpointSettings(Contract):
     batching: Batching | None = Field(
         default=None, description="Null: nothing waits; a container answers together what came while it was busy."
     )
-    capture: Capture = Capture()
+    capture: Capture = Field(default_factory=Capture)
     log_level: LogLevel = LogLevel.INFO
     sticky_by: StickyBy | None = None
     fan_out: FanOut = FanOut()

@@ -206,7 +206,7 @@ class SourceCreate(Request):
     owner: Text = Field(default="", description="Empty: the API key that makes it.")
     purpose: Text = ""
     consent: Text = ""
-    policy: CollectionPolicy = CollectionPolicy()
+    policy: CollectionPolicy = Field(default_factory=CollectionPolicy)
 
 
 class SourceUpdate(Request):

@@ -20,7 +20,7 @@ from aimass_core.domain.datasets import (
 from aimass_core.errors import ConflictError, UnavailableError
 from aimass_core.ports import Put, Row
 from aimass_core.services import datasets, quarantine, records
-from aimass_core.services.ingest import delivery, versions
+from aimass_core.services.ingest import delivery, own_files, versions
 from aimass_core.services.ingest.conversion import LocalFile
 from tests.unit.core.services.ingest.scene import Scene, types
 
@@ -76,8 +76,11 @@ def test_files_that_the_caller_keeps_become_the_same_version(scene: Scene, tmp_p
     for is_own in (False, True):
         files = []
         for index, table in enumerate(rows):
-            path = tmp_path / f"{index}.parquet"
-            pq.write_table(table, path)
+            path = tmp_path / f"{index}.rows"
+            if is_own:
+                own_files.write(path, [table.slice(0, 1), table.slice(1)])
+            else:
+                pq.write_table(table, path)
             files.append(LocalFile(path=path, display_name=path.name, is_own=is_own))
         dataset = scene.dataset(f"own-{is_own}".lower())
         versions_of[is_own] = deliver(scene, dataset, files)

@@ -18,7 +18,7 @@ from aimass_core.domain.column_sketches import Sketches
 from aimass_core.domain.datasets import BadRows, DataFile, Dataset, FileIssue, Manifest
 from aimass_core.domain.schemas import Column, ColumnType, ImageShape, Profile, Schema
 from aimass_core.ports import BlobStore
-from aimass_core.services.ingest import base_files, column_types, merging, readers, series
+from aimass_core.services.ingest import base_files, column_types, merging, own_files, readers, series
 from aimass_core.services.ingest.column_types import ARROW_TYPES
 from aimass_core.services.ingest.columns import collected, for_each_column
 from aimass_core.services.ingest.evolution import FROZEN, VALID_FROM, VALID_TO, Evolution, Merge
@@ -44,8 +44,8 @@ class VersionRejectedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalFile:
-    """A landed file on the local disk, and what to call it. `is_own`: the caller wrote it by Arrow just now, and keeps
-    it; it is read once, where it lies."""
+    """A landed file on the local disk, and what to call it. `is_own`: the caller wrote it by `own_files` just now, and
+    keeps it; it is read once, where it lies."""
 
     path: Path
     display_name: str
@@ -127,10 +127,12 @@ class Conversion:
             limits=self._limits,
             types=self._known_types() if num_files == 1 else None,
             is_one_of_many=1 < num_files <= _MAX_IN_MEMORY,
-            is_own=file.is_own,
         )
         try:
-            found = list(readers.spool(file.path, work_path, reading))
+            if file.is_own:
+                found = [own_files.spool(file.path, reading)]
+            else:
+                found = list(readers.spool(file.path, work_path, reading))
         except FileRejectedError as error:
             self._leave_out(file.display_name, error)
             found = []

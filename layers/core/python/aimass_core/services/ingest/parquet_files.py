@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,18 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     """A table, or images where a column `image` holds encoded ones (bytes, or a struct with `bytes`)."""
     try:
         with ParquetRows(path, limits=reading.limits) as rows:
-            _check_names(rows.schema.names, limits=reading.limits)
+            check_names(rows.schema.names, limits=reading.limits)
             image = next((field for field in rows.schema if field.name == "image" and _is_binary(field.type)), None)
             if image is not None:
                 return _spool_images(rows, work_path, reading)
-            types = [_to_type(field) for field in rows.schema]
-            if reading.is_own and ColumnType.SERIES not in types:
-                return _leave_table(path, rows, types, reading)
+            types = [to_type(field) for field in rows.schema]
             return _spool_table(rows, types, work_path, reading)
     except (pa.ArrowException, OSError) as error:
         raise FileRejectedError(f"The Parquet file is damaged ({str(error)[:200]}). Write it again.") from error
 
 
-def _check_names(names: Sequence[str], *, limits: Limits) -> None:
+def check_names(names: Sequence[str], *, limits: Limits) -> None:
+    """Raises FileRejectedError where they do not tell the columns apart."""
     if len(set(names)) < len(names) or not all(name.strip() for name in names):
         raise FileRejectedError("Column names of the Parquet file are empty or occur twice. Give each its own.")
     wrong = next((name for name in names if limits.clean_name(name) != name), None)
@@ -56,24 +54,6 @@ def _is_binary(found: pa.DataType) -> bool:
     if pa.types.is_struct(found):
         return any(field.name == "bytes" and _is_binary(field.type) for field in found)
     return bool(pa.types.is_binary(found) or pa.types.is_large_binary(found))
-
-
-def _leave_table(path: Path, rows: ParquetRows, types: Sequence[ColumnType], reading: Reading) -> SpooledFile:
-    """Whoever wrote it knows that no row is damaged, so that none has to be looked at before they are wanted."""
-    return SpooledFile(
-        parts=(partial(_read_table, path, types, reading.limits),),
-        display_name=reading.display_name,
-        kind=DatasetKind.TABLE,
-        columns=_to_columns(rows.schema, types),
-        num_rows=rows.num_rows,
-        num_bad_rows=0,
-    )
-
-
-def _read_table(path: Path, types: Sequence[ColumnType], limits: Limits) -> Iterator[pa.RecordBatch]:
-    with ParquetRows(path, limits=limits) as rows:
-        for arrays in _typed_batches(rows, types):
-            yield pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
 def _typed_batches(rows: ParquetRows, types: Sequence[ColumnType]) -> Iterator[dict[str, pa.Array]]:
@@ -139,7 +119,8 @@ def _storage(found: pa.DataType) -> pa.DataType:
     return _storage(found.value_type) if pa.types.is_dictionary(found) else found
 
 
-def _to_type(field: pa.Field) -> ColumnType:
+def to_type(field: pa.Field) -> ColumnType:
+    """Ours for the file's. Raises FileRejectedError where there is none."""
     found = _storage(field.type)
     rules = [
         (pa.types.is_boolean, ColumnType.BOOLEAN),

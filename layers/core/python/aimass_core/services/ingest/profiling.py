@@ -7,6 +7,7 @@ Counts, extremes, mean and deviation are exact. Quantiles and histograms are exa
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -311,7 +312,6 @@ class _Sample:
         self._capacity, self._num_seen = capacity, 0
         self._blocks: list[npt.NDArray[np.float64]] = []
         self._values: npt.NDArray[np.float64] | None = None
-        self._random = np.random.default_rng(0)
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
         room = self._capacity - self._num_seen
@@ -322,9 +322,8 @@ class _Sample:
         if not len(values):
             return
         kept = self._collect()
-        chances = self._capacity / np.arange(self._num_seen + 1, self._num_seen + len(values) + 1)
-        taken = values[self._random.random(len(values)) < chances]
-        kept[self._random.integers(0, self._capacity, len(taken))] = taken
+        is_taken, places = _draw(self._capacity, self._num_seen, len(values))
+        kept[places] = values[is_taken]
         self._num_seen += len(values)
 
     def _collect(self) -> npt.NDArray[np.float64]:
@@ -368,6 +367,14 @@ class _Sample:
             return None
         scaled = counts if num_values == len(values) else np.rint(counts * (num_values / len(values)))
         return Histogram(edges=[float(edge) for edge in edges], counts=[int(count) for count in scaled])
+
+
+@lru_cache(maxsize=8)
+def _draw(capacity: int, num_seen: int, num_new: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which of the new values come into a sample, and in the places of which; the columns of a block share it."""
+    random = np.random.default_rng(num_seen)
+    is_taken = random.random(num_new) * np.arange(num_seen + 1, num_seen + num_new + 1) < capacity
+    return is_taken, random.integers(0, capacity, int(is_taken.sum()))
 
 
 def _plain(value: Any) -> float | str | None:

@@ -18,7 +18,6 @@ class Reading:
     `types`: None while other files have a say in the types of the columns. Else the file is alone: its columns are of
     these types, and those that are not named of whichever they have. Then cells need not be kept as text.
     `is_one_of_many`: there are others, and not more than have room in memory together if they are tiny.
-    `is_own`: it was written here, and stays where it is.
     """
 
     display_name: str
@@ -27,7 +26,6 @@ class Reading:
     limits: Limits
     types: Mapping[str, ColumnType] | None = None
     is_one_of_many: bool = False
-    is_own: bool = False
 
     def is_tiny(self, num_bytes: int) -> bool:
         """Whether what a quick reader and a file of its own cost is more than the rows of such a file do."""
