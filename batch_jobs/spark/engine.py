@@ -1,5 +1,6 @@
 """Recipes on Spark: the same SQL in its dialect. Tables are Parquet folders that all machines of a run share."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ _SETTINGS = {
     "spark.sql.jsonGenerator.ignoreNullFields": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
 }
+# How Spark begins the address of a file of this machine depends on its version.
+_FILE = re.compile(r"^file:/+")
 _TYPES: dict[ColumnType, DataType] = {
     ColumnType.STRING: StringType(),
     ColumnType.IMAGE: BinaryType(),
@@ -141,13 +144,15 @@ class SparkEngine:
     def _count_before(self, read: DataFrame, addresses: Sequence[str]) -> DataFrame:
         """Of each file, how many rows those before it have. Parquet's footers tell, no row is read."""
         counted = read.select(read["_metadata.file_path"].alias("__file")).groupBy("__file").count().collect()
-        num_rows = {str(each["__file"]): int(each["count"]) for each in counted}
+        found = {_FILE.sub("file:///", each["__file"]): (each["__file"], int(each["count"])) for each in counted}
+        if unknown := found.keys() - set(addresses):
+            raise InternalError(f"Spark calls files otherwise than they were named to it, such as {min(unknown)}.")
         before, offsets = 0, []
         for address in addresses:
-            offsets.append((address, before))
-            before += num_rows.get(address, 0)
-        if unknown := num_rows.keys() - set(addresses):
-            raise InternalError(f"Spark calls files otherwise than they were named to it, such as {min(unknown)}.")
+            if address in found:  # it has rows
+                name, num_rows = found[address]
+                offsets.append((name, before))
+                before += num_rows
         return broadcast(self._session.createDataFrame(offsets, "__file string, __before bigint"))
 
     def _store(self, table: str, found: DataFrame) -> None:
