@@ -90,6 +90,7 @@ class _StandIn:
     sleep: Callable[[float], None]
     _place: _Place | None = None
     _run: SparkRun | None = None
+    _told: tuple[int, str] | None = None
 
     def follow(self) -> tuple[_Place, SparkRun]:
         """Waits for the end of a run, and cancels it where this container has to leave and nobody comes after it."""
@@ -199,7 +200,9 @@ class _StandIn:
             _log.warning("%s", error.message)
             return
         step, words = (0, f"Spark: {self._run.reason}") if progress is None else (progress.number - 1, progress.do)
-        self.reporter.progress("prepare", step=step, num_steps=num_steps, message=words)
+        if (step, words) != self._told:
+            self._told = step, words
+            self.reporter.progress("prepare", step=step, num_steps=num_steps, message=words)
 
     def _read_progress(self, place: _Place) -> contract.SparkProgress | None:
         try:
