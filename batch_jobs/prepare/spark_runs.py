@@ -19,7 +19,7 @@ from aimass_core.domain.recipes import PrepareSpec
 from aimass_core.domain.schemas import Schema
 from aimass_core.domain.spark_runs import SparkStatus
 from aimass_core.errors import AimassError, DeadlineExceededError, InternalError, UnavailableError, error_classes
-from aimass_core.ports import BlobNotFoundError, Ports, SparkRun, SparkSubmission
+from aimass_core.ports import BlobNotFoundError, BlobStore, Ports, SparkRun, SparkSubmission
 from aimass_core.services import records
 from batch_jobs.prepare.contract import Made, MadePart, label_of
 from batch_jobs.runtime.environment import Environment
@@ -69,7 +69,16 @@ def make(
         raise
     finally:
         if not is_wanted:
-            ports.lake.delete_all(place.folder)
+            _clear(ports.lake, place.folder)
+
+
+def _clear(lake: BlobStore, folder: str) -> None:
+    """The result goes first: without it no later attempt takes what is only half there for what a run has left."""
+    try:
+        lake.delete(folder + contract.RESULT)
+        lake.delete_all(folder)
+    except AimassError as error:
+        _log.warning("what the run on Spark has left stays in the lake: %s", error.message)
 
 
 @dataclass(frozen=True, slots=True)

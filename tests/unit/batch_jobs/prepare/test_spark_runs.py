@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aimass_core.adapters.memory import MemoryBlobStore
 from aimass_core.adapters.memory_spark import MemorySpark
 from aimass_core.domain import keys
 from aimass_core.domain.jobs import Job, JobCreate, JobStatus
@@ -63,12 +64,24 @@ class Scripted(MemorySpark):
         super().cancel(run_id)
 
 
+class Lake(MemoryBlobStore):
+    """Whoever clears away in it may die of that."""
+
+    is_deadly = False
+
+    def delete_all(self, prefix: str) -> int:
+        if self.is_deadly:
+            raise Interrupted
+        return super().delete_all(prefix)
+
+
 class Stage:
     """A dataset, a job on it, and attempts of the job, during which one thing after the other happens."""
 
     def __init__(self, folder: Path, steps: Sequence[dict[str, Any]] = STEPS) -> None:
         self.folder, self.scene, self.spark = folder, Scene(), Scripted()
-        self.scene.ports.spark = self.spark
+        self.lake = Lake("lake")
+        self.scene.ports.spark, self.scene.ports.lake = self.spark, self.lake
         self.scene.upload(self.scene.dataset("prices"), CSV)
         request = JobCreate.model_validate(
             {"spec": {"kind": "prepare", "dataset": "prices", "recipe": {"steps": steps}}, "max_seconds": 610}
@@ -260,6 +273,16 @@ def test_j6_what_was_delivered_and_cleared_away_is_made_again_and_not_delivered_
     assert second == first
     assert [submission.token for submission in stage.spark.submissions] == [f"{stage.job.id}-{n}" for n in (1, 2)]
     assert len(stage.rows("prices-prepared-train")) == first.outputs[0].num_rows
+
+
+def test_j6_a_job_that_dies_while_it_clears_away_ends_as_if_it_had_not(stage: Stage) -> None:
+    stage.lake.is_deadly = True
+    with pytest.raises(Interrupted):
+        stage.attempt(stage.cook())
+    stage.lake.is_deadly = False
+    assert left_in_lake(stage)
+    found = stage.attempt(stage.cook(2), number=2)
+    assert found.outputs[0].number == 1
 
 
 def test_d9_a_stopped_job_cancels_its_run(stage: Stage) -> None:
