@@ -22,7 +22,8 @@ test-slow: $(VENV)/.dev ## Test what takes minutes: more frameworks and failures
 
 test-spark: $(VENV)/.dev ## Test Spark beside DuckDB and Athena; needs Java
 	$(INSTALL) $(BIN) spark
-	$(BIN)/python -m pytest -m slow tests/integration/prepare/test_spark.py tests/e2e/test_sql.py
+	$(BIN)/python -m pytest -m slow tests/integration/prepare tests/integration/adapters/test_emr_serverless.py \
+		tests/e2e/test_spark_recipes.py tests/e2e/test_sql.py
 
 SEEDS ?= 20000
 SOAK ?=
@@ -40,7 +41,7 @@ kills: $(VENV)/.dev ## Kill a local cloud KILLS times in the middle of writes; n
 
 lint: $(VENV)/.dev ## Style, types, import rules and Dockerfiles
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
-	$(BIN)/hadolint batch_jobs/images/Dockerfile localstack/Dockerfile sdk/aimass/exported/Dockerfile
+	$(BIN)/hadolint batch_jobs/images/Dockerfile batch_jobs/images/spark.Dockerfile localstack/Dockerfile sdk/aimass/exported/Dockerfile
 
 bench: $(VENV)/.dev ## Speed and memory beside a peer, as tables
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
@@ -67,9 +68,14 @@ destroy: $(VENV)/.layers ## Remove the stacks of ENV; tables and buckets stay
 image: ## Build the container of jobs and endpoints (needs Docker; IMAGE=<registry>/<name>:<tag>)
 	docker build --file batch_jobs/images/Dockerfile --tag $(or $(IMAGE),aimass) .
 
+spark-image: ## Build the container of recipes on Spark (needs Docker; IMAGE=<registry>/<name>:<tag> RELEASE=<image>@sha256:...)
+	@case "$(RELEASE)" in *@sha256:*) ;; *) echo "RELEASE has to name an image by its digest: see batch_jobs/images/spark.Dockerfile" >&2; exit 2 ;; esac
+	docker build --file batch_jobs/images/spark.Dockerfile --build-arg RELEASE=$(RELEASE) --tag $(or $(IMAGE),aimass-spark) .
+
 test-image: $(VENV)/.dev ## Test the image's entry points in what it installs, without Docker (3 GB)
 	rm -rf build/image && batch_jobs/images/install.sh $(CURDIR)/build/image
-	AIMASS_IMAGE=$(CURDIR)/build/image $(BIN)/python -m pytest tests/image
+	rm -rf build/spark-image && PYTHON=$(BIN)/python batch_jobs/images/install_spark.sh $(CURDIR)/build/spark-image
+	AIMASS_IMAGE=$(CURDIR)/build/image AIMASS_SPARK_IMAGE=$(CURDIR)/build/spark-image $(BIN)/python -m pytest tests/image
 
 # What the image and the console's page are made of; of the layers the image has all but a few.
 sbom: $(VENV)/.local $(VENV)/.audit $(VENV)-console/bin/npm ## Bills of materials (CycloneDX) in build/sbom, and licences that are not agreed to
@@ -179,4 +185,4 @@ $(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json $(VENV)-console/b
 	$(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image test-image sbom audit test-roles test-target test-infra test-sagemaker console test-browser test-clients up down requirements clean
+.PHONY: help demo test test-slow test-spark soak chaos kills lint bench synth diff deploy destroy image spark-image test-image sbom audit test-roles test-target test-infra test-sagemaker console test-browser test-clients up down requirements clean

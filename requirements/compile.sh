@@ -55,6 +55,9 @@ for layer in deps identity inference preparation; do
     python=3.12 lock "layers/$layer/requirements.txt" --python-platform x86_64-manylinux_2_34 \
         --only-binary :all: --constraint "$dev" "layers/$layer/requirements.in"
 done
+# For Amazon Linux 2023 too, with the Python that batch_jobs/images/spark.Dockerfile installs there.
+lock requirements/spark-image.txt --python-platform x86_64-manylinux_2_34 --only-binary :all: --constraint "$dev" \
+    requirements/spark-image.in
 lock requirements/cdk.txt --extra aws --extra cdk --extra test pyproject.toml
 for name in audit browser console sagemaker spark; do
     lock "requirements/$name.txt" "requirements/$name.in"

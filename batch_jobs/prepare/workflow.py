@@ -1,9 +1,9 @@
 """A prepare job: its channels through a recipe, and what comes of it delivered as dataset versions."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from aimass_core import bootstrap
@@ -17,12 +17,14 @@ from aimass_core.services import datasets, platform
 from aimass_core.services.ingest import delivery
 from aimass_core.services.ingest.conversion import LocalFile
 from aimass_core.services.recipes.duckdb_engine import DuckDbEngine
-from aimass_core.services.recipes.engine import Engine, Source
-from aimass_core.services.recipes.running import Prepared
+from aimass_core.services.recipes.engine import Source
 from aimass_core.services.recipes.running import run as run_recipe
 from aimass_core.settings import ContainerSettings
+from batch_jobs.prepare import spark_runs
+from batch_jobs.prepare.contract import Made, MadePart, label_of
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.runtime.storage.channels import find_left
 
 DOCUMENT = "preparation.json"
 # The rest is Python's, the libraries', and of what the engine does not count.
@@ -35,14 +37,7 @@ def run(environment: Environment, reporter: Reporter) -> dict[str, float]:
     if not isinstance(environment.spec, PrepareSpec):
         raise InternalError(f"A job of the kind {environment.spec.kind} was started as prepare.")
     settings = ContainerSettings()
-    return prepare(
-        bootstrap.build_ports(settings),
-        settings.workspace_id,
-        environment.spec,
-        environment,
-        reporter,
-        spark_above_bytes=settings.spark_above_bytes,
-    )
+    return prepare(bootstrap.build_ports(settings), settings.workspace_id, environment.spec, environment, reporter)
 
 
 def prepare(
@@ -52,31 +47,34 @@ def prepare(
     environment: Environment,
     reporter: Reporter,
     *,
-    spark_above_bytes: int | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, float]:
-    """Carries the recipe out and delivers; a version that a former attempt has delivered is the same one."""
+    """Carries the recipe out and delivers; a version that a former attempt has delivered is the same one.
+
+    Data that were left in the lake, since they are so many, are Spark's; all others DuckDB's.
+    """
     num_steps = len(spec.recipe.steps) + 2
-
-    def on_step(number: int, do: str) -> None:
-        reporter.progress("prepare", step=number - 1, num_steps=num_steps, message=do)
-
-    sources = load_sources(environment)
+    is_left = find_left(environment.channels[DATA_CHANNEL]) is not None
     with tempfile.TemporaryDirectory(prefix="prepare-", dir=environment.base_path) as folder:
         work_path = Path(folder)
-        with open_engine(environment, sources, work_path, spark_above_bytes) as engine:
-            prepared = run_recipe(spec.recipe, engine, sources, on_step=on_step)
-            for report in prepared.reports:
+        making = (
+            spark_runs.make(ports, workspace_id, spec, environment, reporter=reporter, work_path=work_path, sleep=sleep)
+            if is_left
+            else _make(spec, environment, reporter, work_path)
+        )
+        with making as made:
+            for report in made.steps:
                 for note in report.notes:
                     reporter.message(f"Step {report.number} ({report.do}): {note}")
-            written = _write(prepared, sources[DATA_CHANNEL].label, work_path)
-        reporter.progress("prepare", step=num_steps - 1, num_steps=num_steps, message="deliver")
-        outputs = _deliver(ports, workspace_id, spec, environment, written, num_rows_in=prepared.num_rows_in)
+            _require_rows(made)
+            reporter.progress("prepare", step=num_steps - 1, num_steps=num_steps, message="deliver")
+            outputs = _deliver(ports, workspace_id, spec, environment, made)
     document = Preparation(
-        engine=engine.name,
-        num_rows_in=prepared.num_rows_in,
-        num_rows_out=sum(part.num_rows for part in written),
-        num_quarantined=sum(report.num_quarantined for report in prepared.reports),
-        steps=list(prepared.reports),
+        engine=made.engine,
+        num_rows_in=made.num_rows_in,
+        num_rows_out=sum(part.num_rows for part in made.parts),
+        num_quarantined=sum(report.num_quarantined for report in made.steps),
+        steps=list(made.steps),
         outputs=outputs,
     )
     environment.output_path.mkdir(parents=True, exist_ok=True)
@@ -85,34 +83,51 @@ def prepare(
         "num_rows_in": float(document.num_rows_in),
         "num_rows_out": float(document.num_rows_out),
         "num_quarantined": float(document.num_quarantined),
+        **made.metrics,
     }
 
 
 def load_sources(environment: Environment) -> dict[str, Source]:
-    """The channels as the engines read them."""
+    """The channels as the engine of this machine reads them."""
     sources = {}
     for name, folder in environment.channels.items():
         schema = Schema.model_validate_json((folder / "schema.json").read_text())
-        label = environment.dataset if name == DATA_CHANNEL and environment.dataset else name
-        sources[name] = Source(label=label, schema=schema, files=sorted(folder.glob("*.parquet")))
+        sources[name] = Source(label=label_of(environment, name), schema=schema, files=sorted(folder.glob("*.parquet")))
     return sources
 
 
 @contextmanager
-def open_engine(
-    environment: Environment, sources: Mapping[str, Source], work_path: Path, spark_above_bytes: int | None
-) -> Iterator[Engine]:
-    """DuckDB; Spark for data that have more bytes than the setting says."""
-    num_bytes = sum(file.stat().st_size for source in sources.values() for file in source.files)
-    if spark_above_bytes is not None and num_bytes > spark_above_bytes:
-        # NOTE: needs Java and PySpark, which the container's image has only where the deployment wants Spark.
-        from batch_jobs.prepare.spark import SparkEngine, open_session
+def _make(spec: PrepareSpec, environment: Environment, reporter: Reporter, work_path: Path) -> Iterator[Made]:
+    """On DuckDB, here."""
+    num_steps = len(spec.recipe.steps) + 2
 
-        with open_session(
-            work_path, num_threads=environment.num_cpus, memory_bytes=environment.memory_bytes
-        ) as session:
-            yield SparkEngine(session, work_path)
-        return
+    def on_step(number: int, do: str) -> None:
+        reporter.progress("prepare", step=number - 1, num_steps=num_steps, message=do)
+
+    sources = load_sources(environment)
+    with _open_engine(environment, work_path) as engine:
+        prepared = run_recipe(spec.recipe, engine, sources, on_step=on_step)
+        quarantined = work_path / "quarantine.jsonl"
+        with quarantined.open("w", encoding="utf-8") as stream:
+            for row in prepared.quarantined(sources[DATA_CHANNEL].label):
+                stream.write(row.model_dump_json() + "\n")
+        parts = []
+        for name in prepared.parts or [""]:
+            folder = work_path / f"part-{name}"
+            folder.mkdir()
+            prepared.export(str(folder), name)
+            parts.append(MadePart(name=name, folder=folder, num_rows=prepared.count(name)))
+    yield Made(
+        engine=engine.name,
+        num_rows_in=prepared.num_rows_in,
+        steps=prepared.reports,
+        parts=parts,
+        quarantined=quarantined,
+    )
+
+
+@contextmanager
+def _open_engine(environment: Environment, work_path: Path) -> Iterator[DuckDbEngine]:
     memory_bytes, num_threads = None, environment.num_cpus
     if environment.memory_bytes is not None:
         memory_bytes = int(environment.memory_bytes * _SHARE_OF_MEMORY)
@@ -122,59 +137,34 @@ def open_engine(
         yield engine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    name: str
-    files: Sequence[Path]
-    quarantined: Path | None
-    num_rows: int
-
-
-def _write(prepared: Prepared, label: str, work_path: Path) -> list[_Part]:
-    """Every part on the disk; the rows that were kept apart go with the first. Raises InvalidDataError for none."""
-    quarantined = work_path / "quarantine.jsonl"
-    with quarantined.open("w", encoding="utf-8") as stream:
-        for row in prepared.quarantined(label):
-            stream.write(row.model_dump_json() + "\n")
-    parts: list[_Part] = []
-    for name in prepared.parts or [""]:
-        num_rows = prepared.count(name)
-        if not num_rows:
-            last = next((step for step in prepared.reports if not step.num_rows_out), prepared.reports[-1])
-            words = f"the part {name!r}" if name else "the dataset"
+def _require_rows(made: Made) -> None:
+    for part in made.parts:
+        if not part.num_rows:
+            last = next((step for step in made.steps if not step.num_rows_out), made.steps[-1])
+            words = f"the part {part.name!r}" if part.name else "the dataset"
             raise InvalidDataError(
                 f"No row is left for {words}, after step {last.number} ({last.do}): look at a preview."
             )
-        folder = work_path / f"part-{name}"
-        folder.mkdir()
-        files = prepared.export(folder, name)
-        parts.append(_Part(name=name, files=files, quarantined=None if parts else quarantined, num_rows=num_rows))
-    return parts
 
 
 def _deliver(
-    ports: Ports,
-    workspace_id: str,
-    spec: PrepareSpec,
-    environment: Environment,
-    parts: Sequence[_Part],
-    *,
-    num_rows_in: int,
+    ports: Ports, workspace_id: str, spec: PrepareSpec, environment: Environment, made: Made
 ) -> list[PreparedOutput]:
+    """The rows that were kept apart go with the first part."""
     principal = platform.principal("prepare", workspace_id)
     names = spec.outputs(split_ref(spec.dataset)[0])
     outputs = []
-    for part in parts:
+    for index, part in enumerate(made.parts):
         dataset = datasets.ensure(ports, principal, names[part.name])
         version = delivery.deliver(
             ports,
             principal,
             dataset,
-            [LocalFile(path=path, display_name=path.name) for path in part.files],
+            [LocalFile(path=path, display_name=path.name) for path in sorted(part.folder.glob("part*.parquet"))],
             mode=spec.mode,
             key=f"{environment.job}/{part.name}",
-            quarantined=part.quarantined,
-            num_seen=num_rows_in,
+            quarantined=None if index else made.quarantined,
+            num_seen=made.num_rows_in,
             job_id=environment.job or None,
         )
         if version.status is not DatasetVersionStatus.READY:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from aimass_core.domain import keys
 from aimass_core.domain.batch_predictions import PredictSpec
+from aimass_core.domain.job_kinds import JobKind
 from aimass_core.domain.jobs import AnySpec, Failure, Job, from_hyperparameters
 from aimass_core.domain.model_jobs import ModelJobSpec
 from aimass_core.domain.study_specs import StudySpec
@@ -75,9 +76,16 @@ class BatchHost:
     _config_files: ClassVar[tuple[str, ...]] = (*_CONFIG_FILES, "resourceconfig.json")
 
     def __init__(
-        self, fence: Fence, folders: Folders, variables: Mapping[str, str], *, open_study: OpenStudy | None = None
+        self,
+        fence: Fence,
+        folders: Folders,
+        variables: Mapping[str, str],
+        *,
+        open_study: OpenStudy | None = None,
+        spark_above_bytes: int | None = None,
     ) -> None:
         self._fence, self._folders, self._variables, self._open_study = fence, folders, variables, open_study
+        self._spark_above_bytes = spark_above_bytes
         self._started = time.monotonic()
         self._reporter: RegistryReporter | None = None
         self._tensorboard = TensorBoardReporter(folders.tensorboard, attempt=fence.attempt)
@@ -101,7 +109,8 @@ class BatchHost:
         self._reporter = RegistryReporter(self._fence, job, on_superseded=interruption.leave)
         self._reporter.start()
         self._reporter.progress("download")
-        given = _download(self._fence, self._folders, self._config_files)
+        leave_above_bytes = self._spark_above_bytes if job.kind is JobKind.PREPARE else None
+        given = _download(self._fence, self._folders, self._config_files, leave_above_bytes=leave_above_bytes)
         self._mirror = self._begin_mirror()
         environment = _to_environment(
             self._folders,
@@ -261,8 +270,8 @@ class _Given:
     models: Mapping[str, Path]
 
 
-def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> _Given:
-    """Brings in the configuration, and the channels and models that it names."""
+def _download(fence: Fence, folders: Folders, names: Sequence[str], *, leave_above_bytes: int | None = None) -> _Given:
+    """Brings in the configuration, and the channels and models that it names; larger channels stay where they are."""
     lake = fence.ports.lake
     for name in names:
         try:
@@ -276,7 +285,7 @@ def _download(fence: Fence, folders: Folders, names: Sequence[str]) -> _Given:
     of_models = {role: source for role, source in config.items() if models.is_model(source)}
     of_channels = {name: source for name, source in config.items() if name not in of_models}
     return _Given(
-        channels=channels.download_channels(lake, of_channels, folders.data),
+        channels=channels.download_channels(lake, of_channels, folders.data, leave_above_bytes=leave_above_bytes),
         models=models.download_models(lake, of_models, folders.data),
     )
 

@@ -102,7 +102,9 @@ def resolve_host(variables: Mapping[str, str]) -> Host:
     if not (place.is_main and worker.is_main):
         return ParticipantHost(fence, folders, variables, place, open_study=open_study)
     host = BatchHost if is_batch else TrainingJobHost
-    return host(fence, folders, variables, open_study=open_study)
+    has_spark = settings.spark_application_id is not None
+    spark_above_bytes = settings.spark_above_bytes if has_spark else None
+    return host(fence, folders, variables, open_study=open_study, spark_above_bytes=spark_above_bytes)
 
 
 def execute(host: Host, load: Callable[[], Run], variables: Mapping[str, str]) -> ExitCode:

@@ -18,11 +18,11 @@ from infra.cdk.stacks.stateful import StatefulStack
 def add_stacks(app: cdk.App, *, settings: EnvironmentSettings, code: CodeSource) -> None:
     """All stacks of one environment."""
     stateful = StatefulStack(app, settings=settings)
-    BatchStack(app, settings=settings, storage=stateful.storage)
+    spark = SparkStack(app, settings=settings, storage=stateful.storage) if settings.spark_max_vcpus else None
+    recipes_on_spark = spark.recipes if spark else None
+    BatchStack(app, settings=settings, storage=stateful.storage, recipes_on_spark=recipes_on_spark)
     SageMakerStack(app, settings=settings, storage=stateful.storage)
     QueriesStack(app, settings=settings, storage=stateful.storage)
-    if settings.spark_max_vcpus:
-        SparkStack(app, settings=settings, storage=stateful.storage)
     if settings.budget_mail:
         BudgetStack(app, settings=settings)
     identity = IdentityStack(app)

@@ -60,6 +60,7 @@ TRAINING_JOB_PREFIX = "aimass-"
 
 QUERY_WORKGROUP = "aimass"
 SPARK_ROLE = "aimass-spark"
+SPARK_RECIPES_ROLE = "aimass-spark-recipes"
 SPARK_LOG_GROUP = "/aws/emr-serverless/aimass"
 USER_POOL = "aimass"
 # The Glue database of every workspace begins so (aimass_core.domain.tables.database_of); a test compares both.
@@ -82,6 +83,7 @@ STUDIES_PREFIX = "studies/"
 QUERIES_PREFIX = "queries/"
 MODELS_PREFIX = "models/"
 SPARK_PREFIX = "spark/"
+SPARK_RUNS_PREFIX = "jobs/*/spark/"
 CAPTURES_PREFIX = "captures/"
 # The CloudWatch namespace of our own metrics, and what the names of our alarms begin with.
 METRICS = "AIMass"

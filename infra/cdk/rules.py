@@ -18,6 +18,7 @@ _API = f"{naming.APPLICATION_STACK}/HttpApi"
 _LANDING = f"{naming.STATEFUL_STACK}:ExportsOutputFnGetAttLandingF95672E9Arn83323F3E"
 _LAKE = f"{naming.STATEFUL_STACK}:ExportsOutputFnGetAttLake5F1B88EAArn65E67816"
 _ACCOUNT = "<AWS::Region>:<AWS::AccountId>"
+_SPARK_APPLICATION = f"{naming.SPARK_STACK}:ExportsOutputFnGetAttSparkApplicationId4A65717B"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ ACKNOWLEDGEMENTS = (
             f"{_LAKE}/{naming.PREDICTIONS_PREFIX}*",
             f"{_LAKE}/{naming.PREDICTION_INPUTS_PREFIX}*",
             f"{_LAKE}/{naming.SPARK_PREFIX}*",
+            f"{_LAKE}/{naming.SPARK_RUNS_PREFIX}*",
         ),
         paths=(naming.APPLICATION_STACK, naming.BATCH_STACK, naming.SAGEMAKER_STACK, naming.SPARK_STACK),
         reason="Objects below a prefix: their keys are made from ids that do not exist yet.",
@@ -151,6 +153,13 @@ ACKNOWLEDGEMENTS = (
         reason="batch:DescribeJobQueues, batch:DescribeJobs, batch:ListJobs, cloudwatch:DescribeAlarms, "
         "cloudwatch:GetMetricData, cloudwatch:PutMetricData, ecr:GetAuthorizationToken, logs:GetQueryResults, "
         "logs:StopQuery, sagemaker:ListEndpoints and secretsmanager:ListSecrets know no resource.",
+    ),
+    Acknowledgement(
+        rules=_wildcards(
+            f"arn:<AWS::Partition>:emr-serverless:{_ACCOUNT}:/applications/{_SPARK_APPLICATION}/jobruns/*"
+        ),
+        paths=(f"{naming.BATCH_STACK}/JobRole",),
+        reason="Runs of one application: the service names them.",
     ),
     Acknowledgement(
         rules=("AwsSolutions-L1",),

@@ -30,7 +30,10 @@ class EnvironmentSettings:
         query_max_gib: what one SQL query may read.
         own_key: tables, buckets and secrets are encrypted with a key of the account's own, which costs $1 a month; else
             with keys that AWS keeps. What lies there already stays as it is.
-        spark_max_vcpus: of Spark on EMR Serverless, for those who run the platform; 0: there is none.
+        spark_max_vcpus: of Spark on EMR Serverless; 0: there is none.
+        spark_image: which image of ours Spark runs, as `image`; with one, recipes on more than `spark_above_gib` of
+            Parquet are Spark's. NOTE: the service looks for the image when it is named, so that it has to be there.
+        spark_above_gib: see `spark_image`.
         monthly_budget_usd: of the account; it is written to `budget_mail` when four fifths are spent, and when more
             than all of it is expected to be. Without an address there is none.
         ingest_max_concurrency: conversions at the same time; the rest waits in the queue.
@@ -68,6 +71,8 @@ class EnvironmentSettings:
     query_max_gib: int = 100
     own_key: bool = False
     spark_max_vcpus: int = 0
+    spark_image: str = ""
+    spark_above_gib: int = 50
     monthly_budget_usd: int = 100
     budget_mail: str = ""
     live_settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ import psutil
 from aimass_local import emulator
 from aimass_local.batch import BatchService
 from aimass_local.clients import build_client
+from aimass_local.emr_serverless import EmrServerlessService
 from aimass_local.environment import DataDirectory, client_environment, without_foreign_variables
 from aimass_local.gateway import Gateway
 from aimass_local.images import list_images
@@ -50,9 +51,15 @@ class LocalCloud:
         self._saver = StateSaver(data.state, state)
         self._batch = _build_batch(data, port=port, vcpus=vcpus, emit_event=self._emit_event)
         self._sagemaker = _build_sagemaker(data, port=port, emit_event=self._emit_event)
+        self._emr_serverless = EmrServerlessService(
+            data.emr_serverless,
+            environment=_container_environment(port),
+            s3=build_client("s3", port=port),
+            put_log_events=emulator.put_log_events,
+        )
         self.gateway = Gateway(
             emulator.application,
-            services={"batch": self._batch, "sagemaker": self._sagemaker},
+            services={"batch": self._batch, "sagemaker": self._sagemaker, "emr-serverless": self._emr_serverless},
             guard=self._saver,
             health=self._health,
             on_started=self._start,
@@ -71,6 +78,7 @@ class LocalCloud:
         await self._batch.start()
         self._saver.mark_changed("dynamodb")  # what the journal has brought back
         await self._sagemaker.start()
+        await self._emr_serverless.start()
         self._saving = asyncio.create_task(self._saver.run(), name="state-saver")
 
     async def __aexit__(self, *_error: object) -> None:
@@ -79,7 +87,7 @@ class LocalCloud:
         self._saving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._saving
-        await asyncio.gather(self._batch.close(), self._sagemaker.close())
+        await asyncio.gather(self._batch.close(), self._sagemaker.close(), self._emr_serverless.close())
         await self._saver.save_all()
         await asyncio.to_thread(emulator.stop_workers)
 

@@ -66,6 +66,10 @@ class DataDirectory:
         return self.root / "sagemaker"
 
     @property
+    def emr_serverless(self) -> Path:
+        return self.root / "emr-serverless"
+
+    @property
     def images_path(self) -> Path:
         """Images beside our own: a JSON object of globs over image names and the Python that stands for each."""
         return self.root / "images.json"
@@ -96,7 +100,8 @@ class DataDirectory:
     def create(self) -> None:
         """Makes the folder, readable by its owner only: it holds keys and data."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folders = (self.state, self.journal, self.objects, self.multipart, self.batch, self.sagemaker, self.scratch)
+        services = (self.batch, self.sagemaker, self.emr_serverless)
+        folders = (self.state, self.journal, self.objects, self.multipart, *services, self.scratch)
         for folder in folders:
             folder.mkdir(mode=0o700, exist_ok=True)
 

@@ -43,6 +43,7 @@ _KEYS_OF_SERVICE = {
     # These save their own state.
     "batch": frozenset[str](),
     "sagemaker": frozenset[str](),
+    "emr-serverless": frozenset[str](),
 }
 _LOGS_KEY = "cloudwatch_logs"
 _LOG_SERVICES = frozenset({"logs", "execute-api", "lambda-invoke"})

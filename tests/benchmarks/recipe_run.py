@@ -44,7 +44,7 @@ def main(folder: Path, recipe: Recipe) -> dict[str, object]:
                 {DATA_CHANNEL: source},
                 on_step=lambda _number, do: moments.append((do, time.perf_counter() - started)),
             )
-            prepared.export(work_path)
+            prepared.export(work)
             num_rows = prepared.count()
     seconds = time.perf_counter() - started
     return {

@@ -58,11 +58,12 @@ def test_d7_every_job_has_limits(batch: Template) -> None:
 def test_containers_get_the_variables_that_dispatch_does_not_give(batch: Template) -> None:
     variables = _names(_definition(batch)["ContainerProperties"]["Environment"])
     given_by_dispatch = {"AIMASS_WORKSPACE_ID", "AIMASS_JOB_ID"}
-    given_by_image = {"AIMASS_SPARK_ABOVE_BYTES"}
+    # Of environments that have Spark (tests/infra/test_environments.py).
+    of_spark = {"AIMASS_SPARK_ABOVE_BYTES", "AIMASS_SPARK_APPLICATION_ID", "AIMASS_SPARK_ROLE_ARN"}
     # What a container does was settled by the settings when its job was submitted.
     of_functions = {"AIMASS_DEPLOYMENT_SETTINGS"}
     fields = {f"AIMASS_{name.upper()}" for name in ContainerSettings.model_fields}
-    assert variables == fields - given_by_dispatch - given_by_image - of_functions
+    assert variables == fields - given_by_dispatch - of_spark - of_functions
 
 
 def test_d13_containers_get_credentials_from_their_role_and_from_nowhere_else(batch: Template) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aimass_core.domain import keys
 from tests.infra.templates import Template, to_text
 
 cdk = pytest.importorskip("aws_cdk", reason="aws-cdk-lib is not installed: pip install -e .[cdk]")
@@ -28,6 +29,7 @@ EVERYTHING = replace(
     batch_efa_types=("p5.48xlarge",),
     budget_mail="ops@example.org",
     image=DIGEST,
+    spark_image="spark-0.1.0",
     predictions_provisioned=1,
 )
 # CDK names each function's role twice, as an order and as a reference.
@@ -182,6 +184,63 @@ def test_spark_runs_only_while_a_job_does_and_writes_in_one_place(prod: Stacks, 
     }
     assert written == {"spark/*"}
     assert naming.SPARK_STACK not in dev
+
+
+def test_recipes_on_spark_have_their_own_datasets_and_one_folder(everything: Stacks, prod: Stacks) -> None:
+    spark, batch = everything[naming.SPARK_STACK], everything[naming.BATCH_STACK]
+    (application,) = spark.properties("AWS::EMRServerless::Application")
+    assert to_text(application["ImageConfiguration"]["ImageUri"]).endswith(f"/{naming.IMAGE_REPOSITORY}:spark-0.1.0")
+    allowed = {
+        (action, to_text(resource).rpartition(">/")[2])
+        for statement in spark.statements()
+        if statement.owner.startswith("RecipesRole")
+        for action in statement.actions
+        for resource in statement.resources
+        if action.endswith("Object")
+    }
+    runs = "jobs/*/spark/*"
+    assert allowed == {
+        ("s3:GetObject", "datasets/*"),
+        ("s3:GetObject", runs),
+        ("s3:PutObject", runs),
+        ("s3:DeleteObject", runs),
+    }
+    assert keys.job_spark_run("ws", "job", 1).startswith("jobs/ws/job/spark/")
+    assert [role["RoleName"] for role in prod[naming.SPARK_STACK].properties("AWS::IAM::Role")] == [naming.SPARK_ROLE]
+    assert "emr-serverless" not in str(prod[naming.BATCH_STACK].resources("AWS::IAM::Role"))
+    (repository,) = batch.properties("AWS::ECR::Repository")
+    assert "emr-serverless.amazonaws.com" in str(repository["RepositoryPolicyText"])
+
+
+def test_jobs_may_run_spark_by_one_application_and_hand_on_one_role(everything: Stacks) -> None:
+    batch = everything[naming.BATCH_STACK]
+    found = [
+        (statement.owner[:7], statement.actions, [to_text(each) for each in statement.resources], statement.condition)
+        for statement in batch.statements()
+        if any(action.startswith(("emr-serverless:", "iam:")) for action in statement.actions)
+    ]
+    assert {owner for owner, *_ in found} == {"JobRole"}
+    start, runs, role = found
+    assert start[1] == ("emr-serverless:StartJobRun",)
+    assert set(runs[1]) == {f"emr-serverless:{each}" for each in ("CancelJobRun", "GetJobRun", "TagResource")}
+    (application,), (of_application,) = start[2], runs[2]
+    assert ":/applications/<" in application
+    assert of_application == f"{application}/jobruns/*"
+    assert role[1] == ("iam:PassRole",)
+    assert len(role[2]) == 1
+    assert "RecipesRole" in role[2][0]
+    assert role[3] == {"StringEquals": {"iam:PassedToService": "emr-serverless.amazonaws.com"}}
+    told = {
+        definition["JobDefinitionName"]: {item["Name"] for item in definition["ContainerProperties"]["Environment"]}
+        for definition in batch.properties("AWS::Batch::JobDefinition")
+        if "ContainerProperties" in definition
+    }
+    of_spark = {f"AIMASS_SPARK_{name}" for name in ("ABOVE_BYTES", "APPLICATION_ID", "ROLE_ARN")}
+    assert {name: of_spark & variables for name, variables in told.items()} == {
+        naming.JOB_DEFINITION: of_spark,
+        naming.COLLECT_JOB_DEFINITION: set(),
+        naming.TRANSFER_JOB_DEFINITION: set(),
+    }
 
 
 def test_a_budget_writes_to_the_address_that_the_settings_name(prod: Stacks, everything: Stacks) -> None:

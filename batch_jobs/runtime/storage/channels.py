@@ -1,5 +1,6 @@
 """Brings the data of a job to where its code reads it: the Parquet files that the manifests name, and nothing else."""
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from aimass_core.ports import BlobNotFoundError, BlobStore
 from batch_jobs.runtime.storage.digests import sha256_of
 
 _NUM_THREADS = 8
+_LEFT = "files.json"
 _log = logging.getLogger(__name__)
 
 
@@ -25,8 +27,17 @@ class Download:
     data_file: DataFile
 
 
-def download_channels(lake: BlobStore, sources: Mapping[str, Mapping[str, str]], folder: Path) -> dict[str, Path]:
+def download_channels(
+    lake: BlobStore,
+    sources: Mapping[str, Mapping[str, str]],
+    folder: Path,
+    *,
+    leave_above_bytes: int | None = None,
+) -> dict[str, Path]:
     """Downloads every channel of `inputdataconfig.json`, in parallel, and checks each file's SHA-256.
+
+    Args:
+        leave_above_bytes: where the files of all channels have more together, they stay in the lake (`find_left`).
 
     Returns:
         The folder of each channel: `schema.json` and its Parquet files, named in the manifest's order.
@@ -35,15 +46,26 @@ def download_channels(lake: BlobStore, sources: Mapping[str, Mapping[str, str]],
         InvalidDataError: A dataset version is gone, or is not the one that the job was given.
     """
     channels: dict[str, Path] = {}
-    downloads: list[Download] = []
+    downloads: dict[str, list[Download]] = {}
     for name, source in sources.items():
         manifest = _load_manifest(lake, name, source)
         channels[name] = folder / name
         channels[name].mkdir(parents=True, exist_ok=True)
         (channels[name] / "schema.json").write_text(manifest.data_schema.model_dump_json(indent=1))
-        downloads += _to_downloads(source["workspace_id"], manifest, channels[name])
-    _run(lake, downloads)
+        downloads[name] = list(_to_downloads(source["workspace_id"], manifest, channels[name]))
+    wanted = [each for files in downloads.values() for each in files]
+    if leave_above_bytes is not None and sum(each.data_file.num_bytes for each in wanted) > leave_above_bytes:
+        for name, files in downloads.items():
+            (channels[name] / _LEFT).write_text(json.dumps([each.key for each in files]))
+    else:
+        _run(lake, wanted)
     return channels
+
+
+def find_left(folder: Path) -> list[str] | None:
+    """Of a channel whose files have stayed in the lake, their keys in the manifest's order."""
+    path = folder / _LEFT
+    return [str(key) for key in json.loads(path.read_text())] if path.exists() else None
 
 
 def list_channels(folder: Path) -> dict[str, Path]:

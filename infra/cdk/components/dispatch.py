@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -17,6 +17,7 @@ from infra.cdk.components import permissions as allow
 from infra.cdk.components.dead_letters import DeadLetterQueue
 from infra.cdk.components.environment import environment_of
 from infra.cdk.components.functions import FunctionDefaults, PlatformFunction
+from infra.cdk.components.images import image_uri
 from infra.cdk.components.storage import Storage
 
 
@@ -85,16 +86,13 @@ class Dispatch(PlatformFunction):
 
 def compute_variables(scope: Construct, defaults: FunctionDefaults) -> dict[str, str]:
     """Where jobs run, for whoever submits or stops them: what ComputeSettings adds to StorageSettings."""
-    stack = Stack.of(scope)
-    sign = "@" if defaults.image.startswith("sha256:") else ":"
-    registry = f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
     return {
         "job_queue": naming.JOB_QUEUE,
         "job_definition": naming.JOB_DEFINITION,
         "collect_job_definition": naming.COLLECT_JOB_DEFINITION,
         "transfer_job_definition": naming.TRANSFER_JOB_DEFINITION,
         "multinode_job_definition": naming.MULTINODE_JOB_DEFINITION,
-        "training_image": f"{registry}/{naming.IMAGE_REPOSITORY}{sign}{defaults.image}",
+        "training_image": image_uri(scope, defaults.image),
         "training_role_arn": allow.training_role_arn(scope),
     }
 

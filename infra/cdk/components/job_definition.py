@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, Size
 from aws_cdk import aws_batch as batch
-from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -15,21 +14,6 @@ _ATTEMPTS = 3
 _TIMEOUT = Duration.days(1)
 # batch_jobs exits with this code when it was interrupted and has saved its state.
 _INTERRUPTED_EXIT_CODE = "75"
-
-
-class ImageRepository(ecr.Repository):
-    """Images of the job container; a tag never changes its meaning."""
-
-    def __init__(self, scope: Construct, construct_id: str) -> None:
-        super().__init__(
-            scope,
-            construct_id,
-            repository_name=naming.IMAGE_REPOSITORY,
-            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
-            image_scan_on_push=True,
-            removal_policy=RemovalPolicy.RETAIN,
-            lifecycle_rules=[ecr.LifecycleRule(description="Keep the newest images", max_image_count=20)],
-        )
 
 
 class JobRole(iam.Role):

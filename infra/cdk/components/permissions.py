@@ -266,6 +266,32 @@ def write_spark_logs(scope: Construct) -> iam.PolicyStatement:
     )
 
 
+def run_spark(scope: Construct, *, application_id: str, role_arn: str) -> list[iam.PolicyStatement]:
+    """Runs of one application, under the one role that they may have."""
+    application = _arn(scope, "emr-serverless", "/applications", application_id)
+    return [
+        _allow(["emr-serverless:StartJobRun"], [application]),
+        _allow(
+            ["emr-serverless:CancelJobRun", "emr-serverless:GetJobRun", "emr-serverless:TagResource"],
+            [f"{application}/jobruns/*"],
+        ),
+        iam.PolicyStatement(
+            actions=["iam:PassRole"],
+            resources=[role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "emr-serverless.amazonaws.com"}},
+        ),
+    ]
+
+
+def let_spark_pull(scope: Construct) -> iam.PolicyStatement:
+    """Of an image repository: the applications of this account."""
+    return iam.PolicyStatement(
+        principals=[iam.ServicePrincipal("emr-serverless.amazonaws.com")],
+        actions=["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"],
+        conditions={"StringLike": {"aws:SourceArn": _arn(scope, "emr-serverless", "/applications", "*")}},
+    )
+
+
 def write_function_logs(scope: Construct, name: str) -> iam.PolicyStatement:
     """A function's own log group."""
     group = naming.function_log_group(name)

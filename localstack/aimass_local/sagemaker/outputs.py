@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aimass_local.sagemaker.channels import TransferError, download_objects, list_prefix, split_uri
+from aimass_local.objects import TransferError, download_objects, list_prefix, split_uri
 
 
 def upload_artifacts(s3: Any, roots: list[Path], output_uri: str, *, is_compressed: bool) -> str:

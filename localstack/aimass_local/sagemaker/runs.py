@@ -18,8 +18,9 @@ from aimass_local.containers import (
     find_image,
     make_folders,
 )
+from aimass_local.objects import StoppedError, TransferError
 from aimass_local.sagemaker import contract
-from aimass_local.sagemaker.channels import StoppedError, TransferError, download_channel
+from aimass_local.sagemaker.channels import download_channel
 from aimass_local.sagemaker.contract import Instance
 from aimass_local.sagemaker.jobs import Status, Step, TrainingJob
 from aimass_local.sagemaker.machine import Machine

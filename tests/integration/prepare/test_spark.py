@@ -2,8 +2,10 @@
 
 import io
 import multiprocessing
+import os
 import random
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +20,12 @@ pytest.importorskip("pyspark")
 if shutil.which("java") is None:
     pytest.skip("there is no Java", allow_module_level=True)
 
+from pyspark.sql import SparkSession
+
 from aimass_core.domain.recipes import Recipe
 from aimass_core.services.recipes.duckdb_engine import DuckDbEngine
 from aimass_core.services.recipes.engine import Source
-from batch_jobs.prepare.spark import SparkEngine, open_session
+from batch_jobs.spark.engine import SparkEngine
 
 STEPS: list[dict[str, Any]] = [
     {"do": "trim"},
@@ -114,8 +118,16 @@ def cook_apart(folder: Path, recipe: Recipe, sources: dict[str, Source]) -> Dish
 
 
 def cook_on_spark(folder: Path, recipe: Recipe, sources: dict[str, Source]) -> Dish:
-    with open_session(folder, num_threads=2, memory_bytes=1024**3) as session:
-        return cook_on(SparkEngine(session, folder), folder, recipe, sources)
+    # NOTE: else its workers are of whatever `python3` is.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+    builder = builder.config("spark.local.dir", str(folder / "spilled")).config("spark.driver.memory", "1g")
+    session = builder.config("spark.sql.shuffle.partitions", "4").getOrCreate()
+    try:
+        return cook_on(SparkEngine(session, str(folder)), folder, recipe, sources)
+    finally:
+        session.stop()
 
 
 @pytest.mark.slow

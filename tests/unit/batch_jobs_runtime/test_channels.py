@@ -1,5 +1,6 @@
 """Channels come whole and unchanged, or the job says what is wrong with them."""
 
+import io
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -31,6 +32,24 @@ def test_files_are_named_in_the_manifests_order(workplace: Workplace) -> None:
     names = sorted(path.name for path in folder.glob("*.parquet"))
     assert names == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     assert [pq.read_table(folder / name).column("age").to_pylist() for name in names] == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize(("allowed", "is_left"), [(-1, True), (0, False)])
+def test_what_is_larger_than_the_job_wants_stays_in_the_lake(
+    workplace: Workplace, allowed: int, *, is_left: bool
+) -> None:
+    sources = jobs.to_input_data_config(workplace.job.workspace_id, workplace.job.channels)
+    lake = workplace.ports.lake
+    num_bytes = sum(info.num_bytes for info in lake.list("datasets/") if info.key.endswith(".parquet"))
+    folder = channels.download_channels(lake, sources, workplace.folders.data, leave_above_bytes=num_bytes + allowed)[
+        "train"
+    ]
+    left = channels.find_left(folder)
+    assert (left is not None) is is_left
+    if left:
+        assert list(folder.glob("*.parquet")) == []
+        assert [pq.read_table(io.BytesIO(lake.get(key))).column("age").to_pylist() for key in left] == [[0], [1], [2]]
+        assert (folder / "schema.json").exists()
 
 
 def test_damaged_file_is_refused(workplace: Workplace) -> None:

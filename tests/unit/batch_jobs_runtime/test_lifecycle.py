@@ -17,9 +17,10 @@ from aimass_core.errors import InvalidDataError, InvalidRequestError, Unavailabl
 from batch_jobs.runtime import interruption, lifecycle
 from batch_jobs.runtime.environment import Environment
 from batch_jobs.runtime.exit_codes import ExitCode
-from batch_jobs.runtime.hosts import SageMakerHost
+from batch_jobs.runtime.hosts import BatchHost, SageMakerHost
 from batch_jobs.runtime.interruption import Interrupted
 from batch_jobs.runtime.reporting import Reporter
+from batch_jobs.runtime.storage.channels import find_left
 from tests.unit.batch_jobs_runtime.workplace import Workplace, new_workplace
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -65,6 +66,14 @@ def test_job_reads_its_channels_and_leaves_its_result(workplace: Workplace) -> N
     assert result.metrics == {"validation/accuracy": 0.75}
     assert result.attempt == 1
     assert workplace.names_left()[-1] == "result.json"
+
+
+def test_data_of_a_job_that_spark_does_not_do_are_brought_however_many_they_are(workplace: Workplace) -> None:
+    host = BatchHost(workplace.fence(), workplace.folders, {}, spark_above_bytes=0)
+    environment, _ = host.begin()
+    host.close(timeout_seconds=5)
+    assert list(environment.channels["train"].glob("*.parquet"))
+    assert find_left(environment.channels["train"]) is None
 
 
 def test_job_tells_its_story_in_order(workplace: Workplace) -> None:

@@ -28,6 +28,7 @@ from aimass_core.ports import (
     Queue,
     Registry,
     Secrets,
+    Spark,
     Trials,
     Watch,
 )
@@ -134,6 +135,11 @@ class AwsClients:
     def athena(self) -> Any:
         """Athena."""
         return self._session.client("athena", config=_CONFIG)
+
+    @cached_property
+    def emr_serverless(self) -> Any:
+        """EMR Serverless."""
+        return self._session.client("emr-serverless", config=_CONFIG)
 
     @cached_property
     def cognito(self) -> Any:
@@ -298,6 +304,18 @@ class AwsPorts:
         from aimass_core.adapters.athena import AthenaQueryEngine
 
         return AthenaQueryEngine(self.clients.athena, workgroup=self._setting("query_workgroup"))
+
+    @cached_property
+    def spark(self) -> Spark:
+        """EMR Serverless."""
+        from aimass_core.adapters.emr_serverless import EmrServerlessSpark
+
+        return EmrServerlessSpark(
+            self.clients.emr_serverless,
+            application_id=self._setting("spark_application_id"),
+            role_arn=self._setting("spark_role_arn"),
+            bucket=self._setting("lake_bucket"),
+        )
 
     @cached_property
     def ingest_queue(self) -> Queue:

@@ -13,6 +13,7 @@ from aimass_core.domain.engines import HostState
 from aimass_core.domain.keys import RowKey
 from aimass_core.domain.queries import QueryColumn, QueryStatus
 from aimass_core.domain.settings.contract import SettingsT
+from aimass_core.domain.spark_runs import SparkStatus
 from aimass_core.domain.tables import TableDefinition, TableName
 
 if TYPE_CHECKING:
@@ -463,6 +464,47 @@ class QueryEngine(Protocol):
         """Rows of a query that SUCCEEDED; at most 999 at once."""
 
 
+# --- Spark -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkSubmission:
+    """One run of a program in Python. `program`, `folder` and `reads` are of the lake: a key, the prefix that the run
+    is given as its argument, where alone it may write, and the prefixes that it may read beside that."""
+
+    name: str
+    token: str
+    program: str
+    folder: str
+    reads: Sequence[str]
+    max_seconds: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkRun:
+    """How far a run is. `reason` is the service's own word; the hours are what it has billed, once it knows."""
+
+    status: SparkStatus
+    reason: str
+    vcpu_hours: float | None = None
+    memory_gb_hours: float | None = None
+
+
+class Spark(Protocol):
+    """Runs programs on Spark: EMR Serverless."""
+
+    def start(self, submission: SparkSubmission) -> str:
+        """Returns the run's id; the same for the same token, whatever has become of it. Raises UnavailableError where
+        it may be tried again, and InvalidRequestError where the service will never take it."""
+
+    def describe(self, run_id: str) -> SparkRun:
+        """How far it is."""
+
+    def cancel(self, run_id: str) -> None:
+        """Idempotent; nothing happens to a run that has ended."""
+
+
 # --- the other parts -------------------------------------------------------------------------------------------------
 
 
@@ -705,6 +747,8 @@ class Ports(Protocol):
     def catalog(self) -> Catalog: ...
     @property
     def query_engine(self) -> QueryEngine: ...
+    @property
+    def spark(self) -> Spark: ...
     @property
     def ingest_queue(self) -> Queue: ...
     @property

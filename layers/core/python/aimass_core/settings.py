@@ -151,8 +151,11 @@ class ContainerSettings(StorageSettings):
     workspace_id: str
     job_id: str
     ingest_queue_url: str | None = None
-    # Recipes on more bytes of Parquet than this run on Spark. An image that has Java and PySpark says so.
+    # Recipes on more bytes of Parquet than this run on Spark, by this application of EMR Serverless, under this role.
+    # Without one all run on DuckDB in the container.
     spark_above_bytes: int | None = None
+    spark_application_id: str | None = None
+    spark_role_arn: str | None = None
 
 
 class CollectSettings(ContainerSettings):

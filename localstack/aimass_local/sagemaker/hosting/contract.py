@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aimass_local.containers import Image
 from aimass_local.documents import Document
 from aimass_local.environment import REGION
-from aimass_local.sagemaker.channels import TransferError, download_objects, list_prefix, split_uri
+from aimass_local.objects import TransferError, download_objects, list_prefix, split_uri
 from aimass_local.sagemaker.contract import build_machine_variables, relocate
 from aimass_local.sagemaker.hosting.resources import Variant
 

@@ -13,7 +13,7 @@ import httpx2
 
 from aimass_local.containers import Container, Folders, Image, LogPump, StartError, find_image, make_folders
 from aimass_local.environment import HOST
-from aimass_local.sagemaker.channels import TransferError
+from aimass_local.objects import TransferError
 from aimass_local.sagemaker.hosting import contract
 from aimass_local.sagemaker.hosting.resources import Variant
 from aimass_local.sagemaker.machine import Machine

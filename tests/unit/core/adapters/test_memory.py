@@ -13,6 +13,7 @@ from aimass_core.adapters.memory import (
 )
 from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.adapters.memory_identity import MemoryIdentity
+from aimass_core.adapters.memory_spark import MemorySpark
 from aimass_core.domain.common import new_id
 from aimass_core.domain.engines import HostStatus
 from aimass_core.domain.hosts import to_host_name
@@ -29,6 +30,7 @@ from aimass_core.ports import (
     Registry,
     Secrets,
     SignedUrl,
+    Spark,
     Trials,
 )
 from tests.contracts.blob_store import BlobStoreContract
@@ -39,6 +41,7 @@ from tests.contracts.hosting import HostingContract
 from tests.contracts.identity import IdentityContract
 from tests.contracts.registry import RegistryContract
 from tests.contracts.secrets import SecretsContract
+from tests.contracts.spark import SparkContract
 from tests.contracts.trials import Leave, TrialsContract
 
 
@@ -58,6 +61,12 @@ class TestMemoryCompute(ComputeContract):
     @pytest.fixture
     def compute(self) -> Compute:
         return MemoryCompute()
+
+
+class TestMemorySpark(SparkContract):
+    @pytest.fixture
+    def spark(self) -> Spark:
+        return MemorySpark()
 
 
 class _PromptHosting(MemoryHosting):

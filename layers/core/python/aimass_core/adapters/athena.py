@@ -1,10 +1,9 @@
 """Queries on Athena."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, to_error
+from aimass_core.adapters.aws_errors import AWS_ERRORS, code_of, hide_places, to_error
 from aimass_core.domain.queries import QueryColumn, QueryStatus
 from aimass_core.errors import InvalidRequestError
 from aimass_core.ports import Execution, ResultPage
@@ -16,8 +15,6 @@ _STATUSES = {
     "FAILED": QueryStatus.FAILED,
     "CANCELLED": QueryStatus.STOPPED,
 }
-# What a caller must not see: where things lie.
-_PLACES = re.compile(r"(s3://\S+|arn:\S+)")
 
 
 class AthenaQueryEngine:
@@ -37,7 +34,7 @@ class AthenaQueryEngine:
             )
         except AWS_ERRORS as error:
             if code_of(error) == "InvalidRequestException":
-                raise InvalidRequestError(_hide_places(str(error.response["Error"]["Message"]))) from error
+                raise InvalidRequestError(hide_places(str(error.response["Error"]["Message"]))) from error
             raise to_error(error, what="the query engine") from error
         return str(answer["QueryExecutionId"])
 
@@ -52,7 +49,7 @@ class AthenaQueryEngine:
         reason = status.get("StateChangeReason")
         return Execution(
             status=_STATUSES[status["State"]],
-            reason=_hide_places(reason) if reason else None,
+            reason=hide_places(reason) if reason else None,
             scanned_bytes=statistics.get("DataScannedInBytes"),
             seconds=None if milliseconds is None else milliseconds / 1000,
         )
@@ -91,7 +88,3 @@ def _type_of(info: dict[str, Any]) -> str:
     if info["Type"] == "decimal":
         return f"decimal({info['Precision']},{info['Scale']})"
     return str(info["Type"])
-
-
-def _hide_places(text: str) -> str:
-    return _PLACES.sub("...", text)

@@ -1,5 +1,6 @@
 """What botocore raises, in our words: one table for all adapters."""
 
+import re
 from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,6 +33,8 @@ _TRY_AGAIN = frozenset(
         "EC2ThrottledException",
     }
 )
+# What a caller must not see: where things lie.
+_PLACES = re.compile(r"(s3://\S+|arn:\S+)")
 _TOO_LARGE = frozenset({"EntityTooLarge", "RequestEntityTooLargeException", "RequestTooLargeException"})
 
 
@@ -56,3 +59,8 @@ def to_error(error: Exception, *, what: str) -> AimassError:
     if status >= 500:
         return UnavailableError(f"{what[0].upper()}{what[1:]} had a fault. Try again.")
     return InternalError(f"{what[0].upper()}{what[1:]} refused ({code or 'no code'}).")
+
+
+def hide_places(text: str) -> str:
+    """A service's own words, without addresses and ARNs."""
+    return _PLACES.sub("...", text)

@@ -13,6 +13,7 @@ from aimass_core.adapters.live_settings import StoredSettings
 from aimass_core.adapters.memory_hosting import MemoryHosting
 from aimass_core.adapters.memory_identity import MemoryIdentity
 from aimass_core.adapters.memory_operations import MemoryDeadLetters, MemoryLogSearch, MemoryWatch
+from aimass_core.adapters.memory_spark import MemorySpark
 from aimass_core.adapters.storable import check_storable
 from aimass_core.domain import keys
 from aimass_core.domain.common import Clock, NewId, new_id, utc_now
@@ -579,6 +580,7 @@ class MemoryPorts:
     trials: MemoryTrials = field(default_factory=MemoryTrials)
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     query_engine: QueryEngine = field(default_factory=MemoryQueryEngine)
+    spark: MemorySpark = field(default_factory=MemorySpark)
     ingest_queue: MemoryQueue = field(default_factory=MemoryQueue)
     notification_queue: MemoryQueue = field(default_factory=MemoryQueue)
     courier: MemoryCourier = field(default_factory=MemoryCourier)

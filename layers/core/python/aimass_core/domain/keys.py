@@ -237,6 +237,11 @@ def dataset_file_folder(workspace_id: str, dataset_id: str, sha256: str) -> str:
     return f"datasets/{workspace_id}/{dataset_id}/files/{sha256}/"
 
 
+def dataset_folder_of(file: str) -> str:
+    """The prefix of the dataset that a Parquet file's key is of."""
+    return f"{file.partition('/files/')[0]}/"
+
+
 def dataset_version_object(workspace_id: str, dataset_id: str, number: int, name: str) -> str:
     """manifest.json, schema.json, profile.json or quarantine.jsonl of a version."""
     return f"datasets/{workspace_id}/{dataset_id}/versions/{number:08d}/{name}"
@@ -316,6 +321,11 @@ def job_checkpoints(workspace_id: str, job_id: str) -> str:
 def job_prediction(workspace_id: str, job_id: str, part: str = "") -> str:
     """The answers to a part of the rows of a batch prediction, which its workers leave for the first of them."""
     return f"{job_prefix(workspace_id, job_id)}predictions/{part}"
+
+
+def job_spark_run(workspace_id: str, job_id: str, number: int) -> str:
+    """What a run of Spark for a job is given and leaves; the job takes it from there."""
+    return f"{job_prefix(workspace_id, job_id)}spark/{number:04d}/"
 
 
 def job_tensorboard(workspace_id: str, job_id: str) -> str:

@@ -70,7 +70,8 @@ def cook_on(engine: Engine, folder: Path, recipe: Recipe, sources: Mapping[str, 
     for name in prepared.parts or [""]:
         target = folder / f"out-{name}"
         target.mkdir()
-        tables = [pq.read_table(path) for path in prepared.export(target, name)]
+        prepared.export(str(target), name)
+        tables = [pq.read_table(path) for path in sorted(target.glob("part*.parquet"))]
         parts[name] = pa.concat_tables(tables).to_pylist()
     kept = list(prepared.quarantined(sources[DATA_CHANNEL].label))
     return Dish(reports=list(prepared.reports), kept=kept, parts=parts)

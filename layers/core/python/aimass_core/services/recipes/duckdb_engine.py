@@ -138,16 +138,15 @@ class DuckDbEngine:
             )
         self._functions.add(function.name)
 
-    def export(self, select: str, fields: Sequence[Field], path: Path) -> Sequence[Path]:
+    def export(self, select: str, fields: Sequence[Field], folder: str) -> None:
         """See Engine. NOTE: names that differ in case only are one to DuckDB, which then numbers them."""
         columns = ", ".join(f'{field.id} AS "{field.name.replace(chr(34), chr(34) * 2)}"' for field in fields)
-        file = path / "part.parquet"
+        file = f"{folder}/part.parquet"
         with _translated():
             self._connection.execute(
-                f"COPY (SELECT {columns} FROM ({select})) TO {literal(str(file))} "
+                f"COPY (SELECT {columns} FROM ({select})) TO {literal(file)} "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
             )
-        return [file]
 
     def _insert(self, table: str, columns: dict[str, Any]) -> None:
         self._connection.register("batch", columns)

@@ -23,11 +23,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Parquet files of one schema, in order."""
+    """Parquet files of one schema, in order: paths, or addresses where the engine reads from a lake."""
 
     label: str
     schema: Schema
-    files: Sequence[Path]
+    files: Sequence[Path | str]
     every: int = 1
     """Of so many rows one is read: a sample."""
 
@@ -86,5 +86,6 @@ class Engine(Protocol):
     def register(self, function: ScalarFunction) -> None:
         """Makes a function known."""
 
-    def export(self, select: str, fields: Sequence[Field], path: Path) -> Sequence[Path]:
-        """Parquet files of a SELECT of the fields' ids, in its order, under the fields' names."""
+    def export(self, select: str, fields: Sequence[Field], folder: str) -> None:
+        """Parquet files `part*.parquet` of a SELECT of the fields' ids, under the fields' names. The rows are in its
+        order, and the files by their names."""

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from aimass_core.domain import recipe_steps as steps
 from aimass_core.domain.datasets import QuarantinedRow
@@ -43,9 +42,9 @@ class Prepared:
         ids = ", ".join(each.id for each in self.fields)
         return f"SELECT {ids} FROM {self.table}{self._where(part)} ORDER BY {ROW}"
 
-    def export(self, path: Path, part: str = "") -> Sequence[Path]:
-        """Parquet files."""
-        return self.engine.export(self.select(part), self.fields, path)
+    def export(self, folder: str, part: str = "") -> None:
+        """Parquet files `part*.parquet`, in order by their names."""
+        self.engine.export(self.select(part), self.fields, folder)
 
     def quarantined(self, label: str) -> Iterator[QuarantinedRow]:
         """The rows that were kept apart, step by step."""

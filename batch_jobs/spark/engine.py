@@ -1,8 +1,6 @@
-"""Recipes on Spark: the same SQL in its dialect. Tables are Parquet folders, of one machine or of many."""
+"""Recipes on Spark: the same SQL in its dialect. Tables are Parquet folders that all machines of a run share."""
 
-import os
-import shutil
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +9,15 @@ from typing import Any
 import sqlglot
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import broadcast
 from pyspark.sql.types import BinaryType, BooleanType, DataType, StringType
 from sqlglot import exp
 
 from aimass_core.domain.schemas import ColumnType
+from aimass_core.errors import InternalError
 from aimass_core.services.recipes.engine import BatchFunction, EngineError, Field, ScalarFunction, Source
 from aimass_core.services.recipes.expressions import DIALECT
+from batch_jobs.spark import files
 
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -29,6 +30,8 @@ _SETTINGS = {
     "spark.sql.jsonGenerator.ignoreNullFields": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
 }
+# How Spark begins the address of a file of this machine depends on its version.
+_FILE = re.compile(r"^file:/+")
 _TYPES: dict[ColumnType, DataType] = {
     ColumnType.STRING: StringType(),
     ColumnType.IMAGE: BinaryType(),
@@ -36,54 +39,39 @@ _TYPES: dict[ColumnType, DataType] = {
 }
 
 
-@contextmanager
-def open_session(work_path: Path, *, num_threads: int, memory_bytes: int | None) -> Iterator[SparkSession]:
-    """A session within this machine."""
-    # NOTE: else its workers are of whatever `python3` is.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.master(f"local[{num_threads}]").appName("aimass-prepare")
-    builder = builder.config("spark.ui.enabled", "false").config("spark.driver.bindAddress", "127.0.0.1")
-    builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.local.dir", str(work_path / "spilled"))
-    builder = builder.config("spark.sql.warehouse.dir", str(work_path / "warehouse"))
-    builder = builder.config("spark.sql.shuffle.partitions", str(2 * num_threads))
-    if memory_bytes is not None:
-        builder = builder.config("spark.driver.memory", f"{memory_bytes * 6 // 10 // 1024**2}m")
-    session = builder.getOrCreate()
-    try:
-        yield session
-    finally:
-        session.stop()
-
-
 class SparkEngine:
-    """Satisfies `Engine`. `work_path` must be a folder that all of the session's machines share."""
+    """Satisfies `Engine`.
+
+    Args:
+        session: its settings are changed.
+        work_folder: path or address of a folder that all machines of the session share.
+    """
 
     name = "spark"
 
-    def __init__(self, session: SparkSession, work_path: Path) -> None:
-        self._session, self._work_path = session, work_path
+    def __init__(self, session: SparkSession, work_folder: str) -> None:
+        self._session, self._work_folder = session, work_folder
         self._num_scans = 0
         for name, value in _SETTINGS.items():
             session.conf.set(name, value)
 
     def scan(self, source: Source, ids: Sequence[str], *, row: str) -> str:
-        """See Engine."""
-        found: DataFrame | None = None
-        offset = 0
+        """See Engine. All files are one read, however many they are: each row's number is its index within its file,
+        and the rows of the files before it."""
+        if not source.files:
+            raise EngineError(f"{source.label} has no files.")
         # Times are of UTC and have no zone here, as on DuckDB.
         columns = [
             f"CAST({each} AS TIMESTAMP_NTZ) AS {each}" if column.type is ColumnType.DATETIME else each
             for each, column in zip(ids, source.schema.columns, strict=True)
         ]
+        addresses = [file.as_uri() if isinstance(file, Path) else file for file in source.files]
         with _translated():
-            for path in source.files:
-                read = self._session.read.parquet(str(path))
-                part = read.select("*", read["_metadata.row_index"].cast("bigint").alias("__index"))
-                numbered = part.toDF(*ids, "__index").selectExpr(*columns, f"__index + {offset} AS {row}")
-                found = numbered if found is None else found.unionAll(numbered)
-                offset += read.count()
-            if found is None:
-                raise EngineError(f"{source.label} has no files.")
+            # A version may hold a file twice, where the same rows were appended again.
+            read = self._session.read.parquet(*dict.fromkeys(addresses))
+            located = read.select("*", read["_metadata.file_path"], read["_metadata.row_index"])
+            numbered = located.toDF(*ids, "__file", "__index").join(self._count_before(read, addresses), "__file")
+            found = numbered.selectExpr(*columns, f"CAST(__index + __before AS BIGINT) AS {row}")
             if source.every > 1:
                 found = found.where(f"{row} % {source.every} = 0")
             view = f"source{self._num_scans}"
@@ -125,7 +113,7 @@ class SparkEngine:
         """See Engine."""
         with _translated():
             self._session.catalog.dropTempView(table)
-        shutil.rmtree(self._work_path / table, ignore_errors=True)
+        files.delete(self._session, self._address(table))
 
     def fetch(self, select: str) -> list[tuple[Any, ...]]:
         """See Engine."""
@@ -147,18 +135,33 @@ class SparkEngine:
         """See Engine."""
         self._session.udf.register(function.name, function.on_cell, _TYPES[function.type])
 
-    def export(self, select: str, fields: Sequence[Field], path: Path) -> Sequence[Path]:
+    def export(self, select: str, fields: Sequence[Field], folder: str) -> None:
         """See Engine."""
-        folder = path / "spark"
         with _translated():
             found = self._session.sql(to_spark(select)).toDF(*(field.name for field in fields))
-            found.write.parquet(str(folder), compression="zstd")
-        return sorted(folder.glob("part-*.parquet"))
+            found.write.mode("overwrite").parquet(folder, compression="zstd")
+
+    def _count_before(self, read: DataFrame, addresses: Sequence[str]) -> DataFrame:
+        """Of each file, how many rows those before it have. Parquet's footers tell, no row is read."""
+        counted = read.select(read["_metadata.file_path"].alias("__file")).groupBy("__file").count().collect()
+        found = {_FILE.sub("file:///", each["__file"]): (each["__file"], int(each["count"])) for each in counted}
+        if unknown := found.keys() - set(addresses):
+            raise InternalError(f"Spark calls files otherwise than they were named to it, such as {min(unknown)}.")
+        before, offsets = 0, []
+        for address in addresses:
+            if address in found:  # it has rows
+                name, num_rows = found[address]
+                offsets.append((name, before))
+                before += num_rows
+        return broadcast(self._session.createDataFrame(offsets, "__file string, __before bigint"))
 
     def _store(self, table: str, found: DataFrame) -> None:
-        folder = str(self._work_path / table)
+        folder = self._address(table)
         found.write.parquet(folder)
         self._session.read.parquet(folder).createOrReplaceTempView(table)
+
+    def _address(self, table: str) -> str:
+        return f"{self._work_folder}/{table}"
 
 
 def to_spark(select: str) -> str:
