@@ -60,8 +60,8 @@ class LearningSpec(Request):
         gt=0,
         lt=0.9,
         strict=True,
-        description="Of the rows, where no `validation` is given. Null: the workspace's setting; of autotrain what suits "
-        "the number of rows, and of a small table folds.",
+        description="Of the rows, where no `validation` is given. Null: the workspace's setting; of autotrain what "
+        "suits the number of rows, and of a small table folds.",
     )
     folds: int | None = Field(
         default=None, ge=2, le=20, strict=True, description="Null: hold-out. Else k-fold cross-validation."

@@ -35,7 +35,8 @@ class TrainingSettings(SubsystemSettings):
     validation_fraction: float = setting(
         DEFAULT_VALIDATION_FRACTION,
         title="Rows held out",
-        description="The share of the rows that judge, where no channel of them is given. Autotrain goes by the number of rows.",
+        description="The share of the rows that judge, where no channel of them is given. Autotrain goes by the number "
+        "of rows.",
         applies=Applies.NEXT_JOB,
         gt=0,
         lt=0.9,
