@@ -38,7 +38,7 @@ _MAX_CAUSE = 500
 REFIT_TIMES = 1.3
 # What handing over takes: seconds on an idle machine, and how many exports of one model that is like: of a model alone,
 # and of an ensemble.
-_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 5.0, 2, 3, 1.0
+_CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 3.0, 1, 2, 1.0
 # The best model by now has a report so much later than it was found, and again after so many times what one takes.
 _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 # A last trial has the last part of the time to itself, where it is so many times what the trial had before.
