@@ -111,7 +111,7 @@ def _quantize(model: onnx.ModelProto, ground: Ground, *, calibration: str, num_f
 
 def _quantize_aware(model: onnx.ModelProto, ground: Ground, *, calibration: str) -> onnx.ModelProto:
     """With the ranges that it was trained with."""
-    from batch_jobs.compress.networks import awareness
+    from batch_jobs.compress.networks import awareness  # with torch
 
     quantized = integers.quantize_static(model, ground, calibration=calibration)
     tuned = awareness.tune_layers(model, quantized, ground)
@@ -120,7 +120,7 @@ def _quantize_aware(model: onnx.ModelProto, ground: Ground, *, calibration: str)
 
 
 def _tune_weights(model: onnx.ModelProto, num_bits: int, ground: Ground) -> onnx.ModelProto:
-    from batch_jobs.compress.networks import awareness
+    from batch_jobs.compress.networks import awareness  # with torch
 
     return awareness.tune_weights(model, num_bits, ground)
 

@@ -10,6 +10,7 @@ what follows on it is made: that comes before all else. A step that betters anot
 much that a model of its cost which loses nothing would be chosen.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -191,12 +192,14 @@ class Search:
         )
 
     def _choose_trained(self, attempts: Sequence[_Attempt]) -> _Attempt:
-        """Structures first: they begin with what the original has learned. So does what betters another."""
+        """Structures first: they begin with what the original has learned. So does what betters another: of these the
+        smallest, as the larger ones are of no use where it is good."""
         chosen = choose_structure(self._entries, self._structures(attempts), self.spec)
         for each in attempts:
             if each.is_finetuning and each.base.entry.name == chosen:
                 return each
-        return min(attempts, key=lambda each: (each.bettered is None, each.place, each.rank))
+        sizes = {each.entry.name: each.entry.cost.model_bytes for each in self.made}
+        return min(attempts, key=lambda each: (sizes.get(each.bettered or "", math.inf), each.place, each.rank))
 
     @property
     def _can_finetune(self) -> bool:
