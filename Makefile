@@ -77,13 +77,13 @@ test-image: $(VENV)/.dev ## Test the image's entry points in what it installs, w
 	rm -rf build/spark-image && PYTHON=$(BIN)/python batch_jobs/images/install_spark.sh $(CURDIR)/build/spark-image
 	AIMASS_IMAGE=$(CURDIR)/build/image AIMASS_SPARK_IMAGE=$(CURDIR)/build/spark-image $(BIN)/python -m pytest tests/image
 
-# What the image and the console's page are made of; of the layers the image has all but a few.
+# What the images and the console's page are made of; of the layers the first image has all but a few.
 sbom: $(VENV)/.local $(VENV)/.audit $(VENV)-console/bin/npm ## Bills of materials (CycloneDX) in build/sbom, and licences that are not agreed to
 	mkdir -p build/sbom
 	$(VENV)-audit/bin/cyclonedx-py environment --output-reproducible --output-file build/sbom/python.json $(BIN)/python
-	for file in image $(patsubst layers/%/requirements.txt,%,$(wildcard layers/*/requirements.txt)); do \
+	for file in image spark-image $(patsubst layers/%/requirements.txt,%,$(wildcard layers/*/requirements.txt)); do \
 		$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --output-file build/sbom/$$file.json \
-			$$([ $$file = image ] && echo requirements/image.txt || echo layers/$$file/requirements.txt) || exit; done
+			$$([ -d layers/$$file ] && echo layers/$$file/requirements.txt || echo requirements/$$file.txt) || exit; done
 	$(NPM) sbom --silent --package-lock-only --omit dev --sbom-format cyclonedx > build/sbom/console.json
 	$(BIN)/python -m infra.licences build/sbom/python.json --locked requirements/local.txt > build/sbom/licences.tsv
 	$(BIN)/python -m infra.licences build/sbom/console.json >> build/sbom/licences.tsv

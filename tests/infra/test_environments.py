@@ -207,6 +207,11 @@ def test_recipes_on_spark_have_their_own_datasets_and_one_folder(everything: Sta
     }
     assert keys.job_spark_run("ws", "job", 1).startswith("jobs/ws/job/spark/")
     assert [role["RoleName"] for role in prod[naming.SPARK_STACK].properties("AWS::IAM::Role")] == [naming.SPARK_ROLE]
+    for stacks in (everything, prod):
+        exports = [
+            each["Export"]["Name"] for each in stacks[naming.SPARK_STACK].body["Outputs"].values() if "Export" in each
+        ]
+        assert exports == ["AimassSpark:ExportsOutputFnGetAttSparkApplicationId4A65717B"]
     assert "emr-serverless" not in str(prod[naming.BATCH_STACK].resources("AWS::IAM::Role"))
     (repository,) = batch.properties("AWS::ECR::Repository")
     assert "emr-serverless.amazonaws.com" in str(repository["RepositoryPolicyText"])
@@ -228,7 +233,7 @@ def test_jobs_may_run_spark_by_one_application_and_hand_on_one_role(everything: 
     assert of_application == f"{application}/jobruns/*"
     assert role[1] == ("iam:PassRole",)
     assert len(role[2]) == 1
-    assert "RecipesRole" in role[2][0]
+    assert role[2][0].endswith(f":role/{naming.SPARK_RECIPES_ROLE}")
     assert role[3] == {"StringEquals": {"iam:PassedToService": "emr-serverless.amazonaws.com"}}
     told = {
         definition["JobDefinitionName"]: {item["Name"] for item in definition["ContainerProperties"]["Environment"]}

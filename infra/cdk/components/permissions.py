@@ -283,6 +283,12 @@ def run_spark(scope: Construct, *, application_id: str, role_arn: str) -> list[i
     ]
 
 
+def spark_recipes_role_arn(scope: Construct) -> str:
+    """By name, so that it is no reference between stacks."""
+    name = naming.SPARK_RECIPES_ROLE
+    return Stack.of(scope).format_arn(service="iam", region="", resource="role", resource_name=name)
+
+
 def let_spark_pull(scope: Construct) -> iam.PolicyStatement:
     """Of an image repository: the applications of this account."""
     return iam.PolicyStatement(

@@ -49,8 +49,11 @@ class SparkStack(Stack):
             ],
         )
         self.recipes: RecipesOnSpark | None = None
+        # NOTE: of what other stacks take from it only this is a reference, which stays when they take it no more: else
+        # CloudFormation would not let go of it.
+        self.export_value(application.attr_application_id)
         if settings.spark_image:
-            recipes = _build_role(
+            _build_role(
                 self,
                 "RecipesRole",
                 name=naming.SPARK_RECIPES_ROLE,
@@ -62,7 +65,9 @@ class SparkStack(Stack):
                     allow.write_spark_logs(self),
                 ],
             )
-            self.recipes = RecipesOnSpark(application_id=application.attr_application_id, role_arn=recipes.role_arn)
+            self.recipes = RecipesOnSpark(
+                application_id=application.attr_application_id, role_arn=allow.spark_recipes_role_arn(self)
+            )
         CfnOutput(self, "SparkApplicationId", value=application.attr_application_id)
         CfnOutput(self, "SparkRoleArn", value=role.role_arn)
 
