@@ -1,7 +1,6 @@
 """What is sent to AWS Batch, and what its refusals mean. (Its answers are tested on a real service, by integration.)"""
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +19,6 @@ from aimass_core.ports import Submission
 @pytest.fixture
 def client() -> Any:
     return boto3.client("batch", region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test")
-
-
-@pytest.fixture
-def stub(client: Any) -> Iterator[Stubber]:
-    with Stubber(client) as active:
-        yield active
-        active.assert_no_pending_responses()
 
 
 @pytest.fixture

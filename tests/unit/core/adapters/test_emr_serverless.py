@@ -1,7 +1,7 @@
 """What is sent to EMR Serverless, and what its refusals mean. (Its answers are tested on a real service.)"""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +31,6 @@ def client() -> Any:
     return boto3.client(
         "emr-serverless", region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
     )
-
-
-@pytest.fixture
-def stub(client: Any) -> Iterator[Stubber]:
-    with Stubber(client) as active:
-        yield active
-        active.assert_no_pending_responses()
 
 
 @pytest.fixture
