@@ -4,7 +4,8 @@ import hashlib
 import io
 import logging
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from batch_jobs.train.material import Part
 
 SCORES = "output/validation_scores.npy"
 _BEST = "best.json"
+_NUM_READERS = 8
 _log = logging.getLogger(__name__)
 
 
@@ -75,6 +77,14 @@ class LocalFiles:
         """See Files."""
         path = self.path / key
         return path.read_bytes() if path.exists() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What there is to know of a model before it is loaded: its answers to the rows that judged it, and its form."""
+
+    scores: Array
+    signature: Signature
 
 
 class Archive:
@@ -139,29 +149,39 @@ class Archive:
             self._files.put(keys.study_best(*self._ids), record)
             written = number
 
-    def find_scores(self, number: int) -> Array | None:
-        """The answers to the validation rows of a trial that was kept."""
-        body = self._files.get(self._key(number, SCORES))
-        return None if body is None else np.load(io.BytesIO(body), allow_pickle=False)
+    def find_kept(self, numbers: Iterable[int]) -> dict[int, Kept]:
+        """Of those of these trials whose models were kept, in their order."""
+        wanted = list(numbers)
+        with ThreadPoolExecutor(_NUM_READERS) as readers:
+            found = readers.map(self._find_kept, wanted)
+            return {number: kept for number, kept in zip(wanted, found, strict=True) if kept is not None}
 
     def load(self, number: int, spec: TrainSpec, validated: Part) -> Exported | None:
         """The model of a trial, if it was kept."""
-        scores = self.find_scores(number)
-        found = {name: self._files.get(self._key(number, f"model/{name}")) for name in _FILES}
+        kept = self._find_kept(number)
+        found = {name: self._files.get(self._key(number, f"model/{name}")) for name in _OTHERS}
         bodies = {name: body for name, body in found.items() if body is not None}
-        if scores is None or len(bodies) < len(_FILES):
+        if kept is None or len(bodies) < len(_OTHERS):
             return None
-        signature = Signature.model_validate_json(bodies[ArtifactName.SIGNATURE])
         model = bodies[ArtifactName.MODEL]
         return Exported(
             spec=spec,
             model=model,
-            signature=signature,
-            scorer=Scorer(model, signature),
+            signature=kept.signature,
+            scorer=Scorer(model, kept.signature),
             golden=Golden.model_validate_json(bodies[ArtifactName.GOLDEN]),
             card=Card.model_validate_json(bodies[ArtifactName.CARD]),
             validated=validated,
-            validation_scores=scores,
+            validation_scores=kept.scores,
+        )
+
+    def _find_kept(self, number: int) -> Kept | None:
+        names = (SCORES, f"model/{ArtifactName.SIGNATURE}")
+        scores, signature = (self._files.get(self._key(number, name)) for name in names)
+        if scores is None or signature is None:
+            return None
+        return Kept(
+            scores=np.load(io.BytesIO(scores), allow_pickle=False), signature=Signature.model_validate_json(signature)
         )
 
     def _put(self, number: int, bodies: Mapping[str, bytes]) -> list[Artifact]:
@@ -178,7 +198,7 @@ class Archive:
         return keys.study_trial(*self._ids, number, name)
 
 
-_FILES = (ArtifactName.MODEL, ArtifactName.SIGNATURE, ArtifactName.GOLDEN, ArtifactName.CARD)
+_OTHERS = (ArtifactName.MODEL, ArtifactName.GOLDEN, ArtifactName.CARD)
 
 
 def _to_artifact(name: str, body: bytes) -> Artifact:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from aimass_core.domain.studies import TrialAttribute
 from batch_jobs.algorithms.export.ensembles import find_conflict
+from batch_jobs.search.archive import Kept
 from batch_jobs.search.endings.contract import Ending, to_row
 from batch_jobs.search.ensemble_export import ENSEMBLE, Chosen, export_ensemble, judge
 from batch_jobs.search.ensembles import find_power, raise_to, select
@@ -15,7 +17,6 @@ from batch_jobs.search.goals import Goal
 from batch_jobs.search.refitting import refit
 from batch_jobs.search.running import measure
 from batch_jobs.search.studying import Studying
-from batch_jobs.train.exporting import Exported
 
 # Standard errors of a share that a combination may be behind the best model alone, which is chosen by the same rows.
 _NUM_ERRORS = 2.0
@@ -49,24 +50,24 @@ def combine(
     if not max_members:
         studying.notes("no time is left to combine models: the best alone is the model")
         return None
-    models = find_models(studying, ranked)
-    if len(models) < 2:
+    kept = find_compatible(studying, ranked)
+    if len(kept) < 2:
         return None
-    numbers, members = list(models), list(models.values())
-    materials = {number: studying.worker.runner.materials.find(models[number].train_spec) for number in numbers}
-    target, metrics = materials[numbers[0]].target, members[0].card.evaluations[0].metrics
-    truth = members[0].validated.truth
+    numbers, sizes = list(kept), {trial.number: int(trial.user_attrs[TrialAttribute.MODEL_BYTES]) for trial in ranked}
+    first, find_material = studying.load(numbers[0]), studying.worker.runner.materials.find
+    target, metrics = find_material(first.train_spec).target, first.card.evaluations[0].metrics
+    truth = first.validated.truth
     judged = goal.metric if goal.metric in metrics else goal.fallback or goal.metric
     loss = judged if target.labels is None else "log_loss"
-    powers = [find_power(member.validation_scores, truth, target) for member in members]
+    powers = [find_power(each.scores, truth, target) for each in kept.values()]
     deadline = studying.time_to_close(max_members)
     weights = select(
-        [raise_to(member.validation_scores, power) for member, power in zip(members, powers, strict=True)],
+        [raise_to(each.scores, power) for each, power in zip(kept.values(), powers, strict=True)],
         truth,
         target,
         metric=loss,
         max_members=max_members,
-        sizes=[len(member.model) for member in members],
+        sizes=[sizes[number] for number in numbers],
         seed=spec.seed,
         is_time_up=lambda: deadline is not None and time.monotonic() >= deadline,
     )
@@ -76,10 +77,17 @@ def combine(
     counts = {
         number: (float(weight), power) for number, weight, power in zip(numbers, weights, powers, strict=True) if weight
     }
+    models = {number: studying.load(number) for number in counts}
 
     def choose() -> list[Chosen]:
         return [
-            Chosen(trial=number, weight=weight, power=power, exported=models[number], material=materials[number])
+            Chosen(
+                trial=number,
+                weight=weight,
+                power=power,
+                exported=models[number],
+                material=find_material(models[number].train_spec),
+            )
             for number, (weight, power) in counts.items()
         ]
 
@@ -111,12 +119,15 @@ def _count_members(studying: Studying, most: int) -> int:
     return next((count for count, end in ends if end is None or now < end), 0)
 
 
-def find_models(studying: Studying, ranked: Sequence[FrozenTrial]) -> dict[int, Exported]:
-    """Those that were kept and can join the best one in one graph, best first."""
-    found = {trial.number: exported for trial in ranked if (exported := studying.find(trial.number)) is not None}
-    first = next(iter(found.values()), None)
+def find_compatible(studying: Studying, ranked: Sequence[FrozenTrial]) -> dict[int, Kept]:
+    """The models that were kept and can join the best of them in one graph, best first.
+
+    None of them is loaded: there are many more than are combined in the end.
+    """
+    kept = studying.worker.archive.find_kept(trial.number for trial in ranked)
+    first = next(iter(kept.values()), None)
     return {
-        number: exported
-        for number, exported in found.items()
-        if first is not None and (exported is first or find_conflict(first.signature, exported.signature) is None)
+        number: each
+        for number, each in kept.items()
+        if first is not None and (each is first or find_conflict(first.signature, each.signature) is None)
     }

@@ -81,7 +81,7 @@ class Studying:
             if exported is not None:
                 return trial.number, exported
         if ranked:
-            raise InternalError(f"The model of trial {ranked[0].number} is gone. Continue the study with another job.")
+            raise _gone(ranked[0].number)
         raise explain_failures(self.worker.study.get_trials(deepcopy=False))
 
     def time_to_close(self, num_models: int) -> float | None:
@@ -104,6 +104,13 @@ class Studying:
         spec = self.find_spec(number)
         validated = validated_rows(self.worker.runner.materials.find(spec), spec)
         return self.worker.archive.load(number, spec, validated)
+
+    def load(self, number: int) -> Exported:
+        """The model of a trial, of which one was kept."""
+        exported = self.find(number)
+        if exported is None:
+            raise _gone(number)
+        return exported
 
     def find_spec(self, number: int) -> TrainSpec:
         """What a trial was trained by."""
@@ -134,6 +141,10 @@ class Studying:
             leaderboard=leaderboard,
         )
         return metrics
+
+
+def _gone(number: int) -> InternalError:
+    return InternalError(f"The model of trial {number} is gone. Continue the study with another job.")
 
 
 def begin(

@@ -18,7 +18,7 @@ from batch_jobs.fuse.describing import describe_fusion, to_card
 from batch_jobs.fuse.methods import METHODS, Method, Settings
 from batch_jobs.fuse.page import write_page
 from batch_jobs.registered.results import describe
-from batch_jobs.search.combining import find_models
+from batch_jobs.search.combining import find_compatible
 from batch_jobs.search.endings.contract import Ending, resolve_metric, to_registered, to_row
 from batch_jobs.search.ensemble_export import join_materials, join_parts
 from batch_jobs.search.goals import Goal
@@ -51,9 +51,10 @@ def fuse(
     if deadline is not None and began >= deadline:
         studying.notes("no time is left to fuse models: the best alone is the model")
         return None
-    models = _choose_members(find_models(studying, ranked), ranked, max_members)
-    if len(models) < 2:
+    numbers = _choose_members(list(find_compatible(studying, ranked)), ranked, max_members)
+    if len(numbers) < 2:
         return None
+    models = {number: studying.load(number) for number in numbers}
     first, materials = next(iter(models.values())), studying.worker.runner.materials
     own = [materials.find(model.train_spec) for model in models.values()]
     joined = join_materials(own)
@@ -90,15 +91,12 @@ def fuse(
     return Ending(exported=exported, material=material, row=row)
 
 
-def _choose_members(
-    found: Mapping[int, Exported], ranked: Sequence[FrozenTrial], max_members: int
-) -> dict[int, Exported]:
+def _choose_members(numbers: Sequence[int], ranked: Sequence[FrozenTrial], max_members: int) -> list[int]:
     """The best of each algorithm, which err on different rows, then the best of all; in their order."""
     algorithms = {trial.number: trial.user_attrs[TrialAttribute.ALGORITHM] for trial in ranked}
-    numbers = list(found)
     firsts = {algorithms[number]: number for number in reversed(numbers)}.values()
     chosen = sorted(numbers, key=lambda number: (number not in firsts, numbers.index(number)))[:max_members]
-    return {number: found[number] for number in numbers if number in chosen}
+    return [number for number in numbers if number in chosen]
 
 
 def _choose(
