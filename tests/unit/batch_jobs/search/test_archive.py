@@ -59,3 +59,22 @@ def test_a_study_without_a_registry_draws_no_reports(tmp_path: Path) -> None:
     archive.keep(0, exported, [0.5])
     archive.report(0, exported)
     assert not list((tmp_path / "scratch").rglob("report.html"))
+
+
+def test_models_are_compared_before_any_is_loaded(tmp_path: Path) -> None:
+    ports, exported = MemoryPorts(), _train(tmp_path)
+    place = StudyPlace(ports=ports, workspace_id="ws", study_id="std", client=None, table="studies")
+    archive = Archive(place, tmp_path / "scratch")
+    for number in (5, 3):
+        archive.keep(number, exported, [0.5])
+
+    loaded = archive.load(3, exported.train_spec, exported.validated)
+    assert loaded is not None
+    assert loaded.model == exported.model
+    ports.lake.delete(keys.study_trial("ws", "std", 3, "model/model.onnx"))
+    kept = archive.find_kept([3, 4, 5])
+    assert list(kept) == [3, 5]
+    for each in kept.values():
+        assert each.signature == exported.signature
+        assert (each.scores == exported.validation_scores).all()
+    assert archive.load(3, exported.train_spec, exported.validated) is None
