@@ -64,21 +64,24 @@ def test_d15_the_next_attempts_go_on_and_end_with_the_undisturbed_metrics(killed
         assert ended.metrics == undisturbed.metrics
 
 
-def test_tensorboard_shows_the_curves_of_a_job_that_runs(
-    stack: Stack, client: aimass.Client, loans: tuple[Path, Path]
-) -> None:
+def test_tensorboard_shows_the_curves_of_a_job_that_runs(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
     port = free_port()
-    dataset = client.datasets.upload(loans[0], name="curves", target="repaid").ref
-    job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_CHOSEN | {"epochs": 10_000, "patience": None})
+    (tmp_path / "train.py").write_text(
+        "import itertools, time\n"
+        "for step in itertools.count(1):\n"
+        "    print(f'[aimass] validation/loss={1 / step} step={step}', flush=True)\n"
+        "    time.sleep(0.5)\n"
+    )
+    job = client.jobs.run_script(tmp_path)
     command = [str(BIN / "aimass"), "tensorboard", job.id, "--no-open", "--port", str(port)]
     environment = {name: value for name, value in stack.environment().items() if not name.startswith("AWS_")}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
         try:
-            tag = "validation/log_loss"
-            first = wait_until(lambda: _scalars(port, "0001/fit", tag), seconds=SECONDS)
+            first = wait_until(lambda: _scalars(port, "0001/running", "validation/loss"), seconds=SECONDS)
             assert client.jobs.get(job.id).status is JobStatus.RUNNING
             more = wait_until(
-                lambda: len(found := _scalars(port, "0001/fit", tag)) > len(first) and found, seconds=SECONDS
+                lambda: len(found := _scalars(port, "0001/running", "validation/loss")) > len(first) and found,
+                seconds=SECONDS,
             )
             assert more[: len(first)] == first
         finally:

@@ -31,9 +31,8 @@ XGBOOST: dict[str, Any] = {"algorithm": "xgboost", "hyperparameters": {"num_roun
 @pytest.mark.parametrize(
     ("what", "places", "tolerance"),
     [
-        # Its instances are those of TensorFlow, whose nodes are those of the test with a killed one.
-        (MLP, [NODES], 0.003),
-        (MLP | {"framework": "tensorflow"}, [INSTANCES], 0.003),
+        (MLP, [NODES, INSTANCES], 0.003),
+        pytest.param(MLP | {"framework": "tensorflow"}, [INSTANCES], 0.003, marks=pytest.mark.slow),
         pytest.param(XGBOOST, [NODES, INSTANCES], 0.02, marks=pytest.mark.slow),
     ],
     ids=["torch", "tensorflow", "xgboost"],
@@ -84,9 +83,9 @@ def _kill_node(job: Job, index: int) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    ("framework", "epochs"), [("torch", 25), pytest.param("tensorflow", 12, marks=pytest.mark.slow)]
-)
+# In `make test` a machine of several is lost without the stack (tests/integration/distributed).
+@pytest.mark.slow
+@pytest.mark.parametrize(("framework", "epochs"), [("torch", 25), ("tensorflow", 12)])
 def test_d15_a_killed_node_ends_the_attempt_and_the_next_ends_with_the_undisturbed_metrics(
     stack: Stack, client: aimass.Client, tmp_path: Path, framework: str, epochs: int
 ) -> None:

@@ -57,8 +57,6 @@ def test_d6_killed_process_fails_with_the_reason_and_retry_succeeds(killed_stack
             job.wait(timeout_seconds=SECONDS)
         assert caught.value.job.failure is not None
         assert caught.value.job.failure.exit_code == 137
-        other = client.jobs.train(dataset, algorithm="xgboost", hyperparameters=_SHORT).wait(timeout_seconds=SECONDS)
-        assert other.status is JobStatus.SUCCEEDED
         again = client.jobs.retry(job.id)
         assert again.retry_of == job.id
         _wait_for_training(again)
@@ -68,6 +66,8 @@ def test_d6_killed_process_fails_with_the_reason_and_retry_succeeds(killed_stack
         wait_until(lambda: not processes_of(again))
 
 
+# In `make test` a training whose cloud is killed is that of D15, and ends with the undisturbed metrics.
+@pytest.mark.slow
 def test_j15_killed_local_cloud_in_mid_training_loses_nothing_and_the_job_ends(
     killed_stack: Stack, dataset: str
 ) -> None:

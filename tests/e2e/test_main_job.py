@@ -299,6 +299,8 @@ def test_images_train_and_predict(stack: Stack, client: aimass.Client, tmp_path:
     assert [p.label for p in answer.predictions] == ["0", "1"]
 
 
+# In make test series are read, trained and served each by itself, and a forecast from end to end.
+@pytest.mark.slow
 def test_series_train_and_predict_from_ts_files(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
     generator = np.random.default_rng(7)
     lines = ["@problemName bumps", "@timeStamps false", "@univariate true", "@classLabel true bump flat", "@data"]

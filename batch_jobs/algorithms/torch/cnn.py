@@ -1,16 +1,20 @@
 """Convolutional network for images: uint8 pixels in, normalisation inside the graph."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.pixels import MAX_FLAT_PIXELS, fit_pixels
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.written import write_convolution, write_layers, write_tensor
 from batch_jobs.data.augmentation.building import build_augmentation
 
 
@@ -54,6 +58,23 @@ class Network(nn.Module):
         output: Tensor = self.blocks(scaled.permute(0, 3, 1, 2))
         output = output.mean(dim=(2, 3)) if self.is_averaged else output.flatten(1)
         return self.layers(output)  # type: ignore[no-any-return]
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `Written`."""
+        values = graph.node("Cast", features, to=TensorProto.FLOAT)
+        values = graph.node("Sub", values, write_tensor(graph, self.means))
+        values = graph.node("Mul", values, write_tensor(graph, self.inverse_deviations))
+        values = graph.node("Transpose", values, perm=[0, 3, 1, 2])
+        for layer, after in pairwise(self.blocks):
+            if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                values = write_convolution(graph, values, layer, after, pads=[1, 1, 1, 1])
+            elif isinstance(layer, nn.MaxPool2d):
+                values = graph.node("MaxPool", values, kernel_shape=[2, 2], strides=[2, 2])
+            if isinstance(after, nn.ReLU):
+                values = graph.node("Relu", values)
+        if self.is_averaged:
+            values = graph.node("GlobalAveragePool", values)
+        return write_layers(graph, graph.node("Flatten", values, axis=1), self.layers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,20 @@ in length: what was filled up takes part in no convolution, no batch statistic a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aimass_core.domain.algorithms.series import FcnHyperparameters
 from batch_jobs.algorithms.channels import fit_channels
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.written import write_convolution, write_layers, write_tensor
 from batch_jobs.data.augmentation.building import build_augmentation
 
 _EPSILON = 1e-6
@@ -53,6 +55,32 @@ class SeriesScaler(nn.Module):
         mask = is_present.any(dim=2, keepdim=True).float()
         return scaled.transpose(1, 2), mask.transpose(1, 2)
 
+    def write(self, graph: GraphBuilder, series: str) -> str:
+        """The first that `forward` answers."""
+        zero = graph.constant(0, np.float32)
+        is_missing = graph.node("IsNaN", series)
+        scaled = graph.node("Sub", series, write_tensor(graph, self.means))
+        scaled = graph.node("Mul", scaled, write_tensor(graph, self.inverse_deviations))
+        scaled = graph.node("Where", is_missing, zero, scaled)
+        if self.by_series:
+            steps, epsilon = graph.constant([1], np.int64), graph.constant(_EPSILON, np.float32)
+            is_present = graph.node("Cast", graph.node("Not", is_missing), to=TensorProto.FLOAT)
+            counts = graph.node("ReduceSum", is_present, steps)
+            counts = graph.node("Max", counts, graph.constant(1, np.float32))
+            mean = graph.node("Div", graph.node("ReduceSum", scaled, steps), counts)
+            centred = graph.node("Where", is_missing, zero, graph.node("Sub", scaled, mean))
+            squares = graph.node("ReduceSum", graph.node("Mul", centred, centred), steps)
+            deviations = graph.node("Sqrt", graph.node("Div", squares, counts))
+            scaled = graph.node("Div", centred, graph.node("Add", deviations, epsilon))
+        return graph.node("Transpose", scaled, perm=[0, 2, 1])
+
+    @staticmethod
+    def write_mask(graph: GraphBuilder, series: str) -> str:
+        """The second that `forward` answers."""
+        is_present = graph.node("Cast", graph.node("Not", graph.node("IsNaN", series)), to=TensorProto.FLOAT)
+        mask = graph.node("ReduceMax", is_present, graph.constant([2], np.int64))
+        return graph.node("Transpose", mask, perm=[0, 2, 1])
+
 
 class _MaskedNorm(nn.BatchNorm1d):
     """Batch normalisation by the steps that exist."""
@@ -79,6 +107,10 @@ class _Convolution(nn.Module):
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         return self.norm(self.convolution(functional.pad(values, self.padding)), mask)  # type: ignore[no-any-return]
 
+    def write(self, graph: GraphBuilder, values: str) -> str:
+        """What `forward` answers where nothing is trained."""
+        return write_convolution(graph, values, self.convolution, self.norm, pads=self.padding)
+
 
 class _Block(nn.Module):
     """Convolutions with ReLU, and around them a shortcut where it is a residual block."""
@@ -97,6 +129,16 @@ class _Block(nn.Module):
             if self.shortcut is not None and position == len(self.convolutions) - 1:
                 output = output + self.shortcut(values, mask_if_padded)
             output = torch.relu(output) * mask
+        return output
+
+    def write(self, graph: GraphBuilder, values: str, mask: str) -> str:
+        """What `forward` answers where nothing is trained."""
+        output = values
+        for position, convolution in enumerate(self.convolutions):
+            output = convolution.write(graph, output)
+            if self.shortcut is not None and position == len(self.convolutions) - 1:
+                output = graph.node("Add", output, self.shortcut.write(graph, values))
+            output = graph.node("Mul", graph.node("Relu", output), mask)
         return output
 
 
@@ -127,11 +169,15 @@ class Network(nn.Module):
         means = values.sum(dim=2) / mask.sum(dim=2).clamp(min=1.0)
         return self.head(means)  # type: ignore[no-any-return]
 
-
-def example_of(series: NDArray[Any]) -> NDArray[Any]:
-    """Two rows for tracing, with at least two steps: an exporter takes a size of one for a constant."""
-    rows = series[:2]
-    return np.concatenate([rows, np.full_like(rows[:, :1], np.nan)], axis=1)
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `Written`."""
+        values, mask = self.scaler.write(graph, features), self.scaler.write_mask(graph, features)
+        for block in self.blocks:
+            values = block.write(graph, values, mask)
+        steps = graph.constant([2], np.int64)
+        counts = graph.node("Max", graph.node("ReduceSum", mask, steps, keepdims=0), graph.constant(1, np.float32))
+        means = graph.node("Div", graph.node("ReduceSum", values, steps, keepdims=0), counts)
+        return write_layers(graph, means, [self.head])
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +207,5 @@ class Fcn:
             context=context,
             augment=augmentation.augment,
             mix=augmentation.mix,
-            example=example_of(train.features),
             has_variable_length=True,
         )

@@ -1,32 +1,22 @@
 """A trained network with its answer: probabilities, or values in the target's own units."""
 
-import logging
-import warnings
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.networks import NetworkHyperparameters
 from aimass_core.domain.signatures import Task
-from aimass_core.errors import InternalError
-from batch_jobs.algorithms.export.builder import OPSET, GraphBuilder
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import FEATURES, SCORES, Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.batches import predict_scores, to_batches
 from batch_jobs.algorithms.torch.loop import Augment, Mix, train_network
-
-
-@runtime_checkable
-class Written(Protocol):
-    """A network that writes its own graph: torch's exporter takes seconds, also for what is a few products."""
-
-    def write(self, graph: GraphBuilder, features: str) -> str:
-        """Adds what `forward` computes, and answers its value."""
+from batch_jobs.algorithms.torch.written import Written
 
 
 class Answer(nn.Module):
@@ -54,7 +44,7 @@ class FittedNetwork:
     answer: Answer
     num_steps: int
     example: NDArray[Any]
-    """Two rows of features, for tracing."""
+    """Some rows of features, for their type and size."""
     has_variable_length: bool = False
     """Whether the second dimension of the features, too, is any size."""
 
@@ -66,37 +56,14 @@ class FittedNetwork:
 
     def to_onnx(self) -> onnx.ModelProto:
         """See `Fitted.to_onnx`."""
-        if isinstance(self.answer.network, Written):
-            return self._write(self.answer.network)
-        dimensions = {0: torch.export.Dim("rows")}
-        if self.has_variable_length:
-            dimensions[1] = torch.export.Dim("steps")
-        # NOTE: torch 2.13 exports recurrent layers with loops that it registers for the time of an export. What it
-        # cached in the one before hides them, and the length of the example would be that of every series.
-        for operator in (torch.ops.aten.lstm.input, torch.ops.aten.gru.input):
-            operator._dispatch_cache.clear()
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            # What torch's exporter warns about are its own deprecated calls.
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                self.answer.eval(),
-                (torch.from_numpy(self.example),),
-                input_names=[FEATURES],
-                output_names=[SCORES],
-                dynamic_shapes=(dimensions,),
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-        if program is None:
-            raise InternalError("torch.onnx answered no graph")
-        return program.model_proto
-
-    def _write(self, network: Written) -> onnx.ModelProto:
-        width = self.example.shape[1]
+        network = self.answer.network
+        assert isinstance(network, Written)  # noqa: S101  as all of ours are
+        sizes = self.example.shape[2:] if self.has_variable_length else self.example.shape[1:]
+        shape = ["rows", *(["steps"] if self.has_variable_length else []), *sizes]
         graph = GraphBuilder("network")
-        output = network.write(graph, graph.input(FEATURES, TensorProto.FLOAT, ["rows", width]))
+        features = graph.input(FEATURES, helper.np_dtype_to_tensor_dtype(self.example.dtype), shape)
+        with torch.no_grad():
+            output = network.write(graph, features)
         if self.answer.is_multilabel:
             output = graph.node("Sigmoid", output)
         elif not self.answer.is_regression:
@@ -121,10 +88,9 @@ def fit_network(
     context: FitContext,
     augment: Augment | None = None,
     mix: Mix | None = None,
-    example: NDArray[Any] | None = None,
     has_variable_length: bool = False,
 ) -> FittedNetwork:
-    """Trains a network that was built after `start`. Without an `example`, it is the first two rows."""
+    """Trains a network that was built after `start`."""
     epochs = train_network(
         network,
         hyperparameters,
@@ -138,6 +104,6 @@ def fit_network(
     return FittedNetwork(
         answer=Answer(network, problem),
         num_steps=epochs,
-        example=train.known[:2] if example is None else example,
+        example=train.known[:2],
         has_variable_length=has_variable_length,
     )

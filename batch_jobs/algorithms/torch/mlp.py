@@ -16,6 +16,7 @@ from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.quantities import CLIP, embedding_width, fit_scaling
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.written import write_layers
 from batch_jobs.data.augmentation.building import build_augmentation
 from batch_jobs.data.maps import blocks
 
@@ -50,7 +51,7 @@ class Quantities(nn.Module):
         return torch.cat([scaled, is_missing.float(), bins.flatten(1)], dim=1)
 
     def write(self, graph: GraphBuilder, numeric: str) -> str:
-        """See `fitted.Written`."""
+        """See `Written`."""
         means, left = (graph.constant(value.numpy(), np.float32) for value in (self.means, self.left))
         inverse_deviations, inverse_widths = (
             graph.constant(value.numpy(), np.float32) for value in (self.inverse_deviations, self.inverse_widths)
@@ -101,9 +102,8 @@ class Network(nn.Module):
             parts.append(embedding(features[:, self.num_numeric + index].long()))
         return self.layers(torch.cat(parts, dim=1))  # type: ignore[no-any-return]
 
-    @torch.no_grad()
     def write(self, graph: GraphBuilder, features: str) -> str:
-        """See `fitted.Written`."""
+        """See `Written`."""
         parts = []
         if self.quantities is not None:
             begin, end, axis = (graph.constant([value], np.int64) for value in (0, self.num_numeric, 1))
@@ -114,13 +114,7 @@ class Network(nn.Module):
             (weight,) = embedding.parameters()
             parts.append(graph.node("Gather", graph.constant(weight.numpy(), np.float32), codes))
         values = graph.node("Concat", *parts, axis=1)
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                weights = (graph.constant(weight.numpy(), np.float32) for weight in (layer.weight, layer.bias))
-                values = graph.node("Gemm", values, *weights, transB=1)
-            elif isinstance(layer, nn.ReLU):
-                values = graph.node("Relu", values)
-        return values
+        return write_layers(graph, values, self.layers)
 
     @torch.no_grad()
     def settle_unknowns(self, features: NDArray[np.float32]) -> None:

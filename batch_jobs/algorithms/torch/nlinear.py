@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.series import NlinearHyperparameters
+from batch_jobs.algorithms.export import series as graphs
+from batch_jobs.algorithms.export.builder import GraphBuilder
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fcn import SeriesScaler
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
+from batch_jobs.algorithms.torch.written import Written, write_layers
 from batch_jobs.data.augmentation.building import build_augmentation
 
 
@@ -26,14 +29,21 @@ class FromLastValue(nn.Module):
         assert problem.target_channel is not None and problem.target_scale is not None  # noqa: S101, PT018  a forecast
         self.network = network
         self.channel = problem.target_channel
-        self.mean, self.deviation = problem.target_scale.mean, problem.target_scale.deviation
+        self.scale = problem.target_scale
 
     def forward(self, series: Tensor) -> Tensor:
         """float32 [rows, window, channels] to standardised values [rows, horizon]."""
         last = last_values(series)
         forecast: Tensor = self.network(series - last)
-        level = (last[:, :, self.channel] - self.mean) / self.deviation
+        level = (last[:, :, self.channel] - self.scale.mean) / self.scale.deviation
         return forecast + torch.where(torch.isnan(level), torch.zeros_like(level), level)
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `Written`."""
+        assert isinstance(self.network, Written)  # noqa: S101  as all of ours are
+        last = graphs.last_values(graph, features)
+        forecast = self.network.write(graph, graph.node("Sub", features, last))
+        return graph.node("Add", forecast, graphs.find_level(graph, last, channel=self.channel, scale=self.scale))
 
 
 def last_values(series: Tensor) -> Tensor:
@@ -67,6 +77,13 @@ class Network(nn.Module):
         values, _ = self.scaler(series)
         values = values if self.channel is None else values[:, self.channel : self.channel + 1]
         return self.layers(values.flatten(1))  # type: ignore[no-any-return]
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `Written`."""
+        values = self.scaler.write(graph, features)
+        if self.channel is not None:
+            values = graph.node("Gather", values, graph.constant(self.channel, np.int64), axis=1)
+        return write_layers(graph, graph.node("Flatten", values, axis=1), self.layers)
 
 
 @dataclass(frozen=True, slots=True)

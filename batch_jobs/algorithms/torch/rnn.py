@@ -1,6 +1,7 @@
 """Recurrent network for texts, series and forecasts."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,13 +10,13 @@ from torch import Tensor, nn
 
 from aimass_core.domain.algorithms.recurrent import RnnHyperparameters
 from aimass_core.domain.signatures import Task
+from batch_jobs.algorithms.export.builder import GraphBuilder
+from batch_jobs.algorithms.export.recurrent import Weights, write_recurrent
 from batch_jobs.algorithms.learning import Examples, FitContext, Problem
 from batch_jobs.algorithms.torch.fitted import FittedNetwork, fit_network, start
 from batch_jobs.algorithms.torch.nlinear import FromLastValue, last_values
-from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front
+from batch_jobs.algorithms.torch.sequences import Pool, RecurrentLayer, build_front, read_linear
 from batch_jobs.data.augmentation.building import build_augmentation
-
-_EXAMPLE_LENGTH = 5
 
 
 class Network(nn.Module):
@@ -23,7 +24,7 @@ class Network(nn.Module):
 
     def __init__(self, problem: Problem, hyperparameters: RnnHyperparameters, features: NDArray[np.generic]) -> None:
         super().__init__()
-        chosen = hyperparameters
+        self.chosen = chosen = hyperparameters
         directions = 2 if chosen.bidirectional and chosen.layers else 1
         self.front = build_front(problem, features, chosen.embedding)
         width = chosen.embedding
@@ -38,13 +39,24 @@ class Network(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits, or standardised values [rows, 1]."""
         vectors, lengths = self.front(features)
-        if not torch.compiler.is_exporting():
-            # What is padding in every row of the batch need not be computed.
-            vectors = vectors[:, : max(int(lengths.max()), 1)]
+        # What is padding in every row of the batch need not be computed.
+        vectors = vectors[:, : max(int(lengths.max()), 1)]
         states = self.dropout(vectors)
         for layer in self.layers:
             states = self.dropout(layer(states, lengths))
         return self.answer(self.pool(states, lengths))  # type: ignore[no-any-return]
+
+    def write(self, graph: GraphBuilder, features: str) -> str:
+        """See `Written`."""
+        keys, scores = self.pool.read() or (None, None)
+        weights = Weights(
+            **self.front.read(),
+            layers=[cast("RecurrentLayer", layer).read() for layer in self.layers],
+            keys=keys,
+            scores=scores,
+            answer=read_linear(self.answer),
+        )
+        return write_recurrent(graph, features, weights, self.chosen)
 
 
 def _build(problem: Problem, hyperparameters: RnnHyperparameters, features: NDArray[np.generic]) -> nn.Module:
@@ -82,7 +94,5 @@ class Rnn:
             context=context,
             augment=augmentation.augment,
             mix=augmentation.mix,
-            # NOTE: a dimension of size one would be traced as a constant.
-            example=np.zeros((2, _EXAMPLE_LENGTH, *train.features.shape[2:]), dtype=train.features.dtype),
             has_variable_length=True,
         )

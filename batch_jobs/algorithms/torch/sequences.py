@@ -1,10 +1,10 @@
 """Sequences of different lengths in one batch: padding never changes an answer.
 
-Packed sequences do not export to ONNX. What does: padding stands at the end, so that whatever reads forward has read a
-sequence before it meets the padding; what reads backward is given each sequence turned around within its own length.
+Padding stands at the end, so that whatever reads forward has read a sequence before it meets the padding; what reads
+backward is given each sequence turned around within its own length.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.recurrent import Cell, Pooling
 from batch_jobs.algorithms.channels import fit_channels
+from batch_jobs.algorithms.export.recurrent import Direction, Linear
 from batch_jobs.algorithms.learning import Problem
+
+_LSTM_GATES, _GRU_GATES = (0, 3, 1, 2), (1, 0, 2)
+"""Torch has input, forget, candidate, output, and reset, update, candidate; ONNX input, output, forget, candidate, and
+update, reset, candidate."""
 
 
 class WordFront(nn.Module):
@@ -30,6 +35,10 @@ class WordFront(nn.Module):
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors, and the length of each row [rows, 1]."""
         return self.embedding(ids), (ids != 0).sum(dim=1, keepdim=True)
+
+    def read(self) -> dict[str, Any]:
+        """What it has learned, as of `Weights`."""
+        return {"words": _read(self.embedding.weight)}
 
 
 class SeriesFront(nn.Module):
@@ -56,6 +65,11 @@ class SeriesFront(nn.Module):
         is_step = ~is_missing.all(dim=2)
         return self.linear(scaled), (is_step * steps).amax(dim=1, keepdim=True)
 
+    def read(self) -> dict[str, Any]:
+        """What it has learned, as of `Weights`."""
+        means, inverse_deviations = _read(self.means), _read(self.inverse_deviations)
+        return {"means": means, "inverse_deviations": inverse_deviations, "front": read_linear(self.linear)}
+
 
 def build_front(problem: Problem, features: NDArray[np.generic], width: int) -> WordFront | SeriesFront:
     """The front for what the problem's features are."""
@@ -80,6 +94,10 @@ class RecurrentLayer(nn.Module):
             return states
         turned: Tensor = self.back(turn(vectors, lengths))[0]
         return torch.cat([states, turn(turned, lengths)], dim=2)
+
+    def read(self) -> list[Direction]:
+        """What it has learned."""
+        return [_read_direction(each) for each in (self.forth, self.back) if each is not None]
 
 
 def turn(vectors: Tensor, lengths: Tensor) -> Tensor:
@@ -108,6 +126,14 @@ class Pool(nn.Module):
         steps = torch.arange(states.shape[1], device=states.device).unsqueeze(0)
         return (states * self._weigh(states, steps, lengths)).sum(dim=1)
 
+    def read(self) -> tuple[Linear, Linear] | None:
+        """What attention has learned."""
+        if self.attention is None:
+            return None
+        keys, _, scores = self.attention
+        assert isinstance(keys, nn.Linear) and isinstance(scores, nn.Linear)  # noqa: S101, PT018  forgotten types
+        return read_linear(keys), read_linear(scores)
+
     def _weigh(self, states: Tensor, steps: Tensor, lengths: Tensor) -> Tensor:
         is_step = (steps < lengths).unsqueeze(2)
         if self.attention is not None:
@@ -122,3 +148,23 @@ class Pool(nn.Module):
         is_first = (steps == 0).unsqueeze(2) & is_step
         half = states.shape[2] // 2
         return torch.cat([is_last.expand(-1, -1, half), is_first.expand(-1, -1, half)], dim=2).to(states.dtype)
+
+
+def read_linear(layer: nn.Linear) -> Linear:
+    """What it has learned."""
+    return Linear(_read(layer.weight).T, None if layer.bias is None else _read(layer.bias))
+
+
+def _read_direction(layer: nn.LSTM | nn.GRU) -> Direction:
+    order = _LSTM_GATES if isinstance(layer, nn.LSTM) else _GRU_GATES
+
+    def arrange(rows: Tensor) -> NDArray[np.float32]:
+        gates = np.split(_read(rows), len(order))
+        return np.concatenate([gates[gate] for gate in order])
+
+    kernel, recurrent, *biases = (arrange(weight) for weight in layer.parameters())
+    return Direction(kernel, recurrent, np.concatenate(biases))
+
+
+def _read(tensor: Tensor) -> NDArray[np.float32]:
+    return np.asarray(tensor.detach().numpy(), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import zipfile
@@ -14,7 +15,8 @@ from aimass_local.deployment import Asset, DeploymentError, Stack
 
 
 def _names(content: bytes) -> list[str]:
-    return zipfile.ZipFile(io.BytesIO(content)).namelist()
+    """Of what was written; what is compiled of it lies beside it."""
+    return [name for name in zipfile.ZipFile(io.BytesIO(content)).namelist() if "__pycache__" not in name]
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -65,6 +67,21 @@ def test_heavy_layers_are_left_out(tmp_path: Path) -> None:
     _write(tmp_path, {"layers/deps/python/large.py": "1"})
     archives = deployment.build_archives({"deps": Asset(root="layers/deps", heavy=True)}, repository=tmp_path)
     assert _names(archives["deps"].content) == ["python/README"]
+
+
+def test_workers_find_modules_compiled_and_tell_of_those_that_cannot_be(tmp_path: Path) -> None:
+    _write(tmp_path, {"functions/api/app.py": "VALUE = 'compiled'", "functions/api/broken.py": "def"})
+    archive = deployment.build_archives({"api": Asset(files=("functions/api",))}, repository=tmp_path)["api"]
+    zipfile.ZipFile(io.BytesIO(archive.content)).extractall(tmp_path / "worker")
+    folder = tmp_path / "worker" / "functions" / "api"
+    assert [path.name.partition(".")[0] for path in (folder / "__pycache__").iterdir()] == ["app"]
+    (folder / "app.py").write_text("VALUE = 'read'")
+    spec = importlib.util.spec_from_file_location("app", folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.VALUE == "compiled"
 
 
 def test_archives_depend_on_content_alone(tmp_path: Path) -> None:

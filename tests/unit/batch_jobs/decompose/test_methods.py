@@ -153,7 +153,8 @@ def test_groups_with_one_class_or_few_rows_are_constants(open_ground: Open) -> N
 
 
 def test_a_forecast_is_the_sum_of_its_components(open_ground: Open) -> None:
-    ground = open_ground(season_columns(), expert={"algorithm": "nlinear"}, horizon=6, window=36)
+    quick = {"algorithm": "nlinear", "hyperparameters": {"epochs": 30, "learning_rate": 0.02}}
+    ground = open_ground(season_columns(), expert=quick, horizon=6, window=36)
     method = _method("components")
     assert list(method.propose(ground)) == [3]
     whole = method.build(3, ground)

@@ -122,6 +122,7 @@ def test_what_keeps_the_limits_is_not_given_up_for_a_worse_one(run_study: RunStu
     assert len(studied.model) <= 6_000
 
 
+@pytest.mark.slow
 def test_limits_that_even_a_compressed_model_misses_are_told_with_what_comes_nearest(run_study: RunStudy) -> None:
     words = r"None of 2 complete trials .* comes nearest: .* model_bytes"
     with pytest.raises(InvalidRequestError, match=words) as caught:

@@ -74,12 +74,12 @@ def _fit(
 @pytest.mark.parametrize(
     "hyperparameters",
     [
-        {},
-        {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05},
-        {"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0},
         {"schedule": "step", "class_weights": "balanced", "accumulation": 2},
         {"precision": "bfloat16", "ema_decay": 0.9, "schedule": "constant"},
-        {"compile": True},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05}, marks=pytest.mark.slow),
+        pytest.param({"optimizer": "adam", "schedule": "cosine", "weight_decay": 0.0}, marks=pytest.mark.slow),
+        pytest.param({"compile": True}, marks=pytest.mark.slow),
     ],
 )
 def test_every_option_learns(hyperparameters: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_a_regression_answers_standardised_values() -> None:
     ("hyperparameters", "dies_after"),
     [
         ({"ema_decay": 0.9, "accumulation": 2}, 5),
-        ({"schedule": "plateau"}, 5),
+        pytest.param({"schedule": "plateau"}, 5, marks=pytest.mark.slow),
         pytest.param({}, 3, marks=pytest.mark.slow),
         pytest.param({}, 5, marks=pytest.mark.slow),
         pytest.param({"ema_decay": 0.9, "accumulation": 2}, 3, marks=pytest.mark.slow),

@@ -81,7 +81,9 @@ def test_learns_series_of_different_lengths_with_gaps(precision: str) -> None:
     assert np.corrcoef(fitted.predict(examples.features), examples.targets)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("cell", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
+# In `make test` torch's forecast so.
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_forecasts_from_the_latest_value(cell: str) -> None:
     shared.check_forecasts(rnn.Rnn(shared.rnn(cell=cell, epochs=15, **QUICK)))
 
@@ -95,10 +97,7 @@ RESUMED: dict[str, tuple[Learner, DataKind]] = {
 
 @pytest.mark.parametrize(
     ("learner", "kind"),
-    [
-        pytest.param(*each, id=name, marks=pytest.mark.slow if name == "gru, averaged" else ())
-        for name, each in RESUMED.items()
-    ],
+    [pytest.param(*each, id=name, marks=() if name == "fcn" else pytest.mark.slow) for name, each in RESUMED.items()],
 )
 def test_d15_a_resumed_training_ends_as_the_undisturbed_one(learner: Learner, kind: DataKind) -> None:
     examples = shared.order_of_words(100) if kind is DataKind.TEXT else shared.slopes(100)
@@ -145,7 +144,7 @@ def test_filling_up_changes_neither_answers_nor_batch_statistics(residual: bool,
         np.testing.assert_allclose(theirs, mine, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+@pytest.mark.parametrize("task", [pytest.param(Task.MULTICLASS, marks=pytest.mark.slow), Task.REGRESSION])
 def test_the_gradient_of_a_batch_with_gaps_is_finite(task: Task) -> None:
     """A row with no value at all among them."""
     series = np.random.default_rng(0).normal(size=(40, 9, 2)).astype(np.float32)

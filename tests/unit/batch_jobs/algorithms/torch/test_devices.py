@@ -171,17 +171,25 @@ def _fit(hyperparameters: dict[str, Any], memory: Memory | None = None) -> tuple
     ), listener
 
 
-def test_a_compiled_training_learns_the_same_and_resumes_exactly() -> None:
-    plain, _ = _fit({"dropout": 0.0})
-    compiled_, listener = _fit({"dropout": 0.0, "compile": True})
+def _fit_compiled() -> Tensor:
+    found, listener = _fit({"dropout": 0.0, "compile": True})
     if any("compile is left out" in text for text in listener.messages):
         pytest.skip("this machine has no C++ compiler")
-    torch.testing.assert_close(compiled_, plain, atol=1e-3, rtol=0)
+    return found
+
+
+def test_a_compiled_training_learns_the_same() -> None:
+    torch.testing.assert_close(_fit_compiled(), _fit({"dropout": 0.0})[0], atol=1e-3, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_resumes_exactly() -> None:
+    undisturbed = _fit_compiled()
     memory = Memory(dies_after=6)
     with pytest.raises(KilledError):
         _fit({"dropout": 0.0, "compile": True}, memory)
     memory.dies_after = math.inf
-    assert torch.equal(_fit({"dropout": 0.0, "compile": True}, memory)[0], compiled_)
+    assert torch.equal(_fit({"dropout": 0.0, "compile": True}, memory)[0], undisturbed)
 
 
 def test_where_nothing_can_be_compiled_it_says_so_and_trains_as_ever(

@@ -13,7 +13,7 @@ from batch_jobs.algorithms.torch.fitted import Answer, FittedNetwork
 from batch_jobs.algorithms.torch.rnn import Network
 
 
-@pytest.mark.parametrize("cell", ["lstm", pytest.param("gru", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_second_export_in_a_process_is_of_any_length_too(cell: str) -> None:
     chosen = RNN.resolve_hyperparameters({"cell": cell, "hidden": 4, "embedding": 4})
     assert isinstance(chosen, RnnHyperparameters)

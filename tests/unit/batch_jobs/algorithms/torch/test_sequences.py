@@ -37,26 +37,10 @@ def _network(kind: DataKind, **values: Any) -> FittedNetwork:
     return FittedNetwork(answer=answer, num_steps=1, example=example, has_variable_length=True)
 
 
-# Each shape once; torch takes seconds for a graph of one.
-_CHECKED = {
-    ("lstm, both ways, mean", DataKind.SERIES),
-    ("gru, both ways, attention", DataKind.SERIES),
-    ("lstm, both ways, last, two layers", DataKind.TEXT),
-    ("gru, one way, last", DataKind.TEXT),
-    ("no layer, mean", DataKind.TEXT),
-}
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        pytest.param(values, kind, id=f"{name}, {kind}", marks=() if (name, kind) in _CHECKED else (pytest.mark.slow,))
-        for name, values in SHAPES.items()
-        for kind in (DataKind.TEXT, DataKind.SERIES)
-    ],
-)
+@pytest.mark.parametrize("values", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("kind", [DataKind.TEXT, DataKind.SERIES])
 def test_neighbours_and_padding_never_change_an_answer_and_the_graph_agrees(
-    values: dict[str, Any], kind: DataKind
+    kind: DataKind, values: dict[str, Any]
 ) -> None:
     check_answers(_network(kind, **values), kind)
 

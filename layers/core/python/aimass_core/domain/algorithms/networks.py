@@ -16,7 +16,7 @@ BATCH_SIZE = (
     "Rows of a step, of all machines together: N machines take batch_size / N each and make the steps that one would "
     "make, so that learning_rate means the same on any number of them."
 )
-_TORCH_LIBRARIES = ("torch", "onnxscript")
+_TORCH_LIBRARIES = ("torch",)
 _TENSORFLOW_LIBRARIES = ("tensorflow-cpu", "keras", "tf2onnx")
 
 

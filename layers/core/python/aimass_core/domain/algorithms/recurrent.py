@@ -60,7 +60,7 @@ RNN = AlgorithmSpec(
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.rnn:Rnn",
-            libraries=("torch", "onnxscript"),
+            libraries=("torch",),
             is_distributed=True,
             takes_soft_targets=True,
         ),

@@ -62,7 +62,7 @@ FCN = AlgorithmSpec(
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.fcn:Fcn",
-            libraries=("torch", "onnxscript"),
+            libraries=("torch",),
             is_distributed=True,
             takes_soft_targets=True,
         ),
@@ -122,7 +122,7 @@ NLINEAR = AlgorithmSpec(
     implementations={
         "torch": Implementation(
             learner="batch_jobs.algorithms.torch.nlinear:Nlinear",
-            libraries=("torch", "onnxscript"),
+            libraries=("torch",),
             is_distributed=True,
         )
     },
