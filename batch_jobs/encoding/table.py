@@ -66,6 +66,7 @@ class TableEncoder:
             shape=[-1, 1],
             column=column.name,
             column_type=column.type,
+            written=column.written,
             categories=[value for value in known if value != MISSING_TEXT] if known is not None else None,
             minimum=low,
             maximum=high,
