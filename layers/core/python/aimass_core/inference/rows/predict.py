@@ -15,7 +15,7 @@ from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.rows.bodies import Records
 from aimass_core.inference.rows.cells import to_tensor
-from aimass_core.inference.rows.series import to_series
+from aimass_core.inference.rows.series import join_steps, to_series
 from aimass_core.inference.serving.endpoints import Served
 from aimass_core.inference.serving.model import AnyModel, Tensors
 
@@ -44,6 +44,9 @@ def predict(
     if is_explained:
         explanations.check(signature, len(records.rows))
     warnings = _check_columns(signature, records)
+    if not records.errors:
+        steps, told = join_steps(signature, records.rows)
+        records, warnings = Records(rows=steps), [*warnings, *([told] if told else [])]
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
     outputs = _run(served.model, _take(inputs, answered), seconds_left) if answered else []
