@@ -156,6 +156,7 @@ def _fit_encoder(kind: DataKind, student: Student, frame: Frame, scale: TargetSc
         kind,
         frame,
         material.columns,
+        targets=material.parts[TRAIN].sample(seed=ground.seed).truth,
         hyperparameters=student.hyperparameters,
         image_shape=material.image_shape,
         window=data.num_window_rows if data is not None and material.target.horizon else None,

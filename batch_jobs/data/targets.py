@@ -20,6 +20,7 @@ MAX_CLASSES = 1000
 MAX_VALUE = 1e15
 MAX_INTEGER_CLASSES = 20
 _MANY_VALUES = 1_000_000
+_LABEL_SEPARATORS = ("|", ";", ",")
 _LABEL_TYPES = (ColumnType.STRING, ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER)
 
 
@@ -182,9 +183,26 @@ def _classification_target(
     shown = ", ".join(repr(name) for name in ordered[:10]) + (", ..." if num_classes > 10 else "")
     if task is None:
         message(f"task: {resolved} classification of {column!r} into {num_classes} classes ({shown})")
+        _tell_other_tasks(values, ordered, message)
     if resolved is Task.BINARY:
         message(f"the positive class is {ordered[1]!r}")
     return Target(column=column, task=resolved, labels=ordered)
+
+
+def _tell_other_tasks(values: pa.ChunkedArray, labels: Sequence[str], message: Callable[[str], None]) -> None:
+    """What the target might be meant as, too."""
+    if len(labels) <= 2:
+        return
+    if not pa.types.is_string(values.type):
+        message("if these are quantities or counts, and no kinds: task=regression learns how far apart they are")
+        return
+    for separator in _LABEL_SEPARATORS:
+        lists = [label.split(separator) for label in labels if separator in label]
+        parts = {part.strip() for each in lists for part in each}
+        if len(lists) > len(labels) / 2 and len(parts) < len(lists):
+            how = "" if separator == "|" else f" with label_separator={separator!r}"
+            message(f"if these are lists of {len(parts)} labels: task=multilabel{how} learns each for itself")
+            return
 
 
 def _check_rare_classes(column: str, names: Array, counts: Array, *, message: Callable[[str], None]) -> None:

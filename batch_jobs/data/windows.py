@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from batch_jobs.data.series import MAX_BYTES
 
 _MAX_LAG_SHARE = 3
 _MIN_CORRELATION = 0.1
+_UNEVEN, _MAX_UNEVEN_SHARE = 0.5, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +93,32 @@ def _order(channel: Channel, time_column: str | None, message: Callable[[str], N
     if num_distinct < len(times):
         message(
             f"channel {channel.name}: {len(times) - num_distinct} rows have a time in {time_column!r} that an earlier "
-            "row has; they stay in the order of the file"
+            "row has; they stay in the order of the file. Where it holds several series one below the other, give each "
+            "a column of its own, or a dataset"
         )
     ticks = times.combine_chunks().cast(pa.int64()) if found.type is ColumnType.DATETIME else times
-    return pa.array(np.argsort(np.asarray(ticks.to_numpy()), kind="stable"))
+    values = np.asarray(ticks.to_numpy())
+    order = np.argsort(values, kind="stable")
+    _tell_gaps(channel.name, time_column, values[order], message, is_time=found.type is ColumnType.DATETIME)
+    return pa.array(order)
+
+
+def _tell_gaps(
+    channel_name: str, time_column: str, ticks: Array, message: Callable[[str], None], *, is_time: bool
+) -> None:
+    steps = np.diff(ticks.astype(np.float64))
+    steps = steps[steps > 0]
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    share = float((np.abs(steps - usual) > _UNEVEN * usual).mean()) if len(steps) else 0.0
+    if share > _MAX_UNEVEN_SHARE:
+        least, most, half = (
+            str(timedelta(microseconds=step)) if is_time else f"{step:g}" for step in (steps.min(), steps.max(), usual)
+        )
+        message(
+            f"channel {channel_name}: rows are not evenly spaced in {time_column!r}: steps go from {least} to {most}, "
+            f"the median is {half}. Each row counts as one step all the same; for steps of time, give every one a row, "
+            "its values empty where they are not known"
+        )
 
 
 def cut_windows(timeline: Timeline, *, window: int, horizon: int, first: int, end: int) -> Windows:

@@ -200,6 +200,7 @@ def fit_shared_encoder(material: Material, spec: TrainSpec) -> Encoder:
         material.data_kind,
         frame,
         material.columns,
+        targets=material.parts[TRAIN].truth,
         hyperparameters=spec.resolve_hyperparameters(),
         image_shape=material.image_shape,
         window=spec.num_window_rows if material.target.horizon else None,

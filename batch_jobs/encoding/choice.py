@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aimass_core.domain.algorithms.contract import DataKind, TextReading
 from aimass_core.domain.common import Request
 from aimass_core.domain.schemas import Column, ImageShape
-from batch_jobs.data.frames import Frame
+from batch_jobs.data.frames import Array, Frame
 from batch_jobs.encoding.contract import Encoder
 from batch_jobs.encoding.pixels import PixelEncoder
 from batch_jobs.encoding.series import fit_series_encoder
@@ -18,6 +18,7 @@ def fit_encoder(
     frame: Frame,
     columns: Sequence[Column],
     *,
+    targets: Array | None,
     hyperparameters: Request,
     image_shape: ImageShape | None,
     window: int | None = None,
@@ -28,6 +29,7 @@ def fit_encoder(
         kind: What the algorithm learns from.
         frame: The training rows.
         columns: The feature columns, in the order of the frame.
+        targets: Theirs: indices of classes, truths of labels, or numbers.
         hyperparameters: Of the algorithm; some say how data is read.
         image_shape: That of all images, None where there are none.
         window: The length of all series; None: any.
@@ -37,7 +39,7 @@ def fit_encoder(
     if kind is DataKind.SERIES:
         return fit_series_encoder(frame, columns, window=window)
     if kind is DataKind.TABLE:
-        return fit_table_encoder(frame, columns)
+        return fit_table_encoder(frame, columns, targets)
     if kind is DataKind.TEXT:
         reading = hyperparameters if isinstance(hyperparameters, TextReading) else TextReading()
         return fit_text_encoder(frame, columns, reading)

@@ -64,6 +64,7 @@ class SeriesEncoder:
                 shape=[-1, 1 if self.is_wide else self.window or -1],
                 column=column.name,
                 column_type=column.type,
+                written=column.written,
                 minimum=self.ranges[column.name][0],
                 maximum=self.ranges[column.name][1],
             )

@@ -66,6 +66,7 @@ class TableEncoder:
             shape=[-1, 1],
             column=column.name,
             column_type=column.type,
+            written=column.written,
             categories=[value for value in known if value != MISSING_TEXT] if known is not None else None,
             minimum=low,
             maximum=high,
@@ -82,9 +83,9 @@ class TableEncoder:
         return rows
 
 
-def fit_table_encoder(frame: Frame, columns: Sequence[Column]) -> TableEncoder:
-    """Learns categories and ranges from training rows."""
-    encoding = fit_encoding(frame, columns)
+def fit_table_encoder(frame: Frame, columns: Sequence[Column], targets: Array | None = None) -> TableEncoder:
+    """Learns categories, words and ranges from training rows."""
+    encoding = fit_encoding(frame, columns, targets)
     quantities = (*encoding.numbers, *encoding.dates)
     return TableEncoder(
         columns=tuple(columns),

@@ -77,13 +77,13 @@ class Encoding:
         return np.ascontiguousarray(np.concatenate(parts, axis=1, dtype=np.float32))
 
 
-def fit_encoding(frame: Frame, columns: Sequence[Column]) -> Encoding:
+def fit_encoding(frame: Frame, columns: Sequence[Column], targets: Array | None = None) -> Encoding:
     """Learns the categories from training rows; rare ones are grouped, and at most 255 are told apart. Of free text it
-    learns the common words."""
+    learns the common words, where there are many those that say most of the targets."""
     names: dict[str, list[str]] = {"number": [], "date": [], "category": []}
     words = []
     for column in columns:
-        if column.type is ColumnType.STRING and (found := find_words(frame.columns[column.name].tolist())):
+        if column.type is ColumnType.STRING and (found := find_words(frame.columns[column.name].tolist(), targets)):
             words.append(Words(column=column.name, values=found))
         else:
             names[_ROLE_OF_TYPE[column.type]].append(column.name)

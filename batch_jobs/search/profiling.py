@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from aimass_core.domain.algorithms import registry
 from aimass_core.domain.algorithms.contract import AlgorithmSpec, DataKind
 from aimass_core.domain.jobs import TrainSpec
@@ -17,12 +19,13 @@ from batch_jobs.train.material import TRAIN, Material, find_data_kind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What the data is."""
+    """What the data is; `num_rarer` rows are of the rarer one of two classes, None where there are not two."""
 
     kind: DataKind
     task: Task
     num_rows: int
     num_columns: int
+    num_rarer: int | None = None
 
 
 def profile(environment: Environment, spec: AutotrainSpec, materials: Materials) -> Profile:
@@ -39,11 +42,13 @@ def profile(environment: Environment, spec: AutotrainSpec, materials: Materials)
     if not able:
         raise InvalidRequestError(f"No algorithm does {task} with {kind} data. See GET /v1/algorithms.")
     material = materials.find(_to_train_spec(spec, max(able, key=lambda each: len(each.tasks))))
+    part, is_binary = material.parts[TRAIN], material.target.task is Task.BINARY
     return Profile(
         kind=kind,
         task=material.target.task,
-        num_rows=material.parts[TRAIN].num_rows,
+        num_rows=part.num_rows,
         num_columns=_num_columns(material),
+        num_rarer=int(np.bincount(part.truth, minlength=2).min()) if is_binary else None,
     )
 
 

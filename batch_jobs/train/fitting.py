@@ -384,6 +384,7 @@ class Fitting:
                 material.data_kind,
                 known.frame,
                 material.columns,
+                targets=known.truth,
                 hyperparameters=spec.resolve_hyperparameters(),
                 image_shape=material.image_shape,
                 window=spec.num_window_rows if material.target.horizon else None,

@@ -1,6 +1,7 @@
 """What a job leaves of its model: the files of a model version, and the predictions of its channels."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from batch_jobs.train.notes import Notes
 
 # A model is written, sent to the lake, and has its digest taken on the way: an ensemble of 91 MB took nine seconds.
 SENT_BYTES_PER_SECOND = 12e6
+_PERFECT, _LEFT_TO_OTHERS = 0.999, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,13 @@ class Handover:
             Answers(labels=self._labels(exported.validation_scores), scores=exported.validation_scores),
         )
         evaluations, shown, scores = self._judge(exported.scorer)
-        card = self._complete(evaluations, self._importances(exported.scorer))
+        importances = self._importances(exported.scorer)
+        if (told_by := find_leak(evaluations[-1].metrics, importances)) is not None:
+            self.notes(
+                f"the model is as good as always right, and by the column {told_by!r} alone: where that is not known "
+                "before what is to be predicted, train without it (exclude)"
+            )
+        card = self._complete(evaluations, importances)
         self.reporter.progress("reporting")
         path.mkdir(parents=True, exist_ok=True)
         for name, body in to_files(replace(exported, card=card)).items():
@@ -144,6 +152,15 @@ class Handover:
             "warnings": list(dict.fromkeys([*self.exported.card.warnings, *self.notes.texts])),
         }
         return self.exported.card.model_copy(update=found)
+
+
+def find_leak(metrics: Mapping[str, float], importances: Sequence[Importance]) -> str | None:
+    """The column that alone makes a model perfect, where there are others."""
+    is_perfect = max(metrics.get("roc_auc", 0.0), metrics.get("accuracy", 0.0), metrics.get("r2", 0.0)) >= _PERFECT
+    if not is_perfect or len(importances) < 2:
+        return None
+    first, *others = importances
+    return first.column if sum(max(each.mean, 0.0) for each in others) <= _LEFT_TO_OTHERS * first.mean else None
 
 
 def write_validation_report(exported: Exported, path: Path) -> None:

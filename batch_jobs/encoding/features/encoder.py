@@ -118,6 +118,7 @@ class FeatureEncoder:
                 shape=[-1, 1],
                 column=column.name,
                 column_type=column.type,
+                written=column.written,
             )
             for column in self.texts
         }

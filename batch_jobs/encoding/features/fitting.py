@@ -48,7 +48,7 @@ def fit_features(
     blocks = _fit_blocks(spec, frame, columns, truth)
     check_width([name for block in blocks for name in block.names])
     texts = tuple(column for column in columns if _is_text_only(spec.columns.get(column.name)))
-    table = fit_table_encoder(frame, [column for column in columns if column not in texts])
+    table = fit_table_encoder(frame, [column for column in columns if column not in texts], truth.values)
     encoder = FeatureEncoder(kept=keep_all(blocks), table=table, texts=texts)
     if spec.select is None:
         return encoder
@@ -104,7 +104,8 @@ def _column_blocks(
             blocks = [text_block(column.name, recipe.statistics)] if recipe.statistics else []
             if _is_text_only(recipe):
                 return blocks
-            if recipe.encode is None and (words := find_words(frame.columns[column.name].tolist())):
+            texts = frame.columns[column.name].tolist()
+            if recipe.encode is None and (words := find_words(texts, truth.values)):
                 return [*blocks, words_block(Words(column=column.name, values=words))]
             found = levels_of(column.name)
             encodes = recipe.encode or [Encode.CODE]

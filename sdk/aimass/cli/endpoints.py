@@ -7,7 +7,7 @@ import typer
 from pydantic import BaseModel
 
 from aimass.cli import endpoint_settings, rollouts
-from aimass.cli.output import Column, Output, OutputFormat, client_of, say, show_list, show_one
+from aimass.cli.output import Column, Output, OutputFormat, client_of, plain, say, show_list, show_one
 from aimass.cli.rows import read_rows
 from aimass_core.domain.endpoint_watching import AlarmStatus
 from aimass_core.domain.endpoints import EndpointDetail, Prediction
@@ -120,6 +120,8 @@ def predict(
     show_list(shown, columns, output=output)
     if len(shown) < len(rows_answered):
         say(f"{len(rows_answered) - len(shown):,} more rows: aimass predict {endpoint} {file} --output csv")
+    for warning in answer.warnings:
+        say(f"[yellow]Note:[/] {plain(warning)}")
     say(f"{len(rows_answered):,} rows by {answer.model_name}@{answer.model_version}.")
 
 

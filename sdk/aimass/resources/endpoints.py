@@ -63,7 +63,8 @@ class Endpoint(contract.EndpointDetail, Bound):
         """Labels and probabilities (or values) for a data frame, one record, or many.
 
         Columns that the model does not know are ignored; what is missing counts as a missing value. An image is the
-        bytes of a PNG or JPEG file, base64 of them, or nested lists of pixel values.
+        bytes of a PNG or JPEG file, base64 of them, or nested lists of pixel values. To a forecast rows of lists are
+        windows, and rows of numbers the steps of one series, the oldest first: then there is one answer.
 
         Args:
             explain: With what each column contributes to each answer (Shapley values).
@@ -232,11 +233,14 @@ class EndpointsApi(EndpointWatchesApi):
     def predict(self, endpoint: str, rows: Rows, *, explain: bool = False) -> Predictions:
         """See Endpoint.predict. Many rows, and large ones, are sent in several requests."""
         size = _ROWS_EXPLAINED_PER_REQUEST if explain else _ROWS_PER_REQUEST
-        answers = [
-            self._read(Predictions, self._send_rows(endpoint, body, {}, explain=explain))
-            for part in _chunks(_to_records(rows), size)
-            for body in _to_bodies(part)
-        ]
+        records = _to_records(rows)
+        answers: list[Predictions] = []
+        for part in _chunks(records, size):
+            sent = [self._send_rows(endpoint, body, {}, explain=explain) for body in _to_bodies(part)]
+            answers += [self._read(Predictions, each) for each in sent]
+            if len(records) > len(part) > len(sent) == sum(len(each.predictions) for each in answers):
+                # They are the steps of one series, of which the last decide.
+                return self.predict(endpoint, records[-size:], explain=explain)
         predictions: list[Prediction] = [prediction for answer in answers for prediction in answer.predictions]
         return answers[0].model_copy(update={"predictions": predictions})
 

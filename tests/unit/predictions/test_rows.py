@@ -72,6 +72,14 @@ def test_columns_that_the_model_does_not_use_are_ignored_with_one_warning(bench:
     assert [prediction["error"] for prediction in document["predictions"]] == [None, None]
 
 
+def test_columns_that_no_row_has_are_told(bench: Bench) -> None:
+    assert post_csv(bench, "age,town\n39,Oslo\n").json["warnings"] == [
+        "columns that the model does not use were ignored: 'town'",
+        "columns that no row has count as missing: 'city'",
+    ]
+    assert bench.predict({"age": 39}, {"city": "Oslo"}).json["warnings"] == []
+
+
 def test_rows_without_any_known_column_are_refused(bench: Bench) -> None:
     answer = bench.predict({"Age": 39}, {"CITY": "Oslo"})
     assert answer.status == 422
@@ -259,6 +267,40 @@ def test_what_is_no_boolean() -> None:
 )
 def test_dates(cell: str, expected: datetime) -> None:
     assert cells.to_seconds(cell) == expected.timestamp()
+
+
+@pytest.mark.parametrize(
+    ("column_type", "written", "cell", "expected"),
+    [
+        (ColumnType.DATETIME, "%d/%m/%Y", "03/02/2026", datetime(2026, 2, 3, tzinfo=UTC).timestamp()),
+        (ColumnType.DATETIME, "%m/%d/%Y", "03/02/2026", datetime(2026, 3, 2, tzinfo=UTC).timestamp()),
+        (ColumnType.DATETIME, "%m/%d/%Y", "2026-02-03", datetime(2026, 2, 3, tzinfo=UTC).timestamp()),
+        (ColumnType.DATETIME, None, "03 Feb 2026", datetime(2026, 2, 3, tzinfo=UTC).timestamp()),
+        (ColumnType.NUMBER, "$1,234.5", "$1,200.50", 1200.5),
+        (ColumnType.NUMBER, "$1,234.5", 1200.5, 1200.5),
+        (ColumnType.NUMBER, "1.234,5€", "1.200", 1200),
+        (ColumnType.NUMBER, "1.234,5€", "0.5", 0.5),
+        (ColumnType.NUMBER, "1234.5%", "12 %", 12),
+    ],
+)
+def test_cells_are_read_as_those_of_the_training_data_were(
+    column_type: ColumnType, written: str | None, cell: Any, expected: float
+) -> None:
+    spec = TABLE.inputs[0].model_copy(update={"column_type": column_type, "written": written})
+    values, errors = cells.to_tensor(spec, [cell])
+    assert (values.tolist(), errors) == ([[expected]], {})
+
+
+def test_a_date_with_two_meanings_is_not_guessed() -> None:
+    spec = TABLE.inputs[0].model_copy(update={"column_type": ColumnType.DATETIME, "written": None})
+    assert "is not a date or time" in cells.to_tensor(spec, ["03/02/2026"])[1][0]
+    told = cells.to_tensor(spec.model_copy(update={"written": "%d/%m/%Y"}), ["soon"])[1][0]
+    assert "write it as 23/11/2026, as in the training data" in told
+
+
+def test_a_csv_with_decimal_commas_is_read_as_by_an_upload(bench: Bench) -> None:
+    comma, point = post_csv(bench, "age;city\n39,5;Oslo\n").json, bench.predict({"age": 39.5, "city": "Oslo"}).json
+    assert comma["predictions"] == point["predictions"]
 
 
 @pytest.mark.parametrize("cell", ["11/12/2026", "yesterday", 5, True, "2026-13-01"])

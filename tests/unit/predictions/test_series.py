@@ -140,6 +140,18 @@ def test_a_forecast_has_one_value_for_each_step(forecaster: Bench) -> None:
     assert empty["error"] == "the model's forecast has values that are not numbers"
 
 
+def test_the_rows_of_a_table_are_the_steps_of_one_series(forecaster: Bench) -> None:
+    wanted = forecaster.predict({"sales": [1, 2, 4]}).json["predictions"]
+    document = forecaster.predict({"sales": 9, "day": "Monday"}, {"sales": 1}, {"sales": "2"}, {"sales": 4}).json
+    assert document["predictions"] == wanted
+    assert "the 4 rows were taken as the steps of one series" in document["warnings"][-1]
+    assert "made from the last 3" in document["warnings"][-1]
+    (short,) = forecaster.predict({"sales": 1}, {"sales": 2}).json["predictions"]
+    assert short["error"] == "sales: the series has 2 values; the model takes exactly 3, the latest ones"
+    (strange,) = forecaster.predict({"sales": 1}, {"sales": "two"}, {"sales": 3}).json["predictions"]
+    assert "value 2 of the series: 'two' is not a number" in strange["error"]
+
+
 def test_a_forecast_as_tensors(forecaster: Bench) -> None:
     answer = infer(forecaster, sales=[[1, 2, 4], [0, 0, 0]])
     assert answer.json["outputs"][0] == {"name": "value", "datatype": "FP32", "shape": [2, 2], "data": [5, 6, 1, 2]}

@@ -62,6 +62,25 @@ def test_the_task_follows_from_the_column(
     assert any(text.startswith(f"task: {task}") for text in channels.messages)
 
 
+@pytest.mark.parametrize(
+    ("column_type", "values", "told"),
+    [
+        (ColumnType.INTEGER, [0, 1, 2, 3, 4] * 30, "task=regression"),
+        (ColumnType.STRING, ["a|b", "b|c", "a|b|c", "c|a", "b"] * 10, "3 labels: task=multilabel learns"),
+        (ColumnType.STRING, ["a, b", "b, c", "a, b, c", "c, a"] * 10, "label_separator=','"),
+        (ColumnType.STRING, ["a", "b", "c"] * 10, None),
+        (ColumnType.STRING, ["Oslo, Norway", "Rome, Italy", "Lima, Peru"] * 10, None),
+    ],
+)
+def test_what_else_the_target_might_be_is_told(
+    channels: _Channels, column_type: ColumnType, values: list[Any], told: str | None
+) -> None:
+    channels.resolve(column_type, values)
+    found = [message for message in channels.messages if message.startswith("if these are")]
+    assert len(found) == (told is not None)
+    assert told is None or told in found[0]
+
+
 def test_two_classes_asked_for_as_multiclass_are_a_binary_task(channels: _Channels) -> None:
     assert channels.resolve(ColumnType.STRING, ["a", "b"] * 20, task=Task.MULTICLASS).task is Task.BINARY
 

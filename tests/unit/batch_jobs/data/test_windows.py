@@ -1,9 +1,13 @@
 """Windows of a timeline: which rows they hold, and which season the rows have."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from batch_jobs.data.windows import Timeline, cut_windows, find_period
+from aimass_core.domain.schemas import ColumnType
+from batch_jobs.data.windows import Timeline, cut_windows, find_period, read_timeline
+from tests.unit.batch_jobs.channel_files import build_channel
 
 
 def _timeline(num_rows: int, *, gaps: tuple[int, ...] = ()) -> Timeline:
@@ -51,3 +55,22 @@ def test_a_season_is_found_on_a_trend_and_a_slow_wave(period: int) -> None:
 def test_noise_and_short_series_have_no_season() -> None:
     assert find_period(np.random.default_rng(0).normal(size=2000), longest=48) is None
     assert find_period(np.arange(5.0), longest=48) is None
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ([*range(40)], None),
+        ([2 * step for step in range(40)], None),
+        ([step + 3 * (step > 20) for step in range(40)], None),
+        ([step * step for step in range(40)], "steps go from 1 to 77, the median is 39"),
+        ([*range(20), *range(20)], "several series"),
+    ],
+)
+def test_what_is_no_even_row_of_steps_is_told(tmp_path: Path, times: list[int], told: str | None) -> None:
+    messages: list[str] = []
+    values = [float(step) for step in range(40)]
+    channel = build_channel(tmp_path, {"t": (ColumnType.INTEGER, times), "y": (ColumnType.NUMBER, values)})
+    read_timeline(channel, ["y"], target="y", time_column="t", message=messages.append)
+    assert len(messages) == (told is not None)
+    assert told is None or told in messages[0]

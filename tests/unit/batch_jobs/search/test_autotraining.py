@@ -80,6 +80,20 @@ def test_all_rows_judge_where_they_are_few(run_study: RunStudy) -> None:
     assert held_out.card.evaluations[0].num_rows == NUM_ROWS // 4
 
 
+@pytest.mark.parametrize(("num_rarer", "num_judging"), [(40, 1_600), (4_000, 1_500)])
+def test_of_two_classes_the_rarer_one_has_rows_that_judge(
+    run_study: RunStudy, tmp_path: Path, num_rarer: int, num_judging: int
+) -> None:
+    number = np.linspace(-1, 1, 8_000)
+    columns = {
+        "x": (ColumnType.NUMBER, number.tolist()),
+        "y": (ColumnType.STRING, np.where(np.arange(8_000) < num_rarer, "rare", "common").tolist()),
+    }
+    channels = {"train": write_channel(tmp_path / "rows", columns, target="y")}
+    studied = run_study(kind="autotrain", max_trials=1, preset="fast", algorithms=["linear"], channels=channels)
+    assert studied.card.evaluations[0].num_rows == num_judging
+
+
 def test_an_algorithm_that_does_not_fit_is_refused(run_study: RunStudy) -> None:
     with pytest.raises(InvalidRequestError, match="cnn does not do binary with table data"):
         run_study(kind="autotrain", max_trials=2, algorithms=["xgboost", "cnn"])

@@ -38,6 +38,13 @@ class Column(Contract):
 
     name: str
     type: ColumnType
+    # NOTE: digests of versions from before there was this field must stay as they are.
+    written: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="How its cells were written where that was not evident: the format of times (%d/%m/%Y), or an "
+        "example of numbers (1.234,5€). Cells of requests are read so, too.",
+    )
 
 
 class ImageShape(Contract):

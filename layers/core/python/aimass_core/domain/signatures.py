@@ -52,6 +52,11 @@ class TensorSpec(Contract):
     shape: list[int]
     column: str | None = Field(default=None, description="The raw column that an input carries.")
     column_type: ColumnType | None = None
+    written: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="How the column's cells were written in the training data.",
+    )
     categories: list[str] | None = Field(default=None, description="Known values of a categorical input; others warn.")
     minimum: float | None = Field(default=None, description="Of the training data; an answer outside it warns.")
     maximum: float | None = None

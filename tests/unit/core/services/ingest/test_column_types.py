@@ -34,7 +34,18 @@ def evidence(*blocks: Sequence[str | None]) -> Evidence:
         (["9223372036854775808"], "number"),
         (["0x1F", "2"], "string"),
         (["1_000"], "string"),
-        (["1,5"], "string"),
+        (["1,5"], "number"),
+        (["1,5", "1.5"], "string"),
+        (["$1,234.50", "$7", "-$0.5", "($1,000)", "12"], "number"),
+        (["$5", "€5"], "string"),
+        (["12.5%", "3 %"], "number"),
+        (["12.5%", "3"], "string"),
+        (["999", "1,000", "12,345,678"], "number"),
+        (["0.5", "1.000,5"], "string"),
+        (["1 234 kr", "12 kr"], "number"),
+        (["1,23,456"], "string"),
+        (["1.2.3", "2.0.0"], "string"),
+        (["SKU 100", "SKU 200"], "string"),
         (["١٢"], "string"),
         (["true", "FALSE", None], "boolean"),
         (["true", "1"], "string"),
@@ -81,8 +92,8 @@ def test_a_column_of_text_is_settled_early_and_stays_text() -> None:
 
 
 def test_ambiguous_dates_and_big_numbers_warn() -> None:
-    assert "month first" in str(evidence(["01/02/2026"]).warning("day"))
-    assert evidence(["13/02/2026", "01/02/2026"]).warning("day") is None
+    assert "month first" in str(evidence(["01/02/2026"]).note("day", ColumnType.DATETIME, "%m/%d/%Y"))
+    assert evidence(["13/02/2026", "01/02/2026"]).note("day", ColumnType.DATETIME, "%d/%m/%Y") is None
     assert "64 bits" in str(evidence(["9223372036854775808"]).warning("id"))
 
 
@@ -122,3 +133,29 @@ def test_infinities_are_counted_and_zero_has_no_sign() -> None:
     converted = convert(pa.array(["inf", "-inf", "1e999", "-0"]), ColumnType.NUMBER)
     assert converted.num_infinite == 3
     assert str(converted.values[3].as_py()) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("cells", "written", "values"),
+    [
+        (["$1,234.50", "-$7", "($1,000)", "12", None], "$1,234.5", [1234.5, -7, -1000, 12, None]),
+        (["1.234,50 €", "7€", ",5"], "1.234,5€", [1234.5, 7, 0.5]),
+        (["12.5%", "-3 %"], "1,234.5%", [12.5, -3]),
+        (["Fr. 1'200.50", "Fr.5"], "Fr.1'234.5", [1200.5, 5]),
+        (["1 234", "12\u00a0345"], "1 234.5", [1234, 12345]),
+    ],
+)
+def test_numbers_as_people_write_them(cells: list[str | None], written: str, values: list[float | None]) -> None:
+    found = evidence(cells[:1], cells[1:])
+    assert found.written(ColumnType.NUMBER)[0] == written
+    converted = convert(pa.array(cells), ColumnType.NUMBER, found.written(ColumnType.NUMBER))
+    assert converted.values.to_pylist() == values
+    assert converted.is_bad is None
+    assert repr(cells[0]) in str(found.note("price", ColumnType.NUMBER, written))
+
+
+def test_files_that_write_numbers_in_different_forms_share_none() -> None:
+    assert evidence(["1,234.5"]).merge(evidence(["1.234,5"])).resolve() == "string"
+    assert evidence(["0.5"]).merge(evidence(["1.234,5"])).resolve() == "string"
+    assert evidence(["12"]).merge(evidence(["1.234,5"])).resolve() == "number"
+    assert evidence(["true"]).merge(evidence(["$1"])).resolve() == "string"

@@ -83,9 +83,9 @@ def test_a_block_of_another_type_is_told(later: str) -> None:
         read(begin(), [["1", "2"], [later]])
 
 
-def test_a_date_that_decides_between_month_and_day_is_told() -> None:
-    with pytest.raises(NotAsBegunError):
-        read(begin(), [["01/02/2026"], ["31/12/2026"]])
+def test_dates_stay_text_while_they_fit_month_and_day_first() -> None:
+    assert read(begin(), [["01/02/2026"], ["31/12/2026"]]).type == pa.string()
+    assert read(begin(), [["31/12/2026"], ["01/02/2026"]]).type == pa.timestamp("us", tz="UTC")
 
 
 @pytest.mark.parametrize(

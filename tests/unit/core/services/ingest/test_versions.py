@@ -415,3 +415,17 @@ def test_messages_about_a_deleted_dataset_are_harmless(scene: Scene) -> None:
     assert scene.close(message) is None
     message = {**message, "dataset_id": new_id("ds")}
     assert scene.close(message, max_bytes=MAX_BYTES) is None
+
+
+def test_later_files_are_read_as_the_first_was_written(scene: Scene) -> None:
+    dataset = scene.dataset()
+    first = scene.upload(dataset, b'day,price\n31/12/2025,"$1,200"\n01/02/2026,$7\n')
+    assert [column.written for column in first.data_schema.columns] == ["%d/%m/%Y", "$1,234.5"]
+    then = scene.upload(dataset, b"day,price\n03/02/2026,$8\n", mode=WriteMode.APPEND)
+    assert [(row["day"].month, row["price"]) for row in scene.rows(then)] == [(12, 1200), (2, 7), (2, 8)]
+    assert any("day first was taken, as before" in warning for warning in then.profile.warnings)
+
+
+def test_what_is_evidently_written_is_no_part_of_a_digest(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(), b"day,price\n2026-12-31,1.5\n")
+    assert [set(column.model_dump()) for column in version.data_schema.columns] == [{"name", "type"}] * 2

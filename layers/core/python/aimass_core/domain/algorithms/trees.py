@@ -153,7 +153,10 @@ class ForestHyperparameters(Request):
     max_depth: int | None = Field(default=None, ge=1, le=64, description="Null: as min_samples_leaf allows.")
     min_samples_leaf: int = Field(default=5, ge=1, le=100_000, description="Rows in a leaf; fewer make larger models.")
     max_features: float | None = Field(
-        default=None, gt=0, le=1, description="Share of columns at each split; null: square root, regression a third."
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of columns at each split; null: square root, regression two thirds.",
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from aimass_core.lambda_support import json_body
 
 _IMAGES = ("image/png", "image/jpeg")
 _DELIMITERS = (",", ";", "\t")
+# As ingest reads such a file.
+_DECIMAL_COMMA = re.compile(r"^\s*([+-]?[0-9]+),([0-9]+)\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +86,10 @@ def _read_csv(text: str, columns: Collection[str]) -> Records:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         next(reader, None)
-        for cells in reader:
-            if not cells:
+        for line in reader:
+            if not line:
                 continue
+            cells = [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in line] if delimiter == ";" else line
             fits = len(cells) == len(names)
             if not fits:
                 errors[len(rows)] = f"line {reader.line_num} has {len(cells)} cells, the header has {len(names)}"

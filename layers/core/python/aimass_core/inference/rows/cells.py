@@ -4,11 +4,13 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aimass_core.domain import written_numbers
 from aimass_core.domain.datasets import DatasetPolicy
 from aimass_core.domain.schemas import ColumnType, ImageShape
 from aimass_core.domain.signatures import TensorSpec
@@ -21,6 +23,7 @@ Array = NDArray[Any]
 # The words that ingest takes for "no value" unless a dataset says otherwise: rows of the same file read the same here.
 MISSING_WORDS = frozenset(DatasetPolicy().missing_values)
 MISSING_TEXT = ""
+_EXAMPLE = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
 _NUMBERS = frozenset({int, float, type(None)})
 _NUMERIC = (ColumnType.INTEGER, ColumnType.NUMBER)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
@@ -32,6 +35,9 @@ _DATE_FORMATS = (
     "%d.%m.%Y",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y %H:%M:%S",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
 )
 
 
@@ -47,7 +53,7 @@ def to_tensor(spec: TensorSpec, cells: Sequence[Any]) -> tuple[Array, dict[int, 
     types = set(map(type, cells))
     if spec.column_type in _NUMERIC and types <= _NUMBERS:
         return _to_float32([math.nan if cell is None else cell for cell in cells]), {}
-    convert, missing = _CONVERTERS[spec.column_type]
+    convert, missing = _converter_of(spec)
     values, errors = _convert_each(spec, cells, convert, missing)
     if spec.column_type in _NUMERIC:
         return _to_float32(values), errors
@@ -55,12 +61,14 @@ def to_tensor(spec: TensorSpec, cells: Sequence[Any]) -> tuple[Array, dict[int, 
     return np.array(values, dtype=dtype).reshape(-1, 1), errors
 
 
-def to_number(cell: Any) -> float:
-    """A number, or text that is one. NaN where the value is missing."""
+def to_number(cell: Any, written: str | None = None) -> float:
+    """A number, or text that is one, plainly or as it is `written` in the data. NaN where the value is missing."""
     if isinstance(cell, str):
         cell = cell.strip()
         if cell in MISSING_WORDS:
             return math.nan
+        if written is not None and (plain := written_numbers.to_plain(cell, written)) is not None:
+            return float(plain)
         if _NUMBER.fullmatch(cell):
             return float(cell)
     elif isinstance(cell, int | float) and not isinstance(cell, bool):
@@ -94,23 +102,35 @@ def to_text(cell: Any) -> str:
     raise CellError(f"{_show(cell)} is not text")
 
 
-def to_seconds(cell: Any) -> float:
-    """Seconds since 1970 of a date or time; one without a zone is UTC."""
+def to_seconds(cell: Any, written: str | None = None) -> float:
+    """Seconds since 1970 of a date or time, as it is `written` in the data or in a form that has one meaning; one
+    without a zone is UTC."""
     text = to_text(cell) if isinstance(cell, str) else cell
     if text is None or text == MISSING_TEXT:
         return math.nan
     if isinstance(text, str):
-        for parse in (datetime.fromisoformat, *map(_parser, _DATE_FORMATS)):
+        formats = _DATE_FORMATS if written is None else (written, *_DATE_FORMATS)
+        for parse in (datetime.fromisoformat, *map(_parser, formats)):
             try:
                 parsed = parse(text)
             except ValueError:
                 continue
             return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    raise CellError(f"{_show(cell)} is not a date or time; write it as 2026-11-23 or 2026-11-23T12:30:00Z")
+    ways = "2026-11-23 or 2026-11-23T12:30:00Z"
+    if written is not None:
+        ways = f"{_EXAMPLE.strftime(written)}, as in the training data, or {ways}"
+    raise CellError(f"{_show(cell)} is not a date or time; write it as {ways}")
 
 
 def _parser(form: str) -> Callable[[str], datetime]:
     return lambda text: datetime.strptime(text, form).replace(tzinfo=UTC)
+
+
+def _converter_of(spec: TensorSpec) -> tuple[Callable[[Any], Any], Any]:
+    if spec.written is None:
+        return _CONVERTERS[ColumnType.STRING if spec.column_type is None else spec.column_type]
+    read = to_seconds if spec.column_type is ColumnType.DATETIME else to_number
+    return partial(read, written=spec.written), math.nan
 
 
 _CONVERTERS: Mapping[ColumnType, tuple[Callable[[Any], Any], Any]] = {

@@ -15,7 +15,7 @@ from aimass_core.inference.drift import find_warnings
 from aimass_core.inference.explaining import explanations
 from aimass_core.inference.rows.bodies import Records
 from aimass_core.inference.rows.cells import to_tensor
-from aimass_core.inference.rows.series import to_series
+from aimass_core.inference.rows.series import join_steps, to_series
 from aimass_core.inference.serving.endpoints import Served
 from aimass_core.inference.serving.model import AnyModel, Tensors
 
@@ -44,6 +44,9 @@ def predict(
     if is_explained:
         explanations.check(signature, len(records.rows))
     warnings = _check_columns(signature, records)
+    if not records.errors:
+        steps, told = join_steps(signature, records.rows)
+        records, warnings = Records(rows=steps), [*warnings, *([told] if told else [])]
     inputs, errors = _to_inputs(signature, records)
     answered = [row for row in range(len(records.rows)) if row not in errors]
     outputs = _run(served.model, _take(inputs, answered), seconds_left) if answered else []
@@ -112,7 +115,11 @@ def _check_columns(signature: Signature, records: Records) -> list[str]:
             f"None of the columns {_names(list(given))} is known to the model. Its columns are: {_names(known)}."
         )
     extra = [name for name in given if name not in set(known)]
-    return [f"columns that the model does not use were ignored: {_names(extra)}"] if extra else []
+    absent = [name for name in known if name not in given]
+    warnings = [f"columns that the model does not use were ignored: {_names(extra)}"] if extra else []
+    if given and absent:
+        warnings.append(f"columns that no row has count as missing: {_names(absent)}")
+    return warnings
 
 
 def _to_inputs(signature: Signature, records: Records) -> tuple[dict[str, Array], dict[int, str]]:

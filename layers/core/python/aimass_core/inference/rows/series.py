@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aimass_core.domain.schemas import MAX_SERIES_LENGTH
-from aimass_core.domain.signatures import TensorSpec
+from aimass_core.domain.signatures import Signature, Task, TensorSpec
 from aimass_core.errors import PayloadTooLargeError
 from aimass_core.inference.limits import MAX_SERIES_VALUES
 from aimass_core.inference.rows.cells import MISSING_WORDS, to_number
@@ -64,6 +64,31 @@ def _read_row(specs: Sequence[TensorSpec], row: Mapping[str, Any]) -> tuple[dict
         words = ", ".join(f"{name} {length}" for name, length in list(lengths.items())[:10])
         faults.append(f"the series of a row must have the same length, with null where a value is missing: {words}")
     return found, faults
+
+
+def join_steps(
+    signature: Signature, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+    """Rows that are the steps of one series, as a table to forecast from is stored, as the one row that they are, and
+    what to say of it; all else as it is."""
+    names = [spec.column or spec.name for spec in signature.inputs]
+    if (
+        signature.task is not Task.FORECASTING
+        or len(rows) < 2
+        or any(_is_list(row.get(name)) for row in rows for name in names)
+    ):
+        return rows, None
+    window = signature.inputs[0].shape[1]
+    latest = rows[-window:] if window > 0 else rows
+    told = (
+        f"the {len(rows)} rows were taken as the steps of one series, the oldest first; the forecast is made from the "
+        f"last {len(latest)}"
+    )
+    return [{name: [row.get(name) for row in latest] for name in names if any(name in row for row in latest)}], told
+
+
+def _is_list(cell: Any) -> bool:
+    return isinstance(cell, list) or (isinstance(cell, str) and cell.lstrip().startswith("["))
 
 
 def to_values(cell: Any) -> Array | None:

@@ -7,7 +7,8 @@ The rules, in this order; "cells" are those with a value:
 3. All are true or false: boolean. All are whole numbers in 64 bits: integer. All are numbers: number.
 4. At least 100 cells and 99 % of them are numbers: a number column; the rows of the other cells are bad rows.
 5. All are dates and times in one known format: datetime; without a zone they are UTC.
-6. Else string.
+6. All are numbers as people write them, in one form: number. See `aimass_core.domain.written_numbers`.
+7. Else string.
 In formats that tell text from numbers (JSON), a column with a text in it is string or datetime.
 """
 
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aimass_core.domain import written_numbers
 from aimass_core.domain.schemas import ColumnType
 from aimass_core.services.ingest import plain_cells, series
 
@@ -87,6 +89,9 @@ class Evidence:
     is_text: bool = False
     is_quoted: bool = False
     formats: tuple[str, ...] | None = field(default=None)
+    forms: tuple[str, ...] | None = field(default=None)
+    """Of numbers as people write them; None while all cells are plain numbers."""
+    example: str = ""
 
     def add(self, cells: pa.Array) -> pa.Array | None:
         """Counts a block of trimmed cells; null is a missing value.
@@ -102,9 +107,16 @@ class Evidence:
             self.formats = ()
             return None
         self.num_examined += len(present)
+        num_numbers = self.num_numbers
         values = self._add_times(cells)
         if values is None:
             values = self._add_cells(cells, present)
+            if self.forms is not None or self.num_numbers < num_numbers + len(present):
+                self._narrow_forms(present)
+        is_large = len(present) >= _SETTLING_ROWS
+        is_other = not self.formats and not self.forms and self.num_booleans < self.num_cells
+        if is_large and is_other and self.num_numbers < num_numbers + (1 - _SETTLING_FRACTION) * len(present):
+            self.is_text = True
         return values
 
     def add_plain_numbers(self, cells: pa.Array) -> pa.Array | None:
@@ -139,10 +151,6 @@ class Evidence:
             values = _fit(cells, self.formats[0]) if self.formats else None
         elif self.num_numbers < self.num_cells:
             self.formats = ()
-        is_large = len(present) >= _SETTLING_ROWS
-        is_neither = not self.formats and self.num_booleans < self.num_cells
-        if is_large and is_neither and self.num_numbers - numbers_before < (1 - _SETTLING_FRACTION) * len(present):
-            self.is_text = True
         return values
 
     def _count_plain_numbers(self, cells: pa.Array) -> pa.Array | None:
@@ -182,6 +190,21 @@ class Evidence:
             candidates = tuple(form for form in candidates if _fit(part, form) is not None)
         self.formats = candidates
 
+    def _narrow_forms(self, cells: pa.Array) -> None:
+        if self.forms is None:
+            self.example = next(text for text in map(str, cells) if not _NUMBER.fullmatch(text))
+            self.forms = written_numbers.find_forms(self.example)
+            if self.num_integers + self.num_big_integers < self.num_numbers:
+                self.forms = tuple(filter(written_numbers.has_decimal_point, self.forms))
+        for part in (cells[:_PROBED_CELLS], cells):
+            self.forms = tuple(form for form in self.forms if _are_of_form(part, form))
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether every date fits month/day and day/month."""
+        formats = self.formats or ()
+        return any(form in formats and other in formats for form, other in _AMBIGUOUS.items())
+
     def merge(self, other: "Evidence") -> "Evidence":
         """The evidence of both."""
         if not self.num_cells or not other.num_cells:
@@ -199,6 +222,8 @@ class Evidence:
             is_text=self.is_text or other.is_text,
             is_quoted=self.is_quoted or other.is_quoted,
             formats=shared,
+            forms=_shared_forms(self, other),
+            example=self.example or other.example,
         )
 
     def resolve(self) -> ColumnType:
@@ -212,9 +237,14 @@ class Evidence:
         if self.num_booleans == self.num_cells:
             return ColumnType.BOOLEAN
         tolerated = self.num_cells * TOLERATED_FRACTION if self.num_cells >= MIN_CELLS_FOR_TOLERANCE else 0
-        if self.num_numbers and self.num_cells - self.num_numbers <= tolerated:
+        if self.num_numbers and self.num_cells - self.num_numbers <= tolerated and not self.forms:
             return ColumnType.INTEGER if self.num_integers == self.num_numbers else ColumnType.NUMBER
-        return ColumnType.DATETIME if self.formats else ColumnType.STRING
+        return ColumnType.DATETIME if self.formats else ColumnType.NUMBER if self.forms else ColumnType.STRING
+
+    def written(self, column_type: ColumnType, preferred: str | None = None) -> tuple[str, ...]:
+        """How cells that are of the type may be written, the likeliest first: formats of times, forms of numbers."""
+        found = {ColumnType.DATETIME: self.formats, ColumnType.NUMBER: self.forms}.get(column_type) or ()
+        return (preferred, *found) if preferred in found else found
 
     def may_have_others_than(self, wanted: ColumnType | None) -> bool:
         """Whether a cell may not be of that type: then the cells are looked at."""
@@ -242,9 +272,16 @@ class Evidence:
         if column_type is ColumnType.STRING and is_mixed:
             share = self.num_numbers / self.num_examined
             return f"Column {name!r} mixes numbers ({share:.0%} of its cells) with other text: it is read as text."
-        first = (self.formats or ("",))[0]
-        if column_type is ColumnType.DATETIME and _AMBIGUOUS.get(first) in (self.formats or ()):
-            return f"Column {name!r}: every date fits month/day and day/month; month first was taken."
+        return None
+
+    def note(self, name: str, column_type: ColumnType, written: str | None) -> str | None:
+        """What the user should know about how its cells were read, where that was not evident."""
+        if column_type is ColumnType.NUMBER and written is not None and written in (self.forms or ()):
+            plain = written_numbers.to_plain(self.example, written)
+            return f"Column {name!r} holds numbers such as {self.example!r}, which was read as {plain}."
+        if column_type is ColumnType.DATETIME and self.is_ambiguous:
+            taken = "month first was taken" if written in _AMBIGUOUS else "day first was taken, as before"
+            return f"Column {name!r}: every date fits month/day and day/month; {taken}."
         return None
 
 
@@ -257,11 +294,14 @@ class Converted:
     num_infinite: int = 0
 
 
-def convert(cells: pa.Array, column_type: ColumnType, formats: Sequence[str] = ()) -> Converted:
-    """Text cells as a type. NaN becomes missing, so do infinities, which are counted; -0.0 becomes 0.0."""
+def convert(cells: pa.Array, column_type: ColumnType, written: Sequence[str] = ()) -> Converted:
+    """Text cells as a type, `written` in one of these ways (`Evidence.written`).
+
+    NaN becomes missing, so do infinities, which are counted; -0.0 becomes 0.0.
+    """
     if column_type is ColumnType.STRING:
         return Converted(values=cells, is_bad=None)
-    values = _CONVERTERS[column_type](cells, formats)
+    values = _CONVERTERS[column_type](cells, written)
     finite = to_normal_form(values, column_type)
     return Converted(values=finite.values, is_bad=_bad(cells, values), num_infinite=finite.num_infinite)
 
@@ -302,11 +342,26 @@ def _to_integers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
     return pa.array([value if value is None or abs(value) <= _MAX_INT64 else None for value in found], type=pa.int64())
 
 
-def _to_numbers(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
+def _to_numbers(cells: pa.Array, forms: Sequence[str]) -> pa.Array:
+    if forms:
+        cells = _to_plain(cells, forms[0])
     try:
         return pc.cast(cells, pa.float64())
     except pa.ArrowInvalid:
         return pc.cast(pc.if_else(pc.match_substring_regex(cells, _NUMBER_RE2), cells, None), pa.float64())
+
+
+def _to_plain(cells: pa.Array, form: str) -> pa.Array:
+    """`written_numbers.to_plain` of each cell that is of the form; the others as they are."""
+    before, after, decimal = written_numbers.marks_of(form)
+    number = cells
+    for sign in filter(None, (before, after)):
+        number = pc.replace_substring(number, sign, "")
+    digits = pc.replace_substring_regex(number, f"[^0-9{re.escape(decimal)}]", "")
+    digits = pc.replace_substring(digits, decimal, ".")
+    is_negative = pc.match_substring_regex(number, r"[-(]")
+    plain = pc.if_else(is_negative, pc.binary_join_element_wise("-", digits, ""), digits)
+    return pc.if_else(pc.match_substring_regex(cells, written_numbers.pattern_of(form)), plain, cells)
 
 
 def _to_booleans(cells: pa.Array, _formats: Sequence[str]) -> pa.Array:
@@ -342,6 +397,21 @@ def parse_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
         return values
     year = pc.year(values)
     return pc.if_else(pc.and_(pc.greater_equal(year, 1), pc.less_equal(year, 9999)), values, None)
+
+
+def _are_of_form(cells: pa.Array, form: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(cells, written_numbers.pattern_of(form))).as_py())
+
+
+def _shared_forms(one: Evidence, other: Evidence) -> tuple[str, ...] | None:
+    """A form holds for all files of a version; plain numbers with a fraction have a decimal point."""
+    if one.forms is None or other.forms is None:
+        written, plain = (other, one) if one.forms is None else (one, other)
+        if written.forms is None or plain.num_numbers < plain.num_cells:
+            return None if written.forms is None else ()
+        is_whole = plain.num_integers + plain.num_big_integers == plain.num_numbers
+        return tuple(form for form in written.forms if is_whole or written_numbers.has_decimal_point(form))
+    return tuple(form for form in one.forms if form in other.forms)
 
 
 def _fit(cells: pa.Array, form: str) -> pa.Array | None:

@@ -6,10 +6,11 @@ All files are read, the types are decided on all cells, bad rows are kept apart,
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -271,7 +272,10 @@ class Conversion:
         yield FileIssue(file=spool.display_name, reason="see the quarantine.")
 
     def _schema(self, accepted: Sequence[SpooledFile], contract: dict[str, ColumnType | None]) -> Schema:
-        columns = [Column(name=name, type=found or ColumnType.STRING) for name, found in contract.items()]
+        columns = [
+            Column(name=name, type=found or ColumnType.STRING, written=self._written(name, found, accepted))
+            for name, found in contract.items()
+        ]
         if self._merge is not None:
             try:
                 columns = merging.complete(columns, self._merge)
@@ -284,8 +288,18 @@ class Conversion:
         target = self._dataset.target or accepted[0].target
         return Schema(kind=accepted[0].kind, columns=columns, target=target, image_shape=shape)
 
+    def _written(self, name: str, found: ColumnType | None, accepted: Sequence[SpooledFile]) -> str | None:
+        """How the cells of a column are written: as before, where they can be."""
+        before = None if self._base is None else self._base.data_schema.column(name)
+        evidence = _merged([_find(spool, name) for spool in accepted])
+        ways = evidence.written(found, None if before is None else before.written) if found is not None else ()
+        if ways:
+            return ways[0] if ways[0] not in (column_types.ISO, column_types.ISO_ZONED) else None
+        return None if before is None else before.written
+
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
+        written = {column.name: column.written for column in schema.columns}
         profiler = Profiler(schema, observer=self._observer)
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
@@ -295,7 +309,7 @@ class Conversion:
             for index, spool in enumerate(accepted):
                 self._on_progress("write", index, len(accepted))
                 for batch in spool.batches():
-                    typed = _typed(spool, batch, contract)
+                    typed = _typed(spool, batch, contract, written)
                     for name, found in typed.items():
                         num_infinite[name] += found.num_infinite
                     good = _good_rows(typed, schema)
@@ -305,7 +319,7 @@ class Conversion:
                 spool.remove()
 
         files = self._join(schema, profiler, collected(read_new()))
-        warnings = [warning for spool in accepted for warning in spool.warnings]
+        warnings = [warning for spool in accepted for warning in [*spool.warnings, *_notes(spool, schema)]]
         warnings += [
             f"Column {name!r}: {count:,} infinite values became missing."
             for name, count in num_infinite.items()
@@ -388,16 +402,30 @@ def _find(spool: SpooledFile, name: str) -> SpooledColumn:
 
 def _join(columns: Sequence[SpooledColumn]) -> ColumnType | None:
     """The type that holds the column of every file."""
-    evidence = [column.evidence for column in columns if column.evidence is not None]
-    merged = column_types.Evidence()
-    for each in evidence:
-        merged = merged.merge(each)
+    merged = _merged(columns)
     found = {column.fixed for column in columns if column.fixed is not None}
     if merged.num_cells:
         found.add(merged.resolve())
     if len(found) <= 1:
         return next(iter(found), None)
     return ColumnType.NUMBER if found == {ColumnType.INTEGER, ColumnType.NUMBER} else ColumnType.STRING
+
+
+def _merged(columns: Sequence[SpooledColumn]) -> column_types.Evidence:
+    merged = column_types.Evidence()
+    for column in columns:
+        merged = merged if column.evidence is None else merged.merge(column.evidence)
+    return merged
+
+
+def _notes(spool: SpooledFile, schema: Schema) -> list[str]:
+    known = {column.name: column for column in spool.columns}
+    notes = [
+        evidence.note(column.name, column.type, column.written)
+        for column in schema.columns
+        if column.name in known and (evidence := known[column.name].evidence) is not None
+    ]
+    return [note for note in notes if note]
 
 
 def _widen(base: ColumnType, columns: Sequence[SpooledColumn], *, to_text: bool = False) -> ColumnType:
@@ -428,7 +456,10 @@ def _may_be_bad(column: SpooledColumn, wanted: ColumnType | None) -> bool:
 
 
 def _typed(
-    spool: SpooledFile, batch: pa.RecordBatch, contract: dict[str, ColumnType | None]
+    spool: SpooledFile,
+    batch: pa.RecordBatch,
+    contract: dict[str, ColumnType | None],
+    written: Mapping[str, str | None] = MappingProxyType({}),
 ) -> dict[str, column_types.Converted]:
     """The batch's columns by name, in the contract's order and types."""
     positions = {name: index for index, name in enumerate(spool.names)}
@@ -442,7 +473,7 @@ def _typed(
         wanted = contract[column.name] or ColumnType.STRING
         if column.evidence is None or not pa.types.is_string(values.type):
             return _cast_fixed(values, wanted)
-        return column_types.convert(values, wanted, column.evidence.formats or ())
+        return column_types.convert(values, wanted, column.evidence.written(wanted, written.get(column.name)))
 
     return dict(zip(contract, for_each_column(convert, columns, cells), strict=True))
 

@@ -32,7 +32,7 @@ def _to_values(column: SpooledColumn, cells: pa.Array) -> list[Any]:
     found = column.resolve() or ColumnType.STRING
     if column.evidence is None:
         return [_to_json(value) for value in cells.to_pylist()]
-    converted = column_types.convert(cells, found, column.evidence.formats or ())
+    converted = column_types.convert(cells, found, column.evidence.written(found))
     values = [_to_json(value) for value in converted.values.to_pylist()]
     if converted.is_bad is None:
         return values

@@ -64,7 +64,9 @@ class TextColumn:
 
     def _begin(self, values: pa.Array | None) -> None:
         self._is_begun = True
-        found = None if values is None or self.keeps_text else _TYPES[values.type]
+        # What other files say of it may decide between the two ways to read a date.
+        keeps_text = self.keeps_text or self.evidence.is_ambiguous
+        found = None if values is None or keeps_text else _TYPES[values.type]
         if self.wanted in _NUMBERS and found in _NUMBERS:
             self._kept = ColumnType.NUMBER if ColumnType.NUMBER in (self.wanted, found) else found
         elif self.wanted in (None, found):
