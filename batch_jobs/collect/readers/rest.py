@@ -161,8 +161,9 @@ class _Api:
         selector = resource.endpoint.data_selector or self.config.resource_defaults.data_selector
         records = find_records(body, selector)
         if records is None or not all(isinstance(record, dict) for record in records):
+            where = "at its top" if selector is None else f"under {selector!r}"
             raise InvalidDataError(
-                f"{answer.url} answers no list of objects under {selector or 'its top'!r}. Say where they lie: "
+                f"{answer.url} answers no list of objects {where}. Say where they lie: "
                 f"data_selector of the resource {resource.name!r}."
             )
         return body, records
