@@ -49,7 +49,8 @@ def test_model_version_has_card_signature_and_links(api: Api) -> None:
     assert version["signature"]["labels"] == ["no", "yes"]
     files = {"model.onnx", "signature.json", "card.json", "golden.json", "report.html", "report.json"}
     assert set(version["links"]) == files
-    assert api.get("/v1/models/adult/versions/2").status == 404
+    missing = api.get("/v1/models/adult/versions/2")
+    assert (missing.status, "no model version adult@2" in missing.json["detail"]) == (404, True)
     assert api.get("/v1/models/adult/versions/zero").status in (404, 422)
 
 

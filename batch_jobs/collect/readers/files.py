@@ -1,6 +1,5 @@
 """Reads files over HTTPS and from a bucket. A file that is as it was is left out."""
 
-import json
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from batch_jobs.collect.reading import Item, Reading, WholeFile
 from batch_jobs.collect.states import FILES, mark_of
 
 _MAX_FILES = 10_000
-_MAX_JSON_BYTES = 512 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def read_found(reading: Reading, stream: str, found: list[Found]) -> Iterator[It
     if are_all_there and all(is_known(file, change) for file, _, change in fetched):
         return
     for file, path, change in fetched:
-        local = LocalFile(path=_to_lines(path), display_name=_display(file.name))
+        local = LocalFile(path=path, display_name=_display(file.name))
         yield WholeFile(stream=stream, file=local, name=file.name, change=change)
 
 
@@ -105,26 +103,3 @@ def _to_word(stream: str) -> str:
 def _display(name: str) -> str:
     """Neither an address's query nor its folders: they may say too much."""
     return unquote(posixpath.basename(urlsplit(name).path))[:200] or "file"
-
-
-def _to_lines(path: Path) -> Path:
-    """A JSON array becomes JSON Lines, which is how the conversion reads objects."""
-    with path.open("rb") as stream:
-        head = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not head.startswith(b"["):
-        return path
-    if path.stat().st_size > _MAX_JSON_BYTES:
-        raise InvalidDataError(
-            f"A JSON array of more than {_MAX_JSON_BYTES // 1024**2} MiB is not read. Serve JSON Lines instead: one "
-            "object a line."
-        )
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise InvalidDataError(f"A file begins as a JSON array and is none: {error}.") from error
-    lines = path.with_suffix(".jsonl")
-    with lines.open("w", encoding="utf-8") as stream_out:
-        for each in found:
-            stream_out.write(json.dumps(each) + "\n")
-    path.unlink()
-    return lines

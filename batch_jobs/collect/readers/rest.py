@@ -1,5 +1,6 @@
 """Reads a REST API: its resources one after another, children once for each record of their parent."""
 
+import email.message
 import hashlib
 import json
 from collections.abc import Iterator
@@ -151,8 +152,8 @@ class _Api:
 
     def _parse(self, resource: Resource, answer: Answer) -> tuple[Any, list[dict[str, Any]]]:
         try:
-            body = json.loads(answer.body) if answer.body.strip() else []
-        except (ValueError, RecursionError) as error:
+            body = _decode(answer)
+        except (ValueError, LookupError, RecursionError) as error:
             raise InvalidDataError(
                 f"{answer.url} answers no JSON ({answer.headers.get('content-type', 'no content type')[:100]}). Check "
                 f"the path of the resource {resource.name!r}."
@@ -160,8 +161,9 @@ class _Api:
         selector = resource.endpoint.data_selector or self.config.resource_defaults.data_selector
         records = find_records(body, selector)
         if records is None or not all(isinstance(record, dict) for record in records):
+            where = "at its top" if selector is None else f"under {selector!r}"
             raise InvalidDataError(
-                f"{answer.url} answers no list of objects under {selector or 'its top'!r}. Say where they lie: "
+                f"{answer.url} answers no list of objects {where}. Say where they lie: "
                 f"data_selector of the resource {resource.name!r}."
             )
         return body, records
@@ -171,6 +173,18 @@ class _Api:
             f"The resource {resource.name!r} does not end: {what} ({answer.url}). Nothing of it was kept, and its "
             "cursor has not moved. Check the paginator."
         )
+
+
+def _decode(answer: Answer) -> Any:
+    """What an answer of JSON says; JSON is UTF-8, but where the server names another encoding."""
+    if not answer.body.strip():
+        return []
+    try:
+        return json.loads(answer.body)
+    except UnicodeDecodeError:
+        content_type = email.message.Message()
+        content_type["content-type"] = answer.headers.get("content-type", "")
+        return json.loads(answer.body.decode(content_type.get_content_charset("utf-8")))
 
 
 class _Request:

@@ -9,12 +9,14 @@ from urllib.parse import urljoin
 from aimass_core.domain.rest_collectors import (
     Automatic,
     CursorPages,
+    HeaderCursor,
     HeaderLink,
     JsonLink,
     Offset,
     PageNumber,
     Paginator,
 )
+from aimass_core.errors import InvalidDataError
 from aimass_core.services.flattening import find
 
 _LINK = re.compile(r'<([^>]*)>\s*((?:;[^,;"]*(?:"[^"]*")?[^,;]*)*)')
@@ -59,14 +61,16 @@ class Pages:
             case PageNumber() as paginator:
                 return self._count(paginator, page)
             case CursorPages(cursor_path=path, cursor_param=param):
-                return self._set(param, find(page.body, path))
+                return self._set(param, _find_in(page, path))
+            case HeaderCursor(cursor_key=key, cursor_param=param):
+                return self._set(param, page.headers.get(key))
             case _:
                 return self._follow(page, self._find_next(page))
 
     def _find_next(self, page: Page) -> Any:
         match self.paginator:
             case JsonLink(next_url_path=path):
-                return find(page.body, path)
+                return _find_in(page, path)
             case HeaderLink(links_next_key=key):
                 return _find_link(page.headers, key)
             case Automatic():
@@ -124,6 +128,16 @@ def find_records(body: Any, selector: str | None) -> list[Any] | None:
 
 def _are_objects(values: list[Any]) -> bool:
     return all(isinstance(value, dict) for value in values)
+
+
+def _find_in(page: Page, path: str) -> Any:
+    """Raises InvalidDataError for a page that is a list: nothing in it leads on, and what follows would be lost."""
+    if isinstance(page.body, list) and page.num_records:
+        raise InvalidDataError(
+            f"{page.url} answers a list, in which there is no {path!r} that leads to the next page. Is it in a header "
+            "(header_link, header_cursor), or are pages counted (page_number, offset)?"
+        )
+    return find(page.body, path)
 
 
 def _find_total(page: Page, path: str | None) -> int | None:

@@ -46,7 +46,7 @@ def upload(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The dataset; it is made if there is none of that name.")],
     file: Annotated[
-        Path, typer.Argument(help="CSV, TSV, JSON Lines, Parquet, .npz, .ts, an archive, or a folder of images.")
+        Path, typer.Argument(help="CSV, TSV, JSON, Parquet, .npz, .ts, an archive, or a folder of images.")
     ],
     target: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
     append: Annotated[bool, typer.Option("--append", help="Add the rows to the latest version's.")] = False,

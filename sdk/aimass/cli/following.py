@@ -13,7 +13,7 @@ from rich.text import Text
 from aimass.cli import job_views
 from aimass.cli.leaderboards import metric_column, show_leaderboard
 from aimass.cli.model_tables import has_table, show_table
-from aimass.cli.output import Column, OutputFormat, format_bytes, say, show_list, show_one, stderr_console
+from aimass.cli.output import Column, OutputFormat, format_bytes, say, show_list, show_one, stderr_console, to_counts
 from aimass.cli.quantities import format_seconds
 from aimass.errors import JobFailedError
 from aimass.resources.jobs import Job, ModelRef
@@ -159,7 +159,7 @@ def _finish(job: Job, output: OutputFormat) -> None:
         raise JobFailedError(job)
     evaluations = version.card.evaluations if version and version.card else []
     if output is not OutputFormat.TABLE or not evaluations:
-        show_one(job, {"job": job.id, "status": job.status, **job.metrics}, output=output)
+        show_one(job, {"job": job.id, "status": job.status, **to_counts(job.metrics)}, output=output)
     else:
         columns = [Column("CHANNEL", lambda e: e.channel), Column("ROWS", lambda e: e.num_rows, is_number=True)]
         show_list(evaluations, [*columns, *map(metric_column, evaluations[0].metrics)], output=output)

@@ -10,7 +10,18 @@ from aimass.cli import job_views, options
 from aimass.cli.estimates import show_estimate
 from aimass.cli.following import follow, watch
 from aimass.cli.model_tables import has_table, show_table
-from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, plain, say, show_list, show_one
+from aimass.cli.output import (
+    Column,
+    Output,
+    OutputFormat,
+    client_of,
+    format_bytes,
+    plain,
+    say,
+    show_list,
+    show_one,
+    to_counts,
+)
 from aimass.mlflow_export import EXPERIMENT
 from aimass_core.domain.jobs import JobKind, JobStatus
 
@@ -108,7 +119,7 @@ def get_job(context: typer.Context, job_id: str, output: Output = OutputFormat.T
         fields |= {"cause": job.failure.cause, "exit code": job.failure.exit_code}
     if job.retry_of:
         fields["retry of"] = job.retry_of
-    show_one(job, fields | job.metrics, output=output)
+    show_one(job, fields | to_counts(job.metrics), output=output)
     if has_table(job) and job.status.is_terminal and output is OutputFormat.TABLE:
         say(f"What it did: aimass jobs table {job.id}")
 

@@ -191,6 +191,11 @@ def format_value(value: Any) -> str:
     return plain(str(value))
 
 
+def to_counts(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics, of which those that count are whole numbers."""
+    return {name: int(value) if name.startswith("num_") else value for name, value in metrics.items()}
+
+
 def format_bytes(num_bytes: int | None) -> str:
     """1,234,567 -> 1.2 MB."""
     if num_bytes is None:

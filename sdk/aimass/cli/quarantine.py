@@ -28,7 +28,7 @@ _QUARANTINES = (
 )
 _ROWS = (
     Column("ROW", lambda row: row.position, is_number=True),
-    Column("FILE", lambda row: row.file),
+    Column("FILE", lambda row: row.file, is_long=True),
     Column("LINE", lambda row: row.line, is_number=True),
     Column("COLUMN", lambda row: row.column),
     Column("REASON", lambda row: row.reason, is_long=True),

@@ -229,3 +229,20 @@ def test_a_next_page_elsewhere_gets_no_secrets(server: Server, make: MakeScene) 
     scene.collect(allowed_hosts="127.0.0.1,localhost")
     assert [asked.headers.get("authorization") is not None for asked in server.asked] == [True, False]
     assert len(scene.data("shop-a")) == 2
+
+
+def test_pages_by_a_header_in_another_encoding_than_utf8(server: Server, make: MakeScene) -> None:
+    words = ["Zürich", "Genève", "Köln"]
+
+    def answer(asked: Asked) -> Answer:
+        place = int(asked.query.get("cursor", 0))
+        headers = {"content-type": "application/json; charset=iso-8859-1"}
+        more = {"x-next": str(place + 1)} if place + 1 < len(words) else {}
+        body = json.dumps([{"id": place, "city": words[place]}], ensure_ascii=False)
+        return 200, headers | more, body.encode("latin-1")
+
+    server.answers["/cities"] = answer
+    endpoint = {"path": "cities", "paginator": {"type": "header_cursor", "cursor_key": "X-Next"}}
+    scene = make(rest(server, {"name": "cities", "endpoint": endpoint}))
+    scene.collect()
+    assert [row["city"] for row in scene.data("shop-cities")] == words

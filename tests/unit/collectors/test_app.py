@@ -252,6 +252,21 @@ def test_records_of_the_same_key_replace_each_other(mode: str) -> None:
     assert len(rows) == (2 if mode == "merge" else 3)
 
 
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_records_with_other_fields_than_those_before_are_taken(mode: str) -> None:
+    world = World(mode=mode, primary_key=["id"] if mode == "merge" else [])
+    world.send(b'{"id": 1, "city": "Bern"}')
+    world.send(b'{"id": 2, "plan": 3}', message_id="msg_2")
+    assert [(row["id"], row["city"], row["plan"]) for row in _converted(world)] == [(1, "Bern", None), (2, None, 3)]
+    world.clock.advance(60)
+    world.send(b'{"id": 3, "plan": "free", "new": true}', message_id="msg_3")
+    assert [(row["id"], row["plan"], row["new"]) for row in _converted(world)] == [
+        (1, None, None),
+        (2, "3", None),
+        (3, "free", True),
+    ]
+
+
 def test_source_that_becomes_another_kind_has_no_webhook_any_more(world: World) -> None:
     update = SourceUpdate.model_validate({"collector": {"type": "files", "urls": ["https://a.example/b.csv"]}})
     sources.update(world.ports, world.owner, "signups", update, revision=world.source.revision)

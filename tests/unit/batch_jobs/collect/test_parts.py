@@ -178,6 +178,16 @@ def test_pages_by_cursor_and_links() -> None:
     assert walk({"type": "auto"}, {"_links": {"next": {"href": "/c"}}, "data": []})[1][0] == "https://x.y/c"
     assert walk({"type": "auto"}, [{}])[-1][0] == "end"
     assert walk({"type": "single_page"}, {"next": "/x"})[-1][0] == "end"
+    words = {"x-next": "w"}
+    assert walk({"type": "header_cursor", "cursor_key": "x-next"}, [{}], headers=words)[1][1] == {"cursor": "w"}
+    assert walk({"type": "header_cursor", "cursor_key": "x-next"}, [{}])[-1][0] == "end"
+
+
+@pytest.mark.parametrize("paginator", [{"type": "cursor"}, {"type": "json_link"}])
+def test_a_list_in_which_nothing_can_lead_on_is_no_last_page(paginator: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDataError, match="header_cursor"):
+        walk(paginator, [{"id": 1}])
+    assert walk(paginator, [])[-1][0] == "end"
 
 
 def test_records_are_found_where_they_usually_lie() -> None:

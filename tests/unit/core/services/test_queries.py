@@ -56,6 +56,8 @@ def test_the_latest_version_is_meant_unless_one_is_named(ports: MemoryPorts, pri
     assert start(ports, principal, 'select 1 from "grows@1"').datasets == ["grows@1"]
     with pytest.raises(ConflictError, match="grows@3 is REJECTED"):
         start(ports, principal, 'select 1 from "grows@3"')
+    with pytest.raises(NotFoundError, match="no dataset version grows@4 in this workspace; the latest is 2"):
+        start(ports, principal, 'select 1 from "grows@4"')
 
 
 def test_a_query_of_one_dataset_reads_no_other(ports: MemoryPorts, principal: Principal) -> None:

@@ -53,6 +53,7 @@ def test_only_what_was_resolved_is_read(text: str, expected: str) -> None:
         ("create table x as select 1", "CREATE is not allowed"),
         ("show tables", "SHOW is not allowed"),
         ("explain select 1", "EXPLAIN is not allowed"),
+        ("selec age", "begins as no statement does"),
         ("execute immediate 'select 1'", "EXECUTE is not allowed"),
         ("with x as (delete from adult) select 1", "not allowed"),
         ("unload (select 1) to 's3://mine/' with (format = 'parquet')", "cannot be read"),

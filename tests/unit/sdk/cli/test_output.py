@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from aimass.cli.output import Column, OutputFormat, format_bytes, show_list, write_csv
+from aimass.cli.output import Column, OutputFormat, format_bytes, format_value, show_list, to_counts, write_csv
 
 
 class _Item(BaseModel):
@@ -47,3 +47,8 @@ def test_empty_list_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(("size", "text"), [(999, "999 B"), (1234, "1.2 kB"), (5_300_000, "5.3 MB"), (None, "-")])
 def test_bytes_are_readable(size: int | None, text: str) -> None:
     assert format_bytes(size) == text
+
+
+def test_what_counts_is_shown_whole() -> None:
+    shown = {name: format_value(value) for name, value in to_counts({"num_rows": 2030.0, "accuracy": 1.0}).items()}
+    assert shown == {"num_rows": "2,030", "accuracy": "1.0000"}

@@ -116,6 +116,14 @@ class CursorPages(Request):
     cursor_param: str = Field(default="cursor", max_length=100)
 
 
+class HeaderCursor(Request):
+    """A header of the answer holds a word that asks for the next page."""
+
+    type: Literal["header_cursor"]
+    cursor_key: str = Field(default="next", max_length=100, description="The header's name.")
+    cursor_param: str = Field(default="cursor", max_length=100)
+
+
 class Automatic(Request):
     """Found out from each page: a Link header, or an address under `next`, `links.next`, `paging.next` and such."""
 
@@ -123,7 +131,8 @@ class Automatic(Request):
 
 
 Paginator = Annotated[
-    SinglePage | JsonLink | HeaderLink | Offset | PageNumber | CursorPages | Automatic, Field(discriminator="type")
+    SinglePage | JsonLink | HeaderLink | Offset | PageNumber | CursorPages | HeaderCursor | Automatic,
+    Field(discriminator="type"),
 ]
 
 

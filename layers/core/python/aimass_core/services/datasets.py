@@ -269,7 +269,7 @@ def _delete_row(ports: Ports, row: Row) -> None:
 
 def _find_version(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersion:
     found = get(ports, principal, dataset)
-    return records.get(ports, DatasetVersion, found.workspace_id, found.id, number)
+    return records.get_version(ports, DatasetVersion, found, number)
 
 
 def _find_ready(ports: Ports, principal: Principal, dataset: str, number: int) -> DatasetVersion:

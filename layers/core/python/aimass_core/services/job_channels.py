@@ -87,7 +87,8 @@ def resolve_pins(ports: Ports, workspace_id: str, pins: dict[str, PinnedDataset]
         owner_id = pin.workspace_id or workspace_id
         if ports.registry.get(keys.row(owner_id, Dataset.resource, pin.dataset_id)) is None:
             raise ConflictError(f"The dataset {pin.dataset_name!r} that the job used was deleted. Submit a new job.")
-        channel = _load_channel(ports, owner_id, name, pin.dataset_id, pin.number, grant=grant)
+        version = records.get(ports, DatasetVersion, owner_id, pin.dataset_id, pin.number)
+        channel = _load_channel(ports, name, version, grant=grant)
         if channel.version.digest != pin.digest:
             raise ConflictError(
                 f"Version {pin.number} of the dataset {pin.dataset_name!r} is not the one that the job used. "
@@ -166,7 +167,8 @@ def _resolve_channel(ports: Ports, workspace_id: str, name: str, reference: str)
         raise ConflictError(
             f"The dataset {dataset.name!r} has no version that is READY. Upload a file first, or wait until it is in."
         )
-    return _load_channel(ports, dataset.workspace_id, name, dataset.id, number, grant=grant)
+    version = records.get_version(ports, DatasetVersion, dataset, number)
+    return _load_channel(ports, name, version, grant=grant)
 
 
 def _find_dataset(ports: Ports, workspace_id: str, reference: str) -> tuple[Dataset, Row | None]:
@@ -180,16 +182,14 @@ def _find_dataset(ports: Ports, workspace_id: str, reference: str) -> tuple[Data
     return records.get(ports, Dataset, str(grant.data["workspace_id"]), reference), grant
 
 
-def _load_channel(
-    ports: Ports, workspace_id: str, name: str, dataset_id: str, number: int, *, grant: Row | None
-) -> Channel:
-    version = records.get(ports, DatasetVersion, workspace_id, dataset_id, number)
+def _load_channel(ports: Ports, name: str, version: DatasetVersion, *, grant: Row | None) -> Channel:
     if version.status is not DatasetVersionStatus.READY:
         reason = f" ({version.status_reason})" if version.status_reason else ""
         raise ConflictError(
-            f"Version {number} of the dataset {version.dataset_name!r} is {version.status}, not READY{reason}."
+            f"Version {version.number} of the dataset {version.dataset_name!r} is {version.status}, not READY{reason}."
         )
-    blob = ports.lake.get(keys.dataset_version_object(workspace_id, dataset_id, number, "schema.json"))
+    key = keys.dataset_version_object(version.workspace_id, version.dataset_id, version.number, "schema.json")
+    blob = ports.lake.get(key)
     return Channel(name=name, version=version, schema=Schema.model_validate_json(blob), grant=grant)
 
 

@@ -126,7 +126,7 @@ def get_version(ports: Ports, principal: Principal, id_or_name: str, number: int
     number = number or model.latest_version
     if number is None:
         raise NotFoundError(f"The model {model.name!r} has no version.")
-    return records.get(ports, ModelVersion, principal.workspace_id, model.id, number)
+    return records.get_version(ports, ModelVersion, model, number)
 
 
 def get_version_detail(ports: Ports, principal: Principal, id_or_name: str, number: int) -> ModelVersionDetail:

@@ -222,9 +222,7 @@ class _Names:
         if key not in self.found:
             if len(self.found) >= _MAX_DATASETS:
                 raise InvalidRequestError(f"The query reads more than {_MAX_DATASETS} datasets. Read fewer.")
-            self.found[key] = self._load(
-                records.get(self.ports, DatasetVersion, dataset.workspace_id, dataset.id, number)
-            )
+            self.found[key] = self._load(records.get_version(self.ports, DatasetVersion, dataset, number))
         return self.found[key]
 
     def _split(self, ref: str) -> tuple[str, int | None]:

@@ -7,6 +7,8 @@ from aimass_core.domain import keys
 from aimass_core.domain.audit import AuditEntry
 from aimass_core.domain.changes import diff
 from aimass_core.domain.common import Principal, Resource, is_id
+from aimass_core.domain.datasets import Dataset
+from aimass_core.domain.models import Model
 from aimass_core.domain.redaction import redact_value
 from aimass_core.errors import AlreadyExistsError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Ports, Put, Row, Write, WriteConflictError
@@ -60,6 +62,15 @@ def find(ports: Ports, cls: type[ResourceT], workspace_id: str, id_or_name: str)
     if reserved is None:
         raise NotFoundError(f"There is no {_words(cls)} named {id_or_name!r} in this workspace.")
     return get(ports, cls, workspace_id, str(reserved.data["id"]))
+
+
+def get_version(ports: Ports, cls: type[ResourceT], parent: Dataset | Model, number: int) -> ResourceT:
+    """A version of a dataset or model. Raises NotFoundError, which names it as people do."""
+    try:
+        return get(ports, cls, parent.workspace_id, parent.id, number)
+    except NotFoundError as error:
+        latest = f"; the latest is {parent.latest_version}" if parent.latest_version else ""
+        raise NotFoundError(f"There is no {_words(cls)} {parent.name}@{number} in this workspace{latest}.") from error
 
 
 def create(

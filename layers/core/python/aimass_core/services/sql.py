@@ -60,6 +60,8 @@ def _parse(sql: str) -> exp.Query:
         raise InvalidRequestError(f"The SQL cannot be read: {_where(error)} {_QUOTES}") from error
     if len(statements) != 1:
         raise InvalidRequestError(f"There are {len(statements)} statements; send one SELECT.")
+    if isinstance(statements[0], exp.Condition | exp.Alias):
+        raise InvalidRequestError("The SQL begins as no statement does. Send one SELECT, which may begin with WITH.")
     if not isinstance(statements[0], exp.Query):
         raise InvalidRequestError(
             f"Queries only read: {_verb(statements[0])} is not allowed. Send one SELECT, which may begin with WITH."

@@ -33,7 +33,7 @@ from aimass_core.errors import (
 from aimass_core.ports import Ports, SecretNotFoundError
 from aimass_core.services import pii, records, source_access, source_datasets, source_health
 from aimass_core.services.flattening import MAX_NESTING, TooNestedError, flatten, is_allowed
-from aimass_core.services.ingest.evolution import Merge
+from aimass_core.services.ingest.evolution import FROZEN, Evolution, Merge
 
 # NOTE: no name that a user can set has a hyphen.
 _SECRET = "webhook-signing"  # noqa: S105 - a name, not a secret
@@ -117,17 +117,21 @@ def land(ports: Ports, record: SourceRecord, message_id: str, rows: Sequence[Map
     return key
 
 
-def find_merge(ports: Ports, dataset: Dataset) -> Merge | None:
-    """How the rows of deliveries come together with those before, where a webhook fills the dataset; None: they are
-    appended."""
+def find_rules(ports: Ports, dataset: Dataset) -> tuple[Evolution, Merge | None]:
+    """How the rows of deliveries may differ from those before, and come together with them (None: they are appended),
+    where a webhook fills the dataset."""
     try:
         record = records.get(ports, SourceRecord, dataset.workspace_id, str(dataset.source_id))
     except NotFoundError:
-        return None
+        return FROZEN, None
     policy = record.policy
-    if not isinstance(record.collector, WebhookCollector) or policy.mode is StreamMode.APPEND:
-        return None
-    return Merge(key=policy.primary_key, at=ports.clock() if policy.mode is StreamMode.HISTORY else None)
+    if not isinstance(record.collector, WebhookCollector):
+        return FROZEN, None
+    # Whoever was answered 202 sends it never again: what has other fields, or others' types, is no less taken.
+    evolution = Evolution(columns=True, types=True)
+    if policy.mode is StreamMode.APPEND:
+        return evolution, None
+    return evolution, Merge(key=policy.primary_key, at=ports.clock() if policy.mode is StreamMode.HISTORY else None)
 
 
 def check_policy(record: SourceRecord) -> None:

@@ -199,8 +199,13 @@ def test_too_many_bad_rows_reject_the_file(scene: Scene) -> None:
         (b"a,b,c\n", "header line but no rows"),
         (b"1 3:1 10:1 11:1\n0 3:1 10:1 20:1\n", "LIBSVM"),
         (b"%about\n@relation x\n@data\n1,2\n", "ARFF"),
-        (b"[{}]", "JSON arrays"),
-        (b'{\n"a": 1\n}\n', "whole JSON object"),
+        (b"[]", "no objects"),
+        (b"[{}]", "No line is a JSON object with keys"),
+        (b'[{"a": 1}, [2]]', "Value 2 of the JSON is no object"),
+        (b'[{"a": 1}, {"a": 2}', "Object 3 of the JSON is not whole"),
+        (b'[{"a": 1}, {"a": }]', "Object 2 of the JSON is not whole"),
+        (b'[{"a": 1}] [{"a": 2}]', "other data after the end"),
+        (b'{\n"a": 1\n', "Object 1 of the JSON is not whole"),
         (b"a quick fox\nb\nthe lazy dog , indeed it is\nso , it , goes\nc c c c c\n" * 20, "No delimiter fits"),
         (b",".join(b"c%d" % index for index in range(10_001)) + b"\n", "10,001 columns"),
     ],
@@ -232,3 +237,12 @@ def test_a_target_that_the_file_lacks_rejects_it(scene: Scene) -> None:
     version = scene.upload(scene.dataset(target="income"), b"a,b\n1,2\n")
     assert version.status is DatasetVersionStatus.REJECTED
     assert "no column 'income'" in str(version.status_reason)
+
+
+@pytest.mark.parametrize("more", [0, 5_000])
+def test_excels_line_that_names_the_delimiter_is_none_of_the_data(scene: Scene, more: int) -> None:
+    body = b"sep=;\r\na;b\r\n1,5;x,y\r\n2,5\r\n3,5;z\r\n" + b"4,5;w\r\n" * more
+    version = scene.upload(scene.dataset(max_bad_fraction=0.5), body)
+    assert types(version) == {"a": "number", "b": "string"}
+    assert scene.rows(version)[:2] == [{"a": 1.5, "b": "x,y"}, {"a": 3.5, "b": "z"}]
+    assert [issue.line for issue in version.issues] == [4]

@@ -30,6 +30,7 @@ def dialect(width: int, delimiter: str = ",") -> Dialect:
     return Dialect(
         delimiter=delimiter,
         has_literal_quotes=False,
+        first_line=1,
         has_header=False,
         names=tuple(f"c{index}" for index in range(width)),
         has_decimal_comma=False,

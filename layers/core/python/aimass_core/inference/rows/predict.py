@@ -115,11 +115,9 @@ def _check_columns(signature: Signature, records: Records) -> list[str]:
             f"None of the columns {_names(list(given))} is known to the model. Its columns are: {_names(known)}."
         )
     extra = [name for name in given if name not in set(known)]
-    absent = [name for name in known if name not in given]
-    warnings = [f"columns that the model does not use were ignored: {_names(extra)}"] if extra else []
-    if given and absent:
-        warnings.append(f"columns that no row has count as missing: {_names(absent)}")
-    return warnings
+    absent = [name for name in known if name not in given] if given else []
+    told = (("that the model does not use were ignored", extra), ("that no row has are missing values", absent))
+    return [f"columns {what}: {_names(names)}" for what, names in told if names]
 
 
 def _to_inputs(signature: Signature, records: Records) -> tuple[dict[str, Array], dict[int, str]]:

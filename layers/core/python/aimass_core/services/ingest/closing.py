@@ -111,9 +111,6 @@ class Delivered:
     merge: Merge | None = None
 
 
-_LANDED = Delivered(files=())
-
-
 def _unseen(_phase: str, _step: int, _num_steps: int) -> None:
     """Progress that nobody looks at."""
 
@@ -151,6 +148,7 @@ class _Run:
         dataset = records.get(self.ports, Dataset, self.version.workspace_id, self.version.dataset_id)
         base = _load_base(self.ports, self.claimed)
         checker = checking.begin(self.ports, self.version, dataset)
+        evolution, merge = self._rules_of(dataset)
         with Quarantine(work_path / "quarantine.jsonl") as kept_apart:
             files, gone = self._gather(kept_apart, work_path)
             conversion = Conversion(
@@ -161,8 +159,8 @@ class _Run:
                 quarantine=kept_apart,
                 limits=self.limits,
                 on_progress=self.on_progress,
-                evolution=(self.delivered or _LANDED).evolution,
-                merge=self._merge_of(dataset) if self.delivered is None else self.delivered.merge,
+                evolution=evolution,
+                merge=merge,
                 observer=checker,
             )
             try:
@@ -178,14 +176,17 @@ class _Run:
         report = None if checker is None else self._check(checker, converted)
         return self._commit(converted, gone, report, beside, num_landed=len(files) + len(gone))
 
-    def _merge_of(self, dataset: Dataset) -> Merge | None:
-        """How landed rows come together with those before: as the webhook says that fills the dataset."""
+    def _rules_of(self, dataset: Dataset) -> tuple[Evolution, Merge | None]:
+        """How new rows may differ from those before, and come together with them. Of landed ones the webhook says so
+        that fills the dataset."""
+        if self.delivered is not None:
+            return self.delivered.evolution, self.delivered.merge
         if dataset.source_id is None or self.version.mode is not WriteMode.APPEND:
-            return None
+            return FROZEN, None
         # NOTE: sources take long to import, and few datasets have one.
         from aimass_core.services import webhooks
 
-        return webhooks.find_merge(self.ports, dataset)
+        return webhooks.find_rules(self.ports, dataset)
 
     def _gather(self, kept_apart: Quarantine, work_path: Path) -> tuple[list[LocalFile], list[FileIssue]]:
         """The files on the local disk; those that are not what landed are left out with the reason."""

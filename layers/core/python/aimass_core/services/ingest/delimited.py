@@ -48,7 +48,7 @@ def can_be_quick(file: TextFile, dialect: Dialect) -> bool:
 def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
     """Raises NeedsCareError, possibly at the end, where rows are broken or lines and rows do not match one to one."""
     names = [str(index) for index in range(len(dialect.names))]
-    first_line = 2 if dialect.has_header else 1
+    first_line = dialect.first_line + dialect.has_header
     num_rows = 0
     block_bytes = _BLOCK_BYTES if file.max_line_bytes < _BLOCK_BYTES // 2 else _LARGE_BLOCK_BYTES
     try:
@@ -115,7 +115,7 @@ class _Records:
         is_header = self._dialect.has_header
         with self._path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             while (line := self._next(stream)) is not None:
-                if not line.strip():
+                if not line.strip() or self._line < self._dialect.first_line:
                     continue
                 number = self._line
                 row, reason = self._parse(line, stream)

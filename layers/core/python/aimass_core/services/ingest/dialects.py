@@ -11,6 +11,8 @@ from aimass_core.services.ingest.limits import Limits
 
 WHITESPACE = " "
 SAMPLE_BYTES, SAMPLE_LINES = 512 * 1024, 1_000
+# What Excel writes, and reads, before the header of a file.
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 _DELIMITERS = ("\t", ";", "|", ",")
 _SURE, _LIKELY = 0.98, 0.8
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|\S+')
@@ -22,7 +24,8 @@ _DATE = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """`delimiter` WHITESPACE stands for runs of blanks and tabs; None for one column without any.
+    """`delimiter` WHITESPACE stands for runs of blanks and tabs; None for one column without any. `first_line` is the
+    header's, or where there is none that of the first row.
 
     `has_literal_quotes`: tab-separated lines that all have the same number of fields whatever their quotes are; a quote
     is then text, as the TSV format has it, unless a whole cell is quoted.
@@ -30,6 +33,7 @@ class Dialect:
 
     delimiter: str | None
     has_literal_quotes: bool
+    first_line: int
     has_header: bool
     names: tuple[str, ...]
     has_decimal_comma: bool
@@ -60,10 +64,12 @@ def sniff_dialect(
     Raises:
         FileRejectedError: no delimiter fits, there are too many columns, or names are duplicate.
     """
-    lines = [line for line in sample if line.strip()]
+    separator = _SEPARATOR_LINE.fullmatch(sample[0].strip('" ')) if sample else None
+    first_line = 2 if separator else 1
+    lines = [line for line in sample[first_line - 1 :] if line.strip()]
     if not lines:
         raise FileRejectedError("The file has no text in its first lines. Upload one with a header and rows.")
-    delimiter = _find_delimiter(lines)
+    delimiter = separator[1] if separator else _find_delimiter(lines)
     rows = _split(lines, delimiter)
     width = len(rows[0])
     if width > limits.max_columns:
@@ -86,6 +92,7 @@ def sniff_dialect(
     return Dialect(
         delimiter=delimiter,
         has_literal_quotes=delimiter == "\t" and len({line.count("\t") for line in lines}) == 1,
+        first_line=first_line,
         has_header=found,
         names=names or tuple(f"c{index}" for index in range(width)),
         has_decimal_comma=decimal_comma,

@@ -6,6 +6,7 @@ from pathlib import Path
 from aimass_core.services.ingest import (
     arrays,
     image_folders,
+    json_documents,
     json_lines,
     parquet_files,
     series_files,
@@ -21,6 +22,7 @@ from aimass_core.services.ingest.spools import SpooledFile
 
 _TABLE_READERS = {
     Container.DELIMITED: text_tables.spool,
+    Container.JSON: json_documents.spool,
     Container.JSON_LINES: json_lines.spool,
     Container.PARQUET: parquet_files.spool,
     Container.TIME_SERIES: series_files.spool,

@@ -18,6 +18,7 @@ class Container(StrEnum):
     TAR = "tar"
     PARQUET = "parquet"
     NPY = "npy"
+    JSON = "json"
     JSON_LINES = "json_lines"
     TIME_SERIES = "ts"
     DELIMITED = "delimited"
@@ -98,12 +99,13 @@ def _refuse_known(head: bytes) -> None:
 def _sniff_text(head: bytes) -> Container:
     is_marked = head.startswith(_UTF_MARKS) or _is_utf16(head)
     # A mark and the NULs of UTF-16 must not hide what the text is.
-    if _MARKUP.match(re.sub(rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)|\0", b"", head) if is_marked else head):
+    text = re.sub(rb"^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)|\0", b"", head) if is_marked else head
+    if _MARKUP.match(text):
         raise FileRejectedError(
             f"The file is HTML, XML or SVG, not a table: perhaps a log-in or error page was saved. {_TEXT_ADVICE}"
         )
     if is_marked:
-        return Container.DELIMITED
+        return _sniff_json(text)
     num_control = sum(head.count(byte) for byte in _CONTROL)
     if num_control > len(head) // 100 + 1:
         raise FileRejectedError(
@@ -124,23 +126,15 @@ def _sniff_text(head: bytes) -> Container:
 def _sniff_json(head: bytes) -> Container:
     text = head.lstrip()
     if text.startswith(b"["):
-        raise FileRejectedError(
-            "The file begins with '[': JSON arrays are not read. Write JSON Lines, one object per line: "
-            "jq -c '.[]' file.json > file.jsonl"
-        )
+        return Container.JSON
     if not text.startswith(b"{"):
         return Container.DELIMITED
     first, newline, _ = text.partition(b"\n")
     try:
         json.loads(first)
-    except ValueError as error:
+    except ValueError:
         # An object longer than the head is cut; one that spans lines is not JSON Lines.
-        if newline and b'"' in first + text[:200]:
-            raise FileRejectedError(
-                f"Line 1 is not a whole JSON object ({error}). Write JSON Lines, one object per line: "
-                "jq -c . file.json",
-                line=1,
-            ) from error
+        return Container.JSON if newline else Container.JSON_LINES
     except RecursionError:
         # The reader names the line.
         pass

@@ -63,7 +63,7 @@ def normalize(path: Path, work_path: Path, *, limits: Limits, is_delimited: bool
     A file that is UTF-8 but for some lines stays UTF-8: those lines are bad rows.
     """
     warnings: list[str] = []
-    encoding = _marked_encoding(path)
+    encoding = find_encoding(path)
     scan = _Scan() if encoding else _scan(path, limits=limits, counts_cells=is_delimited)
     if encoding is None and not scan.is_utf8 and not _is_mostly_utf8(path):
         encoding = "cp1252"
@@ -90,13 +90,8 @@ def normalize(path: Path, work_path: Path, *, limits: Limits, is_delimited: bool
     )
 
 
-def _chunks(path: Path, num_bytes: int = _CHUNK_BYTES) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while chunk := stream.read(num_bytes):
-            yield chunk
-
-
-def _marked_encoding(path: Path) -> str | None:
+def find_encoding(path: Path) -> str | None:
+    """What a byte order mark or the NULs of UTF-16 tell; None where there are none."""
     with path.open("rb") as stream:
         head = stream.read(1024)
     for mark, encoding in _MARKS:
@@ -108,6 +103,12 @@ def _marked_encoding(path: Path) -> str | None:
     if pairs > 3 and head[0 : 2 * pairs : 2].count(0) > 0.7 * pairs:
         return "utf-16-be"
     return None
+
+
+def _chunks(path: Path, num_bytes: int = _CHUNK_BYTES) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while chunk := stream.read(num_bytes):
+            yield chunk
 
 
 def _scan(path: Path, *, limits: Limits, counts_cells: bool) -> _Scan:
