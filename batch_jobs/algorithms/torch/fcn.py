@@ -135,6 +135,7 @@ class _Block(nn.Module):
         """What `forward` answers where nothing is trained."""
         output = values
         for position, convolution in enumerate(self.convolutions):
+            assert isinstance(convolution, _Convolution)  # noqa: S101  nn.ModuleList forgets the type
             output = convolution.write(graph, output)
             if self.shortcut is not None and position == len(self.convolutions) - 1:
                 output = graph.node("Add", output, self.shortcut.write(graph, values))
@@ -173,6 +174,7 @@ class Network(nn.Module):
         """See `Written`."""
         values, mask = self.scaler.write(graph, features), self.scaler.write_mask(graph, features)
         for block in self.blocks:
+            assert isinstance(block, _Block)  # noqa: S101  nn.ModuleList forgets the type
             values = block.write(graph, values, mask)
         steps = graph.constant([2], np.int64)
         counts = graph.node("Max", graph.node("ReduceSum", mask, steps, keepdims=0), graph.constant(1, np.float32))
