@@ -9,6 +9,7 @@ python predict.py --check               # does it still answer as it did where i
 import csv
 import json
 import math
+import re
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +26,8 @@ TYPES = {
     "FP32": np.float32,
     "FP64": np.float64,
 }
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
+SPACE = "[ \u00a0\u2009\u202f]"
 
 
 class Model:
@@ -67,11 +69,11 @@ def to_tensor(spec, rows):
     kind, column = spec.get("column_type"), spec.get("column") or spec["name"]
     cells = [row.get(column) for row in rows]
     if kind in ("integer", "number"):
-        return np.array([[to_number(cell, column)] for cell in cells], np.float32)
+        return np.array([[to_number(cell, column, spec.get("written"))] for cell in cells], np.float32)
     if kind in ("string", "boolean"):
         return np.array([[to_text(cell)] for cell in cells], object)
     if kind == "datetime":
-        return np.array([[to_seconds(cell, column)] for cell in cells], np.float64)
+        return np.array([[to_seconds(cell, column, spec.get("written"))] for cell in cells], np.float64)
     if kind == "series":
         series = [np.array([math.nan if v is None else v for v in to_list(cell)], np.float32) for cell in cells]
         width = spec["shape"][1] if spec["shape"][1] > 0 else max([len(values) for values in series] + [1])
@@ -82,10 +84,18 @@ def to_tensor(spec, rows):
     return np.array(cells, TYPES[spec["datatype"]])
 
 
-def to_number(cell, column):
+def to_number(cell, column, written=None):
+    """`written`: an example of how numbers were written in the training data, such as 1.234,5€."""
     if cell is None or (isinstance(cell, str) and cell.strip() in MISSING):
         return math.nan
     try:
+        if written and isinstance(cell, str):
+            before, thousands, decimal, after = re.fullmatch(r"(\D*)1(\D?)234(\D)5(\D*)", written).groups()
+            number = cell.replace(before, "").replace(after, "").strip(" \u00a0\u2009\u202f")
+            digits = f"[1-9][0-9]{{0,2}}(?:{SPACE if thousands == ' ' else re.escape(thousands)}[0-9]{{3}})+|[0-9]*"
+            if re.fullmatch(rf"\(?[+-]?(?:{digits})(?:{re.escape(decimal)}[0-9]+)?\)?", number):
+                plain = "".join(each for each in number if each in f"0123456789{decimal}").replace(decimal, ".")
+                cell = f"-{plain}" if "-" in number or "(" in number else plain
         return float(cell)
     except (TypeError, ValueError):
         raise SystemExit(f"{column}: {cell!r} is not a number") from None
@@ -100,13 +110,19 @@ def to_text(cell):
     return "" if text in MISSING else text
 
 
-def to_seconds(cell, column):
+def to_seconds(cell, column, written=None):
+    """`written`: the format of times in the training data, such as %d/%m/%Y."""
     if cell is None or (isinstance(cell, str) and cell.strip() in MISSING):
         return math.nan
     if isinstance(cell, (int, float)):
         return float(cell)
     try:
         return float(cell)
+    except ValueError:
+        pass
+    try:
+        if written:
+            return datetime.strptime(cell.strip(), written).replace(tzinfo=timezone.utc).timestamp()
     except ValueError:
         pass
     try:

@@ -45,7 +45,7 @@ class DatasetPolicy(Contract):
         strict=True, default=90, ge=1, le=3_650, description="After so many days the rows of a quarantine are deleted."
     )
     missing_values: list[str] = Field(
-        default=["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"],
+        default=["", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None"],
         max_length=50,
         description="Cell texts, after trimming, that mean 'no value'.",
     )
