@@ -78,6 +78,9 @@ def _read_csv(text: str, signature: Signature | None) -> list[dict[str, Any]]:
         header = _positional_names(len(header), known)
     if not lines:
         raise InvalidDataError("The file holds no rows below its header line.")
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise InvalidDataError(f"The header names the column {twice!r} more than once.")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise InvalidDataError(f"Row {number} has {len(line)} cells where the header has {len(header)}.")

@@ -34,6 +34,7 @@ def test_csv_as_spreadsheets_save_it(tmp_path: Path, encoding: str, delimiter: s
     [
         (b"PAR1\xe0\0\0", "is no text"),
         (b"age,job\n", "no rows below its header"),
+        (b"age,age\n1,2\n", "'age' more than once"),
         (b"age,job\n1," + b"x" * 200_000, "is no CSV"),
     ],
 )
