@@ -23,6 +23,8 @@ _CONNECT_SECONDS = 30.0
 _LIBPQ_DRIVERS = ("psycopg", "psycopg2")
 _PORTS = {"postgresql": 5432, "redshift": 5439, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
 _QUERY = re.compile(r"^\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with)\b", re.IGNORECASE | re.DOTALL)
+# What SQLAlchemy takes for a parameter, though it stands in a text ('{"a":1}') or is another's.
+_NO_PARAMETER = re.compile(r"(?<![:\w\\]):(?!start\b)(?=\w)")
 _READ_ONLY = {
     "postgresql": "SET TRANSACTION READ ONLY",
     "mysql": "SET TRANSACTION READ ONLY",
@@ -133,7 +135,7 @@ def _read_table(connection: sa.Connection, name: str, cursor: str | None, start:
 def _read_query(connection: sa.Connection, name: str, query: str, start: JsonScalar) -> Iterator[Item]:
     if _QUERY.match(query) is None:
         raise InvalidRequestError(f"The query of the stream {name!r} is no SELECT: {query[:100]!r}.")
-    text = sa.text(query.rstrip().rstrip(";"))
+    text = sa.text(_NO_PARAMETER.sub(r"\\:", query.rstrip().rstrip(";")))
     if "start" in text._bindparams:
         text = text.bindparams(start=start)
     yield from _rows(connection, name, text)

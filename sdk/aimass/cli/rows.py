@@ -1,17 +1,21 @@
 """Rows for a prediction, read from a file: CSV, JSON Lines, .ts, or images."""
 
 import base64
+import codecs
 import csv
+import io
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from aimass_core.domain.schemas import DatasetKind
-from aimass_core.domain.signatures import Signature
+from aimass_core.domain.signatures import Signature, Task
 from aimass_core.errors import InvalidDataError, NotFoundError
 
 _IMAGE_ENDINGS = {".png", ".jpg", ".jpeg"}
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def read_rows(file: str, signature: Signature | None) -> list[dict[str, Any]]:
@@ -24,36 +28,77 @@ def read_rows(file: str, signature: Signature | None) -> list[dict[str, Any]]:
         NotFoundError: There is no such file.
         InvalidDataError: It holds no rows, or lines of different lengths.
     """
+    if signature is not None and signature.task is Task.CUSTOM:
+        names = ", ".join(tensor.name for tensor in signature.inputs)
+        raise InvalidDataError(
+            f"The model takes tensors, not rows. Send them to its address for infer; inputs: {names}."
+        )
     if file == "-":
-        return _read_csv(sys.stdin, signature)
+        return _read_csv(_decode(sys.stdin.buffer.read(), file), signature)
     path = Path(file)
     if not path.exists():
         raise NotFoundError(f"There is no file {file!r}.")
     if path.is_dir() or path.suffix.lower() in _IMAGE_ENDINGS:
         return _read_images(path, signature)
+    text = _decode(path.read_bytes(), file)
     if path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
-        return _read_json_lines(path)
+        return _read_json_lines(path, text)
     if path.suffix.lower() == ".ts":
-        return _read_series(path, signature)
-    with path.open(newline="", encoding="utf-8-sig") as text:
-        return _read_csv(text, signature)
+        return _read_series(path, text, signature)
+    return _read_csv(text, signature)
 
 
-def _read_csv(text: TextIO, signature: Signature | None) -> list[dict[str, Any]]:
-    sample = text.read()
-    delimiter = "\t" if sample.partition("\n")[0].count("\t") > sample.partition("\n")[0].count(",") else ","
-    lines = [line for line in csv.reader(sample.splitlines(), delimiter=delimiter, skipinitialspace=True) if line]
+def _decode(body: bytes, name: str) -> str:
+    """What uploads take too: UTF-8, UTF-16 with its mark, else Windows-1252."""
+    encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError as error:
+        if b"\0" in body or encoding == "utf-16":
+            raise InvalidDataError(
+                f"{name} is no text. Give CSV, JSON Lines, .ts or images, or upload it and ask for all rows of the "
+                "dataset: aimass predict-batch."
+            ) from error
+    return body.decode("cp1252", errors="replace")
+
+
+def _read_csv(text: str, signature: Signature | None) -> list[dict[str, Any]]:
+    known = [tensor.column or tensor.name for tensor in signature.inputs] if signature else []
+    delimiter = _find_delimiter(text.partition("\n")[0], known)
+    try:
+        # NOTE: a cell in quotes may go on over lines, whose ends are part of it.
+        lines = [line for line in _split(io.StringIO(text, newline=""), delimiter) if line]
+    except csv.Error as error:
+        raise InvalidDataError(f"The file is no CSV: {error}.") from error
     if not lines:
         raise InvalidDataError("The file holds no rows.")
-    header = lines.pop(0)
-    known = [tensor.column or tensor.name for tensor in signature.inputs] if signature else []
+    header = [cell.strip() for cell in lines.pop(0)]
     if known and not set(header) & set(known):
         lines.insert(0, header)
         header = _positional_names(len(header), known)
+    if not lines:
+        raise InvalidDataError("The file holds no rows below its header line.")
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise InvalidDataError(f"The header names the column {twice!r} more than once.")
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise InvalidDataError(f"Row {number} has {len(line)} cells where the header has {len(header)}.")
     return [{name: cell.strip() or None for name, cell in zip(header, line, strict=True)} for line in lines]
+
+
+def _split(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+
+
+def _find_delimiter(header: str, known: list[str]) -> str:
+    """The one that makes the most of the model's columns of the header, else the one that it has most of."""
+
+    def score(delimiter: str) -> tuple[int, int]:
+        cells = {cell.strip() for line in _split([header], delimiter) for cell in line}
+        return len(cells & set(known)), header.count(delimiter)
+
+    return max(_DELIMITERS, key=score)
 
 
 def _positional_names(num_columns: int, known: list[str]) -> list[str]:
@@ -64,21 +109,20 @@ def _positional_names(num_columns: int, known: list[str]) -> list[str]:
     )
 
 
-def _read_json_lines(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8-sig")
+def _read_json_lines(path: Path, text: str) -> list[dict[str, Any]]:
     try:
         if text.lstrip().startswith("["):
             rows: list[dict[str, Any]] = json.loads(text)
             return rows
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
     except json.JSONDecodeError as error:
         raise InvalidDataError(f"{path} is neither JSON Lines nor a JSON array: {error}") from error
 
 
-def _read_series(path: Path, signature: Signature | None) -> list[dict[str, Any]]:
+def _read_series(path: Path, text: str, signature: Signature | None) -> list[dict[str, Any]]:
     """Channels in the order of the model's inputs. What follows them on a line is the label, which is not asked for."""
     columns = [tensor.column or tensor.name for tensor in signature.inputs] if signature else []
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     start = next((place for place, line in enumerate(lines) if line.lower() == "@data"), None)
     if start is None:
         raise InvalidDataError(f"{path} has no line @data, which comes before the rows of a .ts file.")

@@ -262,6 +262,14 @@ def test_tables_and_queries_of_a_database(engine: sa.Engine, tmp_path: Path) -> 
     ]
 
 
+def test_a_colon_within_a_text_of_a_query_is_no_parameter(engine: sa.Engine, tmp_path: Path) -> None:
+    query = """select id, '{"a":1, :b}' as j, '10:30' as t from orders where id > :start"""
+    reading = sql_reading(tmp_path, start={"q": 2}.get)
+    assert list(sql.read_from(engine, sql_collector(queries={"q": query}), reading, {})) == [
+        Record("q", {"id": 3, "j": '{"a":1, :b}', "t": "10:30"})
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "words"),
     [

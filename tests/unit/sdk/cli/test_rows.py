@@ -21,6 +21,36 @@ def test_csv_with_header_byte_order_mark_and_empty_cells(tmp_path: Path) -> None
     assert read_rows(str(path), signature("age", "job")) == [{"age": "39", "job": "cook"}, {"age": None, "job": None}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_as_spreadsheets_save_it(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(f'age{delimiter}job\r\n39{delimiter}"Köchin, Wirtin;\nund mehr"\r\n'.encode(encoding))
+    assert read_rows(str(path), signature("age", "job")) == [{"age": "39", "job": "Köchin, Wirtin;\nund mehr"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"PAR1\xe0\0\0", "is no text"),
+        (b"age,job\n", "no rows below its header"),
+        (b"age,age\n1,2\n", "'age' more than once"),
+        (b"age,job\n1," + b"x" * 200_000, "is no CSV"),
+    ],
+)
+def test_what_holds_no_rows_is_refused(tmp_path: Path, body: bytes, words: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(body)
+    with pytest.raises(InvalidDataError, match=words):
+        read_rows(str(path), signature("age", "job"))
+
+
+def test_a_model_of_tensors_takes_no_rows(tmp_path: Path) -> None:
+    custom = signature("age").model_copy(update={"task": Task.CUSTOM})
+    with pytest.raises(InvalidDataError, match="takes tensors"):
+        read_rows(str(tmp_path), custom)
+
+
 def test_headerless_csv_is_taken_by_position_where_columns_have_no_names(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("39,cook\n40,nurse\n")

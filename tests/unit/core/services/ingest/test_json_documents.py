@@ -51,3 +51,13 @@ def test_an_array_that_is_too_deep_is_refused(scene: Scene) -> None:
     version = scene.upload(scene.dataset(), b'[{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]")
     assert version.status is DatasetVersionStatus.REJECTED
     assert "nested too deeply" in version.issues[0].reason
+
+
+def test_rows_within_one_object_are_pointed_at(scene: Scene) -> None:
+    version = scene.upload(scene.dataset(), b'{"count": 2, "data": {"items": [{"a": 1}, {"a": 2}]}}')
+    assert version.num_rows == 1
+    assert version.profile is not None
+    assert [warning for warning in version.profile.warnings if "jq '.data.items'" in warning]
+    more = scene.upload(scene.dataset("more"), b'{"items": [{"a": 1}]}\n{"items": []}')
+    assert more.profile is not None
+    assert not more.profile.warnings

@@ -1,7 +1,7 @@
 """Reads JSON Lines: one object per line, nested objects as dotted columns, lists as JSON text."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
     file = normalize(path, work_path / "normalized", limits=reading.limits, is_delimited=False)
     missing = pa.array(reading.policy.missing_values, type=pa.string())
     evidence: dict[str, Evidence] = {}
+    found: dict[str, pa.Array] | None = None
     num_before = reading.quarantine.count
     is_tiny = reading.is_tiny(file.path.stat().st_size)
     with SpoolWriter(work_path / "lines.arrow", is_in_memory=is_tiny) as writer:
@@ -54,11 +55,18 @@ def spool(path: Path, work_path: Path, reading: Reading) -> SpooledFile:
         parts=tuple(writer.parts),
         display_name=reading.display_name,
         kind=DatasetKind.TABLE,
-        columns=tuple(SpooledColumn(name=name, evidence=found) for name, found in evidence.items()),
+        columns=tuple(SpooledColumn(name=name, evidence=known) for name, known in evidence.items()),
         num_rows=writer.num_rows,
         num_bad_rows=num_bad_rows,
-        warnings=file.warnings,
+        warnings=(*file.warnings, *(_wrapped(found or {}) if writer.num_rows == 1 else ())),
     )
+
+
+def _wrapped(cells: Mapping[str, pa.Array]) -> Iterator[str]:
+    """Of a file that is one object: the lists of objects in it, as an API's answer has them."""
+    for name, texts in cells.items():
+        if str(texts[0]).startswith("[{"):
+            yield f"The file is one object, and so one row. If the rows are in {name!r}: jq '.{name}' a.json > b.json"
 
 
 def _blocks(path: Path) -> Iterator[tuple[list[int], list[str]]]:
