@@ -1,6 +1,5 @@
 """An autotrain job: from a dataset and a budget to the best model."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +42,10 @@ _JUDGING_ROWS_OF_A_CLASS = 100
 # For so many models there is to be time to fit them on all rows. A tenth more rows is worth less than other trials:
 # there only what time is left over goes to it.
 _NUM_REFITTED = 3
-# Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md.
+# Measured in 30 s of one thread on eight tables, two or three splits of each, see docs/RESULTS.md. With more time more
+# rows: hundreds of trials would be chosen by the luck of the few rows that judge them all.
 _FOLDS, _MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND, _MIN_SECONDS_OF_FOLDS = 5, 2_500, 80, 20.0
+_MORE_ROWS_PER_SECOND, _MOST_ROWS_OF_FOLDS = 25, 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,25 +174,27 @@ def _choose_validation(spec: AutotrainSpec, found: Profile, environment: Environ
     is_free = spec.folds is None and spec.validation is None and spec.validation_fraction is None
     if not is_free or found.kind is not DataKind.TABLE:
         return spec
+    if _can_have_folds(spec, found, environment):
+        notes(f"{_FOLDS} folds of {found.num_rows:,} rows judge each trial, and its model is fitted on all of them")
+        return spec.model_copy(update={"folds": _FOLDS})
     fraction = max(_JUDGING_ROWS / found.num_rows, _MIN_FRACTION)
     if found.num_rarer:
         fraction = max(fraction, _JUDGING_ROWS_OF_A_CLASS / found.num_rarer)
-    if fraction < spec.held_out_fraction:
-        notes(f"{fraction:.3g} of {found.num_rows:,} rows judge: there are enough of them")
-        return spec.model_copy(update={"validation_fraction": fraction})
-    return _choose_folds(spec, found, environment, notes)
+    if fraction >= spec.held_out_fraction:
+        return spec
+    notes(f"{fraction:.3g} of {found.num_rows:,} rows judge: there are enough of them")
+    return spec.model_copy(update={"validation_fraction": fraction})
 
 
-def _choose_folds(spec: AutotrainSpec, found: Profile, environment: Environment, notes: Notes) -> AutotrainSpec:
+def _can_have_folds(spec: AutotrainSpec, found: Profile, environment: Environment) -> bool:
     """What ends in a compression or a decomposition is judged by rows that its model has not seen, and not by folds."""
     if spec.decompose or spec.fuse or _has_limits(spec):
-        return spec
-    seconds = math.inf if environment.deadline is None else environment.deadline - time.monotonic()
-    max_rows = min(_MAX_ROWS_OF_FOLDS, _MAX_ROWS_PER_SECOND * seconds)
-    if found.num_rows > max_rows or seconds < _MIN_SECONDS_OF_FOLDS:
-        return spec
-    notes(f"{found.num_rows:,} rows are few: {_FOLDS} folds judge each trial, and its model is fitted on all of them")
-    return spec.model_copy(update={"folds": _FOLDS})
+        return False
+    if environment.deadline is None:
+        return found.num_rows <= _MAX_ROWS_OF_FOLDS
+    seconds = environment.deadline - time.monotonic()
+    max_rows = min(max(_MAX_ROWS_OF_FOLDS, _MORE_ROWS_PER_SECOND * seconds), _MAX_ROWS_PER_SECOND * seconds)
+    return seconds >= _MIN_SECONDS_OF_FOLDS and found.num_rows <= min(max_rows, _MOST_ROWS_OF_FOLDS)
 
 
 def _count_refitted(spec: AutotrainSpec, aim: _Aim) -> int:

@@ -73,24 +73,37 @@ def test_what_is_chosen_is_fitted_again_on_all_rows(run_study: RunStudy) -> None
 
 def test_all_rows_judge_where_they_are_few(run_study: RunStudy) -> None:
     studied = run_study(kind="autotrain", max_trials=4, algorithms=["linear", "xgboost"])
-    assert any(f"{NUM_ROWS} rows are few: 5 folds judge each trial" in text for text in studied.reporter.messages)
+    assert any(f"5 folds of {NUM_ROWS} rows judge each trial" in text for text in studied.reporter.messages)
     assert studied.card.num_train_rows == NUM_ROWS
     assert studied.card.evaluations[0].num_rows == NUM_ROWS
     held_out = run_study(kind="autotrain", max_trials=2, algorithms=["linear"], validation_fraction=0.25)
     assert held_out.card.evaluations[0].num_rows == NUM_ROWS // 4
 
 
-@pytest.mark.parametrize(("num_rarer", "num_judging"), [(40, 1_600), (4_000, 1_500)])
-def test_of_two_classes_the_rarer_one_has_rows_that_judge(
-    run_study: RunStudy, tmp_path: Path, num_rarer: int, num_judging: int
-) -> None:
+def _write_many(path: Path, *, num_rarer: int = 4_000) -> dict[str, Path]:
     number = np.linspace(-1, 1, 8_000)
     columns = {
         "x": (ColumnType.NUMBER, number.tolist()),
         "y": (ColumnType.STRING, np.where(np.arange(8_000) < num_rarer, "rare", "common").tolist()),
     }
-    channels = {"train": write_channel(tmp_path / "rows", columns, target="y")}
+    return {"train": write_channel(path / "rows", columns, target="y")}
+
+
+@pytest.mark.parametrize(("num_rarer", "num_judging"), [(40, 1_600), (4_000, 1_500)])
+def test_of_two_classes_the_rarer_one_has_rows_that_judge(
+    run_study: RunStudy, tmp_path: Path, num_rarer: int, num_judging: int
+) -> None:
+    channels = _write_many(tmp_path, num_rarer=num_rarer)
     studied = run_study(kind="autotrain", max_trials=1, preset="fast", algorithms=["linear"], channels=channels)
+    assert studied.card.evaluations[0].num_rows == num_judging
+
+
+@pytest.mark.parametrize(("seconds", "num_judging"), [(250, 1_500), (400, 8_000)])
+def test_more_rows_judge_by_folds_where_there_is_more_time(
+    run_study: RunStudy, tmp_path: Path, seconds: int, num_judging: int
+) -> None:
+    what = {"kind": "autotrain", "max_trials": 1, "preset": "fast", "algorithms": ["linear"]}
+    studied = run_study(**what, channels=_write_many(tmp_path), deadline=time.monotonic() + seconds)
     assert studied.card.evaluations[0].num_rows == num_judging
 
 
