@@ -45,6 +45,7 @@ def evidence(*blocks: Sequence[str | None]) -> Evidence:
         (["1 234 kr", "12 kr"], "number"),
         (["1,23,456"], "string"),
         (["1.2.3", "2.0.0"], "string"),
+        (["3.11.7", "3.12.1"], "string"),
         (["SKU 100", "SKU 200"], "string"),
         (["١٢"], "string"),
         (["true", "FALSE", None], "boolean"),
@@ -59,6 +60,7 @@ def evidence(*blocks: Sequence[str | None]) -> Evidence:
         (["1949-01", "1949-12"], "datetime"),
         (["31.12.2026", "1.2.2026"], "datetime"),
         (["12/31/2026"], "datetime"),
+        (["12/31/26", "1/2/99"], "datetime"),
         (["31-Dec-2026"], "datetime"),
         (["20261231"], "integer"),
         (["red", "1"], "string"),
@@ -117,6 +119,12 @@ def test_ambiguous_dates_and_big_numbers_warn() -> None:
                 None,
             ],
             [3, 4],
+        ),
+        (
+            "datetime",
+            ["31/12/99", "1/2/2026", "1/2/0999"],
+            [datetime(1999, 12, 31, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), None],
+            [2],
         ),
     ],
 )

@@ -41,6 +41,10 @@ DATETIME_FORMATS = (
     "%d/%m/%Y %H:%M",
     "%m/%d/%Y %H:%M:%S",
     "%d/%m/%Y %H:%M:%S",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%m/%d/%y %H:%M",
+    "%d/%m/%y %H:%M",
     "%d.%m.%Y",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y %H:%M:%S",
@@ -48,7 +52,7 @@ DATETIME_FORMATS = (
     "%d %b %Y",
     "%b %d, %Y",
 )
-_AMBIGUOUS = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%Y %H:%M": "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S": "%d/%m/%Y %H:%M:%S"}
+_AMBIGUOUS = {form: form.replace("%m/%d", "%d/%m") for form in DATETIME_FORMATS if form.startswith("%m/%d")}
 
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.INTEGER: pa.int64(),
@@ -71,6 +75,8 @@ _SETTLING_FRACTION = 0.2
 _MAX_INT64 = 2**63 - 1
 # Of the years 1 to 9999, in microseconds.
 _FIRST_TIME, _LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
+# Of the year 1000: 12/31/99 is no day of the first century, and 3.11.7 is the number of a version.
+_FIRST_OF_FOUR_DIGITS = -30_610_224_000_000_000
 
 
 @dataclass(slots=True)
@@ -423,7 +429,10 @@ def _fit(cells: pa.Array, form: str) -> pa.Array | None:
 def _parse_format(cells: pa.Array, form: str) -> pa.Array:
     utc = ARROW_TYPES[ColumnType.DATETIME]
     if form not in (ISO, ISO_ZONED):
-        return pc.strptime(cells, format=form, unit="us", error_is_null=True).cast(utc)
+        found = pc.strptime(cells, format=form, unit="us", error_is_null=True)
+        # NOTE: strptime takes years of fewer digits.
+        is_early = pc.less(found, pa.scalar(_FIRST_OF_FOUR_DIGITS, found.type))
+        return pc.if_else(is_early, None, found).cast(utc)
     try:
         return pc.cast(cells, utc if form == ISO_ZONED else pa.timestamp("us")).cast(utc)
     except pa.ArrowInvalid:
