@@ -26,7 +26,7 @@ from batch_jobs.algorithms.learning import Examples, FitContext, Fitted, Problem
 from batch_jobs.algorithms.registry import build_learner
 from batch_jobs.compress.contract import Ground, Proposal, Settings, UnfitError
 from batch_jobs.compress.students import Student, find_kind, propose_students, resolve_student
-from batch_jobs.data.frames import Array, Frame
+from batch_jobs.data.frames import Array
 from batch_jobs.data.targets import TargetScale, fit_scale
 from batch_jobs.encoding.choice import fit_encoder
 from batch_jobs.encoding.contract import Encoder
@@ -37,7 +37,7 @@ from batch_jobs.evaluate.scoring import Scorer
 from batch_jobs.train.export import export
 from batch_jobs.train.exporting import to_scale
 from batch_jobs.train.fitting import Predictor
-from batch_jobs.train.material import TRAIN
+from batch_jobs.train.material import TRAIN, Sample
 
 _MAX_CHECKED = 5_000
 _ELEMENTS = {Datatype.FP32: TensorProto.FLOAT, Datatype.FP64: TensorProto.DOUBLE}
@@ -86,9 +86,9 @@ def _teach(student: Student, answers: Array, ground: Ground) -> Predictor:
     material, target, part = ground.material, ground.material.target, ground.material.parts[TRAIN]
     scale = fit_scale(target, part.truth)
     kind = find_kind(ground.original, material)
-    frame = part.sample(seed=ground.seed).frame
-    encoder = _fit_encoder(kind, student, frame, scale, ground)
-    examples = _to_examples(encoder.transform(frame), answers, part.truth, target.task, scale)
+    known = part.sample(seed=ground.seed)
+    encoder = _fit_encoder(kind, student, known, scale, ground)
+    examples = _to_examples(encoder.transform(known.frame), answers, part.truth, target.task, scale)
     problem = Problem(
         task=target.task,
         kind=kind,
@@ -138,7 +138,7 @@ def _take(examples: Examples, index: Array) -> Examples:
     )
 
 
-def _fit_encoder(kind: DataKind, student: Student, frame: Frame, scale: TargetScale, ground: Ground) -> Encoder:
+def _fit_encoder(kind: DataKind, student: Student, known: Sample, scale: TargetScale, ground: Ground) -> Encoder:
     """A table's features are engineered as the original has them."""
     material, original, data = ground.material, ground.original, ground.spec.data
     if kind is DataKind.TABLE and original.card.features:
@@ -146,7 +146,7 @@ def _fit_encoder(kind: DataKind, student: Student, frame: Frame, scale: TargetSc
         values = truth if truth.dtype.kind != "f" else scale.to_standard(truth)
         return fit_features(
             FeatureSpec.model_validate(original.card.features),
-            frame,
+            known.frame,
             material.columns,
             Truth(target=material.target, values=values, seed=ground.seed),
             num_threads=ground.num_threads,
@@ -154,9 +154,9 @@ def _fit_encoder(kind: DataKind, student: Student, frame: Frame, scale: TargetSc
         )
     return fit_encoder(
         kind,
-        frame,
+        known.frame,
         material.columns,
-        targets=material.parts[TRAIN].sample(seed=ground.seed).truth,
+        targets=known.truth,
         hyperparameters=student.hyperparameters,
         image_shape=material.image_shape,
         window=data.num_window_rows if data is not None and material.target.horizon else None,

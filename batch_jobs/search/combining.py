@@ -77,7 +77,7 @@ def combine(
     counts = {
         number: (float(weight), power) for number, weight, power in zip(numbers, weights, powers, strict=True) if weight
     }
-    models = {number: studying.load(number) for number in counts}
+    models = {number: first if number == numbers[0] else studying.load(number) for number in counts}
 
     def choose() -> list[Chosen]:
         return [

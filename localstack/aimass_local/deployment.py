@@ -149,10 +149,15 @@ def _read_json(path: Path, adapter: TypeAdapter[Content]) -> Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A zip file, named after its content."""
+    """A zip file, named after what it is made of; it is made where it is wanted."""
 
     key: str
-    content: bytes
+    members: Mapping[str, bytes]
+
+    @property
+    def content(self) -> bytes:
+        """With the bytecode of its modules."""
+        return _zip({**self.members, **_compile(self.members)})
 
 
 def build_archives(assets: Mapping[str, Asset], *, repository: Path) -> dict[str, Archive]:
@@ -169,9 +174,15 @@ def _build_archive(name: str, asset: Asset, repository: Path) -> Archive:
             members |= _read_members(name, repository / folder, base=repository)
         if asset.root:
             members |= _read_members(name, repository / asset.root, base=repository / asset.root)
-    # Named after what was written: what is compiled of it may differ by the process.
-    key = hashlib.sha256(MAGIC_NUMBER + _zip(members)).hexdigest()
-    return Archive(key=f"{key}.zip", content=_zip(members | _compile(members)))
+    return Archive(key=f"{_digest(members)}.zip", members=members)
+
+
+def _digest(members: Mapping[str, bytes]) -> str:
+    """Of what was written: what is compiled of it may differ by the process."""
+    found = hashlib.sha256(MAGIC_NUMBER)
+    for name in sorted(members):
+        found.update(f"{name}\0{hashlib.sha256(members[name]).hexdigest()}\0".encode())
+    return found.hexdigest()
 
 
 def _compile(members: Mapping[str, bytes]) -> dict[str, bytes]:
