@@ -16,7 +16,7 @@ from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.algorithms.networks import CnnHyperparameters
 from aimass_core.domain.signatures import Task
 from batch_jobs.algorithms.learning import Problem
-from batch_jobs.algorithms.torch.devices import choose_device, to_device
+from batch_jobs.algorithms.torch.devices import CPU, choose_device, to_device
 from batch_jobs.compress.contract import Ground
 from batch_jobs.compress.networks.core import Core, encode
 from batch_jobs.compress.networks.graphs import Array
@@ -145,7 +145,9 @@ class _Training:
     def _step(self, optimizer: torch.optim.Optimizer, index: Array) -> None:
         features = self._features(index)
         if self._augment is not None:
-            features = {name: self._augment(values, self._generator) for name, values in features.items()}
+            # It draws on the processor, wherever the images are.
+            with CPU:
+                features = {name: self._augment(values, self._generator) for name, values in features.items()}
         loss = self._loss(self._module, features, self._rows.truth[index], self._rows.taught[index])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

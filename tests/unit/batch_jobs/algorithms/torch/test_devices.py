@@ -208,4 +208,4 @@ def test_parts_of_one_machine_are_left_out_and_it_says_so() -> None:
     expected, _ = _fit({})
     found, listener = _fit({"sharding": "full"})
     assert torch.equal(found, expected)
-    assert listener.messages == ["sharding is left out: it takes several machines, and this job has one"]
+    assert "sharding is left out: it takes several machines, and this job has one" in listener.messages

@@ -125,7 +125,8 @@ def test_resumed_training_on_changed_images_ends_with_the_same_weights(augmentat
     with pytest.raises(KilledError):
         fit(memory)
     memory.dies_after = math.inf
-    assert torch.equal(fit(memory), expected)
+    # The sums of a GPU have no fixed order.
+    torch.testing.assert_close(fit(memory), expected, rtol=0, atol=1e-5 if torch.cuda.is_available() else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
