@@ -23,15 +23,23 @@ import numpy as np
 from aimass_core.domain.algorithms.contract import DataKind
 from aimass_core.domain.signatures import Task
 from batch_jobs.search.portfolio import Configuration
-from batch_jobs.search.portfolio.by_hand import BY_HAND, EARLY, EARLY_PLACE
+from batch_jobs.search.portfolio.by_hand import BY_HAND
 from batch_jobs.search.portfolio.data_sets import DataSet, load_built_in, load_folder
 from batch_jobs.search.portfolio.document import Entry, Group, MeasuredSet, Portfolio
 from batch_jobs.search.portfolio.evaluation import draw_configurations, measure
 from batch_jobs.search.portfolio.selection import left_out_regrets, normalise, regrets_by_size, select
 
 # What a fit costs beside one of LightGBM, roughly: a time that was measured would not be the same again.
-COSTS = {"lightgbm": 1.0, "xgboost": 1.0, "random_forest": 2.0, "linear": 0.5, "mlp": 4.0}
-_LIBRARIES = ("lightgbm", "numpy", "optuna", "pandas", "scikit-learn", "torch", "xgboost-cpu")
+COSTS = {
+    "lightgbm": 1.0,
+    "xgboost": 1.0,
+    "catboost": 3.0,
+    "random_forest": 2.0,
+    "extra_trees": 1.5,
+    "linear": 0.5,
+    "mlp": 4.0,
+}
+_LIBRARIES = ("catboost", "lightgbm", "numpy", "optuna", "pandas", "scikit-learn", "torch", "xgboost-cpu")
 _FAMILIES = ((Task.BINARY, Task.MULTICLASS, Task.MULTILABEL), (Task.REGRESSION,))
 _DIGITS = 4
 _ABOUT = (
@@ -97,7 +105,6 @@ def _choose(
         )
         for place, index in enumerate(chosen)
     ]
-    entries.insert(EARLY_PLACE, EARLY)
     return Group(kind=DataKind.TABLE, tasks=list(tasks), is_measured=True, configurations=entries)
 
 

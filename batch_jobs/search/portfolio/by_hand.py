@@ -15,10 +15,6 @@ _ALL = [Task.BINARY, Task.MULTICLASS, Task.MULTILABEL, Task.REGRESSION]
 # Beyond, defaults come before what did well on few rows.
 _MANY_ROWS = 5_000
 
-# Among what was measured on few rows it comes at this place, though it was not measured there: it is the best of the
-# boosted trees on many small tables, and slow on large ones.
-EARLY_PLACE, EARLY = 2, Entry(algorithm="catboost", hyperparameters={})
-
 
 def _group(kind: DataKind, tasks: list[Task], *configurations: tuple[str, dict[str, Any]], min_rows: int = 0) -> Group:
     entries = [Entry(algorithm=algorithm, hyperparameters=given) for algorithm, given in configurations]
