@@ -27,7 +27,14 @@ from aimass_core.domain.compression import (
 from aimass_core.errors import AimassError, InvalidDataError
 from batch_jobs.compress.contract import Ground, Method, Proposal, Settings, UnfitError
 from batch_jobs.compress.judging import Judge, beats, describe, find_missed, would_be_chosen
-from batch_jobs.compress.structures import CUTTING, choose_structure, count_trainings, find_unknown, is_structure
+from batch_jobs.compress.structures import (
+    CUTTING,
+    choose_structure,
+    count_trainings,
+    find_storage,
+    find_unknown,
+    is_structure,
+)
 from batch_jobs.registered import costs
 from batch_jobs.runtime.reporting import Reporter
 
@@ -118,6 +125,8 @@ class Search:
     unfit: list[UnfitMethod] = field(default_factory=list)
     _waiting: list[_Attempt] = field(default_factory=list)
     _reasons: set[tuple[CompressionMethod, str]] = field(default_factory=set)
+    _stored: set[str] = field(default_factory=set)
+    """Names of what was quantized to know its bytes and latency."""
     _cheap_seconds: float = 0.0
     """Spent on steps that do not train, of models that were not trained either."""
     _total_seconds: float | None = None
@@ -195,11 +204,26 @@ class Search:
         """Structures first: they begin with what the original has learned. So does what betters another: of these the
         smallest, as the larger ones are of no use where it is good."""
         chosen = choose_structure(self._entries, self._structures(attempts), self.spec)
+        if chosen is not None and (storing := self._find_storing(chosen)) is not None:
+            return storing
         for each in attempts:
             if each.is_finetuning and each.base.entry.name == chosen:
                 return each
         sizes = {each.entry.name: each.entry.cost.model_bytes for each in self.made}
         return min(attempts, key=lambda each: (sizes.get(each.bettered or "", math.inf), each.place, each.rank))
+
+    def _find_storing(self, structure: str) -> _Attempt | None:
+        """What tells whether the structure keeps to the limits, before it is trained."""
+        step = find_storage(structure, [each.entry for each in self.made if not each.is_trained], self.spec)
+        if step is None:
+            return None
+        (base,) = [each for each in self.made if each.entry.name == structure]
+        (method,) = [each for each in self.methods if each.method is step.method]
+        attempt = _Attempt(base=base, method=method, proposal=Proposal(settings=step.settings), place=0)
+        if attempt.name in self._stored:
+            return None
+        self._stored.add(attempt.name)
+        return attempt
 
     @property
     def _can_finetune(self) -> bool:

@@ -3,16 +3,36 @@
 Bytes and latency do not depend on weights: they are known before anything is trained, and what a structure is able to
 learn goes up with its bytes. So the smallest that learns enough is found as in a dictionary: each training says whether
 to look among the larger ones or the smaller ones. Where bytes or latency are limited, the largest that keeps to the
-limits comes first, or the nearest to them, by what its bytes and its latency become in a quantization that was tried.
+limits comes first, or the nearest to them, by what its bytes and its latency become when it is quantized: as that was
+for others, and before it is trained as that is for itself, since a training takes minutes where this takes a second.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from aimass_core.domain.compression import CompressionCandidate, CompressionMethod, CompressionStep, CompressSpec
 
 CUTTING = frozenset({CompressionMethod.SPARSIFICATION, CompressionMethod.FACTORIZATION})
 """What finetuning may follow on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Storing:
+    """What a quantization has left of a candidate."""
+
+    name: str
+    """Of the candidate."""
+    step: CompressionStep | None = None
+    bytes_share: float = 1.0
+    latency_share: float = 1.0
+
+    def excess(self, structure: CompressionCandidate, spec: CompressSpec) -> float:
+        """What the structure has of the limit that it misses most when it is stored so; at most 1 within them."""
+        return max(
+            structure.cost.model_bytes * self.bytes_share / (spec.max_model_bytes or math.inf),
+            structure.cost.latency_p50_ms * self.latency_share / (spec.max_latency_ms or math.inf),
+        )
 
 
 def is_structure(candidate: CompressionCandidate) -> bool:
@@ -33,9 +53,17 @@ def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str
         return None
     if not _is_limited(spec):
         return unknown[len(unknown) // 2].name
-    excess = {each.name: _find_excess(each, made, spec) for each in unknown}
+    excess = {each.name: _choose_storing(each, made, spec).excess(each, spec) for each in unknown}
     within = [each for each in unknown if excess[each.name] <= 1]
     return (within[-1] if within else min(unknown, key=lambda each: excess[each.name])).name
+
+
+def find_storage(name: str, made: Sequence[CompressionCandidate], spec: CompressSpec) -> CompressionStep | None:
+    """The quantization by which the structure of this name comes nearest to the limits, as far as others tell; None
+    where it is known itself, or no quantization helps."""
+    structure = next(each for each in made if each.name == name)
+    storing = _choose_storing(structure, made, spec)
+    return storing.step if _is_limited(spec) and storing.name != name else None
 
 
 def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:
@@ -73,21 +101,17 @@ def _is_limited(spec: CompressSpec) -> bool:
     return spec.max_model_bytes is not None or spec.max_latency_ms is not None
 
 
-def _find_excess(structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec) -> float:
-    """How many times the limit that it misses most it is likely to have when it is stored; at most 1 within them."""
-    cost = structure.cost
-    return min(
-        max(
-            cost.model_bytes * part_of_bytes / (spec.max_model_bytes or math.inf),
-            cost.latency_p50_ms * part_of_latency / (spec.max_latency_ms or math.inf),
-        )
-        for part_of_bytes, part_of_latency in [(1.0, 1.0), *_find_parts(made, spec)]
-    )
+def _choose_storing(
+    structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec
+) -> _Storing:
+    """By which it comes nearest to the limits: as it is, or by one that was tried on it, or else on others."""
+    found = [*_find_storings(made, spec)]
+    own = [each for each in found if each.name == structure.name]
+    return min([_Storing(name=structure.name), *(own or found)], key=lambda each: each.excess(structure, spec))
 
 
-def _find_parts(made: Sequence[CompressionCandidate], spec: CompressSpec) -> Iterator[tuple[float, float]]:
-    """What each quantization has left of the bytes and of the latency of a candidate. Those that lose half of what may
-    be lost leave too little for the structure."""
+def _find_storings(made: Sequence[CompressionCandidate], spec: CompressSpec) -> Iterator[_Storing]:
+    """Those that lose half of what may be lost leave too little for the structure."""
     by_steps = {_key(each.steps): each for each in made}
     for each in made:
         before = by_steps.get(_key(each.steps[:-1])) if each.steps else None
@@ -96,9 +120,11 @@ def _find_parts(made: Sequence[CompressionCandidate], spec: CompressSpec) -> Ite
         is_known = before.metric_drop <= spec.max_metric_drop
         if is_known and each.metric_drop - before.metric_drop > spec.max_metric_drop / 2:
             continue
-        yield (
-            each.cost.model_bytes / before.cost.model_bytes,
-            each.cost.latency_p50_ms / before.cost.latency_p50_ms,
+        yield _Storing(
+            name=before.name,
+            step=each.steps[-1],
+            bytes_share=each.cost.model_bytes / before.cost.model_bytes,
+            latency_share=each.cost.latency_p50_ms / before.cost.latency_p50_ms,
         )
 
 

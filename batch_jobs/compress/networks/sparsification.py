@@ -16,7 +16,7 @@ from batch_jobs.compress.networks.propagation import find_units
 from batch_jobs.compress.networks.training import Loss
 from batch_jobs.compress.networks.units import Units, remove
 
-_RATIOS = (0.25, 0.5, 0.65, 0.75)
+_RATIOS = (0.25, 0.5, 0.65, 0.7, 0.75)
 _MULTIPLE = 8
 _MIN_UNITS = 8
 _BATCH_SIZE = 32

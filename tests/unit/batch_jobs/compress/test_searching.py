@@ -190,6 +190,25 @@ def test_structures_are_made_before_one_of_them_is_trained(build_search: Callabl
     assert ("", "finetuning") not in made
 
 
+def test_within_limits_a_structure_is_quantized_before_minutes_are_spent_on_it(
+    build_search: Callable[..., Search],
+) -> None:
+    made: list[tuple[str, str]] = []
+    # What they answer untrained is hopeless, so that nothing else would be made of them.
+    cuts = [Proposal(settings={"size": size, "is_spoiled": True}) for size in (3_000, 2_000)]
+    search = build_search(
+        FakeMethod(METHODS.QUANTIZATION, _one(size=200), made),
+        FakeMethod(METHODS.FINETUNING, _one(is_trained=True, size=1_500), made),
+        FakeMethod(METHODS.SPARSIFICATION, cuts, made),
+    )
+    spec = search.spec.model_copy(update={"max_model_bytes": 3_000})
+    search.ground = dataclasses.replace(search.ground, spec=spec)
+    search.run()
+    trained = made.index(("/sparsification", "finetuning"))
+    assert ("/sparsification", "quantization") in made[:trained]
+    assert 1 <= made.count(("/sparsification", "quantization")) <= len(cuts)
+
+
 @pytest.mark.parametrize(
     ("is_spoiled", "max_model_bytes", "num_made"), [(True, 6_000, 2), (False, 6_000, 1), (True, 4_000, 1)]
 )

@@ -6,7 +6,13 @@ from aimass_core.domain.compression import CompressionCandidate, CompressionMeth
 from aimass_core.domain.model_jobs import Cost, Score
 from batch_jobs.compress.judging import find_missed
 from batch_jobs.compress.searching import name_of
-from batch_jobs.compress.structures import choose_structure, count_trainings, find_unknown, is_structure
+from batch_jobs.compress.structures import (
+    choose_structure,
+    count_trainings,
+    find_storage,
+    find_unknown,
+    is_structure,
+)
 
 METHODS = CompressionMethod
 _ORIGINAL_BYTES = 100_000
@@ -126,3 +132,23 @@ def test_where_all_just_miss_a_limit_the_nearest_to_it_comes_first() -> None:
         _candidate(_cut(90), num_bytes=10_000, latency_ms=0.53, spec=spec),
     ]
     assert choose_structure(made, [each.name for each in made[1:]], spec) == made[1].name
+
+
+def test_what_a_structure_becomes_is_known_before_it_is_trained() -> None:
+    """Small ones are left more of when they are stored: what says nothing of weights stays as it is."""
+    spec = _spec(max_model_bytes=13_000)
+    bench = Bench(spec, needed=20_000)
+    bench.made.append(_candidate(_STORED, num_bytes=_ORIGINAL_BYTES // 4, drop=0.0, spec=spec))
+    largest = choose_structure(bench.made, bench.waiting, spec)
+    assert largest == name_of([_cut(50)])
+    assert find_storage(largest, bench.made, spec) == _STORED
+    bench.made.append(_candidate(_cut(50), _STORED, num_bytes=13_500, spec=spec))
+    assert find_storage(largest, bench.made, spec) is None
+    assert choose_structure(bench.made, bench.waiting, spec) == name_of([_cut(60)])
+
+
+def test_without_limits_nothing_has_to_be_known_before() -> None:
+    spec = _spec()
+    bench = Bench(spec, needed=0)
+    bench.made.append(_candidate(_STORED, num_bytes=_ORIGINAL_BYTES // 4, drop=0.0, spec=spec))
+    assert find_storage(bench.waiting[0], bench.made, spec) is None
