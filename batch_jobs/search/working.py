@@ -45,6 +45,8 @@ _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
 _LAST_SHARE, _LAST_TIMES = 0.3, 1.3
 # So many trials that all are perfect are no accident, and nothing is better.
 _NUM_PERFECT = 3
+# Where so many proposals in a row were tried before, all that is left has been.
+_MAX_REPEATS = 30
 _log = logging.getLogger(__name__)
 
 
@@ -96,6 +98,8 @@ class Worker:
     _is_last: bool = field(default=False, init=False)
     _report_at: float | None = field(default=None, init=False)
     _is_reported: bool = field(default=False, init=False)
+    _num_repeats: int = field(default=0, init=False)
+    """Of the last trials, those that repeated an earlier one."""
 
     def work(self) -> None:
         """Runs trials until time is up, or all are run.
@@ -130,7 +134,7 @@ class Worker:
             opening.reap(self.study)
             trials = self.study.get_trials(deepcopy=False)
             _check_hope(trials)
-            if self._is_perfect(trials):
+            if self._is_perfect(trials) or self._is_repeating():
                 return None
             if (again := self._find_unfinished(trials)) is not None:
                 self._is_last = True
@@ -155,6 +159,14 @@ class Worker:
         if len(values) < _NUM_PERFECT or any(value != goal.ideal for value in values):
             return False
         self.message(f"{_NUM_PERFECT} trials reach {goal.metric} {goal.ideal:g}: there is nothing better to search for")
+        return True
+
+    def _is_repeating(self) -> bool:
+        if self._num_repeats < _MAX_REPEATS:
+            return False
+        self.message(
+            f"the last {_MAX_REPEATS} proposals were tried before: there is hardly another in the search space"
+        )
         return True
 
     def _find_unfinished(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
@@ -220,6 +232,7 @@ class Worker:
         trial.set_user_attr(TrialAttribute.ALGORITHM, candidate.name)
         trial.set_user_attr(TrialAttribute.WORKER, self.index)
         self.progress.begin(name)
+        self._leave_repeated(trial)
         spec = candidate.to_train_spec(self.spec, chosen)
         outcome = self.runner.run(spec, watch, deadline=self._find_deadline(candidate))
         self.seconds.append(outcome.seconds)
@@ -228,6 +241,22 @@ class Worker:
         longest = max(self.longest_exports.get(candidate.name, 0.0), outcome.export_seconds)
         self.longest_exports[candidate.name] = longest
         return outcome
+
+    def _leave_repeated(self, trial: Trial) -> None:
+        """A seed makes the same of the same hyperparameters, unless time had cut the fit short.
+
+        Raises:
+            LeftError: they were tried before. So the sampler learns that there is nothing to be found here.
+        """
+        same = (
+            each for each in self.study.get_trials(deepcopy=False) if _is_whole(each) and each.params == trial.params
+        )
+        if (earlier := next(same, None)) is None:
+            self._num_repeats = 0
+            return
+        self._num_repeats += 1
+        trial.set_user_attr(TrialAttribute.REPEATS, earlier.number)
+        raise LeftError
 
     def _complete(self, trial: Trial, outcome: Outcome, values: list[float]) -> FrozenTrial:
         figures = outcome.figures
@@ -323,6 +352,10 @@ def explain_failures(trials: Sequence[FrozenTrial]) -> InvalidRequestError:
     (cause, count), *others = causes.most_common()
     also = f" Other causes: {'; '.join(text for text, _ in others[:3])}" if others else ""
     return InvalidRequestError(f"{cause} So ended {count} of {len(failed)} trials, and no trial was complete.{also}")
+
+
+def _is_whole(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and not trial.user_attrs.get(TrialAttribute.IS_SHORT)
 
 
 def _check_hope(trials: Sequence[FrozenTrial]) -> None:

@@ -32,6 +32,7 @@ def new_trial(number: int = 0, state: TrialState = TrialState.COMPLETE) -> Trial
         latency_ms=0.07,
         seconds=1.5,
         worker=3,
+        repeats=1,
     )
 
 

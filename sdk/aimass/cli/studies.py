@@ -12,7 +12,7 @@ from aimass.cli.following import follow
 from aimass.cli.leaderboards import show_leaderboard
 from aimass.cli.output import Column, Output, OutputFormat, client_of, format_bytes, say, show_list, show_one
 from aimass.cli.quantities import to_seconds
-from aimass_core.domain.studies import TrialState
+from aimass_core.domain.studies import Trial, TrialState
 from aimass_core.domain.study_specs import AnyStudySpec, AutotrainSpec
 
 app = typer.Typer()
@@ -158,12 +158,16 @@ def _trial_columns(spec: AnyStudySpec) -> list[Column]:
         Column("SECONDS", lambda t: t.seconds, is_number=True),
         Column("WORKER", lambda t: t.worker, is_number=True),
         Column("HYPERPARAMETERS", lambda t: _hyperparameters(t.hyperparameters), is_long=True),
-        Column("FAILURE", lambda t: t.failure, is_long=True),
+        Column("REMARK", _remark, is_long=True),
     ]
 
 
 def _value_column(index: int, name: str) -> Column:
     return Column(name.upper().replace("_", " "), lambda t: t.values[index] if t.values else None, is_number=True)
+
+
+def _remark(trial: Trial) -> str | None:
+    return trial.failure if trial.repeats is None else f"as trial {trial.repeats}, and not carried out again"
 
 
 def _hyperparameters(values: dict[str, Any]) -> str:

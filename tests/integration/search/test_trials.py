@@ -53,6 +53,7 @@ def _frozen(trial: Trial) -> FrozenTrial:
         TrialAttribute.LATENCY_MS: trial.latency_ms,
         TrialAttribute.SECONDS: trial.seconds,
         TrialAttribute.WORKER: trial.worker,
+        TrialAttribute.REPEATS: trial.repeats,
     }
     made = create_trial(
         state=optuna.trial.TrialState[trial.state],

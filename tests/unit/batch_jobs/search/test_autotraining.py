@@ -22,7 +22,8 @@ def test_the_portfolio_is_tried_first_and_the_best_is_handed_over(run_study: Run
     scores = [row.score for row in board.rows]
     assert scores == sorted(scores, reverse=True)
     (chosen,) = [row for row in board.rows if row.is_chosen]
-    assert chosen == board.rows[0]
+    # An ensemble may be a little behind the best alone, which is the best by luck too.
+    assert chosen.trial in (None, board.rows[0].trial)
     assert studied.card.evaluations[0].metrics["roc_auc"] == chosen.score
     first = portfolio.configurations(DataKind.TABLE, Task.BINARY, num_rows=NUM_ROWS, num_columns=6)[0]
     assert [row.algorithm for row in board.rows if row.trial == 0] == [first.algorithm]

@@ -100,7 +100,7 @@ def test_several_objectives_have_a_front(run_study: RunStudy) -> None:
 def test_every_sampler_runs_a_study(run_study: RunStudy, sampler: str) -> None:
     space = {
         "max_depth": {"type": "int", "low": 2, "high": 3},
-        "learning_rate": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1},
+        "learning_rate": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.01},
     }
     studied = run_study(candidates=[XGBOOST | {"space": space}], max_trials=4, sampler=sampler, pruner="none")
     assert len(studied.leaderboard.rows) == 4
@@ -116,6 +116,20 @@ def test_a_grid_ends_when_all_of_it_was_tried(run_study: RunStudy) -> None:
     space = {"max_depth": {"type": "int", "low": 2, "high": 4}}
     studied = run_study(candidates=[XGBOOST | {"space": space}], sampler="grid", pruner="none")
     assert len(studied.leaderboard.rows) == 3
+
+
+def test_what_was_tried_is_not_tried_again(run_study: RunStudy) -> None:
+    space = {"max_depth": {"type": "int", "low": 2, "high": 3}}
+    studied = run_study(candidates=[XGBOOST | {"space": space}], sampler="random", pruner="none", max_trials=12)
+    assert len(studied.leaderboard.rows) == 2
+
+
+def test_a_space_of_which_all_was_tried_ends_the_study_before_its_time(run_study: RunStudy) -> None:
+    space = {"max_depth": {"type": "int", "low": 2, "high": 3}}
+    deadline = time.monotonic() + 3600
+    studied = run_study(candidates=[XGBOOST | {"space": space}], sampler="tpe", pruner="none", deadline=deadline)
+    assert len(studied.leaderboard.rows) == 2
+    assert any("there is hardly another in the search space" in text for text in studied.reporter.messages)
 
 
 def test_a_grid_of_an_endless_space_is_refused(run_study: RunStudy) -> None:

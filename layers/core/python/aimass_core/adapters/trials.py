@@ -155,6 +155,7 @@ def to_trial(item: Item) -> Trial:
         latency_ms=noted.get(TrialAttribute.LATENCY_MS),
         seconds=noted.get(TrialAttribute.SECONDS),
         worker=noted.get(TrialAttribute.WORKER),
+        repeats=noted.get(TrialAttribute.REPEATS),
     )
 
 

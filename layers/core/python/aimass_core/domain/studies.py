@@ -46,6 +46,7 @@ class TrialAttribute(StrEnum):
     NUM_STEPS = "num_steps"
     IS_SHORT = "is_short_of_time"
     FOLDS = "folds"
+    REPEATS = "repeats"
 
 
 class Trial(Contract):
@@ -65,6 +66,9 @@ class Trial(Contract):
     latency_ms: float | None = Field(default=None, description="Of one row, median.")
     seconds: float | None = Field(default=None, description="From the first step to the exported file.")
     worker: int | None = None
+    repeats: int | None = Field(
+        default=None, description="The earlier trial that had the same hyperparameters: this one was not carried out."
+    )
 
 
 class LeaderboardRow(Contract):
