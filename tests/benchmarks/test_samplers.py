@@ -40,7 +40,7 @@ SAMPLERS: Mapping[str, Callable[[Tuning, int], BaseSampler]] = {
 }
 
 
-@pytest.mark.timeout(3_600)
+@pytest.mark.timeout(14_400)
 @pytest.mark.filterwarnings("ignore")
 def test_regret_at_equal_trials() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
