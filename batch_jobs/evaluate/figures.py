@@ -8,9 +8,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import TightLayoutEngine
+from matplotlib.layout_engine import LayoutEngine, TightLayoutEngine
 
 from aimass_core.services import pages
 
@@ -42,6 +43,8 @@ _STYLE = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
 }
+# In points: a text's height, the label of an axis with what is around it, and a letter's width in its height.
+_EM, _LABEL, _LETTER = 10.0, 24.0, 0.62
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
@@ -52,17 +55,46 @@ class Drawing:
     svg: str = ""
 
 
+class _Margins(LayoutEngine):
+    """Leaves room for what stands left of the axes and below them, by how many letters that has.
+
+    Texts are drawn by the browser, in its own fonts: to measure them in ours takes as long as to draw all.
+    """
+
+    _adjust_compatible, _colorbar_gridspec = True, True
+
+    def execute(self, fig: Figure) -> None:
+        width, height = (float(inches) * 72 for inches in fig.get_size_inches())
+        across = fig.axes[-1].xaxis
+        is_upright = bool(across.get_major_ticks(1)[0].label1.get_rotation())
+        left = max(_points_of_longest(axes.yaxis) for axes in fig.axes) + _LABEL
+        bottom = (_points_of_longest(across) if is_upright else _EM) + _LABEL
+        right = _EM if is_upright else min(max(_points_of_longest(across) / 2, _EM), width / 7)
+        # Where numbers are told as multiples of a power of ten, it stands above them.
+        top = _EM * (2 if any(axes.yaxis.get_major_formatter().get_offset() for axes in fig.axes) else 1)
+        fig.subplots_adjust(left=left / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height)
+
+
+def _points_of_longest(axis: Axis) -> float:
+    """Of its numbers or names that are seen."""
+    low, high = sorted(axis.get_view_interval())
+    texts = axis.get_major_formatter().format_ticks([each for each in axis.get_majorticklocs() if low <= each <= high])
+    size = float(axis.get_major_ticks(1)[0].label1.get_fontsize())
+    return _LETTER * size * max(map(len, texts), default=0)
+
+
 @contextmanager
-def figure(width: float, height: float, *, title: str) -> Iterator[tuple[Figure, Drawing]]:
+def figure(width: float, height: float, *, title: str, is_plain: bool = False) -> Iterator[tuple[Figure, Drawing]]:
     """A figure without pyplot (which keeps global state), in inches; the title is read out, not shown.
 
-    Texts stay texts, so the page is small and can be searched.
+    Texts stay texts, so the page is small and can be searched. A plain one has axes above each other, and nothing
+    around them but ticks and labels.
     """
     drawing = Drawing()
     # Texts are drawn by the browser, in its own fonts; ours are only measured with.
     with styled({"svg.hashsalt": title}):
         # NOTE: the layout "constrained" measures all texts twice.
-        drawn = Figure(figsize=(width, height), layout=TightLayoutEngine(pad=0.4))
+        drawn = Figure(figsize=(width, height), layout=_Margins() if is_plain else TightLayoutEngine(pad=0.4))
         yield drawn, drawing
         buffer = io.BytesIO()
         # NOTE: `savefig` would draw twice, once for nothing.

@@ -33,7 +33,7 @@ def learning_curves(curves: Sequence[LearningCurve]) -> list[str]:
 
 
 def _learning_curve(quantity: str, curves: Sequence[LearningCurve]) -> str:
-    with figure(_WIDTH, _HEIGHT, title=f"Learning curve of {quantity}") as (drawn, output):
+    with figure(_WIDTH, _HEIGHT, title=f"Learning curve of {quantity}", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         for curve, colour in zip(curves, COLOURS, strict=False):
             marker = "o" if len(curve.steps) < 30 else None
@@ -59,7 +59,7 @@ def confusion(matrix: ConfusionMatrix) -> str:
     shares, counts = (counts / totals)[np.ix_(shown, shown)], counts[np.ix_(shown, shown)]
     side = min(3.2 + 0.3 * len(labels), 10.0)
     size = float(np.clip(480 / len(labels), 5, 10))
-    with figure(side, side, title="Confusion matrix") as (drawn, output):
+    with figure(side, side, title="Confusion matrix", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         axes.imshow(shares, cmap=_SHADES, vmin=0, vmax=1)
         axes.grid(visible=False)
@@ -77,7 +77,7 @@ def confusion(matrix: ConfusionMatrix) -> str:
 
 def roc(curves: Sequence[RateCurve]) -> str:
     """The five worst by name, the others in grey."""
-    with figure(_WIDTH, _HEIGHT + 0.4, title="ROC") as (drawn, output):
+    with figure(_WIDTH, _HEIGHT + 0.4, title="ROC", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         _draw_rates(axes, curves, "AUC")
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
@@ -88,7 +88,7 @@ def roc(curves: Sequence[RateCurve]) -> str:
 
 def precision_recall(curves: Sequence[RateCurve], num_rows: int) -> str:
     """As `roc`; where there is one curve, with what guessing would reach."""
-    with figure(_WIDTH, _HEIGHT + 0.4, title="Precision and recall") as (drawn, output):
+    with figure(_WIDTH, _HEIGHT + 0.4, title="Precision and recall", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         _draw_rates(axes, curves, "AP")
         if len(curves) == 1:
@@ -112,7 +112,7 @@ def calibration(data: Calibration, *, of: str) -> str:
     promised = [found.mean_probability for found in data.bins]
     shares = np.asarray([found.share for found in data.bins])
     margins = [[found.share - found.low for found in data.bins], [found.high - found.share for found in data.bins]]
-    with figure(_WIDTH, _HEIGHT + 1.0, title="Reliability diagram") as (drawn, output):
+    with figure(_WIDTH, _HEIGHT + 1.0, title="Reliability diagram", is_plain=True) as (drawn, output):
         above, below = drawn.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         above.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
         above.errorbar(
@@ -129,20 +129,20 @@ def residuals(data: Residuals) -> list[str]:
     """Predicted against actual, errors against what was predicted, and how the errors are distributed."""
     actual, predicted = np.asarray(data.actual), np.asarray(data.predicted)
     dots: dict[str, Any] = {"s": 8, "alpha": 0.6, "color": _DOTS, "linewidths": 0, "rasterized": True}
-    with figure(_WIDTH, _HEIGHT, title="Predicted against actual") as (drawn, first):
+    with figure(_WIDTH, _HEIGHT, title="Predicted against actual", is_plain=True) as (drawn, first):
         axes = drawn.add_subplot()
         axes.scatter(actual, predicted, **dots)
         ends = [float(min(actual.min(), predicted.min())), float(max(actual.max(), predicted.max()))]
         axes.plot(ends, ends, color=ORANGE, linewidth=1.2)
         axes.set(xlabel="actual", ylabel="predicted")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    with figure(_WIDTH, _HEIGHT, title="Errors against predicted") as (drawn, second):
+    with figure(_WIDTH, _HEIGHT, title="Errors against predicted", is_plain=True) as (drawn, second):
         axes = drawn.add_subplot()
         axes.scatter(predicted, predicted - actual, **dots)
         axes.axhline(0, color=ORANGE, linewidth=1.2)
         axes.set(xlabel="predicted", ylabel="predicted - actual")
         axes.xaxis.set_major_locator(MaxNLocator(5))
-    with figure(_WIDTH, _HEIGHT, title="Distribution of the errors") as (drawn, third):
+    with figure(_WIDTH, _HEIGHT, title="Distribution of the errors", is_plain=True) as (drawn, third):
         axes = drawn.add_subplot()
         axes.stairs(data.histogram.counts, data.histogram.edges, fill=True, color=BLUE)
         axes.axvline(data.mean, color=ORANGE, linewidth=1.2, label="mean")
@@ -154,7 +154,7 @@ def residuals(data: Residuals) -> list[str]:
 
 def forecasts(data: Forecasts) -> list[str]:
     """Some windows' forecasts beside what came, and the error by step."""
-    with figure(_WIDTH, _HEIGHT, title="Forecasts") as (drawn, first):
+    with figure(_WIDTH, _HEIGHT, title="Forecasts", is_plain=True) as (drawn, first):
         axes = drawn.add_subplot()
         for window, colour in zip(data.windows, COLOURS, strict=False):
             steps = range(1, len(window.actual) + 1)
@@ -162,7 +162,7 @@ def forecasts(data: Forecasts) -> list[str]:
             axes.plot(steps, window.predicted, color=colour, linewidth=1.2, linestyle="--")
         axes.set(xlabel="step", ylabel="value")
         axes.legend()
-    with figure(_WIDTH, _HEIGHT, title="Error by step") as (drawn, second):
+    with figure(_WIDTH, _HEIGHT, title="Error by step", is_plain=True) as (drawn, second):
         axes = drawn.add_subplot()
         axes.plot(range(1, len(data.errors) + 1), data.errors, color=BLUE, marker="o", markersize=3)
         axes.set(xlabel="step", ylabel="mean absolute error", ylim=(0, None))
@@ -172,7 +172,7 @@ def forecasts(data: Forecasts) -> list[str]:
 def importances(items: Sequence[Importance]) -> str:
     """Bars of the columns that matter most, with their intervals."""
     shown = list(items[:_MAX_BARS])[::-1]
-    with figure(8.4, 1.0 + 0.28 * len(shown), title="Permutation importance") as (drawn, output):
+    with figure(8.4, 1.0 + 0.28 * len(shown), title="Permutation importance", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         names, means = range(len(shown)), [item.mean for item in shown]
         axes.barh(names, means, color=BLUE, height=0.65)

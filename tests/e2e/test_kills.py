@@ -15,13 +15,17 @@ import pytest
 import aimass
 from aimass.errors import ConnectionFailedError, JobFailedError
 from aimass.resources.jobs import Job
+from aimass_core.domain import keys
 from aimass_core.domain.datasets import UploadStatus, WriteMode
 from aimass_core.domain.jobs import EventType, JobEvent, JobStatus
 from tests.e2e.processes import processes_of
 from tests.stack import Stack, wait_until, write_loans
 
 SECONDS = 300.0
-_LONG = {"epochs": 400, "patience": 400, "batch_size": 16}
+# Boosted trees begin at once, where a network's libraries take seconds to import. Nobody waits for the end of these.
+_LONG = {"num_rounds": 20_000, "learning_rate": 0.001, "early_stopping_rounds": 1000}
+# Some seconds after the first checkpoint, so that whoever disturbs it does so in the middle.
+_RESUMED = {"epochs": 14, "patience": 14, "batch_size": 8}
 _SHORT = {"num_rounds": 20}
 
 
@@ -49,7 +53,7 @@ def dataset(killed_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> st
 
 def test_d6_killed_process_fails_with_the_reason_and_retry_succeeds(killed_stack: Stack, dataset: str) -> None:
     with killed_stack.client() as client:
-        job = client.jobs.train(dataset, algorithm="mlp", hyperparameters=_LONG)
+        job = client.jobs.train(dataset, algorithm="xgboost", hyperparameters=_LONG)
         _wait_for_training(job)
         for process in processes_of(job):
             os.kill(process.pid, signal.SIGKILL)
@@ -64,6 +68,47 @@ def test_d6_killed_process_fails_with_the_reason_and_retry_succeeds(killed_stack
         stopped = again.wait(raise_on_failure=False, timeout_seconds=SECONDS)
         assert stopped.status is JobStatus.STOPPED
         wait_until(lambda: not processes_of(again))
+
+
+def _train(client: aimass.Client, dataset: str) -> Job:
+    return client.jobs.train(dataset, algorithm="mlp", hyperparameters=_RESUMED, seed=5, checkpoint_seconds=1)
+
+
+def _list_checkpoints(stack: Stack, job: Job) -> list[str]:
+    prefix = keys.job_checkpoints(job.workspace_id, job.id)
+    answer = stack.aws("s3").list_objects_v2(Bucket=stack.outputs["LakeBucketName"], Prefix=prefix)
+    return [item["Key"] for item in answer.get("Contents", [])]
+
+
+def _terminate(job: Job) -> None:
+    """As a container is stopped: SIGTERM to its first process."""
+    for process in processes_of(job):
+        process.send_signal(signal.SIGTERM)
+
+
+def _continued(client: aimass.Client, job: Job) -> list[str]:
+    """What its attempts said that went on where others had stopped."""
+    events = client.jobs.events(job.id).events
+    texts = [str(event.data["text"]) for event in events if event.type is EventType.MESSAGE]
+    return [text for text in texts if "goes on from a checkpoint in epoch" in text]
+
+
+def test_d15_the_next_attempts_go_on_and_end_with_the_undisturbed_metrics(killed_stack: Stack, dataset: str) -> None:
+    """The machine dies, and then the second attempt's container is stopped."""
+    with killed_stack.client() as client:
+        undisturbed = _train(client, dataset).wait(timeout_seconds=SECONDS)
+        assert undisturbed.attempt == 1
+        job = _train(client, dataset)
+        wait_until(lambda: _list_checkpoints(killed_stack, job), seconds=SECONDS)
+        killed_stack.kill()
+        killed_stack.up()
+        wait_until(lambda: _continued(client, job), seconds=SECONDS)
+        _terminate(job)
+        ended = client.jobs.get(job.id).wait(timeout_seconds=SECONDS)
+        assert ended.attempt == 3
+        assert len(_continued(client, job)) == 2
+        assert _list_checkpoints(killed_stack, job) == []
+        assert ended.metrics == undisturbed.metrics
 
 
 # In `make test` a training whose cloud is killed is that of D15, and ends with the undisturbed metrics.

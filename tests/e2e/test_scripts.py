@@ -1,13 +1,19 @@
 """A script of the user's own, from a folder to served predictions, on both compute services; and how it fails."""
 
+import subprocess
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 import tritonclient.http as triton
 
 import aimass
-from tests.stack import Stack
+from aimass_core.domain.jobs import JobStatus
+from tests.ports import free_port
+from tests.stack import BIN, Stack, wait_until
+
+SECONDS = 400.0
 
 TRAIN = """
 import argparse, json, os
@@ -156,3 +162,37 @@ def test_dry_run_tells_and_submits_nothing(data: str, stack: Stack, client: aima
     assert "memory (MiB)" in table
     assert "cost (USD)" in table
     assert [job.id for job in client.jobs.list()] == before
+
+
+def test_tensorboard_shows_the_curves_of_a_job_that_runs(stack: Stack, client: aimass.Client, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "train.py").write_text(
+        "import itertools, time\n"
+        "for step in itertools.count(1):\n"
+        "    print(f'[aimass] validation/loss={1 / step} step={step}', flush=True)\n"
+        "    time.sleep(0.5)\n"
+    )
+    job = client.jobs.run_script(tmp_path)
+    command = [str(BIN / "aimass"), "tensorboard", job.id, "--no-open", "--port", str(port)]
+    environment = {name: value for name, value in stack.environment().items() if not name.startswith("AWS_")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as board:
+        try:
+            first = wait_until(lambda: _scalars(port, "0001/running", "validation/loss"), seconds=SECONDS)
+            assert client.jobs.get(job.id).status is JobStatus.RUNNING
+            more = wait_until(
+                lambda: len(found := _scalars(port, "0001/running", "validation/loss")) > len(first) and found,
+                seconds=SECONDS,
+            )
+            assert more[: len(first)] == first
+        finally:
+            board.terminate()
+    job.stop()
+
+
+def _scalars(port: int, run: str, tag: str) -> list[list[float]]:
+    try:
+        answer = httpx2.get(f"http://127.0.0.1:{port}/data/plugin/scalars/scalars", params={"run": run, "tag": tag})
+    except httpx2.TransportError:
+        return []
+    points: list[list[float]] = answer.json() if answer.status_code == 200 else []
+    return points

@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.faults import When
 from tests.simulation.story import crash_points
 
-SEED, NUM_STEPS = 9, 60
+SEED, NUM_STEPS = 29, 60
 HANDLERS = {"api", "ingest", "dispatch", "job_events", "reconciler", "collectors", "container", "notifications"}
 
 

@@ -187,7 +187,7 @@ class Users:
         """One file or many for the dataset that files are appended to: S3 acknowledges each."""
         prefix = keys.drop_prefix(self.world.principal.workspace_name, _DROPPED)
         files = {}
-        for _ in range(self.world.rng.choice([1, 2, 3, 4, MAX_BATCH, 4 * MAX_BATCH])):
+        for _ in range(self.world.rng.choice([1, 2, 3, 4, MAX_BATCH + 1])):
             numbers, body = self._rows()
             files[f"{prefix}{min(numbers)}.csv"] = body
             self.ledger.rows.setdefault(_DROPPED, set()).update(numbers)

@@ -1,9 +1,11 @@
 """`aimass tensorboard`."""
 
 import importlib.util
+import sys
 import tempfile
 import time
 import webbrowser
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -38,6 +40,8 @@ def tensorboard(
 def _serve(folder: str, port: int | None) -> str:
     from tensorboard import program
 
+    # NOTE: TensorBoard looks for this module, and imports TensorFlow where it is not found: seconds for nothing.
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
     board = program.TensorBoard()
     # NOTE: the quick loader is a process of its own that outlives a killed one.
     board.configure(logdir=folder, host="127.0.0.1", port=port, load_fast="false", reload_interval=_REFRESH_SECONDS)

@@ -26,7 +26,7 @@ _INTERRUPTED, _KILLED = 75, -signal.SIGKILL
 _MLP = {"epochs": 8, "patience": 8, "batch_size": 32, "dropout": 0.0, "hidden": [32]}
 _LONG: dict[str, dict[str, Any]] = {
     "mlp": _MLP | {"epochs": 60, "patience": 60, "batch_size": 16, "dropout": 0.3},
-    "xgboost": {"num_rounds": 2500, "early_stopping_rounds": 1000, "learning_rate": 0.001},
+    "xgboost": {"num_rounds": 1200, "early_stopping_rounds": 1000, "learning_rate": 0.001},
 }
 _XGBOOST = {"num_rounds": 400, "early_stopping_rounds": 20}
 
