@@ -69,7 +69,7 @@ def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
 
 
 def _cut(path: Path, num_lines: int, num_bytes: int) -> Iterator[tuple[int, int]]:
-    """Where blocks of whole lines begin and end, after the first lines. No cell of a plain text crosses a line's end."""
+    """Where blocks of whole lines begin and end, after the first lines. No cell of a plain text crosses their ends."""
     with path.open("rb") as stream:
         for _ in range(num_lines):
             stream.readline()
