@@ -33,6 +33,7 @@ _EXIT_CODES = {
     139: "segmentation_fault",
     143: "terminated",
 }
+_GOES_ON = "Within minutes another job converts the version."
 _CAUSES = {
     "out_of_memory": "The container needed more memory than the {memory} that it had, and was killed (exit code 137). "
     "Submit it with more memory (compute.memory_mib), or on less data.",
@@ -78,7 +79,7 @@ def describe(code: str, job: Job, *, reason: str | None = None, exit_code: int |
         budget=_tell_budget(job),
         reason=reason or "nothing",
         exit_code="none" if exit_code is None else exit_code,
-        retry=next_step(job),
+        retry=_GOES_ON if code == "interrupted" and job.kind is JobKind.INGEST else next_step(job),
         logs=f"Read its log with: aimass jobs logs {job.id}",
     )
     return Failure(code=code, cause=cause[:_MAX_CAUSE], exit_code=exit_code)

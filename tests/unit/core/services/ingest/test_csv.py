@@ -1,7 +1,7 @@
 """CSV and its relatives, from landed bytes to the rows of a version."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -246,3 +246,22 @@ def test_excels_line_that_names_the_delimiter_is_none_of_the_data(scene: Scene, 
     assert types(version) == {"a": "number", "b": "string"}
     assert scene.rows(version)[:2] == [{"a": 1.5, "b": "x,y"}, {"a": 3.5, "b": "z"}]
     assert [issue.line for issue in version.issues] == [4]
+
+
+def test_a_day_that_means_no_value_is_missing_in_every_block(scene: Scene) -> None:
+    days = [["2026-01-31"], ["1900-01-01"]] * 200_000
+    version = scene.upload(scene.dataset(missing_values=["", "1900-01-01"]), to_csv(["day"], days))
+    assert version.profile is not None
+    (day,) = version.profile.columns
+    assert (day.type, day.num_missing, day.num_distinct) == ("datetime", 200_000, 1)
+
+
+def test_whole_numbers_and_times_that_differ_are_stored_as_their_differences(scene: Scene) -> None:
+    start = datetime(2026, 1, 31, tzinfo=UTC)
+    rows = [[number * 7, start + timedelta(seconds=number), number % 5] for number in range(20_000)]
+    version = scene.upload(scene.dataset(), to_csv(["id", "at", "few"], rows))
+    table = scene.table(version)
+    assert table.column("id").to_pylist() == [number for number, _, _ in rows]
+    assert table.column("at").to_pylist() == [at for _, at, _ in rows]
+    assert version.num_bytes is not None
+    assert version.num_bytes < 20_000

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -118,3 +119,26 @@ def test_blanks_around_quoted_cells_and_literal_quotes(tmp_path: Path) -> None:
     rows, bad = read_carefully(normalized(tmp_path, body), dialect(3))
     assert [[cell.strip() for cell in row] for _, row in rows] == [["1", "a, b", "2"], ["3", '5" pipe', "4"]]
     assert bad == []
+
+
+def test_blocks_that_are_read_side_by_side_come_in_order(tmp_path: Path) -> None:
+    num_rows = 400_000
+    body = b"".join(b'%d,"x, %d",words of text\r\n' % (number, number % 7) for number in range(num_rows))
+    file = normalized(tmp_path, body)
+    blocks = list(delimited.read_quickly(file, dialect(3)))
+    assert len(blocks) > 3
+    lines = pa.chunked_array([block.lines for block in blocks])
+    ids, texts, _ = (pa.chunked_array([block.cells.column(index) for block in blocks]) for index in range(3))
+    assert lines.to_pylist() == list(range(1, num_rows + 1))
+    assert ids.to_pylist() == [str(number) for number in range(num_rows)]
+    assert texts.slice(num_rows - 2).to_pylist() == [f"x, {number % 7}" for number in (num_rows - 2, num_rows - 1)]
+
+
+def test_a_row_that_is_broken_in_a_later_block_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = [b"%d,some words of text" % number for number in range(300_000)]
+    rows[250_000] = b"250000"
+    file = normalized(tmp_path, b"\n".join(rows))
+    with pytest.raises(NeedsCareError):
+        list(delimited.read_quickly(file, dialect(2)))
+    _, bad = read_carefully(file, dialect(2))
+    assert bad == [250_001]

@@ -45,6 +45,24 @@ def test_distinct_values_are_exact_up_to_the_limit() -> None:
     assert found.columns[0].max_length == 5
 
 
+def test_values_are_counted_over_many_blocks() -> None:
+    schema = schema_of(x=ColumnType.INTEGER, y=ColumnType.BOOLEAN)
+    columns = {"x": [i % 3_000 for i in range(99_001)], "y": [i % 4 == 0 for i in range(99_001)]}
+    x, y = profile(schema, columns, block=4_000).columns
+    assert (x.num_distinct, x.top_values[0].value, x.top_values[0].count) == (3_000, "0", 34)
+    assert {top.value: top.count for top in y.top_values} == {"false": 74_250, "true": 24_751}
+
+
+def test_of_too_many_rows_to_count_equal_ones_none_is_hashed() -> None:
+    schema = schema_of(x=ColumnType.INTEGER)
+    found = []
+    for num_rows_expected in (2_000_000, 2_000_001):
+        profiler = Profiler(schema, num_rows_expected=num_rows_expected)
+        profiler.add(pa.record_batch({"x": [1, 1, 2]}, schema=to_arrow_schema(schema)))
+        found.append(profiler.finish(num_quarantined=0, warnings=[]).num_duplicates)
+    assert found == [1, None]
+
+
 def test_equal_rows_are_counted_as_duplicates() -> None:
     schema = schema_of(a=ColumnType.INTEGER, b=ColumnType.STRING, c=ColumnType.NUMBER, d=ColumnType.BOOLEAN)
     columns = {

@@ -319,6 +319,36 @@ def test_a_version_whose_ingest_job_failed_is_rejected_with_the_cause(scene: Sce
     assert "time limit" in str(version.status_reason)
 
 
+def test_a_version_whose_ingest_job_met_busy_services_alone_becomes_another_job(scene: Scene) -> None:
+    scene.drop("sales", "one.csv", FIRST)
+    scene.work(max_bytes=5)
+    dataset = datasets.get(scene.ports, scene.principal, "sales")
+    jobs_of_it = [str(scene.version(dataset, 1).job_id)]
+    for _ in range(versions.MAX_ATTEMPTS + 1):
+        claimed = versions.claim(scene.ports, dataset.workspace_id, dataset.id, 1, lease_seconds=60, takes_over=True)
+        assert claimed is not None
+        with pytest.raises(UnavailableError), versions.given_back(scene.ports, claimed):
+            raise UnavailableError("SlowDown")
+        records.update(
+            scene.ports,
+            Job,
+            dataset.workspace_id,
+            jobs_of_it[-1],
+            change=lambda _job: {
+                "status": JobStatus.FAILED,
+                "ended_at": scene.clock(),
+                "failure": Failure(code="unavailable", cause="The store is busy.", exit_code=75),
+            },
+        )
+        scene.clock.advance(660)
+        assert versions.close_due(scene.ports) == 1
+        scene.work(max_bytes=5)
+        jobs_of_it.append(str(scene.version(dataset, 1).job_id))
+    assert len(set(jobs_of_it)) == versions.MAX_ATTEMPTS + 2
+    closing.ingest(scene.ports, dataset.workspace_id, dataset.id, 1, lease_seconds=60, on_progress=lambda *_: None)
+    assert ready(scene, dataset, 1).num_rows == 2
+
+
 class _StopError(Exception):
     pass
 

@@ -325,6 +325,7 @@ class _Run:
 def _hand_over(ports: Ports, claimed: Claim) -> DatasetVersion:
     version = claimed.version
     job = jobs.submit_ingest(ports, version.workspace_id, version.dataset_id, version.number)
+    versions.give_back(ports, claimed)
     _log.info("version is ingested by a job", extra={"version_id": version.id, "job_id": job.id})
     return records.get(ports, DatasetVersion, version.workspace_id, version.dataset_id, version.number)
 

@@ -136,6 +136,22 @@ class Evidence:
             self.num_examined += len(cells) - cells.null_count
         return values
 
+    def add_plain_times(self, cells: pa.Array) -> pa.Array | None:
+        """The same of times as ISO 8601 has them, where nothing but these came before."""
+        is_iso = self.formats in ((ISO,), (ISO_ZONED,))
+        if self.formats is None or not is_iso or self.num_numbers or self.num_booleans or self.num_series:
+            return None
+        try:
+            _cast_iso(cells[:_PROBED_CELLS], self.formats[0])
+            values = _within_years(_cast_iso(cells, self.formats[0]))
+        except pa.ArrowInvalid:
+            return None
+        if values.null_count > cells.null_count:
+            return None
+        self.num_cells += len(cells) - cells.null_count
+        self.num_examined += len(cells) - cells.null_count
+        return values
+
     def _add_times(self, cells: pa.Array) -> pa.Array | None:
         """The usual case of a column of times: what has one of the formats is neither a number nor a truth value."""
         if not self.formats or self.num_numbers or self.num_booleans or self.num_series:
@@ -396,7 +412,11 @@ _CONVERTERS = {
 def parse_datetimes(cells: pa.Array, formats: Sequence[str]) -> pa.Array:
     """Timestamps in UTC by the first format that fits each cell; null where none does, or outside of years 1..9999."""
     parsed = [_parse_format(cells, form) for form in formats]
-    values = parsed[0] if len(parsed) == 1 else pc.coalesce(*parsed)
+    return _within_years(parsed[0] if len(parsed) == 1 else pc.coalesce(*parsed))
+
+
+def _within_years(values: pa.Array) -> pa.Array:
+    """Times, null where they are outside of the years 1 to 9999."""
     # NOTE: in Arrow the year of a time with a zone costs as much as all else here.
     first, last = (each.as_py() for each in pc.min_max(values.view(pa.int64())).values())
     if first is None or _FIRST_TIME <= first <= last <= _LAST_TIME:
@@ -434,9 +454,14 @@ def _parse_format(cells: pa.Array, form: str) -> pa.Array:
         is_early = pc.less(found, pa.scalar(_FIRST_OF_FOUR_DIGITS, found.type))
         return pc.if_else(is_early, None, found).cast(utc)
     try:
-        return pc.cast(cells, utc if form == ISO_ZONED else pa.timestamp("us")).cast(utc)
+        return _cast_iso(cells, form)
     except pa.ArrowInvalid:
         return pa.array([_parse_iso(text, is_zoned=form == ISO_ZONED) for text in cells.to_pylist()], type=utc)
+
+
+def _cast_iso(cells: pa.Array, form: str) -> pa.Array:
+    utc = ARROW_TYPES[ColumnType.DATETIME]
+    return pc.cast(cells, utc if form == ISO_ZONED else pa.timestamp("us")).cast(utc)
 
 
 def _parse_iso(text: str | None, *, is_zoned: bool) -> datetime | None:

@@ -300,7 +300,7 @@ class Conversion:
     def _write(self, accepted: Sequence[SpooledFile], schema: Schema) -> Converted:
         contract: dict[str, ColumnType | None] = {column.name: column.type for column in schema.columns}
         written = {column.name: column.written for column in schema.columns}
-        profiler = Profiler(schema, observer=self._observer)
+        profiler = Profiler(schema, observer=self._observer, num_rows_expected=self._num_rows_expected(accepted))
         num_infinite = dict.fromkeys(contract, 0)
         num_new, num_read = 0, 0
 
@@ -343,6 +343,13 @@ class Conversion:
             num_left_out=self._num_left_out,
             num_quarantined=num_quarantined,
         )
+
+    def _num_rows_expected(self, accepted: Sequence[SpooledFile]) -> int:
+        """How many rows the version will have; 0 where that depends on which new ones replace old ones."""
+        if self._merge is not None:
+            return 0
+        base = () if self._base is None else self._base.files
+        return sum(spool.num_rows for spool in accepted) + sum(file.num_rows for file in base)
 
     def _new_writer(self, schema: Schema) -> DatasetWriter:
         return DatasetWriter(

@@ -8,12 +8,14 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from aimass_core.services.ingest.columns import ahead
 from aimass_core.services.ingest.dialects import WHITESPACE, Dialect, split_tokens
 from aimass_core.services.ingest.text_files import TextFile
 
@@ -47,31 +49,55 @@ def can_be_quick(file: TextFile, dialect: Dialect) -> bool:
 
 def read_quickly(file: TextFile, dialect: Dialect) -> Iterator[TextBlock]:
     """Raises NeedsCareError, possibly at the end, where rows are broken or lines and rows do not match one to one."""
-    names = [str(index) for index in range(len(dialect.names))]
-    first_line = dialect.first_line + dialect.has_header
+    num_before = dialect.first_line - 1 + dialect.has_header
     num_rows = 0
     block_bytes = _BLOCK_BYTES if file.max_line_bytes < _BLOCK_BYTES // 2 else _LARGE_BLOCK_BYTES
+    parse = partial(
+        _parse, file, names=[str(index) for index in range(len(dialect.names))], delimiter=dialect.delimiter
+    )
     try:
-        reader = pa.csv.open_csv(
-            file.path,
-            read_options=pa.csv.ReadOptions(
-                column_names=names, skip_rows=first_line - 1, block_size=block_bytes, use_threads=True
-            ),
-            parse_options=pa.csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=file.has_quotes),
-            convert_options=pa.csv.ConvertOptions(
-                column_types={name: pa.string() for name in names}, strings_can_be_null=False, null_values=[]
-            ),
-        )
-        for batch in reader:
+        for batch in ahead(parse, _cut(file.path, num_before, block_bytes)):
             for start in range(0, batch.num_rows, _QUICK_ROWS):
                 part = batch.slice(start, _QUICK_ROWS)
-                lines = pa.array(np.arange(first_line + num_rows, first_line + num_rows + part.num_rows))
+                first = num_before + num_rows + 1
                 num_rows += part.num_rows
-                yield TextBlock(lines=lines, cells=part)
+                yield TextBlock(lines=pa.array(np.arange(first, first + part.num_rows)), cells=part)
     except pa.ArrowInvalid as error:
         raise NeedsCareError(str(error)) from error
-    if num_rows + first_line - 1 + file.num_trailing_blank != file.num_lines:
+    if num_rows + num_before + file.num_trailing_blank != file.num_lines:
         raise NeedsCareError(f"{num_rows} rows on {file.num_lines} lines")
+
+
+def _cut(path: Path, num_lines: int, num_bytes: int) -> Iterator[tuple[int, int]]:
+    """Where blocks of whole lines begin and end, after the first lines. No cell of a plain text crosses their ends."""
+    with path.open("rb") as stream:
+        for _ in range(num_lines):
+            stream.readline()
+        start, num_all = stream.tell(), path.stat().st_size
+        while start < num_all:
+            stream.seek(start + num_bytes)
+            stream.readline()
+            end = min(stream.tell(), num_all)
+            yield start, end
+            start = end
+
+
+def _parse(file: TextFile, span: tuple[int, int], *, names: list[str], delimiter: str | None) -> pa.RecordBatch:
+    start, end = span
+    with file.path.open("rb", buffering=0) as stream:
+        stream.seek(start)
+        text = stream.read(end - start)
+    table = pa.csv.read_csv(
+        pa.BufferReader(text),
+        read_options=pa.csv.ReadOptions(column_names=names, block_size=len(text) + 1, use_threads=False),
+        parse_options=pa.csv.ParseOptions(delimiter=delimiter, quote_char='"' if file.has_quotes else False),
+        # NOTE: the whole file was found to be UTF-8.
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[], check_utf8=False
+        ),
+    )
+    (batch,) = table.to_batches()
+    return batch
 
 
 def read_carefully(file: TextFile, dialect: Dialect, *, on_bad_row: BadRow) -> Iterator[TextBlock]:

@@ -5,7 +5,6 @@ Counts, extremes, mean and deviation are exact. Quantiles and histograms are exa
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -32,6 +31,7 @@ MAX_SKETCH_COUNTS = 50
 MAX_WARNINGS = 50
 _SAMPLE_BUDGET, _MIN_SAMPLE, _MAX_SAMPLE = 4_000_000, 1_000, 100_000
 _MAX_KEY_CHARACTERS = 200
+_MAX_WAITING = 4 * MAX_DISTINCT
 
 
 class RowObserver(Protocol):
@@ -48,9 +48,10 @@ class Profiler:
     """Takes typed batches and ends with a Profile, and with the distributions of all rows and of those that are new.
 
     Where there is an observer, it sees every batch too, and what is new is told apart, since somebody compares it.
+    `num_rows_expected`: about so many will come; of more than MAX_ROWS_FOR_DUPLICATES equal ones are not counted.
     """
 
-    def __init__(self, schema: Schema, *, observer: RowObserver | None = None) -> None:
+    def __init__(self, schema: Schema, *, observer: RowObserver | None = None, num_rows_expected: int = 0) -> None:
         self._observer = observer
         self._fresh: Profiler | None = None
         if observer is not None:
@@ -59,7 +60,7 @@ class Profiler:
         self._schema = schema
         self._columns = [_Column(column.name, column.type, capacity) for column in schema.columns]
         self._num_rows = 0
-        self._hashes: list[npt.NDArray[np.uint64]] | None = []
+        self._hashes: list[npt.NDArray[np.uint64]] | None = [] if num_rows_expected <= MAX_ROWS_FOR_DUPLICATES else None
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Counts rows of the schema."""
@@ -147,8 +148,7 @@ class _Column:
         self._max: Any = None
         self._moments = _Moments()
         self._sample = _Sample(capacity)
-        self._counts: Counter[Any] = Counter()
-        self._is_overflown = False
+        self._counts = _Counts()
         self._num_characters, self._max_length = 0, 0
         self._min_length: int | None = None
 
@@ -171,7 +171,9 @@ class _Column:
             self._add_lengths(pc.list_value_length(values))
             self._add_numbers(values.flatten().drop_null())
             return
-        self._add_distinct(values.view(pa.int64()) if self._type is ColumnType.DATETIME else values)
+        if not self._counts.is_overflown:
+            found = pc.value_counts(values.view(pa.int64()) if self._type is ColumnType.DATETIME else values)
+            self._counts.add(found.field(0), found.field(1))
         if self._type in (ColumnType.INTEGER, ColumnType.NUMBER):
             self._add_numbers(values)
         elif self._type is not ColumnType.BOOLEAN:
@@ -186,7 +188,7 @@ class _Column:
         self._add_lengths(lengths, counts)
         if self._max_length > _MAX_KEY_CHARACTERS:
             texts = pc.utf8_slice_codeunits(texts, 0, _MAX_KEY_CHARACTERS)
-        self._count(texts, counts)
+        self._counts.add(texts, pa.array(counts))
         self._add_extremes(texts)
 
     def _add_numbers(self, values: pa.Array) -> None:
@@ -204,22 +206,6 @@ class _Column:
         shortest = pc.min(lengths).as_py()
         self._min_length = shortest if self._min_length is None else min(self._min_length, shortest)
 
-    def _add_distinct(self, values: pa.Array) -> None:
-        if not self._is_overflown:
-            found = pc.value_counts(values)
-            self._count(found.field(0), found.field(1).to_numpy(zero_copy_only=False))
-
-    def _count(self, values: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        if self._is_overflown:
-            return
-        self._is_overflown = len(values) > MAX_DISTINCT
-        if not self._is_overflown:
-            for value, count in zip(values.to_pylist(), counts.tolist(), strict=True):
-                self._counts[value] += count
-            self._is_overflown = len(self._counts) > MAX_DISTINCT
-        if self._is_overflown:
-            self._counts.clear()
-
     def _add_extremes(self, values: pa.Array) -> None:
         found = pc.min_max(values)
         low, high = found["min"].as_py(), found["max"].as_py()
@@ -230,12 +216,13 @@ class _Column:
         is_number = self._type in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.SERIES)
         has_numbers = is_number and self._moments.count
         has_lengths = self._type in (ColumnType.STRING, ColumnType.IMAGE, ColumnType.SERIES) and self._num_values
-        is_counted = not self._is_overflown and self._type not in (ColumnType.IMAGE, ColumnType.SERIES)
+        counts = self._counts.collect()
+        is_counted = counts is not None and self._type not in (ColumnType.IMAGE, ColumnType.SERIES)
         return ColumnProfile(
             name=self._name,
             type=self._type,
             num_missing=self._num_missing,
-            num_distinct=len(self._counts) if is_counted else None,
+            num_distinct=len(counts) if counts is not None and is_counted else None,
             min=_plain(self._min),
             max=_plain(self._max),
             mean=self._moments.mean if has_numbers else None,
@@ -258,7 +245,8 @@ class _Column:
         }
         if self._type in (ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.SERIES):
             return ColumnSketch(**fields, **self._sample.sketch())
-        is_various = self._is_overflown or len(self._counts) > max(MAX_SKETCH_COUNTS, self._num_values // 2)
+        found = self._counts.collect()
+        is_various = found is None or len(found) > max(MAX_SKETCH_COUNTS, self._num_values // 2)
         if self._type not in (ColumnType.STRING, ColumnType.BOOLEAN) or is_various:
             return None
         counts = self._count_values(MAX_SKETCH_COUNTS)
@@ -270,12 +258,48 @@ class _Column:
 
     def _count_values(self, limit: int) -> list[ValueCount]:
         # The order of equals must not depend on the order of the rows.
-        values: list[Any] = list(self._counts)
+        found = self._counts.collect() or {}
+        values: list[Any] = list(found)
         if self._type is ColumnType.DATETIME:
             values = pa.array(values, pa.int64()).cast(ARROW_TYPES[self._type]).to_pylist()
-        counted = zip(values, self._counts.values(), strict=True)
+        counted = zip(values, found.values(), strict=True)
         top = sorted(counted, key=lambda item: (-item[1], str(item[0])))[:limit]
         return [ValueCount(value=_text(value), count=count) for value, count in top]
+
+
+class _Counts:
+    """How often each value occurs, until there are more than MAX_DISTINCT. Of blocks, the counts wait to be added up
+    together."""
+
+    def __init__(self) -> None:
+        self.is_overflown = False
+        self._waiting: list[pa.Table] = []
+        self._num_waiting = 0
+
+    def add(self, values: pa.Array, counts: pa.Array) -> None:
+        if self.is_overflown:
+            return
+        self._waiting.append(pa.table({"value": values, "count": counts.cast(pa.int64())}))
+        self._num_waiting += len(values)
+        if self._num_waiting > _MAX_WAITING or len(values) > MAX_DISTINCT:
+            self._add_up()
+
+    def collect(self) -> dict[Any, int] | None:
+        """None where there are too many."""
+        self._add_up()
+        if self.is_overflown:
+            return None
+        return dict(zip(*(column.to_pylist() for table in self._waiting for column in table.columns), strict=True))
+
+    def _add_up(self) -> None:
+        if len(self._waiting) > 1:
+            together = pa.concat_tables(self._waiting).combine_chunks()
+            summed = together.group_by("value", use_threads=False).aggregate([("count", "sum")])
+            self._waiting = [summed.rename_columns(["value", "count"])]
+        self._num_waiting = sum(map(len, self._waiting))
+        self.is_overflown = self.is_overflown or self._num_waiting > MAX_DISTINCT
+        if self.is_overflown:
+            self._waiting = []
 
 
 class _Moments:

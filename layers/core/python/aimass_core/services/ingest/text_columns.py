@@ -21,7 +21,7 @@ class TextColumn:
     """Cells come in blocks.
 
     `wanted`: what the column has to become, None for what it is. `keeps_text`: whatever it is, text is kept.
-    `may_be_plain`: no number means that there is no value, as -999 might.
+    `may_be_plain`: no number or time means that there is no value, as -999 might.
     """
 
     missing: pa.Array
@@ -36,7 +36,7 @@ class TextColumn:
 
     def take(self, cells: pa.Array) -> pa.Array:
         """A block as it is kept. Raises NotAsBegunError."""
-        if self.may_be_plain and self._kept in _NUMBERS:
+        if self.may_be_plain and self._kept is not None:
             values = self._take_plain(cells)
             if values is not None:
                 return self._keep(values)
@@ -57,8 +57,10 @@ class TextColumn:
         return self._kept is None and self.evidence.may_have_others_than(self.wanted or self.evidence.resolve())
 
     def _take_plain(self, cells: pa.Array) -> pa.Array | None:
-        """Of numbers without gaps, no cell has to be looked at: blanks are no part of one, nor is an empty cell."""
-        values = self.evidence.add_plain_numbers(cells)
+        """Of numbers and times without gaps, no cell has to be looked at: blanks are no part of one, nor is an empty
+        cell."""
+        is_time = self._kept is ColumnType.DATETIME
+        values = self.evidence.add_plain_times(cells) if is_time else self.evidence.add_plain_numbers(cells)
         self.may_be_plain = values is not None
         return values
 

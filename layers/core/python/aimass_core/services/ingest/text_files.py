@@ -137,7 +137,9 @@ def _count(scan: _Scan, chunk: bytes, tail: bytes) -> None:
     if b"\r" in chunk or tail.endswith(b"\r"):
         scan.num_cr += chunk.count(b"\r")
         scan.num_crlf += chunk.count(b"\r\n") + (tail.endswith(b"\r") and chunk.startswith(b"\n"))
-    scan.num_quotes += chunk.count(b'"')
+    # NOTE: to find that there is none is several times as fast as to count.
+    if b'"' in chunk:
+        scan.num_quotes += chunk.count(b'"')
     scan.has_nul = scan.has_nul or b"\0" in chunk
 
 

@@ -113,7 +113,7 @@ def _read_quickly(
 
 def _begin(dialect: Dialect, reading: Reading, *, keeps_text: bool) -> list[TextColumn]:
     missing = pa.array(reading.policy.missing_values, type=pa.string())
-    may_be_plain = not dialect.has_decimal_comma and not any(map(_is_number, reading.policy.missing_values))
+    may_be_plain = not dialect.has_decimal_comma and not any(map(_may_be_value, reading.policy.missing_values))
     return [
         TextColumn(
             missing=missing,
@@ -126,11 +126,12 @@ def _begin(dialect: Dialect, reading: Reading, *, keeps_text: bool) -> list[Text
     ]
 
 
-def _is_number(text: str) -> bool:
+def _may_be_value(text: str) -> bool:
+    """Whether it looks like a number or a time."""
     try:
         return not math.isnan(float(text))
     except ValueError:
-        return False
+        return any(map(str.isdigit, text))
 
 
 def _new_spool(path: Path, file: TextFile, reading: Reading) -> SpoolWriter:

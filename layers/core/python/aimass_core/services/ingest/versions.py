@@ -19,7 +19,7 @@ from typing import Any
 from aimass_core.domain import keys
 from aimass_core.domain.common import Principal
 from aimass_core.domain.datasets import Dataset, DatasetVersion, DatasetVersionStatus, LandedFile, Upload, WriteMode
-from aimass_core.domain.jobs import Job, JobStatus
+from aimass_core.domain.jobs import Job, JobKind, JobStatus
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Check, Delete, Ports, Put, Row, Write, WriteConflictError
 from aimass_core.services import platform, records, tables
@@ -31,6 +31,8 @@ _SCAN_PAGE, _FILE_PAGE = 100, 100
 _MAX_TOGETHER = 90
 _GRACE = timedelta(seconds=30)
 _RETRY_GRACE = timedelta(minutes=10)
+# By which a container asks to be tried again (`batch_jobs.runtime.exit_codes`).
+_GIVEN_BACK_EXIT_CODE = 75
 _UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
 
 _log = logging.getLogger(__name__)
@@ -260,11 +262,16 @@ def given_back(ports: Ports, claimed: Claim) -> Iterator[None]:
     try:
         yield
     except UnavailableError:
-        _release(ports, claimed, num_attempts=int(claimed.lease.data["num_attempts"]) - 1)
+        give_back(ports, claimed)
         raise
     except BaseException:
         _release(ports, claimed, num_attempts=int(claimed.lease.data["num_attempts"]))
         raise
+
+
+def give_back(ports: Ports, claimed: Claim) -> None:
+    """Frees the version for others, as if it had not been claimed."""
+    _release(ports, claimed, num_attempts=int(claimed.lease.data["num_attempts"]) - 1)
 
 
 def _release(ports: Ports, claimed: Claim, *, num_attempts: int) -> None:
@@ -378,9 +385,32 @@ def _follow_job(ports: Ports, version: DatasetVersion) -> bool:
         return True
     if not job.status.is_terminal or not _is_over(ports, job):
         return False
+    if _met_a_busy_service(job):
+        return _begin_again(ports, version)
     cause = job.failure.cause if job.failure is not None else job.status_reason or ""
     words = {JobStatus.SUCCEEDED: "ended without committing it", JobStatus.STOPPED: "was stopped"}
     reject(ports, version, reason=f"Its job {job.id} {words.get(job.status, 'failed')}. {cause}".rstrip())
+    return True
+
+
+def _met_a_busy_service(job: Job) -> bool:
+    """Whether each attempt of a conversion gave the version back: a service was busy, or the machine was taken away.
+    That says nothing of the version."""
+    return (
+        job.kind is JobKind.INGEST
+        and job.status is JobStatus.FAILED
+        and job.failure is not None
+        and job.failure.exit_code == _GIVEN_BACK_EXIT_CODE
+    )
+
+
+def _begin_again(ports: Ports, version: DatasetVersion) -> bool:
+    """Leaves a job that could not convert the version: another one is made for it."""
+    try:
+        version = records.save(ports, version, version.dataset_id, version.number, job_id=None)
+    except StaleRevisionError:
+        return False
+    ports.ingest_queue.send(close_message(version))
     return True
 
 

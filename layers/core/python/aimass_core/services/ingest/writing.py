@@ -44,6 +44,9 @@ class DatasetWriter:
         self._plain = [
             column.name for column in schema.columns if column.type not in (ColumnType.IMAGE, ColumnType.SERIES)
         ]
+        self._whole = [
+            column.name for column in schema.columns if column.type in (ColumnType.INTEGER, ColumnType.DATETIME)
+        ]
         self._writer: pq.ParquetWriter | None = None
         self._batches: list[pa.RecordBatch] = []
         self._num_pending = self._pending_bytes = 0
@@ -86,11 +89,13 @@ class DatasetWriter:
         if self._writer is not None and self._path.stat().st_size >= FILE_BYTES:
             self._finish_file()
         if self._writer is None:
+            repetitive = [name for name in self._plain if _is_repetitive(self._batches[0].column(name))]
             self._writer = pq.ParquetWriter(
                 self._path,
                 self.arrow_schema,
                 compression="zstd",
-                use_dictionary=[name for name in self._plain if _is_repetitive(self._batches[0].column(name))],
+                use_dictionary=repetitive,
+                column_encoding={name: "DELTA_BINARY_PACKED" for name in self._whole if name not in repetitive},
                 write_statistics=self._plain,
                 store_schema=True,
             )
