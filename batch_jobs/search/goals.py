@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
+from aimass_core.domain.studies import TrialAttribute
 from aimass_core.domain.study_specs import Direction, Objective, StudySpec
 from aimass_core.errors import ErrorDetail, InvalidRequestError
 from batch_jobs.data.targets import Target
@@ -90,10 +91,12 @@ def is_feasible(trial: FrozenTrial) -> bool:
 
 def rank(trials: Iterable[FrozenTrial], goals: Sequence[Goal], *, is_any: bool = False) -> list[FrozenTrial]:
     """Those that are feasible, or all that are complete, best first: by the first objective, then by the others, then
-    the earlier one."""
+    by the log loss, as few rows have the same share right by several models, then the earlier one."""
 
     def order(trial: FrozenTrial) -> tuple[float, ...]:
-        return (*(goal.sign * value for goal, value in zip(goals, trial.values, strict=True)), float(trial.number))
+        values = (goal.sign * value for goal, value in zip(goals, trial.values, strict=True))
+        log_loss = trial.user_attrs.get(TrialAttribute.METRICS, {}).get("log_loss", 0.0)
+        return (*values, float(log_loss), float(trial.number))
 
     kept = [trial for trial in trials if is_feasible(trial) or (is_any and trial.state == TrialState.COMPLETE)]
     return sorted(kept, key=order)
