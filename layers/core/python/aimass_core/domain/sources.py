@@ -292,12 +292,13 @@ class SourceDataset(Contract):
 
 
 class LineageModel(Contract):
-    """A model version whose training read a dataset, or that was made of one that did."""
+    """A model version whose training read a dataset or what was prepared of it, or that was made of one that did."""
 
     model_name: str
     number: int
     job_id: str
     dataset_versions: dict[str, int] = Field(default={}, description="By channel; none where a parent read it.")
+    through: list[str] = Field(default=[], description="Data that were prepared of it, and which the training read.")
     parents: list[str] = []
 
 
