@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aimass_core.domain.recipes import DATA_CHANNEL, StepReport
+from aimass_core.domain.recipe_steps import Join
+from aimass_core.domain.recipes import DATA_CHANNEL, PrepareSpec, StepReport, join_channel
 from batch_jobs.runtime.environment import Environment
 
 
@@ -30,5 +31,10 @@ class Made:
 
 
 def label_of(environment: Environment, channel: str) -> str:
-    """As messages and rows that were kept apart name a channel."""
-    return environment.dataset if channel == DATA_CHANNEL and environment.dataset else channel
+    """As messages and rows that were kept apart name a channel: by its dataset."""
+    if channel == DATA_CHANNEL:
+        return environment.dataset or channel
+    spec = environment.spec
+    steps = enumerate(spec.recipe.steps if isinstance(spec, PrepareSpec) else ())
+    joined = {join_channel(index): str(step.dataset) for index, step in steps if isinstance(step, Join)}
+    return joined.get(channel, channel)

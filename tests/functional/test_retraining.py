@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 import aimass
-from aimass_core.domain.datasets import Dataset
-from aimass_core.domain.sources import SourceCreate
+from aimass_core.domain.datasets import Dataset, DatasetVersion
+from aimass_core.domain.sources import SourceCreate, SourceRecord
 from aimass_core.errors import InvalidRequestError
-from aimass_core.services import records, sources
+from aimass_core.services import datasets, records, source_datasets, sources
 from tests.factories.platform import add_dataset, add_version
 from tests.functional.gateway import Api
 from tests.functional.test_jobs import owner_of, run_to_end
@@ -65,3 +65,24 @@ def test_without_its_data_nothing_is_learned_and_what_is_not_there_cannot_go(api
         with pytest.raises(InvalidRequestError, match="either without_source or without_rows"):
             client.models.retrain("loans@1", without_source=source, without_rows=rows)
     assert len(list(client.jobs.list())) == num_jobs
+
+
+def test_data_that_recipes_made_of_what_recipes_made_are_told_of(api: Api, client: aimass.Client) -> None:
+    add(api, "own")
+    request = SourceCreate.model_validate({"name": "broker", "collector": {"type": "webhook"}})
+    source = sources.create(api.ports, owner_of(api), request)
+    record = records.get(api.ports, SourceRecord, source.workspace_id, source.id)
+    add_version(api.ports, owner_of(api), source_datasets.ensure(api.ports, record, "broker"))
+    for name, dataset, step in (
+        ("joined", "own", {"do": "join", "dataset": "broker", "keys": ["age"], "prefix": "b_"}),
+        ("clean", "joined", {"do": "trim"}),
+    ):
+        spec = {"kind": "prepare", "dataset": dataset, "output": name, "recipe": {"steps": [step]}}
+        job_id = api.post("/v1/jobs", {"spec": spec}).json["id"]
+        add(api, name)
+        made = datasets.get(api.ports, owner_of(api), name)
+        version = records.get(api.ports, DatasetVersion, made.workspace_id, made.id, 1)
+        records.save(api.ports, version, made.id, 1, job_id=job_id)
+    train(api, dataset="clean")
+    with pytest.raises(InvalidRequestError, match="through clean@1, joined@1, which were made of each other"):
+        client.models.retrain("loans@1", without_source="broker")

@@ -141,3 +141,20 @@ def test_command_line_makes_runs_and_shares_a_source(run: Run, api: Api) -> None
     assert run("sources", "create", "nothing").code == 2
     assert run("sources", "secrets", "set", "orders", "token", "--value", CANARY).code == 0
     assert CANARY not in run("sources", "show", "orders", "-o", "json").out
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"selected": 0}, "selected"),
+        ({"endpoint": {"paginator": {"type": "offset", "limit": "10"}}}, "limit"),
+    ],
+)
+def test_values_of_another_type_are_refused_and_not_guessed(api: Api, change: dict[str, object], where: str) -> None:
+    config = {"client": {"base_url": "https://api.example"}, "resources": [{"name": "issues", **change}]}
+    answer = api.request(
+        "POST", "/v1/sources", json={"name": "issues", "collector": {"type": "rest", "config": config}}
+    )
+    assert answer.status == 422
+    assert where in answer.text
+    assert list(api.request("GET", "/v1/sources").json["items"]) == []

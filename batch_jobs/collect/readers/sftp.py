@@ -85,8 +85,13 @@ class _Sftp:
             return self._runner.run(act())
         except asyncssh.PermissionDenied as error:
             raise AuthFailedError(
-                f"The SFTP server {self._collector.host!r} refuses {self._collector.username!r}. Set the secret anew: "
-                "aimass sources secrets set <source> <name>"
+                f"The SFTP server {self._collector.host!r} refuses {self._collector.username!r}. "
+                f"{_how_to_sign_in(self._collector)}"
+            ) from error
+        except asyncssh.SFTPNoSuchFile as error:
+            raise InvalidRequestError(
+                f"The SFTP server {self._collector.host!r} has no {self._collector.path!r}. "
+                "Correct the collector's path."
             ) from error
         except asyncssh.HostKeyNotVerifiable as error:
             raise InvalidRequestError(
@@ -120,3 +125,10 @@ class _Sftp:
 
 def _host_pattern(address: str, port: int) -> str:
     return address if port == 22 else f"[{address}]:{port}"
+
+
+def _how_to_sign_in(collector: SftpCollector) -> str:
+    named = collector.password or collector.private_key
+    if named is None:
+        return "Name the secret of its `password` or `private_key` in the collector."
+    return f"Set the secret anew: aimass sources secrets set <source> {named.secret}"

@@ -228,6 +228,7 @@ def show_lineage(context: typer.Context, dataset: str, output: Output = OutputFo
         columns = (
             Column("MODEL", lambda m: f"{m.model_name}@{m.number}"),
             Column("READ", lambda m: ", ".join(f"{channel} @{n}" for channel, n in m.dataset_versions.items()) or None),
+            Column("THROUGH", lambda m: ", ".join(m.through) or None),
             Column("MADE OF", lambda m: ", ".join(m.parents) or None),
             Column("JOB", lambda m: m.job_id),
         )

@@ -13,7 +13,7 @@ from aimass.cli.following import follow
 from aimass.cli.output import Output, OutputFormat, client_of, plain, say
 from aimass.cli.recipe_tables import show_preview
 from aimass_core.domain.recipes import Recipe
-from aimass_core.errors import ErrorDetail, InvalidRequestError
+from aimass_core.errors import InvalidRequestError
 
 app = typer.Typer()
 
@@ -86,12 +86,8 @@ def read_recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        details = [
-            ErrorDetail(location=_location(fault["loc"]), message=fault["msg"])
-            for fault in error.errors(include_url=False)
-        ]
-        words = "; ".join(f"{detail.location}: {detail.message}" for detail in details[:5])
-        raise InvalidRequestError(f"{path} is no recipe. {words}", details=details) from error
+        faults = [f"{_location(fault['loc'])}: {fault['msg']}" for fault in error.errors(include_url=False)]
+        raise InvalidRequestError(f"{path} is no recipe. {'; '.join(faults[:5])}") from error
 
 
 def _location(parts: Sequence[Any]) -> str:

@@ -119,6 +119,7 @@ class _Retraining:
                 data[channel] = None
             elif (made := self._make_without(pin, found.id, found.name)) is not None:
                 data[channel] = made
+        self._refuse_what_is_deeper(found.name, data)
         if not data:
             read = ", ".join(f"{pin.dataset_name}@{pin.number}" for pin in self.job.channels.values())
             raise InvalidRequestError(
@@ -127,6 +128,17 @@ class _Retraining:
         if "train" in data and data["train"] is None:
             raise self._all_of_it(found.name)
         return data
+
+    def _refuse_what_is_deeper(self, source: str, data: Mapping[str, str | None]) -> None:
+        """What a recipe made of what a recipe made is not made anew."""
+        models = [model for dataset in self.client.sources.lineage(source).datasets for model in dataset.models]
+        for model in models:
+            is_it = (model.model_name, model.number) == (self.version.model_name, self.version.number)
+            if is_it and model.through and not model.dataset_versions.keys() <= data.keys():
+                raise InvalidRequestError(
+                    f"The source {source!r} is in {self.version.ref} through {', '.join(model.through)}, which were "
+                    f"made of each other. Prepare {model.through[-1]} and what follows without it, and train on that."
+                )
 
     def _make_without(self, pin: PinnedDataset, source_id: str, source_name: str) -> str | None:
         """Where a recipe has made the version and joined something of the source: the recipe without that."""

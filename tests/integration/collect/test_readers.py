@@ -208,8 +208,12 @@ def test_files_of_an_sftp_server(sftp: dict[str, Any], make: MakeScene, tmp_path
 def test_an_sftp_server_that_refuses_or_is_another(sftp: dict[str, Any], make: MakeScene, tmp_path: Path) -> None:
     scene = make(sftp)
     scene.put_secret("PASSWORD", "wrong")
-    with pytest.raises(AuthFailedError, match="refuses 'ann'"):
+    with pytest.raises(AuthFailedError, match=r"refuses 'ann'.*<source> PASSWORD"):
         scene.collect()
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    with pytest.raises(AuthFailedError, match="Name the secret"):
+        SourceScene(folder, {key: value for key, value in sftp.items() if key != "password"}).collect()
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     folder = tmp_path / "other"
     folder.mkdir()
@@ -219,6 +223,13 @@ def test_an_sftp_server_that_refuses_or_is_another(sftp: dict[str, Any], make: M
         scene.collect()
     with pytest.raises(AddressRefusedError):
         scene.collect(allowed_hosts="")
+
+
+def test_a_path_that_an_sftp_server_does_not_have(sftp: dict[str, Any], make: MakeScene) -> None:
+    scene = make(sftp | {"path": "/out"})
+    scene.put_secret("PASSWORD", "pa55word")
+    with pytest.raises(InvalidRequestError, match="has no '/out'"):
+        scene.collect()
 
 
 # --- databases --------------------------------------------------------------------------------------------------------

@@ -133,3 +133,10 @@ def test_images_and_series_come_through_as_what_they_are(workshop: Workshop) -> 
     scene.upload(scene.dataset("waves"), series, name="waves.jsonl")
     workshop.run({"do": "trim"}, dataset="waves", job="job_2")
     assert workshop.rows("waves-prepared") == [{"s": [1.0, 2.5, None], "y": "a"}, {"s": [3.0, 4.0], "y": "b"}]
+
+
+def test_a_key_with_several_partners_is_named_by_its_dataset(tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    workshop.scene.upload(workshop.scene.dataset("cities"), b"city,size\nBonn,1\nBonn,2\nKiel,3\n")
+    with pytest.raises(InvalidDataError, match="'Bonn' comes 2 times in cities"):
+        workshop.run({"do": "join", "dataset": "cities", "keys": ["city"]})

@@ -4,10 +4,12 @@ import pytest
 
 from aimass_core.adapters.memory import MemoryPorts
 from aimass_core.domain.common import Principal
+from aimass_core.domain.datasets import Dataset
+from aimass_core.domain.jobs import JobCreate
 from aimass_core.domain.sources import SourceRecord
 from aimass_core.errors import ConflictError
-from aimass_core.services import datasets, records, source_datasets, sources
-from tests.factories.platform import add_version, make_model, new_principal
+from aimass_core.services import datasets, jobs, records, source_datasets, sources
+from tests.factories.platform import LIMITS, add_version, make_model, new_principal
 from tests.factories.sources import add_source
 
 
@@ -69,3 +71,35 @@ def test_dataset_of_nobodys_source_has_no_source(ports: MemoryPorts, owner: Prin
     datasets.ensure(ports, owner, "plain")
     found = source_datasets.lineage(ports, owner, "plain")
     assert (found.source_id, found.streams, found.models) == (None, [], [])
+
+
+def test_lineage_leads_through_what_was_prepared_of_a_dataset(ports: MemoryPorts, owner: Principal) -> None:
+    record = _record(ports, owner, "shop", streams={"orders": {"dataset": "orders"}})
+    orders = source_datasets.ensure(ports, record, "orders")
+    own = datasets.ensure(ports, owner, "own")
+    for dataset in (orders, own):
+        add_version(ports, owner, dataset)
+    middle = _prepare(
+        ports, owner, own, {"do": "join", "dataset": "orders", "keys": ["age"], "prefix": "o_"}, output="joined"
+    )
+    appended = add_version(ports, owner, middle)
+    records.save(ports, appended, middle.id, 2, base_number=1)
+    _prepare(ports, owner, middle, {"do": "trim"}, output="adult")
+    make_model(ports, owner)
+    models = source_datasets.lineage(ports, owner, "orders").models
+    assert [(model.model_name, model.dataset_versions, model.through) for model in models] == [
+        ("adult", {"train": 1}, ["adult@1", "joined@2"])
+    ]
+    assert source_datasets.source_lineage(ports, owner, "shop").datasets[0].models == models
+    assert source_datasets.lineage(ports, owner, "own").models[0].through == ["adult@1", "joined@2"]
+
+
+def _prepare(
+    ports: MemoryPorts, owner: Principal, dataset: Dataset, step: dict[str, object], *, output: str
+) -> Dataset:
+    """A version of another dataset that a job makes by one step."""
+    spec = {"kind": "prepare", "dataset": dataset.name, "recipe": {"steps": [step]}, "output": output}
+    job = jobs.create(ports, owner, JobCreate.model_validate({"spec": spec}), limits=LIMITS)
+    made = datasets.ensure(ports, owner, output)
+    records.save(ports, add_version(ports, owner, made), made.id, 1, job_id=job.id)
+    return datasets.get(ports, owner, output)

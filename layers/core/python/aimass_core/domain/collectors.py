@@ -99,7 +99,7 @@ class SftpCollector(Request):
 
     type: Literal["sftp"]
     host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:-]+$")
-    port: int = Field(default=22, ge=1, le=65_535)
+    port: int = Field(strict=True, default=22, ge=1, le=65_535)
     username: str = Field(min_length=1, max_length=100)
     host_key: str = Field(max_length=2_000, pattern=r"^(ssh|ecdsa)-\S+ \S+", examples=["ssh-ed25519 AAAAC3Nz..."])
     password: SecretRef | None = None

@@ -90,22 +90,22 @@ class Offset(Request):
     """So many records are skipped."""
 
     type: Literal["offset"]
-    limit: int = Field(ge=1, le=100_000)
-    offset: int = Field(default=0, ge=0)
+    limit: int = Field(strict=True, ge=1, le=100_000)
+    offset: int = Field(strict=True, default=0, ge=0)
     offset_param: str = Field(default="offset", max_length=100)
     limit_param: str = Field(default="limit", max_length=100)
     total_path: Path | None = Field(default=None, description="Null: until a page has no records.")
-    maximum_offset: int | None = Field(default=None, ge=0)
+    maximum_offset: int | None = Field(strict=True, default=None, ge=0)
 
 
 class PageNumber(Request):
     """Pages are counted."""
 
     type: Literal["page_number"]
-    base_page: int = Field(default=1, ge=0)
+    base_page: int = Field(strict=True, default=1, ge=0)
     page_param: str = Field(default="page", max_length=100)
     total_path: Path | None = Field(default=None, description="Of the number of pages. Null: until one is empty.")
-    maximum_page: int | None = Field(default=None, ge=0)
+    maximum_page: int | None = Field(strict=True, default=None, ge=0)
 
 
 class CursorPages(Request):
@@ -178,7 +178,9 @@ class Resource(Request):
     include_from_parent: list[Path] = Field(
         default=[], max_length=50, description="Fields of the parent, which become `_<parent>_<field>`."
     )
-    selected: bool = Field(default=True, description="Whether it is a stream, or only read for its children.")
+    selected: bool = Field(
+        strict=True, default=True, description="Whether it is a stream, or only read for its children."
+    )
 
     def parents(self) -> dict[str, set[str]]:
         """The fields that it needs of other resources' records."""

@@ -51,7 +51,9 @@ class Cursor(Request):
     path: str = Field(min_length=1, max_length=500, description="A column, or a path of keys with dots.")
     initial: JsonScalar = Field(default=None, description="Where the first run begins.")
     lag_seconds: float = Field(default=0, ge=0, description="Read again what is younger than so much at each run.")
-    is_closed: bool = Field(default=False, description="Whether rows that equal the last value come again.")
+    is_closed: bool = Field(
+        strict=True, default=False, description="Whether rows that equal the last value come again."
+    )
 
 
 class PiiAction(StrEnum):
@@ -108,10 +110,10 @@ class CollectionPolicy(Request):
         description="Hours of UTC in which the schedule begins runs, 22:00-06:00.",
     )
     max_requests_per_second: float | None = Field(default=None, gt=0, le=1_000)
-    max_rows_per_run: int | None = Field(default=None, ge=1)
-    max_rows_per_day: int | None = Field(default=None, ge=1)
-    max_bytes_per_run: int | None = Field(default=None, ge=1)
-    max_seconds: int = Field(default=900, ge=10, le=86_400, description="Of a run.")
+    max_rows_per_run: int | None = Field(strict=True, default=None, ge=1)
+    max_rows_per_day: int | None = Field(strict=True, default=None, ge=1)
+    max_bytes_per_run: int | None = Field(strict=True, default=None, ge=1)
+    max_seconds: int = Field(strict=True, default=900, ge=10, le=86_400, description="Of a run.")
     mode: StreamMode = StreamMode.APPEND
     primary_key: list[ColumnName] = Field(default=[], max_length=20)
     cursor: Cursor | None = None
@@ -120,6 +122,7 @@ class CollectionPolicy(Request):
     allowed_fields: list[ColumnName] | None = Field(default=None, max_length=10_000, description="Null: all.")
     pii: PiiPolicy = PiiPolicy()
     retention_days: int | None = Field(
+        strict=True,
         default=None,
         ge=1,
         le=36_500,
@@ -257,7 +260,7 @@ class RunCreate(Request):
     """Body of POST /v1/sources/{source}/runs."""
 
     streams: list[StreamName] | None = Field(default=None, min_length=1, max_length=200, description="Null: all.")
-    full_refresh: bool = Field(default=False, description="Begin anew, as if there were no state.")
+    full_refresh: bool = Field(strict=True, default=False, description="Begin anew, as if there were no state.")
 
 
 class CollectSpec(Request):
@@ -289,12 +292,13 @@ class SourceDataset(Contract):
 
 
 class LineageModel(Contract):
-    """A model version whose training read a dataset, or that was made of one that did."""
+    """A model version whose training read a dataset or what was prepared of it, or that was made of one that did."""
 
     model_name: str
     number: int
     job_id: str
     dataset_versions: dict[str, int] = Field(default={}, description="By channel; none where a parent read it.")
+    through: list[str] = Field(default=[], description="Data that were prepared of it, and which the training read.")
     parents: list[str] = []
 
 

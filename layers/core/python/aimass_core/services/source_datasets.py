@@ -18,6 +18,7 @@ from aimass_core.domain.sources import (
 from aimass_core.errors import ConflictError, NotFoundError, StaleRevisionError, UnavailableError
 from aimass_core.ports import Delete, Ports, Put, Row, WriteConflictError
 from aimass_core.services import datasets, platform, records, source_access
+from aimass_core.services.dataset_origins import Origins
 
 _PAGE = 100
 _MAX_WRITES = 8
@@ -73,11 +74,13 @@ def unlink_all(ports: Ports, record: SourceRecord) -> None:
 
 
 def lineage(ports: Ports, principal: Principal, dataset: str) -> DatasetLineage:
-    """Where a dataset comes from, and the models whose training read a version of it, or that were made of those."""
+    """Where a dataset comes from, and the models whose training read a version of it or data that were made of one, or
+    that were made of those."""
     found = records.find(ports, Dataset, principal.workspace_id, dataset)
     record = _find_source(ports, found)
     streams = [] if record is None else [d.stream for d in list_all(ports, record) if d.dataset_id == found.id]
-    return _to_lineage(found, record, streams, _list_model_versions(ports, found.workspace_id))
+    versions = _list_model_versions(ports, found.workspace_id)
+    return _to_lineage(found, record, streams, versions, Origins(ports, found.workspace_id))
 
 
 def source_lineage(ports: Ports, principal: Principal, source: str) -> SourceLineage:
@@ -87,15 +90,20 @@ def source_lineage(ports: Ports, principal: Principal, source: str) -> SourceLin
     for each in list_all(ports, record):
         streams.setdefault(each.dataset_id, []).append(each.stream)
     versions = _list_model_versions(ports, record.workspace_id)
+    origins = Origins(ports, record.workspace_id)
     found = [
-        _to_lineage(records.get(ports, Dataset, record.workspace_id, dataset_id), record, names, versions)
+        _to_lineage(records.get(ports, Dataset, record.workspace_id, dataset_id), record, names, versions, origins)
         for dataset_id, names in streams.items()
     ]
     return SourceLineage(source_id=record.id, source_name=record.name, datasets=found)
 
 
 def _to_lineage(
-    dataset: Dataset, record: SourceRecord | None, streams: list[str], versions: Sequence[ModelVersion]
+    dataset: Dataset,
+    record: SourceRecord | None,
+    streams: list[str],
+    versions: Sequence[ModelVersion],
+    origins: Origins,
 ) -> DatasetLineage:
     return DatasetLineage(
         dataset_id=dataset.id,
@@ -103,7 +111,7 @@ def _to_lineage(
         source_id=dataset.source_id,
         source_name=None if record is None else record.name,
         streams=streams,
-        models=_made_of(dataset, versions),
+        models=_made_of(dataset, versions, origins),
     )
 
 
@@ -155,14 +163,15 @@ def _find_source(ports: Ports, dataset: Dataset) -> SourceRecord | None:
         return None
 
 
-def _made_of(dataset: Dataset, versions: Sequence[ModelVersion]) -> list[LineageModel]:
-    """Trained on it, and in turn what was compressed, fused or decomposed of those."""
+def _made_of(dataset: Dataset, versions: Sequence[ModelVersion], origins: Origins) -> list[LineageModel]:
+    """Trained on it or on what was prepared of it, and in turn what was compressed, fused or decomposed of those."""
     descended: set[tuple[str, int]] = set()
     found = []
     for version in versions:
-        pins = [(channel, pin) for channel, pin in version.datasets.items() if pin.dataset_id == dataset.id]
+        found_ways = {channel: origins.find(pin, dataset.id) for channel, pin in version.datasets.items()}
+        ways = {channel: way for channel, way in found_ways.items() if way is not None}
         is_descended = any((parent.model_id, parent.number) in descended for parent in version.parents)
-        if not pins and not is_descended:
+        if not ways and not is_descended:
             continue
         descended.add((version.model_id, version.number))
         found.append(
@@ -170,7 +179,8 @@ def _made_of(dataset: Dataset, versions: Sequence[ModelVersion]) -> list[Lineage
                 model_name=version.model_name,
                 number=version.number,
                 job_id=version.job_id,
-                dataset_versions={channel: pin.number for channel, pin in pins},
+                dataset_versions={channel: way.number for channel, way in ways.items()},
+                through=list(dict.fromkeys(reference for way in ways.values() for reference in way.through)),
                 parents=[f"{parent.model_name}@{parent.number}" for parent in version.parents],
             )
         )

@@ -312,7 +312,8 @@ class _Moments:
         count = len(values)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(values.mean())
-            squares = float(((values - mean) ** 2).sum())
+            apart = values - mean
+            squares = float(np.square(apart, out=apart).sum())
         total = self.count + count
         delta = mean - self._mean
         self._squares += squares + delta * delta * self.count * count / total
