@@ -44,7 +44,7 @@ _STYLE = {
     "savefig.facecolor": "none",
 }
 # In points: a text's height, the label of an axis with what is around it, and a letter's width in its height.
-_EM, _LABEL, _LETTER = 10.0, 24.0, 0.62
+_EM, _LABEL, _LETTER = 10.0, 28.0, 0.65
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
