@@ -44,7 +44,9 @@ _STYLE = {
     "savefig.facecolor": "none",
 }
 # In points: a text's height, the label of an axis with what is around it, and a letter's width in its height.
-_EM, _LABEL, _LETTER = 10.0, 24.0, 0.62
+_EM, _LABEL, _LETTER = 10.0, 28.0, 0.65
+# Of the picture, that names may take away from what they name.
+_MOST = 0.7
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 
@@ -72,7 +74,8 @@ class _Margins(LayoutEngine):
         right = _EM if is_upright else min(max(_points_of_longest(across) / 2, _EM), width / 7)
         # Where numbers are told as multiples of a power of ten, it stands above them.
         top = _EM * (2 if any(axes.yaxis.get_major_formatter().get_offset() for axes in fig.axes) else 1)
-        fig.subplots_adjust(left=left / width, right=1 - right / width, bottom=bottom / height, top=1 - top / height)
+        left, bottom = min(left / width, _MOST), min(bottom / height, _MOST)
+        fig.subplots_adjust(left=left, right=1 - right / width, bottom=bottom, top=1 - top / height)
 
 
 def _points_of_longest(axis: Axis) -> float:

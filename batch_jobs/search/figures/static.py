@@ -48,7 +48,7 @@ def _history(readable: Readable) -> Drawn:
 
 def _history_of(readable: Readable, width: float) -> str:
     points, name = readable.history(_MAX_POINTS), readable.objectives[0]
-    with figure(width, _HEIGHT, title=f"History of {name}") as (drawn, output):
+    with figure(width, _HEIGHT, title=f"History of {name}", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         for is_feasible, colour in ((False, MUTED), (True, BLUE)):
             shown = [point for point in points if point.is_feasible is is_feasible]
@@ -82,7 +82,7 @@ def _pareto_front(readable: Readable) -> Drawn:
 def _front_of(readable: Readable, first: int, second: int) -> str:
     front = readable.front()
     names = readable.objectives[second], readable.objectives[first]
-    with figure(_WIDTH, _HEIGHT, title=f"{names[1]} against {names[0]}") as (drawn, output):
+    with figure(_WIDTH, _HEIGHT, title=f"{names[1]} against {names[0]}", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         shown = readable.pick(readable.complete, _MAX_DOTS)
         for is_feasible, colour in ((False, MUTED), (True, BLUE)):
@@ -103,7 +103,10 @@ def _front_of(readable: Readable, first: int, second: int) -> str:
 
 def _importances(readable: Readable) -> Drawn:
     shown = list(readable.importances.items())[:_MAX_BARS][::-1]
-    with figure(_WHOLE_WIDTH, 0.9 + 0.26 * len(shown), title="Importance of hyperparameters") as (drawn, output):
+    with figure(_WHOLE_WIDTH, 0.9 + 0.26 * len(shown), title="Importance of hyperparameters", is_plain=True) as (
+        drawn,
+        output,
+    ):
         axes = drawn.add_subplot()
         axes.barh(range(len(shown)), [value for _, value in shown], color=BLUE, height=0.65)
         axes.set_yticks(range(len(shown)), [name for name, _ in shown])
@@ -124,7 +127,7 @@ def _slice(readable: Readable) -> Drawn:
         having = [trial for trial in shown if name in trial.params]
         if not having:
             continue
-        with figure(_WIDTH, 2.6, title=f"Slice of {name}") as (drawn, output):
+        with figure(_WIDTH, 2.6, title=f"Slice of {name}", is_plain=True) as (drawn, output):
             axes = drawn.add_subplot()
             for is_good, colour in ((False, MUTED), (True, BLUE)):
                 of_kind = [trial for trial in having if (trial.number in good) is is_good]
@@ -153,7 +156,7 @@ def _intermediate_values(readable: Readable) -> Drawn:
     shown = readable.pick(reported, _MAX_CURVES)
     used = [state for state in STATE_COLOURS if any(trial.state is state for trial in shown)]
     everything = []
-    with figure(_WHOLE_WIDTH, _HEIGHT + 0.3, title="Intermediate values") as (drawn, output):
+    with figure(_WHOLE_WIDTH, _HEIGHT + 0.3, title="Intermediate values", is_plain=True) as (drawn, output):
         axes = drawn.add_subplot()
         for trial in sorted(shown, key=lambda trial: trial.state is TrialState.COMPLETE):
             steps = sorted(trial.intermediate_values)

@@ -131,7 +131,11 @@ def test_three_machines_make_the_steps_of_one_with_batches_that_they_cannot_divi
 
 @pytest.mark.parametrize(
     "spec",
-    [pytest.param({"framework": "torch"}, marks=pytest.mark.slow), {"framework": "tensorflow", "folds": 2}],
+    [
+        {"framework": "tensorflow"},
+        pytest.param({"framework": "torch"}, marks=pytest.mark.slow),
+        pytest.param({"framework": "tensorflow", "folds": 2}, marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_images_are_learned_by_two(tmp_path: Path, images: Path, spec: dict[str, Any]) -> None:

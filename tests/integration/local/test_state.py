@@ -28,8 +28,7 @@ def _journal(cloud: Cloud) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(cloud.data.journal.iterdir()))
 
 
-def test_j15_a_change_is_on_disk_when_it_is_acknowledged(start_cloud: Start, tmp_path: Path) -> None:
-    cloud = start_cloud(tmp_path)
+def test_j15_a_change_is_on_disk_when_it_is_acknowledged(cloud: Cloud) -> None:
     _put(cloud, "at once")
     in_state = (cloud.data.state / "dynamodb.json").read_bytes()
     assert b"at once" in _journal(cloud) + in_state
@@ -37,8 +36,7 @@ def test_j15_a_change_is_on_disk_when_it_is_acknowledged(start_cloud: Start, tmp
     assert "/at-once" in (cloud.data.state / "ssm.json").read_text()
 
 
-def test_j15_journal_is_emptied_by_a_save(start_cloud: Start, tmp_path: Path) -> None:
-    cloud = start_cloud(tmp_path)
+def test_j15_journal_is_emptied_by_a_save(cloud: Cloud) -> None:
     for number in range(20):
         _put(cloud, f"item {number}")
     wait_until(lambda: not _journal(cloud))
@@ -73,8 +71,7 @@ def test_j15_kill_loses_nothing_that_was_acknowledged(start_cloud: Start, tmp_pa
     assert second.invoke(do="greet") == "from the layer"
 
 
-def test_j16_an_object_that_cannot_be_written_is_not_acknowledged(start_cloud: Start, tmp_path: Path) -> None:
-    cloud = start_cloud(tmp_path)
+def test_j16_an_object_that_cannot_be_written_is_not_acknowledged(cloud: Cloud) -> None:
     bucket = cloud.outputs["LandingBucketName"]
     (cloud.data.objects / "000000000000" / bucket / "taken.tmp").mkdir(parents=True)  # where the emulator writes first
     with pytest.raises(ClientError):

@@ -47,8 +47,15 @@ def _recurrent(kind: DataKind, **values: Any) -> FittedNetwork:
     )
 
 
-@pytest.mark.parametrize("values", shared.SHAPES.values(), ids=shared.SHAPES)
-@pytest.mark.parametrize("kind", [DataKind.TEXT, DataKind.SERIES])
+# Each network is asked about texts or series in `make test`, about the other in `make test-slow`.
+CASES = [
+    pytest.param(kind, values, id=f"{kind}-{name}", marks=pytest.mark.slow if (number + turn) % 2 else ())
+    for turn, kind in enumerate([DataKind.TEXT, DataKind.SERIES])
+    for number, (name, values) in enumerate(shared.SHAPES.items())
+]
+
+
+@pytest.mark.parametrize(("kind", "values"), CASES)
 def test_neighbours_and_padding_never_change_an_answer_and_the_graph_agrees(
     kind: DataKind, values: dict[str, Any]
 ) -> None:
@@ -120,8 +127,15 @@ def _convolutional(series: np.ndarray, *, residual: bool, normalise: bool = Fals
     return fcn.build_network(problem_of(DataKind.SERIES), chosen, series)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize(
+    ("residual", "normalise"),
+    [
+        (True, True),
+        (False, False),
+        pytest.param(True, False, marks=pytest.mark.slow),
+        pytest.param(False, True, marks=pytest.mark.slow),
+    ],
+)
 def test_convolutions_see_no_padding_and_the_graph_agrees(residual: bool, normalise: bool) -> None:
     network = _convolutional(shared.series_of([9, 3], 9), residual=residual, normalise=normalise)
     rng = np.random.default_rng(0)

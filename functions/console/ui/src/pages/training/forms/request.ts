@@ -1,7 +1,7 @@
 /** The request of a job while a form fills it. */
 
 import { useMutation, type UseMutationResult, useQueryClient } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api, dataOf, type Schemas } from "../../../api/client";
@@ -36,9 +36,13 @@ export function useJobRequest(kind: Schemas["JobKind"], initial: Values, initial
   const [maxCostUsd, setMaxCostUsd] = useState<number | null>(null);
   const body = useMemo(() => bodyOf(kind, { spec, compute, minutes, maxCostUsd }), [kind, spec, compute, minutes, maxCostUsd]);
   const keyOf = useIdempotencyKey();
+  const shown = useRef("");
   const submit = useMutation({
     mutationFn: () => dataOf(api.POST("/v1/jobs", { params: { header: { "Idempotency-Key": keyOf(body) } }, body })),
     onSuccess: (job) => {
+      // The second of a double click made the same job: whoever has gone on from it is not taken back.
+      if (shown.current === job.id) return;
+      shown.current = job.id;
       notices.success(t("form.submitted"));
       void queries.invalidateQueries({ queryKey: ["jobs"] });
       go(job.study_id == null ? `/training/jobs/${job.id}` : `/training/studies/${job.study_id}`);
