@@ -329,17 +329,7 @@ def test_a_version_whose_ingest_job_met_busy_services_alone_becomes_another_job(
         assert claimed is not None
         with pytest.raises(UnavailableError), versions.given_back(scene.ports, claimed):
             raise UnavailableError("SlowDown")
-        records.update(
-            scene.ports,
-            Job,
-            dataset.workspace_id,
-            jobs_of_it[-1],
-            change=lambda _job: {
-                "status": JobStatus.FAILED,
-                "ended_at": scene.clock(),
-                "failure": Failure(code="unavailable", cause="The store is busy.", exit_code=75),
-            },
-        )
+        _end_busy(scene, dataset, jobs_of_it[-1])
         scene.clock.advance(660)
         assert versions.close_due(scene.ports) == 1
         scene.work(max_bytes=5)
@@ -347,6 +337,33 @@ def test_a_version_whose_ingest_job_met_busy_services_alone_becomes_another_job(
     assert len(set(jobs_of_it)) == versions.MAX_ATTEMPTS + 2
     closing.ingest(scene.ports, dataset.workspace_id, dataset.id, 1, lease_seconds=60, on_progress=lambda *_: None)
     assert ready(scene, dataset, 1).num_rows == 2
+
+
+def test_a_version_that_met_busy_services_alone_for_a_day_is_rejected_with_the_reason(scene: Scene) -> None:
+    scene.drop("sales", "one.csv", FIRST)
+    scene.work(max_bytes=5)
+    dataset = datasets.get(scene.ports, scene.principal, "sales")
+    scene.clock.advance(86_400)
+    _end_busy(scene, dataset, str(scene.version(dataset, 1).job_id))
+    scene.clock.advance(660)
+    assert versions.close_due(scene.ports) == 1
+    version = scene.version(dataset, 1)
+    assert version.status is DatasetVersionStatus.REJECTED
+    assert "The store is busy." in str(version.status_reason)
+
+
+def _end_busy(scene: Scene, dataset: Dataset, job_id: str) -> None:
+    records.update(
+        scene.ports,
+        Job,
+        dataset.workspace_id,
+        job_id,
+        change=lambda _job: {
+            "status": JobStatus.FAILED,
+            "ended_at": scene.clock(),
+            "failure": Failure(code="unavailable", cause="The store is busy.", exit_code=75),
+        },
+    )
 
 
 class _StopError(Exception):

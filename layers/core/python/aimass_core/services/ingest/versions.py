@@ -31,6 +31,8 @@ _SCAN_PAGE, _FILE_PAGE = 100, 100
 _MAX_TOGETHER = 90
 _GRACE = timedelta(seconds=30)
 _RETRY_GRACE = timedelta(minutes=10)
+# Who is busy for so long is broken.
+_MAX_BUSY = timedelta(days=1)
 # By which a container asks to be tried again (`batch_jobs.runtime.exit_codes`).
 _GIVEN_BACK_EXIT_CODE = 75
 _UNFINISHED = (DatasetVersionStatus.PENDING, DatasetVersionStatus.INGESTING)
@@ -385,7 +387,7 @@ def _follow_job(ports: Ports, version: DatasetVersion) -> bool:
         return True
     if not job.status.is_terminal or not _is_over(ports, job):
         return False
-    if _met_a_busy_service(job):
+    if _met_a_busy_service(job) and ports.clock() < version.created_at + _MAX_BUSY:
         return _begin_again(ports, version)
     cause = job.failure.cause if job.failure is not None else job.status_reason or ""
     words = {JobStatus.SUCCEEDED: "ended without committing it", JobStatus.STOPPED: "was stopped"}
