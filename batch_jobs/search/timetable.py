@@ -14,6 +14,8 @@ _MAX_RESERVED_SECONDS = 900.0
 _MIN_TRIAL_SECONDS = 5.0
 # Trees take a sixth of their fit.
 _EXPORT_SHARE = 0.25
+# A last trial has the last part of the time to itself, where it is so many times what the trial had before.
+_LAST_SHARE, _LAST_TIMES = 0.3, 1.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,12 +46,15 @@ class Timetable:
         """From the first trial to the end of the job; 0 where there is no end."""
         return 0.0 if self.deadline is None else self.deadline - self.begins
 
+    @property
+    def most_reserved_seconds(self) -> float:
+        """What trials leave at most for what comes after them."""
+        return min(_MAX_RESERVED_SHARE * self.all_seconds, _MAX_RESERVED_SECONDS)
+
     def reserve(self, seconds: float) -> None:
-        """So much is wanted for what comes after the trials; they leave it at most a part of all time for that."""
-        if self.deadline is None:
-            return
-        most = min(_MAX_RESERVED_SHARE * self.all_seconds, _MAX_RESERVED_SECONDS)
-        self.reserved_seconds = min(max(seconds, _RESERVED_SECONDS), most)
+        """So much is wanted for what comes after the trials."""
+        if self.deadline is not None:
+            self.reserved_seconds = min(max(seconds, _RESERVED_SECONDS), self.most_reserved_seconds)
 
     def is_over(self) -> bool:
         """Whether no trial may begin."""
@@ -63,6 +68,14 @@ class Timetable:
     def has_room(self, seconds: float) -> bool:
         """Whether there is so much time until the trials end."""
         return self.ends is None or self.clock() + seconds <= self.ends
+
+    def is_last_turn(self, trial_seconds: float, *, another_seconds: float) -> bool:
+        """Whether it is time to carry out a trial again with all that is left, which is more than the seconds that it
+        had: in the last part of the time, or before it, if there would not be enough after another trial."""
+        if self.seconds is None or self.seconds_left is None:
+            return False
+        least, last = _LAST_TIMES * trial_seconds, _LAST_SHARE * self.seconds
+        return least < self.seconds_left <= (last if least < last else least + another_seconds)
 
     def trial_deadline(self, *, export_seconds: float | None = 0.0, is_last: bool = False) -> float | None:
         """When the fit of a trial that begins now has to end; its export takes so long, None: nobody knows yet. The

@@ -41,8 +41,6 @@ REFIT_TIMES = 1.3
 _CLOSING_SECONDS, _EXPORTS_ALONE, _EXPORTS, _EXPORT_SECONDS = 3.0, 1, 2, 1.0
 # The best model by now has a report so much later than it was found, and again after so many times what one takes.
 _REPORT_AFTER_SECONDS, _REPORT_TIMES = 10.0, 30.0
-# A last trial has the last part of the time to itself, where it is so many times what the trial had before.
-_LAST_SHARE, _LAST_TIMES = 0.3, 1.3
 # So many trials that all are perfect are no accident, and nothing is better.
 _NUM_PERFECT = 3
 # Where so many proposals in a row were tried before, all that is left has been.
@@ -170,22 +168,29 @@ class Worker:
         return True
 
     def _find_unfinished(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The best trial, where it was short of time, and there is little time left but more than it had."""
-        seconds, left = self.timetable.seconds, self.timetable.seconds_left
-        if not self.runs_on or self._is_last or self.index or seconds is None or left is None:
-            return None
-        if not self._may_ask(trials) or left > _LAST_SHARE * seconds:
+        """The best trial, where it was short of time, and there is little time left but more than it had: after another
+        trial there might not be."""
+        if not self.runs_on or self._is_last or self.index:
             return None
         best = next(iter(rank(trials, self.goals)), None)
-        if best is None or not best.user_attrs.get(TrialAttribute.IS_SHORT):
+        if best is None or not best.user_attrs.get(TrialAttribute.IS_SHORT) or not self._may_ask(trials):
             return None
-        return best if left > _LAST_TIMES * best.user_attrs[TrialAttribute.SECONDS] else None
+        another = median(self.seconds) if self.seconds else 0.0
+        is_its_turn = self.timetable.is_last_turn(
+            float(best.user_attrs[TrialAttribute.SECONDS]), another_seconds=another
+        )
+        return best if is_its_turn else None
 
     def _reserve(self) -> None:
-        """What comes after the trials takes as much as they have shown."""
-        seconds = sum(float(trial.user_attrs[TrialAttribute.SECONDS]) for trial in self._best(self.num_refitted))
-        closing = self.closing_seconds(self.num_combined)
-        self.timetable.reserve(closing + REFIT_TIMES * seconds + self.ending_seconds)
+        """What comes after the trials takes as much as they have shown. Fits on all rows for which there will be no
+        time have none reserved."""
+        seconds = self.closing_seconds(self.num_combined) + self.ending_seconds
+        for trial in self._best(self.num_refitted):
+            fit_seconds = REFIT_TIMES * float(trial.user_attrs[TrialAttribute.SECONDS])
+            if seconds + fit_seconds > self.timetable.most_reserved_seconds:
+                break
+            seconds += fit_seconds
+        self.timetable.reserve(seconds)
 
     def _best(self, count: int) -> list[FrozenTrial]:
         return rank(self.study.get_trials(deepcopy=False), self.goals)[:count]

@@ -30,3 +30,24 @@ def test_what_comes_after_the_trials_has_what_they_show_that_it_needs() -> None:
     forever = plan(None, reading_seconds=0)
     forever.reserve(5.0)
     assert forever.ends is forever.trial_deadline() is forever.seconds_left is None
+
+
+def test_the_last_turn_is_in_the_last_part_of_the_time_or_while_there_is_still_enough() -> None:
+    now = 0.0
+    timetable = plan(106.0, reading_seconds=0, reserved_share=0.0, clock=lambda: now)
+    assert timetable.seconds == 100.0
+    # Of one that took 10 s the turn comes with the last 30.
+    now = 69.0
+    assert not timetable.is_last_turn(10.0, another_seconds=5.0)
+    now = 71.0
+    assert timetable.is_last_turn(10.0, another_seconds=5.0)
+    now = 90.0
+    assert not timetable.is_last_turn(10.0, another_seconds=5.0)
+    # One that took 30 s is better in more than that: after another one of 20 s there would not be 39.
+    now = 40.0
+    assert not timetable.is_last_turn(30.0, another_seconds=20.0)
+    now = 42.0
+    assert timetable.is_last_turn(30.0, another_seconds=20.0)
+    now = 62.0
+    assert not timetable.is_last_turn(30.0, another_seconds=20.0)
+    assert not plan(None, reading_seconds=0).is_last_turn(1.0, another_seconds=1.0)
