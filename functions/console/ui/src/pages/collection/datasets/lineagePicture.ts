@@ -19,7 +19,8 @@ interface Picture {
   edges: [string, string][];
 }
 
-/** A model stands right of its parents; of those that are not told of, nothing is drawn. */
+/** A model stands right of its parents and of the data between it and the dataset; of parents that are not told of,
+ * nothing is drawn. */
 export function pictureOf(lineage: Lineage): Picture {
   const dataset = lineage.dataset_name;
   const nodes: Node[] = [{ id: dataset, kind: "dataset", layer: 1, href: `/collection/datasets/${dataset}` }];
@@ -37,7 +38,7 @@ export function pictureOf(lineage: Lineage): Picture {
     // A circle there is not; if there were one, it would end here.
     layers.set(id, 2);
     const parents = (models.get(id)?.parents ?? []).filter((each) => models.has(each));
-    const layer = parents.length === 0 ? 2 : 1 + Math.max(...parents.map(layerOf));
+    const layer = Math.max(2 + (models.get(id)?.through ?? []).length, ...parents.map((each) => 1 + layerOf(each)));
     layers.set(id, layer);
     return layer;
   };
@@ -45,7 +46,19 @@ export function pictureOf(lineage: Lineage): Picture {
     nodes.push({ id, kind: "model", layer: layerOf(id), href: `/models/${model.model_name}` });
     const parents = (model.parents ?? []).filter((each) => models.has(each));
     for (const parent of parents) edges.push([parent, id]);
-    if (parents.length === 0 || Object.keys(model.dataset_versions ?? {}).length > 0) edges.push([dataset, id]);
+    if (parents.length > 0 && Object.keys(model.dataset_versions ?? {}).length === 0) continue;
+    // What lies between is named from the model on.
+    const way = [dataset, ...(model.through ?? []).toReversed(), id];
+    for (const [at, between] of way.slice(1, -1).entries()) {
+      if (!nodes.some((each) => each.id === between)) {
+        const href = `/collection/datasets/${between.split("@")[0] ?? between}`;
+        nodes.push({ id: between, kind: "dataset", layer: 2 + at, href });
+      }
+    }
+    for (const [at, next] of way.slice(1).entries()) {
+      const edge: [string, string] = [way[at] ?? dataset, next];
+      if (!edges.some(([from, to]) => from === edge[0] && to === edge[1])) edges.push(edge);
+    }
   }
   return { nodes, edges };
 }
