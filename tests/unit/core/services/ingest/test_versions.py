@@ -294,22 +294,15 @@ def test_what_unpacks_too_large_for_a_lambda_becomes_an_ingest_job(scene: Scene)
     assert scene.version(dataset, 2).job_id is not None
 
 
+_BUSY = Failure(code="unavailable", cause="The store is busy.", exit_code=75)
+
+
 def test_a_version_whose_ingest_job_failed_is_rejected_with_the_cause(scene: Scene) -> None:
     scene.drop("sales", "one.csv", FIRST)
     scene.work(max_bytes=5)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
     job_id = str(scene.version(dataset, 1).job_id)
-    records.update(
-        scene.ports,
-        Job,
-        dataset.workspace_id,
-        job_id,
-        change=lambda _job: {
-            "status": JobStatus.FAILED,
-            "ended_at": scene.clock(),
-            "failure": Failure(code="timeout", cause="It ran into its time limit."),
-        },
-    )
+    _fail(scene, dataset, job_id, Failure(code="timeout", cause="It ran into its time limit."))
     scene.clock.advance(60)
     assert versions.close_due(scene.ports) == 0
     scene.clock.advance(600)
@@ -329,7 +322,7 @@ def test_a_version_whose_ingest_job_met_busy_services_alone_becomes_another_job(
         assert claimed is not None
         with pytest.raises(UnavailableError), versions.given_back(scene.ports, claimed):
             raise UnavailableError("SlowDown")
-        _end_busy(scene, dataset, jobs_of_it[-1])
+        _fail(scene, dataset, jobs_of_it[-1], _BUSY)
         scene.clock.advance(660)
         assert versions.close_due(scene.ports) == 1
         scene.work(max_bytes=5)
@@ -344,7 +337,7 @@ def test_a_version_that_met_busy_services_alone_for_a_day_is_rejected_with_the_r
     scene.work(max_bytes=5)
     dataset = datasets.get(scene.ports, scene.principal, "sales")
     scene.clock.advance(86_400)
-    _end_busy(scene, dataset, str(scene.version(dataset, 1).job_id))
+    _fail(scene, dataset, str(scene.version(dataset, 1).job_id), _BUSY)
     scene.clock.advance(660)
     assert versions.close_due(scene.ports) == 1
     version = scene.version(dataset, 1)
@@ -352,17 +345,13 @@ def test_a_version_that_met_busy_services_alone_for_a_day_is_rejected_with_the_r
     assert "The store is busy." in str(version.status_reason)
 
 
-def _end_busy(scene: Scene, dataset: Dataset, job_id: str) -> None:
+def _fail(scene: Scene, dataset: Dataset, job_id: str, failure: Failure) -> None:
     records.update(
         scene.ports,
         Job,
         dataset.workspace_id,
         job_id,
-        change=lambda _job: {
-            "status": JobStatus.FAILED,
-            "ended_at": scene.clock(),
-            "failure": Failure(code="unavailable", cause="The store is busy.", exit_code=75),
-        },
+        change=lambda _job: {"status": JobStatus.FAILED, "ended_at": scene.clock(), "failure": failure},
     )
 
 
