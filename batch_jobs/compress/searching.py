@@ -214,10 +214,11 @@ class Search:
 
     def _find_storing(self, structure: str) -> _Attempt | None:
         """What tells whether the structure keeps to the limits, before it is trained."""
-        step = find_storage(structure, [each.entry for each in self.made if not each.is_trained], self.spec)
+        (base,) = [each for each in self.made if each.entry.name == structure]
+        known = [each.entry for each in self.made if not each.is_trained]
+        step = find_storage(base.entry, known, self.spec)
         if step is None:
             return None
-        (base,) = [each for each in self.made if each.entry.name == structure]
         (method,) = [each for each in self.methods if each.method is step.method]
         attempt = _Attempt(base=base, method=method, proposal=Proposal(settings=step.settings), place=0)
         if attempt.name in self._stored:

@@ -58,12 +58,13 @@ def choose_structure(made: Sequence[CompressionCandidate], waiting: Iterable[str
     return (within[-1] if within else min(unknown, key=lambda each: excess[each.name])).name
 
 
-def find_storage(name: str, made: Sequence[CompressionCandidate], spec: CompressSpec) -> CompressionStep | None:
-    """The quantization by which the structure of this name comes nearest to the limits, as far as others tell; None
-    where it is known itself, or no quantization helps."""
-    structure = next(each for each in made if each.name == name)
+def find_storage(
+    structure: CompressionCandidate, made: Sequence[CompressionCandidate], spec: CompressSpec
+) -> CompressionStep | None:
+    """The quantization by which the structure comes nearest to the limits, as far as others tell; None where it is
+    known itself, or no quantization helps."""
     storing = _choose_storing(structure, made, spec)
-    return storing.step if _is_limited(spec) and storing.name != name else None
+    return storing.step if _is_limited(spec) and storing.name != structure.name else None
 
 
 def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:

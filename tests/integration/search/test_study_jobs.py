@@ -98,7 +98,7 @@ def test_e3_workers_run_exactly_so_many_trials_and_the_best_is_named(
     assert [trial.number for trial in trials] == list(range(21))
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
     assert {trial.user_attrs["worker"] for trial in trials} <= {0, 1, 2}
-    best = max(trials, key=lambda trial: (trial.values[0], -trial.number))
+    best = max(trials, key=lambda trial: (trial.values[0], -trial.user_attrs["metrics"]["log_loss"], -trial.number))
     named = _best(place)
     assert (named.trial, named.values) == (best.number, best.values)
     board = Leaderboard.model_validate_json((place.path / "worker-0" / "output" / "leaderboard.json").read_bytes())

@@ -141,9 +141,10 @@ def test_what_a_structure_becomes_is_known_before_it_is_trained() -> None:
     bench.made.append(_candidate(_STORED, num_bytes=_ORIGINAL_BYTES // 4, drop=0.0, spec=spec))
     largest = choose_structure(bench.made, bench.waiting, spec)
     assert largest == name_of([_cut(50)])
-    assert find_storage(largest, bench.made, spec) == _STORED
+    structure = next(each for each in bench.made if each.name == largest)
+    assert find_storage(structure, bench.made, spec) == _STORED
     bench.made.append(_candidate(_cut(50), _STORED, num_bytes=13_500, spec=spec))
-    assert find_storage(largest, bench.made, spec) is None
+    assert find_storage(structure, bench.made, spec) is None
     assert choose_structure(bench.made, bench.waiting, spec) == name_of([_cut(60)])
 
 
@@ -151,4 +152,4 @@ def test_without_limits_nothing_has_to_be_known_before() -> None:
     spec = _spec()
     bench = Bench(spec, needed=0)
     bench.made.append(_candidate(_STORED, num_bytes=_ORIGINAL_BYTES // 4, drop=0.0, spec=spec))
-    assert find_storage(bench.waiting[0], bench.made, spec) is None
+    assert find_storage(bench.made[1], bench.made, spec) is None

@@ -36,7 +36,7 @@ def test_a_study_ends_with_the_best_way_to_combine_its_models(run_study: RunStud
         kind="autotrain",
         channels=channels,
         max_trials=8,
-        algorithms=["xgboost", "linear", "random_forest"],
+        algorithms=["xgboost", "linear", "mlp"],
         fuse=True,
     )
     fusion = Fusion.model_validate_json((studied.environment.output_path / "fusion.json").read_bytes())
@@ -49,7 +49,7 @@ def test_a_study_ends_with_the_best_way_to_combine_its_models(run_study: RunStud
     assert f"({fusion.method})" in chosen.name
     assert chosen.score == pytest.approx(fusion.score.value)
     assert chosen.score < min(row.score for row in studied.leaderboard.rows if row.trial is not None)
-    assert {each.algorithm for each in fusion.members} == {"xgboost", "linear", "random_forest"}
+    assert {each.algorithm for each in fusion.members} == {"xgboost", "linear", "mlp"}
     _check_golden(studied)
 
 
