@@ -63,8 +63,10 @@ def find_storage(
 ) -> CompressionStep | None:
     """The quantization by which the structure comes nearest to the limits, as far as others tell; None where it is
     known itself, or no quantization helps."""
+    if not _is_limited(spec):
+        return None
     storing = _choose_storing(structure, made, spec)
-    return storing.step if _is_limited(spec) and storing.name != structure.name else None
+    return storing.step if storing.name != structure.name else None
 
 
 def count_trainings(made: Sequence[CompressionCandidate], waiting: Iterable[str], spec: CompressSpec) -> int:

@@ -1,6 +1,8 @@
 """How a study's trials share the time."""
 
-from batch_jobs.search.timetable import plan
+import pytest
+
+from batch_jobs.search.timetable import Timetable, plan
 
 
 def test_a_trial_gets_a_share_of_what_is_left_and_the_last_one_all() -> None:
@@ -32,22 +34,25 @@ def test_what_comes_after_the_trials_has_what_they_show_that_it_needs() -> None:
     assert forever.ends is forever.trial_deadline() is forever.seconds_left is None
 
 
-def test_the_last_turn_is_in_the_last_part_of_the_time_or_while_there_is_still_enough() -> None:
-    now = 0.0
-    timetable = plan(106.0, reading_seconds=0, reserved_share=0.0, clock=lambda: now)
-    assert timetable.seconds == 100.0
-    # Of one that took 10 s the turn comes with the last 30.
-    now = 69.0
-    assert not timetable.is_last_turn(10.0, another_seconds=5.0)
-    now = 71.0
-    assert timetable.is_last_turn(10.0, another_seconds=5.0)
-    now = 90.0
-    assert not timetable.is_last_turn(10.0, another_seconds=5.0)
-    # One that took 30 s is better in more than that: after another one of 20 s there would not be 39.
-    now = 40.0
-    assert not timetable.is_last_turn(30.0, another_seconds=20.0)
-    now = 42.0
-    assert timetable.is_last_turn(30.0, another_seconds=20.0)
-    now = 62.0
-    assert not timetable.is_last_turn(30.0, another_seconds=20.0)
+@pytest.mark.parametrize(
+    ("trial_seconds", "another_seconds", "now", "is_its_turn"),
+    [
+        # Of one that took 10 s the turn comes with the last 30.
+        (10.0, 5.0, 69.0, False),
+        (10.0, 5.0, 71.0, True),
+        (10.0, 5.0, 90.0, False),
+        # One that took 30 s is better in more than that: after another one of 20 s there would not be 39.
+        (30.0, 20.0, 40.0, False),
+        (30.0, 20.0, 42.0, True),
+        (30.0, 20.0, 62.0, False),
+    ],
+)
+def test_the_last_turn_is_in_the_last_part_of_the_time_or_while_there_is_still_enough(
+    *, trial_seconds: float, another_seconds: float, now: float, is_its_turn: bool
+) -> None:
+    timetable = Timetable(begins=0.0, deadline=100.0, clock=lambda: now)
+    assert timetable.is_last_turn(trial_seconds, another_seconds=another_seconds) is is_its_turn
+
+
+def test_without_an_end_there_is_no_last_turn() -> None:
     assert not plan(None, reading_seconds=0).is_last_turn(1.0, another_seconds=1.0)
